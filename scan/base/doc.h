@@ -1,0 +1,36 @@
+/*
+ * doc.h - plain data that the layers hand to each other: a document, and its tokens
+ */
+#ifndef GAPSCOPE_BASE_DOC_H
+#define GAPSCOPE_BASE_DOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A doc over this many bytes is cut into pieces, each a doc of its own. */
+#define DOC_MAX_BYTES ((size_t)1 << 20)
+
+/* One record's text, or a piece of a record longer than DOC_MAX_BYTES. */
+struct doc {
+    const char *text; // [len], valid UTF-8, no NUL at the end, NUL bytes inside are text
+    size_t len;       // <= DOC_MAX_BYTES
+    uint64_t number;  // from 0 in its shard; rejected records have numbers too, blank lines do not
+    uint64_t line;    // the record's line in the shard, from 1; 1 where the shard is one text
+    uint64_t begins;  // the piece's first byte, counted in the record's repaired text
+    uint64_t repaired; // U+FFFD put in place of invalid bytes or lone surrogates
+};
+
+/*
+ * A text cut into tokens.  The tokens tile the normalised text: token i is the bytes
+ * [i ? ends[i-1] : 0, ends[i]), and may begin or end inside a UTF-8 character.
+ */
+struct tokens {
+    uint32_t *ids;    // [n]
+    uint32_t *ends;   // [n], bytes into text, ascending; the last is text_len (none: text_len is 0)
+    size_t n;
+    size_t cap;       // room in ids and ends
+    const char *text; // [text_len], the normalised text
+    size_t text_len;
+};
+
+#endif

@@ -1,0 +1,78 @@
+#include "scan/base/err.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *err_text(enum err_code code)
+{
+    switch (code) {
+    case ERR_NONE:
+        return "no error";
+#define X(name, text)                                                                              \
+    case name:                                                                                     \
+        return text;
+        ERR_CODES(X)
+#undef X
+    }
+    return "unknown error";
+}
+
+/* Copies 'from' into to[size], control bytes as \xNN, and ends it with a NUL. */
+static void copy_printable(char *to, size_t size, const char *from)
+{
+    size_t n = 0;
+    for (; *from; from++) {
+        const unsigned char c = (unsigned char)*from;
+        const bool plain = c >= 0x20 && c != 0x7f;
+        if (n + (plain ? 1 : 4) >= size) {
+            break;
+        }
+        if (plain) {
+            to[n++] = (char)c;
+        } else {
+            n += (size_t)snprintf(to + n, size - n, "\\x%02X", c);
+        }
+    }
+    to[n] = '\0';
+}
+
+int err_set(struct err *err, enum err_code code, const char *fmt, ...)
+{
+    if (!err) {
+        return code;
+    }
+    char raw[sizeof err->msg];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(raw, sizeof raw, fmt, args);
+    va_end(args);
+    err->code = code;
+    copy_printable(err->msg, sizeof err->msg, raw);
+    return code;
+}
+
+int err_prefix(struct err *err, const char *fmt, ...)
+{
+    if (!err) {
+        return ERR_FORMAT;
+    }
+    char raw[sizeof err->msg];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(raw, sizeof raw, fmt, args);
+    va_end(args);
+
+    char old[sizeof err->msg];
+    memcpy(old, err->msg, sizeof old);
+    copy_printable(err->msg, sizeof err->msg, raw);
+    const size_t n = strlen(err->msg);
+    snprintf(err->msg + n, sizeof err->msg - n, ": %s", old);
+    return err->code;
+}
+
+int err_nomem(struct err *err, const char *what)
+{
+    return err_set(err, ERR_NOMEM, "out of memory for %s", what);
+}

@@ -1,0 +1,218 @@
+#include "scan/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_error(const char *path, struct err *err)
+{
+    const enum err_code code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
+    return err_set(err, code, "%s: %s", path, strerror(errno));
+}
+
+int file_read(const char *path, size_t max_bytes, struct buf *out, struct err *err)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return open_error(path, err);
+    }
+    const size_t before = out->len;
+    int rc = 0;
+    for (;;) {
+        rc = buf_reserve(out, 64 * 1024, err);
+        if (rc) {
+            err_prefix(err, "%s", path);
+            break;
+        }
+        const ssize_t n = read(fd, out->data + out->len, out->cap - out->len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            rc = err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+            break;
+        }
+        if (n == 0) {
+            break;
+        }
+        out->len += (size_t)n;
+        if (out->len - before > max_bytes) {
+            rc = err_set(err, ERR_LIMIT, "%s: larger than the limit of %zu bytes", path, max_bytes);
+            break;
+        }
+    }
+    close(fd);
+    return rc;
+}
+
+bool file_is_regular(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool file_is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+char *file_join(const char *dir, const char *name)
+{
+    const size_t n = strlen(dir);
+    const char *slash = n && dir[n - 1] != '/' ? "/" : "";
+    const size_t size = n + strlen(name) + 2;
+    char *path = mem_new(size, 1);
+    if (path) {
+        snprintf(path, size, "%s%s%s", dir, slash, name);
+    }
+    return path;
+}
+
+char *file_base_name(const char *path)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') {
+        end--;
+    }
+    size_t begin = end > 0 ? end - 1 : 0;
+    while (begin > 0 && path[begin - 1] != '/') {
+        begin--;
+    }
+    return strndup(path + begin, end - begin);
+}
+
+int file_map(struct file_map *out, const char *path, struct err *err)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return open_error(path, err);
+    }
+    int rc = 0;
+    struct stat st;
+    struct file_map map = {0};
+    if (fstat(fd, &st) != 0) {
+        rc = err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        rc = err_set(err, ERR_IO, "%s: %s", path,
+                     S_ISDIR(st.st_mode) ? "is a folder" : "is not a regular file");
+    } else if (st.st_size > 0) {
+        map.len = (size_t)st.st_size;
+        void *data = mmap(NULL, map.len, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED) {
+            rc = err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+        } else {
+            map.data = data;
+        }
+    }
+    close(fd);
+    if (!rc) {
+        *out = map;
+    }
+    return rc;
+}
+
+void file_map_done_with(const struct file_map *map, size_t from, size_t to)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t first = (from + page - 1) / page * page;
+    const size_t last = (to < map->len ? to : map->len) / page * page;
+    if (map->data && first < last) {
+        // A hint only: where it fails the pages just stay.
+        (void)madvise((void *)(uintptr_t)(map->data + first), last - first, MADV_DONTNEED);
+    }
+}
+
+void file_unmap(struct file_map *map)
+{
+    if (map->data) {
+        munmap((void *)(uintptr_t)map->data, map->len);
+    }
+    *map = (struct file_map){0};
+}
+
+int outfile_open(struct outfile *out, const char *path, struct err *err)
+{
+    struct outfile o = {0};
+    if (!path || strcmp(path, "-") == 0) {
+        o.stream = stdout;
+        *out = o;
+        return 0;
+    }
+
+    int rc = 0;
+    struct stat st;
+    const bool in_place = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+    o.path = strdup(path);
+    const size_t size = strlen(path) + 32;
+    o.tmp_path = in_place ? NULL : mem_new(size, 1);
+    if (!o.path || (!in_place && !o.tmp_path)) {
+        rc = err_nomem(err, "a path");
+        goto out;
+    }
+    if (!in_place) {
+        snprintf(o.tmp_path, size, "%s.tmp-%ld", path, (long)getpid());
+    }
+    o.stream = fopen(in_place ? o.path : o.tmp_path, in_place ? "we" : "wxe");
+    if (!o.stream) {
+        rc = err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+        goto out;
+    }
+    *out = o;
+    return 0;
+
+out:
+    free(o.path);
+    free(o.tmp_path);
+    return rc;
+}
+
+int outfile_commit(struct outfile *out, struct err *err)
+{
+    const char *name = out->path ? out->path : "standard output";
+    errno = 0;
+    bool failed = ferror(out->stream) != 0;
+    failed = fflush(out->stream) != 0 || failed;
+    if (out->tmp_path) {
+        failed = failed || fsync(fileno(out->stream)) != 0;
+    }
+    int why = errno;
+    if (out->path) {
+        if (fclose(out->stream) != 0 && !failed) {
+            failed = true;
+            why = errno;
+        }
+        out->stream = NULL;
+    }
+    if (!failed && out->tmp_path && rename(out->tmp_path, out->path) != 0) {
+        failed = true;
+        why = errno;
+    }
+    int rc = 0;
+    if (failed) {
+        rc = err_set(err, ERR_IO, "%s: %s", name, why ? strerror(why) : "writing failed");
+        outfile_discard(out);
+    }
+    free(out->path);
+    free(out->tmp_path);
+    *out = (struct outfile){0};
+    return rc;
+}
+
+void outfile_discard(struct outfile *out)
+{
+    if (out->path && out->stream) {
+        fclose(out->stream);
+    }
+    if (out->tmp_path) {
+        unlink(out->tmp_path);
+    }
+    free(out->path);
+    free(out->tmp_path);
+    *out = (struct outfile){0};
+}

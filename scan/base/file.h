@@ -1,0 +1,65 @@
+/*
+ * file.h - whole files: read into memory, map, and write so that nobody sees a half
+ */
+#ifndef GAPSCOPE_BASE_FILE_H
+#define GAPSCOPE_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "scan/base/err.h"
+#include "scan/base/mem.h"
+
+/* Appends the whole of 'path' to *out.  Files over 'max_bytes' are refused (ERR_LIMIT).
+ * Errors: ERR_NOT_FOUND (no such file), ERR_IO, ERR_LIMIT, ERR_NOMEM; the message begins with the path. */
+int file_read(const char *path, size_t max_bytes, struct buf *out, struct err *err);
+
+bool file_is_regular(const char *path);
+bool file_is_folder(const char *path);
+
+/* "dir/name", or "name" where dir is "" - in a new string that the caller frees; NULL: no memory. */
+char *file_join(const char *dir, const char *name);
+
+/* The part of 'path' after its last slash (slashes at the end not counted), as a new string
+ * that the caller frees; NULL: no memory. */
+char *file_base_name(const char *path);
+
+/* A regular file mapped read-only.  A file of 0 bytes has data == NULL. */
+struct file_map {
+    const unsigned char *data; // [len], page-aligned
+    size_t len;
+};
+
+/* Errors: ERR_NOT_FOUND, ERR_IO (a folder or a pipe among them); the message begins with the path. */
+int file_map(struct file_map *out, const char *path, struct err *err);
+
+/* The mapped pages that lie wholly in data[from, to) may leave memory: they have been read. */
+void file_map_done_with(const struct file_map *map, size_t from, size_t to);
+void file_unmap(struct file_map *map); // {0} is allowed
+
+/*
+ * An output: standard output, or a file that appears under its name only when it is whole.
+ *
+ *     outfile_open -> fprintf(o.stream, ...)... -> outfile_commit   (or outfile_discard)
+ *
+ * A regular file is written as "path.tmp-PID" in the same folder and renamed by outfile_commit();
+ * a device or a pipe (/dev/null) is written at once.
+ */
+struct outfile {
+    FILE *stream;
+    char *path;     // NULL: standard output
+    char *tmp_path; // NULL: written in place
+};
+
+/* path: NULL or "-" is standard output.  Errors: ERR_IO, ERR_NOMEM. */
+int outfile_open(struct outfile *out, const char *path, struct err *err);
+
+/* Flushes and gives the file its name.  Ends *out whatever happens.
+ * Errors: ERR_IO, also for any earlier write to the stream that failed. */
+int outfile_commit(struct outfile *out, struct err *err);
+
+/* Ends *out and leaves nothing behind.  {0} is allowed. */
+void outfile_discard(struct outfile *out);
+
+#endif

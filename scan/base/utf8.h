@@ -1,0 +1,35 @@
+/*
+ * utf8.h - UTF-8 as The Unicode Standard defines it (table 3-7): no surrogates, no overlong forms
+ */
+#ifndef GAPSCOPE_BASE_UTF8_H
+#define GAPSCOPE_BASE_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "scan/base/mem.h"
+
+/*
+ * The code point that begins at text[0], text of len > 0 bytes, and its length in *used.
+ * Where no valid character begins there: UINT32_MAX, and *used is the length of the maximal
+ * subpart (1 to 3 bytes), which one U+FFFD replaces (Unicode 15, section 3.9).
+ */
+uint32_t utf8_decode(const char *text, size_t len, size_t *used);
+
+/* As utf8_decode() for text known to be valid: no checks. */
+uint32_t utf8_decode_valid(const char *text, size_t *used);
+
+/* Writes 'code' (a scalar value) to out and returns the number of bytes, 1 to 4. */
+size_t utf8_encode(uint32_t code, char out[4]);
+
+/* The length of the longest valid beginning of text: len when all of it is valid. */
+size_t utf8_valid_prefix(const char *text, size_t len);
+
+/*
+ * Appends 'text' to *out with every maximal invalid subpart replaced by U+FFFD, and adds the
+ * number of replacements to *n_repaired.  This is what Python's errors="replace" does.
+ */
+int utf8_repair(struct buf *out, const char *text, size_t len, uint64_t *n_repaired,
+                struct err *err);
+
+#endif

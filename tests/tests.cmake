@@ -1,0 +1,39 @@
+# Tests, fuzz targets and benchmarks: one line each.
+enable_testing()
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+
+# gapscope_test(<name> [library...]): tests/test_<name>.c against the named libraries.  A test runs
+# in the source tree's root, so data is named "tests/golden/...".
+function(gapscope_test name)
+  add_executable(test_${name} tests/test_${name}.c)
+  target_link_libraries(test_${name} PRIVATE ${ARGN} PkgConfig::CMOCKA)
+  target_compile_definitions(test_${name} PRIVATE GAPSCOPE_TOKENIZERS="${GAPSCOPE_TOKENIZERS}")
+  add_test(NAME ${name} COMMAND test_${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
+endfunction()
+
+# gapscope_fuzz(<name> [library...]): tests/fuzz/fuzz_<name>.c.  With -DGAPSCOPE_FUZZ=ON a libFuzzer
+# program; else it replays tests/fuzz/seeds/<name>/* as a test.
+function(gapscope_fuzz name)
+  if(GAPSCOPE_FUZZ)
+    add_executable(fuzz_${name} tests/fuzz/fuzz_${name}.c)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(fuzz_${name} tests/fuzz/fuzz_${name}.c tests/fuzz/replay.c)
+    add_test(NAME fuzz_${name} COMMAND fuzz_${name} tests/fuzz/seeds/${name}
+             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  endif()
+  target_link_libraries(fuzz_${name} PRIVATE ${ARGN})
+endfunction()
+
+# gapscope_bench(<name> [library...]): tests/bench/bench_<name>.c, built but never a test.
+function(gapscope_bench name)
+  add_executable(bench_${name} tests/bench/bench_${name}.c)
+  target_link_libraries(bench_${name} PRIVATE ${ARGN})
+endfunction()
+
+add_test(NAME layers COMMAND ${CMAKE_COMMAND} -P ${CMAKE_SOURCE_DIR}/tests/layers.cmake)
+
+# base
+gapscope_test(base gapscope_base)
+gapscope_fuzz(utf8 gapscope_base)
