@@ -86,7 +86,11 @@ static void utf8_is_repaired_as_python_does(void **state)
         {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 3}, // a surrogate
         {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd", 2},                 // overlong
         {"\xe2\x82", "\xef\xbf\xbd", 1},                             // cut
-        {"\xf0\x9f\x98" "a", "\xef\xbf\xbd" "a", 1},
+        {"\xf0\x9f\x98"
+         "a",
+         "\xef\xbf\xbd"
+         "a",
+         1},
         {"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 4},
         {"\xef\xbf\xbd", "\xef\xbf\xbd", 0}, // U+FFFD itself is text
     };
@@ -148,8 +152,8 @@ static void json_mistakes_name_their_place(void **state)
 static void json_values_of_every_kind_parse_whole(void **state)
 {
     (void)state;
-    static const char *const good[] = {"0", "-1.5e3", "true", " null ", "\"s\"", "[]", "{}",
-                                       "[1,2]\n", "12345678901234567890123"};
+    static const char *const good[] = {
+        "0", "-1.5e3", "true", " null ", "\"s\"", "[]", "{}", "[1,2]\n", "12345678901234567890123"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         struct err err = {0};
         struct json_object *value = parsed(good[i], strlen(good[i]), &err);
@@ -214,8 +218,11 @@ static void a_full_disk_is_reported(void **state)
 static void base_names_lose_trailing_slashes(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = {
-        {"a/b.txt", "b.txt"}, {"models/gelu-1l/", "gelu-1l"}, {"x", "x"}, {"/", "/"}, {"/x//", "x"}};
+    static const char *const cases[][2] = {{"a/b.txt", "b.txt"},
+                                           {"models/gelu-1l/", "gelu-1l"},
+                                           {"x", "x"},
+                                           {"/", "/"},
+                                           {"/x//", "x"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *name = file_base_name(cases[i][0]);
         assert_string_equal(name, cases[i][1]);

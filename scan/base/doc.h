@@ -12,11 +12,11 @@
 
 /* One record's text, or a piece of a record longer than DOC_MAX_BYTES. */
 struct doc {
-    const char *text; // [len], valid UTF-8, no NUL at the end, NUL bytes inside are text
-    size_t len;       // <= DOC_MAX_BYTES
-    uint64_t number;  // from 0 in its shard; rejected records have numbers too, blank lines do not
-    uint64_t line;    // the record's line in the shard, from 1; 1 where the shard is one text
-    uint64_t begins;  // the piece's first byte, counted in the record's repaired text
+    const char *text;  // [len], valid UTF-8, no NUL at the end, NUL bytes inside are text
+    size_t len;        // <= DOC_MAX_BYTES
+    uint64_t number;   // from 0 in its shard; rejected records have numbers too, blank lines do not
+    uint64_t line;     // the record's line in the shard, from 1; 1 where the shard is one text
+    uint64_t begins;   // the piece's first byte, counted in the record's repaired text
     uint64_t repaired; // U+FFFD put in place of invalid bytes or lone surrogates
 };
 
@@ -25,8 +25,8 @@ struct doc {
  * [i ? ends[i-1] : 0, ends[i]), and may begin or end inside a UTF-8 character.
  */
 struct tokens {
-    uint32_t *ids;    // [n]
-    uint32_t *ends;   // [n], bytes into text, ascending; the last is text_len (none: text_len is 0)
+    uint32_t *ids;  // [n]
+    uint32_t *ends; // [n], bytes into text, ascending; the last is text_len (none: text_len is 0)
     size_t n;
     size_t cap;       // room in ids and ends
     const char *text; // [text_len], the normalised text

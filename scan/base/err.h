@@ -14,17 +14,17 @@
 #ifndef GAPSCOPE_BASE_ERR_H
 #define GAPSCOPE_BASE_ERR_H
 
-#define ERR_CODES(X)                                                          \
-    X(ERR_NOMEM, "out of memory")                                             \
-    X(ERR_IO, "input or output failed")                                       \
-    X(ERR_NOT_FOUND, "not found")                                             \
-    X(ERR_FORMAT, "malformed")               /* not what its format allows */ \
-    X(ERR_UNSUPPORTED, "not supported")      /* well-formed, but not ours */  \
-    X(ERR_LIMIT, "over a limit")                                              \
-    X(ERR_TRUNCATED, "ends too early")                                        \
-    X(ERR_CORRUPT, "corrupt")                /* a checksum or decoder says so */ \
-    X(ERR_GARBAGE, "followed by garbage")    /* after the last whole frame */ \
-    X(ERR_MISMATCH, "does not belong together")                               \
+#define ERR_CODES(X)                                                                               \
+    X(ERR_NOMEM, "out of memory")                                                                  \
+    X(ERR_IO, "input or output failed")                                                            \
+    X(ERR_NOT_FOUND, "not found")                                                                  \
+    X(ERR_FORMAT, "malformed")          /* not what its format allows */                           \
+    X(ERR_UNSUPPORTED, "not supported") /* well-formed, but not ours */                            \
+    X(ERR_LIMIT, "over a limit")                                                                   \
+    X(ERR_TRUNCATED, "ends too early")                                                             \
+    X(ERR_CORRUPT, "corrupt")             /* a checksum or decoder says so */                      \
+    X(ERR_GARBAGE, "followed by garbage") /* after the last whole frame */                         \
+    X(ERR_MISMATCH, "does not belong together")                                                    \
     X(ERR_USAGE, "wrong usage")
 
 enum err_code {

@@ -12,13 +12,15 @@
 #include "scan/base/mem.h"
 
 /* Appends the whole of 'path' to *out.  Files over 'max_bytes' are refused (ERR_LIMIT).
- * Errors: ERR_NOT_FOUND (no such file), ERR_IO, ERR_LIMIT, ERR_NOMEM; the message begins with the path. */
+ * Errors: ERR_NOT_FOUND (no such file), ERR_IO, ERR_LIMIT, ERR_NOMEM; the message begins with the
+ * path. */
 int file_read(const char *path, size_t max_bytes, struct buf *out, struct err *err);
 
 bool file_is_regular(const char *path);
 bool file_is_folder(const char *path);
 
-/* "dir/name", or "name" where dir is "" - in a new string that the caller frees; NULL: no memory. */
+/* "dir/name", or "name" where dir is "" - in a new string that the caller frees; NULL: no memory.
+ */
 char *file_join(const char *dir, const char *name);
 
 /* The part of 'path' after its last slash (slashes at the end not counted), as a new string
@@ -31,7 +33,8 @@ struct file_map {
     size_t len;
 };
 
-/* Errors: ERR_NOT_FOUND, ERR_IO (a folder or a pipe among them); the message begins with the path. */
+/* Errors: ERR_NOT_FOUND, ERR_IO (a folder or a pipe among them); the message begins with the path.
+ */
 int file_map(struct file_map *out, const char *path, struct err *err);
 
 /* The mapped pages that lie wholly in data[from, to) may leave memory: they have been read. */

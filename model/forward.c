@@ -1,0 +1,325 @@
+#include "model/forward.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scan/base/mem.h"
+
+struct forward {
+    const struct model *model;
+    size_t n;         // ids of the last run
+    float *resid;     // [n_ctx][d_model]
+    float *x;         // [n_ctx][d_model], normed
+    float *x_pos;     // [n_ctx][d_model], x + W_pos; shortformer only
+    float *q, *k, *v; // [n_ctx][d_head], one head at a time
+    float *k_T;       // [d_head][n_ctx]
+    float *z;         // [n_ctx][d_head]
+    float *pattern;   // [n_ctx][n_ctx]
+    float *pre;       // [n_ctx][d_mlp]
+    float *mid;       // [n_ctx][d_mlp], SoLU only
+    float *post;      // [n_ctx][d_mlp]
+    float *block;     // what all of the above point into
+};
+
+int forward_new(struct forward **out, const struct model *model, struct err *err)
+{
+    const struct config *c = &model->config;
+    struct forward *f = mem_zero(1, sizeof *f);
+    if (!f) {
+        return err_nomem(err, "a forward pass");
+    }
+    f->model = model;
+    const bool solu = !c->attn_only && c->act_fn == ACT_SOLU_LN;
+    const struct {
+        float **at;
+        size_t width; // of [n_ctx][width]
+    } parts[] = {
+        {&f->resid, c->d_model},
+        {&f->x, c->d_model},
+        {&f->x_pos, c->shortformer ? c->d_model : 0},
+        {&f->q, c->d_head},
+        {&f->k, c->d_head},
+        {&f->v, c->d_head},
+        {&f->k_T, c->d_head},
+        {&f->z, c->d_head},
+        {&f->pattern, c->n_ctx},
+        {&f->pre, c->d_mlp},
+        {&f->mid, solu ? c->d_mlp : 0},
+        {&f->post, c->d_mlp},
+    };
+    size_t width = 0, total;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        width += parts[i].width; // each is below 2^25: no overflow
+    }
+    f->block = mem_mul(c->n_ctx, width, &total) ? mem_new(total, sizeof *f->block) : NULL;
+    if (!f->block) {
+        forward_free(f);
+        return err_nomem(err, "a forward pass");
+    }
+    float *at = f->block;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        *parts[i].at = at;
+        at += c->n_ctx * parts[i].width;
+    }
+    *out = f;
+    return 0;
+}
+
+void forward_free(struct forward *f)
+{
+    if (f) {
+        free(f->block);
+        free(f);
+    }
+}
+
+const float *forward_resid_final(const struct forward *f)
+{
+    return f->resid;
+}
+
+// --- the pieces -------------------------------------------------------------------------------
+
+/*
+ * out[n][m] = x[n][k] w[k][m] + b[m]; with 'add' on top of what out holds.  b may be NULL.
+ * Every element is one sum in the order of k, so it does not depend on n, nor on how the compiler
+ * vectorises.  Tiles of 4 x 32 keep the sums in registers and a panel of w in cache.
+ */
+static void matmul(float *restrict out, const float *restrict x, const float *restrict w,
+                   const float *restrict b, size_t n, size_t k, size_t m, bool add)
+{
+    enum { ROWS = 4, COLS = 32 };
+    for (size_t j0 = 0; j0 < m; j0 += COLS) {
+        const size_t cols = m - j0 < COLS ? m - j0 : COLS;
+        for (size_t i0 = 0; i0 < n; i0 += ROWS) {
+            const size_t rows = n - i0 < ROWS ? n - i0 : ROWS;
+            float sum[ROWS][COLS] = {{0}};
+            if (rows == ROWS && cols == COLS) {
+                for (size_t l = 0; l < k; l++) {
+                    const float *wl = w + l * m + j0;
+                    for (size_t i = 0; i < ROWS; i++) {
+                        const float xl = x[(i0 + i) * k + l];
+                        for (size_t j = 0; j < COLS; j++) {
+                            sum[i][j] += xl * wl[j];
+                        }
+                    }
+                }
+            } else { // the same at the edges
+                for (size_t l = 0; l < k; l++) {
+                    for (size_t i = 0; i < rows; i++) {
+                        for (size_t j = 0; j < cols; j++) {
+                            sum[i][j] += x[(i0 + i) * k + l] * w[l * m + j0 + j];
+                        }
+                    }
+                }
+            }
+            for (size_t i = 0; i < rows; i++) {
+                float *o = out + (i0 + i) * m + j0;
+                for (size_t j = 0; j < cols; j++) {
+                    o[j] = (add ? o[j] : 0.0f) + sum[i][j] + (b ? b[j0 + j] : 0.0f);
+                }
+            }
+        }
+    }
+}
+
+/* out = (x - mean) / sqrt(var + eps) * w + b for each of n rows; w and b may be NULL.  Without
+ * centring var is the mean square.  out may be x. */
+static void layer_norm(float *out, const float *x, const float *w, const float *b, size_t n,
+                       size_t d, float eps, bool centre)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float *row = x + i * d;
+        double mean = 0, var = 0;
+        if (centre) {
+            for (size_t j = 0; j < d; j++) {
+                mean += row[j];
+            }
+            mean /= (double)d;
+        }
+        for (size_t j = 0; j < d; j++) {
+            var += (row[j] - mean) * (row[j] - mean);
+        }
+        const double scale = 1 / sqrt(var / (double)d + (double)eps);
+        for (size_t j = 0; j < d; j++) {
+            const double y = (row[j] - mean) * scale;
+            out[i * d + j] = (float)(y * (w ? w[j] : 1.0f) + (b ? b[j] : 0.0f));
+        }
+    }
+}
+
+/* A norm of this model: LN with its weights, LNPre without, or none at all. */
+static void norm(const struct config *c, float *out, const float *x, const float *w, const float *b,
+                 size_t n, size_t d, bool centre)
+{
+    if (c->norm != NORM_NONE) {
+        layer_norm(out, x, w, b, n, d, c->eps, centre);
+    } else if (out != x) {
+        memcpy(out, x, n * d * sizeof *out);
+    }
+}
+
+/* row[0..n) becomes its softmax. */
+static void softmax(float *row, size_t n)
+{
+    float max = row[0];
+    for (size_t j = 1; j < n; j++) {
+        max = row[j] > max ? row[j] : max;
+    }
+    double sum = 0;
+    for (size_t j = 0; j < n; j++) {
+        row[j] = expf(row[j] - max);
+        sum += row[j];
+    }
+    const double scale = 1 / sum;
+    for (size_t j = 0; j < n; j++) {
+        row[j] = (float)(row[j] * scale);
+    }
+}
+
+/* x Phi(x), Phi the normal distribution (Hendrycks and Gimpel, 2016). */
+static float gelu(float x)
+{
+    return 0.5f * x * (1.0f + erff(x * (float)M_SQRT1_2));
+}
+
+/* Its approximation by tanh, as in GPT-2. */
+static float gelu_new(float x)
+{
+    const float cube = 0.044715f * x * x * x;
+    return 0.5f * x * (1.0f + tanhf((float)(M_2_SQRTPI * M_SQRT1_2) * (x + cube)));
+}
+
+// --- the layers ---------------------------------------------------------------------------------
+
+/* q, k, v [n][d_head] -> pattern [n][n], and z [n][d_head] = pattern v. */
+static void attend(struct forward *f, size_t n, size_t d_head)
+{
+    const float scale = (float)(1 / sqrt((double)d_head));
+    for (size_t j = 0; j < n; j++) {
+        for (size_t d = 0; d < d_head; d++) {
+            f->k_T[d * n + j] = f->k[j * d_head + d];
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        float *row = f->pattern + i * n;
+        memset(row, 0, n * sizeof *row); // what lies after i is never seen
+        for (size_t d = 0; d < d_head; d++) {
+            const float q = f->q[i * d_head + d] * scale;
+            for (size_t j = 0; j <= i; j++) {
+                row[j] += q * f->k_T[d * n + j];
+            }
+        }
+        softmax(row, i + 1);
+    }
+    matmul(f->z, f->pattern, f->v, NULL, n, n, d_head, false);
+}
+
+static void attention(struct forward *f, size_t l, const struct forward_hooks *hooks)
+{
+    const struct config *c = &f->model->config;
+    const struct layer *w = &f->model->layers[l];
+    const size_t n = f->n, d_model = c->d_model, d_head = c->d_head;
+
+    norm(c, f->x, f->resid, w->ln1_w, w->ln1_b, n, d_model, true);
+    const float *x_qk = f->x;
+    if (c->shortformer) {
+        for (size_t i = 0; i < n * d_model; i++) {
+            f->x_pos[i] = f->x[i] + f->model->W_pos[i];
+        }
+        x_qk = f->x_pos;
+    }
+    for (size_t h = 0; h < c->n_heads; h++) {
+        const size_t at = h * d_model * d_head, b = h * d_head;
+        matmul(f->q, x_qk, w->W_Q + at, w->b_Q + b, n, d_model, d_head, false);
+        matmul(f->k, x_qk, w->W_K + at, w->b_K + b, n, d_model, d_head, false);
+        matmul(f->v, f->x, w->W_V + at, w->b_V + b, n, d_model, d_head, false);
+        attend(f, n, d_head);
+        if (hooks && hooks->pattern) {
+            hooks->pattern(hooks->context, l, h, f->pattern, n);
+        }
+        // b_O once, with the last head
+        const float *b_O = h + 1 == c->n_heads ? w->b_O : NULL;
+        matmul(f->resid, f->z, w->W_O + at, b_O, n, d_head, d_model, true);
+    }
+}
+
+static void show_neurons(const struct forward_hooks *hooks, size_t l, enum site site,
+                         const float *acts, size_t n, size_t d_mlp)
+{
+    if (hooks && hooks->neurons) {
+        hooks->neurons(hooks->context, l, site, acts, n, d_mlp);
+    }
+}
+
+static void mlp(struct forward *f, size_t l, const struct forward_hooks *hooks)
+{
+    const struct config *c = &f->model->config;
+    const struct layer *w = &f->model->layers[l];
+    const size_t n = f->n, d_model = c->d_model, d_mlp = c->d_mlp;
+
+    norm(c, f->x, f->resid, w->ln2_w, w->ln2_b, n, d_model, true);
+    matmul(f->pre, f->x, w->W_in, w->b_in, n, d_model, d_mlp, false);
+    show_neurons(hooks, l, SITE_PRE, f->pre, n, d_mlp);
+
+    switch (c->act_fn) {
+    case ACT_GELU:
+        for (size_t i = 0; i < n * d_mlp; i++) {
+            f->post[i] = gelu(f->pre[i]);
+        }
+        break;
+    case ACT_GELU_NEW:
+        for (size_t i = 0; i < n * d_mlp; i++) {
+            f->post[i] = gelu_new(f->pre[i]);
+        }
+        break;
+    case ACT_SOLU_LN:
+        memcpy(f->mid, f->pre, n * d_mlp * sizeof *f->mid);
+        for (size_t i = 0; i < n; i++) {
+            softmax(f->mid + i * d_mlp, d_mlp);
+        }
+        for (size_t i = 0; i < n * d_mlp; i++) {
+            f->mid[i] *= f->pre[i];
+        }
+        show_neurons(hooks, l, SITE_MID, f->mid, n, d_mlp);
+        layer_norm(f->post, f->mid, w->ln_mlp_w, w->ln_mlp_b, n, d_mlp, c->eps, true);
+        break;
+    }
+    show_neurons(hooks, l, SITE_POST, f->post, n, d_mlp);
+    matmul(f->resid, f->post, w->W_out, w->b_out, n, d_mlp, d_model, true);
+}
+
+void forward_run(struct forward *f, const uint32_t *ids, size_t n,
+                 const struct forward_hooks *hooks)
+{
+    const struct model *m = f->model;
+    const struct config *c = &m->config;
+    assert(n >= 1 && n <= c->n_ctx);
+    f->n = n;
+    for (size_t i = 0; i < n; i++) {
+        assert(ids[i] < c->d_vocab);
+        const float *embed = m->W_E + (size_t)ids[i] * c->d_model;
+        const float *pos = m->W_pos + i * c->d_model;
+        for (size_t d = 0; d < c->d_model; d++) {
+            f->resid[i * c->d_model + d] = embed[d] + (c->shortformer ? 0.0f : pos[d]);
+        }
+    }
+    for (size_t l = 0; l < c->n_layers; l++) {
+        attention(f, l, hooks);
+        if (!c->attn_only) {
+            mlp(f, l, hooks);
+        }
+    }
+}
+
+void forward_logits(struct forward *f, size_t from, size_t count, float *logits)
+{
+    const struct model *m = f->model;
+    const struct config *c = &m->config;
+    assert(from <= f->n && count <= f->n - from);
+    const float *resid = f->resid + from * c->d_model;
+    norm(c, f->x, resid, m->ln_final_w, m->ln_final_b, count, c->d_model, !c->final_rms);
+    matmul(logits, f->x, m->W_U, m->b_U, count, c->d_model, c->d_vocab, false);
+}
