@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scan/base/file.h"
 #include "scan/base/json.h"
 
 // Far beyond any toy model, small enough that no product of two of them overflows.
 #define SIZE_LIMIT ((size_t)1 << 24)
+#define CONFIG_MAX_BYTES ((size_t)1 << 20)
 #define LAYERS_LIMIT ((size_t)1024)
 
 const char *act_fn_name(enum act_fn act_fn)
@@ -218,6 +220,28 @@ int config_parse(struct config *out, const char *json, size_t len, const char *d
     if (parser) {
         json_tokener_free(parser);
     }
+    return rc;
+}
+
+int config_load(struct config *out, const char *name, const char *dir, struct err *err)
+{
+    struct buf text = {0};
+    char *path = file_join(dir, "config.json");
+    char *dir_name = file_base_name(dir);
+    int rc = path && dir_name ? 0 : err_nomem(err, "a path");
+    if (!rc) {
+        rc = file_read(path, CONFIG_MAX_BYTES, &text, err);
+    }
+    if (!rc) {
+        // Either name may carry the "_old" that tells the layout: a cache's folder is a hash.
+        rc = config_parse(out, text.data, text.len, ends_with(name, "_old") ? name : dir_name, err);
+        if (rc) {
+            err_prefix(err, "%s", path);
+        }
+    }
+    free(path);
+    free(dir_name);
+    buf_free(&text);
     return rc;
 }
 

@@ -10,8 +10,6 @@
 #include "scan/base/file.h"
 #include "scan/base/mem.h"
 
-#define CONFIG_MAX_BYTES ((size_t)1 << 20)
-
 /* One weight of the model: where it stands in the file and where it goes. */
 struct param {
     char name[96];
@@ -364,29 +362,6 @@ static int find_weights(const char *dir, char **out, struct err *err)
         "%s: no weights: a file model_final.pth, *final.pth or model.safetensors is wanted", dir);
 }
 
-static int read_config(struct model *m, struct err *err)
-{
-    struct buf text = {0};
-    char *path = file_join(m->dir, "config.json");
-    char *dir_name = file_base_name(m->dir);
-    int rc = path && dir_name ? 0 : err_nomem(err, "a path");
-    if (!rc) {
-        rc = file_read(path, CONFIG_MAX_BYTES, &text, err);
-    }
-    if (!rc) {
-        // Either name may carry the "_old" that tells the layout: a cache's folder is a hash.
-        const bool named_old = ends_with(m->name, "_old");
-        rc = config_parse(&m->config, text.data, text.len, named_old ? m->name : dir_name, err);
-        if (rc) {
-            err_prefix(err, "%s", path);
-        }
-    }
-    free(path);
-    free(dir_name);
-    buf_free(&text);
-    return rc;
-}
-
 int model_load(struct model **out, const char *name, const char *dir, struct err *err)
 {
     int rc;
@@ -400,7 +375,7 @@ int model_load(struct model **out, const char *name, const char *dir, struct err
         rc = err_nomem(err, "a name");
         goto out;
     }
-    rc = read_config(m, err);
+    rc = config_load(&m->config, name, dir, err);
     if (rc) {
         goto out;
     }

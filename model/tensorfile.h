@@ -79,7 +79,10 @@ size_t dtype_bytes(enum dtype dtype);
  */
 void tensor_read_f32(const struct tensorfile *f, const struct tensor *t, float *dst);
 
-/* Element i in row-major order, exactly (int64 beyond 2^53 rounds). */
+/* Element i in row-major order (an int64 beyond 2^53 rounds). */
 double tensor_value(const struct tensor *t, size_t i);
+
+/* Element i of a tensor of integers or bools, exactly. */
+int64_t tensor_integer(const struct tensor *t, size_t i);
 
 #endif

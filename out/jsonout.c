@@ -1,0 +1,146 @@
+#include "out/jsonout.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void separate(struct jsonout *j)
+{
+    if (j->comma) {
+        putc(',', j->to);
+    }
+    j->comma = true;
+}
+
+void jsonout_begin(struct jsonout *j, char bracket)
+{
+    separate(j);
+    putc(bracket, j->to);
+    j->comma = false;
+    j->depth++;
+}
+
+void jsonout_end(struct jsonout *j, char bracket)
+{
+    putc(bracket, j->to);
+    j->comma = true;
+    if (--j->depth == 0) {
+        putc('\n', j->to);
+        j->comma = false;
+    }
+}
+
+static void quoted(FILE *to, const char *text, size_t len)
+{
+    putc('"', to);
+    size_t plain = 0; // begin of what needs no escape and is not written yet
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
+            continue;
+        }
+        fwrite(text + plain, 1, i - plain, to);
+        plain = i + 1;
+        switch (c) {
+        case '"':
+        case '\\':
+            putc('\\', to);
+            putc(c, to);
+            break;
+        case '\n':
+            fputs("\\n", to);
+            break;
+        case '\t':
+            fputs("\\t", to);
+            break;
+        default:
+            fprintf(to, "\\u%04x", c);
+        }
+    }
+    fwrite(text + plain, 1, len - plain, to);
+    putc('"', to);
+}
+
+void jsonout_key(struct jsonout *j, const char *key)
+{
+    separate(j);
+    quoted(j->to, key, strlen(key));
+    putc(':', j->to);
+    j->comma = false;
+}
+
+void jsonout_u64(struct jsonout *j, uint64_t value)
+{
+    separate(j);
+    fprintf(j->to, "%" PRIu64, value);
+}
+
+void jsonout_i64(struct jsonout *j, int64_t value)
+{
+    separate(j);
+    fprintf(j->to, "%" PRId64, value);
+}
+
+void jsonout_float(struct jsonout *j, float value)
+{
+    separate(j);
+    if (!isfinite(value)) {
+        fputs("null", j->to);
+        return;
+    }
+    char text[32];
+    for (int digits = 6; digits <= 9; digits++) { // 9 always suffice
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) {
+            break;
+        }
+    }
+    fputs(text, j->to);
+}
+
+void jsonout_double(struct jsonout *j, double value)
+{
+    separate(j);
+    if (!isfinite(value)) {
+        fputs("null", j->to);
+        return;
+    }
+    char text[32];
+    for (int digits = 15; digits <= 17; digits++) { // 17 always suffice
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) {
+            break;
+        }
+    }
+    fputs(text, j->to);
+}
+
+void jsonout_text(struct jsonout *j, const char *text, size_t len)
+{
+    separate(j);
+    quoted(j->to, text, len);
+}
+
+void jsonout_string(struct jsonout *j, const char *text)
+{
+    jsonout_text(j, text, strlen(text));
+}
+
+void jsonout_u32s(struct jsonout *j, const uint32_t *values, size_t n)
+{
+    jsonout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        jsonout_u64(j, values[i]);
+    }
+    jsonout_end(j, ']');
+}
+
+void jsonout_floats(struct jsonout *j, const float *values, size_t n)
+{
+    jsonout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        jsonout_float(j, values[i]);
+    }
+    jsonout_end(j, ']');
+}

@@ -1,0 +1,47 @@
+/*
+ * jsonout.h - JSON written to a stream as it comes, one value a line
+ *
+ *     struct jsonout j = {.to = stdout};
+ *     jsonout_begin(&j, '{');
+ *     jsonout_key(&j, "doc");
+ *     jsonout_u64(&j, 7);
+ *     jsonout_end(&j, '}');       // at the outermost level this also ends the line
+ *
+ * Commas are put where they belong.  Keys and values must alternate as in JSON: not checked.  A
+ * stream that fails says so itself: see outfile_commit().
+ */
+#ifndef GAPSCOPE_OUT_JSONOUT_H
+#define GAPSCOPE_OUT_JSONOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct jsonout {
+    FILE *to;
+    unsigned depth;
+    bool comma; // the next value is not the first at its level
+};
+
+void jsonout_begin(struct jsonout *j, char bracket); // '{' or '['
+void jsonout_end(struct jsonout *j, char bracket);   // '}' or ']'
+void jsonout_key(struct jsonout *j, const char *key);
+
+void jsonout_u64(struct jsonout *j, uint64_t value);
+void jsonout_i64(struct jsonout *j, int64_t value);
+
+/* The shortest decimal that reads back as the same float or double; null where it is not finite,
+ * which JSON cannot say. */
+void jsonout_float(struct jsonout *j, float value);
+void jsonout_double(struct jsonout *j, double value);
+
+/* text[len] is valid UTF-8 and may hold NULs. */
+void jsonout_text(struct jsonout *j, const char *text, size_t len);
+void jsonout_string(struct jsonout *j, const char *text);
+
+/* Whole arrays. */
+void jsonout_u32s(struct jsonout *j, const uint32_t *values, size_t n);
+void jsonout_floats(struct jsonout *j, const float *values, size_t n);
+
+#endif

@@ -1,0 +1,267 @@
+#include "scan/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/forward.h"
+#include "out/jsonout.h"
+#include "scan/args.h"
+#include "scan/base/file.h"
+#include "scan/base/mem.h"
+#include "scan/lineup.h"
+#include "scan/windows.h"
+
+struct options {
+    struct arg_list models, neurons;
+    struct input_options input;
+    const char *tokenizer, *site, *output;
+};
+
+/* A neuron that was asked for, of one model. */
+struct neuron {
+    const char *name; // as it was written: "L0N5", without its model
+    size_t layer, index;
+    float *acts; // [n_ctx], of the window in hand
+};
+
+/* One model at work. */
+struct watcher {
+    const struct model *model;
+    struct forward *forward;
+    enum site site;
+    struct neuron *neurons; // [n], in the order asked for
+    size_t n;
+};
+
+/* "L0N424" -> layer 0, index 424. */
+static bool parse_neuron(const char *text, size_t *layer, size_t *index)
+{
+    int end = 0;
+    return text[0] == 'L' && sscanf(text, "L%5zuN%9zu%n", layer, index, &end) == 2 &&
+           text[end] == '\0' && strpbrk(text, " +-") == NULL;
+}
+
+/* Is 'spec' ("L0N5" or "NAME:L0N5") for model m?  *neuron is then the part after the name. */
+static bool is_for(const char *spec, const struct model *m, const char **neuron)
+{
+    const char *colon = strrchr(spec, ':');
+    *neuron = colon ? colon + 1 : spec;
+    return !colon || (strlen(m->name) == (size_t)(colon - spec) &&
+                      strncmp(m->name, spec, (size_t)(colon - spec)) == 0);
+}
+
+/* Appends 'text' to the neurons of w. */
+static int add_neuron(struct watcher *w, const char *text, size_t n_ctx, struct err *err)
+{
+    const struct config *c = &w->model->config;
+    struct neuron neuron = {.name = text};
+    if (!parse_neuron(text, &neuron.layer, &neuron.index)) {
+        return err_set(err, ERR_USAGE, "--neuron %s: L<layer>N<index> is wanted, e.g. L0N5", text);
+    }
+    if (neuron.layer >= c->n_layers || neuron.index >= c->d_mlp) {
+        return err_set(err, ERR_USAGE, "--neuron %s: %s has layers 0 to %zu, neurons 0 to %zu",
+                       text, w->model->name, c->n_layers - 1, c->d_mlp - 1);
+    }
+    for (size_t i = 0; i < w->n; i++) {
+        if (strcmp(w->neurons[i].name, text) == 0) {
+            return 0; // asked for twice, shown once
+        }
+    }
+    neuron.acts = mem_new(n_ctx, sizeof *neuron.acts);
+    if (!neuron.acts) {
+        return err_nomem(err, "activations");
+    }
+    w->neurons[w->n++] = neuron;
+    return 0;
+}
+
+static int watcher_init(struct watcher *w, const struct model *m, const struct options *o,
+                        enum site wish, size_t n_ctx, struct err *err)
+{
+    *w = (struct watcher){.model = m};
+    w->neurons = mem_zero(o->neurons.n, sizeof *w->neurons);
+    if (!w->neurons) {
+        return err_nomem(err, "neurons");
+    }
+    int rc = model_site(m, wish, &w->site, err);
+    for (size_t i = 0; i < o->neurons.n && !rc; i++) {
+        const char *neuron;
+        if (is_for(o->neurons.items[i], m, &neuron)) {
+            rc = add_neuron(w, neuron, n_ctx, err);
+        }
+    }
+    return rc ? rc : forward_new(&w->forward, m, err);
+}
+
+static void watcher_free(struct watcher *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        free(w->neurons[i].acts);
+    }
+    free(w->neurons);
+    forward_free(w->forward);
+}
+
+static void keep_acts(void *context, size_t layer, enum site site, const float *acts, size_t n,
+                      size_t d_mlp)
+{
+    struct watcher *w = context;
+    if (site != w->site) {
+        return;
+    }
+    for (size_t k = 0; k < w->n; k++) {
+        const struct neuron *neuron = &w->neurons[k];
+        for (size_t i = 0; neuron->layer == layer && i < n; i++) {
+            neuron->acts[i] = acts[i * d_mlp + neuron->index];
+        }
+    }
+}
+
+static void write_window(FILE *to, const struct window *window, const struct watcher *watchers,
+                         size_t n)
+{
+    struct jsonout j = {.to = to};
+    jsonout_begin(&j, '{');
+    window_head(&j, window);
+    jsonout_key(&j, "acts");
+    jsonout_begin(&j, '{');
+    for (size_t i = 0; i < n; i++) {
+        jsonout_key(&j, watchers[i].model->name);
+        jsonout_begin(&j, '{');
+        for (size_t k = 0; k < watchers[i].n; k++) {
+            jsonout_key(&j, watchers[i].neurons[k].name);
+            jsonout_floats(&j, watchers[i].neurons[k].acts, window->n);
+        }
+        jsonout_end(&j, '}');
+    }
+    jsonout_end(&j, '}');
+    jsonout_end(&j, '}');
+}
+
+static int watch(struct windows *windows, struct watcher *watchers, size_t n, FILE *to,
+                 struct err *err)
+{
+    struct window window;
+    enum windows_status next;
+    while ((next = windows_next(windows, &window, err)) == WINDOWS_ONE) {
+        for (size_t i = 0; i < n; i++) {
+            const struct forward_hooks hooks = {.context = &watchers[i], .neurons = keep_acts};
+            forward_run(watchers[i].forward, window.ids, window.n, &hooks);
+        }
+        write_window(to, &window, watchers, n);
+        if (ferror(to)) {
+            return 0; // outfile_commit() says why
+        }
+    }
+    return next == WINDOWS_ERROR ? (int)err->code : 0;
+}
+
+static int parse_site(const char *text, enum site *out, struct err *err)
+{
+    *out = SITE_DEFAULT;
+    if (!text) {
+        return 0;
+    }
+    for (enum site site = SITE_PRE; site <= SITE_POST; site++) {
+        if (strcmp(text, site_name(site)) == 0) {
+            *out = site;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_USAGE, "--site %s: pre, mid or post is wanted", text);
+}
+
+/* Every "NAME:..." names a model of the run. */
+static int check_names(const struct options *o, const struct lineup *lineup, struct err *err)
+{
+    if (o->neurons.n == 0) {
+        return err_set(err, ERR_USAGE, "--neuron is missing, e.g. --neuron L0N5");
+    }
+    for (size_t i = 0; i < o->neurons.n; i++) {
+        bool found = false;
+        for (size_t k = 0; k < lineup->n && !found; k++) {
+            const char *neuron;
+            found = is_for(o->neurons.items[i], lineup->models[k], &neuron);
+        }
+        if (!found) {
+            return err_set(err, ERR_USAGE, "--neuron %s: no --model has this name",
+                           o->neurons.items[i]);
+        }
+    }
+    return 0;
+}
+
+static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
+{
+    const struct options *o = options;
+    struct lineup lineup = {0};
+    struct windows *windows = NULL;
+    struct watcher *watchers = NULL;
+    struct outfile out = {0};
+    enum site site;
+
+    int rc = parse_site(o->site, &site, err);
+    if (rc || (rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err)) != 0 ||
+        (rc = check_names(o, &lineup, err)) != 0) {
+        goto out;
+    }
+    watchers = mem_zero(lineup.n, sizeof *watchers);
+    if (!watchers) {
+        rc = err_nomem(err, "neurons");
+        goto out;
+    }
+    for (size_t i = 0; i < lineup.n && !rc; i++) {
+        rc = watcher_init(&watchers[i], lineup.models[i], o, site, lineup.n_ctx, err);
+    }
+    if (rc ||
+        (rc = windows_open(&windows, operands->items[0], &o->input, lineup.tokenizer, lineup.n_ctx,
+                           lineup.d_vocab, err)) != 0 ||
+        (rc = outfile_open(&out, o->output, err)) != 0 ||
+        (rc = watch(windows, watchers, lineup.n, out.stream, err)) != 0) {
+        goto out;
+    }
+    rc = outfile_commit(&out, err);
+    *status = windows_finish(windows);
+out:
+    outfile_discard(&out);
+    windows_close(windows);
+    for (size_t i = 0; watchers && i < lineup.n; i++) {
+        watcher_free(&watchers[i]);
+    }
+    free(watchers);
+    lineup_free(&lineup);
+    return rc;
+}
+
+int cmd_acts(int argc, char **argv)
+{
+    struct options o = {0};
+    const struct arg args[] = {
+        {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
+         "a folder, an alias (gelu-1l) or a repository; may be\ngiven several times"},
+        {"neuron", 'n', ARG_LIST, &o.neurons, "L0N5",
+         "layer 0, neuron 5, of every model, or NAME:L0N5 of\none; may be given several times"},
+        {"site", 0, ARG_STRING, &o.site, "S",
+         "pre, mid (SoLU before its norm) or post; else mid for\nSoLU, post for others"},
+        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
+        {"ids", 0, ARG_FLAG, &o.input.ids, NULL, "INPUT is JSONL {\"ids\":[...]}, a window a line"},
+        INPUT_ARGS(&o.input),
+        SPECIAL_ARG(&o.input),
+        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        {0}};
+    const struct command command = {
+        .name = "acts",
+        .usage = "--model M --neuron L0N5 [--neuron ...] [options] INPUT",
+        .summary =
+            "Activations of neurons on every token of INPUT (a file, also .zst or .gz, or -),\n"
+            "as JSONL, a line a window:\n"
+            "  {\"doc\",\"window\",\"ids\":[n],\"ends\":[n],\"acts\":{\"NAME\":{\"L0N5\":[n]}}}",
+        .args = args,
+        .n_min = 1,
+        .n_max = 1,
+        .run = run,
+        .options = &o,
+    };
+    return command_main(&command, argc, argv);
+}

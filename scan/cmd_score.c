@@ -1,0 +1,243 @@
+#include "scan/commands.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/forward.h"
+#include "model/logprob.h"
+#include "out/jsonout.h"
+#include "scan/args.h"
+#include "scan/base/file.h"
+#include "scan/base/mem.h"
+#include "scan/lineup.h"
+#include "scan/windows.h"
+
+// Positions whose logits are in memory at once: 24 rows of 48262 floats are 4.6 MB.
+#define ROWS 24
+
+/* One model at work, and what it says of the window in hand. */
+struct scorer {
+    const struct model *model;
+    struct forward *forward;
+    float *logits;      // [ROWS][d_vocab]
+    float *logprob;     // [n_ctx]; [i] is ln P(ids[i+1] | ids[0..i]), n - 1 of them
+    float *entropy;     // [n_ctx], nats
+    uint32_t *top_ids;  // [n_ctx][top]
+    float *top_logprob; // [n_ctx][top]
+    size_t top;         // K of --top, at most d_vocab
+};
+
+static int scorer_init(struct scorer *s, const struct model *m, size_t n_ctx, size_t top,
+                       struct err *err)
+{
+    *s = (struct scorer){.model = m, .top = top < m->config.d_vocab ? top : m->config.d_vocab};
+    size_t tops;
+    if (!mem_mul(n_ctx, s->top, &tops)) {
+        return err_nomem(err, "the top tokens");
+    }
+    s->logits = mem_new(ROWS * m->config.d_vocab, sizeof *s->logits);
+    s->logprob = mem_new(n_ctx, sizeof *s->logprob);
+    s->entropy = mem_new(n_ctx, sizeof *s->entropy);
+    s->top_ids = mem_new(tops, sizeof *s->top_ids);
+    s->top_logprob = mem_new(tops, sizeof *s->top_logprob);
+    if (!s->logits || !s->logprob || !s->entropy || !s->top_ids || !s->top_logprob) {
+        return err_nomem(err, "the scores");
+    }
+    return forward_new(&s->forward, m, err);
+}
+
+static void scorer_free(struct scorer *s)
+{
+    forward_free(s->forward);
+    free(s->logits);
+    free(s->logprob);
+    free(s->entropy);
+    free(s->top_ids);
+    free(s->top_logprob);
+}
+
+static void score_row(struct scorer *s, const struct window *w, size_t i, const float *logits,
+                      bool entropy)
+{
+    const size_t d_vocab = s->model->config.d_vocab;
+    const double lse = logprob_log_sum_exp(logits, d_vocab);
+    if (i + 1 < w->n) {
+        s->logprob[i] = (float)((double)logits[w->ids[i + 1]] - lse);
+    }
+    if (entropy) {
+        s->entropy[i] = (float)logprob_entropy(logits, d_vocab, lse);
+    }
+    uint32_t *ids = s->top_ids + i * s->top;
+    logprob_top(logits, d_vocab, s->top, ids);
+    for (size_t k = 0; k < s->top; k++) {
+        s->top_logprob[i * s->top + k] = (float)((double)logits[ids[k]] - lse);
+    }
+}
+
+static void score_window(struct scorer *s, const struct window *w, bool entropy)
+{
+    forward_run(s->forward, w->ids, w->n, NULL);
+    for (size_t from = 0; from < w->n; from += ROWS) {
+        const size_t count = w->n - from < ROWS ? w->n - from : ROWS;
+        forward_logits(s->forward, from, count, s->logits);
+        for (size_t i = 0; i < count; i++) {
+            score_row(s, w, from + i, s->logits + i * s->model->config.d_vocab, entropy);
+        }
+    }
+}
+
+static void write_top(struct jsonout *j, const struct scorer *s, size_t n)
+{
+    jsonout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        jsonout_begin(j, '[');
+        for (size_t k = 0; k < s->top; k++) {
+            jsonout_begin(j, '[');
+            jsonout_u64(j, s->top_ids[i * s->top + k]);
+            jsonout_float(j, s->top_logprob[i * s->top + k]);
+            jsonout_end(j, ']');
+        }
+        jsonout_end(j, ']');
+    }
+    jsonout_end(j, ']');
+}
+
+static void write_window(FILE *to, const struct window *w, const struct scorer *scorers, size_t n,
+                         bool top, bool entropy)
+{
+    struct jsonout j = {.to = to};
+    jsonout_begin(&j, '{');
+    window_head(&j, w);
+    jsonout_key(&j, "logprob");
+    jsonout_begin(&j, '{');
+    for (size_t i = 0; i < n; i++) {
+        jsonout_key(&j, scorers[i].model->name);
+        jsonout_floats(&j, scorers[i].logprob, w->n - 1);
+    }
+    jsonout_end(&j, '}');
+    if (top) {
+        jsonout_key(&j, "top");
+        jsonout_begin(&j, '{');
+        for (size_t i = 0; i < n; i++) {
+            jsonout_key(&j, scorers[i].model->name);
+            write_top(&j, &scorers[i], w->n);
+        }
+        jsonout_end(&j, '}');
+    }
+    if (entropy) {
+        jsonout_key(&j, "entropy");
+        jsonout_begin(&j, '{');
+        for (size_t i = 0; i < n; i++) {
+            jsonout_key(&j, scorers[i].model->name);
+            jsonout_floats(&j, scorers[i].entropy, w->n);
+        }
+        jsonout_end(&j, '}');
+    }
+    jsonout_end(&j, '}');
+}
+
+static int check_precision(const char *precision, struct err *err)
+{
+    if (!precision || strcmp(precision, "exact") == 0) {
+        return 0;
+    }
+    return err_set(err, ERR_USAGE, "--precision %s: only exact (f32) is there so far", precision);
+}
+
+struct options {
+    struct arg_list models;
+    struct input_options input;
+    const char *tokenizer, *precision, *output;
+    size_t top;
+    bool entropy;
+};
+
+static int score(const struct options *o, const struct lineup *lineup, struct windows *windows,
+                 struct scorer *scorers, FILE *to, struct err *err)
+{
+    struct window w;
+    enum windows_status next;
+    while ((next = windows_next(windows, &w, err)) == WINDOWS_ONE) {
+        for (size_t i = 0; i < lineup->n; i++) {
+            score_window(&scorers[i], &w, o->entropy);
+        }
+        write_window(to, &w, scorers, lineup->n, o->top > 0, o->entropy);
+        if (ferror(to)) {
+            return 0; // outfile_commit() says why
+        }
+    }
+    return next == WINDOWS_ERROR ? (int)err->code : 0;
+}
+
+static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
+{
+    const struct options *o = options;
+    struct lineup lineup = {0};
+    struct windows *windows = NULL;
+    struct scorer *scorers = NULL;
+    struct outfile out = {0};
+
+    int rc = check_precision(o->precision, err);
+    if (rc || (rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err)) != 0 ||
+        (rc = windows_open(&windows, operands->items[0], &o->input, lineup.tokenizer, lineup.n_ctx,
+                           lineup.d_vocab, err)) != 0) {
+        goto out;
+    }
+    scorers = mem_zero(lineup.n, sizeof *scorers);
+    if (!scorers) {
+        rc = err_nomem(err, "the scores");
+        goto out;
+    }
+    for (size_t i = 0; i < lineup.n && !rc; i++) {
+        rc = scorer_init(&scorers[i], lineup.models[i], lineup.n_ctx, o->top, err);
+    }
+    if (rc || (rc = outfile_open(&out, o->output, err)) != 0 ||
+        (rc = score(o, &lineup, windows, scorers, out.stream, err)) != 0) {
+        goto out;
+    }
+    rc = outfile_commit(&out, err);
+    *status = windows_finish(windows);
+out:
+    outfile_discard(&out);
+    for (size_t i = 0; scorers && i < lineup.n; i++) {
+        scorer_free(&scorers[i]);
+    }
+    free(scorers);
+    windows_close(windows);
+    lineup_free(&lineup);
+    return rc;
+}
+
+int cmd_score(int argc, char **argv)
+{
+    struct options o = {0};
+    const struct arg args[] = {
+        {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
+         "a folder, an alias (gelu-1l) or a repository; give\nseveral to score with each"},
+        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
+        {"ids", 0, ARG_FLAG, &o.input.ids, NULL, "INPUT is JSONL {\"ids\":[...]}, a window a line"},
+        {"top", 0, ARG_SIZE, &o.top, "K", "also the K most likely tokens at every position"},
+        {"entropy", 0, ARG_FLAG, &o.entropy, NULL, "also the entropy at every position, nats"},
+        {"precision", 0, ARG_STRING, &o.precision, "P", "exact: f32 throughout, the reference"},
+        INPUT_ARGS(&o.input),
+        SPECIAL_ARG(&o.input),
+        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        {0}};
+    const struct command command = {
+        .name = "score",
+        .usage = "--model M [--model M]... [options] INPUT",
+        .summary =
+            "The log-prob of every token of INPUT (a file, also .zst or .gz, or -), as JSONL,\n"
+            "a line a window:\n"
+            "  {\"doc\",\"window\",\"ids\":[n],\"ends\":[n],\"logprob\":{\"NAME\":[n-1]},\n"
+            "   \"top\":{\"NAME\":[n][K][id,logprob]},\"entropy\":{\"NAME\":[n]}}\n"
+            "logprob[i] is ln P(ids[i+1] | ids[0..i]), in nats.",
+        .args = args,
+        .n_min = 1,
+        .n_max = 1,
+        .run = run,
+        .options = &o,
+    };
+    return command_main(&command, argc, argv);
+}

@@ -1,0 +1,17 @@
+/*
+ * commands.h - what main() can be asked to do
+ *
+ * Each takes its own argv (argv[0] is the command's name) and returns the exit status: 0 done,
+ * 1 the run could not go on, 2 wrong usage.
+ */
+#ifndef GAPSCOPE_SCAN_COMMANDS_H
+#define GAPSCOPE_SCAN_COMMANDS_H
+
+int cmd_acts(int argc, char **argv);
+int cmd_model(int argc, char **argv);
+int cmd_pack(int argc, char **argv);
+int cmd_score(int argc, char **argv);
+int cmd_tensors(int argc, char **argv);
+int cmd_tokenize(int argc, char **argv);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * lineup.h - the models of one run, and the tokenizer that they share
+ */
+#ifndef GAPSCOPE_SCAN_LINEUP_H
+#define GAPSCOPE_SCAN_LINEUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/model.h"
+#include "model/tokenizer.h"
+#include "scan/args.h"
+#include "scan/base/err.h"
+
+struct lineup {
+    struct model **models; // [n], in the order given; names differ
+    size_t n;
+    struct tokenizer *tokenizer; // NULL where none was wanted
+    size_t n_ctx;                // the least of the models
+    size_t d_vocab;              // the least of the models
+};
+
+/*
+ * Loads the models named by 'specs' (hub_resolve()'s "NAME=WHERE" or "WHERE") and, with
+ * 'want_tokenizer', their tokenizer: each model's own or the one its config names, else
+ * 'tokenizer_path' (NULL: none given).  Models with different tokenizers are refused.
+ * On success the caller ends *out with lineup_free().
+ * Errors: those of model_load() and tokenizer_load(); ERR_NOT_FOUND (no tokenizer); ERR_MISMATCH
+ * (tokenizers differ, a tokenizer has more tokens than a model); ERR_USAGE (two models of one
+ * name).
+ */
+int lineup_load(struct lineup *out, const struct arg_list *specs, const char *tokenizer_path,
+                bool want_tokenizer, struct err *err);
+
+void lineup_free(struct lineup *l); // {0} is allowed
+
+/* The tokenizer of --tokenizer FILE or --model M, without loading weights.  Errors: as above;
+ * ERR_USAGE where both are NULL. */
+int lineup_tokenizer(struct tokenizer **out, const char *model, const char *tokenizer_path,
+                     struct err *err);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * main.c - gapscope: which tokens does one small language model predict better than another?
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdbool.h>
+#include <string.h>
+#include <utf8proc.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "scan/args.h"
+#include "scan/commands.h"
+
+#ifdef GAPSCOPE_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#endif
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *what;
+} commands[] = {
+    {"tokenize", cmd_tokenize, "text to token ids"},
+    {"score", cmd_score, "the log-prob of every token, by one or several models"},
+    {"acts", cmd_acts, "activations of neurons on every token"},
+    {"model", cmd_model, "what a model is; checks its files"},
+    {"tensors", cmd_tensors, "what a weight file holds"},
+    {"pack", cmd_pack, "makes a corpus from files and folders"},
+};
+#define N_COMMANDS (sizeof commands / sizeof *commands)
+
+static void print_help(FILE *to)
+{
+    fprintf(to,
+            "usage: gapscope COMMAND ...\n\n"
+            "Which tokens does one small language model predict better than another, and why?\n\n"
+            "commands (gapscope COMMAND --help says more):\n");
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
+    }
+    fprintf(to,
+            "\nModels are folders, or names looked up in GAPSCOPE_MODELS (folders, separated by "
+            "colons)\nand in the Hugging Face cache.\n");
+}
+
+static void print_version(void)
+{
+    const char *allocator = "the system's malloc";
+#ifdef GAPSCOPE_JEMALLOC
+    const char *version = NULL;
+    size_t size = sizeof version;
+    char text[128];
+    if (mallctl("version", &version, &size, NULL, 0) == 0) {
+        snprintf(text, sizeof text, "jemalloc %.*s", (int)strcspn(version, "-"), version);
+        allocator = text;
+    }
+#endif
+    printf("gapscope %s (zstd %s, zlib %s, json-c %s, utf8proc %s, %s)\n", GAPSCOPE_VERSION,
+           ZSTD_versionString(), zlibVersion(), json_c_version(), utf8proc_version(), allocator);
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+    if (!word) {
+        print_help(stderr);
+        return 2;
+    }
+    if (strcmp(word, "--version") == 0) {
+        print_version();
+        return 0;
+    }
+    const bool help = strcmp(word, "help") == 0;
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || (help && argc == 2)) {
+        print_help(stdout);
+        return 0;
+    }
+    if (help) {
+        word = argv[2];
+    }
+    const char *names[N_COMMANDS];
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        names[i] = commands[i].name;
+        if (strcmp(word, names[i]) == 0) {
+            char *ask_help[] = {argv[0], (char[]){"--help"}, NULL};
+            return help ? commands[i].run(2, ask_help) : commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    const char *nearest = args_nearest(word, names, N_COMMANDS);
+    fprintf(stderr, "gapscope: unknown command %s%s%s%s\nTry: gapscope --help\n", word,
+            nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    return 2;
+}

@@ -1,0 +1,213 @@
+#include "scan/windows.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/idlist.h"
+#include "corpora/source.h"
+#include "scan/base/doc.h"
+#include "scan/base/mem.h"
+
+struct windows {
+    char *path;
+    bool strict;
+    size_t n_ctx;
+
+    // ids as they are
+    struct idlist *list;
+    uint64_t n_lists;
+
+    // text
+    struct source *source;
+    struct encoder *encoder;
+    enum special_tokens special;
+    struct tokens tokens; // of the doc in hand
+    uint64_t doc;
+    uint64_t number; // of the next window of that doc
+    size_t at;       // its first token
+    bool more;       // the doc in hand has a next window
+    uint32_t bos;
+    uint32_t *ids, *ends; // [n_ctx]
+};
+
+int input_open(struct source **out, const char *path, const struct input_options *options,
+               struct err *err)
+{
+    struct source_options o = {.format = SOURCE_AUTO, .field = options->field};
+    if (options->format) {
+        if (strcmp(options->format, "jsonl") == 0) {
+            o.format = SOURCE_JSONL;
+        } else if (strcmp(options->format, "text") == 0) {
+            o.format = SOURCE_TEXT;
+        } else {
+            return err_set(err, ERR_USAGE, "--format %s: jsonl or text is wanted", options->format);
+        }
+    }
+    return source_open(out, path, &o, err);
+}
+
+static bool is_damage(enum reject_reason reason)
+{
+    return reason == REJECT_TRUNCATED_STREAM || reason == REJECT_CORRUPT_STREAM ||
+           reason == REJECT_TRAILING_GARBAGE;
+}
+
+int input_finish(const struct source *s, const char *path, bool strict)
+{
+    const struct rejects *r = source_rejects(s);
+    for (int reason = 0; reason < REJECT_N; reason++) {
+        const uint64_t n = r->n[reason];
+        if (n == 0) {
+            continue;
+        }
+        if (is_damage((enum reject_reason)reason)) {
+            fprintf(stderr, "gapscope: %s: %s: %s; what is whole before it has been printed\n",
+                    path, reject_name((enum reject_reason)reason), r->places[reason][0].why);
+            continue;
+        }
+        fprintf(stderr, "gapscope: %s: %" PRIu64 " record%s skipped: %s\n", path, n,
+                n == 1 ? "" : "s", reject_name((enum reject_reason)reason));
+        for (uint64_t i = 0; i < n && i < REJECT_PLACES; i++) {
+            const struct reject_place *p = &r->places[reason][i];
+            fprintf(stderr, "  line %" PRIu64 ", byte %" PRIu64 ": %s\n", p->line, p->byte, p->why);
+        }
+        if (n > REJECT_PLACES) {
+            fprintf(stderr, "  and %" PRIu64 " more\n", n - REJECT_PLACES);
+        }
+    }
+    if (source_repaired(s)) {
+        fprintf(stderr, "gapscope: %s: %" PRIu64 " invalid byte sequence%s replaced by U+FFFD\n",
+                path, source_repaired(s), source_repaired(s) == 1 ? "" : "s");
+    }
+    return source_damaged(s) || (strict && rejects_total(r) > 0) ? 1 : 0;
+}
+
+static int open_text(struct windows *w, const struct input_options *options,
+                     const struct tokenizer *tokenizer, struct err *err)
+{
+    w->bos = tokenizer_bos(tokenizer);
+    if (w->bos == TOKENIZER_NO_ID) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "the tokenizer has no BOS: neither tokenizer_config.json nor "
+                       "special_tokens_map.json names one, and there is no <|BOS|> or "
+                       "<|endoftext|>; give ids with --ids");
+    }
+    if (w->n_ctx < 2) {
+        return err_set(err, ERR_LIMIT, "a window of %zu id has no room for BOS and a token",
+                       w->n_ctx);
+    }
+    w->encoder = encoder_new(tokenizer);
+    w->ids = mem_new(w->n_ctx, sizeof *w->ids);
+    w->ends = mem_new(w->n_ctx, sizeof *w->ends);
+    if (!w->encoder || !w->ids || !w->ends) {
+        return err_nomem(err, "windows");
+    }
+    w->special = options->special ? SPECIAL_SPLIT : SPECIAL_PLAIN;
+    return input_open(&w->source, w->path, options, err);
+}
+
+int windows_open(struct windows **out, const char *path, const struct input_options *options,
+                 const struct tokenizer *tokenizer, size_t n_ctx, size_t d_vocab, struct err *err)
+{
+    struct windows *w = mem_zero(1, sizeof *w);
+    if (!w) {
+        return err_nomem(err, "windows");
+    }
+    w->n_ctx = n_ctx;
+    w->strict = options->strict;
+    w->path = strdup(path);
+    int rc = w->path ? 0 : err_nomem(err, "a path");
+    if (!rc && options->ids) {
+        rc = idlist_open(&w->list, path, n_ctx, d_vocab, err);
+    } else if (!rc) {
+        rc = open_text(w, options, tokenizer, err);
+    }
+    if (rc) {
+        windows_close(w);
+        return rc;
+    }
+    *out = w;
+    return 0;
+}
+
+/* The next window of the doc in hand. */
+static void cut(struct windows *w, struct window *window)
+{
+    const struct tokens *t = &w->tokens;
+    const size_t left = t->n - w->at;
+    const size_t take = left < w->n_ctx - 1 ? left : w->n_ctx - 1;
+    w->ids[0] = w->bos;
+    w->ends[0] = w->at ? t->ends[w->at - 1] : 0;
+    if (take) {
+        memcpy(w->ids + 1, t->ids + w->at, take * sizeof *w->ids);
+        memcpy(w->ends + 1, t->ends + w->at, take * sizeof *w->ends);
+    }
+    w->at += take;
+    w->more = w->at < t->n;
+    *window = (struct window){
+        .doc = w->doc, .number = w->number++, .ids = w->ids, .ends = w->ends, .n = take + 1};
+}
+
+enum windows_status windows_next(struct windows *w, struct window *window, struct err *err)
+{
+    if (w->list) {
+        *window = (struct window){.doc = w->n_lists};
+        if (idlist_next(w->list, &window->ids, &window->n, err)) {
+            return WINDOWS_ERROR;
+        }
+        w->n_lists++;
+        return window->n ? WINDOWS_ONE : WINDOWS_END;
+    }
+    if (!w->more) {
+        struct doc doc;
+        const enum source_status status = source_next(w->source, &doc, err);
+        if (status != SOURCE_DOC) {
+            return status == SOURCE_END ? WINDOWS_END : WINDOWS_ERROR;
+        }
+        if (encode(w->encoder, doc.text, doc.len, w->special, &w->tokens, err)) {
+            err_prefix(err, "%s: doc %" PRIu64, w->path, doc.number);
+            return WINDOWS_ERROR;
+        }
+        w->doc = doc.number;
+        w->number = 0;
+        w->at = 0;
+    }
+    cut(w, window);
+    return WINDOWS_ONE;
+}
+
+int windows_finish(const struct windows *w)
+{
+    return w->source ? input_finish(w->source, w->path, w->strict) : 0;
+}
+
+void windows_close(struct windows *w)
+{
+    if (!w) {
+        return;
+    }
+    idlist_close(w->list);
+    source_close(w->source);
+    encoder_free(w->encoder);
+    tokens_free(&w->tokens);
+    free(w->ids);
+    free(w->ends);
+    free(w->path);
+    free(w);
+}
+
+void window_head(struct jsonout *j, const struct window *w)
+{
+    jsonout_key(j, "doc");
+    jsonout_u64(j, w->doc);
+    jsonout_key(j, "window");
+    jsonout_u64(j, w->number);
+    jsonout_key(j, "ids");
+    jsonout_u32s(j, w->ids, w->n);
+    if (w->ends) {
+        jsonout_key(j, "ends");
+        jsonout_u32s(j, w->ends, w->n);
+    }
+}
