@@ -136,7 +136,7 @@ int json_member_size(struct json_object *object, const char *key, size_t *out, s
     }
     if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0) {
         return err_set(err, ERR_FORMAT, "\"%s\" is %s; a whole number from 0 is wanted", key,
-                       json_object_get_string(value));
+                       json_object_to_json_string(value));
     }
     *out = (size_t)json_object_get_int64(value);
     return 0;
