@@ -12,7 +12,7 @@
 #include "scan/args.h"
 #include "scan/commands.h"
 
-#ifdef GAPSCOPE_JEMALLOC
+#ifdef GAPSCOPE_WITH_JEMALLOC
 #include <jemalloc/jemalloc.h>
 #endif
 
@@ -47,7 +47,7 @@ static void print_help(FILE *to)
 static void print_version(void)
 {
     const char *allocator = "the system's malloc";
-#ifdef GAPSCOPE_JEMALLOC
+#ifdef GAPSCOPE_WITH_JEMALLOC
     const char *version = NULL;
     size_t size = sizeof version;
     char text[128];

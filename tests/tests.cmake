@@ -37,3 +37,12 @@ add_test(NAME layers COMMAND ${CMAKE_COMMAND} -P ${CMAKE_SOURCE_DIR}/tests/layer
 # base
 gapscope_test(base gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
+
+# model
+gapscope_test(model gapscope_model)
+gapscope_test(forward gapscope_model)
+
+# the program
+gapscope_test(cli gapscope_base m)
+target_compile_definitions(test_cli PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+add_dependencies(test_cli gapscope)
