@@ -37,3 +37,11 @@ add_test(NAME layers COMMAND ${CMAKE_COMMAND} -P ${CMAKE_SOURCE_DIR}/tests/layer
 # base
 gapscope_test(base gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
+
+# model: weight files
+gapscope_test(pickle gapscope_model)
+gapscope_test(torchfile gapscope_model)
+gapscope_test(safetensors gapscope_model)
+gapscope_test(tensorfile gapscope_model m)
+gapscope_fuzz(safetensors gapscope_model)
+gapscope_fuzz(torch gapscope_model)
