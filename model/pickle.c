@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/le.h"
 #include "scan/base/mem.h"
 
 /* The opcodes of protocols 0 to 5.  Those of the first list are known to the machine. */

@@ -1,9 +1,5 @@
 /*
- * What torch.save writes for a dict of tensors (torch/serialization.py):
- *
- * A tensor is pickled as _rebuild_tensor_v2(storage, offset, sizes, strides, ...), a parameter as
- * _rebuild_parameter(tensor, ...), and a storage as the persistent id ("storage", XStorage, key,
- * location, elements); offset and strides count elements.  Several tensors may share a storage.
+ * What torch.save writes (torch/serialization.py):
  *
  *   zip:    DIR/data.pkl      the pickle; DIR is any name without a slash
  *           DIR/data/KEY      a storage's elements
@@ -21,274 +17,11 @@
 
 #include "model/le.h"
 #include "model/pickle.h"
+#include "model/torchdict.h"
 #include "model/zip.h"
 #include "scan/base/mem.h"
 
 #define LEGACY_PROTOCOL 1001
-
-/* Keys are small numbers (zip) or addresses (legacy). */
-#define MAX_KEY_DIGITS 20
-
-struct storage {
-    char key[MAX_KEY_DIGITS + 1];
-    enum dtype dtype;
-    size_t n;                  // elements
-    const unsigned char *data; // [n] elements, in the file; NULL until it is found
-};
-
-/* The storages of a pickle, by the number of the persistent id. */
-struct storages {
-    struct storage *items; // [n]
-    size_t n;
-};
-
-/* --- storages -------------------------------------------------------------------------------- */
-
-static bool is_text(const struct pickle_value *v, const char *text)
-{
-    return v->kind == PICKLE_TEXT && v->text_len == strlen(text) &&
-           memcmp(v->text, text, v->text_len) == 0;
-}
-
-/* A whole number from 0. */
-static bool read_size(const struct pickle_value *v, size_t *out)
-{
-    if (v->kind != PICKLE_INT || v->integer < 0) {
-        return false;
-    }
-    *out = (size_t)v->integer;
-    return true;
-}
-
-static bool read_key(const struct pickle_value *v, char key[MAX_KEY_DIGITS + 1])
-{
-    if (v->kind != PICKLE_TEXT || v->text_len == 0 || v->text_len > MAX_KEY_DIGITS) {
-        return false;
-    }
-    for (size_t i = 0; i < v->text_len; i++) {
-        if (v->text[i] < '0' || v->text[i] > '9') {
-            return false;
-        }
-    }
-    memcpy(key, v->text, v->text_len);
-    key[v->text_len] = '\0';
-    return true;
-}
-
-static bool storage_dtype(const struct pickle_value *v, enum dtype *out)
-{
-    if (v->kind != PICKLE_GLOBAL) {
-        return false;
-    }
-    switch (v->global) {
-    case PICKLE_FLOAT_STORAGE:
-        *out = DTYPE_F32;
-        return true;
-    case PICKLE_HALF_STORAGE:
-        *out = DTYPE_F16;
-        return true;
-    case PICKLE_BFLOAT16_STORAGE:
-        *out = DTYPE_BF16;
-        return true;
-    case PICKLE_DOUBLE_STORAGE:
-        *out = DTYPE_F64;
-        return true;
-    case PICKLE_LONG_STORAGE:
-        *out = DTYPE_I64;
-        return true;
-    case PICKLE_INT_STORAGE:
-        *out = DTYPE_I32;
-        return true;
-    case PICKLE_SHORT_STORAGE:
-        *out = DTYPE_I16;
-        return true;
-    case PICKLE_CHAR_STORAGE:
-        *out = DTYPE_I8;
-        return true;
-    case PICKLE_BYTE_STORAGE:
-        *out = DTYPE_U8;
-        return true;
-    case PICKLE_BOOL_STORAGE:
-        *out = DTYPE_BOOL;
-        return true;
-    case PICKLE_ORDERED_DICT:
-    case PICKLE_REBUILD_TENSOR:
-    case PICKLE_REBUILD_PARAMETER:
-        break;
-    }
-    return false;
-}
-
-/* ("storage", XStorage, key, location, elements), in legacy files with a last None. */
-static int read_storage(const struct pickle_value *id, struct storage *out, struct err *err)
-{
-    if (id->n_items == 0 || !is_text(id->items[0], "storage")) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "a persistent id that is no storage (a whole module?): save only "
-                       "model.state_dict()");
-    }
-    if (id->n_items < 5 || id->n_items > 6) {
-        return err_set(err, ERR_FORMAT, "a storage of %zu items", id->n_items);
-    }
-    if (!read_key(id->items[2], out->key)) {
-        const struct pickle_value *key = id->items[2];
-        const bool text = key->kind == PICKLE_TEXT;
-        return err_set(err, ERR_FORMAT, "a storage's key is \"%.*s\"; digits are wanted",
-                       text && key->text_len < 100 ? (int)key->text_len
-                       : text                      ? 100
-                                                   : 0,
-                       text ? key->text : "");
-    }
-    if (!storage_dtype(id->items[1], &out->dtype)) {
-        return err_set(err, ERR_FORMAT, "storage %s is of no known class", out->key);
-    }
-    size_t bytes;
-    if (!read_size(id->items[4], &out->n) || !mem_mul(out->n, dtype_bytes(out->dtype), &bytes)) {
-        return err_set(err, ERR_FORMAT, "storage %s has no possible size", out->key);
-    }
-    if (id->n_items == 6 && id->items[5]->kind != PICKLE_NONE) {
-        return err_set(err, ERR_UNSUPPORTED, "storage %s is a view of another", out->key);
-    }
-    return 0;
-}
-
-static int read_storages(struct storages *out, const struct pickle *p, struct err *err)
-{
-    out->items = mem_zero(p->n_persistents, sizeof *out->items);
-    if (!out->items) {
-        return err_nomem(err, "the list of storages");
-    }
-    for (const struct pickle_item *i = p->persistents->first; i; i = i->next) {
-        const int rc = read_storage(i->value->args, &out->items[out->n], err);
-        if (rc) {
-            return rc;
-        }
-        out->n++;
-    }
-    return 0;
-}
-
-/* --- tensors --------------------------------------------------------------------------------- */
-
-/* Reads a tuple of whole numbers from 0. */
-static bool read_sizes(const struct pickle_value *v, size_t *out, size_t n)
-{
-    if (v->kind != PICKLE_TUPLE || v->n_items != n) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!read_size(v->items[i], &out[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* All elements of t from element 'offset' on lie in the storage. */
-static int check_extent(const struct tensor *t, size_t offset, const struct storage *s,
-                        struct err *err)
-{
-    size_t last = offset;
-    bool fits = true;
-    for (size_t i = 0; i < t->n_dims && t->n > 0; i++) {
-        size_t reach = 0;
-        fits = fits && mem_mul(t->shape[i] - 1, t->stride[i], &reach) && reach <= SIZE_MAX - last;
-        last += reach;
-    }
-    if (!fits || (t->n > 0 ? last >= s->n : last > s->n)) {
-        return err_set(err, ERR_FORMAT,
-                       "shape %s from element %zu reaches outside of storage %s of %zu elements",
-                       tensor_shape_text(t).text, offset, s->key, s->n);
-    }
-    return 0;
-}
-
-/* _rebuild_tensor_v2(storage, offset, sizes, strides, requires_grad, backward_hooks[, metadata]) */
-static int read_tensor(const struct pickle_value *args, const struct storages *storages,
-                       struct tensor *t, struct err *err)
-{
-    if (args->n_items < 6 || args->n_items > 7 || args->items[0]->kind != PICKLE_PERSISTENT) {
-        return err_set(err, ERR_FORMAT, "not the arguments of _rebuild_tensor_v2");
-    }
-    const struct storage *s = &storages->items[args->items[0]->number];
-    const struct pickle_value *sizes = args->items[2];
-    t->dtype = s->dtype;
-    t->n_dims = sizes->kind == PICKLE_TUPLE ? sizes->n_items : 0;
-    if (t->n_dims > TENSOR_MAX_DIMS) {
-        return err_set(err, ERR_UNSUPPORTED, "%zu dimensions; at most %d are read", t->n_dims,
-                       TENSOR_MAX_DIMS);
-    }
-    size_t offset;
-    if (!read_size(args->items[1], &offset)) {
-        return err_set(err, ERR_FORMAT, "its storage offset is not a whole number from 0");
-    }
-    if (!read_sizes(sizes, t->shape, t->n_dims)) {
-        return err_set(err, ERR_FORMAT, "its sizes are not whole numbers from 0");
-    }
-    if (!read_sizes(args->items[3], t->stride, t->n_dims)) {
-        return err_set(err, ERR_FORMAT, "its strides are not a whole number from 0 for each size");
-    }
-    int rc = tensor_count(t, err);
-    if (!rc) {
-        rc = check_extent(t, offset, s, err);
-    }
-    if (!rc) {
-        t->data = s->data + offset * dtype_bytes(s->dtype);
-    }
-    return rc;
-}
-
-/* A dict's value: a tensor, or a parameter around one. */
-static int read_value(const struct pickle_value *v, const struct storages *storages,
-                      struct tensor *t, struct err *err)
-{
-    if (v->kind == PICKLE_DICT) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "is a dict, not a tensor: of a checkpoint save only the state dict");
-    }
-    if (v->kind != PICKLE_CALL) {
-        return err_set(err, ERR_UNSUPPORTED, "is %s, not a tensor: save only model.state_dict()",
-                       pickle_kind_name(v->kind));
-    }
-    if (v->global == PICKLE_REBUILD_PARAMETER) {
-        const struct pickle_value *args = v->args;
-        if (args->n_items != 3 || args->items[0]->kind != PICKLE_CALL ||
-            args->items[0]->global != PICKLE_REBUILD_TENSOR) {
-            return err_set(err, ERR_FORMAT, "not the arguments of _rebuild_parameter");
-        }
-        v = args->items[0];
-    }
-    return read_tensor(v->args, storages, t, err);
-}
-
-static int read_dict(struct tensorlist *out, const struct pickle_value *dict,
-                     const struct storages *storages, struct err *err)
-{
-    if (dict->kind != PICKLE_DICT) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "holds %s, not a dict of tensors: save model.state_dict()",
-                       pickle_kind_name(dict->kind));
-    }
-    for (const struct pickle_item *i = dict->first; i; i = i->next) {
-        if (i->key->kind != PICKLE_TEXT) {
-            return err_set(err, ERR_UNSUPPORTED, "key %zu of the dict is %s, not a tensor's name",
-                           out->n, pickle_kind_name(i->key->kind));
-        }
-        const char *name = i->key->text;
-        const size_t name_len = i->key->text_len;
-        struct tensor t = {0};
-        int rc = read_value(i->value, storages, &t, err);
-        if (rc) {
-            err_prefix(err, "\"%.*s\"", name_len < 200 ? (int)name_len : 200, name);
-            return rc;
-        }
-        rc = tensorlist_add(out, name, name_len, &t, err);
-        if (rc) {
-            return rc;
-        }
-    }
-    return tensorlist_index(out, err);
-}
 
 /* --- zip ------------------------------------------------------------------------------------- */
 
@@ -339,12 +72,12 @@ static int check_byte_order(const struct zip *z, const char *dir, size_t dir_len
                    e->len < 20 ? (int)e->len : 20, (const char *)e->data);
 }
 
-static int locate_in_zip(struct storages *storages, const struct zip *z, const char *dir,
+static int locate_in_zip(struct torchdict_storages *storages, const struct zip *z, const char *dir,
                          size_t dir_len, struct err *err)
 {
     for (size_t i = 0; i < storages->n; i++) {
-        struct storage *s = &storages->items[i];
-        char name[MAX_KEY_DIGITS + sizeof "data/"];
+        struct torchdict_storage *s = &storages->items[i];
+        char name[TORCHDICT_KEY_DIGITS + sizeof "data/"];
         snprintf(name, sizeof name, "data/%s", s->key);
         const struct zip_entry *e = find_record(z, dir, dir_len, name);
         if (!e) {
@@ -364,7 +97,7 @@ int torchfile_read_zip(struct tensorlist *out, const unsigned char *bytes, size_
 {
     struct zip z = {0};
     struct pickle p = {0};
-    struct storages storages = {0};
+    struct torchdict_storages storages = {0};
     const struct zip_entry *e = NULL;
     size_t dir_len = 0;
     int rc = zip_open(&z, bytes, len, err);
@@ -388,12 +121,12 @@ int torchfile_read_zip(struct tensorlist *out, const unsigned char *bytes, size_
                    zip_entry_is_intact(e) ? "" : " (damaged: it does not match its CRC)");
         goto out;
     }
-    rc = read_storages(&storages, &p, err);
+    rc = torchdict_storages(&storages, &p, err);
     if (!rc) {
         rc = locate_in_zip(&storages, &z, e->name, dir_len, err);
     }
     if (!rc) {
-        rc = read_dict(out, p.root, &storages, err);
+        rc = torchdict_read(out, &p, &storages, err);
     }
     // A pass over the whole file (0.2 s a gigabyte): a flipped bit in a weight would go unseen into
     // every number of a run.  It comes last, so that what is wrong by intent is named as that.
@@ -401,7 +134,7 @@ int torchfile_read_zip(struct tensorlist *out, const unsigned char *bytes, size_
         rc = zip_check(&z, err);
     }
 out:
-    free(storages.items);
+    torchdict_free(&storages);
     pickle_free(&p);
     zip_close(&z);
     return rc;
@@ -469,7 +202,7 @@ static int check_writer(const unsigned char *bytes, size_t len, size_t *at, stru
     bool little = false;
     const bool is_dict = p.root->kind == PICKLE_DICT;
     for (const struct pickle_item *i = is_dict ? p.root->first : NULL; i; i = i->next) {
-        if (is_text(i->key, "little_endian")) {
+        if (torchdict_is_text(i->key, "little_endian")) {
             little = i->value->kind == PICKLE_BOOL && i->value->integer;
         }
     }
@@ -482,13 +215,13 @@ static int check_writer(const unsigned char *bytes, size_t len, size_t *at, stru
 
 static int by_key(const void *a, const void *b)
 {
-    const struct storage *const *x = a, *const *y = b;
+    const struct torchdict_storage *const *x = a, *const *y = b;
     return strcmp((*x)->key, (*y)->key);
 }
 
 /* Takes the storage of 'key' from bytes[*at] on and moves *at behind it.  'sorted' holds the
  * storages by key; equal keys are one storage. */
-static int locate_key(struct storage **sorted, size_t n, const char *key,
+static int locate_key(struct torchdict_storage **sorted, size_t n, const char *key,
                       const unsigned char *bytes, size_t len, size_t *at, struct err *err)
 {
     size_t lo = 0, hi = n;
@@ -503,7 +236,7 @@ static int locate_key(struct storage **sorted, size_t n, const char *key,
     if (lo == n || strcmp(sorted[lo]->key, key) != 0) {
         return err_set(err, ERR_FORMAT, "storage %s belongs to no tensor", key);
     }
-    const struct storage *first = sorted[lo];
+    const struct torchdict_storage *first = sorted[lo];
     if (first->data) {
         return err_set(err, ERR_FORMAT, "storage %s is listed twice", key);
     }
@@ -533,13 +266,13 @@ static int locate_key(struct storage **sorted, size_t n, const char *key,
     return 0;
 }
 
-static int locate_in_legacy(struct storages *storages, const struct pickle_value *keys,
+static int locate_in_legacy(struct torchdict_storages *storages, const struct pickle_value *keys,
                             const unsigned char *bytes, size_t len, size_t *at, struct err *err)
 {
     if (keys->kind != PICKLE_LIST) {
         return err_set(err, ERR_FORMAT, "the storages' keys are %s", pickle_kind_name(keys->kind));
     }
-    struct storage **sorted = mem_new(storages->n, sizeof *sorted);
+    struct torchdict_storage **sorted = mem_new(storages->n, sizeof *sorted);
     if (!sorted) {
         return err_nomem(err, "the list of storages");
     }
@@ -549,8 +282,8 @@ static int locate_in_legacy(struct storages *storages, const struct pickle_value
     qsort(sorted, storages->n, sizeof *sorted, by_key);
     int rc = 0;
     for (const struct pickle_item *i = keys->first; i && !rc; i = i->next) {
-        char key[MAX_KEY_DIGITS + 1];
-        rc = read_key(i->value, key)
+        char key[TORCHDICT_KEY_DIGITS + 1];
+        rc = torchdict_key(i->value, key)
                  ? locate_key(sorted, storages->n, key, bytes, len, at, err)
                  : err_set(err, ERR_FORMAT, "a storage's key that is no number");
     }
@@ -567,7 +300,7 @@ int torchfile_read_legacy(struct tensorlist *out, const unsigned char *bytes, si
                           struct err *err)
 {
     struct pickle tensors = {0}, keys = {0};
-    struct storages storages = {0};
+    struct torchdict_storages storages = {0};
     size_t at = magic_len(bytes, len);
     int rc = check_protocol(bytes, len, &at, err);
     if (!rc) {
@@ -580,7 +313,7 @@ int torchfile_read_legacy(struct tensorlist *out, const unsigned char *bytes, si
         rc = next_pickle(&keys, bytes, len, &at, "the keys", err);
     }
     if (!rc) {
-        rc = read_storages(&storages, &tensors, err);
+        rc = torchdict_storages(&storages, &tensors, err);
     }
     if (!rc) {
         rc = locate_in_legacy(&storages, keys.root, bytes, len, &at, err);
@@ -589,9 +322,9 @@ int torchfile_read_legacy(struct tensorlist *out, const unsigned char *bytes, si
         rc = err_set(err, ERR_FORMAT, "byte %zu: %zu bytes after the last storage", at, len - at);
     }
     if (!rc) {
-        rc = read_dict(out, tensors.root, &storages, err);
+        rc = torchdict_read(out, &tensors, &storages, err);
     }
-    free(storages.items);
+    torchdict_free(&storages);
     pickle_free(&tensors);
     pickle_free(&keys);
     return rc;
