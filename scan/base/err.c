@@ -75,6 +75,7 @@ int err_prefix(struct err *err, const char *fmt, ...)
     copy_printable(err->msg, sizeof err->msg, raw);
     const size_t n = strlen(err->msg);
     snprintf(err->msg + n, sizeof err->msg - n, ": %s", old);
+    err->msg[utf8_valid_prefix(err->msg, strlen(err->msg))] = '\0'; // not half a character
     return err->code;
 }
 

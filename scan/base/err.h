@@ -48,7 +48,7 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Puts "<formatted>: " before err->msg and returns err->code.  A message that grows too long
- * loses its end, not its beginning. */
+ * loses its end (whole characters), not its beginning. */
 int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* err_set(ERR_NOMEM, ...) in one word; 'what' is what there was no room for. */
