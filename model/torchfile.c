@@ -23,9 +23,15 @@
 
 #define LEGACY_PROTOCOL 1001
 
+/* DIR is a file's name without its end, and that is no longer. */
+#define MAX_DIR 255
+
+/* Bytes of "data/KEY" */
+#define MAX_NAME (5 + TORCHDICT_KEY_DIGITS)
+
 /* --- zip ------------------------------------------------------------------------------------- */
 
-/* The entry "DIR/data.pkl"; *dir_len is the length of DIR. */
+/* The entry "DIR/data.pkl"; *dir_len is the length of DIR, at most MAX_DIR. */
 static int find_pickle(const struct zip *z, const struct zip_entry **out, size_t *dir_len,
                        struct err *err)
 {
@@ -34,7 +40,8 @@ static int find_pickle(const struct zip *z, const struct zip_entry **out, size_t
     *out = NULL;
     for (size_t i = 0; i < z->n; i++) {
         const struct zip_entry *e = &z->entries[i];
-        if (e->name_len <= n || memcmp(e->name + e->name_len - n, suffix, n) != 0 ||
+        if (e->name_len <= n || e->name_len - n > MAX_DIR ||
+            memcmp(e->name + e->name_len - n, suffix, n) != 0 ||
             memchr(e->name, '/', e->name_len - n)) {
             continue;
         }
@@ -49,17 +56,13 @@ static int find_pickle(const struct zip *z, const struct zip_entry **out, size_t
                 : err_set(err, ERR_FORMAT, "a zip archive without a data.pkl: not a torch file");
 }
 
-/* The entry "DIR/name", or NULL where there is none or no memory to look. */
+/* The entry "DIR/name", or NULL; 'name' has at most MAX_NAME bytes. */
 static const struct zip_entry *find_record(const struct zip *z, const char *dir, size_t dir_len,
                                            const char *name)
 {
-    struct buf path = {0};
-    const struct zip_entry *e = NULL;
-    if (buf_printf(&path, NULL, "%.*s/%s", (int)dir_len, dir, name) == 0) {
-        e = zip_find(z, path.data);
-    }
-    buf_free(&path);
-    return e;
+    char path[MAX_DIR + 1 + MAX_NAME + 1];
+    snprintf(path, sizeof path, "%.*s/%s", (int)dir_len, dir, name);
+    return zip_find(z, path);
 }
 
 static int check_byte_order(const struct zip *z, const char *dir, size_t dir_len, struct err *err)
@@ -77,7 +80,7 @@ static int locate_in_zip(struct torchdict_storages *storages, const struct zip *
 {
     for (size_t i = 0; i < storages->n; i++) {
         struct torchdict_storage *s = &storages->items[i];
-        char name[TORCHDICT_KEY_DIGITS + sizeof "data/"];
+        char name[MAX_NAME + 1];
         snprintf(name, sizeof name, "data/%s", s->key);
         const struct zip_entry *e = find_record(z, dir, dir_len, name);
         if (!e) {
