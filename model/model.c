@@ -125,18 +125,6 @@ static void list_params(struct params *p, struct model *m)
 // --- reading
 // --------------------------------------------------------------------------------------
 
-/* "[512, 48262]" */
-static void shape_text(char *text, size_t size, const size_t *shape, size_t n_dims)
-{
-    size_t n = (size_t)snprintf(text, size, "[");
-    for (size_t i = 0; i < n_dims && n < size; i++) {
-        n += (size_t)snprintf(text + n, size - n, "%s%zu", i ? ", " : "", shape[i]);
-    }
-    if (n < size) {
-        snprintf(text + n, size - n, "]");
-    }
-}
-
 static void swap_sizes(size_t *a, size_t *b)
 {
     const size_t old = *a;
@@ -163,11 +151,11 @@ static int find_param(const struct tensorfile *f, const struct param *p, struct 
         memcmp(view->shape, p->shape, p->n_dims * sizeof *p->shape) == 0) {
         return 0;
     }
-    char has[128], wants[128];
-    shape_text(has, sizeof has, view->shape, view->n_dims);
-    shape_text(wants, sizeof wants, p->shape, p->n_dims);
-    return err_set(err, ERR_FORMAT, "tensor %s is %s; config.json makes it %s%s", p->name, has,
-                   wants, p->transposed ? " (axes swapped, as the old layout wants)" : "");
+    struct tensor wanted = {.n_dims = p->n_dims};
+    memcpy(wanted.shape, p->shape, sizeof p->shape);
+    return err_set(err, ERR_FORMAT, "tensor %s is %s; config.json makes it %s%s", p->name,
+                   tensor_shape_text(view).text, tensor_shape_text(&wanted).text,
+                   p->transposed ? " (axes swapped, as the old layout wants)" : "");
 }
 
 static int read_param(const struct tensorfile *f, const struct param *p, float *dst,

@@ -8,7 +8,8 @@
  *     tensorfile_open -> tensorfile_find, tensor_read_f32, ... -> tensorfile_close
  *
  * The file is mapped; tensors are views into it until they are read.  All offsets, sizes and
- * strides have been checked against the file before tensorfile_open() returns.
+ * strides have been checked against the file before tensorfile_open() returns, and, where a zip
+ * archive has CRCs, all data against them.
  *
  * Threads: immutable once open.
  */
@@ -16,45 +17,15 @@
 #define GAPSCOPE_MODEL_TENSORFILE_H
 
 #include <stddef.h>
-#include <stdint.h>
 
+#include "model/tensor.h"
 #include "scan/base/err.h"
-
-/*     name       code's name     torch's name     bytes */
-#define DTYPES(X)                                                                                  \
-    X(DTYPE_F32, "float32", 4)                                                                     \
-    X(DTYPE_F16, "float16", 2)                                                                     \
-    X(DTYPE_BF16, "bfloat16", 2)                                                                   \
-    X(DTYPE_F64, "float64", 8)                                                                     \
-    X(DTYPE_I64, "int64", 8)                                                                       \
-    X(DTYPE_I32, "int32", 4)                                                                       \
-    X(DTYPE_I16, "int16", 2)                                                                       \
-    X(DTYPE_I8, "int8", 1)                                                                         \
-    X(DTYPE_U8, "uint8", 1)                                                                        \
-    X(DTYPE_BOOL, "bool", 1)
-
-enum dtype {
-#define X(name, text, size) name,
-    DTYPES(X)
-#undef X
-};
-
-#define TENSOR_MAX_DIMS 8
-
-struct tensor {
-    const char *name; // as in the file; unique; valid UTF-8
-    enum dtype dtype;
-    size_t n_dims;                  // 0 is a scalar
-    size_t shape[TENSOR_MAX_DIMS];  // [n_dims]
-    size_t stride[TENSOR_MAX_DIMS]; // [n_dims], in elements
-    size_t n;                       // elements: the product of shape
-    const unsigned char *data;      // first element, little-endian, not aligned; inside the file
-};
 
 struct tensorfile;
 
-/* Errors: ERR_NOT_FOUND, ERR_IO, ERR_FORMAT, ERR_TRUNCATED, ERR_UNSUPPORTED (a global or opcode not
- * allowed, big-endian, a compressed entry), ERR_NOMEM; the message begins with the path. */
+/* Errors: ERR_NOT_FOUND, ERR_IO, ERR_FORMAT, ERR_TRUNCATED, ERR_CORRUPT (a CRC), ERR_UNSUPPORTED (a
+ * global or opcode not allowed, big-endian, a compressed entry), ERR_LIMIT (a pickle or header
+ * beyond reason), ERR_NOMEM; the message begins with the path. */
 int tensorfile_open(struct tensorfile **out, const char *path, struct err *err);
 
 /* The same for bytes in memory, which the caller keeps for as long as the tensorfile.  For tests
@@ -63,26 +34,18 @@ int tensorfile_parse(struct tensorfile **out, const void *bytes, size_t len, str
 
 void tensorfile_close(struct tensorfile *f); // NULL is allowed
 
-const char *tensorfile_format(const struct tensorfile *f); // "torch zip", "torch legacy", "safetensors"
+const char *
+tensorfile_format(const struct tensorfile *f); // "torch zip", "torch legacy", "safetensors"
 size_t tensorfile_n(const struct tensorfile *f);
 
 /* In the file's order.  Valid as long as the tensorfile. */
 const struct tensor *tensorfile_at(const struct tensorfile *f, size_t i);
 const struct tensor *tensorfile_find(const struct tensorfile *f, const char *name); // or NULL
 
-const char *dtype_name(enum dtype dtype); // "float32"
-size_t dtype_bytes(enum dtype dtype);
-
 /*
  * Writes t, row-major, to dst[t->n] as f32 (f64 rounds to nearest, integers as numbers).  Pages of
  * the file are given back to the system as they are read, so that the peak is dst and little more.
  */
 void tensor_read_f32(const struct tensorfile *f, const struct tensor *t, float *dst);
-
-/* Element i in row-major order (an int64 beyond 2^53 rounds). */
-double tensor_value(const struct tensor *t, size_t i);
-
-/* Element i of a tensor of integers or bools, exactly. */
-int64_t tensor_integer(const struct tensor *t, size_t i);
 
 #endif

@@ -31,6 +31,8 @@ static void control_bytes_never_reach_the_terminal(void **state)
     struct err err = {0};
     err_set(&err, ERR_FORMAT, "tensor \033[2J\n");
     assert_string_equal(err.msg, "tensor \\x1B[2J\\x0A");
+    err_set(&err, ERR_FORMAT, "caf\xc3\xa9 \xff\xc2\x9b" "2J");
+    assert_string_equal(err.msg, "caf\xc3\xa9 \\xFF\\xC2\\x9B2J");
 }
 
 static void a_long_error_keeps_its_beginning(void **state)
@@ -45,6 +47,13 @@ static void a_long_error_keeps_its_beginning(void **state)
     err_prefix(&err, "file");
     assert_int_equal(strncmp(err.msg, "file: xxx", 9), 0);
     assert_int_equal(strlen(err.msg), sizeof err.msg - 1);
+    for (size_t i = 0; i < 1020; i += 2) {
+        memcpy(longest + i, "\xc3\xa9", 2);
+    }
+    longest[1020] = '\0';
+    err_set(&err, ERR_FORMAT, "%s", longest);
+    err_prefix(&err, "file");
+    assert_int_equal(strlen(err.msg), sizeof err.msg - 2);
 }
 
 static void sizes_do_not_overflow(void **state)

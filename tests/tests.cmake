@@ -38,7 +38,29 @@ add_test(NAME layers COMMAND ${CMAKE_COMMAND} -P ${CMAKE_SOURCE_DIR}/tests/layer
 gapscope_test(base gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
 
-# model
+# corpora
+gapscope_test(stream gapscope_corpora)
+gapscope_test(lines gapscope_corpora)
+gapscope_test(jsonl gapscope_corpora)
+gapscope_test(source gapscope_corpora)
+gapscope_test(idlist gapscope_corpora)
+gapscope_test(pack gapscope_corpora)
+gapscope_fuzz(stream gapscope_corpora)
+gapscope_fuzz(jsonl gapscope_corpora)
+gapscope_bench(corpora gapscope_corpora)
+
+# model: weight files
+gapscope_test(pickle gapscope_model)
+gapscope_test(torchfile gapscope_model)
+gapscope_test(safetensors gapscope_model)
+gapscope_test(tensorfile gapscope_model)
+gapscope_fuzz(safetensors gapscope_model)
+gapscope_fuzz(torch gapscope_model)
+
+# model: the tokenizer
+gapscope_bench(tokenizer gapscope_model)
+
+# model: config.json, loading, the forward pass
 gapscope_test(model gapscope_model)
 gapscope_test(forward gapscope_model)
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scan/base/utf8.h"
+
 const char *err_text(enum err_code code)
 {
     switch (code) {
@@ -19,20 +21,24 @@ const char *err_text(enum err_code code)
     return "unknown error";
 }
 
-/* Copies 'from' into to[size], control bytes as \xNN, and ends it with a NUL. */
+/* Copies 'from' into to[size] and ends it with a NUL; bytes of control characters and those that
+ * are not UTF-8 as \xNN. */
 static void copy_printable(char *to, size_t size, const char *from)
 {
-    size_t n = 0;
-    for (; *from; from++) {
-        const unsigned char c = (unsigned char)*from;
-        const bool plain = c >= 0x20 && c != 0x7f;
-        if (n + (plain ? 1 : 4) >= size) {
+    size_t n = 0, used;
+    for (size_t left = strlen(from); left > 0; left -= used, from += used) {
+        const uint32_t c = utf8_decode(from, left, &used);
+        const bool plain = c != UINT32_MAX && c >= 0x20 && !(c >= 0x7f && c < 0xa0);
+        if (n + (plain ? used : 4 * used) >= size) {
             break;
         }
         if (plain) {
-            to[n++] = (char)c;
-        } else {
-            n += (size_t)snprintf(to + n, size - n, "\\x%02X", c);
+            memcpy(to + n, from, used);
+            n += used;
+            continue;
+        }
+        for (size_t i = 0; i < used; i++) {
+            n += (size_t)snprintf(to + n, size - n, "\\x%02X", (unsigned char)from[i]);
         }
     }
     to[n] = '\0';
@@ -69,6 +75,7 @@ int err_prefix(struct err *err, const char *fmt, ...)
     copy_printable(err->msg, sizeof err->msg, raw);
     const size_t n = strlen(err->msg);
     snprintf(err->msg + n, sizeof err->msg - n, ": %s", old);
+    err->msg[utf8_valid_prefix(err->msg, strlen(err->msg))] = '\0'; // not half a character
     return err->code;
 }
 

@@ -42,13 +42,13 @@ struct err {
 /* What 'code' means in general, for a message of last resort.  Never NULL. */
 const char *err_text(enum err_code code);
 
-/* Fills *err (NULL allowed) and returns 'code'.  Control bytes in the result are shown as \xNN,
- * so that a name taken from a hostile file cannot drive a terminal. */
+/* Fills *err (NULL allowed) and returns 'code'.  Control characters and bytes that are not UTF-8
+ * are shown as \xNN, so that a name taken from a hostile file cannot drive a terminal. */
 int err_set(struct err *err, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Puts "<formatted>: " before err->msg and returns err->code.  A message that grows too long
- * loses its end, not its beginning. */
+ * loses its end (whole characters), not its beginning. */
 int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* err_set(ERR_NOMEM, ...) in one word; 'what' is what there was no room for. */
