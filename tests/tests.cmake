@@ -36,4 +36,5 @@ add_test(NAME layers COMMAND ${CMAKE_COMMAND} -P ${CMAKE_SOURCE_DIR}/tests/layer
 
 # base
 gapscope_test(base gapscope_base)
+gapscope_test(jsonw gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
