@@ -18,12 +18,12 @@
 #define PACK_FRAME_BYTES ((size_t)1 << 20)
 
 struct pack_counts {
-    uint64_t files;       // taken in
-    uint64_t records;     // written
-    uint64_t text_bytes;  // of JSONL written, before compression
-    uint64_t zst_bytes;   // written
-    uint64_t repaired;    // U+FFFD in place of invalid bytes
-    uint64_t skipped_binary;  // files with a NUL byte in their first 8 KiB
+    uint64_t files;          // taken in
+    uint64_t records;        // written
+    uint64_t text_bytes;     // of JSONL written, before compression
+    uint64_t zst_bytes;      // written
+    uint64_t repaired;       // U+FFFD in place of invalid bytes
+    uint64_t skipped_binary; // files with a NUL byte in their first 8 KiB
     uint64_t skipped_empty;
     uint64_t skipped_special; // links inside folders, devices, sockets, pipes
     uint64_t skipped_bad;     // records of JSONL files that are no object
@@ -39,7 +39,7 @@ typedef void pack_note(void *context, const char *path, const char *why);
  * Errors: ERR_NOT_FOUND, ERR_IO (of reading a named path, or of writing), ERR_NOMEM, and those of
  * stream_read() for a damaged file: a corpus is not made from half a file.
  */
-int pack(FILE *out, const char *const *paths, size_t n_paths, int level,
-         struct pack_counts *counts, pack_note *note, void *context, struct err *err);
+int pack(FILE *out, const char *const *paths, size_t n_paths, int level, struct pack_counts *counts,
+         pack_note *note, void *context, struct err *err);
 
 #endif

@@ -38,3 +38,8 @@ add_test(NAME layers COMMAND ${CMAKE_COMMAND} -P ${CMAKE_SOURCE_DIR}/tests/layer
 gapscope_test(base gapscope_base)
 gapscope_test(jsonw gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
+
+# corpora
+gapscope_test(stream gapscope_corpora)
+gapscope_test(lines gapscope_corpora)
+gapscope_test(jsonl gapscope_corpora)
