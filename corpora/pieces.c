@@ -71,6 +71,12 @@ static void drop_handed_out(struct pieces *p)
 
 int pieces_add(struct pieces *p, const char *part, size_t len, struct err *err)
 {
+    if (len == 0) {
+        return 0;
+    }
+    if (len == 0) {
+        return 0;
+    }
     drop_handed_out(p);
     int rc = buf_append(&p->raw, part, len, err);
     if (rc) {
