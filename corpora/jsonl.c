@@ -156,19 +156,6 @@ static int mark_lone_surrogates(struct jsonl *j, const char **line, size_t *len,
     return rc;
 }
 
-/* json_parse() of one line: the message has the column alone. */
-static int parse_line(struct jsonl *j, const char *line, size_t len, struct err *err)
-{
-    struct err inner = {0};
-    const int rc = json_parse(j->parser, &j->record, line, len, &inner);
-    if (!rc) {
-        return 0;
-    }
-    static const char first[] = "line 1, ";
-    const bool has_line = strncmp(inner.msg, first, sizeof first - 1) == 0;
-    return err_set(err, rc, "%s", inner.msg + (has_line ? sizeof first - 1 : 0));
-}
-
 static struct json_object *default_text(const struct jsonl *j)
 {
     static const char *const names[] = {"text", "content", "code"};
@@ -203,9 +190,10 @@ int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_recor
     if (rc) {
         return rc;
     }
-    rc = parse_line(j, marked, marked_len, err);
+    rc = json_parse_line(j->parser, &j->record, marked, marked_len, err);
     if (rc == ERR_FORMAT && marked != line) {
-        rc = parse_line(j, line, len, err); // for the column, which the marks have shifted
+        rc = json_parse_line(j->parser, &j->record, line, len,
+                             err); // for the column, which the marks have shifted
     }
     if (rc) {
         *reason = REJECT_BAD_JSON;

@@ -78,3 +78,13 @@ int lines_next(struct lines *l, struct line *line, struct err *err)
     l->byte += len + ended;
     return 0;
 }
+
+bool lines_blank(const struct line *line)
+{
+    for (size_t i = 0; i < line->len; i++) {
+        if (!memchr(" \t\r", line->text[i], 3)) {
+            return false;
+        }
+    }
+    return !line->too_long;
+}

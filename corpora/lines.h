@@ -50,6 +50,9 @@ void lines_begin(struct lines *l, struct stream *stream, size_t max_bytes);
  */
 int lines_next(struct lines *l, struct line *line, struct err *err);
 
+/* Nothing but spaces, tabs and CR? */
+bool lines_blank(const struct line *line);
+
 /* Frees what lines_next() took; {0} is allowed. */
 void lines_end(struct lines *l);
 

@@ -6,6 +6,7 @@
 
 #include "corpora/jsonl.h"
 #include "corpora/lines.h"
+#include "corpora/names.h"
 #include "corpora/pieces.h"
 #include "scan/base/mem.h"
 #include "scan/base/utf8.h"
@@ -39,29 +40,10 @@ struct source {
 
 // --- what kind of file -------------------------------------------------------------------------
 
-static bool ends_with(const char *name, size_t len, const char *ending)
-{
-    const size_t n = strlen(ending);
-    return len > n && memcmp(name + len - n, ending, n) == 0;
-}
-
 static bool name_says_jsonl(const char *name)
 {
-    static const char *const packed[] = {".zst", ".zstd", ".gz"};
-    static const char *const jsonl[] = {".jsonl", ".ndjson", ".json"};
-    size_t len = strlen(name);
-    for (size_t i = 0; i < sizeof packed / sizeof *packed; i++) {
-        if (ends_with(name, len, packed[i])) {
-            len -= strlen(packed[i]);
-            break;
-        }
-    }
-    for (size_t i = 0; i < sizeof jsonl / sizeof *jsonl; i++) {
-        if (ends_with(name, len, jsonl[i])) {
-            return true;
-        }
-    }
-    return false;
+    return names_end_with(name, ".jsonl") || names_end_with(name, ".ndjson") ||
+           names_end_with(name, ".json");
 }
 
 /* Refuses what is surely no text, with the way out. */
@@ -258,16 +240,6 @@ static int next_piece(struct source *s, struct doc *doc, bool *more, struct err 
     return 0;
 }
 
-static bool is_blank(const struct line *line)
-{
-    for (size_t i = 0; i < line->len; i++) {
-        if (!memchr(" \t\r", line->text[i], 3)) {
-            return false;
-        }
-    }
-    return !line->too_long;
-}
-
 /* The next line that is not blank; line->number is 0 at the end or where damage ends the file. */
 static int next_line(struct source *s, struct line *line, struct err *err)
 {
@@ -286,7 +258,7 @@ static int next_line(struct source *s, struct line *line, struct err *err)
             line->len -= 3;
             line->byte += 3;
         }
-    } while (line->number > 0 && is_blank(line));
+    } while (line->number > 0 && lines_blank(line));
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "corpora/names.h"
 #include "scan/base/mem.h"
 
 // The raw bytes are taken in by so many.
@@ -412,19 +413,6 @@ static void fill(struct stream *s)
 
 // --- opening -----------------------------------------------------------------------------------
 
-static bool name_says_compressed(const char *name)
-{
-    static const char *const endings[] = {".zst", ".zstd", ".gz"};
-    const size_t len = strlen(name);
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        const size_t n = strlen(endings[i]);
-        if (len > n && strcmp(name + len - n, endings[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A control character that no text has, in the first bytes?  Of compressed data one in nine bytes
  * is such. */
 static bool begins_binary(const unsigned char *p, size_t n)
@@ -472,7 +460,7 @@ static int begin(struct stream *s, struct err *err)
     s->in_len = 0;
     s->end = s->raw_end;
     check_end(s);
-    if (!name_says_compressed(s->name)) {
+    if (!names_say_compressed(s->name)) {
         return 0;
     }
     if (n == 0 && !s->failed.code) {
