@@ -240,8 +240,9 @@ static int pack_jsonl(struct packer *p, struct stream *s, const char *path, stru
     p->counts.skipped_bad += n_bad;
     if (!rc && n_bad > 0) {
         struct err note;
-        err_set(&note, ERR_FORMAT, "%" PRIu64 " records skipped; line %" PRIu64 ": %s", n_bad,
-                first_bad, first_why.msg);
+        err_set(&note, ERR_FORMAT,
+                "records skipped: %" PRIu64 "; the first in line %" PRIu64 ": %s", n_bad, first_bad,
+                first_why.msg);
         say(p, path, note.msg);
     }
     return rc;

@@ -49,12 +49,16 @@ static const struct {
     {"{\"text\":\"a\"} {}", NULL, NULL, REJECT_BAD_JSON, "column 14: "},
     {"{\"text\":\"a\",}", NULL, NULL, REJECT_BAD_JSON, "column 13: "},
     {"{text:\"a\"}", NULL, NULL, REJECT_BAD_JSON, "column 2: "},
-    {"{\"text\":\"\\ud800\\ud800\" x", NULL, NULL, REJECT_BAD_JSON, "column 24: "}, // not of the marked line
+    {"{\"text\":\"\\ud800\\ud800\" x", NULL, NULL, REJECT_BAD_JSON,
+     "column 24: "}, // not of the marked line
 
     // Lone surrogates stand as FF, to be repaired and counted with the rest.
     {"{\"text\":\"\\ud83d\\ude00\"}", NULL, "\xf0\x9f\x98\x80", 0, NULL},
     {"{\"text\":\"\\uD83D\\uDE00\"}", NULL, "\xf0\x9f\x98\x80", 0, NULL},
-    {"{\"text\":\"a\\ud800b\"}", NULL, "a\xff" "b", 0, NULL},
+    {"{\"text\":\"a\\ud800b\"}", NULL,
+     "a\xff"
+     "b",
+     0, NULL},
     {"{\"text\":\"\\udc00\"}", NULL, "\xff", 0, NULL},
     {"{\"text\":\"\\ud800\\ud800\"}", NULL, "\xff\xff", 0, NULL},
     {"{\"text\":\"\\ud800\\ud83d\\ude00\"}", NULL, "\xff\xf0\x9f\x98\x80", 0, NULL},
@@ -81,8 +85,8 @@ static void every_line_has_a_text_or_a_reason(void **state)
             struct jsonl_record record;
             enum reject_reason reason = REJECT_N;
             struct err err = {0};
-            const int rc = jsonl_read(j, cases[i].line, strlen(cases[i].line), &record, &reason,
-                                      &err);
+            const int rc =
+                jsonl_read(j, cases[i].line, strlen(cases[i].line), &record, &reason, &err);
             if (cases[i].text) {
                 assert_int_equal(rc, 0);
                 assert_int_equal(record.len, strlen(cases[i].text));

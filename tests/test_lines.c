@@ -36,8 +36,8 @@ static void lines_do_not_depend_on_how_the_bytes_come(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (size_t step = 0; step < 8; step++) {
             struct stream *s;
-            assert_int_equal(stream_open_memory(&s, "mem", cases[i].text, strlen(cases[i].text),
-                                                step, NULL), 0);
+            assert_int_equal(
+                stream_open_memory(&s, "mem", cases[i].text, strlen(cases[i].text), step, NULL), 0);
             struct lines l;
             lines_begin(&l, s, cases[i].max);
             const char *want = cases[i].lines;

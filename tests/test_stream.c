@@ -134,7 +134,7 @@ static void the_bytes_do_not_depend_on_how_they_are_read(void **state)
 {
     (void)state;
     static const size_t steps[] = {1, 2, 3, 7, 18, 100, 1000, 4096};
-    static const char *const names[] = {"single.jsonl.zst",       "seekable.jsonl.zst",
+    static const char *const names[] = {"single.jsonl.zst",           "seekable.jsonl.zst",
                                         "truncated_header.jsonl.zst", "trailing_garbage.jsonl.zst",
                                         "wrong_magic_gzip.jsonl.zst", "bom.jsonl.zst"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -246,8 +246,8 @@ static void gzip_members_are_joined_and_checked(void **state)
 {
     (void)state;
     // printf hello | gzip -n
-    static const unsigned char member[25] = {0x1f, 0x8b, 8,    0,    0,    0,    0,    0,    0,
-                                             3,    0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7,    0,    0x86,
+    static const unsigned char member[25] = {0x1f, 0x8b, 8,    0,    0,    0,    0, 0, 0,
+                                             3,    0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86,
                                              0xa6, 0x10, 0x36, 5,    0,    0,    0};
     static const struct {
         const char *what;
@@ -309,7 +309,7 @@ static void a_window_over_the_limit_is_refused_with_its_size(void **state)
     (void)state;
     static const struct {
         unsigned char raw[14];
-        int limit; // 0: the default
+        int limit;           // 0: the default
         const char *message; // NULL: decoded
     } cases[] = {
         {FRAME(17 << 3), 0, NULL}, // 2^27
@@ -324,8 +324,8 @@ static void a_window_over_the_limit_is_refused_with_its_size(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct stream *s;
-        assert_int_equal(
-            stream_open_memory(&s, "mem", cases[i].raw, sizeof cases[i].raw, 0, NULL), 0);
+        assert_int_equal(stream_open_memory(&s, "mem", cases[i].raw, sizeof cases[i].raw, 0, NULL),
+                         0);
         if (cases[i].limit) {
             stream_limit_window(s, cases[i].limit);
         }
@@ -395,8 +395,8 @@ static void kinds_are_told_by_the_first_bytes(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (size_t step = 0; step < 2; step++) {
             struct stream *s;
-            assert_int_equal(stream_open_memory(&s, cases[i].name, cases[i].bytes, cases[i].len,
-                                                step, NULL), 0);
+            assert_int_equal(
+                stream_open_memory(&s, cases[i].name, cases[i].bytes, cases[i].len, step, NULL), 0);
             assert_string_equal(stream_kind(s), cases[i].kind);
             struct buf out = {0};
             struct err err = {0};
