@@ -20,9 +20,9 @@ int idlist_open(struct idlist **out, const char *path, size_t n_ctx, size_t d_vo
 
 /*
  * The next list: *ids points at *n > 0 ids and is valid until the next call; *n == 0 at the end.
- * Blank lines are passed over.  Errors: ERR_FORMAT (not JSON, no "ids", not a list of whole numbers,
- * an empty list), ERR_LIMIT (more than n_ctx ids, an id >= d_vocab), and those of stream_read().
- * Messages begin with the path and the line.
+ * Blank lines are passed over.  Errors: ERR_FORMAT (not JSON, no "ids", not a list of whole
+ * numbers, an empty list), ERR_LIMIT (more than n_ctx ids, an id >= d_vocab), and those of
+ * stream_read(). Messages begin with the path and the line.
  */
 int idlist_next(struct idlist *l, const uint32_t **ids, size_t *n, struct err *err);
 

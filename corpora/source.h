@@ -3,15 +3,15 @@
  *
  *     source_open -> source_next, source_next, ... until it says SOURCE_END -> source_close
  *
- * A file whose first non-blank byte is '{' is JSONL, any other is one text (or as the options say).
- * Texts are valid UTF-8 (invalid bytes and lone surrogates become U+FFFD, counted); one over
- * DOC_MAX_BYTES is cut after the last line end, else between characters, before that size, and
- * each piece is a doc of its own.  Docs are numbered from 0; a rejected record takes a number too,
- * a blank line does not.  An empty text is a doc of length 0.  A file without any byte (after a
- * BOM) holds no doc when its name says JSONL (.jsonl, .ndjson, .json, before .zst or .gz), else one
- * empty doc.
+ * A file whose first non-blank byte (after a BOM, within 64 KiB) is '{' is JSONL, any other is one
+ * text (or as the options say).  Texts are valid UTF-8 (invalid bytes and lone surrogates become
+ * U+FFFD, counted); one over DOC_MAX_BYTES is cut as pieces.h says, and each piece is a doc of its
+ * own.  Docs are numbered from 0; a rejected record takes a number too, a blank line does not.  An
+ * empty text is a doc of length 0.  A file without any byte but blanks (and a BOM) holds no doc
+ * when its name says JSONL (.jsonl, .ndjson, .json, before .zst, .zstd or .gz); else it is one doc.
  *
- * A damaged file gives all its whole records first; the damage is then counted as one reject.
+ * A damaged file gives all its whole records first; the damage is then counted as one reject.  Of
+ * a damaged text all that can be read is given; nothing at all is not an empty doc.
  *
  * Threads: a source belongs to one thread at a time.
  */
@@ -22,40 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "corpora/reject.h"
+#include "corpora/stream.h"
 #include "scan/base/doc.h"
 #include "scan/base/err.h"
-
-/* Why a record, or the rest of a file, was skipped.  The names are those of run.db. */
-#define REJECT_REASONS(X)                                                                          \
-    X(REJECT_BAD_JSON, "bad_json")                 /* the line is not one JSON value */            \
-    X(REJECT_NOT_AN_OBJECT, "not_an_object")       /* JSON, but not {...} */                       \
-    X(REJECT_NO_TEXT_FIELD, "no_text_field")       /* no field of that name that is a string */    \
-    X(REJECT_TOO_LONG, "too_long")                 /* a line over the limit */                     \
-    X(REJECT_TRUNCATED_STREAM, "truncated_stream") /* the file ends inside a frame */              \
-    X(REJECT_CORRUPT_STREAM, "corrupt_stream")     /* a frame does not decode */                   \
-    X(REJECT_TRAILING_GARBAGE, "trailing_garbage") /* bytes after the last frame */
-
-enum reject_reason {
-#define X(name, text) name,
-    REJECT_REASONS(X)
-#undef X
-    REJECT_N
-};
-
-#define REJECT_PLACES 3
-
-/* What was skipped: how often by reason, and where the first few stood. */
-struct rejects {
-    uint64_t n[REJECT_N];
-    struct reject_place {
-        uint64_t line;  // from 1
-        uint64_t byte;  // of the record's begin, in the decompressed file
-        char why[160];  // one line for people, without file and line
-    } places[REJECT_N][REJECT_PLACES];
-};
-
-const char *reject_name(enum reject_reason reason); // "bad_json", ...
-uint64_t rejects_total(const struct rejects *r);
 
 enum source_format { SOURCE_AUTO, SOURCE_JSONL, SOURCE_TEXT };
 
@@ -75,11 +45,19 @@ enum source_status {
 struct source;
 
 /* Opens 'path' ("-": standard input).  options: NULL is all defaults.
- * Errors: as stream_open(), and those of the first stream_read(). */
+ * Errors: as stream_open(); those of the first stream_read() that are no damage; ERR_UNSUPPORTED
+ * also for a file of another kind (Parquet, xz, zip, ...), ERR_USAGE for a wrong 'field'. */
 int source_open(struct source **out, const char *path, const struct source_options *options,
                 struct err *err);
 
-/* The next document.  doc->text points into the source and is valid until the next call. */
+/* As source_open() for an open stream nothing was read from; it is closed with the source, and
+ * at once on failure. */
+int source_open_stream(struct source **out, struct stream *stream,
+                       const struct source_options *options, struct err *err);
+
+/* The next document.  doc->text points into the source and is valid until the next call.  Errors:
+ * those of stream_read() that are no damage, ERR_NOMEM; after one only source_close() may follow.
+ */
 enum source_status source_next(struct source *s, struct doc *doc, struct err *err);
 
 /* Counts up to now; valid as long as the source. */

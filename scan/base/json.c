@@ -74,6 +74,18 @@ int json_parse(struct json_tokener *parser, struct json_object **out, const char
     return 0;
 }
 
+int json_parse_line(struct json_tokener *parser, struct json_object **out, const char *text,
+                    size_t len, struct err *err)
+{
+    static const char line[] = "line 1, ";
+    const size_t n = sizeof line - 1;
+    const int rc = json_parse(parser, out, text, len, err);
+    if (rc && err && strncmp(err->msg, line, n) == 0) {
+        memmove(err->msg, err->msg + n, strlen(err->msg + n) + 1);
+    }
+    return rc;
+}
+
 int json_read_file(struct json_object **out, const char *path, size_t max_bytes, struct err *err)
 {
     struct buf text = {0};

@@ -31,6 +31,10 @@ struct json_tokener *json_parser_new(void);
 int json_parse(struct json_tokener *parser, struct json_object **out, const char *text, size_t len,
                struct err *err);
 
+/* json_parse() of one line of many: its messages have the column alone ("column 14: ..."). */
+int json_parse_line(struct json_tokener *parser, struct json_object **out, const char *text,
+                    size_t len, struct err *err);
+
 /* Reads the file 'path' (at most max_bytes) and parses it.  The message begins with the path. */
 int json_read_file(struct json_object **out, const char *path, size_t max_bytes, struct err *err);
 

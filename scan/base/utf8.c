@@ -122,6 +122,21 @@ size_t utf8_valid_prefix(const char *text, size_t len)
     return len;
 }
 
+size_t utf8_unfinished(const char *text, size_t len)
+{
+    for (size_t n = 1; n <= 3 && n <= len; n++) {
+        const unsigned char c = (unsigned char)text[len - n];
+        if (is_continuation(c)) {
+            continue;
+        }
+        // Bytes that no longer character begins with (C0, F5, ...) are whole as they are: invalid.
+        size_t used;
+        const bool lead = c >= 0xc2 && c <= 0xf4;
+        return lead && utf8_decode(text + len - n, n, &used) == UINT32_MAX && used == n ? n : 0;
+    }
+    return 0;
+}
+
 int utf8_repair(struct buf *out, const char *text, size_t len, uint64_t *n_repaired,
                 struct err *err)
 {

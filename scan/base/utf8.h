@@ -25,6 +25,10 @@ size_t utf8_encode(uint32_t code, char out[4]);
 /* The length of the longest valid beginning of text: len when all of it is valid. */
 size_t utf8_valid_prefix(const char *text, size_t len);
 
+/* How many bytes at the end of text (0 to 3) begin a character whose rest is missing: what to keep
+ * back when text is a part of a longer one. */
+size_t utf8_unfinished(const char *text, size_t len);
+
 /*
  * Appends 'text' to *out with every maximal invalid subpart replaced by U+FFFD, and adds the
  * number of replacements to *n_repaired.  This is what Python's errors="replace" does.

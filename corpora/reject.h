@@ -1,0 +1,45 @@
+/*
+ * reject.h - what of a corpus was skipped, and why
+ */
+#ifndef GAPSCOPE_CORPORA_REJECT_H
+#define GAPSCOPE_CORPORA_REJECT_H
+
+#include <stdint.h>
+
+/* Why a record, or the rest of a file, was skipped.  The names are those of run.db. */
+#define REJECT_REASONS(X)                                                                          \
+    X(REJECT_BAD_JSON, "bad_json")                 /* the line is not one JSON value */            \
+    X(REJECT_NOT_AN_OBJECT, "not_an_object")       /* JSON, but not {...} */                       \
+    X(REJECT_NO_TEXT_FIELD, "no_text_field")       /* no field of that name that is a string */    \
+    X(REJECT_TOO_LONG, "too_long")                 /* a line over the limit */                     \
+    X(REJECT_TRUNCATED_STREAM, "truncated_stream") /* the file ends inside a frame */              \
+    X(REJECT_CORRUPT_STREAM, "corrupt_stream")     /* a frame does not decode */                   \
+    X(REJECT_TRAILING_GARBAGE, "trailing_garbage") /* bytes after the last frame */
+
+enum reject_reason {
+#define X(name, text) name,
+    REJECT_REASONS(X)
+#undef X
+        REJECT_N
+};
+
+#define REJECT_PLACES 3
+
+/* What was skipped: how often by reason, and where the first few stood. */
+struct rejects {
+    uint64_t n[REJECT_N];
+    struct reject_place {
+        uint64_t line; // from 1
+        uint64_t byte; // of the record's begin, in the decompressed file
+        char why[160]; // one line for people, without file and line
+    } places[REJECT_N][REJECT_PLACES];
+};
+
+const char *reject_name(enum reject_reason reason); // "bad_json", ...
+uint64_t rejects_total(const struct rejects *r);
+
+/* Counts one; its place is kept if it is among the first REJECT_PLACES of its reason. */
+void rejects_add(struct rejects *r, enum reject_reason reason, uint64_t line, uint64_t byte,
+                 const char *why);
+
+#endif

@@ -1,0 +1,370 @@
+#include "corpora/source.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/jsonl.h"
+#include "corpora/lines.h"
+#include "corpora/names.h"
+#include "corpora/pieces.h"
+#include "scan/base/mem.h"
+#include "scan/base/utf8.h"
+
+// Blanks before the first '{' are passed over up to here.
+#define SNIFF_BYTES ((size_t)64 << 10)
+
+// A long record goes into its pieces by parts of this size, to hold no second copy of it.
+#define PART_BYTES ((size_t)128 << 10)
+
+struct source {
+    struct stream *stream;
+    bool is_jsonl;
+    bool has_bom;
+    bool ended;
+    bool damaged;
+
+    uint64_t number;      // of the next doc
+    struct pieces pieces; // of the text that is being cut ...
+    bool in_text;         // ... if there is one: the whole file, or one record
+    uint64_t line;        // where that begins
+    const char *rest;     // JSONL: [rest_len], the part of it that pieces does not have yet
+    size_t rest_len;
+    uint64_t repaired;
+
+    struct lines lines;  // JSONL only
+    struct jsonl *jsonl; // JSONL only
+
+    struct rejects rejects;
+};
+
+// --- what kind of file -------------------------------------------------------------------------
+
+static bool name_says_jsonl(const char *name)
+{
+    return names_end_with(name, ".jsonl") || names_end_with(name, ".ndjson") ||
+           names_end_with(name, ".json");
+}
+
+/* Refuses what is surely no text, with the way out. */
+static int check_foreign(struct source *s, struct err *err)
+{
+    static const struct {
+        const char *magic;
+        size_t len;
+        const char *what;
+    } foreign[] = {
+        {"PAR1", 4, "a Parquet file; write its text column to JSONL first"},
+        {"\xfd"
+         "7zXZ\0",
+         6, "an xz file; `xz -dc FILE | gapscope ... -` reads it"},
+        {"BZh91AY&SY", 10, "a bzip2 file; `bzip2 -dc FILE | gapscope ... -` reads it"},
+        {"\x04\x22\x4d\x18", 4, "an lz4 file; `lz4 -dc FILE | gapscope ... -` reads it"},
+        {"PK\x03\x04", 4, "a zip file; unpack it, then `gapscope pack FOLDER` makes a corpus"},
+    };
+    const char *buf;
+    const size_t n = stream_peek(s->stream, 10, &buf);
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        if (n >= foreign[i].len && memcmp(buf, foreign[i].magic, foreign[i].len) == 0) {
+            return err_set(err, ERR_UNSUPPORTED, "%s: %s", stream_name(s->stream), foreign[i].what);
+        }
+    }
+    return 0;
+}
+
+/* Sets has_bom and is_jsonl. */
+static void sniff(struct source *s, enum source_format format)
+{
+    const char *buf;
+    size_t n = stream_peek(s->stream, 3, &buf);
+    s->has_bom = n >= 3 && memcmp(buf, "\xef\xbb\xbf", 3) == 0;
+    if (format != SOURCE_AUTO) {
+        s->is_jsonl = format == SOURCE_JSONL;
+        return;
+    }
+    size_t at = s->has_bom ? 3 : 0;
+    for (;;) {
+        const size_t end = n < SNIFF_BYTES ? n : SNIFF_BYTES;
+        while (at < end && memchr(" \t\r\n", buf[at], 4)) {
+            at++;
+        }
+        if (at < end) {
+            s->is_jsonl = buf[at] == '{';
+            return;
+        }
+        if (end == SNIFF_BYTES) {
+            return; // a text, as far as we look
+        }
+        const size_t more = stream_peek(s->stream, n + 1, &buf);
+        if (more == n) { // nothing but blanks
+            s->is_jsonl = name_says_jsonl(stream_name(s->stream));
+            return;
+        }
+        n = more;
+    }
+}
+
+// --- opening -----------------------------------------------------------------------------------
+
+int source_open(struct source **out, const char *path, const struct source_options *options,
+                struct err *err)
+{
+    struct stream *stream;
+    const int rc = stream_open(&stream, path, err);
+    return rc ? rc : source_open_stream(out, stream, options, err);
+}
+
+int source_open_stream(struct source **out, struct stream *stream,
+                       const struct source_options *options, struct err *err)
+{
+    static const struct source_options defaults = {0};
+    if (!options) {
+        options = &defaults;
+    }
+    struct source *s = mem_zero(1, sizeof *s);
+    if (!s) {
+        stream_close(stream);
+        return err_nomem(err, "a source");
+    }
+    s->stream = stream;
+    int rc = check_foreign(s, err);
+    if (rc) {
+        goto out;
+    }
+    const char *buf;
+    if (stream_peek(stream, 1, &buf) == 0) { // nothing to come: because of what?
+        size_t len;
+        rc = stream_read(stream, &buf, &len, err);
+        if (rc && !stream_is_damage(rc)) {
+            goto out;
+        }
+    }
+    sniff(s, options->format);
+    if (s->is_jsonl) {
+        rc = jsonl_open(&s->jsonl, options->field, err);
+        if (rc) {
+            goto out;
+        }
+        lines_begin(&s->lines, stream, options->line_max_bytes);
+    } else {
+        s->in_text = true;
+        s->line = 1;
+    }
+    *out = s;
+    s = NULL;
+    rc = 0;
+out:
+    source_close(s);
+    return rc;
+}
+
+void source_close(struct source *s)
+{
+    if (!s) {
+        return;
+    }
+    jsonl_close(s->jsonl);
+    lines_end(&s->lines);
+    pieces_end(&s->pieces);
+    stream_close(s->stream);
+    free(s);
+}
+
+// --- documents ---------------------------------------------------------------------------------
+
+/* Counts the damage that stream_read() ended with. */
+static void count_damage(struct source *s, uint64_t line, uint64_t byte, const struct err *damage)
+{
+    enum reject_reason reason = REJECT_TRAILING_GARBAGE;
+    if (damage->code == ERR_TRUNCATED) {
+        reason = REJECT_TRUNCATED_STREAM;
+    } else if (damage->code == ERR_CORRUPT) {
+        reason = REJECT_CORRUPT_STREAM;
+    }
+    struct err name; // as it stands before the message
+    err_set(&name, damage->code, "%s: ", stream_name(s->stream));
+    const size_t n = strlen(name.msg);
+    const bool named = strncmp(damage->msg, name.msg, n) == 0;
+    rejects_add(&s->rejects, reason, line, byte, damage->msg + (named ? n : 0));
+    s->damaged = true;
+}
+
+/* Gives pieces some more of the whole file. */
+static int feed_file(struct source *s, struct err *err)
+{
+    const char *part;
+    size_t len;
+    const bool first = stream_tell(s->stream) == 0;
+    struct err damage = {0};
+    const int rc = stream_read(s->stream, &part, &len, &damage);
+    if (rc && !stream_is_damage(rc)) {
+        return err_set(err, rc, "%s", damage.msg);
+    }
+    if (rc) {
+        count_damage(s, 1, stream_tell(s->stream), &damage);
+    }
+    if (rc || len == 0) {
+        return pieces_finish(&s->pieces, err);
+    }
+    const size_t skip = first && s->has_bom ? 3 : 0;
+    return pieces_add(&s->pieces, part + skip, len - skip, err);
+}
+
+/* Gives pieces some more of a record. */
+static int feed_record(struct source *s, struct err *err)
+{
+    if (s->rest_len == 0) {
+        return pieces_finish(&s->pieces, err);
+    }
+    const size_t n = s->rest_len < PART_BYTES ? s->rest_len : PART_BYTES;
+    const int rc = pieces_add(&s->pieces, s->rest, n, err);
+    s->rest += n;
+    s->rest_len -= n;
+    return rc;
+}
+
+/* The next piece of the text that is being cut; *more: was there one? */
+static int next_piece(struct source *s, struct doc *doc, bool *more, struct err *err)
+{
+    *more = false;
+    while (!pieces_next(&s->pieces, doc)) {
+        if (s->pieces.finished) {
+            return 0;
+        }
+        const int rc = s->is_jsonl ? feed_record(s, err) : feed_file(s, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    *more = doc->len > 0 || !s->damaged; // nothing at all of a damaged file is no doc
+    return 0;
+}
+
+/* The next line that is not blank; line->number is 0 at the end or where damage ends the file. */
+static int next_line(struct source *s, struct line *line, struct err *err)
+{
+    do {
+        struct err why = {0};
+        const int rc = lines_next(&s->lines, line, &why);
+        if (rc && !stream_is_damage(rc)) {
+            return err_set(err, rc, "%s", why.msg);
+        }
+        if (rc) {
+            count_damage(s, line->number, line->byte, &why);
+            line->number = 0;
+        }
+        if (line->number == 1 && s->has_bom && !line->too_long) {
+            line->text += 3;
+            line->len -= 3;
+            line->byte += 3;
+        }
+    } while (line->number > 0 && lines_blank(line));
+    return 0;
+}
+
+static void reject(struct source *s, enum reject_reason reason, const struct line *line,
+                   const struct err *why)
+{
+    rejects_add(&s->rejects, reason, line->number, line->byte, why->msg);
+    s->number++;
+}
+
+/* Goes to the next record that has a text and begins it; *more: is there one? */
+static int next_record(struct source *s, bool *more, struct err *err)
+{
+    *more = false;
+    for (;;) {
+        struct line line;
+        int rc = next_line(s, &line, err);
+        if (rc || line.number == 0) {
+            return rc;
+        }
+        struct err why = {0};
+        if (line.too_long) {
+            err_set(&why, ERR_LIMIT, "longer than the limit of %zu bytes", s->lines.max_bytes);
+            reject(s, REJECT_TOO_LONG, &line, &why);
+            continue;
+        }
+        struct jsonl_record record;
+        enum reject_reason reason;
+        rc = jsonl_read(s->jsonl, line.text, line.len, &record, &reason, &why);
+        if (rc == ERR_FORMAT) {
+            reject(s, reason, &line, &why);
+            continue;
+        }
+        if (rc) {
+            return err_set(err, rc, "%s: line %" PRIu64 ": %s", stream_name(s->stream), line.number,
+                           why.msg);
+        }
+        s->line = line.number;
+        s->rest = record.text;
+        s->rest_len = record.len;
+        pieces_begin(&s->pieces);
+        *more = true;
+        return 0;
+    }
+}
+
+/* A record that needs neither repair nor cut is handed out where it stands. */
+static bool whole_record(struct source *s, struct doc *doc)
+{
+    if (s->rest_len > DOC_MAX_BYTES || utf8_valid_prefix(s->rest, s->rest_len) < s->rest_len) {
+        return false;
+    }
+    *doc = (struct doc){.text = s->rest, .len = s->rest_len};
+    return true;
+}
+
+enum source_status source_next(struct source *s, struct doc *doc, struct err *err)
+{
+    bool found = false;
+    while (!found && !s->ended) {
+        int rc;
+        if (s->in_text) {
+            rc = next_piece(s, doc, &found, err);
+            s->in_text = found;
+            s->ended = !found && !s->is_jsonl;
+        } else {
+            bool more;
+            rc = next_record(s, &more, err);
+            found = more && whole_record(s, doc);
+            s->in_text = more && !found;
+            s->ended = !more;
+        }
+        if (rc) {
+            return SOURCE_ERROR;
+        }
+    }
+    if (!found) {
+        return SOURCE_END;
+    }
+    doc->number = s->number++;
+    doc->line = s->line;
+    s->repaired += doc->repaired;
+    return SOURCE_DOC;
+}
+
+const struct rejects *source_rejects(const struct source *s)
+{
+    return &s->rejects;
+}
+
+bool source_damaged(const struct source *s)
+{
+    return s->damaged;
+}
+
+uint64_t source_repaired(const struct source *s)
+{
+    return s->repaired;
+}
+
+uint64_t source_tell_raw(const struct source *s)
+{
+    return stream_tell_raw(s->stream);
+}
+
+uint64_t source_size_raw(const struct source *s)
+{
+    return stream_size_raw(s->stream);
+}

@@ -1,0 +1,644 @@
+#include "corpora/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "corpora/names.h"
+#include "scan/base/mem.h"
+
+// The raw bytes are taken in by so many.
+#define IN_BYTES ((size_t)128 << 10)
+
+// A fill stops once it has decoded so many bytes, and begins with room for twice as many: so the
+// call that decodes a zstd block (128 KiB at most) also flushes it.
+#define FILL_BYTES ((size_t)128 << 10)
+
+// Magic number, descriptor, window, dictionary, content size: 4 + 1 + 1 + 4 + 8.
+#define ZSTD_HEADER_BYTES_MAX 18
+
+enum kind { PLAIN, ZSTD, GZIP };
+
+struct stream {
+    char *name; // for messages
+
+    // where the raw bytes come from: a file, or memory where fd is -1
+    int fd;
+    bool owns_fd;
+    const char *memory; // [memory_len]
+    size_t memory_len, memory_at;
+    size_t step;       // bytes taken in at a time
+    uint64_t raw_size; // 0: not known
+    uint64_t raw_read;
+    bool raw_end;
+
+    // [in_at, in_len): raw bytes that wait for the decoder; nothing once a plain file is told
+    unsigned char *in; // [IN_BYTES]
+    size_t in_at, in_len;
+
+    // [out_at, out_len): decoded bytes that wait for the caller
+    char *out; // [out_cap]
+    size_t out_at, out_len, out_cap;
+    uint64_t told;
+
+    enum kind kind;
+    bool end;          // nothing comes after what is in out ...
+    struct err failed; // ... but this, where its code is not ERR_NONE
+
+    int window_log_max;
+    ZSTD_DCtx *zstd;
+    size_t zstd_wants; // bytes that the frame needs next, as the decoder says; 0: between frames
+    z_stream gzip;
+    bool gzip_open;
+    bool in_member; // false: between members
+};
+
+// --- raw bytes ---------------------------------------------------------------------------------
+
+/* Where the decoder stands in the file. */
+static uint64_t raw_at(const struct stream *s)
+{
+    return s->raw_read - (s->in_len - s->in_at);
+}
+
+static int raw_read(struct stream *s, void *to, size_t room, size_t *n, struct err *err)
+{
+    *n = 0;
+    if (s->raw_end) {
+        return 0;
+    }
+    const size_t want = s->step < room ? s->step : room;
+    if (s->fd < 0) {
+        const size_t left = s->memory_len - s->memory_at;
+        *n = want < left ? want : left;
+        if (*n) {
+            memcpy(to, s->memory + s->memory_at, *n);
+        }
+        s->memory_at += *n;
+    } else {
+        ssize_t got;
+        do {
+            got = read(s->fd, to, want);
+        } while (got < 0 && errno == EINTR);
+        if (got < 0) {
+            return err_set(err, ERR_IO, "%s: byte %" PRIu64 ": %s", s->name, s->raw_read,
+                           strerror(errno));
+        }
+        *n = (size_t)got;
+    }
+    s->raw_read += *n;
+    s->raw_end = *n == 0;
+    return 0;
+}
+
+/* Brings 'want' bytes into s->in, or what there is before the end. */
+static int raw_want(struct stream *s, size_t want, struct err *err)
+{
+    if (s->in_len - s->in_at >= want) {
+        return 0;
+    }
+    memmove(s->in, s->in + s->in_at, s->in_len - s->in_at);
+    s->in_len -= s->in_at;
+    s->in_at = 0;
+    while (s->in_len < want && !s->raw_end) {
+        size_t n;
+        const int rc = raw_read(s, s->in + s->in_len, IN_BYTES - s->in_len, &n, err);
+        if (rc) {
+            return rc;
+        }
+        s->in_len += n;
+    }
+    return 0;
+}
+
+// --- the three kinds ---------------------------------------------------------------------------
+
+static int fail_truncated(const struct stream *s, const char *what, struct err *err)
+{
+    return err_set(err, ERR_TRUNCATED,
+                   "%s: byte %" PRIu64 ": the file ends inside a %s: an interrupted copy?", s->name,
+                   s->raw_read, what);
+}
+
+static int fail_garbage(const struct stream *s, const char *what, struct err *err)
+{
+    return err_set(err, ERR_GARBAGE,
+                   "%s: byte %" PRIu64 ": what follows the last %s does not begin another", s->name,
+                   raw_at(s), what);
+}
+
+/* Room for at least 'extra' bytes behind out_len. */
+static int out_reserve(struct stream *s, size_t extra, struct err *err)
+{
+    if (s->out_cap - s->out_len >= extra) {
+        return 0;
+    }
+    const int rc =
+        mem_reserve(&s->out, &s->out_cap, s->out_len + extra, 1, "decompressed text", err);
+    return rc ? err_prefix(err, "%s", s->name) : 0;
+}
+
+/* Is what a fill has decoded since 'before' enough?  A pipe that pauses holds up nothing that came
+ * before. */
+static bool filled(const struct stream *s, size_t before)
+{
+    return s->out_len >= before + FILL_BYTES || (s->out_len > before && s->in_at == s->in_len);
+}
+
+static int fill_plain(struct stream *s, struct err *err)
+{
+    size_t n;
+    const int rc = raw_read(s, s->out + s->out_len, s->out_cap - s->out_len, &n, err);
+    s->out_len += n;
+    s->end = s->raw_end;
+    return rc;
+}
+
+static uint64_t little_endian(const unsigned char *p, size_t n)
+{
+    uint64_t value = 0;
+    while (n-- > 0) {
+        value = value << 8 | p[n];
+    }
+    return value;
+}
+
+static bool begins_zstd(const unsigned char *p) // [4]
+{
+    const uint64_t magic = little_endian(p, 4);
+    return magic == ZSTD_MAGICNUMBER ||
+           (magic & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START;
+}
+
+/* Do p[n], fewer than 4 bytes, begin like a zstd frame? */
+static bool may_begin_zstd(const unsigned char *p, size_t n)
+{
+    return n > 0 && ((little_endian(p, n) ^ ZSTD_MAGICNUMBER) & ((UINT64_C(1) << 8 * n) - 1)) == 0;
+}
+
+/* What the frame header p[n] asks for (RFC 8878, 3.1.1.1): window in bytes, dictionary by its
+ * number (0: none).  False: it is no data frame, or not all there. */
+static bool zstd_header(const unsigned char *p, size_t n, uint64_t *window, uint32_t *dictionary)
+{
+    static const size_t dictionary_bytes[4] = {0, 1, 2, 4}, content_bytes[4] = {0, 2, 4, 8};
+    if (n < 5 || little_endian(p, 4) != ZSTD_MAGICNUMBER) {
+        return false;
+    }
+    const unsigned descriptor = p[4];
+    const bool single_segment = descriptor & 0x20;
+    const size_t n_window = single_segment ? 0 : 1;
+    const size_t n_dictionary = dictionary_bytes[descriptor & 3];
+    size_t n_content = content_bytes[descriptor >> 6];
+    if (single_segment && n_content == 0) {
+        n_content = 1;
+    }
+    if (n < 5 + n_window + n_dictionary + n_content) {
+        return false;
+    }
+    p += 5;
+    if (single_segment) {
+        // The content is its own window; two bytes count it from 256.
+        *window = little_endian(p + n_dictionary, n_content) + (n_content == 2 ? 256 : 0);
+    } else {
+        *window = UINT64_C(1) << (10 + (*p >> 3));
+        *window += *window / 8 * (*p & 7);
+    }
+    *dictionary = (uint32_t)little_endian(p + n_window, n_dictionary);
+    return true;
+}
+
+/* Between two frames: sets zstd_wants if another begins, else s->end. */
+static int zstd_next_frame(struct stream *s, struct err *err)
+{
+    const int rc = raw_want(s, ZSTD_HEADER_BYTES_MAX, err);
+    if (rc) {
+        return rc;
+    }
+    const unsigned char *p = s->in + s->in_at;
+    const size_t n = s->in_len - s->in_at;
+    if (n == 0) {
+        s->end = true;
+        return 0;
+    }
+    if (n < 4 && may_begin_zstd(p, n)) {
+        return fail_truncated(s, "zstd frame", err);
+    }
+    if (n < 4 || !begins_zstd(p)) {
+        return fail_garbage(s, "zstd frame", err);
+    }
+    uint64_t window;
+    uint32_t dictionary;
+    if (zstd_header(p, n, &window, &dictionary)) {
+        if (dictionary) {
+            return err_set(err, ERR_UNSUPPORTED,
+                           "%s: byte %" PRIu64 ": the zstd frame needs dictionary %" PRIu32
+                           ", which is not supported; recompress without one: `zstd -dc -D "
+                           "DICTIONARY OLD | zstd -o NEW`",
+                           s->name, raw_at(s), dictionary);
+        }
+        if (window > UINT64_C(1) << s->window_log_max) {
+            return err_set(err, ERR_UNSUPPORTED,
+                           "%s: byte %" PRIu64 ": the zstd frame needs a window of %" PRIu64
+                           " bytes (%" PRIu64 " MiB of memory); the limit is 2^%d bytes",
+                           s->name, raw_at(s), window, window >> 20, s->window_log_max);
+        }
+    }
+    s->zstd_wants = 5; // what the shortest header begins with
+    return 0;
+}
+
+static int fill_zstd(struct stream *s, struct err *err)
+{
+    int rc = 0;
+    const size_t before = s->out_len;
+    while (!rc && !filled(s, before)) {
+        if (s->zstd_wants == 0) {
+            rc = zstd_next_frame(s, err);
+            if (rc || s->end) {
+                return rc;
+            }
+        }
+        rc = raw_want(s, 1, err);
+        if (rc) {
+            break;
+        }
+
+        // A call that fails tells nothing of the blocks that it decoded before, so that no call may
+        // see more than one: what is wanted counts the 3 bytes of the next block's header as well,
+        // and without them the call ends where the block does.
+        size_t n = s->zstd_wants > 3 ? s->zstd_wants - 3 : s->zstd_wants;
+        if (n > s->in_len - s->in_at) {
+            n = s->in_len - s->in_at;
+        }
+        ZSTD_inBuffer in = {s->in + s->in_at, n, 0};
+        ZSTD_outBuffer out = {s->out, s->out_cap, s->out_len};
+        const size_t wants = ZSTD_decompressStream(s->zstd, &out, &in);
+        if (ZSTD_isError(wants)) {
+            if (ZSTD_getErrorCode(wants) == ZSTD_error_memory_allocation) {
+                err_nomem(err, "a zstd window");
+                return err_prefix(err, "%s: byte %" PRIu64, s->name, raw_at(s));
+            }
+            return err_set(err, ERR_CORRUPT, "%s: byte %" PRIu64 ": zstd: %s", s->name, raw_at(s),
+                           ZSTD_getErrorName(wants));
+        }
+        if (n == 0 && out.pos == s->out_len) { // at the end, and nothing left to be flushed
+            return fail_truncated(s, "zstd frame", err);
+        }
+        s->in_at += in.pos;
+        s->out_len = out.pos;
+        s->zstd_wants = wants;
+    }
+    return rc;
+}
+
+/* Between two members: sets in_member if another begins, else s->end. */
+static int gzip_next_member(struct stream *s, struct err *err)
+{
+    int rc = raw_want(s, 2, err);
+    if (rc) {
+        return rc;
+    }
+    const unsigned char *p = s->in + s->in_at;
+    const size_t n = s->in_len - s->in_at;
+    if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b) {
+        inflateReset(&s->gzip);
+        s->in_member = true;
+        return 0;
+    }
+    if (n == 1 && p[0] == 0x1f) {
+        return fail_truncated(s, "gzip member", err);
+    }
+    while (s->in_at < s->in_len) { // tapes fill up their last block with zeros
+        if (s->in[s->in_at] != 0) {
+            return fail_garbage(s, "gzip member", err);
+        }
+        s->in_at++;
+        rc = raw_want(s, 1, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    s->end = true;
+    return 0;
+}
+
+static int fill_gzip(struct stream *s, struct err *err)
+{
+    int rc = 0;
+    const size_t before = s->out_len;
+    while (!rc && !filled(s, before)) {
+        if (!s->in_member) {
+            rc = gzip_next_member(s, err);
+            if (rc || s->end) {
+                return rc;
+            }
+        }
+        rc = raw_want(s, 1, err);
+        if (rc) {
+            break;
+        }
+        const size_t n = s->in_len - s->in_at;
+        const size_t room = before + FILL_BYTES - s->out_len;
+        s->gzip.next_in = s->in + s->in_at;
+        s->gzip.avail_in = (unsigned)n;
+        s->gzip.next_out = (unsigned char *)s->out + s->out_len;
+        s->gzip.avail_out = (unsigned)room;
+        const int status = inflate(&s->gzip, Z_NO_FLUSH);
+        const size_t made = room - s->gzip.avail_out;
+        s->in_at = s->in_len - s->gzip.avail_in;
+        s->out_len += made;
+        s->in_member = status != Z_STREAM_END;
+        if (status == Z_MEM_ERROR) {
+            return err_nomem(err, "decompressing gzip");
+        }
+        if (status == Z_DATA_ERROR || status == Z_NEED_DICT) {
+            return err_set(err, ERR_CORRUPT, "%s: byte %" PRIu64 ": gzip: %s", s->name, raw_at(s),
+                           s->gzip.msg ? s->gzip.msg : "damaged");
+        }
+        if (s->in_member && n == 0 && made == 0) {
+            return fail_truncated(s, "gzip member", err);
+        }
+    }
+    return rc;
+}
+
+/* A file that has lost its end since it was opened must not pass for a whole one. */
+static void check_end(struct stream *s)
+{
+    if (s->end && !s->failed.code && s->raw_read < s->raw_size) {
+        err_set(&s->failed, ERR_TRUNCATED,
+                "%s: byte %" PRIu64 ": the file ends here, but had %" PRIu64
+                " bytes when it was opened",
+                s->name, s->raw_read, s->raw_size);
+    }
+}
+
+/* Decodes some more behind out_len.  What fails is kept in s->failed: it ends the stream, but only
+ * after all that is in 'out'. */
+static void fill(struct stream *s)
+{
+    if (s->out_at > 0) {
+        memmove(s->out, s->out + s->out_at, s->out_len - s->out_at);
+        s->out_len -= s->out_at;
+        s->out_at = 0;
+    }
+    struct err err = {0};
+    int rc = out_reserve(s, 2 * FILL_BYTES, &err);
+    if (!rc) {
+        switch (s->kind) {
+        case PLAIN:
+            rc = fill_plain(s, &err);
+            break;
+        case ZSTD:
+            rc = fill_zstd(s, &err);
+            break;
+        case GZIP:
+            rc = fill_gzip(s, &err);
+            break;
+        }
+    }
+    if (rc) {
+        s->failed = err;
+        s->end = true;
+    }
+    check_end(s);
+}
+
+// --- opening -----------------------------------------------------------------------------------
+
+/* A control character that no text has, in the first bytes?  Of compressed data one in nine bytes
+ * is such. */
+static bool begins_binary(const unsigned char *p, size_t n)
+{
+    for (size_t i = 0; i < n && i < 64; i++) {
+        if (p[i] < 0x20 && !memchr("\b\t\n\v\f\r\x1b", p[i], 7)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Tells the kind by the first bytes and makes its decoder. */
+static int begin(struct stream *s, struct err *err)
+{
+    int rc = raw_want(s, 4, err);
+    if (rc) {
+        return rc;
+    }
+    const unsigned char *p = s->in;
+    const size_t n = s->in_len;
+    // "(" alone is text; from two bytes on the magic number is not UTF-8.
+    if (n >= 4 ? begins_zstd(p) : n >= 2 && may_begin_zstd(p, n)) {
+        s->kind = ZSTD;
+        s->zstd = ZSTD_createDCtx();
+        if (!s->zstd) {
+            return err_nomem(err, "decompressing zstd");
+        }
+        stream_limit_window(s, STREAM_WINDOW_LOG_MAX);
+        return 0;
+    }
+    if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b) {
+        s->kind = GZIP;
+        s->gzip_open = inflateInit2(&s->gzip, 15 + 16) == Z_OK; // the widest window, gzip's header
+        return s->gzip_open ? 0 : err_nomem(err, "decompressing gzip");
+    }
+
+    s->kind = PLAIN;
+    rc = out_reserve(s, IN_BYTES, err);
+    if (rc) {
+        return rc;
+    }
+    memcpy(s->out, s->in, n);
+    s->out_len = n;
+    s->in_len = 0;
+    s->end = s->raw_end;
+    check_end(s);
+    if (!names_say_compressed(s->name)) {
+        return 0;
+    }
+    if (n == 0 && !s->failed.code) {
+        err_set(&s->failed, ERR_TRUNCATED,
+                "%s: byte 0: nothing in it, though its name says that it is compressed: an "
+                "interrupted copy?",
+                s->name);
+    } else if (begins_binary(p, n)) {
+        err_set(&s->failed, ERR_CORRUPT,
+                "%s: byte 0: begins neither as zstd nor as gzip, though its name says that it is "
+                "compressed, nor as text",
+                s->name);
+        s->out_len = 0;
+        s->end = true;
+    }
+    return 0;
+}
+
+static int open_fd(struct stream *s, const char *path, struct err *err)
+{
+    const bool is_stdin = strcmp(path, "-") == 0;
+    s->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0) {
+        const enum err_code code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
+        return err_set(err, code, "%s: %s", s->name, strerror(errno));
+    }
+    s->owns_fd = !is_stdin;
+    struct stat st;
+    if (fstat(s->fd, &st) != 0) {
+        return err_set(err, ERR_IO, "%s: %s", s->name, strerror(errno));
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return err_set(err, ERR_IO,
+                       "%s: is a folder; `gapscope pack %s -o corpus.jsonl.zst` makes a corpus of "
+                       "the files in it",
+                       s->name, is_stdin ? "FOLDER" : path);
+    }
+    if (S_ISREG(st.st_mode)) {
+        // Standard input may have been read from before; /proc has files of size 0 that are not
+        // empty.
+        const off_t at = lseek(s->fd, 0, SEEK_CUR);
+        s->raw_size = at >= 0 && at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
+    }
+    return 0;
+}
+
+/* path: NULL is memory[len]. */
+static int open_any(struct stream **out, const char *path, const char *name, const void *memory,
+                    size_t len, size_t step, struct err *err)
+{
+    struct stream *s = mem_zero(1, sizeof *s);
+    if (!s) {
+        return err_nomem(err, "a stream");
+    }
+    int rc = 0;
+    s->fd = -1;
+    s->step = step ? step : IN_BYTES;
+    s->memory = memory;
+    s->memory_len = len;
+    s->name = strdup(name);
+    s->in = mem_new(IN_BYTES, 1);
+    if (!s->name || !s->in) {
+        rc = err_nomem(err, "a stream");
+        goto out;
+    }
+    if (path) {
+        rc = open_fd(s, path, err);
+    } else {
+        s->raw_size = len;
+    }
+    if (!rc) {
+        rc = begin(s, err);
+    }
+    if (rc) {
+        goto out;
+    }
+    *out = s;
+    s = NULL;
+out:
+    stream_close(s);
+    return rc;
+}
+
+int stream_open(struct stream **out, const char *path, struct err *err)
+{
+    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+    return open_any(out, path, name, NULL, 0, 0, err);
+}
+
+int stream_open_memory(struct stream **out, const char *name, const void *data, size_t len,
+                       size_t step, struct err *err)
+{
+    return open_any(out, NULL, name, data, len, step, err);
+}
+
+void stream_limit_window(struct stream *s, int window_log)
+{
+    s->window_log_max = window_log;
+    if (s->zstd) {
+        ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, window_log);
+    }
+}
+
+void stream_close(struct stream *s)
+{
+    if (!s) {
+        return;
+    }
+    if (s->gzip_open) {
+        inflateEnd(&s->gzip);
+    }
+    ZSTD_freeDCtx(s->zstd);
+    if (s->owns_fd) {
+        close(s->fd);
+    }
+    free(s->name);
+    free(s->in);
+    free(s->out);
+    free(s);
+}
+
+// --- reading -----------------------------------------------------------------------------------
+
+int stream_read(struct stream *s, const char **buf, size_t *len, struct err *err)
+{
+    while (s->out_at == s->out_len && !s->end) {
+        fill(s);
+    }
+    *buf = s->out + s->out_at;
+    *len = s->out_len - s->out_at;
+    s->told += *len;
+    s->out_at = s->out_len;
+    if (*len == 0 && s->failed.code) {
+        if (err) {
+            *err = s->failed;
+        }
+        return s->failed.code;
+    }
+    return 0;
+}
+
+size_t stream_peek(struct stream *s, size_t want, const char **buf)
+{
+    while (s->out_len - s->out_at < want && !s->end) {
+        fill(s);
+    }
+    const size_t len = s->out_len - s->out_at;
+    *buf = len ? s->out + s->out_at : NULL;
+    return len;
+}
+
+bool stream_is_damage(int code)
+{
+    return code == ERR_TRUNCATED || code == ERR_CORRUPT || code == ERR_GARBAGE;
+}
+
+uint64_t stream_tell(const struct stream *s)
+{
+    return s->told;
+}
+
+uint64_t stream_tell_raw(const struct stream *s)
+{
+    return raw_at(s);
+}
+
+uint64_t stream_size_raw(const struct stream *s)
+{
+    return s->raw_size;
+}
+
+const char *stream_kind(const struct stream *s)
+{
+    static const char *const kinds[] = {"plain", "zstd", "gzip"};
+    return kinds[s->kind];
+}
+
+const char *stream_name(const struct stream *s)
+{
+    return s->name;
+}

@@ -1,0 +1,52 @@
+#include "scan/base/jsonw.h"
+
+#include <string.h>
+
+static bool is_plain(char c)
+{
+    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
+}
+
+/* Writes the escape of 'c' to out and returns its length. */
+static size_t escape(char c, char out[6])
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char names[] = "\"\\\b\t\n\f\r", letters[] = "\"\\btnfr";
+    const char *name = memchr(names, c, sizeof names - 1);
+    out[0] = '\\';
+    if (name) {
+        out[1] = letters[name - names];
+        return 2;
+    }
+    memcpy(out + 1, "u00", 3);
+    out[4] = hex[(unsigned char)c >> 4];
+    out[5] = hex[c & 15];
+    return 6;
+}
+
+int jsonw_string(struct buf *out, const char *text, size_t len, struct err *err)
+{
+    const size_t before = out->len;
+    int rc = buf_append(out, "\"", 1, err);
+    for (size_t at = 0; at < len && !rc;) {
+        size_t end = at;
+        while (end < len && is_plain(text[end])) {
+            end++;
+        }
+        rc = buf_append(out, text + at, end - at, err);
+        if (!rc && end < len) {
+            char escaped[6];
+            const size_t n = escape(text[end], escaped);
+            rc = buf_append(out, escaped, n, err);
+            end++;
+        }
+        at = end;
+    }
+    if (!rc) {
+        rc = buf_append(out, "\"", 1, err);
+    }
+    if (rc) {
+        out->len = before;
+    }
+    return rc;
+}

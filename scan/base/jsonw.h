@@ -1,0 +1,18 @@
+/*
+ * jsonw.h - writing JSON
+ */
+#ifndef GAPSCOPE_BASE_JSONW_H
+#define GAPSCOPE_BASE_JSONW_H
+
+#include <stddef.h>
+
+#include "scan/base/mem.h"
+
+/*
+ * Appends text[len] to *out as a JSON string with its quotes: quotes, backslashes and the control
+ * characters U+0000 to U+001F escaped, all else as it is.  'text' is valid UTF-8; NUL bytes are
+ * text. Errors: ERR_NOMEM, the buffer then as it was.
+ */
+int jsonw_string(struct buf *out, const char *text, size_t len, struct err *err);
+
+#endif

@@ -1,0 +1,142 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "corpora/jsonl.h"
+
+// The text of each line, or (text NULL) why there is none.
+static const struct {
+    const char *line;
+    const char *field;
+    const char *text;
+    enum reject_reason reason;
+    const char *why;
+} cases[] = {
+    {"{\"text\":\"a\"}", NULL, "a", 0, NULL},
+    {" {\"text\" : \"a\" }\r", NULL, "a", 0, NULL},
+    {"{\"text\":\"\"}", NULL, "", 0, NULL},
+    {"{\"content\":\"b\"}", NULL, "b", 0, NULL},
+    {"{\"code\":\"c\"}", NULL, "c", 0, NULL},
+    {"{\"code\":\"c\",\"content\":\"b\",\"text\":\"a\"}", NULL, "a", 0, NULL},
+    {"{\"text\":5,\"code\":\"c\"}", NULL, "c", 0, NULL},
+    {"{\"text\":\"one\",\"text\":\"two\"}", NULL, "two", 0, NULL},
+    {"{\"text\":\"tab\tand \x01\"}", NULL, "tab\tand \x01", 0, NULL}, // not JSON, but seen
+    {"{\"text\":\"a\",\"score\":NaN}", NULL, "a", 0, NULL},           // Python's
+
+    {"{\"a\":{\"b\":\"deep\"},\"text\":\"t\"}", "a.b", "deep", 0, NULL},
+    {"{\"a\":\"flat\"}", "a", "flat", 0, NULL},
+    {"{\"a.b\":\"flat\"}", "a.b", NULL, REJECT_NO_TEXT_FIELD, "no \"a.b\""},
+    {"{\"a\":\"flat\"}", "a.b", NULL, REJECT_NO_TEXT_FIELD, "no \"a.b\""},
+    {"{\"a\":{\"b\":null}}", "a.b", NULL, REJECT_NO_TEXT_FIELD, "no \"a.b\""},
+    {"{\"a\":{\"b\":[1]}}", "a.b", NULL, REJECT_NO_TEXT_FIELD,
+     "\"a.b\" is an array; a string is wanted"},
+    {"{\"text\":\"t\"}", "a", NULL, REJECT_NO_TEXT_FIELD, "no \"a\""},
+
+    {"{}", NULL, NULL, REJECT_NO_TEXT_FIELD,
+     "no \"text\", \"content\" or \"code\" that is a string"},
+    {"{\"text\":[\"p1\",\"p2\"]}", NULL, NULL, REJECT_NO_TEXT_FIELD, "no \"text\""},
+    {"{\"text\":{\"text\":\"t\"}}", NULL, NULL, REJECT_NO_TEXT_FIELD, "no \"text\""},
+    {"[\"text\"]", NULL, NULL, REJECT_NOT_AN_OBJECT, "an array; an object is wanted"},
+    {"\"bare\"", NULL, NULL, REJECT_NOT_AN_OBJECT, "a string; an object is wanted"},
+    {"12", NULL, NULL, REJECT_NOT_AN_OBJECT, "a number; an object is wanted"},
+    {"null", NULL, NULL, REJECT_NOT_AN_OBJECT, "null; an object is wanted"},
+    {"not json", NULL, NULL, REJECT_BAD_JSON, "column 2: "},
+    {"{\"text\":\"cut", NULL, NULL, REJECT_BAD_JSON, "column 13: ends too early"},
+    {"{\"text\":\"a\"} {}", NULL, NULL, REJECT_BAD_JSON, "column 14: "},
+    {"{\"text\":\"a\",}", NULL, NULL, REJECT_BAD_JSON, "column 13: "},
+    {"{text:\"a\"}", NULL, NULL, REJECT_BAD_JSON, "column 2: "},
+    {"{\"text\":\"\\ud800\\ud800\" x", NULL, NULL, REJECT_BAD_JSON,
+     "column 24: "}, // not of the marked line
+
+    // Lone surrogates stand as FF, to be repaired and counted with the rest.
+    {"{\"text\":\"\\ud83d\\ude00\"}", NULL, "\xf0\x9f\x98\x80", 0, NULL},
+    {"{\"text\":\"\\uD83D\\uDE00\"}", NULL, "\xf0\x9f\x98\x80", 0, NULL},
+    {"{\"text\":\"a\\ud800b\"}", NULL,
+     "a\xff"
+     "b",
+     0, NULL},
+    {"{\"text\":\"\\udc00\"}", NULL, "\xff", 0, NULL},
+    {"{\"text\":\"\\ud800\\ud800\"}", NULL, "\xff\xff", 0, NULL},
+    {"{\"text\":\"\\ud800\\ud83d\\ude00\"}", NULL, "\xff\xf0\x9f\x98\x80", 0, NULL},
+    {"{\"text\":\"\\ude00\\ud83d\"}", NULL, "\xff\xff", 0, NULL},
+    {"{\"text\":\"\\ud83d\\n\\ude00\"}", NULL, "\xff\n\xff", 0, NULL},
+    {"{\"text\":\"\\ud83dx\"}", NULL, "\xffx", 0, NULL},
+    {"{\"text\":\"\\\\ud800\"}", NULL, "\\ud800", 0, NULL}, // a backslash and a word
+    {"{\"text\":\"\\\\\\ud800\"}", NULL, "\\\xff", 0, NULL},
+    {"{\"text\":\"\\ufffd\xef\xbf\xbd\"}", NULL, "\xef\xbf\xbd\xef\xbf\xbd", 0, NULL}, // its own
+    {"{\"text\":\"bad \xff utf8 \xc3\"}", NULL, "bad \xff utf8 \xc3", 0, NULL},
+    {"{\"text\":\"\\ud80\"}", NULL, NULL, REJECT_BAD_JSON, "column "},
+    {"{\"text\":\"\\ud800", NULL, NULL, REJECT_BAD_JSON, "column 16: ends too early"},
+    {"{\"text\":\"\\u", NULL, NULL, REJECT_BAD_JSON, "column 12: ends too early"},
+    {"{\"text\":\"\\", NULL, NULL, REJECT_BAD_JSON, "column 11: ends too early"},
+};
+
+static void every_line_has_a_text_or_a_reason(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct jsonl *j;
+        assert_int_equal(jsonl_open(&j, cases[i].field, NULL), 0);
+        for (int again = 0; again < 2; again++) {
+            struct jsonl_record record;
+            enum reject_reason reason = REJECT_N;
+            struct err err = {0};
+            const int rc =
+                jsonl_read(j, cases[i].line, strlen(cases[i].line), &record, &reason, &err);
+            if (cases[i].text) {
+                assert_int_equal(rc, 0);
+                assert_int_equal(record.len, strlen(cases[i].text));
+                assert_memory_equal(record.text, cases[i].text, record.len);
+            } else if (rc != ERR_FORMAT || reason != cases[i].reason ||
+                       strncmp(err.msg, cases[i].why, strlen(cases[i].why)) != 0) {
+                fail_msg("%s: %d, %d, %s", cases[i].line, rc, reason, err.msg);
+            }
+        }
+        jsonl_close(j);
+    }
+}
+
+static void a_nul_is_text_when_escaped_and_bad_when_bare(void **state)
+{
+    (void)state;
+    struct jsonl *j;
+    assert_int_equal(jsonl_open(&j, NULL, NULL), 0);
+    struct jsonl_record record;
+    enum reject_reason reason;
+    struct err err = {0};
+    static const char escaped[] = "{\"text\":\"a\\u0000b\\ud800\"}", bare[] = "{\"text\":\"a\0b\"}";
+    assert_int_equal(jsonl_read(j, escaped, sizeof escaped - 1, &record, &reason, &err), 0);
+    assert_int_equal(record.len, 4);
+    assert_memory_equal(record.text, "a\0b\xff", 4);
+    assert_int_equal(jsonl_read(j, bare, sizeof bare - 1, &record, &reason, &err), ERR_FORMAT);
+    assert_int_equal(reason, REJECT_BAD_JSON);
+    assert_string_equal(err.msg, "column 11: a NUL byte");
+    jsonl_close(j);
+}
+
+static void a_field_with_an_empty_name_is_refused(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"", ".", "a.", ".a", "a..b"};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        struct jsonl *j = NULL;
+        struct err err = {0};
+        assert_int_equal(jsonl_open(&j, fields[i], &err), ERR_USAGE);
+        assert_non_null(strstr(err.msg, "a name in it is empty"));
+        assert_null(j);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_line_has_a_text_or_a_reason),
+        cmocka_unit_test(a_nul_is_text_when_escaped_and_bad_when_bare),
+        cmocka_unit_test(a_field_with_an_empty_name_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
