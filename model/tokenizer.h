@@ -4,8 +4,11 @@
  *     tokenizer_load -> (per thread) encoder_new -> encode, encode, ... -> encoder_free
  *                    -> tokenizer_free
  *
- *   text --special added tokens cut out--> pieces --NFC--> pieces --other added tokens cut out-->
- *   pieces --pattern of ByteLevel (GPT-2's)--> words --bytes--> BPE by rank --> ids and ends
+ *   text --added tokens cut out--> pieces --NFC--> pieces --added tokens cut out--> pieces
+ *        --pattern of ByteLevel (GPT-2's)--> words --bytes--> BPE by rank --> ids and ends
+ *
+ * Added tokens, special or not, are cut out of the text as it is, those with "normalized": true
+ * out of the normalised pieces.
  *
  * What a tokenizer.json asks for and is not built here is refused by name, never ignored.
  *
