@@ -63,6 +63,7 @@ gapscope_fuzz(torch gapscope_model)
 # model: config.json, loading, the forward pass
 gapscope_test(model gapscope_model)
 gapscope_test(forward gapscope_model)
+gapscope_fuzz(config gapscope_model)
 
 # the program
 gapscope_test(cli gapscope_base m)
