@@ -18,7 +18,7 @@ static void note(void *context, const char *path, const char *why)
 {
     const struct options *o = context;
     if (!o->quiet) {
-        fprintf(stderr, "gapscope pack: %s: skipped: %s\n", path, why);
+        fprintf(stderr, "gapscope pack: %s: %s\n", path, why);
     }
 }
 
