@@ -76,6 +76,11 @@ int lines_next(struct lines *l, struct line *line, struct err *err)
     }
     l->number++;
     l->byte += len + ended;
+    if (l->number == 1 && line->len >= 3 && memcmp(line->text, "\xef\xbb\xbf", 3) == 0) {
+        line->text += 3;
+        line->len -= 3;
+        line->byte += 3;
+    }
     return 0;
 }
 

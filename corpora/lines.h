@@ -20,7 +20,7 @@
 #define LINES_MAX_BYTES ((size_t)1 << 30)
 
 struct line {
-    const char *text; // [len], without its LF or CR LF; NULL where too_long
+    const char *text; // [len], without its LF or CR LF, the first without a BOM; NULL if too_long
     size_t len;
     uint64_t number; // from 1; 0: there is no line any more
     uint64_t byte;   // where it begins in the decompressed file
@@ -37,7 +37,7 @@ struct lines {
     uint64_t number, byte;
 };
 
-/* max_bytes: how long a line may be, its CR counted; 0: LINES_MAX_BYTES. */
+/* max_bytes: how long a line may be, a BOM and its CR counted; 0: LINES_MAX_BYTES. */
 void lines_begin(struct lines *l, struct stream *stream, size_t max_bytes);
 
 /*

@@ -219,10 +219,6 @@ static int pack_jsonl(struct packer *p, struct stream *s, const char *path, stru
         if (rc || line.number == 0) {
             break;
         }
-        if (line.number == 1 && is_bom(line.text, line.len)) {
-            line.text += 3;
-            line.len -= 3;
-        }
         if (lines_blank(&line)) {
             continue;
         }

@@ -1,6 +1,9 @@
 #include "corpora/reject.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "scan/base/utf8.h"
 
 const char *reject_name(enum reject_reason reason)
 {
@@ -30,5 +33,6 @@ void rejects_add(struct rejects *r, enum reject_reason reason, uint64_t line, ui
         place->line = line;
         place->byte = byte;
         snprintf(place->why, sizeof place->why, "%s", why);
+        place->why[utf8_valid_prefix(place->why, strlen(place->why))] = '\0'; // no half character
     }
 }

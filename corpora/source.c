@@ -55,9 +55,7 @@ static int check_foreign(struct source *s, struct err *err)
         const char *what;
     } foreign[] = {
         {"PAR1", 4, "a Parquet file; write its text column to JSONL first"},
-        {"\xfd"
-         "7zXZ\0",
-         6, "an xz file; `xz -dc FILE | gapscope ... -` reads it"},
+        {"\xfd\x37zXZ\0", 6, "an xz file; `xz -dc FILE | gapscope ... -` reads it"},
         {"BZh91AY&SY", 10, "a bzip2 file; `bzip2 -dc FILE | gapscope ... -` reads it"},
         {"\x04\x22\x4d\x18", 4, "an lz4 file; `lz4 -dc FILE | gapscope ... -` reads it"},
         {"PK\x03\x04", 4, "a zip file; unpack it, then `gapscope pack FOLDER` makes a corpus"},
@@ -134,8 +132,10 @@ int source_open_stream(struct source **out, struct stream *stream,
     const char *buf;
     if (stream_peek(stream, 1, &buf) == 0) { // nothing to come: because of what?
         size_t len;
-        rc = stream_read(stream, &buf, &len, err);
+        struct err why = {0};
+        rc = stream_read(stream, &buf, &len, &why);
         if (rc && !stream_is_damage(rc)) {
+            rc = err_set(err, rc, "%s", why.msg);
             goto out;
         }
     }
@@ -252,11 +252,6 @@ static int next_line(struct source *s, struct line *line, struct err *err)
         if (rc) {
             count_damage(s, line->number, line->byte, &why);
             line->number = 0;
-        }
-        if (line->number == 1 && s->has_bom && !line->too_long) {
-            line->text += 3;
-            line->len -= 3;
-            line->byte += 3;
         }
     } while (line->number > 0 && lines_blank(line));
     return 0;

@@ -14,12 +14,15 @@
 #include "corpora/names.h"
 #include "scan/base/mem.h"
 
-// The raw bytes are taken in by so many.
-#define IN_BYTES ((size_t)128 << 10)
+// Raw bytes are taken in by so many; a whole zstd block fits.
+#define IN_BYTES ((size_t)256 << 10)
 
 // A fill stops once it has decoded so many bytes, and begins with room for twice as many: so the
 // call that decodes a zstd block (128 KiB at most) also flushes it.
 #define FILL_BYTES ((size_t)128 << 10)
+
+// A control character in so many first bytes tells compressed data from text.
+#define BINARY_BYTES 64
 
 // Magic number, descriptor, window, dictionary, content size: 4 + 1 + 1 + 4 + 8.
 #define ZSTD_HEADER_BYTES_MAX 18
@@ -57,7 +60,8 @@ struct stream {
     size_t zstd_wants; // bytes that the frame needs next, as the decoder says; 0: between frames
     z_stream gzip;
     bool gzip_open;
-    bool in_member; // false: between members
+    bool in_member;     // false: between members
+    uint64_t member_at; // where it begins in the file
 };
 
 // --- raw bytes ---------------------------------------------------------------------------------
@@ -145,13 +149,6 @@ static int out_reserve(struct stream *s, size_t extra, struct err *err)
     return rc ? err_prefix(err, "%s", s->name) : 0;
 }
 
-/* Is what a fill has decoded since 'before' enough?  A pipe that pauses holds up nothing that came
- * before. */
-static bool filled(const struct stream *s, size_t before)
-{
-    return s->out_len >= before + FILL_BYTES || (s->out_len > before && s->in_at == s->in_len);
-}
-
 static int fill_plain(struct stream *s, struct err *err)
 {
     size_t n;
@@ -214,13 +211,10 @@ static bool zstd_header(const unsigned char *p, size_t n, uint64_t *window, uint
     return true;
 }
 
-/* Between two frames: sets zstd_wants if another begins, else s->end. */
+/* Between two frames, as much of a header in s->in as there is: sets zstd_wants if another frame
+ * begins, else s->end. */
 static int zstd_next_frame(struct stream *s, struct err *err)
 {
-    const int rc = raw_want(s, ZSTD_HEADER_BYTES_MAX, err);
-    if (rc) {
-        return rc;
-    }
     const unsigned char *p = s->in + s->in_at;
     const size_t n = s->in_len - s->in_at;
     if (n == 0) {
@@ -254,46 +248,55 @@ static int zstd_next_frame(struct stream *s, struct err *err)
     return 0;
 }
 
+/* Gives the decoder the next n bytes, or what there is of them before the end. */
+static int zstd_decode(struct stream *s, size_t n, struct err *err)
+{
+    if (n > s->in_len - s->in_at) {
+        n = s->in_len - s->in_at;
+    }
+    ZSTD_inBuffer in = {s->in + s->in_at, n, 0};
+    ZSTD_outBuffer out = {s->out, s->out_cap, s->out_len};
+    const size_t wants = ZSTD_decompressStream(s->zstd, &out, &in);
+    if (ZSTD_isError(wants)) {
+        if (ZSTD_getErrorCode(wants) == ZSTD_error_memory_allocation) {
+            err_nomem(err, "a zstd window");
+            return err_prefix(err, "%s: byte %" PRIu64, s->name, raw_at(s));
+        }
+        return err_set(err, ERR_CORRUPT, "%s: byte %" PRIu64 ": zstd: %s", s->name, raw_at(s),
+                       ZSTD_getErrorName(wants));
+    }
+    if (n == 0 && out.pos == s->out_len) { // at the end, and nothing left to be flushed
+        return fail_truncated(s, "zstd frame", err);
+    }
+    s->in_at += in.pos;
+    s->out_len = out.pos;
+    s->zstd_wants = wants;
+    return 0;
+}
+
 static int fill_zstd(struct stream *s, struct err *err)
 {
-    int rc = 0;
     const size_t before = s->out_len;
-    while (!rc && !filled(s, before)) {
-        if (s->zstd_wants == 0) {
-            rc = zstd_next_frame(s, err);
-            if (rc || s->end) {
-                return rc;
-            }
-        }
-        rc = raw_want(s, 1, err);
-        if (rc) {
-            break;
-        }
-
+    int rc = 0;
+    while (!rc && !s->end) {
         // A call that fails tells nothing of the blocks that it decoded before, so that no call may
         // see more than one: what is wanted counts the 3 bytes of the next block's header as well,
-        // and without them the call ends where the block does.
+        // and without them the call ends where the block does.  Nor less than one, so that what is
+        // decoded before damage does not depend on how the bytes come.
         size_t n = s->zstd_wants > 3 ? s->zstd_wants - 3 : s->zstd_wants;
-        if (n > s->in_len - s->in_at) {
-            n = s->in_len - s->in_at;
+        if (s->zstd_wants == 0) {
+            n = ZSTD_HEADER_BYTES_MAX;
+        } else if (n > IN_BYTES) { // a skippable frame
+            n = IN_BYTES;
         }
-        ZSTD_inBuffer in = {s->in + s->in_at, n, 0};
-        ZSTD_outBuffer out = {s->out, s->out_cap, s->out_len};
-        const size_t wants = ZSTD_decompressStream(s->zstd, &out, &in);
-        if (ZSTD_isError(wants)) {
-            if (ZSTD_getErrorCode(wants) == ZSTD_error_memory_allocation) {
-                err_nomem(err, "a zstd window");
-                return err_prefix(err, "%s: byte %" PRIu64, s->name, raw_at(s));
-            }
-            return err_set(err, ERR_CORRUPT, "%s: byte %" PRIu64 ": zstd: %s", s->name, raw_at(s),
-                           ZSTD_getErrorName(wants));
+        const size_t made = s->out_len - before;
+        if (made >= FILL_BYTES || (made > 0 && s->in_len - s->in_at < n)) {
+            break; // a pipe that pauses holds up nothing that came before
         }
-        if (n == 0 && out.pos == s->out_len) { // at the end, and nothing left to be flushed
-            return fail_truncated(s, "zstd frame", err);
+        rc = raw_want(s, n, err);
+        if (!rc) {
+            rc = s->zstd_wants ? zstd_decode(s, n, err) : zstd_next_frame(s, err);
         }
-        s->in_at += in.pos;
-        s->out_len = out.pos;
-        s->zstd_wants = wants;
     }
     return rc;
 }
@@ -310,6 +313,7 @@ static int gzip_next_member(struct stream *s, struct err *err)
     if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b) {
         inflateReset(&s->gzip);
         s->in_member = true;
+        s->member_at = raw_at(s);
         return 0;
     }
     if (n == 1 && p[0] == 0x1f) {
@@ -331,18 +335,18 @@ static int gzip_next_member(struct stream *s, struct err *err)
 
 static int fill_gzip(struct stream *s, struct err *err)
 {
-    int rc = 0;
     const size_t before = s->out_len;
-    while (!rc && !filled(s, before)) {
-        if (!s->in_member) {
-            rc = gzip_next_member(s, err);
-            if (rc || s->end) {
-                return rc;
-            }
+    while (s->out_len < before + FILL_BYTES) {
+        if (s->out_len > before && s->in_at == s->in_len) {
+            break; // a pipe that pauses holds up nothing that came before
+        }
+        int rc = s->in_member ? 0 : gzip_next_member(s, err);
+        if (rc || s->end) {
+            return rc;
         }
         rc = raw_want(s, 1, err);
         if (rc) {
-            break;
+            return rc;
         }
         const size_t n = s->in_len - s->in_at;
         const size_t room = before + FILL_BYTES - s->out_len;
@@ -359,14 +363,19 @@ static int fill_gzip(struct stream *s, struct err *err)
             return err_nomem(err, "decompressing gzip");
         }
         if (status == Z_DATA_ERROR || status == Z_NEED_DICT) {
-            return err_set(err, ERR_CORRUPT, "%s: byte %" PRIu64 ": gzip: %s", s->name, raw_at(s),
-                           s->gzip.msg ? s->gzip.msg : "damaged");
+            // Where inflate() stands depends on how the bytes came, but not what it has made of
+            // them.
+            return err_set(err, ERR_CORRUPT,
+                           "%s: byte %" PRIu64 ": gzip: %s (%lu bytes into the text of the member "
+                           "that begins here)",
+                           s->name, s->member_at, s->gzip.msg ? s->gzip.msg : "damaged",
+                           s->gzip.total_out);
         }
         if (s->in_member && n == 0 && made == 0) {
             return fail_truncated(s, "gzip member", err);
         }
     }
-    return rc;
+    return 0;
 }
 
 /* A file that has lost its end since it was opened must not pass for a whole one. */
@@ -417,12 +426,46 @@ static void fill(struct stream *s)
  * is such. */
 static bool begins_binary(const unsigned char *p, size_t n)
 {
-    for (size_t i = 0; i < n && i < 64; i++) {
+    for (size_t i = 0; i < n && i < BINARY_BYTES; i++) {
         if (p[i] < 0x20 && !memchr("\b\t\n\v\f\r\x1b", p[i], 7)) {
             return true;
         }
     }
     return false;
+}
+
+/* What was read goes to the caller as it is, but for what only its name says to be compressed. */
+static int begin_plain(struct stream *s, struct err *err)
+{
+    const bool named = names_say_compressed(s->name);
+    int rc = raw_want(s, named ? BINARY_BYTES : 1, err);
+    if (!rc) {
+        rc = out_reserve(s, IN_BYTES, err);
+    }
+    if (rc) {
+        return rc;
+    }
+    const size_t n = s->in_len;
+    if (named && begins_binary(s->in, n)) {
+        err_set(&s->failed, ERR_CORRUPT,
+                "%s: byte 0: begins neither as zstd nor as gzip, though its name says that it is "
+                "compressed, nor as text",
+                s->name);
+        s->end = true;
+        return 0;
+    }
+    memcpy(s->out, s->in, n);
+    s->out_len = n;
+    s->in_len = 0;
+    s->end = s->raw_end;
+    check_end(s);
+    if (named && n == 0 && !s->failed.code) {
+        err_set(&s->failed, ERR_TRUNCATED,
+                "%s: byte 0: nothing in it, though its name says that it is compressed: an "
+                "interrupted copy?",
+                s->name);
+    }
+    return 0;
 }
 
 /* Tells the kind by the first bytes and makes its decoder. */
@@ -451,32 +494,7 @@ static int begin(struct stream *s, struct err *err)
     }
 
     s->kind = PLAIN;
-    rc = out_reserve(s, IN_BYTES, err);
-    if (rc) {
-        return rc;
-    }
-    memcpy(s->out, s->in, n);
-    s->out_len = n;
-    s->in_len = 0;
-    s->end = s->raw_end;
-    check_end(s);
-    if (!names_say_compressed(s->name)) {
-        return 0;
-    }
-    if (n == 0 && !s->failed.code) {
-        err_set(&s->failed, ERR_TRUNCATED,
-                "%s: byte 0: nothing in it, though its name says that it is compressed: an "
-                "interrupted copy?",
-                s->name);
-    } else if (begins_binary(p, n)) {
-        err_set(&s->failed, ERR_CORRUPT,
-                "%s: byte 0: begins neither as zstd nor as gzip, though its name says that it is "
-                "compressed, nor as text",
-                s->name);
-        s->out_len = 0;
-        s->end = true;
-    }
-    return 0;
+    return begin_plain(s, err);
 }
 
 static int open_fd(struct stream *s, const char *path, struct err *err)

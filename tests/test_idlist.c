@@ -24,7 +24,8 @@ static void put(const char *text)
 static void lists_come_one_a_line(void **state)
 {
     (void)state;
-    put("{\"ids\":[1,2,3]}\n\n \r\n{\"ids\": [0], \"doc\": 5}\r\n{\"ids\":[99,98,97,96]}");
+    put("\xef\xbb\xbf{\"ids\":[1,2,3]}\n\n \r\n{\"ids\": [0], \"doc\": "
+        "5}\r\n{\"ids\":[99,98,97,96]}");
     struct idlist *l;
     assert_int_equal(idlist_open(&l, path, 4, 100, NULL), 0);
     const uint32_t *ids;

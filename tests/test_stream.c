@@ -267,9 +267,12 @@ static void gzip_members_are_joined_and_checked(void **state)
         {"half a header", 1, 0, "\x1f", 0, "hello", ERR_TRUNCATED,
          "byte 26: the file ends inside a gzip member"},
         {"half a header", 1, 0, "\x1f\x8b\x08", 0, "hello", ERR_TRUNCATED, "byte 28: the"},
-        {"wrong CRC", 2, 0, "", 18, "hellohello", ERR_CORRUPT, "gzip: incorrect data check"},
-        {"wrong length", 2, 0, "", 22, "hellohello", ERR_CORRUPT, "gzip: incorrect length check"},
-        {"wrong method", 2, 0, "", 2, "hello", ERR_CORRUPT, "gzip: unknown compression method"},
+        {"wrong CRC", 2, 0, "", 18, "hellohello", ERR_CORRUPT,
+         "byte 25: gzip: incorrect data check (5 bytes into the text"},
+        {"wrong length", 2, 0, "", 22, "hellohello", ERR_CORRUPT,
+         "byte 25: gzip: incorrect length check (5"},
+        {"wrong method", 2, 0, "", 2, "hello", ERR_CORRUPT,
+         "byte 25: gzip: unknown compression method (0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (size_t step = 0; step < 3; step++) {
