@@ -6,7 +6,15 @@
 #include "model/pretokenize_table.h"
 #include "scan/base/utf8.h"
 
-enum { OTHER, LETTER, NUMBER, SPACE };
+enum {
+    OTHER,
+    LETTER,
+    NUMBER,
+    SPACE,
+    NEWER_NUMBER, // OTHER to ByteLevel, a NUMBER to Digits, which asks Unicode 17
+};
+
+static const uint32_t newer_numbers[][2] = {{0x11DE0, 0x11DE9}, {0x16FF4, 0x16FF6}};
 
 // set once by pretokenize_init(), then read only
 static unsigned char classes[0x110000];
@@ -23,6 +31,7 @@ static void make_classes(void)
     put_classes(letters, sizeof letters / sizeof *letters, LETTER);
     put_classes(numbers, sizeof numbers / sizeof *numbers, NUMBER);
     put_classes(spaces, sizeof spaces / sizeof *spaces, SPACE);
+    put_classes(newer_numbers, sizeof newer_numbers / sizeof *newer_numbers, NEWER_NUMBER);
 }
 
 void pretokenize_init(void)
@@ -32,21 +41,22 @@ void pretokenize_init(void)
 }
 
 /* The class of the character at text[0], and its length in *used. */
-static inline unsigned char class_at(const char *text, size_t *used)
+static inline unsigned char class_at(const char *text, size_t *used, bool digits)
 {
     const unsigned char c = (unsigned char)text[0];
     if (c < 0x80) {
         *used = 1;
         return classes[c];
     }
-    return classes[utf8_decode_valid(text, used)];
+    const unsigned char class = classes[utf8_decode_valid(text, used)];
+    return class != NEWER_NUMBER ? class : digits ? NUMBER : OTHER;
 }
 
 /* Where the run of characters of 'class' that text[at] stands in or behind ends. */
-static size_t run_end(const char *text, size_t at, size_t len, unsigned char class)
+static size_t run_end(const char *text, size_t at, size_t len, unsigned char class, bool digits)
 {
     size_t used;
-    while (at < len && class_at(text + at, &used) == class) {
+    while (at < len && class_at(text + at, &used, digits) == class) {
         at += used;
     }
     return at;
@@ -71,7 +81,7 @@ static size_t space_word(const char *text, size_t used, size_t len, bool digits)
     size_t last = 0, end = used; // text[0, end) is white space, its last character begins at 'last'
     unsigned char next = SPACE;
     while (end < len) {
-        next = class_at(text + end, &used);
+        next = class_at(text + end, &used, digits);
         if (next != SPACE) {
             break;
         }
@@ -84,7 +94,7 @@ static size_t space_word(const char *text, size_t used, size_t len, bool digits)
     if (last > 0) {
         return last; // \s+(?!\S) gives back one character, so that no \S follows
     }
-    return text[0] == ' ' ? run_end(text, end + used, len, next) : end;
+    return text[0] == ' ' ? run_end(text, end + used, len, next, digits) : end;
 }
 
 size_t pretokenize_word(const char *text, size_t len, bool digits)
@@ -96,12 +106,12 @@ size_t pretokenize_word(const char *text, size_t len, bool digits)
         }
     }
     size_t used;
-    const unsigned char class = class_at(text, &used);
+    const unsigned char class = class_at(text, &used, digits);
     if (class == SPACE) {
         return space_word(text, used, len, digits);
     }
     if (class == NUMBER && digits) {
         return used;
     }
-    return run_end(text, used, len, class);
+    return run_end(text, used, len, class, digits);
 }

@@ -328,7 +328,7 @@ static int read_merge(struct tokenizer *t, struct json_object *vocab, struct jso
         return err_set(err, ERR_FORMAT, "it is %s; \"left right\" or [left, right] is wanted",
                        json_object_to_json_string(merge));
     }
-    uint32_t left, right, made;
+    uint32_t left = BPE_NONE, right = BPE_NONE, made = BPE_NONE;
     const char *absent = NULL;
     if (!find_name(vocab, parts->data, &left)) {
         absent = parts->data;

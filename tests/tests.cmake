@@ -36,6 +36,7 @@ add_test(NAME layers COMMAND ${CMAKE_COMMAND} -P ${CMAKE_SOURCE_DIR}/tests/layer
 
 # base
 gapscope_test(base gapscope_base)
+gapscope_test(jsonw gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
 
 # corpora
@@ -58,7 +59,17 @@ gapscope_fuzz(safetensors gapscope_model)
 gapscope_fuzz(torch gapscope_model)
 
 # model: the tokenizer
-#gapscope_bench(tokenizer gapscope_model)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+gapscope_test(bpe gapscope_model)
+gapscope_test(normalize gapscope_model)
+gapscope_test(pretokenize gapscope_model PkgConfig::PCRE2)
+gapscope_test(tokenizer gapscope_model PkgConfig::PCRE2)
+gapscope_test(tokenizer_real gapscope_model)
+target_sources(test_pretokenize PRIVATE tests/words_ref.c)
+target_sources(test_tokenizer PRIVATE tests/words_ref.c)
+gapscope_fuzz(encode gapscope_model)
+gapscope_fuzz(tokenizer gapscope_model)
+gapscope_bench(tokenizer gapscope_model)
 
 # model: config.json, loading, the forward pass
 gapscope_test(model gapscope_model)
