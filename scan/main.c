@@ -1,10 +1,13 @@
 /*
  * main.c - gapscope: which tokens does one small language model predict better than another?
  */
-#include <json-c/json.h>
-#include <stdio.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
 #include <utf8proc.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -60,8 +63,18 @@ static void print_version(void)
            ZSTD_versionString(), zlibVersion(), json_c_version(), utf8proc_version(), allocator);
 }
 
+/* Weight files are mapped: one that is cut short meanwhile has no bytes where there were some. */
+static void on_bus_error(int signal)
+{
+    (void)signal;
+    static const char message[] = "gapscope: a file was cut short while it was being read\n";
+    (void)!write(STDERR_FILENO, message, sizeof message - 1);
+    _exit(1);
+}
+
 int main(int argc, char **argv)
 {
+    signal(SIGBUS, on_bus_error);
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!word) {
         print_help(stderr);

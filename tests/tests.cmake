@@ -75,6 +75,7 @@ gapscope_bench(tokenizer gapscope_model)
 gapscope_test(model gapscope_model)
 gapscope_test(forward gapscope_model)
 gapscope_fuzz(config gapscope_model)
+gapscope_bench(forward gapscope_model)
 
 # the program
 gapscope_test(cli gapscope_base m)
