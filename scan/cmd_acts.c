@@ -7,7 +7,6 @@
 #include "model/forward.h"
 #include "out/jsonout.h"
 #include "scan/args.h"
-#include "scan/base/file.h"
 #include "scan/base/mem.h"
 #include "scan/lineup.h"
 #include "scan/windows.h"
@@ -31,6 +30,12 @@ struct watcher {
     struct forward *forward;
     enum site site;
     struct neuron *neurons; // [n], in the order asked for
+    size_t n;
+};
+
+/* All models at work. */
+struct watch {
+    struct watcher *watchers; // [n]
     size_t n;
 };
 
@@ -118,43 +123,28 @@ static void keep_acts(void *context, size_t layer, enum site site, const float *
     }
 }
 
-static void write_window(FILE *to, const struct window *window, const struct watcher *watchers,
-                         size_t n)
+static void each_window(void *context, const struct window *window, FILE *to)
 {
+    const struct watch *watch = context;
     struct jsonout j = {.to = to};
     jsonout_begin(&j, '{');
     window_head(&j, window);
     jsonout_key(&j, "acts");
     jsonout_begin(&j, '{');
-    for (size_t i = 0; i < n; i++) {
-        jsonout_key(&j, watchers[i].model->name);
+    for (size_t i = 0; i < watch->n; i++) {
+        struct watcher *w = &watch->watchers[i];
+        const struct forward_hooks hooks = {.context = w, .neurons = keep_acts};
+        forward_run(w->forward, window->ids, window->n, &hooks);
+        jsonout_key(&j, w->model->name);
         jsonout_begin(&j, '{');
-        for (size_t k = 0; k < watchers[i].n; k++) {
-            jsonout_key(&j, watchers[i].neurons[k].name);
-            jsonout_floats(&j, watchers[i].neurons[k].acts, window->n);
+        for (size_t k = 0; k < w->n; k++) {
+            jsonout_key(&j, w->neurons[k].name);
+            jsonout_floats(&j, w->neurons[k].acts, window->n);
         }
         jsonout_end(&j, '}');
     }
     jsonout_end(&j, '}');
     jsonout_end(&j, '}');
-}
-
-static int watch(struct windows *windows, struct watcher *watchers, size_t n, FILE *to,
-                 struct err *err)
-{
-    struct window window;
-    enum windows_status next;
-    while ((next = windows_next(windows, &window, err)) == WINDOWS_ONE) {
-        for (size_t i = 0; i < n; i++) {
-            const struct forward_hooks hooks = {.context = &watchers[i], .neurons = keep_acts};
-            forward_run(watchers[i].forward, window.ids, window.n, &hooks);
-        }
-        write_window(to, &window, watchers, n);
-        if (ferror(to)) {
-            return 0; // outfile_commit() says why
-        }
-    }
-    return next == WINDOWS_ERROR ? (int)err->code : 0;
 }
 
 static int parse_site(const char *text, enum site *out, struct err *err)
@@ -196,40 +186,37 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
 {
     const struct options *o = options;
     struct lineup lineup = {0};
-    struct windows *windows = NULL;
-    struct watcher *watchers = NULL;
-    struct outfile out = {0};
+    struct watch watch = {0};
     enum site site;
-
     int rc = parse_site(o->site, &site, err);
-    if (rc || (rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err)) != 0 ||
-        (rc = check_names(o, &lineup, err)) != 0) {
+    if (!rc) {
+        rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err);
+    }
+    if (!rc) {
+        rc = check_names(o, &lineup, err);
+    }
+    if (rc) {
         goto out;
     }
-    watchers = mem_zero(lineup.n, sizeof *watchers);
-    if (!watchers) {
+    watch.watchers = mem_zero(lineup.n, sizeof *watch.watchers);
+    if (!watch.watchers) {
         rc = err_nomem(err, "neurons");
         goto out;
     }
-    for (size_t i = 0; i < lineup.n && !rc; i++) {
-        rc = watcher_init(&watchers[i], lineup.models[i], o, site, lineup.n_ctx, err);
+    while (!rc && watch.n < lineup.n) {
+        rc = watcher_init(&watch.watchers[watch.n], lineup.models[watch.n], o, site, lineup.n_ctx,
+                          err);
+        watch.n++;
     }
-    if (rc ||
-        (rc = windows_open(&windows, operands->items[0], &o->input, lineup.tokenizer, lineup.n_ctx,
-                           lineup.d_vocab, err)) != 0 ||
-        (rc = outfile_open(&out, o->output, err)) != 0 ||
-        (rc = watch(windows, watchers, lineup.n, out.stream, err)) != 0) {
-        goto out;
+    if (!rc) {
+        rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, &watch,
+                         status, err);
     }
-    rc = outfile_commit(&out, err);
-    *status = windows_finish(windows);
 out:
-    outfile_discard(&out);
-    windows_close(windows);
-    for (size_t i = 0; watchers && i < lineup.n; i++) {
-        watcher_free(&watchers[i]);
+    for (size_t i = 0; i < watch.n; i++) {
+        watcher_free(&watch.watchers[i]);
     }
-    free(watchers);
+    free(watch.watchers);
     lineup_free(&lineup);
     return rc;
 }
@@ -245,7 +232,7 @@ int cmd_acts(int argc, char **argv)
         {"site", 0, ARG_STRING, &o.site, "S",
          "pre, mid (SoLU before its norm) or post; else mid for\nSoLU, post for others"},
         {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
-        {"ids", 0, ARG_FLAG, &o.input.ids, NULL, "INPUT is JSONL {\"ids\":[...]}, a window a line"},
+        IDS_ARG(&o.input),
         INPUT_ARGS(&o.input),
         SPECIAL_ARG(&o.input),
         {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},

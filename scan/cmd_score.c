@@ -11,13 +11,20 @@
 #include "model/logprob.h"
 #include "out/jsonout.h"
 #include "scan/args.h"
-#include "scan/base/file.h"
 #include "scan/base/mem.h"
 #include "scan/lineup.h"
 #include "scan/windows.h"
 
 // Positions whose logits are in memory at once: 24 rows of 48262 floats are 4.6 MB.
 #define ROWS 24
+
+struct options {
+    struct arg_list models;
+    struct input_options input;
+    const char *tokenizer, *precision, *output;
+    size_t top;
+    bool entropy;
+};
 
 /* One model at work, and what it says of the window in hand. */
 struct scorer {
@@ -32,8 +39,11 @@ struct scorer {
     double sum;         // of all log-probs so far, nats
 };
 
-/* What all windows so far hold. */
-struct totals {
+/* All models at work, and what they have seen so far. */
+struct score {
+    const struct options *options;
+    struct scorer *scorers; // [n]
+    size_t n;
     uint64_t windows;
     uint64_t tokens;     // predicted
     uint64_t text_bytes; // that they stand for; 0 with --ids
@@ -116,38 +126,67 @@ static void write_top(struct jsonout *j, const struct scorer *s, size_t n)
     jsonout_end(j, ']');
 }
 
-static void write_window(FILE *to, const struct window *w, const struct scorer *scorers, size_t n,
-                         bool top, bool entropy)
+static void write_window(const struct score *score, const struct window *w, FILE *to)
 {
+    const struct options *o = score->options;
     struct jsonout j = {.to = to};
     jsonout_begin(&j, '{');
     window_head(&j, w);
     jsonout_key(&j, "logprob");
     jsonout_begin(&j, '{');
-    for (size_t i = 0; i < n; i++) {
-        jsonout_key(&j, scorers[i].model->name);
-        jsonout_floats(&j, scorers[i].logprob, w->n - 1);
+    for (size_t i = 0; i < score->n; i++) {
+        jsonout_key(&j, score->scorers[i].model->name);
+        jsonout_floats(&j, score->scorers[i].logprob, w->n - 1);
     }
     jsonout_end(&j, '}');
-    if (top) {
+    if (o->top > 0) {
         jsonout_key(&j, "top");
         jsonout_begin(&j, '{');
-        for (size_t i = 0; i < n; i++) {
-            jsonout_key(&j, scorers[i].model->name);
-            write_top(&j, &scorers[i], w->n);
+        for (size_t i = 0; i < score->n; i++) {
+            jsonout_key(&j, score->scorers[i].model->name);
+            write_top(&j, &score->scorers[i], w->n);
         }
         jsonout_end(&j, '}');
     }
-    if (entropy) {
+    if (o->entropy) {
         jsonout_key(&j, "entropy");
         jsonout_begin(&j, '{');
-        for (size_t i = 0; i < n; i++) {
-            jsonout_key(&j, scorers[i].model->name);
-            jsonout_floats(&j, scorers[i].entropy, w->n);
+        for (size_t i = 0; i < score->n; i++) {
+            jsonout_key(&j, score->scorers[i].model->name);
+            jsonout_floats(&j, score->scorers[i].entropy, w->n);
         }
         jsonout_end(&j, '}');
     }
     jsonout_end(&j, '}');
+}
+
+static void each_window(void *context, const struct window *w, FILE *to)
+{
+    struct score *score = context;
+    for (size_t i = 0; i < score->n; i++) {
+        score_window(&score->scorers[i], w, score->options->entropy);
+    }
+    write_window(score, w, to);
+    score->windows++;
+    score->tokens += w->n - 1;
+    score->text_bytes += w->ends ? w->ends[w->n - 1] - w->ends[0] : 0;
+}
+
+/* "gelu-1l: 1234 tokens in 5 windows, loss 3.4512 nats a token, 1.903 bits a byte" */
+static void print_summary(const struct score *score)
+{
+    for (size_t i = 0; i < score->n && score->tokens > 0; i++) {
+        const struct scorer *s = &score->scorers[i];
+        fprintf(stderr,
+                "gapscope score: %s: %" PRIu64 " token%s in %" PRIu64
+                " window%s, loss %.4f nats a token",
+                s->model->name, score->tokens, score->tokens == 1 ? "" : "s", score->windows,
+                score->windows == 1 ? "" : "s", -s->sum / (double)score->tokens);
+        if (score->text_bytes > 0) {
+            fprintf(stderr, ", %.3f bits a byte", -s->sum / M_LN2 / (double)score->text_bytes);
+        }
+        fputc('\n', stderr);
+    }
 }
 
 static int check_precision(const char *precision, struct err *err)
@@ -158,91 +197,38 @@ static int check_precision(const char *precision, struct err *err)
     return err_set(err, ERR_USAGE, "--precision %s: only exact (f32) is there so far", precision);
 }
 
-struct options {
-    struct arg_list models;
-    struct input_options input;
-    const char *tokenizer, *precision, *output;
-    size_t top;
-    bool entropy;
-};
-
-/* "gelu-1l: 1234 tokens in 5 windows, loss 3.4512 nats a token, 1.903 bits a byte" */
-static void print_summary(const struct scorer *scorers, size_t n, const struct totals *t)
-{
-    for (size_t i = 0; i < n && t->tokens > 0; i++) {
-        const double loss = -scorers[i].sum / (double)t->tokens;
-        fprintf(stderr,
-                "gapscope score: %s: %" PRIu64 " token%s in %" PRIu64
-                " window%s, loss %.4f nats a token",
-                scorers[i].model->name, t->tokens, t->tokens == 1 ? "" : "s", t->windows,
-                t->windows == 1 ? "" : "s", loss);
-        if (t->text_bytes > 0) {
-            fprintf(stderr, ", %.3f bits a byte", -scorers[i].sum / M_LN2 / (double)t->text_bytes);
-        }
-        fputc('\n', stderr);
-    }
-}
-
-static int score(const struct options *o, const struct lineup *lineup, struct windows *windows,
-                 struct scorer *scorers, FILE *to, struct err *err)
-{
-    struct totals totals = {0};
-    struct window w;
-    enum windows_status next;
-    while ((next = windows_next(windows, &w, err)) == WINDOWS_ONE) {
-        for (size_t i = 0; i < lineup->n; i++) {
-            score_window(&scorers[i], &w, o->entropy);
-        }
-        write_window(to, &w, scorers, lineup->n, o->top > 0, o->entropy);
-        if (ferror(to)) {
-            return 0; // outfile_commit() says why
-        }
-        totals.windows++;
-        totals.tokens += w.n - 1;
-        totals.text_bytes += w.ends ? w.ends[w.n - 1] - w.ends[0] : 0;
-    }
-    if (next == WINDOWS_ERROR) {
-        return (int)err->code;
-    }
-    print_summary(scorers, lineup->n, &totals);
-    return 0;
-}
-
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     const struct options *o = options;
     struct lineup lineup = {0};
-    struct windows *windows = NULL;
-    struct scorer *scorers = NULL;
-    struct outfile out = {0};
-
+    struct score score = {.options = o};
     int rc = check_precision(o->precision, err);
-    if (rc || (rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err)) != 0 ||
-        (rc = windows_open(&windows, operands->items[0], &o->input, lineup.tokenizer, lineup.n_ctx,
-                           lineup.d_vocab, err)) != 0) {
-        goto out;
+    if (!rc) {
+        rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err);
     }
-    scorers = mem_zero(lineup.n, sizeof *scorers);
-    if (!scorers) {
+    if (rc) {
+        return rc;
+    }
+    score.scorers = mem_zero(lineup.n, sizeof *score.scorers);
+    if (!score.scorers) {
         rc = err_nomem(err, "the scores");
-        goto out;
     }
-    for (size_t i = 0; i < lineup.n && !rc; i++) {
-        rc = scorer_init(&scorers[i], lineup.models[i], lineup.n_ctx, o->top, err);
+    while (!rc && score.n < lineup.n) {
+        rc =
+            scorer_init(&score.scorers[score.n], lineup.models[score.n], lineup.n_ctx, o->top, err);
+        score.n++;
     }
-    if (rc || (rc = outfile_open(&out, o->output, err)) != 0 ||
-        (rc = score(o, &lineup, windows, scorers, out.stream, err)) != 0) {
-        goto out;
+    if (!rc) {
+        rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, &score,
+                         status, err);
     }
-    rc = outfile_commit(&out, err);
-    *status = windows_finish(windows);
-out:
-    outfile_discard(&out);
-    for (size_t i = 0; scorers && i < lineup.n; i++) {
-        scorer_free(&scorers[i]);
+    if (!rc) {
+        print_summary(&score);
     }
-    free(scorers);
-    windows_close(windows);
+    for (size_t i = 0; i < score.n; i++) {
+        scorer_free(&score.scorers[i]);
+    }
+    free(score.scorers);
     lineup_free(&lineup);
     return rc;
 }
@@ -254,7 +240,7 @@ int cmd_score(int argc, char **argv)
         {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
          "a folder, an alias (gelu-1l) or a repository; give\nseveral to score with each"},
         {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
-        {"ids", 0, ARG_FLAG, &o.input.ids, NULL, "INPUT is JSONL {\"ids\":[...]}, a window a line"},
+        IDS_ARG(&o.input),
         {"top", 0, ARG_SIZE, &o.top, "K", "also the K most likely tokens at every position"},
         {"entropy", 0, ARG_FLAG, &o.entropy, NULL, "also the entropy at every position, nats"},
         {"precision", 0, ARG_STRING, &o.precision, "P", "exact: f32 throughout, the reference"},

@@ -7,12 +7,13 @@
 
 #include "corpora/idlist.h"
 #include "corpora/source.h"
+#include "model/tokenizer.h"
 #include "scan/base/doc.h"
+#include "scan/base/file.h"
 #include "scan/base/mem.h"
 
 struct windows {
     char *path;
-    bool strict;
     size_t n_ctx;
 
     // ids as they are
@@ -84,6 +85,21 @@ int input_finish(const struct source *s, const char *path, bool strict)
     return source_damaged(s) || (strict && rejects_total(r) > 0) ? 1 : 0;
 }
 
+static void windows_close(struct windows *w)
+{
+    if (!w) {
+        return;
+    }
+    idlist_close(w->list);
+    source_close(w->source);
+    encoder_free(w->encoder);
+    tokens_free(&w->tokens);
+    free(w->ids);
+    free(w->ends);
+    free(w->path);
+    free(w);
+}
+
 static int open_text(struct windows *w, const struct input_options *options,
                      const struct tokenizer *tokenizer, struct err *err)
 {
@@ -108,21 +124,20 @@ static int open_text(struct windows *w, const struct input_options *options,
     return input_open(&w->source, w->path, options, err);
 }
 
-int windows_open(struct windows **out, const char *path, const struct input_options *options,
-                 const struct tokenizer *tokenizer, size_t n_ctx, size_t d_vocab, struct err *err)
+static int windows_open(struct windows **out, const char *path, const struct input_options *options,
+                        const struct lineup *lineup, struct err *err)
 {
     struct windows *w = mem_zero(1, sizeof *w);
     if (!w) {
         return err_nomem(err, "windows");
     }
-    w->n_ctx = n_ctx;
-    w->strict = options->strict;
+    w->n_ctx = lineup->n_ctx;
     w->path = strdup(path);
     int rc = w->path ? 0 : err_nomem(err, "a path");
     if (!rc && options->ids) {
-        rc = idlist_open(&w->list, path, n_ctx, d_vocab, err);
+        rc = idlist_open(&w->list, path, lineup->n_ctx, lineup->d_vocab, err);
     } else if (!rc) {
-        rc = open_text(w, options, tokenizer, err);
+        rc = open_text(w, options, lineup->tokenizer, err);
     }
     if (rc) {
         windows_close(w);
@@ -150,52 +165,58 @@ static void cut(struct windows *w, struct window *window)
         .doc = w->doc, .number = w->number++, .ids = w->ids, .ends = w->ends, .n = take + 1};
 }
 
-enum windows_status windows_next(struct windows *w, struct window *window, struct err *err)
+/* The next window, valid until the next call; window->n is 0 at the end. */
+static int windows_next(struct windows *w, struct window *window, struct err *err)
 {
+    *window = (struct window){0};
     if (w->list) {
-        *window = (struct window){.doc = w->n_lists};
-        if (idlist_next(w->list, &window->ids, &window->n, err)) {
-            return WINDOWS_ERROR;
-        }
-        w->n_lists++;
-        return window->n ? WINDOWS_ONE : WINDOWS_END;
+        window->doc = w->n_lists++;
+        return idlist_next(w->list, &window->ids, &window->n, err);
     }
     if (!w->more) {
         struct doc doc;
         const enum source_status status = source_next(w->source, &doc, err);
         if (status != SOURCE_DOC) {
-            return status == SOURCE_END ? WINDOWS_END : WINDOWS_ERROR;
+            return status == SOURCE_END ? 0 : (int)err->code;
         }
-        if (encode(w->encoder, doc.text, doc.len, w->special, &w->tokens, err)) {
-            err_prefix(err, "%s: doc %" PRIu64, w->path, doc.number);
-            return WINDOWS_ERROR;
+        const int rc = encode(w->encoder, doc.text, doc.len, w->special, &w->tokens, err);
+        if (rc) {
+            return err_prefix(err, "%s: doc %" PRIu64, w->path, doc.number);
         }
         w->doc = doc.number;
         w->number = 0;
         w->at = 0;
     }
     cut(w, window);
-    return WINDOWS_ONE;
+    return 0;
 }
 
-int windows_finish(const struct windows *w)
+int windows_run(const char *path, const struct input_options *options, const struct lineup *lineup,
+                const char *output, window_fn *each, void *context, int *status, struct err *err)
 {
-    return w->source ? input_finish(w->source, w->path, w->strict) : 0;
-}
-
-void windows_close(struct windows *w)
-{
-    if (!w) {
-        return;
+    struct windows *windows = NULL;
+    struct outfile out = {0};
+    int rc = windows_open(&windows, path, options, lineup, err);
+    if (!rc) {
+        rc = outfile_open(&out, output, err);
     }
-    idlist_close(w->list);
-    source_close(w->source);
-    encoder_free(w->encoder);
-    tokens_free(&w->tokens);
-    free(w->ids);
-    free(w->ends);
-    free(w->path);
-    free(w);
+    while (!rc && !ferror(out.stream)) { // why it failed, outfile_commit() says
+        struct window window;
+        rc = windows_next(windows, &window, err);
+        if (rc || window.n == 0) {
+            break;
+        }
+        each(context, &window, out.stream);
+    }
+    if (!rc) {
+        rc = outfile_commit(&out, err);
+    }
+    if (!rc && windows->source) {
+        *status = input_finish(windows->source, path, options->strict);
+    }
+    outfile_discard(&out);
+    windows_close(windows);
+    return rc;
 }
 
 void window_head(struct jsonout *j, const struct window *w)

@@ -1,9 +1,6 @@
 /*
  * windows.h - an input file as windows: what the models see, one sequence of ids at a time
  *
- *     windows_open -> windows_next, windows_next, ... until it says WINDOWS_END
- *                  -> windows_finish -> windows_close
- *
  * A window of text is BOS and up to n_ctx - 1 tokens of one doc; windows of a doc do not overlap
  * and are numbered from 0; an empty doc has one, of BOS alone.  With 'ids' in the options the input
  * is JSONL {"ids": [...]}, each list a window as it stands.
@@ -14,11 +11,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
-#include "model/tokenizer.h"
 #include "out/jsonout.h"
 #include "scan/args.h"
 #include "scan/base/err.h"
+#include "scan/lineup.h"
 
 /* How to read an input: the options that tokenize, score and acts share. */
 struct input_options {
@@ -29,25 +27,24 @@ struct input_options {
     bool strict;        // --strict: a skipped record is an error
 };
 
+// clang-format off
+
 /* Their lines in a command's table; special tokens and ids are not everybody's. */
 #define INPUT_ARGS(options)                                                                        \
-    {"field",                                                                                      \
-     0,                                                                                            \
-     ARG_STRING,                                                                                   \
-     &(options)->field,                                                                            \
-     "a.b",                                                                                        \
+    {"field", 0, ARG_STRING, &(options)->field, "a.b",                                             \
      "the field of a JSONL record that holds the text;\nelse the first of text, content, code"},   \
-        {"format",           0,   ARG_STRING,                                                      \
-         &(options)->format, "F", "jsonl or text; else told by the first byte"},                   \
-    {                                                                                              \
-        "strict", 0, ARG_FLAG, &(options)->strict, NULL, "exit with 1 if a record was skipped"     \
-    }
+    {"format", 0, ARG_STRING, &(options)->format, "F",                                             \
+     "jsonl or text; else told by the first byte"},                                                \
+    {"strict", 0, ARG_FLAG, &(options)->strict, NULL, "exit with 1 if a record was skipped"}
+
+#define IDS_ARG(options)                                                                           \
+    {"ids", 0, ARG_FLAG, &(options)->ids, NULL, "INPUT is JSONL {\"ids\":[...]}, a window a line"}
 
 #define SPECIAL_ARG(options)                                                                       \
-    {                                                                                              \
-        "special", 0, ARG_FLAG, &(options)->special, NULL,                                         \
-            "recognise special tokens written in the text"                                         \
-    }
+    {"special", 0, ARG_FLAG, &(options)->special, NULL,                                            \
+     "recognise special tokens written in the text"}
+
+// clang-format on
 
 struct window {
     uint64_t doc;         // number of the doc in the file; with ids of the list
@@ -58,28 +55,19 @@ struct window {
     size_t n;
 };
 
-enum windows_status { WINDOWS_ONE, WINDOWS_END, WINDOWS_ERROR };
-
-struct windows;
-
-/*
- * path: a file or "-".  tokenizer: NULL with options->ids.  Windows have at most n_ctx ids, all
- * below d_vocab.  The tokenizer outlives the windows.  Errors: as source_open() and idlist_open();
- * ERR_USAGE (an unknown --format); ERR_NOT_FOUND (a tokenizer without BOS).
- */
-int windows_open(struct windows **out, const char *path, const struct input_options *options,
-                 const struct tokenizer *tokenizer, size_t n_ctx, size_t d_vocab, struct err *err);
-
-/* The next window, valid until the next call. */
-enum windows_status windows_next(struct windows *w, struct window *window, struct err *err);
+/* What a command does with one window; lines go to 'to'. */
+typedef void window_fn(void *context, const struct window *w, FILE *to);
 
 /*
- * After WINDOWS_END: says on standard error what was skipped and repaired, and returns the exit
- * status: 0, or 1 where the file was damaged or, with strict, anything was skipped.
+ * Calls each() for every window of 'path' (a file or "-") in order, with standard output or the
+ * file 'output', then says on standard error what was skipped and repaired.  *status becomes 1
+ * where the file was damaged or, with strict, anything was skipped.
+ *
+ * Errors: as source_open(), idlist_open() and outfile_open(); ERR_USAGE (an unknown --format);
+ * ERR_NOT_FOUND (a tokenizer without BOS); ERR_IO (writing failed).
  */
-int windows_finish(const struct windows *w);
-
-void windows_close(struct windows *w); // NULL is allowed
+int windows_run(const char *path, const struct input_options *options, const struct lineup *lineup,
+                const char *output, window_fn *each, void *context, int *status, struct err *err);
 
 /* The keys that every line of score and acts begins with: doc, window, ids, ends. */
 void window_head(struct jsonout *j, const struct window *w);
@@ -90,7 +78,8 @@ struct source;
 int input_open(struct source **out, const char *path, const struct input_options *options,
                struct err *err);
 
-/* windows_finish() for a source. */
+/* Says on standard error what was skipped and repaired, and returns the exit status: 0, or 1 where
+ * the file was damaged or, with strict, anything was skipped. */
 int input_finish(const struct source *s, const char *path, bool strict);
 
 #endif
