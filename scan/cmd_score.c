@@ -101,8 +101,9 @@ static void score_row(struct scorer *s, const struct window *w, size_t i, const 
 static void score_window(struct scorer *s, const struct window *w, bool entropy)
 {
     forward_run(s->forward, w->ids, w->n, NULL);
-    for (size_t from = 0; from < w->n; from += ROWS) {
-        const size_t count = w->n - from < ROWS ? w->n - from : ROWS;
+    const size_t n = entropy || s->top ? w->n : w->n - 1; // nothing is known of the last's next
+    for (size_t from = 0; from < n; from += ROWS) {
+        const size_t count = n - from < ROWS ? n - from : ROWS;
         forward_logits(s->forward, from, count, s->logits);
         for (size_t i = 0; i < count; i++) {
             score_row(s, w, from + i, s->logits + i * s->model->config.d_vocab, entropy);

@@ -6,6 +6,7 @@
 #include "model/hub.h"
 #include "scan/base/file.h"
 #include "scan/base/mem.h"
+#include "scan/base/utf8.h"
 
 /* The tokenizer's path for one model: its own, else the given one.  *out is the caller's. */
 static int tokenizer_path_of(char **out, const char *name, const char *dir,
@@ -80,6 +81,9 @@ static int load_model(struct lineup *l, const char *spec, struct err *err)
 {
     struct hub_place place = {0};
     int rc = hub_resolve(&place, spec, err);
+    if (!rc && utf8_valid_prefix(place.name, strlen(place.name)) < strlen(place.name)) {
+        rc = err_set(err, ERR_USAGE, "%s: not UTF-8; give it a name: --model NAME=...", place.dir);
+    }
     for (size_t i = 0; i < l->n && !rc; i++) {
         if (strcmp(l->models[i]->name, place.name) == 0) {
             rc = err_set(err, ERR_USAGE,
