@@ -83,10 +83,9 @@ struct symbol {
     uint32_t prev, next; // offsets; BPE_NONE at the ends
 };
 
-/* The pairs of one rank that are waiting, in a list through 'pairs'. */
+/* The pairs of one rank that are waiting, from left to right, in a list through 'pairs'. */
 struct bucket {
-    uint32_t head, tail;
-    bool unsorted;
+    uint32_t head, tail; // BPE_NONE: no pair
 };
 
 struct waiting {
@@ -110,8 +109,6 @@ struct bpe_worker {
     int64_t open_rank; // of the bucket opened last; -1: none yet
     uint64_t *heap;    // smallest first; see queue_pop()
     size_t heap_n, heap_cap;
-    uint32_t *order; // scratch of sort_bucket()
-    size_t order_cap;
 };
 
 struct bpe_worker *bpe_worker_new(const struct bpe *b)
@@ -137,7 +134,6 @@ void bpe_worker_free(struct bpe_worker *w)
         free(w->buckets);
         free(w->pairs);
         free(w->heap);
-        free(w->order);
         free(w);
     }
 }
@@ -231,9 +227,10 @@ static uint64_t heap_pop(struct bpe_worker *w)
     return top;
 }
 
+/* A pair in the heap.  A bucket of the same rank has the key (rank, 0), which comes first. */
 static uint64_t key_of(uint32_t rank, uint32_t at)
 {
-    return (uint64_t)rank << 32 | at;
+    return (uint64_t)rank << 32 | (at + 1);
 }
 
 static int bucket_push(struct bpe_worker *w, uint32_t rank, uint32_t at, struct err *err)
@@ -256,38 +253,11 @@ static int bucket_push(struct bpe_worker *w, uint32_t rank, uint32_t at, struct 
 
     struct bucket *bucket = &w->buckets[rank];
     if (bucket->head == BPE_NONE) {
-        *bucket = (struct bucket){pair, pair, false};
-        return heap_push(w, key_of(rank, BPE_NONE), err);
+        *bucket = (struct bucket){pair, pair};
+        return heap_push(w, (uint64_t)rank << 32, err);
     }
-    bucket->unsorted |= w->pairs[bucket->tail].at > at;
     w->pairs[bucket->tail].next = pair;
     bucket->tail = pair;
-    return 0;
-}
-
-static int compare_u32(const void *a, const void *b)
-{
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Writes the offsets in a bucket's list anew, in ascending order. */
-static int sort_bucket(struct bpe_worker *w, const struct bucket *bucket, struct err *err)
-{
-    size_t n = 0;
-    for (uint32_t i = bucket->head; i != BPE_NONE; i = w->pairs[i].next) {
-        const int rc =
-            mem_reserve(&w->order, &w->order_cap, n + 1, sizeof *w->order, "a queue", err);
-        if (rc) {
-            return rc;
-        }
-        w->order[n++] = w->pairs[i].at;
-    }
-    qsort(w->order, n, sizeof *w->order, compare_u32);
-    n = 0;
-    for (uint32_t i = bucket->head; i != BPE_NONE; i = w->pairs[i].next) {
-        w->pairs[i].at = w->order[n++];
-    }
     return 0;
 }
 
@@ -299,29 +269,29 @@ static int queue_push(struct bpe_worker *w, uint32_t at, struct err *err)
     if (rank == BPE_NONE) {
         return 0;
     }
-    return rank > w->open_rank ? bucket_push(w, rank, at, err)
-                               : heap_push(w, key_of(rank, at), err);
+    const struct bucket *bucket = &w->buckets[rank];
+    const bool in_order = bucket->head == BPE_NONE || w->pairs[bucket->tail].at < at;
+    return rank > w->open_rank && in_order ? bucket_push(w, rank, at, err)
+                                           : heap_push(w, key_of(rank, at), err);
 }
 
 /*
  * The next pair of the queue.  What waits is in one of three places: the open bucket, whose pairs
- * are taken in order; buckets of higher rank, each with a key (rank, BPE_NONE) in the heap; and,
- * as a key (rank, offset) in the heap, a pair that came up when its own rank or a higher one was
- * open already.  Trained merges hardly know the last case: then nearly every pair is
- * queued and taken in constant time, and the heap holds no more keys than there are ranks.
+ * are taken in order; buckets of higher rank, each with a key in the heap; and in the heap itself
+ * what cannot be appended to a bucket, because its rank or a higher one is open or because a
+ * pair to the right came before it.  Trained merges hardly know the last case: a token is always
+ * made of the same two parts, so all pairs of a rank come up while one bucket is emptied, from left
+ * to right.  Then pairs take constant time, and the heap holds no more keys than there are ranks.
  */
-static int queue_pop(struct bpe_worker *w, uint32_t *rank, uint32_t *at, bool *empty,
-                     struct err *err)
+static bool queue_pop(struct bpe_worker *w, uint32_t *rank, uint32_t *at)
 {
-    *empty = false;
     for (;;) {
         const bool is_open = w->open != BPE_NONE;
         if (w->heap_n == 0 && !is_open) {
-            *empty = true;
-            return 0;
+            return false;
         }
-        if (is_open && (w->heap_n == 0 ||
-                        key_of((uint32_t)w->open_rank, w->pairs[w->open].at) <= w->heap[0])) {
+        if (is_open &&
+            (w->heap_n == 0 || key_of((uint32_t)w->open_rank, w->pairs[w->open].at) < w->heap[0])) {
             struct waiting *pair = &w->pairs[w->open];
             *rank = (uint32_t)w->open_rank;
             *at = pair->at;
@@ -329,22 +299,17 @@ static int queue_pop(struct bpe_worker *w, uint32_t *rank, uint32_t *at, bool *e
             pair->next = w->pairs_free;
             w->pairs_free = w->open;
             w->open = next;
-            return 0;
+            return true;
         }
         const uint64_t key = heap_pop(w);
         *rank = (uint32_t)(key >> 32);
-        *at = (uint32_t)key;
-        if (*at != BPE_NONE) {
-            return 0;
-        }
-        struct bucket *bucket = &w->buckets[*rank];
-        const int rc = bucket->unsorted ? sort_bucket(w, bucket, err) : 0;
-        if (rc) {
-            return rc;
+        if ((uint32_t)key != 0) {
+            *at = (uint32_t)key - 1;
+            return true;
         }
         w->open_rank = *rank;
-        w->open = bucket->head;
-        bucket->head = BPE_NONE;
+        w->open = w->buckets[*rank].head;
+        w->buckets[*rank].head = BPE_NONE;
     }
 }
 
@@ -387,13 +352,8 @@ static int merge_long(struct bpe_worker *w, size_t len, struct err *err)
     for (size_t i = 0; !rc && i + 1 < len; i++) {
         rc = queue_push(w, (uint32_t)i, err);
     }
-    bool empty = false;
-    while (!rc) {
-        uint32_t rank, at;
-        rc = queue_pop(w, &rank, &at, &empty, err);
-        if (rc || empty) {
-            break;
-        }
+    uint32_t rank, at;
+    while (!rc && queue_pop(w, &rank, &at)) {
         // A pair whose left or right has changed since it was queued is not there any more.
         struct symbol *left = &w->symbols[at];
         if (left->id == BPE_NONE || left->next == BPE_NONE ||

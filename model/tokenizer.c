@@ -129,13 +129,14 @@ static int same_merges(const struct tokenizer *a, const struct tokenizer *b, str
                    m->rank, left, right);
 }
 
+/* Equal ids have equal texts by now. */
 static int same_added(const struct added *a, const struct added *b, const char *where,
                       struct err *why)
 {
     const size_t n = a->n > b->n ? a->n : b->n;
     for (size_t i = 0; i < n; i++) {
         if (i >= a->n || i >= b->n || a->items[i].id != b->items[i].id ||
-            a->items[i].special != b->items[i].special || a->items[i].len != b->items[i].len) {
+            a->items[i].special != b->items[i].special) {
             const struct added *has = i < a->n ? a : b;
             return err_set(why, ERR_MISMATCH,
                            "the added token %u, \"%.*s\", is not cut out of %s text by the other",

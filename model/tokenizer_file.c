@@ -26,7 +26,7 @@
 #include "scan/base/json.h"
 #include "scan/base/utf8.h"
 
-#define FILE_MAX_BYTES ((size_t)256 << 20)
+#define FILE_MAX_BYTES ((size_t)64 << 20) // the largest byte-level ones in use have 30 MB
 #define ID_MAX ((UINT32_C(1) << 24) - 1)
 
 /* --- what is refused ------------------------------------------------------------------------- */
@@ -480,9 +480,12 @@ static int read_added_token(struct tokenizer *t, struct json_object *vocab,
         return 0; // see the head of this file
     }
     // The reference numbers those that are not in the vocabulary itself, whatever the file says.
-    if (id != (known ? known_id : *next_id) || (!known && t->texts[id].at != 0)) {
-        return err_set(err, ERR_FORMAT, "its id is %u; by the vocabulary it is %u", id,
-                       known ? known_id : *next_id);
+    const uint32_t its_id = known ? known_id : *next_id;
+    if (id != its_id) {
+        return err_set(err, ERR_FORMAT, "its id is %u; by the vocabulary it is %u", id, its_id);
+    }
+    if (!known && t->texts[id].at != 0) {
+        return err_set(err, ERR_FORMAT, "its id %u is that of another token", id);
     }
     if (seen[id]) {
         return err_set(err, ERR_FORMAT, "it is there twice");

@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -169,7 +170,7 @@ static size_t slow_word(const struct slow *s, const char *word, size_t len, uint
         for (size_t i = 0; i + 1 < n; i++) {
             char pair[402];
             struct json_object *rank;
-            snprintf(pair, sizeof pair, "%s %s", parts[i], parts[i + 1]);
+            snprintf(pair, sizeof pair, "%.199s %.199s", parts[i], parts[i + 1]);
             if (json_object_object_get_ex(s->ranks, pair, &rank) &&
                 json_object_get_int(rank) < lowest) {
                 lowest = json_object_get_int(rank);
@@ -350,6 +351,11 @@ static void every_part_of_the_file_has_its_effect(void **state)
          2,
          {0xc3, 0xa9}},
         {{{NO_NORMALIZER, NFC}}, "e<|x|>\u0301", SPECIAL_SPLIT, 4, {'e', 260, 0xcc, 0x81}},
+        {{{NO_NORMALIZER, NFC}},
+         "e\u0301<|x|>e\u0301x<|x|>",
+         SPECIAL_SPLIT,
+         7,
+         {0xc3, 0xa9, 260, 0xc3, 0xa9, 'x', 260}},
         // Digits: "  " before a digit is at the end of its text, and a word
         {{{"\"merges\": [", "\"merges\": [\"\u0120 \u0120\", "},
           {"\"  \": 259", "\"\u0120\u0120\": 259"}},
@@ -547,6 +553,13 @@ static void what_is_not_built_is_refused_by_name(void **state)
     }
     struct tokenizer *t = NULL;
     struct err err = {0};
+    static const struct change hole[] = {
+        {"\"bc\": 257", "\"bc\": 262"},
+        {ADDED_END, "\"special\": true}, {\"id\": 262, \"content\": \"yy\", " RAW "]"}};
+    struct buf text = mini_with(hole, 2);
+    assert_int_equal(tokenizer_parse(&t, text.data, text.len, NULL, NULL, &err), ERR_FORMAT);
+    assert_string_equal(err.msg, "added token 1 \"yy\": its id 262 is that of another token");
+    buf_free(&text);
     assert_int_equal(tokenizer_parse(&t, "[]", 2, NULL, NULL, &err), ERR_FORMAT);
     assert_string_equal(err.msg, "it holds an array; an object is wanted");
     assert_int_equal(tokenizer_load(&t, "tests/golden/none.json", &err), ERR_NOT_FOUND);
@@ -648,6 +661,47 @@ static void bos_and_eos_are_read_from_the_files_beside(void **state)
 
 /* --- the rest -------------------------------------------------------------------------------- */
 
+struct share {
+    const struct tokenizer *t;
+    uint32_t n_tokens; // of all texts; an error adds none
+};
+
+static void *encode_much(void *arg)
+{
+    struct share *share = arg;
+    struct encoder *e = encoder_new(share->t);
+    struct tokens got = {0};
+    uint32_t seed = 3;
+    for (int round = 0; e && round < 500; round++) {
+        char text[400];
+        const size_t len = random_text(&seed, text);
+        if (encode(e, text, len, SPECIAL_SPLIT, &got, NULL) == 0) {
+            share->n_tokens += (uint32_t)got.n;
+        }
+    }
+    tokens_free(&got);
+    encoder_free(e);
+    return NULL;
+}
+
+static void threads_share_a_tokenizer(void **state)
+{
+    (void)state;
+    struct tokenizer *t = load(TOY);
+    struct share shares[4];
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+        shares[i] = (struct share){t, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, encode_much, &shares[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(shares[i].n_tokens, shares[0].n_tokens);
+    }
+    assert_true(shares[0].n_tokens > 10000);
+    tokenizer_free(t);
+}
+
 static void a_token_stands_for_its_bytes(void **state)
 {
     (void)state;
@@ -731,6 +785,7 @@ int main(void)
         cmocka_unit_test(what_is_not_built_is_refused_by_name),
         cmocka_unit_test(bos_and_eos_have_usual_names),
         cmocka_unit_test(bos_and_eos_are_read_from_the_files_beside),
+        cmocka_unit_test(threads_share_a_tokenizer),
         cmocka_unit_test(a_token_stands_for_its_bytes),
         cmocka_unit_test(tokenizers_that_cut_differently_are_told_apart),
     };

@@ -108,6 +108,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_tokenizer tokenizer.json FILE...\n");
         return 2;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     struct err err = {0};
     struct tokenizer *t = NULL;
     const double began = seconds();
