@@ -241,7 +241,7 @@ static int encode_piece(struct encoder *e, const char *text, size_t from, size_t
     const bool changed = e->copied != copied;
     const char *piece = changed ? e->text.data + base : text + from;
     const size_t len = changed ? e->text.len - base : to - from;
-    if (len >= UINT32_MAX - base) {
+    if (base >= UINT32_MAX || len >= UINT32_MAX - base) {
         return err_set(err, ERR_LIMIT, "a normalised text of 4 GiB or more");
     }
 
@@ -265,6 +265,11 @@ int encode(struct encoder *e, const char *text, size_t len, enum special_tokens 
     e->text.len = 0;
     e->copied = 0;
     out->n = 0;
+    if (len == 0) { // 'text' may be NULL
+        out->text = text;
+        out->text_len = 0;
+        return 0;
+    }
     struct added_match match;
     size_t at = 0;
     int rc = 0;

@@ -72,11 +72,11 @@ enum special_tokens {
 };
 
 /*
- * Cuts text[len], valid UTF-8 of less than 4 GiB, into *out, which {0} or an earlier call has made;
- * its arrays are reused and freed with tokens_free().  No BOS is added.  out->text is 'text' itself
- * where normalising changed nothing, else memory of the encoder; valid until either goes or the
- * encoder is used again.  Takes O(len log len).
- * Errors: ERR_NOMEM, ERR_LIMIT (4 GiB or more).
+ * Cuts text[len], valid UTF-8 of less than 4 GiB (NULL where len is 0), into *out, which {0} or an
+ * earlier call has made; its arrays are reused and freed with tokens_free().  No BOS is added.
+ * out->text is 'text' itself where normalising changed nothing, else memory of the encoder; valid
+ * until either goes or the encoder is used again.  Takes O(len log len). Errors: ERR_NOMEM,
+ * ERR_LIMIT (4 GiB or more).
  */
 int encode(struct encoder *e, const char *text, size_t len, enum special_tokens special,
            struct tokens *out, struct err *err);

@@ -1,6 +1,6 @@
 /*
  * tokenizer_parts.h - what a tokenizer is made of; for tokenizer.c, which cuts texts with it, and
- * tokenizer_file.c, which makes one
+ * tokenizer_file.c and tokenizer_vocab.c, which make one
  */
 #ifndef GAPSCOPE_MODEL_TOKENIZER_PARTS_H
 #define GAPSCOPE_MODEL_TOKENIZER_PARTS_H
@@ -11,6 +11,7 @@
 
 #include "model/added.h"
 #include "model/bpe.h"
+#include "scan/base/json.h"
 #include "scan/base/mem.h"
 
 struct token_text {
@@ -29,5 +30,19 @@ struct tokenizer {
     struct added normalized; // and these afterwards
     uint32_t bos, eos;       // or TOKENIZER_NO_ID
 };
+
+/*
+ * Tokens and merges from 'vocab' (an object) and 'merges' (an array); ids get room for those of
+ * 'added' (an array) too.  Errors: ERR_FORMAT, ERR_LIMIT, ERR_UNSUPPORTED, ERR_NOMEM.
+ */
+int tokenizer_put_vocab(struct tokenizer *t, struct json_object *vocab, struct json_object *merges,
+                        struct json_object *added, struct err *err);
+
+/* Then the added tokens; t->nfc is set by now.  Errors: as above. */
+int tokenizer_put_added(struct tokenizer *t, struct json_object *vocab, struct json_object *added,
+                        struct err *err);
+
+/* The id of the token called 'name' in what these two have read, or TOKENIZER_NO_ID. */
+uint32_t tokenizer_find_id(struct json_object *vocab, struct json_object *added, const char *name);
 
 #endif

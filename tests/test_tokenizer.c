@@ -97,6 +97,8 @@ static void the_toy_tokenizer_cuts_as_the_reference_does(void **state)
         assert_int_equal(got.text == cases[i].text, cases[i].len == cases[i].norm_len);
         expect_tiles(t, &got);
     }
+    assert_int_equal(encode(e, NULL, 0, SPECIAL_SPLIT, &got, NULL), 0);
+    assert_int_equal(got.n + got.text_len, 0);
     tokens_free(&got);
     encoder_free(e);
     tokenizer_free(t);
