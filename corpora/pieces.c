@@ -74,9 +74,6 @@ int pieces_add(struct pieces *p, const char *part, size_t len, struct err *err)
     if (len == 0) {
         return 0;
     }
-    if (len == 0) {
-        return 0;
-    }
     drop_handed_out(p);
     int rc = buf_append(&p->raw, part, len, err);
     if (rc) {

@@ -141,6 +141,9 @@ int utf8_repair(struct buf *out, const char *text, size_t len, uint64_t *n_repai
                 struct err *err)
 {
     static const char replacement[3] = "\xef\xbf\xbd"; // U+FFFD
+    if (len == 0) {
+        return 0; // text may be NULL
+    }
     size_t at = 0;
     for (;;) {
         const size_t valid = utf8_valid_prefix(text + at, len - at);
