@@ -28,9 +28,12 @@ static int replay_file(const char *path)
         return -1;
     }
     fclose(f);
-    uint8_t *exact = realloc(data, size ? size : 1);
-    LLVMFuzzerTestOneInput(exact, size);
-    free(exact);
+    if (size == 0) { // as libFuzzer does
+        free(data);
+        data = NULL;
+    }
+    LLVMFuzzerTestOneInput(data, size);
+    free(data);
     return 1;
 }
 
