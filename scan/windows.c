@@ -58,13 +58,14 @@ static bool is_damage(enum reject_reason reason)
 int input_finish(const struct source *s, const char *path, bool strict)
 {
     const struct rejects *r = source_rejects(s);
+    path = strcmp(path, "-") == 0 ? "standard input" : path;
     for (int reason = 0; reason < REJECT_N; reason++) {
         const uint64_t n = r->n[reason];
         if (n == 0) {
             continue;
         }
         if (is_damage((enum reject_reason)reason)) {
-            fprintf(stderr, "gapscope: %s: %s: %s; what is whole before it has been printed\n",
+            fprintf(stderr, "gapscope: %s: %s: %s\n  what is whole before it has been printed\n",
                     path, reject_name((enum reject_reason)reason), r->places[reason][0].why);
             continue;
         }
