@@ -55,7 +55,8 @@ int config_parse(struct config *out, const char *json, size_t len, const char *d
                  struct err *err);
 
 /* The same from dir/config.json; 'name' is what the user calls the model, and counts as dir_name
- * where it ends in "_old".  Errors also: ERR_NOT_FOUND, ERR_IO; the message begins with the path. */
+ * where it ends in "_old".  Errors also: ERR_NOT_FOUND, ERR_IO; the message begins with the path.
+ */
 int config_load(struct config *out, const char *name, const char *dir, struct err *err);
 
 void config_free(struct config *c); // {0} is allowed

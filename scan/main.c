@@ -13,6 +13,7 @@
 #include <zstd.h>
 
 #include "scan/args.h"
+#include "scan/base/file.h"
 #include "scan/commands.h"
 
 #ifdef GAPSCOPE_WITH_JEMALLOC
@@ -64,17 +65,30 @@ static void print_version(void)
 }
 
 /* Weight files are mapped: one that is cut short meanwhile has no bytes where there were some. */
-static void on_bus_error(int signal)
+static void on_bus_error(int number)
 {
-    (void)signal;
+    (void)number;
     static const char message[] = "gapscope: a file was cut short while it was being read\n";
+    outfile_abandon();
     (void)!write(STDERR_FILENO, message, sizeof message - 1);
     _exit(1);
+}
+
+/* Leaves no half-written file behind; the shell still sees that a signal ended the program. */
+static void on_stop(int number)
+{
+    outfile_abandon();
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
 int main(int argc, char **argv)
 {
     signal(SIGBUS, on_bus_error);
+    if (signal(SIGINT, on_stop) == SIG_IGN) { // as in a background job of a script
+        signal(SIGINT, SIG_IGN);
+    }
+    signal(SIGTERM, on_stop);
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!word) {
         print_help(stderr);

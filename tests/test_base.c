@@ -31,7 +31,9 @@ static void control_bytes_never_reach_the_terminal(void **state)
     struct err err = {0};
     err_set(&err, ERR_FORMAT, "tensor \033[2J\n");
     assert_string_equal(err.msg, "tensor \\x1B[2J\\x0A");
-    err_set(&err, ERR_FORMAT, "caf\xc3\xa9 \xff\xc2\x9b" "2J");
+    err_set(&err, ERR_FORMAT,
+            "caf\xc3\xa9 \xff\xc2\x9b"
+            "2J");
     assert_string_equal(err.msg, "caf\xc3\xa9 \\xFF\\xC2\\x9B2J");
 }
 

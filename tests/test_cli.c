@@ -331,7 +331,7 @@ static void trained_models_predict_text(void **state)
 struct said {
     const char *command;
     int status;
-    const char *err;
+    const char *err; // NULL: nothing, "": anything
     const char *out;
 };
 
@@ -517,6 +517,19 @@ static void a_packed_corpus_reads_back(void **state)
     CHECK_SAID(cases);
 }
 
+static void a_stopped_run_leaves_no_half_file(void **state)
+{
+    (void)state;
+    static const struct said cases[] = {
+        {"mkdir $T/out; { echo some text to begin with; sleep 2; } | '" GAPSCOPE_PROGRAM
+         "' tokenize --model " GELU
+         " - -o $T/out/x & for i in $(seq 100); do ls $T/out | grep -q tmp && break; sleep 0.05; "
+         "done; ls $T/out | grep -c tmp; kill -TERM $!; wait $!; echo $?; ls $T/out | wc -l",
+         0, "", "1\n143\n0\n"},
+    };
+    CHECK_SAID(cases);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -547,6 +560,7 @@ int main(void)
         cmocka_unit_test(models_with_other_tokenizers_are_refused_together),
         cmocka_unit_test(results_are_as_they_were),
         cmocka_unit_test(a_packed_corpus_reads_back),
+        cmocka_unit_test(a_stopped_run_leaves_no_half_file),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,29 @@ void file_unmap(struct file_map *map)
     *map = (struct file_map){0};
 }
 
+// The temporary file that is being written, for outfile_abandon().
+static char *_Atomic pending;
+
+void outfile_abandon(void)
+{
+    const char *path = atomic_exchange(&pending, NULL);
+    if (path) {
+        unlink(path);
+    }
+}
+
+/* Frees the paths of *out, which is over. */
+static void forget(struct outfile *out)
+{
+    char *mine = out->tmp_path;
+    if (mine) {
+        atomic_compare_exchange_strong(&pending, &mine, NULL);
+    }
+    free(out->path);
+    free(out->tmp_path);
+    *out = (struct outfile){0};
+}
+
 int outfile_open(struct outfile *out, const char *path, struct err *err)
 {
     struct outfile o = {0};
@@ -163,12 +187,12 @@ int outfile_open(struct outfile *out, const char *path, struct err *err)
         rc = err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
         goto out;
     }
+    pending = o.tmp_path;
     *out = o;
     return 0;
 
 out:
-    free(o.path);
-    free(o.tmp_path);
+    forget(&o);
     return rc;
 }
 
@@ -198,9 +222,7 @@ int outfile_commit(struct outfile *out, struct err *err)
         rc = err_set(err, ERR_IO, "%s: %s", name, why ? strerror(why) : "writing failed");
         outfile_discard(out);
     }
-    free(out->path);
-    free(out->tmp_path);
-    *out = (struct outfile){0};
+    forget(out);
     return rc;
 }
 
@@ -212,7 +234,5 @@ void outfile_discard(struct outfile *out)
     if (out->tmp_path) {
         unlink(out->tmp_path);
     }
-    free(out->path);
-    free(out->tmp_path);
-    *out = (struct outfile){0};
+    forget(out);
 }

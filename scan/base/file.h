@@ -65,4 +65,8 @@ int outfile_commit(struct outfile *out, struct err *err);
 /* Ends *out and leaves nothing behind.  {0} is allowed. */
 void outfile_discard(struct outfile *out);
 
+/* Removes the temporary file of the outfile that was opened last, if that is still open.  May be
+ * called from a signal handler; the program must end then. */
+void outfile_abandon(void);
+
 #endif
