@@ -82,11 +82,23 @@ void jsonout_i64(struct jsonout *j, int64_t value)
     fprintf(j->to, "%" PRId64, value);
 }
 
+/* Writes what a decimal cannot say or would not keep; false: 'value' is another number. */
+static bool put_odd(FILE *to, double value)
+{
+    if (!isfinite(value)) {
+        fputs("null", to);
+    } else if (value == 0) {
+        fputs(signbit(value) ? "-0.0" : "0", to); // "-0" is a whole number to some readers: 0
+    } else {
+        return false;
+    }
+    return true;
+}
+
 void jsonout_float(struct jsonout *j, float value)
 {
     separate(j);
-    if (!isfinite(value)) {
-        fputs("null", j->to);
+    if (put_odd(j->to, (double)value)) {
         return;
     }
     char text[32];
@@ -102,8 +114,7 @@ void jsonout_float(struct jsonout *j, float value)
 void jsonout_double(struct jsonout *j, double value)
 {
     separate(j);
-    if (!isfinite(value)) {
-        fputs("null", j->to);
+    if (put_odd(j->to, value)) {
         return;
     }
     char text[32];

@@ -77,6 +77,9 @@ gapscope_test(forward gapscope_model)
 gapscope_fuzz(config gapscope_model)
 gapscope_bench(forward gapscope_model)
 
+# out
+gapscope_test(jsonout gapscope_out)
+
 # the program
 gapscope_test(cli gapscope_base m)
 target_compile_definitions(test_cli PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
