@@ -2,9 +2,9 @@
  * The format (github.com/huggingface/safetensors):
  *
  *   1. u64, little-endian: the header's length in bytes
- *   2. the header, a JSON object, {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0,
- * 24]},
- *      ...}, and perhaps "__metadata__": {"key": "text", ...}
+ *   2. the header, a JSON object:
+ *      {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...},
+ *      and perhaps in it "__metadata__": {"key": "text", ...}
  *   3. the data: row-major, little-endian; the offsets count from here, and the tensors tile it
  *
  * The header's outermost object is taken apart here and not by json-c, of which it would need many

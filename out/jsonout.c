@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scan/base/jsonw.h"
+
 static void separate(struct jsonout *j)
 {
     if (j->comma) {
@@ -34,31 +36,15 @@ void jsonout_end(struct jsonout *j, char bracket)
 static void quoted(FILE *to, const char *text, size_t len)
 {
     putc('"', to);
-    size_t plain = 0; // begin of what needs no escape and is not written yet
-    for (size_t i = 0; i < len; i++) {
-        const unsigned char c = (unsigned char)text[i];
-        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
-            continue;
-        }
-        fwrite(text + plain, 1, i - plain, to);
-        plain = i + 1;
-        switch (c) {
-        case '"':
-        case '\\':
-            putc('\\', to);
-            putc(c, to);
-            break;
-        case '\n':
-            fputs("\\n", to);
-            break;
-        case '\t':
-            fputs("\\t", to);
-            break;
-        default:
-            fprintf(to, "\\u%04x", c);
+    for (size_t at = 0; at < len; at++) {
+        const size_t plain = jsonw_plain(text + at, len - at);
+        fwrite(text + at, 1, plain, to);
+        at += plain;
+        if (at < len) {
+            char escape[6];
+            fwrite(escape, 1, jsonw_escape(text[at], escape), to);
         }
     }
-    fwrite(text + plain, 1, len - plain, to);
     putc('"', to);
 }
 

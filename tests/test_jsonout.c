@@ -60,7 +60,7 @@ static void text_is_escaped(void **state)
     jsonout_text(&j, "nul \0 quote \" slash \\ \n\t\r\x1b\x7f", 27);
     jsonout_string(&j, "caf\xc3\xa9 </script>");
     jsonout_end(&j, ']');
-    expect(&j, "[\"nul \\u0000 quote \\\" slash \\\\ \\n\\t\\u000d\\u001b\\u007f\","
+    expect(&j, "[\"nul \\u0000 quote \\\" slash \\\\ \\n\\t\\r\\u001b\x7f\","
                "\"caf\xc3\xa9 </script>\"]\n");
 }
 

@@ -7,8 +7,16 @@ static bool is_plain(char c)
     return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
 }
 
-/* Writes the escape of 'c' to out and returns its length. */
-static size_t escape(char c, char out[6])
+size_t jsonw_plain(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && is_plain(text[n])) {
+        n++;
+    }
+    return n;
+}
+
+size_t jsonw_escape(char c, char out[6])
 {
     static const char hex[] = "0123456789abcdef";
     static const char names[] = "\"\\\b\t\n\f\r", letters[] = "\"\\btnfr";
@@ -29,18 +37,14 @@ int jsonw_string(struct buf *out, const char *text, size_t len, struct err *err)
     const size_t before = out->len;
     int rc = buf_append(out, "\"", 1, err);
     for (size_t at = 0; at < len && !rc;) {
-        size_t end = at;
-        while (end < len && is_plain(text[end])) {
-            end++;
+        const size_t plain = jsonw_plain(text + at, len - at);
+        rc = buf_append(out, text + at, plain, err);
+        at += plain;
+        if (!rc && at < len) {
+            char escape[6];
+            rc = buf_append(out, escape, jsonw_escape(text[at], escape), err);
+            at++;
         }
-        rc = buf_append(out, text + at, end - at, err);
-        if (!rc && end < len) {
-            char escaped[6];
-            const size_t n = escape(text[end], escaped);
-            rc = buf_append(out, escaped, n, err);
-            end++;
-        }
-        at = end;
     }
     if (!rc) {
         rc = buf_append(out, "\"", 1, err);

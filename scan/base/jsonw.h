@@ -15,4 +15,9 @@
  */
 int jsonw_string(struct buf *out, const char *text, size_t len, struct err *err);
 
+/* The same by hand, for a writer that is not to a buffer: how many bytes of text[len] can be
+ * written as they are, and the escape of a character that cannot: its length, in out. */
+size_t jsonw_plain(const char *text, size_t len);
+size_t jsonw_escape(char c, char out[6]);
+
 #endif
