@@ -31,8 +31,8 @@ struct tokenizer;
 
 /*
  * Loads tokenizer.json from 'path', and BOS and EOS from tokenizer_config.json or
- * special_tokens_map.json beside it; without these (or a bos_token there) BOS is <|BOS|> and EOS
- * <|EOS|>, else <|endoftext|> is both.
+ * special_tokens_map.json beside it; where these name none, or one that is no token, BOS is
+ * <|BOS|> and EOS <|EOS|>, else <|endoftext|> is both.
  * Errors: ERR_NOT_FOUND, ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED (with the name of the unsupported
  * piece), ERR_NOMEM; the message begins with the path.
  */

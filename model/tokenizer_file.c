@@ -217,18 +217,20 @@ static int read_model(struct tokenizer *t, struct json_object *model, struct jso
 
 /* --- BOS and EOS ----------------------------------------------------------------------------- */
 
-/* 'name': what a file beside tokenizer.json says, or NULL; 'usual': what it is called otherwise. */
-static int read_mark(uint32_t *id, struct json_object *vocab, struct json_object *added,
-                     const char *key, const char *name, const char *usual, struct err *err)
+/* The id of BOS or EOS.  'name': what a file beside tokenizer.json calls it, or NULL; 'usual': what
+ * it is called otherwise.  A name that is no token counts for nothing: the library that wrote the
+ * file would add it behind the vocabulary, where no model has an embedding. */
+static uint32_t find_mark(struct json_object *vocab, struct json_object *added, const char *name,
+                          const char *usual)
 {
-    *id = tokenizer_find_id(vocab, added, name ? name : usual);
-    if (*id == TOKENIZER_NO_ID && name) {
-        return err_set(err, ERR_FORMAT, "%s is \"%s\", which is not a token", key, name);
+    const char *const names[] = {name, usual, "<|endoftext|>"};
+    uint32_t id = TOKENIZER_NO_ID;
+    for (size_t i = 0; i < 3 && id == TOKENIZER_NO_ID; i++) {
+        if (names[i]) {
+            id = tokenizer_find_id(vocab, added, names[i]);
+        }
     }
-    if (*id == TOKENIZER_NO_ID) {
-        *id = tokenizer_find_id(vocab, added, "<|endoftext|>");
-    }
-    return 0;
+    return id;
 }
 
 /* --- the file -------------------------------------------------------------------------------- */
@@ -261,8 +263,10 @@ static int read_root(struct tokenizer *t, struct json_object *root, const char *
     rc = rc ? rc : read_post_processor(json_member(root, "post_processor"), err);
     rc = rc ? rc : read_model(t, model, added, err);
     rc = rc ? rc : tokenizer_put_added(t, vocab, added, err);
-    rc = rc ? rc : read_mark(&t->bos, vocab, added, "bos_token", bos, "<|BOS|>", err);
-    rc = rc ? rc : read_mark(&t->eos, vocab, added, "eos_token", eos, "<|EOS|>", err);
+    if (!rc) {
+        t->bos = find_mark(vocab, added, bos, "<|BOS|>");
+        t->eos = find_mark(vocab, added, eos, "<|EOS|>");
+    }
     json_object_put(none);
     return rc;
 }
