@@ -252,6 +252,7 @@ static void windows_tile_a_doc_and_begin_with_bos(void **state)
         const size_t len = json_object_array_length(window_ids);
         assert_int_equal(json_object_get_int(json_member(line, "window")), (int)w);
         assert_int_equal(json_object_array_length(window_ends), len);
+        assert_int_equal(len, w + 1 < count_lines(&r) ? 256 : n - at + 1);
         assert_true(golden_number(window_ids, 0) == 0); // <|endoftext|>
         assert_true(golden_number(window_ends, 0) == (at ? golden_number(ends, at - 1) : 0));
         for (size_t i = 1; i < len; i++, at++) {
@@ -372,6 +373,8 @@ static void wrong_usage_says_what_is_meant(void **state)
         {"gapscope score --model " GELU " a b", 2, "b: one operand too many", ""},
         {"gapscope score --model " GELU " --top ten LICENSE", 2, "--top ten: a whole number", ""},
         {"gapscope score --model " GELU " --top -1 LICENSE", 2, "--top -1: a whole number", ""},
+        {"gapscope score --model " GELU " --top 99999999999999999999 LICENSE", 2, "a whole number",
+         ""},
         {"gapscope score --model " GELU " --precision fast LICENSE", 2, "--precision fast: only",
          ""},
         {"gapscope score --model " GELU " --format xml LICENSE", 2, "--format xml: jsonl or text",
@@ -492,6 +495,9 @@ static void results_are_as_they_were(void **state)
         {"printf 'a<|endoftext|>b' | gapscope score --special --model " GELU
          " - 2>/dev/null | grep -c '\"ids\":\\[0,99,0,100\\]'",
          0, NULL, "1\n"},
+        {"printf 'a<|endoftext|>b' | gapscope score --model " GELU
+         " - 2>/dev/null | grep -c '\"ids\":\\[0,99,0,100\\]'",
+         1, NULL, "0\n"},
         {"gapscope tensors " GELU "/model_final.pth | head -n 2", 0, NULL,
          "{\"name\":\"embed.W_E\",\"dtype\":\"float32\",\"shape\":[4096,128]}\n"
          "{\"name\":\"pos_embed.W_pos\",\"dtype\":\"float32\",\"shape\":[256,128]}\n"},
