@@ -1,6 +1,5 @@
 #include "scan/args.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -94,9 +93,8 @@ static int store(const struct arg *a, const char *value, struct err *err)
         return 0;
     case ARG_SIZE: {
         char *end;
-        errno = 0;
         const unsigned long long n = strtoull(value, &end, 10);
-        if (value[0] < '0' || value[0] > '9' || *end || errno || n > SIZE_MAX / 2) {
+        if (value[0] < '0' || value[0] > '9' || *end || n > SIZE_MAX / 2) {
             return err_set(err, ERR_USAGE, "--%s %s: a whole number from 0 is wanted", a->name,
                            value);
         }
