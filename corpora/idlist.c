@@ -11,6 +11,7 @@
 struct idlist {
     struct stream *stream;
     struct lines lines;
+    uint64_t line, byte; // of the last record
     struct json_tokener *parser;
     size_t n_ctx, d_vocab;
     uint32_t *ids; // [cap]
@@ -104,6 +105,8 @@ int idlist_next(struct idlist *l, const uint32_t **ids, size_t *n, struct err *e
     struct line line;
     do {
         const int rc = lines_next(&l->lines, &line, err);
+        l->line = line.number;
+        l->byte = line.byte;
         if (rc || line.number == 0) {
             return rc;
         }
@@ -125,4 +128,15 @@ int idlist_next(struct idlist *l, const uint32_t **ids, size_t *n, struct err *e
     }
     *ids = l->ids;
     return 0;
+}
+
+void idlist_tell(const struct idlist *l, uint64_t *line, uint64_t *byte)
+{
+    *line = l->line;
+    *byte = l->byte;
+}
+
+uint64_t idlist_tell_raw(const struct idlist *l)
+{
+    return stream_tell_raw(l->stream);
 }

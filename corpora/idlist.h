@@ -26,6 +26,13 @@ int idlist_open(struct idlist **out, const char *path, size_t n_ctx, size_t d_vo
  */
 int idlist_next(struct idlist *l, const uint32_t **ids, size_t *n, struct err *err);
 
+/* Where the record begins that the last idlist_next() read, or failed in: its line, from 1, and its
+ * byte in the decompressed file. */
+void idlist_tell(const struct idlist *l, uint64_t *line, uint64_t *byte);
+
+/* Raw bytes of the file read so far, for progress. */
+uint64_t idlist_tell_raw(const struct idlist *l);
+
 void idlist_close(struct idlist *l); // NULL is allowed
 
 #endif

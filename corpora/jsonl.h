@@ -11,15 +11,26 @@
 
 struct jsonl;
 
-/* field: "a.b" is member b of member a; NULL: the first of text, content, code that is a string.
- * On success the caller owns *out.  Errors: ERR_USAGE (an empty name in 'field'), ERR_NOMEM. */
-int jsonl_open(struct jsonl **out, const char *field, struct err *err);
+/*
+ * field: where the text is, "a.b" for member b of member a; NULL: the first of text, content, code
+ * that is a string.  domain: where the domain is; NULL: the first of meta.pile_set_name, meta.set,
+ * source, meta.redpajama_set_name that is a string and not empty.
+ * On success the caller owns *out.  Errors: ERR_USAGE (an empty name in either), ERR_NOMEM.
+ */
+int jsonl_open(struct jsonl **out, const char *field, const char *domain, struct err *err);
 
-/* A record's text as its line has it, still to be repaired: invalid UTF-8 stands as it is, and each
- * lone surrogate escape as one byte FF, so that whoever repairs counts either. */
+/* Names of domains end here, between two characters. */
+#define JSONL_DOMAIN_BYTES 200
+
+/* What of a record is wanted, valid until the next jsonl_read(). */
 struct jsonl_record {
-    const char *text; // [len], valid until the next jsonl_read()
+    // [len], as the line has it, still to be repaired: invalid UTF-8 stands as it is, and each lone
+    // surrogate escape as one byte FF, so that whoever repairs counts either
+    const char *text;
     size_t len;
+    // Valid UTF-8 of 1 to JSONL_DOMAIN_BYTES bytes, U+FFFD in place of what is not and of NULs;
+    // NULL where there is no string, or an empty one
+    const char *domain;
 };
 
 /*

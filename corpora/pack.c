@@ -377,7 +377,7 @@ int pack(FILE *out, const char *const *paths, size_t n_paths, int level, struct 
                        ZSTD_maxCLevel());
     }
     struct packer p = {.out = out, .note = note, .context = context};
-    int rc = jsonl_open(&p.jsonl, NULL, err);
+    int rc = jsonl_open(&p.jsonl, NULL, NULL, err);
     if (rc) {
         return rc;
     }

@@ -1,6 +1,6 @@
 #include "corpora/reject.h"
 
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "scan/base/utf8.h"
@@ -32,7 +32,34 @@ void rejects_add(struct rejects *r, enum reject_reason reason, uint64_t line, ui
         struct reject_place *place = &r->places[reason][n];
         place->line = line;
         place->byte = byte;
-        snprintf(place->why, sizeof place->why, "%s", why);
-        place->why[utf8_valid_prefix(place->why, strlen(place->why))] = '\0'; // no half character
+        const size_t len = utf8_valid_prefix(why, strnlen(why, sizeof place->why - 1));
+        memcpy(place->why, why, len); // no half character
+        place->why[len] = '\0';
     }
+}
+
+void rejects_append(struct rejects *to, const struct rejects *from)
+{
+    for (int i = 0; i < REJECT_N; i++) {
+        for (uint64_t k = 0; to->n[i] + k < REJECT_PLACES && k < from->n[i]; k++) {
+            to->places[i][to->n[i] + k] = from->places[i][k];
+        }
+        to->n[i] += from->n[i];
+    }
+}
+
+void rejects_add_damage(struct rejects *r, const char *name, uint64_t line, uint64_t byte,
+                        const struct err *damage)
+{
+    enum reject_reason reason = REJECT_TRAILING_GARBAGE;
+    if (damage->code == ERR_TRUNCATED) {
+        reason = REJECT_TRUNCATED_STREAM;
+    } else if (damage->code == ERR_CORRUPT) {
+        reason = REJECT_CORRUPT_STREAM;
+    }
+    struct err prefix; // as it stands before the message
+    err_set(&prefix, damage->code, "%s: ", name);
+    const size_t n = strlen(prefix.msg);
+    const bool named = strncmp(damage->msg, prefix.msg, n) == 0;
+    rejects_add(r, reason, line, byte, damage->msg + (named ? n : 0));
 }

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "scan/base/err.h"
+
 /* Why a record, or the rest of a file, was skipped.  The names are those of run.db. */
 #define REJECT_REASONS(X)                                                                          \
     X(REJECT_BAD_JSON, "bad_json")                 /* the line is not one JSON value */            \
@@ -38,8 +40,16 @@ struct rejects {
 const char *reject_name(enum reject_reason reason); // "bad_json", ...
 uint64_t rejects_total(const struct rejects *r);
 
+/* Adds what was skipped after all that *to counts. */
+void rejects_append(struct rejects *to, const struct rejects *from);
+
 /* Counts one; its place is kept if it is among the first REJECT_PLACES of its reason. */
 void rejects_add(struct rejects *r, enum reject_reason reason, uint64_t line, uint64_t byte,
                  const char *why);
+
+/* Counts the damage (stream_is_damage()) that ended the reading of the file 'name', whose messages
+ * begin with that name. */
+void rejects_add_damage(struct rejects *r, const char *name, uint64_t line, uint64_t byte,
+                        const struct err *damage);
 
 #endif

@@ -30,12 +30,14 @@ struct source {
     uint64_t line;        // where that begins
     const char *rest;     // JSONL: [rest_len], the part of it that pieces does not have yet
     size_t rest_len;
+    const char *domain; // of that record; the parser's
     uint64_t repaired;
 
     struct lines lines;  // JSONL only
     struct jsonl *jsonl; // JSONL only
 
-    struct rejects rejects;
+    struct rejects rejects; // all but those of a source_next() that is under way
+    struct rejects passed;  // those of the last one, or the one under way
 };
 
 // --- what kind of file -------------------------------------------------------------------------
@@ -141,7 +143,7 @@ int source_open_stream(struct source **out, struct stream *stream,
     }
     sniff(s, options->format);
     if (s->is_jsonl) {
-        rc = jsonl_open(&s->jsonl, options->field, err);
+        rc = jsonl_open(&s->jsonl, options->field, options->domain, err);
         if (rc) {
             goto out;
         }
@@ -175,17 +177,7 @@ void source_close(struct source *s)
 /* Counts the damage that stream_read() ended with. */
 static void count_damage(struct source *s, uint64_t line, uint64_t byte, const struct err *damage)
 {
-    enum reject_reason reason = REJECT_TRAILING_GARBAGE;
-    if (damage->code == ERR_TRUNCATED) {
-        reason = REJECT_TRUNCATED_STREAM;
-    } else if (damage->code == ERR_CORRUPT) {
-        reason = REJECT_CORRUPT_STREAM;
-    }
-    struct err name; // as it stands before the message
-    err_set(&name, damage->code, "%s: ", stream_name(s->stream));
-    const size_t n = strlen(name.msg);
-    const bool named = strncmp(damage->msg, name.msg, n) == 0;
-    rejects_add(&s->rejects, reason, line, byte, damage->msg + (named ? n : 0));
+    rejects_add_damage(&s->passed, stream_name(s->stream), line, byte, damage);
     s->damaged = true;
 }
 
@@ -260,7 +252,7 @@ static int next_line(struct source *s, struct line *line, struct err *err)
 static void reject(struct source *s, enum reject_reason reason, const struct line *line,
                    const struct err *why)
 {
-    rejects_add(&s->rejects, reason, line->number, line->byte, why->msg);
+    rejects_add(&s->passed, reason, line->number, line->byte, why->msg);
     s->number++;
 }
 
@@ -294,6 +286,7 @@ static int next_record(struct source *s, bool *more, struct err *err)
         s->line = line.number;
         s->rest = record.text;
         s->rest_len = record.len;
+        s->domain = record.domain;
         pieces_begin(&s->pieces);
         *more = true;
         return 0;
@@ -310,7 +303,7 @@ static bool whole_record(struct source *s, struct doc *doc)
     return true;
 }
 
-enum source_status source_next(struct source *s, struct doc *doc, struct err *err)
+static enum source_status next_doc(struct source *s, struct doc *doc, struct err *err)
 {
     bool found = false;
     while (!found && !s->ended) {
@@ -335,13 +328,27 @@ enum source_status source_next(struct source *s, struct doc *doc, struct err *er
     }
     doc->number = s->number++;
     doc->line = s->line;
+    doc->domain = s->domain;
     s->repaired += doc->repaired;
     return SOURCE_DOC;
+}
+
+enum source_status source_next(struct source *s, struct doc *doc, struct err *err)
+{
+    memset(s->passed.n, 0, sizeof s->passed.n);
+    const enum source_status status = next_doc(s, doc, err);
+    rejects_append(&s->rejects, &s->passed);
+    return status;
 }
 
 const struct rejects *source_rejects(const struct source *s)
 {
     return &s->rejects;
+}
+
+const struct rejects *source_passed(const struct source *s)
+{
+    return &s->passed;
 }
 
 bool source_damaged(const struct source *s)

@@ -33,6 +33,7 @@ struct source_options {
     enum source_format format;
     const char *field;     // "a.b": member b of member a; NULL: the first of text, content, code
                            // that is a string.  Kept by the caller as long as the source.
+    const char *domain;    // where a record's domain is, "a.b"; NULL: as jsonl.h says.  Kept too.
     size_t line_max_bytes; // longer lines are skipped and counted; 0: 1 GiB
 };
 
@@ -46,7 +47,8 @@ struct source;
 
 /* Opens 'path' ("-": standard input).  options: NULL is all defaults.
  * Errors: as stream_open(); those of the first stream_read() that are no damage; ERR_UNSUPPORTED
- * also for a file of another kind (Parquet, xz, zip, ...), ERR_USAGE for a wrong 'field'. */
+ * also for a file of another kind (Parquet, xz, zip, ...), ERR_USAGE for a wrong 'field' or
+ * 'domain'. */
 int source_open(struct source **out, const char *path, const struct source_options *options,
                 struct err *err);
 
@@ -55,13 +57,18 @@ int source_open(struct source **out, const char *path, const struct source_optio
 int source_open_stream(struct source **out, struct stream *stream,
                        const struct source_options *options, struct err *err);
 
-/* The next document.  doc->text points into the source and is valid until the next call.  Errors:
+/* The next document.  doc->text and doc->domain point into the source and are valid until the next
+ * call.  A text that is no JSONL has no domain; all pieces of a record have the record's.  Errors:
  * those of stream_read() that are no damage, ERR_NOMEM; after one only source_close() may follow.
  */
 enum source_status source_next(struct source *s, struct doc *doc, struct err *err);
 
 /* Counts up to now; valid as long as the source. */
 const struct rejects *source_rejects(const struct source *s);
+
+/* What the last source_next() passed over on its way to the next document or the end; valid until
+ * the next call. */
+const struct rejects *source_passed(const struct source *s);
 
 /* Did the file end in damage (truncated, corrupt, garbage)? */
 bool source_damaged(const struct source *s);

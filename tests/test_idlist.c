@@ -89,6 +89,10 @@ static void a_list_that_cannot_be_used_is_an_error_with_its_line(void **state)
             fail_msg("%s: %d %s", bad[i].line, rc, err.msg);
         }
         assert_int_equal(n, 0);
+        uint64_t line, byte;
+        idlist_tell(l, &line, &byte);
+        assert_int_equal(line, 2);
+        assert_int_equal(byte, 12);
         idlist_close(l);
     }
 }
@@ -104,6 +108,11 @@ static void damage_is_an_error(void **state)
     size_t n;
     assert_int_equal(idlist_next(l, &ids, &n, &err), ERR_TRUNCATED);
     assert_int_equal(n, 0);
+    uint64_t line, byte;
+    idlist_tell(l, &line, &byte);
+    assert_int_equal(line, 1);
+    assert_int_equal(byte, 0);
+    assert_int_equal(idlist_tell_raw(l), 2224);
     idlist_close(l);
 }
 

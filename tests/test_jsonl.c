@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -80,7 +81,7 @@ static void every_line_has_a_text_or_a_reason(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct jsonl *j;
-        assert_int_equal(jsonl_open(&j, cases[i].field, NULL), 0);
+        assert_int_equal(jsonl_open(&j, cases[i].field, NULL, NULL), 0);
         for (int again = 0; again < 2; again++) {
             struct jsonl_record record;
             enum reject_reason reason = REJECT_N;
@@ -100,11 +101,89 @@ static void every_line_has_a_text_or_a_reason(void **state)
     }
 }
 
+#define X10 "0123456789"
+#define X50 X10 X10 X10 X10 X10
+#define X190 X50 X50 X50 X10 X10 X10 X10
+
+// Members after the text, and the domain.
+static const struct {
+    const char *members;
+    const char *option;
+    const char *domain;
+} domains[] = {
+    {"\"meta\":{\"pile_set_name\":\"Pile-CC\"}", NULL, "Pile-CC"},
+    {"\"meta\":{\"set\":\"c4\"}", NULL, "c4"},
+    {"\"source\":\"reddit\"", NULL, "reddit"},
+    {"\"meta\":{\"redpajama_set_name\":\"RedPajamaBook\"}", NULL, "RedPajamaBook"},
+    {"\"source\":\"s\",\"meta\":{\"redpajama_set_name\":\"r\",\"set\":\"t\",\"pile_set_name\":"
+     "\"p\"}",
+     NULL, "p"},
+    {"\"source\":\"s\",\"meta\":{\"redpajama_set_name\":\"r\",\"set\":\"t\"}", NULL, "t"},
+    {"\"source\":\"s\",\"meta\":{\"redpajama_set_name\":\"r\"}", NULL, "s"},
+    {"\"source\":\"s\",\"meta\":{\"pile_set_name\":5,\"set\":\"\"}", NULL, "s"}, // no names
+    {"\"source\":\"s\",\"meta\":null", NULL, "s"},
+    {"\"source\":\"s\",\"meta\":\"pile_set_name\"", NULL, "s"},
+    {"\"source\":\"one\",\"source\":\"two\"", NULL, "two"},
+    {"\"source\":\"\"", NULL, NULL},
+    {"\"source\":[\"s\"]", NULL, NULL},
+    {"\"set\":\"t\",\"pile_set_name\":\"p\"", NULL, NULL},
+    {"\"a\":1", NULL, NULL},
+
+    {"\"a\":{\"b\":\"deep\"},\"source\":\"s\"", "a.b", "deep"},
+    {"\"a\":{\"b\":\"\"},\"source\":\"s\"", "a.b", NULL}, // and not the default
+    {"\"a\":{\"b\":1},\"source\":\"s\"", "a.b", NULL},
+    {"\"a\":\"flat\",\"source\":\"s\"", "a.b", NULL},
+    {"\"a\":\"flat\"", "a", "flat"},
+    {"\"a\":1", "text", "t"},
+
+    {"\"source\":\"caf\\u00e9\"", NULL, "caf\xc3\xa9"},
+    {"\"source\":\"a\\u0000b\"", NULL,
+     "a\xef\xbf\xbd"
+     "b"},
+    {"\"source\":\"a\\ud800b\"", NULL,
+     "a\xef\xbf\xbd"
+     "b"},
+    {"\"source\":\"\xe6\x97\"", NULL, "\xef\xbf\xbd"},
+    {"\"source\":\"" X190 X10 "\"", NULL, X190 X10},
+    {"\"source\":\"" X190 X10 "a\"", NULL, X190 X10},
+    {"\"source\":\"" X190 X190 "\"", NULL, X190 X10},
+    {"\"source\":\"" X190 "01234567\xc3\xa9z\"", NULL, X190 "01234567\xc3\xa9"},
+    {"\"source\":\"" X190 "012345678\xc3\xa9z\"", NULL, X190 "012345678"},
+    {"\"source\":\"" X190 "0123456\xe6\x97\xa5z\"", NULL, X190 "0123456\xe6\x97\xa5"},
+    {"\"source\":\"" X190 "01234567\xe6\x97\xa5z\"", NULL, X190 "01234567"},
+    {"\"source\":\"" X190 "0123456\xf0\x9f\x98\x80z\"", NULL, X190 "0123456"},
+    {"\"source\":\"" X190 X10 "\xf0\x9f\x98\x80\"", NULL, X190 X10},
+    {"\"source\":\"" X190 "01234567\xff\"", NULL, X190 "01234567"}, // U+FFFD has no room
+    {"\"source\":\"" X190 "0123456\xffz\"", NULL, X190 "0123456\xef\xbf\xbd"},
+};
+
+static void every_record_has_its_domain(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof domains / sizeof *domains; i++) {
+        struct jsonl *j;
+        assert_int_equal(jsonl_open(&j, NULL, domains[i].option, NULL), 0);
+        for (int again = 0; again < 2; again++) {
+            char line[600];
+            const int len = snprintf(line, sizeof line, "{\"text\":\"t\",%s}", domains[i].members);
+            struct jsonl_record record;
+            enum reject_reason reason;
+            assert_int_equal(jsonl_read(j, line, (size_t)len, &record, &reason, NULL), 0);
+            assert_string_equal(record.text, "t");
+            if (!record.domain != !domains[i].domain ||
+                (record.domain && strcmp(record.domain, domains[i].domain) != 0)) {
+                fail_msg("%s: %s", line, record.domain ? record.domain : "none");
+            }
+        }
+        jsonl_close(j);
+    }
+}
+
 static void a_nul_is_text_when_escaped_and_bad_when_bare(void **state)
 {
     (void)state;
     struct jsonl *j;
-    assert_int_equal(jsonl_open(&j, NULL, NULL), 0);
+    assert_int_equal(jsonl_open(&j, NULL, NULL, NULL), 0);
     struct jsonl_record record;
     enum reject_reason reason;
     struct err err = {0};
@@ -125,8 +204,11 @@ static void a_field_with_an_empty_name_is_refused(void **state)
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         struct jsonl *j = NULL;
         struct err err = {0};
-        assert_int_equal(jsonl_open(&j, fields[i], &err), ERR_USAGE);
+        assert_int_equal(jsonl_open(&j, fields[i], NULL, &err), ERR_USAGE);
         assert_non_null(strstr(err.msg, "a name in it is empty"));
+        assert_int_equal(strncmp(err.msg, "field \"", 7), 0);
+        assert_int_equal(jsonl_open(&j, NULL, fields[i], &err), ERR_USAGE);
+        assert_int_equal(strncmp(err.msg, "domain \"", 8), 0);
         assert_null(j);
     }
 }
@@ -135,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_line_has_a_text_or_a_reason),
+        cmocka_unit_test(every_record_has_its_domain),
         cmocka_unit_test(a_nul_is_text_when_escaped_and_bad_when_bare),
         cmocka_unit_test(a_field_with_an_empty_name_is_refused),
     };

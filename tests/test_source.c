@@ -619,6 +619,83 @@ static void a_field_may_be_chosen(void **state)
     source_close(s);
 }
 
+/* A record over 1 MiB with a domain, one without, and a reject: domains of the docs. */
+static void pieces_have_their_record_s_domain(void **state)
+{
+    (void)state;
+    struct buf text = {0};
+    assert_int_equal(buf_printf(&text, NULL, "{\"source\":\"web\",\"text\":\""), 0);
+    for (int i = 0; i < 250000; i++) {
+        assert_int_equal(buf_append(&text, "0123456789", 10, NULL), 0);
+    }
+    assert_int_equal(buf_printf(&text, NULL,
+                                "\"}\n{\"text\":\"t\"}\n{\"text\":\"t\",\"source\":\"\xc3\xa9\"}\n"
+                                "{\"source\":\"web\"}\n{\"text\":\"t\",\"a\":\"b\"}"),
+                     0);
+    static const char *const expected[][6] = {{"web", "web", "web", NULL, "\xc3\xa9", NULL},
+                                              {NULL, NULL, NULL, NULL, NULL, "b"}};
+    for (int chosen = 0; chosen < 2; chosen++) {
+        const struct source_options options = {.domain = chosen ? "a" : NULL};
+        struct source *s = open_memory("mem", text.data, text.len, 0, &options);
+        struct doc doc;
+        for (size_t i = 0; i < 6; i++) {
+            assert_int_equal(source_next(s, &doc, NULL), SOURCE_DOC);
+            assert_int_equal(!doc.domain, !expected[chosen][i]);
+            if (doc.domain) {
+                assert_string_equal(doc.domain, expected[chosen][i]);
+            }
+        }
+        assert_int_equal(source_next(s, &doc, NULL), SOURCE_END);
+        source_close(s);
+    }
+    buf_free(&text);
+
+    struct source *s = open_memory("mem", "a text", 6, 0, NULL);
+    struct doc doc = {.domain = "x"};
+    assert_int_equal(source_next(s, &doc, NULL), SOURCE_DOC);
+    assert_null(doc.domain);
+    source_close(s);
+    const struct source_options options = {.domain = "a."};
+    assert_int_equal(source_open(&s, "tests/golden/zstd/plain.jsonl", &options, NULL), ERR_USAGE);
+}
+
+static void what_was_passed_over_is_told_with_the_next_doc(void **state)
+{
+    (void)state;
+    static const char text[] = "bad\n{\"text\":\"a\"}\n{\"text\":\"b\"}\n{}\nbad\nbad\nbad\nbad\n"
+                               "{\"text\":\"c\"}\n[]\n";
+    static const struct {
+        uint64_t bad_json, no_text_field, not_an_object;
+        uint64_t line; // of the first bad_json
+    } expected[] = {{1, 0, 0, 1}, {0, 0, 0, 0}, {4, 1, 0, 5}, {0, 0, 1, 0}};
+    const struct source_options options = {.format = SOURCE_JSONL};
+    struct source *s = open_memory("mem", text, sizeof text - 1, 0, &options);
+    for (size_t i = 0; i < 4; i++) {
+        struct doc doc;
+        assert_int_equal(source_next(s, &doc, NULL), i < 3 ? SOURCE_DOC : SOURCE_END);
+        const struct rejects *r = source_passed(s);
+        assert_int_equal(r->n[REJECT_BAD_JSON], expected[i].bad_json);
+        assert_int_equal(r->n[REJECT_NO_TEXT_FIELD], expected[i].no_text_field);
+        assert_int_equal(r->n[REJECT_NOT_AN_OBJECT], expected[i].not_an_object);
+        assert_int_equal(rejects_total(r), expected[i].bad_json + expected[i].no_text_field +
+                                               expected[i].not_an_object);
+        for (uint64_t k = 0; k < r->n[REJECT_BAD_JSON] && k < REJECT_PLACES; k++) {
+            assert_int_equal(r->places[REJECT_BAD_JSON][k].line, expected[i].line + k);
+        }
+    }
+    // All together: the first of them.
+    const struct rejects *r = source_rejects(s);
+    assert_string_equal(rejected(s), "bad_json 5, not_an_object 1, no_text_field 1");
+    assert_int_equal(r->places[REJECT_BAD_JSON][0].line, 1);
+    assert_int_equal(r->places[REJECT_BAD_JSON][1].line, 5);
+    assert_int_equal(r->places[REJECT_BAD_JSON][2].line, 6);
+    struct doc doc;
+    assert_int_equal(source_next(s, &doc, NULL), SOURCE_END);
+    assert_int_equal(rejects_total(source_passed(s)), 0);
+    assert_int_equal(rejects_total(source_rejects(s)), 7);
+    source_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -634,6 +711,8 @@ int main(void)
         cmocka_unit_test(what_is_not_supported_ends_the_run),
         cmocka_unit_test(a_dictionary_in_the_middle_is_an_error_after_the_docs_before_it),
         cmocka_unit_test(a_field_may_be_chosen),
+        cmocka_unit_test(pieces_have_their_record_s_domain),
+        cmocka_unit_test(what_was_passed_over_is_told_with_the_next_doc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,8 @@ struct doc {
     uint64_t line;     // the record's line in the shard, from 1; 1 where the shard is one text
     uint64_t begins;   // the piece's first byte, counted in the record's repaired text
     uint64_t repaired; // U+FFFD put in place of invalid bytes or lone surrogates
+    // The record's domain, valid UTF-8 of at most 200 bytes that ends with a NUL; NULL: none
+    const char *domain;
 };
 
 /*

@@ -5,7 +5,7 @@
  *
  * Writes MIB (256) of JSONL to a file in memory, texts of about 2.6 KB like those of the Pile,
  * packed as pack() packs (level 3, frames of 1 MiB), and reads it on one core: to bytes, to lines,
- * to docs; the last also uncompressed and from gzip.  Rates are in MB (10^6 bytes) of JSONL a
+ * to docs, to units; docs also uncompressed and from gzip.  Rates are in MB (10^6 bytes) of JSONL a
  * second, best and median of 5 rounds.
  */
 #include <stdio.h>
@@ -19,6 +19,7 @@
 
 #include "corpora/lines.h"
 #include "corpora/source.h"
+#include "corpora/units.h"
 #include "scan/base/jsonw.h"
 #include "scan/base/mem.h"
 
@@ -152,6 +153,22 @@ static void read_docs(const char *path)
     source_close(s);
 }
 
+static void read_units(const char *path)
+{
+    struct shards shards;
+    struct units *r;
+    const struct units_options options = {0};
+    struct unit u = {0};
+    must(shards_open(&shards, &path, 1, NULL) == 0, "open");
+    must(units_open(&r, &shards, &options, NULL) == 0, "open");
+    do {
+        must(units_next(r, &u, NULL) == 0, "read");
+    } while (u.number != UNIT_END);
+    unit_free(&u);
+    units_close(r);
+    shards_free(&shards);
+}
+
 static int by_value(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -186,6 +203,7 @@ int main(int argc, char **argv)
     measure("zstd -> bytes", read_bytes, zstd, bytes);
     measure("zstd -> lines", read_lines, zstd, bytes);
     measure("zstd -> docs", read_docs, zstd, bytes);
+    measure("zstd -> units", read_units, zstd, bytes);
     measure("plain -> docs", read_docs, plain, bytes);
     measure("gzip -> docs", read_docs, gzip, bytes);
     return 0;

@@ -1,10 +1,12 @@
 /* Property: any bytes, as JSONL or text, give docs of valid UTF-8 within the limit, numbered in
- * ascending order, whose pieces tile their record; taken in whole or in small steps they give the
- * same docs and the same rejects. */
+ * ascending order, whose pieces tile their record and share its domain, valid UTF-8 within its
+ * limit too; what is passed over between them adds up to the rejects; taken in whole or in small
+ * steps they give the same docs and the same rejects. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "corpora/jsonl.h"
 #include "corpora/source.h"
 #include "scan/base/mem.h"
 #include "scan/base/utf8.h"
@@ -36,7 +38,8 @@ static void take(const uint8_t *data, size_t size, size_t step,
     }
     enum source_status status = SOURCE_END;
     struct doc doc, last = {0};
-    uint64_t n_docs = 0, n_repaired = 0;
+    char domain[JSONL_DOMAIN_BYTES + 1] = ""; // the last one
+    uint64_t n_docs = 0, n_repaired = 0, n_passed = 0;
     while (n_docs < DOCS_MAX && (status = source_next(s, &doc, &err)) == SOURCE_DOC) {
         check(doc.len <= DOC_MAX_BYTES);
         check(utf8_valid_prefix(doc.text, doc.len) == doc.len);
@@ -44,17 +47,26 @@ static void take(const uint8_t *data, size_t size, size_t step,
         check(doc.begins == 0 || (doc.begins == last.begins + last.len && doc.line == last.line &&
                                   doc.number == last.number + 1));
         check(doc.repaired * 3 <= doc.len);
+        const char *name = doc.domain ? doc.domain : "";
+        const size_t name_len = strlen(name);
+        check(!doc.domain == (name_len == 0) && name_len <= JSONL_DOMAIN_BYTES);
+        check(utf8_valid_prefix(name, name_len) == name_len);
+        check(doc.begins == 0 || strcmp(domain, name) == 0);
+        memcpy(domain, name, name_len + 1);
+        n_passed += rejects_total(source_passed(s));
         n_docs++;
         n_repaired += doc.repaired;
         last = doc;
-        check(buf_printf(out, NULL, "%llu %llu %llu ", (unsigned long long)doc.number,
-                         (unsigned long long)doc.line, (unsigned long long)doc.repaired) == 0);
+        check(buf_printf(out, NULL, "%llu %llu %llu %s ", (unsigned long long)doc.number,
+                         (unsigned long long)doc.line, (unsigned long long)doc.repaired,
+                         domain) == 0);
         check(buf_append(out, doc.text, doc.len, NULL) == 0);
     }
     check(n_repaired == source_repaired(s));
     if (status == SOURCE_END) {
         const uint64_t n_rejects = rejects_total(source_rejects(s));
         check(n_rejects >= source_damaged(s));
+        check(n_rejects == n_passed + rejects_total(source_passed(s)));
         check(n_docs == 0 || last.number < n_docs + n_rejects - source_damaged(s));
         for (int i = 0; i < REJECT_N; i++) {
             const struct rejects *r = source_rejects(s);
@@ -79,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct source_options options = {
         .format = (enum source_format)(choice % 3),
         .field = choice & 64 ? "meta.text" : NULL,
+        .domain = choice & 32 ? "meta.text" : NULL,
         .line_max_bytes = choice & 128 ? 40 : 0,
     };
     struct buf whole = {0}, split = {0};

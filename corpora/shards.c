@@ -1,0 +1,219 @@
+#include "corpora/shards.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "scan/base/file.h"
+#include "scan/base/mem.h"
+#include "scan/base/utf8.h"
+
+#define END_BYTES ((size_t)64 << 10)
+
+/* Reads to[len] from byte 'at' on. */
+static int read_at(int fd, char *to, size_t len, uint64_t at, const char *path, struct err *err)
+{
+    size_t done = 0;
+    while (done < len) {
+        const ssize_t n = pread(fd, to + done, len - done, (off_t)(at + done));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+        }
+        if (n == 0) {
+            return err_set(err, ERR_IO, "%s: it became shorter while it was looked at", path);
+        }
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+/* The size of an open file that can be read again. */
+static int regular_size(int fd, const char *path, uint64_t *bytes, struct err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return err_set(err, ERR_IO,
+                       "%s: is a folder; `gapscope pack %s -o corpus.jsonl.zst` makes a corpus of "
+                       "the files in it",
+                       path, path);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return err_set(err, ERR_IO,
+                       "%s: is no regular file; a scan must be able to read its corpus again: "
+                       "write it to a file first",
+                       path);
+    }
+    *bytes = (uint64_t)st.st_size;
+    return 0;
+}
+
+/* What the file at 'path' is now. */
+static int look(const char *path, uint64_t *bytes, uint64_t *hash, struct err *err)
+{
+    if (strcmp(path, "-") == 0) {
+        return err_set(err, ERR_IO,
+                       "-: standard input cannot be read again, as a scan must be able to; write "
+                       "it to a file first");
+    }
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe would block
+    if (fd < 0) {
+        const enum err_code code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
+        return err_set(err, code, "%s: %s", path, strerror(errno));
+    }
+    char *ends = NULL; // the beginning, then the end
+    int rc = regular_size(fd, path, bytes, err);
+    if (rc) {
+        goto out;
+    }
+    const size_t n = *bytes < END_BYTES ? (size_t)*bytes : END_BYTES;
+    ends = mem_new(2 * n, 1);
+    if (!ends) {
+        rc = err_nomem(err, "a shard's beginning and end");
+        goto out;
+    }
+    rc = read_at(fd, ends, n, 0, path, err);
+    if (!rc) {
+        rc = read_at(fd, ends + n, n, *bytes - n, path, err);
+    }
+    if (!rc) {
+        *hash = XXH64(ends, 2 * n, 0);
+    }
+out:
+    free(ends);
+    close(fd);
+    return rc;
+}
+
+/* The name of a shard, *out is the caller's. */
+static int name_of(char **out, const char *path, struct err *err)
+{
+    struct buf name = {0};
+    uint64_t repaired = 0;
+    char *base = file_base_name(path);
+    int rc =
+        base ? utf8_repair(&name, base, strlen(base), &repaired, err) : err_nomem(err, "a path");
+    if (!rc) {
+        rc = buf_append(&name, "", 1, err);
+    }
+    free(base);
+    if (rc) {
+        buf_free(&name);
+        return rc;
+    }
+    *out = name.data;
+    return 0;
+}
+
+static int shard_init(struct shard *s, const char *path, struct err *err)
+{
+    s->path = strdup(path);
+    if (!s->path) {
+        return err_nomem(err, "a path");
+    }
+    const int rc = look(path, &s->bytes, &s->hash, err);
+    return rc ? rc : name_of(&s->name, path, err);
+}
+
+static int compare_identity(const struct shard *a, const struct shard *b)
+{
+    const int by_name = strcmp(a->name, b->name);
+    if (by_name != 0) {
+        return by_name;
+    }
+    if (a->bytes != b->bytes) {
+        return a->bytes < b->bytes ? -1 : 1;
+    }
+    return a->hash == b->hash ? 0 : a->hash < b->hash ? -1 : 1;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct shard *x = a, *y = b;
+    const int by_identity = compare_identity(x, y);
+    return by_identity != 0 ? by_identity : strcmp(x->path, y->path); // for messages
+}
+
+/* Refuses a sorted list in which two cannot be told apart. */
+static int check_distinct(const struct shards *s, struct err *err)
+{
+    for (size_t i = 1; i < s->n; i++) {
+        const struct shard *a = &s->items[i - 1], *b = &s->items[i];
+        if (compare_identity(a, b) != 0) {
+            continue;
+        }
+        if (strcmp(a->path, b->path) == 0) {
+            return err_set(err, ERR_MISMATCH, "%s: named twice", a->path);
+        }
+        return err_set(err, ERR_MISMATCH,
+                       "%s: the same shard as %s (name, size, first and last 64 KiB are equal); "
+                       "name one of them, or rename one if they differ",
+                       a->path, b->path);
+    }
+    return 0;
+}
+
+int shards_open(struct shards *out, const char *const *paths, size_t n, struct err *err)
+{
+    struct shards s = {.items = mem_zero(n, sizeof *s.items)};
+    if (!s.items) {
+        return err_nomem(err, "shards");
+    }
+    int rc = 0;
+    while (s.n < n && !rc) {
+        rc = shard_init(&s.items[s.n], paths[s.n], err);
+        s.n++;
+    }
+    if (!rc) {
+        qsort(s.items, s.n, sizeof *s.items, compare);
+        rc = check_distinct(&s, err);
+    }
+    if (rc) {
+        shards_free(&s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+void shards_free(struct shards *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->items[i].path);
+        free(s->items[i].name);
+    }
+    free(s->items);
+    *s = (struct shards){0};
+}
+
+int shard_check(const struct shard *s, struct err *err)
+{
+    uint64_t bytes, hash;
+    const int rc = look(s->path, &bytes, &hash, err);
+    if (rc) {
+        return rc;
+    }
+    if (bytes != s->bytes) {
+        return err_set(err, ERR_MISMATCH,
+                       "%s: changed since the scan began: %" PRIu64 " bytes, %" PRIu64 " then",
+                       s->path, bytes, s->bytes);
+    }
+    if (hash != s->hash) {
+        return err_set(err, ERR_MISMATCH,
+                       "%s: changed since the scan began: its size is the same, its first or last "
+                       "64 KiB are not",
+                       s->path);
+    }
+    return 0;
+}

@@ -1,0 +1,53 @@
+/*
+ * fixed.h - sums of nats that do not depend on the order of adding
+ *
+ * A value is rounded once, to a multiple of 2^-20 nats (1e-6), and from there on all is whole
+ * numbers: sums are exact, associative and commutative, whatever thread, machine or night they were
+ * made in.
+ *
+ * Nothing overflows: a value is at most 2^10 nats = 2^30 units in size.  A document of
+ * DOC_MAX_BYTES has at most 2^20 tokens, so its sum is below 2^50, its square below 2^100, and 2^27
+ * such documents fit 127 bits: 2^47 tokens, each as wrong as can be.
+ */
+#ifndef GAPSCOPE_BASE_FIXED_H
+#define GAPSCOPE_BASE_FIXED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FIXED_ONE ((int64_t)1 << 20) // one nat
+#define FIXED_MAX ((int64_t)1 << 30) // 1024 nats
+
+/* Rounds to the nearest unit, ties to even; beyond 1024 nats that, NaN as -1024. */
+int64_t fixed_from(double nats);
+double fixed_to(int64_t fixed); // exactly
+
+/* a + b.  Our own sums never overflow, but those in a damaged file may be anything: they wrap. */
+static inline __int128 fixed_sum(__int128 a, __int128 b)
+{
+    return (__int128)((unsigned __int128)a + (unsigned __int128)b);
+}
+
+/*
+ * The sums behind a mean over tokens and its standard error clustered by document (SPEC section 2):
+ * S_d is document d's sum over its n_d tokens.
+ */
+struct moments {
+    uint64_t docs;   // with n_d > 0
+    uint64_t n;      // tokens
+    __int128 sum;    // of values
+    __int128 sum_sq; // of S_d^2
+    __int128 sum_n;  // of S_d n_d
+    __int128 n_sq;   // of n_d^2
+};
+
+/* Adds a document of n tokens whose values sum to 'sum'; n == 0 changes nothing. */
+void moments_add(struct moments *m, int64_t sum, uint64_t n);
+void moments_merge(struct moments *m, const struct moments *other);
+
+double moments_mean(const struct moments *m); // nats; NaN where n is 0
+
+/* sqrt(sum over d of (S_d - mean n_d)^2) / n, nats; NaN where n is 0. */
+double moments_se(const struct moments *m);
+
+#endif

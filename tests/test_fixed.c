@@ -1,0 +1,192 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "scan/base/fixed.h"
+
+#define UNIT (1.0 / 1048576)
+
+static void values_are_rounded_once_and_bounded(void **state)
+{
+    (void)state;
+    static const struct {
+        double nats;
+        int64_t fixed;
+    } cases[] = {
+        {0.0, 0},
+        {-0.0, 0},
+        {1.0, 1048576},
+        {-6.0, -6291456},
+        {0.5 * UNIT, 0}, // ties go to the even neighbour
+        {1.5 * UNIT, 2},
+        {2.5 * UNIT, 2},
+        {-0.5 * UNIT, 0},
+        {-1.5 * UNIT, -2},
+        {0.51 * UNIT, 1},
+        {-2.302585092994046, -2414435},
+        {1023.9999999, 1073741824},
+        {1024.0, 1073741824},
+        {-1024.0, -1073741824},
+        {-1e300, -1073741824},
+        {1e300, 1073741824},
+        {INFINITY, 1073741824},
+        {-INFINITY, -1073741824},
+        {NAN, -1073741824},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(fixed_from(cases[i].nats), cases[i].fixed);
+    }
+    assert_true(fixed_to(-6291456) == -6.0);
+    assert_true(fixed_to(1) == UNIT);
+}
+
+static void rounding_keeps_order(void **state)
+{
+    (void)state;
+    int64_t last = fixed_from(-1100);
+    for (double nats = -1100; nats < 1100; nats += 0.37 * UNIT * 4096) {
+        assert_true(fixed_from(nats) >= last);
+        last = fixed_from(nats);
+    }
+}
+
+/* Three documents: sums 10, -4, 6 units over 2, 1, 4 tokens. */
+static struct moments three(void)
+{
+    struct moments m = {0};
+    moments_add(&m, 10, 2);
+    moments_add(&m, -4, 1);
+    moments_add(&m, 6, 4);
+    return m;
+}
+
+static void expect_three(const struct moments *m)
+{
+    assert_int_equal(m->docs, 3);
+    assert_int_equal(m->n, 7);
+    assert_int_equal((int64_t)m->sum, 12);
+    assert_int_equal((int64_t)m->sum_sq, 100 + 16 + 36);
+    assert_int_equal((int64_t)m->sum_n, 20 - 4 + 24);
+    assert_int_equal((int64_t)m->n_sq, 4 + 1 + 16);
+}
+
+static void moments_are_the_sums_they_say(void **state)
+{
+    (void)state;
+    struct moments m = three();
+    expect_three(&m);
+    moments_add(&m, 0, 0); // a document without tokens changes nothing
+    expect_three(&m);
+    // mean 12/7; S - mean n: 46/7, -40/7, -6/7; the sum of their squares 3752/49
+    assert_true(fabs(moments_mean(&m) / UNIT - 12.0 / 7) < 1e-15);
+    assert_true(fabs(moments_se(&m) / UNIT - sqrt(3752.0 / 49) / 7) < 1e-14);
+}
+
+static void merging_is_adding(void **state)
+{
+    (void)state;
+    struct moments a = {0}, b = {0}, none = {0};
+    moments_add(&a, 6, 4);
+    moments_add(&b, -4, 1);
+    moments_add(&b, 10, 2);
+    moments_merge(&a, &none);
+    moments_merge(&a, &b);
+    expect_three(&a);
+}
+
+static void nothing_has_no_mean(void **state)
+{
+    (void)state;
+    const struct moments none = {0};
+    assert_true(isnan(moments_mean(&none)));
+    assert_true(isnan(moments_se(&none)));
+}
+
+static void one_document_has_no_error(void **state)
+{
+    (void)state;
+    struct moments m = {0};
+    moments_add(&m, -3 * 1048576 * 1000ll, 1000);
+    assert_true(moments_mean(&m) == -3.0);
+    assert_true(moments_se(&m) == 0.0);
+}
+
+static void the_largest_documents_do_not_overflow(void **state)
+{
+    (void)state;
+    struct moments m = {0};
+    const int64_t n = (int64_t)1 << 20, sum = -n * FIXED_MAX;
+    moments_add(&m, sum, (uint64_t)n);
+    for (int doublings = 0; doublings < 26; doublings++) {
+        const struct moments half = m;
+        moments_merge(&m, &half);
+    }
+    assert_int_equal(m.docs, 1 << 26);
+    assert_true(m.sum_sq == (__int128)1 << 126);
+    assert_true(m.sum == -((__int128)1 << 76));
+    assert_true(m.sum_n == -((__int128)1 << 96));
+    assert_true(m.n_sq == (__int128)1 << 66);
+    assert_true(moments_mean(&m) == -1024.0);
+    assert_true(moments_se(&m) == 0.0);
+}
+
+/* Two passes in long double over documents of mean -3 and a small spread. */
+static void the_error_is_that_of_two_passes(void **state)
+{
+    (void)state;
+    enum { DOCS = 2000 };
+    static int64_t sums[DOCS];
+    static uint64_t ns[DOCS];
+    struct moments m = {0};
+    uint64_t random = 1, n = 0;
+    long double sum = 0, square = 0;
+    for (int i = 0; i < DOCS; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        ns[i] = 1 + (random >> 40) % 5000;
+        sums[i] = -3 * FIXED_ONE * (int64_t)ns[i] + (int64_t)((random >> 20) % 4000001) - 2000000;
+        moments_add(&m, sums[i], ns[i]);
+        n += ns[i];
+        sum += (long double)sums[i];
+    }
+    const long double mean = sum / (long double)n;
+    for (int i = 0; i < DOCS; i++) {
+        const long double off = (long double)sums[i] - mean * (long double)ns[i];
+        square += off * off;
+    }
+    const double se = (double)(sqrtl(square) / (long double)n / (long double)FIXED_ONE);
+    assert_true(fabs(moments_mean(&m) - (double)(mean / (long double)FIXED_ONE)) < 1e-15);
+    assert_true(se > 0 && fabs(moments_se(&m) / se - 1) < 1e-9);
+}
+
+static void sums_of_a_damaged_file_wrap(void **state)
+{
+    (void)state;
+    const __int128 most = (__int128)(~(unsigned __int128)0 >> 1);
+    assert_true(fixed_sum(most, 1) == -most - 1);
+    assert_true(fixed_sum(-most - 1, -1) == most);
+    assert_true(fixed_sum(-5, 3) == -2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_are_rounded_once_and_bounded),
+        cmocka_unit_test(rounding_keeps_order),
+        cmocka_unit_test(moments_are_the_sums_they_say),
+        cmocka_unit_test(merging_is_adding),
+        cmocka_unit_test(nothing_has_no_mean),
+        cmocka_unit_test(one_document_has_no_error),
+        cmocka_unit_test(the_largest_documents_do_not_overflow),
+        cmocka_unit_test(the_error_is_that_of_two_passes),
+        cmocka_unit_test(sums_of_a_damaged_file_wrap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
