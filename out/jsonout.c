@@ -124,6 +124,12 @@ void jsonout_string(struct jsonout *j, const char *text)
     jsonout_text(j, text, strlen(text));
 }
 
+void jsonout_raw(struct jsonout *j, const char *json)
+{
+    separate(j);
+    fputs(json, j->to);
+}
+
 void jsonout_u32s(struct jsonout *j, const uint32_t *values, size_t n)
 {
     jsonout_begin(j, '[');

@@ -40,6 +40,9 @@ void jsonout_double(struct jsonout *j, double value);
 void jsonout_text(struct jsonout *j, const char *text, size_t len);
 void jsonout_string(struct jsonout *j, const char *text);
 
+/* A value that is JSON already, on one line. */
+void jsonout_raw(struct jsonout *j, const char *json);
+
 /* Whole arrays. */
 void jsonout_u32s(struct jsonout *j, const uint32_t *values, size_t n);
 void jsonout_floats(struct jsonout *j, const float *values, size_t n);

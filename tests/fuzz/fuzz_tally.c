@@ -1,0 +1,90 @@
+/* Property: any bytes are refused as a tally, or give one that saves to the same bytes and can be
+ * merged with others and cleared. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "out/tally.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(int holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+static const struct tally_pair pair = {.base = 0, .n_others = 1, .others = {1}};
+static const struct tally_shape shape = {
+    .n_models = 2,
+    .n_pairs = 1,
+    .n_shards = 1,
+    .d_vocab = 8,
+    .pairs = &pair,
+    .floor = -0.5,
+    .gap_bins_half = 5,
+    .top = 3,
+    .domains_max = 2,
+};
+
+static void expect_bytes(const struct tally *t, const void *bytes, size_t len)
+{
+    struct buf again = {0};
+    check(tally_save(t, &again, NULL) == 0);
+    check(again.len == len && memcmp(again.data, bytes, len) == 0);
+    buf_free(&again);
+}
+
+static void add_a_document(struct tally *t)
+{
+    static const uint32_t ids[3] = {0, 7, 3}, ends[3] = {1, 2, 4}, pos[3] = {1, 2, 1};
+    static const double base[3] = {-0.1, -0.5, -0.4}, other[3] = {-0.3, -0.1, -0.2};
+    static const double *const rows[2] = {base, other};
+    const struct tally_doc doc = {.number = 5,
+                                  .domain = "a",
+                                  .text = "a \xc3\xa9",
+                                  .text_len = 4,
+                                  .n = 3,
+                                  .ids = ids,
+                                  .ends = ends,
+                                  .pos = pos,
+                                  .logprob = rows};
+    check(tally_add_doc(t, &doc, NULL, NULL, NULL, NULL) == 0);
+    tally_add_reject(t, 0, 1, 3, 30, "three");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct buf empty;
+    static struct tally *t, *whole, *none;
+    if (!t) {
+        check(tally_new(&t, &shape, NULL) == 0);
+        check(tally_new(&whole, &shape, NULL) == 0);
+        check(tally_new(&none, &shape, NULL) == 0);
+        check(tally_save(none, &empty, NULL) == 0);
+    }
+    struct err err = {0};
+    if (tally_load(t, data, size, &err)) {
+        check(err.code == ERR_FORMAT && err.msg[0] != '\0');
+        check(t->n_touched == 0 && t->n_domains == 0 && t->pairs[0].hits[0].n == 0);
+        return 0;
+    }
+    expect_bytes(t, data, size);
+    check(tally_merge(whole, t, NULL) == 0);
+    expect_bytes(whole, data, size);
+    add_a_document(none);
+    check(tally_merge(whole, none, NULL) == 0);
+    check(tally_merge(whole, t, NULL) == 0);
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < whole->pairs[0].hits[side].n; i++) {
+            (void)tally_duplicates(&whole->pairs[0].hits[side], i);
+        }
+    }
+    tally_clear(t);
+    tally_clear(whole);
+    tally_clear(none);
+    expect_bytes(t, empty.data, empty.len);
+    expect_bytes(whole, empty.data, empty.len);
+    return 0;
+}
