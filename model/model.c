@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include "model/tensorfile.h"
 #include "scan/base/file.h"
 #include "scan/base/mem.h"
@@ -401,6 +403,11 @@ void model_free(struct model *m)
     free(m->dir);
     free(m->name);
     free(m);
+}
+
+uint64_t model_hash(const struct model *m)
+{
+    return XXH64(m->block, m->n_params * sizeof *m->block, 0);
 }
 
 const char *site_name(enum site site)

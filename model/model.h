@@ -61,6 +61,10 @@ int model_load(struct model **out, const char *name, const char *dir, struct err
 
 void model_free(struct model *m); // NULL is allowed
 
+/* XXH64 of all weights in f32, in the order of 'block': what tells one training run from another.
+ */
+uint64_t model_hash(const struct model *m);
+
 /*
  * A site is where a neuron's activation is read: TransformerLens' hook_pre, hook_mid (SoLU before
  * its norm) and hook_post.

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define XXH_STATIC_LINKING_ONLY // for a state on the stack
+#include <xxhash.h>
+
 #include "model/normalize.h"
 #include "model/pretokenize.h"
 #include "model/tokenizer_parts.h"
@@ -163,6 +166,40 @@ int tokenizer_same(const struct tokenizer *a, const struct tokenizer *b, struct 
                      b->bos);
     }
     return rc;
+}
+
+static void hash_number(XXH64_state_t *state, uint64_t number)
+{
+    XXH64_update(state, &number, sizeof number);
+}
+
+static void hash_added(XXH64_state_t *state, const struct added *a)
+{
+    hash_number(state, a->n);
+    for (size_t i = 0; i < a->n; i++) {
+        hash_number(state, a->items[i].id);
+        hash_number(state, a->items[i].special);
+    }
+}
+
+uint64_t tokenizer_hash(const struct tokenizer *t)
+{
+    XXH64_state_t state;
+    XXH64_reset(&state, 0);
+    for (size_t id = 0; id < t->n_vocab; id++) {
+        size_t len;
+        const char *text = tokenizer_bytes(t, (uint32_t)id, &len);
+        hash_number(&state, text ? len : UINT64_MAX);
+        if (len) {
+            XXH64_update(&state, text, len);
+        }
+    }
+    XXH64_update(&state, t->bpe.byte_ids, sizeof t->bpe.byte_ids);
+    XXH64_update(&state, t->bpe.made, t->bpe.n_ranks * sizeof *t->bpe.made);
+    hash_added(&state, &t->raw);
+    hash_added(&state, &t->normalized);
+    hash_number(&state, (uint64_t)t->nfc << 33 | (uint64_t)t->digits << 32 | t->bos);
+    return XXH64_digest(&state);
 }
 
 /* --- cutting a text -------------------------------------------------------------------------- */

@@ -8,10 +8,14 @@
 #define GAPSCOPE_SCAN_COMMANDS_H
 
 int cmd_acts(int argc, char **argv);
+int cmd_digest(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
 int cmd_model(int argc, char **argv);
 int cmd_pack(int argc, char **argv);
+int cmd_scan(int argc, char **argv);
 int cmd_score(int argc, char **argv);
 int cmd_tensors(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 
 #endif

@@ -26,8 +26,12 @@ static const struct {
     const char *what;
 } commands[] = {
     {"tokenize", cmd_tokenize, "text to token ids"},
+    {"scan", cmd_scan, "a corpus through several models: where is which one better?"},
     {"score", cmd_score, "the log-prob of every token, by one or several models"},
     {"acts", cmd_acts, "activations of neurons on every token"},
+    {"top", cmd_top, "the largest gaps of a run, with their text"},
+    {"merge", cmd_merge, "the parts of a run as one"},
+    {"digest", cmd_digest, "a hash of all results of a run"},
     {"model", cmd_model, "what a model is; checks its files"},
     {"tensors", cmd_tensors, "what a weight file holds"},
     {"pack", cmd_pack, "makes a corpus from files and folders"},

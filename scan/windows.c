@@ -33,20 +33,28 @@ struct windows {
     uint32_t *ids, *ends; // [n_ctx]
 };
 
+int input_format(const struct input_options *options, enum source_format *out, struct err *err)
+{
+    *out = SOURCE_AUTO;
+    if (!options->format) {
+        return 0;
+    }
+    if (strcmp(options->format, "jsonl") == 0) {
+        *out = SOURCE_JSONL;
+    } else if (strcmp(options->format, "text") == 0) {
+        *out = SOURCE_TEXT;
+    } else {
+        return err_set(err, ERR_USAGE, "--format %s: jsonl or text is wanted", options->format);
+    }
+    return 0;
+}
+
 int input_open(struct source **out, const char *path, const struct input_options *options,
                struct err *err)
 {
-    struct source_options o = {.format = SOURCE_AUTO, .field = options->field};
-    if (options->format) {
-        if (strcmp(options->format, "jsonl") == 0) {
-            o.format = SOURCE_JSONL;
-        } else if (strcmp(options->format, "text") == 0) {
-            o.format = SOURCE_TEXT;
-        } else {
-            return err_set(err, ERR_USAGE, "--format %s: jsonl or text is wanted", options->format);
-        }
-    }
-    return source_open(out, path, &o, err);
+    struct source_options o = {.field = options->field};
+    const int rc = input_format(options, &o.format, err);
+    return rc ? rc : source_open(out, path, &o, err);
 }
 
 static bool is_damage(enum reject_reason reason)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "corpora/source.h"
 #include "out/jsonout.h"
 #include "scan/args.h"
 #include "scan/base/err.h"
@@ -72,7 +73,8 @@ int windows_run(const char *path, const struct input_options *options, const str
 /* The keys that every line of score and acts begins with: doc, window, ids, ends. */
 void window_head(struct jsonout *j, const struct window *w);
 
-struct source;
+/* --format as source.h has it.  Errors: ERR_USAGE. */
+int input_format(const struct input_options *options, enum source_format *out, struct err *err);
 
 /* Turns the options into a source's, opens it; used by tokenize, which needs no windows. */
 int input_open(struct source **out, const char *path, const struct input_options *options,

@@ -37,6 +37,7 @@ add_test(NAME layers COMMAND ${CMAKE_COMMAND} -P ${CMAKE_SOURCE_DIR}/tests/layer
 # base
 gapscope_test(base gapscope_base)
 gapscope_test(jsonw gapscope_base)
+gapscope_test(fixed gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
 
 # corpora
@@ -46,6 +47,8 @@ gapscope_test(jsonl gapscope_corpora)
 gapscope_test(source gapscope_corpora)
 gapscope_test(idlist gapscope_corpora)
 gapscope_test(pack gapscope_corpora)
+gapscope_test(shards gapscope_corpora)
+gapscope_test(units gapscope_corpora)
 gapscope_fuzz(stream gapscope_corpora)
 gapscope_fuzz(jsonl gapscope_corpora)
 gapscope_bench(corpora gapscope_corpora)
@@ -79,8 +82,29 @@ gapscope_bench(forward gapscope_model)
 
 # out
 gapscope_test(jsonout gapscope_out)
+gapscope_bench(store gapscope_out)
+gapscope_test(run gapscope_out)
+gapscope_test(store gapscope_out)
+gapscope_test(tally gapscope_out)
+target_sources(test_tally PRIVATE tests/tally_ref.c)
+gapscope_fuzz(tally gapscope_out)
+gapscope_bench(tally gapscope_out m)
 
 # the program
 gapscope_test(cli gapscope_base m)
 target_compile_definitions(test_cli PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_cli gapscope)
+
+gapscope_test(run_commands gapscope_out)
+target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+add_dependencies(test_run_commands gapscope)
+
+# gapscope scan: its results against a slow reference, and that they do not depend on how it ran
+foreach(name scan scan_runs)
+  gapscope_test(${name} gapscope_base PkgConfig::SQLITE3 PkgConfig::ZSTD)
+  target_sources(test_${name} PRIVATE tests/scan_kit.c)
+  target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+  add_dependencies(test_${name} gapscope)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 3000)
+endforeach()
+target_sources(test_scan PRIVATE tests/scan_ref.c)

@@ -1,0 +1,230 @@
+#include "scan/commands.h"
+
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "out/store.h"
+#include "scan/args.h"
+#include "scan/base/file.h"
+#include "scan/base/mem.h"
+
+struct options {
+    const char *output;
+    bool force;
+};
+
+/* The parts read so far. */
+struct merged {
+    struct run run;
+    struct tally_shape shape;
+    struct tally *tally; // NULL: none yet
+    char **meta;         // [2 * n_meta] key, value
+    size_t n_meta, meta_cap;
+};
+
+static void merged_free(struct merged *m)
+{
+    tally_free(m->tally);
+    run_free(&m->run);
+    for (size_t i = 0; i < 2 * m->n_meta; i++) {
+        free(m->meta[i]);
+    }
+    free(m->meta);
+}
+
+/* A value that the parts agree on stays; of different ones all are kept. */
+static int add_meta(struct merged *m, const char *key, const char *value, struct err *err)
+{
+    for (size_t i = 0; i < m->n_meta; i++) {
+        char **old = &m->meta[2 * i + 1];
+        if (strcmp(m->meta[2 * i], key) != 0) {
+            continue;
+        }
+        if (strstr(*old, value)) {
+            return 0;
+        }
+        struct buf both = {0};
+        int rc = buf_printf(&both, err, "%s; %s", *old, value);
+        if (!rc && (rc = buf_append(&both, "", 1, err)) == 0) {
+            free(*old);
+            *old = both.data;
+            return 0;
+        }
+        buf_free(&both);
+        return rc;
+    }
+    // The NULL that ends the list has its place, too.
+    int rc = mem_reserve(&m->meta, &m->meta_cap, 2 * m->n_meta + 3, sizeof *m->meta, "meta", err);
+    if (rc) {
+        return rc;
+    }
+    char *k = strdup(key), *v = strdup(value);
+    if (!k || !v) {
+        free(k);
+        free(v);
+        return err_nomem(err, "meta");
+    }
+    m->meta[2 * m->n_meta] = k;
+    m->meta[2 * m->n_meta + 1] = v;
+    m->meta[2 * ++m->n_meta] = NULL;
+    return 0;
+}
+
+static int add_all_meta(struct merged *m, struct store *s, const char *path, struct err *err)
+{
+    sqlite3 *db = store_sqlite(s);
+    sqlite3_stmt *stmt = NULL;
+    int rc = 0, step = SQLITE_DONE;
+    // The store has its own opinion on when the whole was finished.
+    if (sqlite3_prepare_v2(db, "SELECT key, value FROM meta WHERE key <> 'finished' ORDER BY key",
+                           -1, &stmt, NULL) != SQLITE_OK) {
+        return err_set(err, ERR_FORMAT, "%s: %s", path, sqlite3_errmsg(db));
+    }
+    while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *key = (const char *)sqlite3_column_text(stmt, 0);
+        const char *value = (const char *)sqlite3_column_text(stmt, 1);
+        rc = add_meta(m, key ? key : "", value ? value : "", err);
+    }
+    if (!rc && step != SQLITE_DONE) {
+        rc = err_set(err, ERR_FORMAT, "%s: %s", path, sqlite3_errmsg(db));
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* Reads the part 'path' and adds it; 'first' is the part that the others are compared with. */
+static int add_part(struct merged *m, const char *path, const char *first, struct err *err)
+{
+    struct store *s = NULL;
+    struct run run = {0};
+    struct tally_shape shape; // of this part; the first one's stays as long as the tally
+    struct tally *tally = NULL;
+    int rc = store_open_read(&s, path, err);
+    if (!rc) {
+        rc = store_load(s, &run, m->tally ? &shape : &m->shape, &tally, err);
+    }
+    if (!rc) {
+        rc = add_all_meta(m, s, path, err);
+    }
+    store_close(s); // now: whoever writes this part may go on
+    if (rc) {
+        goto out;
+    }
+    if (!m->tally) {
+        m->run = run;
+        m->tally = tally;
+        run = (struct run){0};
+        tally = NULL;
+        goto out;
+    }
+    rc = run_merge(&m->run, &run, err);
+    if (rc) {
+        err_prefix(err, "%s cannot be merged with %s", path, first);
+        goto out;
+    }
+    rc = tally_merge(m->tally, tally, err);
+out:
+    tally_free(tally);
+    run_free(&run);
+    return rc;
+}
+
+static int check_output(const struct options *o, const struct arg_list *parts, struct err *err)
+{
+    struct stat out, part;
+    if (!o->output || strcmp(o->output, "-") == 0) {
+        return err_set(err, ERR_USAGE, "merge needs -o run.db, a file");
+    }
+    if (stat(o->output, &out) != 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < parts->n; i++) {
+        if (stat(parts->items[i], &part) == 0 && part.st_dev == out.st_dev &&
+            part.st_ino == out.st_ino) {
+            return err_set(err, ERR_USAGE, "%s is a part itself: name another file with -o",
+                           o->output);
+        }
+    }
+    if (!S_ISREG(out.st_mode)) {
+        return err_set(err, ERR_USAGE, "%s: is not a regular file", o->output);
+    }
+    if (out.st_size > 0 && !o->force) {
+        return err_set(err, ERR_USAGE, "%s: is there already; --force replaces it", o->output);
+    }
+    return 0;
+}
+
+/* Under a temporary name until it is whole. */
+static int write_merged(const struct merged *m, const char *path, struct err *err)
+{
+    struct outfile out = {0};
+    struct store *s = NULL;
+    bool exists;
+    int rc = outfile_open(&out, path, err);
+    if (!rc) {
+        rc = store_open(&s, out.tmp_path, &exists, err);
+    }
+    if (!rc) {
+        rc = store_checkpoint(s, &m->run, m->tally, true, (const char *const *)m->meta, err);
+    }
+    store_close(s);
+    if (!rc) {
+        rc = outfile_commit(&out, err);
+    }
+    outfile_discard(&out);
+    return rc;
+}
+
+static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
+{
+    (void)status;
+    const struct options *o = options;
+    struct merged m = {0};
+    int rc = check_output(o, operands, err);
+    for (size_t i = 0; i < operands->n && !rc; i++) {
+        rc = add_part(&m, operands->items[i], operands->items[0], err);
+    }
+    if (!rc) {
+        rc = write_merged(&m, o->output, err);
+    }
+    if (!rc) {
+        const uint64_t done = run_count_done(&m.run);
+        fprintf(stderr, "gapscope: %s: %zu part%s, %" PRIu64, o->output, operands->n,
+                operands->n == 1 ? "" : "s", done);
+        if (run_is_finished(&m.run)) {
+            fprintf(stderr, " units: the whole run\n");
+        } else if (m.run.n_units > 0) {
+            fprintf(stderr, " of %" PRIu64 " units: not the whole run yet\n", m.run.n_units);
+        } else {
+            fprintf(stderr, " units; no part has seen the corpus' end yet\n");
+        }
+    }
+    merged_free(&m);
+    return rc;
+}
+
+int cmd_merge(int argc, char **argv)
+{
+    struct options o = {0};
+    const struct arg args[] = {
+        {"output", 'o', ARG_STRING, &o.output, "run.db", "the merged run, a new file"},
+        {"force", 0, ARG_FLAG, &o.force, NULL, "replace run.db if it is there"},
+        {0}};
+    const struct command command = {
+        .name = "merge",
+        .usage = "-o run.db part.db...",
+        .summary = "Merges the parts of a run (gapscope scan --part I/N), in any order and\n"
+                   "grouping: all together are exactly the undivided run.  Parts of different\n"
+                   "models, corpora or settings are refused, and parts that overlap.",
+        .args = args,
+        .n_min = 1,
+        .n_max = (size_t)-1,
+        .run = run,
+        .options = &o,
+    };
+    return command_main(&command, argc, argv);
+}

@@ -1,0 +1,610 @@
+#include "scan/commands.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "corpora/reject.h"
+#include "corpora/shards.h"
+#include "out/run.h"
+#include "out/store.h"
+#include "scan/args.h"
+#include "scan/base/mem.h"
+#include "scan/lineup.h"
+#include "scan/pairs.h"
+#include "scan/pipeline.h"
+#include "scan/progress.h"
+#include "scan/windows.h"
+#include "scan/worker.h"
+
+struct options {
+    struct arg_list models, pairs;
+    struct input_options input;
+    const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision;
+    size_t threads, top, max_tokens;
+    bool force, dry_run;
+};
+
+/* Everything of a scan that must be ended. */
+struct scan {
+    struct lineup lineup;
+    struct shards shards;
+    struct run run;
+    struct tally_shape shape;
+    struct tally *tally;
+    struct store *store;
+    bool resumed;
+};
+
+// --- signals
+// -------------------------------------------------------------------------------------------
+
+static struct pipeline_signals signals;
+
+static void on_stop(int number)
+{
+    int none = 0;
+    if (!atomic_compare_exchange_strong(&signals.stop, &none, number)) {
+        _exit(128 + number); // the second time: at once; what is checkpointed stays
+    }
+}
+
+static void on_status(int number)
+{
+    (void)number;
+    atomic_store(&signals.status, 1);
+}
+
+static void catch_signals(void)
+{
+    const struct {
+        int number;
+        void (*handler)(int);
+    } wanted[] = {{SIGINT, on_stop}, {SIGTERM, on_stop}, {SIGUSR1, on_status}};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        struct sigaction action = {.sa_handler = wanted[i].handler, .sa_flags = SA_RESTART};
+        sigaction(wanted[i].number, &action, NULL);
+    }
+}
+
+// --- options
+// -------------------------------------------------------------------------------------------
+
+/* A number from 'least' to 'most'. */
+static int read_number(const char *name, const char *text, double least, double most, double *out,
+                       struct err *err)
+{
+    if (!text) {
+        return 0;
+    }
+    char *end;
+    const double value = strtod(text, &end);
+    if (end == text || *end || !(value >= least && value <= most)) {
+        return err_set(err, ERR_USAGE, "--%s %s: a number from %g to %g is wanted", name, text,
+                       least, most);
+    }
+    *out = value;
+    return 0;
+}
+
+/* "I/N" */
+static int read_part(const char *text, size_t *part, size_t *n_parts, struct err *err)
+{
+    *part = 0;
+    *n_parts = 1;
+    int end = 0;
+    if (text && (sscanf(text, "%9zu/%9zu%n", part, n_parts, &end) != 2 || text[end] ||
+                 *n_parts == 0 || *part >= *n_parts || strpbrk(text, "+- "))) {
+        return err_set(err, ERR_USAGE, "--part %s: I/N is wanted, I from 0 to N - 1", text);
+    }
+    return 0;
+}
+
+static int check_words(const struct options *o, struct err *err)
+{
+    if (!o->output) {
+        return err_set(err, ERR_USAGE, "-o run.db is missing");
+    }
+    if (o->packing && strcmp(o->packing, "docs") != 0) {
+        return err_set(err, ERR_USAGE, "--packing %s: only docs is there so far", o->packing);
+    }
+    if (o->precision && strcmp(o->precision, "exact") != 0) {
+        return err_set(err, ERR_USAGE, "--precision %s: only exact (f32) is there so far",
+                       o->precision);
+    }
+    if (o->part && o->max_tokens) {
+        return err_set(err, ERR_USAGE, "--max-tokens does not go with --part");
+    }
+    if (o->threads > 1024) {
+        return err_set(err, ERR_USAGE, "--threads %zu: at most 1024", o->threads);
+    }
+    return 0;
+}
+
+// --- the run
+// -------------------------------------------------------------------------------------------
+
+static char *copy(const char *text)
+{
+    return strdup(text ? text : "");
+}
+
+static int describe_models(struct run *run, const struct lineup *l, struct err *err)
+{
+    run->models = mem_zero(l->n, sizeof *run->models);
+    if (!run->models) {
+        return err_nomem(err, "the run");
+    }
+    for (size_t i = 0; i < l->n; i++) {
+        const struct model *m = l->models[i];
+        const struct config *c = &m->config;
+        run->models[i] = (struct run_model){
+            .name = copy(m->name),
+            .path = copy(m->dir),
+            .act_fn = copy(c->attn_only ? "none" : act_fn_name(c->act_fn)),
+            .n_layers = c->n_layers,
+            .d_model = c->d_model,
+            .n_heads = c->n_heads,
+            .d_mlp = c->d_mlp,
+            .d_vocab = c->d_vocab,
+            .n_ctx = c->n_ctx,
+            .weights_hash = model_hash(m),
+        };
+        run->n_models++;
+        if (!run->models[i].name || !run->models[i].path || !run->models[i].act_fn) {
+            return err_nomem(err, "the run");
+        }
+    }
+    return 0;
+}
+
+static int describe_shards(struct run *run, const struct shards *s, struct err *err)
+{
+    run->shards = mem_zero(s->n, sizeof *run->shards);
+    if (!run->shards) {
+        return err_nomem(err, "the run");
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        run->shards[i] = (struct run_shard){.name = copy(s->items[i].name),
+                                            .path = copy(s->items[i].path),
+                                            .bytes = s->items[i].bytes,
+                                            .hash = s->items[i].hash};
+        run->n_shards++;
+        if (!run->shards[i].name || !run->shards[i].path) {
+            return err_nomem(err, "the run");
+        }
+    }
+    return 0;
+}
+
+/* All that changes results and is not a field of the run, as JSON. */
+static int describe_settings(struct run *run, const struct options *o, const struct lineup *l,
+                             struct err *err)
+{
+    char *text = NULL;
+    size_t len = 0;
+    struct jsonout j = {.to = open_memstream(&text, &len)};
+    if (!j.to) {
+        return err_nomem(err, "the run");
+    }
+    const struct {
+        const char *key, *value;
+    } words[] = {
+        {"format", o->input.format}, {"field", o->input.field}, {"domain", o->domain},
+        {"packing", "docs"},         {"precision", "exact"},
+    };
+    jsonout_begin(&j, '{');
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        jsonout_key(&j, words[i].key);
+        jsonout_string(&j, words[i].value ? words[i].value : "");
+    }
+    jsonout_key(&j, "ids");
+    jsonout_u64(&j, o->input.ids);
+    jsonout_key(&j, "special");
+    jsonout_u64(&j, o->input.special);
+    jsonout_key(&j, "max_tokens");
+    jsonout_u64(&j, o->max_tokens);
+    jsonout_key(&j, "n_ctx");
+    jsonout_u64(&j, l->n_ctx);
+    jsonout_key(&j, "tokenizer");
+    jsonout_u64(&j, l->tokenizer ? tokenizer_hash(l->tokenizer) : 0);
+    jsonout_end(&j, '}');
+    if (fclose(j.to) != 0) {
+        free(text);
+        return err_nomem(err, "the run");
+    }
+    text[len - 1] = '\0'; // the line's end
+    run->settings = text;
+    return 0;
+}
+
+/* The names that the tables show. */
+static int describe_names(struct run *run, const struct lineup *l, struct err *err)
+{
+    run->reasons = mem_zero(REJECT_N, sizeof *run->reasons);
+    if (!run->reasons) {
+        return err_nomem(err, "the run");
+    }
+    for (; run->n_reasons < REJECT_N; run->n_reasons++) {
+        char *name = copy(reject_name((enum reject_reason)run->n_reasons));
+        run->reasons[run->n_reasons] = name;
+        if (!name) {
+            return err_nomem(err, "the run");
+        }
+    }
+    int rc = 0;
+    const size_t n = l->tokenizer ? tokenizer_n_vocab(l->tokenizer) : 0;
+    for (size_t id = 0; id < n && !rc; id++) {
+        size_t len;
+        const char *text = tokenizer_bytes(l->tokenizer, (uint32_t)id, &len);
+        rc = run_add_token(run, text ? text : "", len, err);
+    }
+    return rc;
+}
+
+static int describe(struct scan *s, const struct options *o, struct err *err)
+{
+    struct run *run = &s->run;
+    run->floor = -6;
+    run->top = o->top;
+    int rc = read_number("floor", o->floor, -1000, -0.1, &run->floor, err);
+    rc = rc ? rc : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, &s->lineup, err);
+    rc = rc ? rc : describe_models(run, &s->lineup, err);
+    rc = rc ? rc : describe_shards(run, &s->shards, err);
+    rc = rc ? rc : describe_names(run, &s->lineup, err);
+    return rc ? rc : describe_settings(run, o, &s->lineup, err);
+}
+
+/* Takes over what the file holds of this run; another's is refused, or forgotten with --force. */
+static int resume(struct scan *s, const struct options *o, struct err *err)
+{
+    if (o->force) {
+        return store_clear(s->store, err);
+    }
+    struct run old = {0};
+    struct tally_shape shape;
+    struct tally *tally = NULL;
+    int rc = store_load(s->store, &old, &shape, &tally, err);
+    if (rc) {
+        return rc;
+    }
+    struct err why = {0};
+    if (run_same(&old, &s->run, &why)) {
+        rc = err_set(err, ERR_MISMATCH,
+                     "%s holds another run (%s); name another file, or --force to start anew",
+                     o->output, why.msg);
+        tally_free(tally);
+        run_free(&old);
+        return rc;
+    }
+    run_free(&s->run);
+    s->run = old;
+    s->tally = tally;
+    s->resumed = true;
+    return 0;
+}
+
+static int open_run(struct scan *s, const struct options *o, struct err *err)
+{
+    bool exists = false;
+    int rc = store_open(&s->store, o->output, &exists, err);
+    if (!rc && exists) {
+        rc = resume(s, o, err);
+    }
+    if (rc) {
+        return rc;
+    }
+    s->shape = run_shape(&s->run);
+    if (s->tally) {
+        s->tally->shape = &s->shape;
+        return 0;
+    }
+    return tally_new(&s->tally, &s->shape, err);
+}
+
+/* Is every unit of this part done? */
+static bool nothing_left(const struct run *run, size_t part, size_t n_parts)
+{
+    if (run->n_units == 0) {
+        return false;
+    }
+    for (uint64_t i = part; i < run->n_units; i += n_parts) {
+        if (!run_is_done(run, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// --- what people read
+// ------------------------------------------------------------------------------------
+
+static uint64_t count_tokens(const struct tally *t)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < t->shape->n_shards; i++) {
+        n += t->shards[i].tokens;
+    }
+    return n;
+}
+
+static void print_rejects(const struct scan *s)
+{
+    for (size_t i = 0; i < s->run.n_shards; i++) {
+        for (unsigned reason = 0; reason < REJECT_N; reason++) {
+            const struct tally_reject *r = &s->tally->shards[i].rejects[reason];
+            if (r->n) {
+                fprintf(stderr, "  %s: %" PRIu64 " x %s, first in line %" PRIu64 ": %s\n",
+                        s->run.shards[i].name, r->n, reject_name((enum reject_reason)reason),
+                        r->places[0].line, r->places[0].why);
+            }
+        }
+    }
+}
+
+static void print_summary(const struct scan *s, const char *output, const struct pipeline_result *r)
+{
+    const struct tally *t = s->tally;
+    char took[32];
+    progress_time(took, r->seconds);
+    fprintf(stderr,
+            "%" PRIu64 " tokens in %" PRIu64 " units, %" PRIu64
+            " of them now, in %s (%.0f a second)\n",
+            count_tokens(t), run_count_done(&s->run), r->tokens, took,
+            r->seconds > 0 ? (double)r->tokens / r->seconds : 0);
+    for (size_t m = 0; m < s->run.n_models; m++) {
+        const struct moments *l = &t->models[m].logprob;
+        if (l->n) {
+            fprintf(stderr, "  %-24s loss %.4f +- %.4f nats a token\n", s->run.models[m].name,
+                    -moments_mean(l), moments_se(l));
+        }
+    }
+    for (size_t i = 0; i < s->run.n_pairs; i++) {
+        const struct moments *g = &t->pairs[i].gap;
+        char *name = pair_name(&s->run.pairs[i], &s->lineup);
+        if (g->n && name) {
+            fprintf(
+                stderr,
+                "  %-24s mean gap %+.4f +- %.4f nats; the other is better on %.1f %% of tokens\n",
+                name, moments_mean(g), moments_se(g),
+                100 * (double)t->pairs[i].other_better / (double)g->n);
+        }
+        free(name);
+    }
+    print_rejects(s);
+    if (s->run.n_pairs) {
+        fprintf(stderr, "look: gapscope top %s\n", output);
+    }
+}
+
+// --- the command
+// -------------------------------------------------------------------------------------------
+
+static int dry_run(const struct scan *s, const struct pipeline_options *p, const struct options *o,
+                   struct err *err)
+{
+    struct units *units = NULL;
+    struct unit unit = {0};
+    struct worker *w = NULL;
+    struct tally *t = NULL;
+    bool stopped;
+    int rc = units_open(&units, p->shards, &p->units, err);
+    rc = rc ? rc : units_next(units, &unit, err);
+    rc = rc ? rc : worker_new(&w, p->lineup, &s->shape, p->special, &signals.stop, err);
+    rc = rc ? rc : tally_new(&t, &s->shape, err);
+    if (rc) {
+        goto out;
+    }
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < s->shards.n; i++) {
+        bytes += s->shards.items[i].bytes;
+    }
+    printf("%zu shard%s, %.1f MB; %zu model%s, %zu pair%s; %zu thread%s; to %s\n", s->shards.n,
+           s->shards.n == 1 ? "" : "s", (double)bytes * 1e-6, s->lineup.n,
+           s->lineup.n == 1 ? "" : "s", s->run.n_pairs, s->run.n_pairs == 1 ? "" : "s",
+           p->n_threads, p->n_threads == 1 ? "" : "s", o->output);
+    if (unit.number == UNIT_END) {
+        printf("the corpus holds no document\n");
+        goto out;
+    }
+    const uint64_t raw = units_tell_raw(units);
+    const clock_t begin = clock();
+    rc = worker_run(w, &unit, t, NULL, &stopped, err);
+    const double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+    if (!rc) {
+        char all[32];
+        progress_time(all,
+                      seconds * (double)bytes / (double)(raw ? raw : 1) / (double)p->n_threads);
+        printf("first unit: %" PRIu64 " documents, %" PRIu64
+               " tokens, %.1f s on one thread; all in "
+               "about %s\n",
+               t->shards[unit.shard].docs, count_tokens(t), seconds, all);
+    }
+out:
+    units_close(units);
+    unit_free(&unit);
+    worker_free(w);
+    tally_free(t);
+    return rc;
+}
+
+static int scan(struct scan *s, const struct options *o, const struct pipeline_options *p,
+                int *status, struct err *err)
+{
+    if (s->resumed && nothing_left(&s->run, p->part, p->n_parts)) {
+        fprintf(stderr,
+                "gapscope scan: %s: nothing is left to do: all %" PRIu64 " units of %s are in\n",
+                o->output,
+                p->n_parts > 1 ? (s->run.n_units + p->n_parts - 1 - p->part) / p->n_parts
+                               : s->run.n_units,
+                p->n_parts > 1 ? "this part" : "the corpus");
+        return 0;
+    }
+    if (s->resumed) {
+        fprintf(stderr,
+                "gapscope scan: %s: going on from %" PRIu64 " units done, %" PRIu64 " tokens\n",
+                o->output, run_count_done(&s->run), count_tokens(s->tally));
+    }
+    struct pipeline_result result = {0};
+    const int rc = pipeline_run(p, &s->run, &s->shape, s->tally, s->store, &result, err);
+    const int stopped = atomic_load(&signals.stop);
+    if (rc) {
+        return err_set(err, err->code,
+                       "%s; what was done is in %s: the same command goes on from there", err->msg,
+                       o->output);
+    }
+    print_summary(s, o->output, &result);
+    if (stopped) {
+        fprintf(stderr, "stopped: run the same command again, and it goes on from here\n");
+        *status = 128 + stopped;
+    } else if (o->input.strict) {
+        for (size_t i = 0; i < s->run.n_shards; i++) {
+            *status = *status || s->tally->shards[i].skipped > 0;
+        }
+    }
+    return 0;
+}
+
+/* The options as they were given, for 'meta'. */
+static int describe_command(struct buf *out, const struct options *o,
+                            const struct arg_list *operands, struct err *err)
+{
+    int rc = buf_printf(out, err, "gapscope scan");
+    for (size_t i = 0; i < o->models.n && !rc; i++) {
+        rc = buf_printf(out, err, " --model %s", o->models.items[i]);
+    }
+    for (size_t i = 0; i < o->pairs.n && !rc; i++) {
+        rc = buf_printf(out, err, " --pair %s", o->pairs.items[i]);
+    }
+    const struct {
+        const char *name, *value;
+    } words[] = {{"tokenizer", o->tokenizer}, {"field", o->input.field},
+                 {"format", o->input.format}, {"domain", o->domain},
+                 {"floor", o->floor},         {"part", o->part}};
+    for (size_t i = 0; i < sizeof words / sizeof *words && !rc; i++) {
+        rc = words[i].value ? buf_printf(out, err, " --%s %s", words[i].name, words[i].value) : 0;
+    }
+    if (!rc) {
+        rc = buf_printf(out, err, "%s%s --top %zu", o->input.ids ? " --ids" : "",
+                        o->input.special ? " --special" : "", o->top);
+    }
+    if (!rc && o->max_tokens) {
+        rc = buf_printf(out, err, " --max-tokens %zu", o->max_tokens);
+    }
+    rc = rc ? rc : buf_printf(out, err, " -o %s", o->output);
+    for (size_t i = 0; i < operands->n && !rc; i++) {
+        rc = buf_printf(out, err, " %s", operands->items[i]);
+    }
+    return rc;
+}
+
+static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
+{
+    struct options *o = options;
+    struct scan s = {0};
+    struct buf command = {0};
+    char started[32], threads[24];
+    struct pipeline_options p = {.signals = &signals, .max_tokens = o->max_tokens};
+    p.checkpoint_seconds = 60;
+    p.n_threads = o->threads;
+    if (p.n_threads == 0) {
+        const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        p.n_threads = cores > 0 ? (size_t)cores : 1;
+    }
+    int rc = check_words(o, err);
+    rc = rc ? rc : read_part(o->part, &p.part, &p.n_parts, err);
+    rc = rc ? rc : read_number("checkpoint", o->checkpoint, 0, 1e6, &p.checkpoint_seconds, err);
+    rc = rc ? rc : input_format(&o->input, &p.units.source.format, err);
+    rc = rc ? rc : lineup_load(&s.lineup, &o->models, o->tokenizer, !o->input.ids, err);
+    rc = rc ? rc : shards_open(&s.shards, operands->items, operands->n, err);
+    rc = rc ? rc : describe(&s, o, err);
+    if (rc) {
+        goto out;
+    }
+    p.lineup = &s.lineup;
+    p.shards = &s.shards;
+    p.special = o->input.special;
+    p.units.source.field = o->input.field;
+    p.units.source.domain = o->domain;
+    p.units.ids = o->input.ids;
+    p.units.n_ctx = s.lineup.n_ctx;
+    p.units.d_vocab = s.lineup.d_vocab;
+    catch_signals();
+    if (o->dry_run) {
+        s.shape = run_shape(&s.run);
+        rc = dry_run(&s, &p, o, err);
+        goto out;
+    }
+    const time_t now = time(NULL);
+    strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+    snprintf(threads, sizeof threads, "%zu", p.n_threads);
+    rc = describe_command(&command, o, operands, err);
+    const char *const meta[] = {"version", GAPSCOPE_VERSION, "command", command.data,
+                                "started", started,          "threads", threads,
+                                "kernels", "plain C, f32",   NULL};
+    p.meta = meta;
+    rc = rc ? rc : open_run(&s, o, err);
+    rc = rc ? rc : scan(&s, o, &p, status, err);
+out:
+    buf_free(&command);
+    store_close(s.store);
+    tally_free(s.tally);
+    run_free(&s.run);
+    shards_free(&s.shards);
+    lineup_free(&s.lineup);
+    return rc;
+}
+
+int cmd_scan(int argc, char **argv)
+{
+    struct options o = {.top = 1000};
+    const struct arg args[] = {
+        {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
+         "a folder, an alias (gelu-1l) or a repository; give\nseveral to compare them"},
+        {"pair", 0, ARG_LIST, &o.pairs, "A:B[+C]",
+         "the gap of B (the least of B's and C's) over A; else the\nfirst model is the base of "
+         "every other"},
+        {"output", 'o', ARG_STRING, &o.output, "run.db",
+         "results; an unfinished one of this run is gone on with"},
+        {"threads", 0, ARG_SIZE, &o.threads, "N", "workers; else one a core"},
+        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
+        IDS_ARG(&o.input),
+        INPUT_ARGS(&o.input),
+        SPECIAL_ARG(&o.input),
+        {"domain", 0, ARG_STRING, &o.domain, "a.b",
+         "the field of a record that names its domain; else\nmeta.pile_set_name, meta.set or "
+         "source"},
+        {"floor", 0, ARG_STRING, &o.floor, "X", "log-probs below it count as it; -6 if not given"},
+        {"top", 0, ARG_SIZE, &o.top, "N", "hits kept a pair and side; 1000 if not given"},
+        {"packing", 0, ARG_STRING, &o.packing, "P", "docs: a window holds one document's tokens"},
+        {"precision", 0, ARG_STRING, &o.precision, "P", "exact: f32 throughout"},
+        {"max-tokens", 0, ARG_SIZE, &o.max_tokens, "N", "stop after the unit that reaches N"},
+        {"part", 0, ARG_STRING, &o.part, "I/N",
+         "do units I, I + N, ...; gapscope merge joins parts"},
+        {"checkpoint", 0, ARG_STRING, &o.checkpoint, "SECONDS",
+         "between two; 60 if not given, 0: after every unit"},
+        {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in a run.db of another run"},
+        {"dry-run", 0, ARG_FLAG, &o.dry_run, NULL,
+         "say what would be done and how long it would take"},
+        {0}};
+    const struct command command = {
+        .name = "scan",
+        .usage = "--model M [--model M]... [options] -o run.db CORPUS...",
+        .summary =
+            "Streams a corpus (.jsonl.zst, .json.gz, text, ...) through all models and keeps "
+            "where\n"
+            "one predicts better than another: run.db is a SQLite file.  It can be stopped or\n"
+            "killed at any moment; the same command goes on from the last checkpoint.",
+        .args = args,
+        .n_min = 1,
+        .n_max = (size_t)-1,
+        .run = run,
+        .options = &o,
+    };
+    return command_main(&command, argc, argv);
+}

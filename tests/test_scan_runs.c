@@ -1,0 +1,554 @@
+/*
+ * However `gapscope scan` is run - on how many threads, in parts, killed and started again - the
+ * content of run.db is the same.
+ *
+ * GAPSCOPE_KILLS=200 build/release/test_scan_runs    kills more often than the 8 times of a test
+ */
+#include "tests/golden.h"
+#include "tests/scan_kit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "scan/base/file.h"
+
+#define OPTIONS KIT_MODELS KIT_PAIRS "--top 5 --checkpoint 0 "
+#define SCAN "gapscope scan" OPTIONS
+#define SHORT " $T/s1.jsonl $T/s2.jsonl.zst $T/s3.txt $T/s4.jsonl $T/s5.jsonl "
+#define LONG " $T/long/*.jsonl "
+#define N_LONG 20 // shards
+
+// --- corpora
+// ---------------------------------------------------------------------------------------------
+
+#define SET(name) ",\"meta\":{\"set\":\"" name "\"}"
+#define ADD(s, domain, members, text) kit_add(s, domain, members, text, sizeof(text) - 1)
+
+static void write_and_free(struct kit_shard *s)
+{
+    kit_write(s);
+    kit_shard_free(s);
+}
+
+/* Five shards of a unit each, with hits in common, so that folding crosses units. */
+static void make_short(void)
+{
+    static const char common[] = "Permission is hereby granted, free of charge, to any person";
+    struct kit_shard s1 = {.name = "s1.jsonl"}, s2 = {.name = "s2.jsonl.zst"},
+                     s3 = {.name = "s3.txt"}, s4 = {.name = "s4.jsonl"}, s5 = {.name = "s5.jsonl"};
+    ADD(&s1, "a", SET("a"), common);
+    ADD(&s1, "b", SET("b"), "for (size_t i = 0; i < n; i++) {\n    sum += values[i];\n}\n");
+    ADD(&s1, "", "", "");
+    ADD(&s2, "b", SET("b"), common);
+    ADD(&s2, "c", SET("c"), "import numpy as np\nx = np.zeros((3, 4))\n");
+    kit_add_text(&s3, common, sizeof common - 1, common, sizeof common - 1);
+    kit_add_bad(&s4, KIT_BAD_JSON, "{\"text\":");
+    ADD(&s4, "a", SET("a"), "na\xc3\xafve caf\xc3\xa9 \xe4\xbd\xa0\xe5\xa5\xbd, the same again");
+    kit_add_bad(&s4, KIT_NO_TEXT_FIELD, "{\"meta\":{}}");
+    ADD(&s4, "", "", "the same again, and once more the same again");
+    ADD(&s5, "a", SET("a"), common);
+    ADD(&s5, "d", SET("d"), "Copyright (C) 1989, 1991 Free Software Foundation, Inc.");
+    write_and_free(&s1);
+    write_and_free(&s2);
+    write_and_free(&s3);
+    write_and_free(&s4);
+    write_and_free(&s5);
+}
+
+/* Units enough for a signal to come between them. */
+static void make_long(void)
+{
+    struct buf text = {0};
+    assert_int_equal(file_read("tests/test_torchfile.c", (size_t)1 << 20, &text, NULL), 0);
+    const size_t size = KIT_SLOW ? 100 : 1400;
+    assert_true(text.len >= N_LONG * size);
+    for (size_t i = 0; i < N_LONG; i++) {
+        struct kit_shard s = {0};
+        snprintf(s.name, sizeof s.name, "long/%02zu.jsonl", i);
+        kit_add(&s, "", "", text.data + i * size, size);
+        write_and_free(&s);
+    }
+    buf_free(&text);
+}
+
+static int make_corpora(void **state)
+{
+    if (kit_make_folder(state)) {
+        return -1;
+    }
+    kit_expect(0, NULL, "mkdir $T/long $T/copy $T/good $T/mixed");
+    make_short();
+    make_long();
+    return 0;
+}
+
+// --- comparing
+// -------------------------------------------------------------------------------------------
+
+static void assert_same_digest(const char *name, const char *wanted)
+{
+    char a[33], b[33];
+    kit_digest(a, name);
+    kit_digest(b, wanted);
+    if (strcmp(a, b) != 0) {
+        fail_msg("the digest of %s is %s, that of %s %s", name, a, wanted, b);
+    }
+}
+
+/* short.db: the short corpus in one go.  Every test that compares with it calls this first. */
+static void need_short(void)
+{
+    if (!file_is_regular(kit_path("short.db"))) {
+        kit_expect(0, NULL, SCAN "--threads 2 -o $T/short.db" SHORT);
+    }
+}
+
+/* long.db: the same of the long corpus; returns how long it took. */
+static double need_long(void)
+{
+    static double seconds;
+    if (!file_is_regular(kit_path("long.db"))) {
+        struct timespec from, to;
+        clock_gettime(CLOCK_MONOTONIC, &from);
+        kit_expect(0, NULL, SCAN "--threads 2 -o $T/long.db" LONG);
+        clock_gettime(CLOCK_MONOTONIC, &to);
+        seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+    }
+    return seconds;
+}
+
+// --- one call
+// --------------------------------------------------------------------------------------------
+
+/* A digest that never changes would pass all tests below. */
+static void other_content_has_another_digest(void **state)
+{
+    (void)state;
+    need_short();
+    kit_expect(0, NULL, SCAN "-o $T/four.db $T/s1.jsonl $T/s2.jsonl.zst $T/s3.txt $T/s4.jsonl");
+    kit_expect(0, NULL, "gapscope scan" KIT_MODELS KIT_PAIRS "--top 4 -o $T/top4.db" SHORT);
+    kit_expect(0, NULL, SCAN "--floor -5 -o $T/floor.db" SHORT);
+    char whole[33], other[33];
+    kit_digest(whole, "short.db");
+    static const char *const others[] = {"four.db", "top4.db", "floor.db"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        kit_digest(other, others[i]);
+        assert_string_not_equal(whole, other);
+    }
+}
+
+static void any_number_of_threads_gives_the_same(void **state)
+{
+    (void)state;
+    need_short();
+    kit_expect(0, NULL, SCAN "--threads 1 -o $T/t1.db" SHORT);
+    kit_expect(0, NULL, SCAN "--threads 4 -o $T/t4.db" SHORT);
+    kit_expect(0, NULL,
+               "gapscope scan" KIT_MODELS KIT_PAIRS "--top 5 --threads 3 -o $T/t3.db" SHORT);
+    assert_same_digest("t1.db", "short.db");
+    assert_same_digest("t4.db", "short.db");
+    assert_same_digest("t3.db", "short.db");
+}
+
+static void order_and_folder_of_shards_do_not_matter(void **state)
+{
+    (void)state;
+    need_short();
+    kit_expect(0, NULL,
+               SCAN "-o $T/order.db $T/s4.jsonl $T/s3.txt $T/s5.jsonl $T/s1.jsonl "
+                    "$T/s2.jsonl.zst");
+    assert_same_digest("order.db", "short.db");
+    kit_expect(0, NULL, "cp $T/s?.* $T/copy/");
+    kit_expect(0, NULL, SCAN "-o $T/copied.db $T/copy/s*");
+    assert_same_digest("copied.db", "short.db");
+}
+
+// --- parts
+// -----------------------------------------------------------------------------------------------
+
+static void two_parts_merge_to_the_whole(void **state)
+{
+    (void)state;
+    need_short();
+    kit_expect(0, NULL, SCAN "--part 0/2 --threads 1 -o $T/h0.db" SHORT);
+    kit_expect(0, NULL, SCAN "--part 1/2 --threads 2 -o $T/h1.db" SHORT);
+    kit_expect(0, NULL, "gapscope merge -o $T/h01.db $T/h0.db $T/h1.db");
+    kit_expect(0, NULL, "gapscope merge -o $T/h10.db $T/h1.db $T/h0.db");
+    assert_same_digest("h01.db", "short.db");
+    assert_same_digest("h10.db", "short.db");
+    sqlite3 *db = kit_db("h01.db");
+    assert_int_equal(kit_number(db, "SELECT sum(units_done) FROM shard"), 5);
+    sqlite3_close(db);
+}
+
+static void five_parts_merge_in_any_grouping(void **state)
+{
+    (void)state;
+    need_short();
+    for (int i = 0; i < 5; i++) {
+        kit_expect(0, NULL, SCAN "--part %d/5 -o $T/f%d.db" SHORT, i, i);
+    }
+    kit_expect(0, NULL, "gapscope merge -o $T/all.db $T/f4.db $T/f2.db $T/f0.db $T/f3.db $T/f1.db");
+    assert_same_digest("all.db", "short.db");
+    kit_expect(0, NULL, "gapscope merge -o $T/f34.db $T/f3.db $T/f4.db");
+    kit_expect(0, NULL, "gapscope merge -o $T/f01.db $T/f1.db $T/f0.db");
+    kit_expect(0, NULL, "gapscope merge -o $T/f234.db $T/f2.db $T/f34.db");
+    kit_expect(0, NULL, "gapscope merge -o $T/tree.db $T/f01.db $T/f234.db");
+    assert_same_digest("tree.db", "short.db");
+}
+
+static void what_is_not_parts_of_one_run_is_not_merged(void **state)
+{
+    (void)state;
+    kit_expect(0, NULL, SCAN "--part 0/2 -o $T/p0.db" SHORT);
+    kit_expect(0, NULL, SCAN "--part 1/2 --floor -5 -o $T/p1.db" SHORT);
+    kit_expect(1, "", "gapscope merge -o $T/never.db $T/p0.db $T/p1.db"); // another floor
+    kit_expect(1, "", "gapscope merge -o $T/never.db $T/p0.db $T/p0.db"); // counts twice
+    kit_expect(1, "", "gapscope merge -o $T/never.db $T/p0.db $T/s3.txt");
+    assert_false(file_is_regular(kit_path("never.db")));
+}
+
+// --- stopped and started again
+// -----------------------------------------------------------------------------
+
+static uint64_t next_random(uint64_t *seed) // xorshift
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static void sleep_for(double seconds)
+{
+    struct timespec t = {.tv_sec = (time_t)seconds};
+    t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
+    while (nanosleep(&t, &t) && errno == EINTR) {
+    }
+}
+
+static void fail_with_messages(const char *what)
+{
+    struct buf said = {0};
+    file_read(kit_path(".started"), (size_t)1 << 20, &said, NULL);
+    fail_msg("%s: %.*s", what, (int)said.len, said.data ? said.data : "");
+}
+
+static void killed_runs_end_like_unbroken_ones(void **state)
+{
+    (void)state;
+    const char *wanted = getenv("GAPSCOPE_KILLS");
+    const unsigned long n = wanted ? strtoul(wanted, NULL, 10) : 8;
+    const double seconds = need_long();
+    uint64_t seed = 20240229;
+    unsigned long kills = 0, finished = 0, started = 0;
+    while (kills < n || finished == 0) {
+        assert_true(started++ < 10 * n + 100);
+        const pid_t pid = kit_start("scan" OPTIONS "--threads 2 -o $T/killed.db" LONG);
+        if (kills < n) {
+            sleep_for(seconds * (double)(next_random(&seed) % 1000) / 1000);
+            kill(pid, SIGKILL);
+        }
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (WIFSIGNALED(status)) {
+            assert_int_equal(WTERMSIG(status), SIGKILL);
+            kills++;
+            finished = 0;
+            continue;
+        }
+        if (WEXITSTATUS(status) != 0) {
+            fail_with_messages("a run that was killed before does not go on");
+        }
+        assert_same_digest("killed.db", "long.db");
+        kit_expect(0, NULL, "rm $T/killed.db*");
+        finished++;
+    }
+    print_message("%lu kills in %lu runs\n", kills, started);
+}
+
+/* Units that run.db says are done; 0 while there is no such file or table. */
+static int64_t units_done(const char *name)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *s = NULL;
+    int64_t n = 0;
+    if (sqlite3_open_v2(kit_path(name), &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, "SELECT sum(units_done) FROM shard", -1, &s, NULL) == SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW) {
+        n = sqlite3_column_int64(s, 0);
+    }
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return n;
+}
+
+static bool says_any(const char *file, const char *const *words)
+{
+    struct buf said = {0};
+    assert_int_equal(file_read(kit_path(file), (size_t)1 << 20, &said, NULL), 0);
+    assert_int_equal(buf_append(&said, "", 1, NULL), 0);
+    bool found = false;
+    for (; *words && !found; words++) {
+        found = strcasestr(said.data, *words) != NULL;
+    }
+    buf_free(&said);
+    return found;
+}
+
+/* Sends 'number' to a run once it has done a unit; it must end with 128 + number. */
+static void stop_and_go_on(int number)
+{
+    static const char *const how[] = {"again", "go on", "resume", NULL};
+    static const char *const from[] = {"goes on", "going on", "go on", "resum", "continu", NULL};
+    int status = 0;
+    for (int tries = 0; tries < 5; tries++) { // it may be done before the signal comes
+        kit_expect(0, NULL, "rm -f $T/stopped.db*");
+        const pid_t pid = kit_start("scan" OPTIONS "--threads 1 -o $T/stopped.db" LONG);
+        while (units_done("stopped.db") == 0 && waitpid(pid, &status, WNOHANG) == 0) {
+            sleep_for(0.002);
+        }
+        if (units_done("stopped.db") == N_LONG) {
+            waitpid(pid, &status, 0); // or was waited for above
+            continue;
+        }
+        kill(pid, number);
+        if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
+            fail_with_messages("it did not end by itself");
+        }
+        if (WEXITSTATUS(status) != 0) {
+            break;
+        }
+    }
+    if (WEXITSTATUS(status) != 128 + number || !says_any(".started", how)) {
+        fail_with_messages("it should end with 128 + the signal and say how to go on");
+    }
+    const int64_t done = units_done("stopped.db");
+    assert_in_range(done, 1, N_LONG - 1);
+    kit_expect(0, NULL, SCAN "--threads 2 -o $T/stopped.db" LONG);
+    assert_true(says_any(".err", from));
+    assert_same_digest("stopped.db", "long.db");
+}
+
+static void an_interrupted_run_goes_on(void **state)
+{
+    (void)state;
+    need_long();
+    stop_and_go_on(SIGINT);
+    stop_and_go_on(SIGTERM);
+}
+
+static void a_finished_run_has_nothing_left(void **state)
+{
+    (void)state;
+    kit_expect(0, NULL, SCAN "-o $T/done.db" SHORT);
+    kit_expect(0, "nothing", SCAN "-o $T/done.db" SHORT);
+    assert_same_digest("done.db", "short.db");
+}
+
+static void another_run_is_refused_unless_forced(void **state)
+{
+    (void)state;
+    need_short();
+    kit_expect(0, NULL, "cp $T/short.db $T/taken.db");
+    static const char *const others[] = {
+        "--model model/demo/attn-only-1l --model model/demo/gelu-1l --top 5" SHORT, // other models
+        // other weights of a known name
+        "--model attn-only-1l=model/demo/gelu-1l --model gelu-1l=model/demo/attn-only-1l "
+        "--model model/demo/solu-1l" KIT_PAIRS "--top 5" SHORT,
+        KIT_MODELS KIT_PAIRS "--top 5 --floor -5" SHORT,     // other settings
+        KIT_MODELS KIT_PAIRS "--top 5 $T/s1.jsonl",          // another corpus
+        KIT_MODELS "--pair gelu-1l:solu-1l --top 5" SHORT,   // another pair
+        KIT_MODELS KIT_PAIRS "--top 5 --special" SHORT,
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        kit_expect(1, "--force", "gapscope scan %s -o $T/taken.db", others[i]);
+        assert_same_digest("taken.db", "short.db");
+    }
+    kit_expect(0, NULL, "gapscope scan %s -o $T/fresh.db", others[0]);
+    kit_expect(0, NULL, "gapscope scan %s --force -o $T/taken.db", others[0]);
+    assert_same_digest("taken.db", "fresh.db");
+}
+
+// --- bad records
+// -----------------------------------------------------------------------------------------
+
+static const char *const bad_lines[] = {
+    "{\"text\":\"never closed",
+    "[]",
+    "17",
+    "null",
+    "{}",
+    "{\"text\":null}",
+    "{\"text\":{\"text\":\"inside\"}}",
+    "{\"text\":\"two\"}{\"text\":\"values\"}",
+    "\xff\xfe\x80",
+    "}{",
+    "",
+    "   ",
+    "<html>not JSON at all</html>",
+};
+#define N_BAD (sizeof bad_lines / sizeof *bad_lines)
+
+/* 'good' and, with bad lines between its records, 'mixed'. */
+static void mix(struct kit_shard *good, struct kit_shard *mixed)
+{
+    size_t bad = 0;
+    for (const char *at = good->bytes.data, *end = at + good->bytes.len; at < end;) {
+        const size_t len = (size_t)((const char *)memchr(at, '\n', (size_t)(end - at)) + 1 - at);
+        for (size_t i = 0; i < 5; i++) {
+            const char *line =
+                at == good->bytes.data && i == 0 ? "{broken" : bad_lines[bad++ % N_BAD];
+            buf_append(&mixed->bytes, line, strlen(line), NULL);
+            buf_append(&mixed->bytes, "\n", 1, NULL);
+        }
+        buf_append(&mixed->bytes, at, len, NULL);
+        at += len;
+    }
+    kit_write(good);
+    kit_write(mixed);
+}
+
+/* One frame of whole records, and behind it something that is no whole frame. */
+static void damage(const struct kit_shard *good, const char *name, bool truncate)
+{
+    struct buf packed = {0}, more = {0};
+    kit_compress(&packed, good->bytes.data, good->bytes.len);
+    static const char lost[] = "{\"text\":\"lost\"}\n{\"text\":\"as well\"}\n";
+    kit_compress(&more, lost, sizeof lost - 1);
+    buf_append(&packed, truncate ? more.data : "this is no frame",
+               truncate ? more.len / 2 : strlen("this is no frame"), NULL);
+    kit_write_bytes(name, packed.data, packed.len);
+    buf_free(&packed);
+    buf_free(&more);
+}
+
+static void good_records_are_the_same_without_the_bad_ones(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {
+        "SELECT name, tokens, mean_logprob, se, bits_per_byte, clamped_share FROM model ORDER BY 1",
+        "SELECT id, tokens, docs, mean_gap, se, share_other_better FROM pair ORDER BY 1",
+        "SELECT * FROM token_gap ORDER BY 1, 2",
+        "SELECT * FROM gap_hist ORDER BY 1, 2",
+        "SELECT * FROM position_gap ORDER BY 1, 2",
+        "SELECT * FROM domain ORDER BY 1",
+        "SELECT * FROM domain_loss ORDER BY 1, 2",
+        "SELECT * FROM domain_gap ORDER BY 1, 2",
+        ("SELECT pair, side, rank, gap, base_logprob, other_logprob, shard, byte_start, byte_end, "
+         "token, token_text, before, after, duplicates, detail FROM hit ORDER BY 1, 2, 3"),
+    };
+    static const char *const texts[] = {
+        "The quick brown fox jumps over the lazy dog, and the lazy dog sleeps on.",
+        "int main(void)\n{\n    return 0;\n}\n", "", "2 + 2 = 4; 2 * 2 = 4; 2 ** 2 = 4"};
+    struct kit_shard good = {.name = "good/x.jsonl"}, mixed = {.name = "mixed/x.jsonl"},
+                     frames = {.name = "good/y.jsonl.zst"}, frames2 = {.name = "good/z.jsonl.zst"};
+    for (size_t i = 0; i < 4; i++) {
+        kit_add(&good, "a", SET("a"), texts[i], strlen(texts[i]));
+        kit_add(&frames, "b", SET("b"), texts[3 - i], strlen(texts[3 - i]));
+        kit_add(&frames2, "", "", texts[i], strlen(texts[i]) / 2);
+    }
+    mix(&good, &mixed);
+    kit_write(&frames);
+    kit_write(&frames2);
+    damage(&frames, "mixed/y.jsonl.zst", true);
+    damage(&frames2, "mixed/z.jsonl.zst", false);
+    kit_expect(0, NULL, SCAN "-o $T/good.db $T/good/*");
+    kit_expect(0, NULL, SCAN "-o $T/mixed.db $T/mixed/*");
+    kit_expect(1, NULL, SCAN "--strict -o $T/strict.db $T/mixed/*");
+    sqlite3 *db_good = kit_db("good.db"), *db_mixed = kit_db("mixed.db");
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        struct buf a = {0}, b = {0};
+        kit_dump(&a, db_good, queries[i]);
+        kit_dump(&b, db_mixed, queries[i]);
+        assert_true(a.len > 0);
+        assert_string_equal(a.data, b.data);
+        buf_free(&a);
+        buf_free(&b);
+    }
+    assert_int_equal(kit_number(db_good, "SELECT count(*) FROM reject WHERE n>0"), 0);
+    static const struct {
+        const char *reason;
+        int64_t n;
+    } rejects[] = {{"bad_json", 7},
+                   {"not_an_object", 6},
+                   {"no_text_field", 5},
+                   {"truncated_stream", 1},
+                   {"trailing_garbage", 1}};
+    for (size_t i = 0; i < sizeof rejects / sizeof *rejects; i++) {
+        assert_int_equal(kit_number(db_mixed,
+                                    "SELECT coalesce(sum(n),0) FROM reject WHERE "
+                                    "reason='%s'",
+                                    rejects[i].reason),
+                         rejects[i].n);
+    }
+    sqlite3_close(db_good);
+    sqlite3_close(db_mixed);
+    kit_shard_free(&good);
+    kit_shard_free(&mixed);
+    kit_shard_free(&frames);
+    kit_shard_free(&frames2);
+}
+
+// --- many domains
+// ----------------------------------------------------------------------------------------
+
+static void domains_beyond_the_limit_merge_exactly(void **state)
+{
+    (void)state;
+    if (KIT_SLOW) {
+        skip(); // 5000 documents
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct kit_shard s = {0};
+        snprintf(s.name, sizeof s.name, "many-%zu.jsonl", i);
+        for (size_t d = 0; d < 2500; d++) {
+            char domain[32], members[64];
+            snprintf(domain, sizeof domain, "domain %zu", 2000 * i + d); // 500 in both
+            snprintf(members, sizeof members, ",\"source\":\"%s\"", domain);
+            kit_add(&s, domain, members, "ab", 2);
+        }
+        write_and_free(&s);
+    }
+#define MANY "gapscope scan --model model/demo/attn-only-1l --model model/demo/gelu-1l "
+#define SHARDS " $T/many-0.jsonl $T/many-1.jsonl"
+    kit_expect(0, NULL, MANY "--threads 2 -o $T/many.db" SHARDS);
+    kit_expect(0, NULL, MANY "--part 0/2 -o $T/many0.db" SHARDS);
+    kit_expect(0, NULL, MANY "--part 1/2 -o $T/many1.db" SHARDS);
+    kit_expect(0, NULL, "gapscope merge -o $T/many10.db $T/many1.db $T/many0.db");
+    assert_same_digest("many10.db", "many.db");
+    sqlite3 *db = kit_db("many.db");
+    assert_int_equal(kit_number(db, "SELECT count(*) FROM domain"), 4097);
+    assert_int_equal(kit_number(db, "SELECT sum(docs) FROM domain"), 5000);
+    assert_int_equal(kit_number(db, "SELECT docs FROM domain WHERE name='(other)'"),
+                     5000 - kit_number(db, "SELECT sum(docs) FROM domain WHERE name<>'(other)'"));
+    assert_int_equal(kit_number(db, "SELECT count(*) FROM domain WHERE name<>'(other)' AND "
+                                    "docs<>(CASE WHEN CAST(substr(name,8) AS INT) BETWEEN 2000 AND "
+                                    "2499 THEN 2 ELSE 1 END)"),
+                     0);
+    assert_int_equal(kit_number(db, "SELECT sum(tokens) FROM domain"),
+                     kit_number(db, "SELECT tokens FROM model LIMIT 1"));
+    sqlite3_close(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(other_content_has_another_digest),
+        cmocka_unit_test(any_number_of_threads_gives_the_same),
+        cmocka_unit_test(order_and_folder_of_shards_do_not_matter),
+        cmocka_unit_test(two_parts_merge_to_the_whole),
+        cmocka_unit_test(five_parts_merge_in_any_grouping),
+        cmocka_unit_test(what_is_not_parts_of_one_run_is_not_merged),
+        cmocka_unit_test(killed_runs_end_like_unbroken_ones),
+        cmocka_unit_test(an_interrupted_run_goes_on),
+        cmocka_unit_test(a_finished_run_has_nothing_left),
+        cmocka_unit_test(another_run_is_refused_unless_forced),
+        cmocka_unit_test(good_records_are_the_same_without_the_bad_ones),
+        cmocka_unit_test(domains_beyond_the_limit_merge_exactly),
+    };
+    return cmocka_run_group_tests(tests, make_corpora, kit_remove_folder);
+}
