@@ -22,6 +22,9 @@
 #include "scan/windows.h"
 #include "scan/worker.h"
 
+// run_load() takes no more.
+#define TOP_MAX ((size_t)1 << 24)
+
 struct options {
     struct arg_list models, pairs;
     struct input_options input;
@@ -41,8 +44,7 @@ struct scan {
     bool resumed;
 };
 
-// --- signals
-// -------------------------------------------------------------------------------------------
+// --- signals ------------------------------------------------------------------------------------
 
 static struct pipeline_signals signals;
 
@@ -72,8 +74,7 @@ static void catch_signals(void)
     }
 }
 
-// --- options
-// -------------------------------------------------------------------------------------------
+// --- options ------------------------------------------------------------------------------------
 
 /* A number from 'least' to 'most'. */
 static int read_number(const char *name, const char *text, double least, double most, double *out,
@@ -120,14 +121,16 @@ static int check_words(const struct options *o, struct err *err)
     if (o->part && o->max_tokens) {
         return err_set(err, ERR_USAGE, "--max-tokens does not go with --part");
     }
+    if (o->top > TOP_MAX) {
+        return err_set(err, ERR_USAGE, "--top %zu: at most %zu", o->top, TOP_MAX);
+    }
     if (o->threads > 1024) {
         return err_set(err, ERR_USAGE, "--threads %zu: at most 1024", o->threads);
     }
     return 0;
 }
 
-// --- the run
-// -------------------------------------------------------------------------------------------
+// --- the run ------------------------------------------------------------------------------------
 
 static char *copy(const char *text)
 {
@@ -321,8 +324,7 @@ static bool nothing_left(const struct run *run, size_t part, size_t n_parts)
     return true;
 }
 
-// --- what people read
-// ------------------------------------------------------------------------------------
+// --- what people read ---------------------------------------------------------------------------
 
 static uint64_t count_tokens(const struct tally *t)
 {
@@ -382,8 +384,7 @@ static void print_summary(const struct scan *s, const char *output, const struct
     }
 }
 
-// --- the command
-// -------------------------------------------------------------------------------------------
+// --- the command --------------------------------------------------------------------------------
 
 static int dry_run(const struct scan *s, const struct pipeline_options *p, const struct options *o,
                    struct err *err)

@@ -77,6 +77,22 @@ static int join_tokenizers(struct lineup *l, const char *given, struct err *err)
     return rc;
 }
 
+/* Can text be cut into windows, BOS and at least a token each? */
+static int check_windows(const struct lineup *l, struct err *err)
+{
+    if (tokenizer_bos(l->tokenizer) == TOKENIZER_NO_ID) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "the tokenizer has no BOS: neither tokenizer_config.json nor "
+                       "special_tokens_map.json names one, and there is no <|BOS|> or "
+                       "<|endoftext|>; give ids with --ids");
+    }
+    if (l->n_ctx < 2) {
+        return err_set(err, ERR_LIMIT, "a window of %zu id has no room for BOS and a token",
+                       l->n_ctx);
+    }
+    return 0;
+}
+
 static int load_model(struct lineup *l, const char *spec, struct err *err)
 {
     struct hub_place place = {0};
@@ -121,6 +137,7 @@ int lineup_load(struct lineup *out, const struct arg_list *specs, const char *to
     }
     if (!rc && want_tokenizer) {
         rc = join_tokenizers(&l, tokenizer_path, err);
+        rc = rc ? rc : check_windows(&l, err);
     }
     if (rc) {
         lineup_free(&l);

@@ -26,9 +26,9 @@ struct lineup {
  * 'want_tokenizer', their tokenizer: each model's own or the one its config names, else
  * 'tokenizer_path' (NULL: none given).  Models with different tokenizers are refused.
  * On success the caller ends *out with lineup_free().
- * Errors: those of model_load() and tokenizer_load(); ERR_NOT_FOUND (no tokenizer); ERR_MISMATCH
- * (tokenizers differ, a tokenizer has more tokens than a model); ERR_USAGE (two models of one
- * name).
+ * Errors: those of model_load() and tokenizer_load(); ERR_NOT_FOUND (no tokenizer, or one without
+ * BOS); ERR_LIMIT (no room for a token in a window); ERR_MISMATCH (tokenizers differ, a tokenizer
+ * has more tokens than a model); ERR_USAGE (two models of one name).
  */
 int lineup_load(struct lineup *out, const struct arg_list *specs, const char *tokenizer_path,
                 bool want_tokenizer, struct err *err);

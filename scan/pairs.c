@@ -40,11 +40,13 @@ static int parse_pair(struct tally_pair *pair, const char *spec, const struct li
         if (!rc && again) {
             rc = err_set(err, ERR_USAGE, "--pair %s: a model stands there twice", spec);
         }
-        if (rc || name[len] == '\0') {
-            pair->others[pair->n_others++] = other;
+        if (rc) {
             break;
         }
         pair->others[pair->n_others++] = other; // fewer than models, since none is there twice
+        if (name[len] == '\0') {
+            break;
+        }
         name += len + 1;
     }
     return rc;
@@ -54,6 +56,10 @@ int pairs_parse(struct tally_pair **pairs, size_t *n, const struct arg_list *spe
                 const struct lineup *lineup, struct err *err)
 {
     *pairs = NULL;
+    if (lineup->n > TALLY_MODELS_MAX) {
+        return err_set(err, ERR_USAGE, "%zu models; a scan takes at most %d", lineup->n,
+                       TALLY_MODELS_MAX);
+    }
     *n = specs->n ? specs->n : lineup->n - 1;
     if (*n == 0) {
         return 0;

@@ -113,16 +113,6 @@ static int open_text(struct windows *w, const struct input_options *options,
                      const struct tokenizer *tokenizer, struct err *err)
 {
     w->bos = tokenizer_bos(tokenizer);
-    if (w->bos == TOKENIZER_NO_ID) {
-        return err_set(err, ERR_NOT_FOUND,
-                       "the tokenizer has no BOS: neither tokenizer_config.json nor "
-                       "special_tokens_map.json names one, and there is no <|BOS|> or "
-                       "<|endoftext|>; give ids with --ids");
-    }
-    if (w->n_ctx < 2) {
-        return err_set(err, ERR_LIMIT, "a window of %zu id has no room for BOS and a token",
-                       w->n_ctx);
-    }
     w->encoder = encoder_new(tokenizer);
     w->ids = mem_new(w->n_ctx, sizeof *w->ids);
     w->ends = mem_new(w->n_ctx, sizeof *w->ends);

@@ -65,7 +65,7 @@ typedef void window_fn(void *context, const struct window *w, FILE *to);
  * where the file was damaged or, with strict, anything was skipped.
  *
  * Errors: as source_open(), idlist_open() and outfile_open(); ERR_USAGE (an unknown --format);
- * ERR_NOT_FOUND (a tokenizer without BOS); ERR_IO (writing failed).
+ * ERR_IO (writing failed).
  */
 int windows_run(const char *path, const struct input_options *options, const struct lineup *lineup,
                 const char *output, window_fn *each, void *context, int *status, struct err *err);

@@ -100,8 +100,7 @@ static void assert_near(struct json_object *values, struct json_object *golden, 
     }
 }
 
-// --- numbers
-// -------------------------------------------------------------------------------------------
+// --- numbers ------------------------------------------------------------------------------------
 
 static const char *const golden_models[] = {
     "attn-only-1l",   "attn-only-2l-demo", "attn-only-3l",    "gelu-1l",
@@ -229,8 +228,7 @@ static void acts_gives_the_activations_of_transformer_lens(void **state)
     }
 }
 
-// --- windows of text
-// -------------------------------------------------------------------------------------
+// --- windows of text ----------------------------------------------------------------------------
 
 static void windows_tile_a_doc_and_begin_with_bos(void **state)
 {
@@ -324,8 +322,7 @@ static void trained_models_predict_text(void **state)
     ran_free(&r);
 }
 
-// --- what people type
-// ----------------------------------------------------------------------------------
+// --- what people type ---------------------------------------------------------------------------
 
 /* A command, its status, what it says on standard error (NULL: nothing), what it prints (""
  * nothing, NULL: not looked at). */
@@ -396,6 +393,10 @@ static void wrong_usage_says_what_is_meant(void **state)
         {SCAN "--pair gelu-1l:solu", 2, "--pair gelu-1l:solu: no --model is called \"solu\"", ""},
         {SCAN "--pair gelu-1l:gelu-1l", 2, "a model stands there twice", ""},
         {SCAN "--pair gelu-1l:attn-only-1l --pair gelu-1l:attn-only-1l", 2, "is there twice", ""},
+        {SCAN "--top 16777217", 2, "--top 16777217: at most 16777216", ""},
+        {"m=; for i in $(seq 33); do m=\"$m --model m$i=" GELU "\"; done; "
+         "gapscope scan $m -o $T/run.db LICENSE",
+         2, "33 models; a scan takes at most 32", ""},
         {SCAN "--part 2/2", 2, "--part 2/2: I/N is wanted", ""},
         {SCAN "--part 1", 2, "--part 1: I/N is wanted", ""},
         {SCAN "--part 0/2 --max-tokens 5", 2, "--max-tokens does not go with --part", ""},
@@ -428,6 +429,13 @@ static void files_that_cannot_be_used_are_named(void **state)
         {"gapscope acts --model " GELU " --neuron L0N1 --site mid LICENSE", 1, "has no site mid",
          ""},
         {SCAN "tests", 1, "gapscope pack", ""},
+        {"cp -r " GELU " $T/no-bos && rm $T/no-bos/tokenizer_config.json && "
+         "sed -i 's/<|endoftext|>/<|end|>/g' $T/no-bos/tokenizer.json",
+         0, NULL, ""},
+        {"gapscope scan --model $T/no-bos -o $T/none.db LICENSE", 1, "the tokenizer has no BOS",
+         ""},
+        {"gapscope score --model $T/no-bos LICENSE", 1, "the tokenizer has no BOS", ""},
+        {"test ! -e $T/none.db", 0, NULL, ""},
         {SCAN "no/such/file", 1, "no/such/file: No such file", ""},
         {"gapscope scan --model " GELU " -o /no/such/folder/run.db LICENSE", 1,
          "/no/such/folder/run.db", ""},
