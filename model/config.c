@@ -37,12 +37,6 @@ const char *norm_name(enum norm norm)
     return "unknown";
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static bool has_key(struct json_object *object, const char *key)
 {
     struct json_object *value;
@@ -122,7 +116,7 @@ static int read_old_layout(struct json_object *object, const char *dir_name, boo
         return rc;
     }
     if (!architecture) {
-        *out = ends_with(dir_name, "_old") || has_key(object, "final_rms");
+        *out = file_ends_with(dir_name, "_old") || has_key(object, "final_rms");
     } else if (strcmp(architecture, "neel") == 0) {
         *out = false;
     } else if (strcmp(architecture, "neel-solu-old") == 0) {
@@ -234,7 +228,8 @@ int config_load(struct config *out, const char *name, const char *dir, struct er
     }
     if (!rc) {
         // Either name may carry the "_old" that tells the layout: a cache's folder is a hash.
-        rc = config_parse(out, text.data, text.len, ends_with(name, "_old") ? name : dir_name, err);
+        rc = config_parse(out, text.data, text.len, file_ends_with(name, "_old") ? name : dir_name,
+                          err);
         if (rc) {
             err_prefix(err, "%s", path);
         }

@@ -32,6 +32,9 @@
 #include "model/model.h"
 #include "scan/base/err.h"
 
+/* Positions whose logits are best taken at once: 24 rows of 48262 floats are 4.6 MB. */
+#define FORWARD_ROWS ((size_t)24)
+
 struct forward;
 
 /* What to look at.  Any may be NULL.  Arrays are valid during the call only. */

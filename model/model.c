@@ -124,8 +124,7 @@ static void list_params(struct params *p, struct model *m)
     add(p, &m->b_U, "unembed.b_U", OPTIONAL, d_vocab, 0, 0);
 }
 
-// --- reading
-// --------------------------------------------------------------------------------------
+// --- reading ------------------------------------------------------------------------------------
 
 static void swap_sizes(size_t *a, size_t *b)
 {
@@ -275,14 +274,7 @@ out:
     return rc;
 }
 
-// --- finding files
-// ----------------------------------------------------------------------------------
-
-static bool ends_with(const char *name, const char *end)
-{
-    const size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
+// --- finding files ------------------------------------------------------------------------------
 
 /* The one file of 'dir' whose name ends in 'end': its path in *out (NULL: none).  Two are an error.
  */
@@ -295,7 +287,7 @@ static int find_one(const char *dir, const char *end, char **out, struct err *er
     char *found = NULL;
     int rc = 0;
     for (struct dirent *e; !rc && (e = readdir(d));) {
-        if (e->d_name[0] == '.' || !ends_with(e->d_name, end)) {
+        if (e->d_name[0] == '.' || !file_ends_with(e->d_name, end)) {
             continue;
         }
         if (found) {

@@ -15,9 +15,6 @@
 #include "scan/lineup.h"
 #include "scan/windows.h"
 
-// Positions whose logits are in memory at once: 24 rows of 48262 floats are 4.6 MB.
-#define ROWS 24
-
 struct options {
     struct arg_list models;
     struct input_options input;
@@ -30,7 +27,7 @@ struct options {
 struct scorer {
     const struct model *model;
     struct forward *forward;
-    float *logits;      // [ROWS][d_vocab]
+    float *logits;      // [FORWARD_ROWS][d_vocab]
     float *logprob;     // [n_ctx]; [i] is ln P(ids[i+1] | ids[0..i]), n - 1 of them
     float *entropy;     // [n_ctx], nats
     uint32_t *top_ids;  // [n_ctx][top]
@@ -57,7 +54,7 @@ static int scorer_init(struct scorer *s, const struct model *m, size_t n_ctx, si
     if (!mem_mul(n_ctx, s->top, &tops)) {
         return err_nomem(err, "the top tokens");
     }
-    s->logits = mem_new(ROWS * m->config.d_vocab, sizeof *s->logits);
+    s->logits = mem_new(FORWARD_ROWS * m->config.d_vocab, sizeof *s->logits);
     s->logprob = mem_new(n_ctx, sizeof *s->logprob);
     s->entropy = mem_new(n_ctx, sizeof *s->entropy);
     s->top_ids = mem_new(tops, sizeof *s->top_ids);
@@ -102,8 +99,8 @@ static void score_window(struct scorer *s, const struct window *w, bool entropy)
 {
     forward_run(s->forward, w->ids, w->n, NULL);
     const size_t n = entropy || s->top ? w->n : w->n - 1; // nothing is known of the last's next
-    for (size_t from = 0; from < n; from += ROWS) {
-        const size_t count = n - from < ROWS ? n - from : ROWS;
+    for (size_t from = 0; from < n; from += FORWARD_ROWS) {
+        const size_t count = n - from < FORWARD_ROWS ? n - from : FORWARD_ROWS;
         forward_logits(s->forward, from, count, s->logits);
         for (size_t i = 0; i < count; i++) {
             score_row(s, w, from + i, s->logits + i * s->model->config.d_vocab, entropy);

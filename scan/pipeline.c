@@ -47,13 +47,6 @@ struct pipeline {
     atomic_int stop;
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Ends the run; mu is held. */
 static void fail(struct pipeline *p, const struct err *err)
 {
@@ -81,8 +74,7 @@ static void unit_delete(struct unit *u)
     }
 }
 
-// --- the reader
-// --------------------------------------------------------------------------------------
+// --- the reader ---------------------------------------------------------------------------------
 
 /* Is the unit for this run to do?  mu is held. */
 static bool wanted(struct pipeline *p, const struct unit *u)
@@ -192,8 +184,7 @@ static void *reader_main(void *context)
     return NULL;
 }
 
-// --- workers
-// ------------------------------------------------------------------------------------------
+// --- workers ------------------------------------------------------------------------------------
 
 /* The next unit, or NULL where there will be none.  mu is held. */
 static struct unit *dequeue(struct pipeline *p)
@@ -284,8 +275,7 @@ static void *worker_main(void *context)
     return NULL;
 }
 
-// --- the calling thread
-// ---------------------------------------------------------------------------------
+// --- the calling thread -------------------------------------------------------------------------
 
 struct checkpoints {
     struct store *store;
@@ -296,10 +286,10 @@ struct checkpoints {
 /* mu is held. */
 static int checkpoint(struct pipeline *p, struct checkpoints *c, bool full, struct err *err)
 {
-    const double begin = now();
+    const double begin = progress_clock();
     full = full || begin - c->last_full > FULL_SHARE * c->full_seconds;
     const int rc = store_checkpoint(c->store, p->run, p->tally, full, p->options->meta, err);
-    c->last = now();
+    c->last = progress_clock();
     if (full) {
         c->last_full = c->last;
         c->full_seconds = c->last - begin;
@@ -331,7 +321,7 @@ static void supervise(struct pipeline *p, struct checkpoints *c, struct progress
             pthread_cond_broadcast(&p->filled);
         }
         if (p->dirty && !p->broken && !atomic_load(&p->stop) &&
-            now() - c->last >= o->checkpoint_seconds) {
+            progress_clock() - c->last >= o->checkpoint_seconds) {
             struct err err = {0};
             const int rc = checkpoint(p, c, false, &err);
             if (rc == ERR_LIMIT) { // somebody has been reading it for long: there will be another
@@ -401,7 +391,7 @@ int pipeline_run(const struct pipeline_options *options, struct run *run,
 {
     struct pipeline p = {.options = options, .shape = shape, .run = run, .tally = tally};
     struct progress progress;
-    const double begin = now();
+    const double begin = progress_clock();
     struct checkpoints c = {.store = store, .last = begin, .last_full = begin};
     pthread_t reader, *workers = mem_new(options->n_threads, sizeof *workers);
     int rc = init(&p, options, err);
@@ -430,7 +420,7 @@ int pipeline_run(const struct pipeline_options *options, struct run *run,
     }
     progress_end(&progress);
 
-    p.result.seconds = now() - begin;
+    p.result.seconds = progress_clock() - begin;
     *result = p.result;
     rc = p.err.code ? err_set(err, p.err.code, "%s", p.err.msg) : 0;
     struct err late = {0};

@@ -10,7 +10,7 @@
 #define TERMINAL_SECONDS 0.5
 #define LOG_SECONDS 30.0
 
-static double now(void)
+double progress_clock(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -19,7 +19,7 @@ static double now(void)
 
 void progress_begin(struct progress *p, const struct shards *shards)
 {
-    *p = (struct progress){.terminal = isatty(STDERR_FILENO), .begin = now()};
+    *p = (struct progress){.terminal = isatty(STDERR_FILENO), .begin = progress_clock()};
     p->last = p->begin;
     for (size_t i = 0; i < shards->n; i++) {
         p->bytes += shards->items[i].bytes;
@@ -50,7 +50,7 @@ static uint64_t count_rejects(const struct tally *t)
 void progress_show(struct progress *p, const struct pipeline_result *done,
                    const struct tally *tally, uint64_t raw_read, bool asked)
 {
-    const double t = now(), elapsed = t - p->begin;
+    const double t = progress_clock(), elapsed = t - p->begin;
     if (!asked && t - p->last < (p->terminal ? TERMINAL_SECONDS : LOG_SECONDS)) {
         return;
     }

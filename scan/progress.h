@@ -21,6 +21,9 @@ struct progress {
     uint64_t bytes; // of the corpus, compressed
 };
 
+/* Seconds since some moment, which only go forward. */
+double progress_clock(void);
+
 void progress_begin(struct progress *p, const struct shards *shards);
 
 /* Shows a line if one is due or asked for.  raw_read: compressed bytes read so far. */

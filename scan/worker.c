@@ -10,9 +10,6 @@
 #include "out/jsonout.h"
 #include "scan/base/mem.h"
 
-// Positions whose logits are in memory at once: 24 rows of 48262 floats are 4.6 MB.
-#define ROWS 24
-
 // The most likely tokens that a hit's detail shows.
 #define DETAIL_TOP 10
 
@@ -24,7 +21,7 @@ struct worker {
     struct encoder *encoder;   // NULL with ids
     struct tokens tokens;      // of the document in hand
     struct forward **forwards; // [n_models]
-    float *logits;             // [ROWS][d_vocab], of the largest model
+    float *logits;             // [FORWARD_ROWS][d_vocab], of the largest model
     uint32_t *window;          // [n_ctx], the ids of a window
 
     // the document in hand: window k predicts tokens [k * (n_ctx - 1), ...)
@@ -55,7 +52,7 @@ int worker_new(struct worker **out, const struct lineup *lineup, const struct ta
     }
     w->forwards = mem_zero(lineup->n, sizeof *w->forwards);
     w->logprob = mem_zero(lineup->n, sizeof *w->logprob);
-    w->logits = mem_new(ROWS * d_vocab, sizeof *w->logits);
+    w->logits = mem_new(FORWARD_ROWS * d_vocab, sizeof *w->logits);
     w->window = mem_new(lineup->n_ctx, sizeof *w->window);
     if (lineup->tokenizer) {
         w->encoder = encoder_new(lineup->tokenizer);
@@ -151,8 +148,8 @@ static void score_window(struct worker *w, size_t m, size_t at, size_t n)
     const size_t d_vocab = w->lineup->models[m]->config.d_vocab;
     forward_run(w->forwards[m], w->window, fill_window(w, at, n), NULL);
     for (size_t from = 0; from < n && !atomic_load_explicit(w->stop, memory_order_relaxed);
-         from += ROWS) {
-        const size_t count = n - from < ROWS ? n - from : ROWS;
+         from += FORWARD_ROWS) {
+        const size_t count = n - from < FORWARD_ROWS ? n - from : FORWARD_ROWS;
         forward_logits(w->forwards[m], from, count, w->logits);
         for (size_t i = 0; i < count; i++) {
             const float *row = w->logits + i * d_vocab;

@@ -8,8 +8,7 @@
 #include "scan/base/file.h"
 #include "tests/golden.h"
 
-// --- a folder and commands in it
-// -------------------------------------------------------------------------
+// --- a folder and commands in it ----------------------------------------------------------------
 
 char kit_folder[] = "/tmp/gapscope-scan-XXXXXX";
 
@@ -118,8 +117,7 @@ void kit_digest(char digest[33], const char *name)
     kit_ran_free(&r);
 }
 
-// --- corpora
-// ---------------------------------------------------------------------------------------------
+// --- corpora ------------------------------------------------------------------------------------
 
 const char *const kit_reasons[KIT_REASONS] = {"bad_json", "not_an_object", "no_text_field"};
 
@@ -214,8 +212,7 @@ void kit_shard_free(struct kit_shard *s)
     buf_free(&s->bytes);
 }
 
-// --- run.db
-// ----------------------------------------------------------------------------------------------
+// --- run.db -------------------------------------------------------------------------------------
 
 sqlite3 *kit_db(const char *name)
 {

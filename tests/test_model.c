@@ -15,8 +15,7 @@
 #include "scan/base/file.h"
 #include "scan/base/mem.h"
 
-// --- a tiny model
-// -----------------------------------------------------------------------------------
+// --- a tiny model -------------------------------------------------------------------------------
 
 static const char tiny_config[] =
     "{\"n_layers\":1,\"d_model\":4,\"n_ctx\":6,\"d_head\":2,\"n_heads\":2,\"d_mlp\":8,"
@@ -152,8 +151,7 @@ static struct model *tiny(const char *dir, const struct fault *fault, struct err
     return m;
 }
 
-// --- weights
-// ------------------------------------------------------------------------------------------
+// --- weights ------------------------------------------------------------------------------------
 
 static void weights_stand_where_their_names_say(void **state)
 {
@@ -266,8 +264,7 @@ static void sites_follow_the_activation(void **state)
     model_free(m);
 }
 
-// --- config.json
-// ---------------------------------------------------------------------------------------
+// --- config.json --------------------------------------------------------------------------------
 
 static int parse(struct config *c, const char *json, const char *dir_name, struct err *err)
 {
@@ -365,8 +362,7 @@ static void the_old_layout_is_told_by_name_key_or_architecture(void **state)
     }
 }
 
-// --- names
-// ----------------------------------------------------------------------------------------------
+// --- names --------------------------------------------------------------------------------------
 
 static void make_folder(const char *first, const char *second)
 {

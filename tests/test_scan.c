@@ -14,8 +14,7 @@
 #define NEAR 2e-6                // nats
 #define TOP (KIT_SLOW ? 40 : 90) // most of all candidates, but not all
 
-// --- the corpus
-// ------------------------------------------------------------------------------------------
+// --- the corpus ---------------------------------------------------------------------------------
 
 enum { CODE, DOCS, LONG, ONLY_BAD, NOTHING, RUNS, SHARDS };
 
@@ -193,8 +192,7 @@ static int end_corpus(void **state)
     return kit_remove_folder(state);
 }
 
-// --- what all tests use
-// ----------------------------------------------------------------------------------
+// --- what all tests use -------------------------------------------------------------------------
 
 static sqlite3 *results(void)
 {
@@ -275,8 +273,7 @@ static void assert_counted(uint64_t n, struct ref_count c, const char *what)
     }
 }
 
-// --- the tests
-// -------------------------------------------------------------------------------------------
+// --- the tests ----------------------------------------------------------------------------------
 
 /* Were the corpus to shrink, the tests below would prove less and still pass. */
 static void the_corpus_is_worth_looking_at(void **state)

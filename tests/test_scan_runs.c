@@ -21,8 +21,7 @@
 #define LONG " $T/long/*.jsonl "
 #define N_LONG 20 // shards
 
-// --- corpora
-// ---------------------------------------------------------------------------------------------
+// --- corpora ------------------------------------------------------------------------------------
 
 #define SET(name) ",\"meta\":{\"set\":\"" name "\"}"
 #define ADD(s, domain, members, text) kit_add(s, domain, members, text, sizeof(text) - 1)
@@ -85,8 +84,7 @@ static int make_corpora(void **state)
     return 0;
 }
 
-// --- comparing
-// -------------------------------------------------------------------------------------------
+// --- comparing ----------------------------------------------------------------------------------
 
 static void assert_same_digest(const char *name, const char *wanted)
 {
@@ -120,8 +118,7 @@ static double need_long(void)
     return seconds;
 }
 
-// --- one call
-// --------------------------------------------------------------------------------------------
+// --- one call -----------------------------------------------------------------------------------
 
 /* A digest that never changes would pass all tests below. */
 static void other_content_has_another_digest(void **state)
@@ -166,8 +163,7 @@ static void order_and_folder_of_shards_do_not_matter(void **state)
     assert_same_digest("copied.db", "short.db");
 }
 
-// --- parts
-// -----------------------------------------------------------------------------------------------
+// --- parts --------------------------------------------------------------------------------------
 
 static void two_parts_merge_to_the_whole(void **state)
 {
@@ -211,8 +207,7 @@ static void what_is_not_parts_of_one_run_is_not_merged(void **state)
     assert_false(file_is_regular(kit_path("never.db")));
 }
 
-// --- stopped and started again
-// -----------------------------------------------------------------------------
+// --- stopped and started again ------------------------------------------------------------------
 
 static uint64_t next_random(uint64_t *seed) // xorshift
 {
@@ -359,9 +354,9 @@ static void another_run_is_refused_unless_forced(void **state)
         // other weights of a known name
         "--model attn-only-1l=model/demo/gelu-1l --model gelu-1l=model/demo/attn-only-1l "
         "--model model/demo/solu-1l" KIT_PAIRS "--top 5" SHORT,
-        KIT_MODELS KIT_PAIRS "--top 5 --floor -5" SHORT,     // other settings
-        KIT_MODELS KIT_PAIRS "--top 5 $T/s1.jsonl",          // another corpus
-        KIT_MODELS "--pair gelu-1l:solu-1l --top 5" SHORT,   // another pair
+        KIT_MODELS KIT_PAIRS "--top 5 --floor -5" SHORT,   // other settings
+        KIT_MODELS KIT_PAIRS "--top 5 $T/s1.jsonl",        // another corpus
+        KIT_MODELS "--pair gelu-1l:solu-1l --top 5" SHORT, // another pair
         KIT_MODELS KIT_PAIRS "--top 5 --special" SHORT,
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
@@ -373,8 +368,7 @@ static void another_run_is_refused_unless_forced(void **state)
     assert_same_digest("taken.db", "fresh.db");
 }
 
-// --- bad records
-// -----------------------------------------------------------------------------------------
+// --- bad records --------------------------------------------------------------------------------
 
 static const char *const bad_lines[] = {
     "{\"text\":\"never closed",
@@ -493,8 +487,7 @@ static void good_records_are_the_same_without_the_bad_ones(void **state)
     kit_shard_free(&frames2);
 }
 
-// --- many domains
-// ----------------------------------------------------------------------------------------
+// --- many domains -------------------------------------------------------------------------------
 
 static void domains_beyond_the_limit_merge_exactly(void **state)
 {

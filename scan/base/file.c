@@ -75,6 +75,12 @@ char *file_join(const char *dir, const char *name)
     return path;
 }
 
+bool file_ends_with(const char *name, const char *end)
+{
+    const size_t n = strlen(name), m = strlen(end);
+    return n >= m && strcmp(name + n - m, end) == 0;
+}
+
 char *file_base_name(const char *path)
 {
     size_t end = strlen(path);

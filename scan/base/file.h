@@ -23,6 +23,8 @@ bool file_is_folder(const char *path);
  */
 char *file_join(const char *dir, const char *name);
 
+bool file_ends_with(const char *name, const char *end);
+
 /* The part of 'path' after its last slash (slashes at the end not counted), as a new string
  * that the caller frees; NULL: no memory. */
 char *file_base_name(const char *path);
