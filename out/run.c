@@ -86,7 +86,7 @@ uint64_t run_count_done(const struct run *r)
 
 bool run_is_finished(const struct run *r)
 {
-    return r->limited || (r->n_units > 0 && run_count_done(r) >= r->n_units);
+    return r->limited || (r->counted && run_count_done(r) >= r->n_units);
 }
 
 // --- names -------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ static int may_merge(const struct run *to, const struct run *from, struct err *e
     if (rc) {
         return rc;
     }
-    if (!agree(to->n_units, from->n_units)) {
+    if (to->counted && from->counted && to->n_units != from->n_units) {
         return differ_u64(err, "units of the corpus", to->n_units, from->n_units);
     }
     for (size_t i = 0; i < to->n_shards; i++) {
@@ -272,7 +272,8 @@ int run_merge(struct run *to, const struct run *from, struct err *err)
             to->shards[i].units = from->shards[i].units;
         }
     }
-    if (to->n_units == 0) {
+    if (!to->counted) {
+        to->counted = from->counted;
         to->n_units = from->n_units;
     }
     to->limited |= from->limited;
@@ -301,8 +302,8 @@ struct tally_shape run_shape(const struct run *r)
 // --- bytes -------------------------------------------------------------------------------------
 //
 // Numbers are 8 bytes, little-endian; a text is its length and its bytes; an array is its length
-// and its items: models, shards, pairs, floor (its bits), top, settings, reasons, n_units, limited,
-// done_bits, done.
+// and its items: models, shards, pairs, floor (its bits), top, settings, reasons, counted, n_units,
+// limited, done_bits, done.
 
 struct writer {
     struct buf *to;
@@ -375,6 +376,7 @@ int run_save(const struct run *r, struct buf *out, struct err *err)
     for (size_t i = 0; i < r->n_reasons; i++) {
         put_text(&w, r->reasons[i]);
     }
+    put(&w, r->counted);
     put(&w, r->n_units);
     put(&w, r->limited);
     put(&w, r->done_bits);
@@ -544,6 +546,7 @@ int run_load(struct run *out, const void *bytes, size_t len, struct err *err)
     for (size_t i = 0; i < run.n_reasons; i++) {
         run.reasons[i] = get_text(&r, "a reason");
     }
+    run.counted = get(&r, 0, 1, "whether its units are counted") != 0;
     run.n_units = get(&r, 0, UINT64_MAX, "units");
     run.limited = get(&r, 0, 1, "whether it is limited") != 0;
     get_done(&r, &run);

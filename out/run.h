@@ -22,7 +22,7 @@ struct run_model {
 struct run_shard {
     char *name, *path;
     uint64_t bytes, hash;
-    uint64_t units; // 0: not known until it has been read to its end
+    uint64_t units; // 0: not known until it has been read to its end, or none
 };
 
 struct run {
@@ -43,7 +43,8 @@ struct run {
     struct buf token_texts; // run_add_token()'s, each ended by a NUL; empty: no tokenizer
 
     // how much is done
-    uint64_t n_units;    // of the corpus; 0: not known yet
+    bool counted;        // the corpus has been read to its end: n_units is known
+    uint64_t n_units;    // of the corpus
     unsigned char *done; // [(done_bits + 7) / 8], bit i % 8 of byte i / 8: unit i is in the tally
     uint64_t done_bits;
     bool limited; // --max-tokens ended it: what is not done is not to be

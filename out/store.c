@@ -31,7 +31,7 @@
 #include "scan/base/utf8.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 #define OPEN_WAIT_MS 1000             // for a lock that another process takes for a moment
 #define COMMIT_WAIT_MS 10000          // for readers to finish
 #define STATE_PART ((size_t)64 << 20) // SQLite's values end at 1e9 bytes
@@ -186,6 +186,11 @@ static int check_kind(const struct store *s, bool *empty, struct err *err)
     if (version > FORMAT_VERSION) {
         return err_set(err, ERR_FORMAT,
                        "%s: written by a later gapscope (format %lld, this one knows %d); use that",
+                       s->path, (long long)version, FORMAT_VERSION);
+    }
+    if (!*empty && version < FORMAT_VERSION) {
+        return err_set(err, ERR_FORMAT,
+                       "%s: written by an earlier gapscope (format %lld, this one knows %d)",
                        s->path, (long long)version, FORMAT_VERSION);
     }
     return 0;
@@ -518,7 +523,7 @@ static int write_meta(const struct store *s, const struct run *run, bool full,
     if (full) {
         put_meta_u64(&w, "units_in_tables", run_count_done(run));
     }
-    if (run->n_units > 0) {
+    if (run->counted) {
         put_meta_u64(&w, "units", run->n_units);
     }
     if (!run_is_finished(run)) {

@@ -146,7 +146,7 @@ static int write_shards(const struct store *s, const struct run *run, const stru
         rows_hex(&w, shard->hash);
         rows_u64(&w, t->docs);
         rows_u64(&w, t->tokens);
-        if (shard->units > 0 || run->n_units > 0) {
+        if (shard->units > 0 || run->counted) {
             rows_u64(&w, shard->units);
         } else {
             rows_null(&w); // not known yet

@@ -197,7 +197,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
                 operands->n == 1 ? "" : "s", done);
         if (run_is_finished(&m.run)) {
             fprintf(stderr, " units: the whole run\n");
-        } else if (m.run.n_units > 0) {
+        } else if (m.run.counted) {
             fprintf(stderr, " of %" PRIu64 " units: not the whole run yet\n", m.run.n_units);
         } else {
             fprintf(stderr, " units; no part has seen the corpus' end yet\n");

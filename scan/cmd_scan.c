@@ -313,7 +313,7 @@ static int open_run(struct scan *s, const struct options *o, struct err *err)
 /* Is every unit of this part done? */
 static bool nothing_left(const struct run *run, size_t part, size_t n_parts)
 {
-    if (run->n_units == 0) {
+    if (!run->counted) {
         return false;
     }
     for (uint64_t i = part; i < run->n_units; i += n_parts) {

@@ -400,12 +400,17 @@ static int put_list(const struct top *t, const struct options *o, struct err *er
         sqlite3_bind_int64(stmt, 2, o->n > INT64_MAX ? INT64_MAX : (int64_t)o->n);
         sqlite3_bind_int(stmt, 3, o->worst);
     }
+    bool any = false;
     while (step(t, stmt, &rc, err)) {
+        any = true;
         if (o->json) {
             json_row(t, stmt);
         } else {
             list->put(t, stmt);
         }
+    }
+    if (!any && !o->json) {
+        fputs("\nnothing to list\n", t->to);
     }
     sqlite3_finalize(stmt);
     return rc;

@@ -140,6 +140,7 @@ static int read_units(struct pipeline *p, struct units *units, struct worker *co
         }
         const bool limit = !end && o->max_tokens && tokens >= o->max_tokens;
         if (end || limit) {
+            p->run->counted = true;
             p->run->n_units = limit ? unit->number : n_units;
             p->run->limited = limit;
             pthread_mutex_unlock(&p->mu);

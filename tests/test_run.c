@@ -38,6 +38,7 @@ static void a_run_is_finished_when_its_last_unit_is(void **state)
     assert_false(run_is_finished(&r)); // how many there are is not known
     run_set_done(&r, 0, NULL);
     assert_false(run_is_finished(&r));
+    r.counted = true;
     r.n_units = 2;
     assert_false(run_is_finished(&r));
     run_set_done(&r, 1, NULL);
@@ -47,6 +48,9 @@ static void a_run_is_finished_when_its_last_unit_is(void **state)
     r.limited = true;
     assert_true(run_is_finished(&r));
     run_free(&r);
+    assert_false(run_is_finished(&r));
+    r.counted = true; // a corpus without documents
+    assert_true(run_is_finished(&r));
 }
 
 static void texts_of_tokens_are_valid_and_show_cut_bytes(void **state)
@@ -162,6 +166,7 @@ static void runs_differ_in_the_first_thing_that_differs(void **state)
         default:
             change(&b.models[0].path, "/elsewhere");
             change(&b.shards[0].path, "/elsewhere");
+            b.counted = true;
             b.n_units = 7;
             run_set_done(&b, 3, NULL);
         }
@@ -184,12 +189,14 @@ static void parts_merge_where_they_do_not_overlap(void **state)
     run_set_done(&a, 2, NULL);
     run_set_done(&b, 1, NULL);
     run_set_done(&b, 1000, NULL);
+    b.counted = true;
     b.n_units = 1001;
     b.shards[1].units = 5;
     buf_free(&a.token_texts);
     assert_int_equal(run_merge(&a, &b, &err), 0);
     assert_int_equal(run_count_done(&a), 4);
     assert_true(run_is_done(&a, 1000));
+    assert_true(a.counted);
     assert_int_equal(a.n_units, 1001);
     assert_int_equal(a.shards[1].units, 5);
     assert_int_equal(a.token_texts.len, b.token_texts.len);
@@ -198,9 +205,11 @@ static void parts_merge_where_they_do_not_overlap(void **state)
     assert_string_equal(err.msg, "2 units are in both (the first is unit 1); parts of a run must "
                                  "not overlap");
     struct run c = sample_run();
+    c.counted = true;
     c.n_units = 1000;
     assert_int_equal(run_merge(&a, &c, &err), ERR_MISMATCH);
     assert_string_equal(err.msg, "units of the corpus: one has 1001, the other 1000");
+    c.counted = false;
     c.n_units = 0;
     c.shards[1].units = 6;
     assert_int_equal(run_merge(&a, &c, &err), ERR_MISMATCH);
@@ -220,6 +229,7 @@ static void a_run_saved_and_loaded_is_the_same(void **state)
     struct buf bytes = {0}, again = {0};
     struct err err = {0};
     run_set_done(&r, 12, NULL);
+    r.counted = true;
     r.n_units = 77;
     r.limited = true;
     assert_int_equal(run_save(&r, &bytes, &err), 0);
@@ -229,6 +239,7 @@ static void a_run_saved_and_loaded_is_the_same(void **state)
     assert_string_equal(back.shards[1].path, "/data/b.jsonl");
     assert_string_equal(back.reasons[1], "too_long");
     assert_int_equal(back.n_reasons, 2);
+    assert_true(back.counted);
     assert_int_equal(back.n_units, 77);
     assert_true(back.limited);
     assert_true(run_is_done(&back, 12));

@@ -35,6 +35,7 @@ static void write_part(const char *name, uint64_t first, uint64_t step, bool uni
     for (uint64_t unit = first; unit < SAMPLE_UNITS; unit += step) {
         sample_add_unit(&r, t, unit);
     }
+    r.counted = units_known;
     r.n_units = units_known ? SAMPLE_UNITS : 0;
     char path[64];
     snprintf(path, sizeof path, "%s/%s", folder, name);

@@ -2,7 +2,7 @@
  * However `gapscope scan` is run - on how many threads, in parts, killed and started again - the
  * content of run.db is the same.
  *
- * GAPSCOPE_KILLS=200 build/release/test_scan_runs    kills more often than the 8 times of a test
+ * GAPSCOPE_KILLS=200 build/release/test_scan_runs    kills more often than the 20 times of a test
  */
 #include "tests/golden.h"
 #include "tests/scan_kit.h"
@@ -62,7 +62,7 @@ static void make_long(void)
 {
     struct buf text = {0};
     assert_int_equal(file_read("tests/test_torchfile.c", (size_t)1 << 20, &text, NULL), 0);
-    const size_t size = KIT_SLOW ? 100 : 1400;
+    const size_t size = KIT_SLOW ? 60 : 600;
     assert_true(text.len >= N_LONG * size);
     for (size_t i = 0; i < N_LONG; i++) {
         struct kit_shard s = {0};
@@ -236,7 +236,7 @@ static void killed_runs_end_like_unbroken_ones(void **state)
 {
     (void)state;
     const char *wanted = getenv("GAPSCOPE_KILLS");
-    const unsigned long n = wanted ? strtoul(wanted, NULL, 10) : 8;
+    const unsigned long n = wanted ? strtoul(wanted, NULL, 10) : 20;
     const double seconds = need_long();
     uint64_t seed = 20240229;
     unsigned long kills = 0, finished = 0, started = 0;
@@ -342,6 +342,24 @@ static void a_finished_run_has_nothing_left(void **state)
     kit_expect(0, NULL, SCAN "-o $T/done.db" SHORT);
     kit_expect(0, "nothing", SCAN "-o $T/done.db" SHORT);
     assert_same_digest("done.db", "short.db");
+}
+
+static void a_scan_of_nothing_is_finished(void **state)
+{
+    (void)state;
+    kit_expect(0, NULL, ": >$T/empty.jsonl");
+    kit_expect(0, NULL, SCAN "-o $T/empty.db $T/empty.jsonl");
+    sqlite3 *db = kit_db("empty.db");
+    assert_int_equal(kit_number(db, "SELECT value <> '' FROM meta WHERE key = 'finished'"), 1);
+    assert_int_equal(kit_number(db, "SELECT units FROM shard"), 0);
+    sqlite3_close(db);
+    kit_expect(0, "nothing is left", SCAN "-o $T/empty.db $T/empty.jsonl");
+    kit_expect(0, NULL, SCAN "--part 0/2 -o $T/empty0.db $T/empty.jsonl");
+    kit_expect(0, NULL, SCAN "--part 1/2 -o $T/empty1.db $T/empty.jsonl");
+    kit_expect(0, "the whole run", "gapscope merge -o $T/none.db $T/empty0.db $T/empty1.db");
+    assert_same_digest("none.db", "empty.db");
+    kit_expect(0, NULL, "gapscope top $T/empty.db | grep -q 'nothing to list'");
+    kit_expect(0, NULL, "test -z \"$(gapscope top --json $T/empty.db)\"");
 }
 
 static void another_run_is_refused_unless_forced(void **state)
@@ -539,6 +557,7 @@ int main(void)
         cmocka_unit_test(killed_runs_end_like_unbroken_ones),
         cmocka_unit_test(an_interrupted_run_goes_on),
         cmocka_unit_test(a_finished_run_has_nothing_left),
+        cmocka_unit_test(a_scan_of_nothing_is_finished),
         cmocka_unit_test(another_run_is_refused_unless_forced),
         cmocka_unit_test(good_records_are_the_same_without_the_bad_ones),
         cmocka_unit_test(domains_beyond_the_limit_merge_exactly),

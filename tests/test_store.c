@@ -96,6 +96,7 @@ static void write_sample(uint64_t n, uint64_t n_units)
     for (uint64_t unit = 0; unit < n; unit++) {
         sample_add_unit(&w.run, w.tally, unit);
     }
+    w.run.counted = n_units > 0;
     w.run.n_units = n_units;
     struct store *s = open_store(false);
     checkpoint(s, &w, true, NULL);
@@ -300,6 +301,7 @@ static void a_run_goes_on_where_it_was(void **state)
     for (uint64_t unit = 0; unit < SAMPLE_UNITS; unit++) {
         sample_add_unit(&straight.run, straight.tally, unit);
     }
+    straight.run.counted = true;
     straight.run.n_units = SAMPLE_UNITS;
     struct store *s = open_store(false);
     checkpoint(s, &straight, true, NULL);
@@ -319,6 +321,7 @@ static void a_run_goes_on_where_it_was(void **state)
         sample_add_unit(&w.run, w.tally, unit);
         checkpoint(s, &w, unit % 2 == 0, NULL);
     }
+    w.run.counted = true;
     w.run.n_units = SAMPLE_UNITS;
     checkpoint(s, &w, true, NULL);
     store_close(s);
@@ -343,6 +346,7 @@ static void a_light_checkpoint_leaves_the_tables(void **state)
     expect_rows("SELECT key, value FROM meta ORDER BY key",
                 "finished|\nfloor|-6\nkernels|avx2\nsettings|{\"field\":\"text\"}\nstarted|now\n"
                 "top|4\nunits_done|2\nunits_in_tables|1\n");
+    w.run.counted = true;
     w.run.n_units = 2;
     checkpoint(s, &w, true, NULL);
     expect_rows("SELECT value FROM meta WHERE key IN ('units', 'units_in_tables')", "2\n2\n");
@@ -588,8 +592,10 @@ static void files_of_others_are_refused(void **state)
     expect_rows("SELECT count(*) FROM sqlite_schema", "1\n"); // and left alone
     new_path(state);
     write_sample(1, 0);
-    sql("PRAGMA user_version=2");
-    expect_refused(ERR_FORMAT, "written by a later gapscope (format 2, this one knows 1)");
+    sql("PRAGMA user_version=3");
+    expect_refused(ERR_FORMAT, "written by a later gapscope (format 3, this one knows 2)");
+    sql("PRAGMA user_version=1");
+    expect_refused(ERR_FORMAT, "written by an earlier gapscope (format 1, this one knows 2)");
     new_path(state);
     mkdir(path, 0777);
     expect_refused(ERR_IO, "is a folder");
