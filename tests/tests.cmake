@@ -80,6 +80,13 @@ gapscope_test(forward gapscope_model)
 gapscope_fuzz(config gapscope_model)
 gapscope_bench(forward gapscope_model)
 
+# model/demo/train: the gradient in f64, and a tiny model from a tiny corpus
+gapscope_test(toy gapscope_base m)
+target_sources(test_toy PRIVATE model/demo/train/toy.c)
+target_compile_definitions(test_toy PRIVATE TOY_REAL=double)
+add_test(NAME toytrain COMMAND ${CMAKE_SOURCE_DIR}/tests/toytrain $<TARGET_FILE:toytrain>
+         $<TARGET_FILE:gapscope> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+
 # out
 gapscope_test(jsonout gapscope_out)
 gapscope_bench(store gapscope_out)
