@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,6 +325,22 @@ static bool nothing_left(const struct run *run, size_t part, size_t n_parts)
     return true;
 }
 
+/* Were the tables written before the last unit was in?  So it is where a run was killed between its
+ * last checkpoint of the state alone and the full one that ends it. */
+static bool tables_lag(const struct scan *s)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool lag = true;
+    if (sqlite3_prepare_v2(store_sqlite(s->store),
+                           "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'units_in_tables'",
+                           -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW) {
+        lag = (uint64_t)sqlite3_column_int64(stmt, 0) < run_count_done(&s->run);
+    }
+    sqlite3_finalize(stmt);
+    return lag;
+}
+
 // --- what people read ---------------------------------------------------------------------------
 
 static uint64_t count_tokens(const struct tally *t)
@@ -444,7 +461,8 @@ static int scan(struct scan *s, const struct options *o, const struct pipeline_o
                 p->n_parts > 1 ? (s->run.n_units + p->n_parts - 1 - p->part) / p->n_parts
                                : s->run.n_units,
                 p->n_parts > 1 ? "this part" : "the corpus");
-        return 0;
+        return tables_lag(s) ? store_checkpoint(s->store, &s->run, s->tally, true, p->meta, err)
+                             : 0;
     }
     if (s->resumed) {
         fprintf(stderr,

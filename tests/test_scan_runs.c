@@ -344,6 +344,28 @@ static void a_finished_run_has_nothing_left(void **state)
     assert_same_digest("done.db", "short.db");
 }
 
+/* As it is after a kill between the last checkpoint of the state alone and the full one. */
+static void tables_that_lag_behind_the_last_unit_are_written(void **state)
+{
+    (void)state;
+    need_short();
+    kit_expect(0, NULL, "cp $T/short.db $T/lag.db");
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(kit_path("lag.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "DELETE FROM hit; DELETE FROM token_gap;"
+                                  "UPDATE meta SET value = 4 WHERE key = 'units_in_tables'",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    char lagging[33], whole[33];
+    kit_digest(lagging, "lag.db");
+    kit_digest(whole, "short.db");
+    assert_string_not_equal(lagging, whole);
+    kit_expect(0, "nothing is left", SCAN "-o $T/lag.db" SHORT);
+    assert_same_digest("lag.db", "short.db");
+}
+
 static void a_scan_of_nothing_is_finished(void **state)
 {
     (void)state;
@@ -557,6 +579,7 @@ int main(void)
         cmocka_unit_test(killed_runs_end_like_unbroken_ones),
         cmocka_unit_test(an_interrupted_run_goes_on),
         cmocka_unit_test(a_finished_run_has_nothing_left),
+        cmocka_unit_test(tables_that_lag_behind_the_last_unit_are_written),
         cmocka_unit_test(a_scan_of_nothing_is_finished),
         cmocka_unit_test(another_run_is_refused_unless_forced),
         cmocka_unit_test(good_records_are_the_same_without_the_bad_ones),
