@@ -48,10 +48,6 @@ void tokenizer_free(struct tokenizer *t); // NULL is allowed
 uint32_t tokenizer_bos(const struct tokenizer *t); // TOKENIZER_NO_ID where there is none
 uint32_t tokenizer_eos(const struct tokenizer *t);
 
-/* A hash of all that tokenizer_same() compares but the merges' order, of which it has their number.
- */
-uint64_t tokenizer_hash(const struct tokenizer *t);
-
 /* A hash of all that tokenizer_same() compares. */
 uint64_t tokenizer_hash(const struct tokenizer *t);
 

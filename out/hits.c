@@ -153,14 +153,13 @@ static bool inside_character(const struct tally_doc *doc, size_t at)
     return at < doc->text_len && ((unsigned char)doc->text[at] & 0xc0) == 0x80;
 }
 
-int hits_show(struct tally_hit *hit, const struct tally_doc *doc, const char *detail,
-              size_t detail_len, struct err *err)
+int hits_show(struct tally_hit *hit, const struct tally_doc *doc, struct err *err)
 {
     size_t begin = hit->byte_start, end = hit->byte_end;
     size_t from = begin > TALLY_BEFORE ? begin - TALLY_BEFORE : 0;
     size_t to = doc->text_len - end > TALLY_AFTER ? end + TALLY_AFTER : doc->text_len;
     struct buf shown = {0};
-    size_t starts[4] = {0};
+    size_t starts[3] = {0};
     int rc = show(&shown, doc->text, begin, end, err);
     starts[1] = shown.len;
     while (inside_character(doc, from)) {
@@ -178,12 +177,9 @@ int hits_show(struct tally_hit *hit, const struct tally_doc *doc, const char *de
         to--;
     }
     rc = rc ? rc : show(&shown, doc->text, end, to, err);
-    starts[3] = shown.len;
-    rc = rc ? rc : buf_append(&shown, detail, detail_len, err);
-    rc = rc ? rc : buf_append(&shown, "", 1, err);
     if (!rc) {
         const char *const texts[4] = {shown.data, shown.data + starts[1], shown.data + starts[2],
-                                      shown.data + starts[3]};
+                                      ""};
         rc = hits_copy_strings(hit, texts, err);
     }
     buf_free(&shown);
@@ -217,37 +213,33 @@ void hits_free(struct tally_hits *hits)
     *hits = (struct tally_hits){0};
 }
 
-/* Where the hit of this context is, or hits->n.  'count' is the context's in the sketch, so that
- * those that were never seen, nearly all, need no search. */
-static size_t find(const struct tally_hits *hits, const uint64_t context[2], uint32_t count)
+/* Where the hit of this context is, or hits->n.  Asked only of what would enter the list, which is
+ * rare. */
+static size_t find(const struct tally_hits *hits, const uint64_t context[2])
 {
-    size_t i = count > 0 ? 0 : hits->n;
+    size_t i = 0;
     while (i < hits->n && !same_context(hits->items[i].context, context)) {
         i++;
     }
     return i;
 }
 
-/* Whether the list already has something better in the hit's stead. */
-static bool is_beaten(const struct tally_hits *hits, const struct tally_hit *hit, int side,
-                      size_t top)
+void hits_count(struct tally_hits *hits, const uint64_t context[2])
 {
-    if (hits->n >= top && (top == 0 || hits_order(hit, &hits->items[hits->n - 1], side) > 0)) {
-        return true;
-    }
-    const size_t i = find(hits, hit->context, sketch_count(hits->sketch, hit->context));
-    return i < hits->n && hits_order(hit, &hits->items[i], side) > 0;
+    sketch_add(hits->sketch, context);
 }
 
-bool hits_count(struct tally_hits *hits, const struct tally_hit *hit, int side, size_t top,
-                const int64_t *cutoff)
+bool hits_belongs(const struct tally_hits *hits, const struct tally_hit *hit, int side, size_t top,
+                  const int64_t *cutoff)
 {
-    bool beaten = is_beaten(hits, hit, side, top);
-    if (cutoff) {
-        beaten = beaten || (side == TALLY_OTHER ? hit->gap < *cutoff : hit->gap > *cutoff);
+    if (cutoff && (side == TALLY_OTHER ? hit->gap < *cutoff : hit->gap > *cutoff)) {
+        return false;
     }
-    sketch_add(hits->sketch, hit->context);
-    return !beaten;
+    if (hits->n >= top && (top == 0 || hits_order(hit, &hits->items[hits->n - 1], side) > 0)) {
+        return false;
+    }
+    const size_t i = find(hits, hit->context);
+    return i == hits->n || hits_order(hit, &hits->items[i], side) < 0;
 }
 
 static size_t find_place(const struct tally_hits *hits, const struct tally_hit *hit, int side)
@@ -267,8 +259,7 @@ static size_t find_place(const struct tally_hits *hits, const struct tally_hit *
 int hits_insert(struct tally_hits *hits, const struct tally_hit *hit, int side, size_t top,
                 struct err *err)
 {
-    // The hit itself has been counted once.
-    size_t gone = find(hits, hit->context, sketch_count(hits->sketch, hit->context) - 1);
+    size_t gone = find(hits, hit->context);
     if (gone == hits->n && hits->n >= top) {
         gone = hits->n - 1;
     }

@@ -1,8 +1,8 @@
 /*
  * hits.h - the lists of a tally: the strongest gaps, one per context
  *
- *     hits_wants, hits_offer for each token of a document -> for each of its best: hits_count,
- *     and where that is true: hits_show, hits_insert
+ *     hits_wants, hits_offer for each token of a document -> for each of its best: hits_count, and
+ *     where it hits_belongs: hits_show, hits_insert
  *
  * Why keeping only 'top' hits of a part is exact: a hit that stands for its context in the whole
  * stands for it in its part too, and fewer hits beat it there than in the whole.  So every hit of
@@ -48,21 +48,22 @@ void hits_free_strings(struct tally_hit *hit);
 /* Negative where a stands before b in the list of 'side', 0 for one place, else positive. */
 int hits_order(const struct tally_hit *a, const struct tally_hit *b, int side);
 
-/* Counts a document's hit (its strings are not looked at) in the sketch.  True where it belongs in
- * the list, as far as hits and the cutoff, a gap (or NULL), can tell. */
-bool hits_count(struct tally_hits *hits, const struct tally_hit *hit, int side, size_t top,
-                const int64_t *cutoff);
+/* Counts a document that has this context among its best in the sketch. */
+void hits_count(struct tally_hits *hits, const uint64_t context[2]);
 
-/* Sets the hit's strings from the document (hit->at, byte_start, byte_end) and detail[detail_len].
- */
-int hits_show(struct tally_hit *hit, const struct tally_doc *doc, const char *detail,
-              size_t detail_len, struct err *err);
+/* Whether a hit (its strings are not looked at) belongs in the list, as far as hits and the cutoff,
+ * a gap (or NULL), can tell. */
+bool hits_belongs(const struct tally_hits *hits, const struct tally_hit *hit, int side, size_t top,
+                  const int64_t *cutoff);
+
+/* Sets the hit's strings from the document (hit->at, byte_start, byte_end), detail to "". */
+int hits_show(struct tally_hit *hit, const struct tally_doc *doc, struct err *err);
 
 /* Sets them from four texts that end with NUL: token_text, before, after, detail. */
 int hits_copy_strings(struct tally_hit *hit, const char *const texts[4], struct err *err);
 
-/* Puts a hit that hits_count() let pass in its place, in place of one of the same context or of the
- * last of a full list.  *hit is the list's from then on, also on failure. */
+/* Puts a hit that hits_belongs() let pass in its place, in place of one of the same context or of
+ * the last of a full list.  *hit is the list's from then on, also on failure. */
 int hits_insert(struct tally_hits *hits, const struct tally_hit *hit, int side, size_t top,
                 struct err *err);
 

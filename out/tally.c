@@ -18,8 +18,10 @@ struct tally_scratch {
     struct pair_scratch {
         int64_t sum; // of gap
         struct hits_best best[2];
-    } * pairs; // [n_pairs]
-    struct buf detail;
+    } * pairs;                       // [n_pairs]
+    int64_t *least;                  // [n_pairs][2], worths
+    double *exact[TALLY_MODELS_MAX]; // [exact_cap], of the picks
+    size_t exact_cap;
 };
 
 static void gap_sums_add(struct tally_gap_sums *s, int64_t gap, int64_t base, int64_t other)
@@ -70,10 +72,11 @@ int tally_new(struct tally **out, const struct tally_shape *shape, struct err *e
     t->scratch = mem_zero(1, sizeof *t->scratch);
     if (t->scratch) {
         t->scratch->pairs = mem_zero(shape->n_pairs, sizeof *t->scratch->pairs);
+        t->scratch->least = mem_new(2 * shape->n_pairs, sizeof *t->scratch->least);
     }
     int rc = 0;
     if (!t->shards || !t->models || !t->pairs || !t->other.models || !t->other.pairs ||
-        !t->touched || !t->is_touched || !t->scratch || !t->scratch->pairs) {
+        !t->touched || !t->is_touched || !t->scratch || !t->scratch->pairs || !t->scratch->least) {
         rc = err_nomem(err, "a tally");
     }
     for (size_t p = 0; p < shape->n_pairs && !rc; p++) {
@@ -105,7 +108,10 @@ void tally_free(struct tally *t)
     tally_domain_free(&t->other);
     if (t->scratch) {
         free(t->scratch->pairs);
-        buf_free(&t->scratch->detail);
+        free(t->scratch->least);
+        for (size_t m = 0; m < TALLY_MODELS_MAX; m++) {
+            free(t->scratch->exact[m]);
+        }
     }
     free(t->scratch);
     free(t->domains);
@@ -211,6 +217,26 @@ static uint32_t find_deciding(const struct tally_pair *pair, int64_t (*fixed)[BL
     return deciding;
 }
 
+/* The gap at the block's token i, and which of the others decides it. */
+static int64_t gap_of(const struct tally_pair *pair, int64_t (*fixed)[BLOCK], size_t i,
+                      int64_t floor, uint32_t *deciding)
+{
+    *deciding = find_deciding(pair, fixed, i, floor);
+    const int64_t base = fixed[pair->base][i], other = fixed[*deciding][i];
+    return (other > floor ? other : floor) - (base > floor ? base : floor);
+}
+
+static void offer(struct pair_scratch *scratch, const struct tally_doc *doc, uint32_t at,
+                  int64_t gap)
+{
+    if (hits_wants(&scratch->best[TALLY_OTHER], gap)) {
+        hits_offer(&scratch->best[TALLY_OTHER], doc, at, gap);
+    }
+    if (hits_wants(&scratch->best[TALLY_BASE], -gap)) {
+        hits_offer(&scratch->best[TALLY_BASE], doc, at, -gap);
+    }
+}
+
 static void add_block_of_pair(struct tally *t, const struct tally_doc *doc, size_t pair,
                               size_t begin, size_t n)
 {
@@ -221,72 +247,98 @@ static void add_block_of_pair(struct tally *t, const struct tally_doc *doc, size
     const int64_t floor = fixed_from(t->shape->floor);
     const size_t half = t->shape->gap_bins_half;
     for (size_t i = 0; i < n; i++) {
-        const uint32_t deciding = find_deciding(which, t->scratch->fixed, i, floor);
+        uint32_t deciding;
+        const int64_t gap = gap_of(which, t->scratch->fixed, i, floor, &deciding);
         const int64_t base = t->scratch->fixed[which->base][i];
         const int64_t other = t->scratch->fixed[deciding][i];
-        const int64_t gap = (other > floor ? other : floor) - (base > floor ? base : floor);
         gap_sums_add(&sums->tokens[doc->ids[begin + i]], gap, base, other);
         gap_sums_add(&sums->position[position_bin(doc->pos[begin + i])], gap, base, other);
         sums->hist[hist_bin(gap, half)]++;
         sums->other_better += gap > 0;
         scratch->sum += gap;
-        if (hits_wants(&scratch->best[TALLY_OTHER], gap)) {
-            hits_offer(&scratch->best[TALLY_OTHER], doc, (uint32_t)(begin + i), gap);
-        }
-        if (hits_wants(&scratch->best[TALLY_BASE], -gap)) {
-            hits_offer(&scratch->best[TALLY_BASE], doc, (uint32_t)(begin + i), -gap);
+        offer(scratch, doc, (uint32_t)(begin + i), gap);
+    }
+}
+
+/*
+ * The least worth with which a token of the document in hand can enter a list.  Gaps are wrong by
+ * at most 2 epsilon = e.  If three contexts reach the worth w, the exact ones reach w - e, and what
+ * is below w - 2 e cannot be among the best three; what is below cutoff - e cannot enter the list;
+ * what is at -e or below is no hit of this side.  INT64_MAX: nothing can.
+ */
+static int64_t least_worth(const struct tally *t, size_t pair, int side, const int64_t *cutoff)
+{
+    const struct hits_best *best = &t->scratch->pairs[pair].best[side];
+    // Either side of a difference is rounded: two units more.
+    const double two = 2 * t->shape->epsilon;
+    const int64_t e = two > 0 ? fixed_from(two) + 2 : 0;
+    int64_t least = 1 - e;
+    if (best->n == TALLY_HITS_PER_DOC) {
+        const int64_t third = best->places[TALLY_HITS_PER_DOC - 1].worth - 2 * e;
+        least = third > least ? third : least;
+    }
+    if (cutoff) {
+        const int64_t gap = cutoff[2 * pair + (size_t)side];
+        const int64_t worth = side == TALLY_OTHER ? gap : -gap;
+        const bool room = gap == INT64_MIN || gap == INT64_MAX;
+        least = !room && worth - e > least ? worth - e : least;
+    }
+    const bool any = best->n > 0 ? best->places[0].worth >= least : least <= 0;
+    return t->shape->top > 0 && any ? least : INT64_MAX;
+}
+
+/* Fills the scratch with the document's log-probs [begin, begin + n) of all models. */
+static void fill_block(struct tally *t, const double *const *logprob, size_t begin, size_t n)
+{
+    for (size_t m = 0; m < t->shape->n_models; m++) {
+        for (size_t i = 0; i < n; i++) {
+            t->scratch->fixed[m][i] = fixed_from(logprob[m][begin + i]);
         }
     }
 }
 
-static double deciding_logprob(const struct tally *t, const struct tally_doc *doc, size_t pair,
-                               size_t at)
+/* Is the block's token i of a worth that can enter a list?  least: [n_pairs][2]. */
+static bool is_pick(const struct tally *t, size_t i, const int64_t *least)
 {
-    const struct tally_pair *which = &t->shape->pairs[pair];
     const int64_t floor = fixed_from(t->shape->floor);
-    double deciding = 0;
-    int64_t least = INT64_MAX;
-    for (uint32_t k = 0; k < which->n_others; k++) {
-        const double logprob = doc->logprob[which->others[k]][at];
-        const int64_t fixed = fixed_from(logprob), clamped = fixed > floor ? fixed : floor;
-        if (clamped < least) {
-            least = clamped;
-            deciding = logprob;
+    for (size_t p = 0; p < t->shape->n_pairs; p++) {
+        uint32_t deciding;
+        const int64_t gap = gap_of(&t->shape->pairs[p], t->scratch->fixed, i, floor, &deciding);
+        if (gap >= least[2 * p + TALLY_OTHER] || -gap >= least[2 * p + TALLY_BASE]) {
+            return true;
         }
     }
-    return deciding;
+    return false;
 }
 
-static int add_hit(struct tally *t, const struct tally_doc *doc, size_t pair, int side,
-                   const struct hits_place *place, const int64_t *cutoff, tally_detail *detail,
-                   void *context, struct err *err)
+static int pick(struct tally *t, const struct tally_doc *doc, const int64_t *cutoff,
+                struct tally_picks *picks, struct err *err)
 {
-    const size_t at = place->at, top = t->shape->top;
-    struct tally_hits *hits = &t->pairs[pair].hits[side];
-    struct tally_hit hit = {
-        .gap = side == TALLY_OTHER ? place->worth : -place->worth,
-        .base_logprob = doc->logprob[t->shape->pairs[pair].base][at],
-        .other_logprob = deciding_logprob(t, doc, pair, at),
-        .shard = doc->shard,
-        .doc = doc->number,
-        .byte_start = doc->ends && at > 0 ? doc->ends[at - 1] : 0,
-        .byte_end = doc->ends ? doc->ends[at] : 0,
-        .at = place->at,
-        .token = doc->ids[at],
-        .context = {place->context[0], place->context[1]},
-    };
-    if (!hits_count(hits, &hit, side, top, cutoff ? &cutoff[2 * pair + (size_t)side] : NULL)) {
-        return 0;
+    picks->n = 0;
+    int64_t *least = t->scratch->least;
+    bool any = false;
+    for (size_t p = 0; p < t->shape->n_pairs; p++) {
+        for (int side = 0; side < 2; side++) {
+            least[2 * p + (size_t)side] = least_worth(t, p, side, cutoff);
+            any = any || least[2 * p + (size_t)side] != INT64_MAX;
+        }
     }
-    struct buf *json = &t->scratch->detail;
-    json->len = 0;
-    int rc = detail ? detail(context, pair, at, json, err) : 0;
-    rc = rc ? rc : hits_show(&hit, doc, json->data, json->len, err);
-    return rc ? rc : hits_insert(hits, &hit, side, top, err);
+    int rc = 0;
+    for (size_t begin = 0; any && begin < doc->n && !rc; begin += BLOCK) {
+        const size_t n = doc->n - begin < BLOCK ? doc->n - begin : BLOCK;
+        fill_block(t, doc->logprob, begin, n);
+        rc = mem_reserve(&picks->at, &picks->cap, picks->n + n, sizeof *picks->at, "hits", err);
+        for (size_t i = 0; i < n && !rc; i++) {
+            if (is_pick(t, i, least)) {
+                picks->at[picks->n++] = (uint32_t)(begin + i);
+            }
+        }
+    }
+    return rc;
 }
 
 int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *cutoff,
-                  tally_detail *detail, void *context, struct err *err)
+                  struct tally_picks *picks, struct err *err)
 {
     const struct tally_shape *shape = t->shape;
     struct tally_scratch *scratch = t->scratch;
@@ -323,15 +375,121 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
     for (size_t p = 0; p < shape->n_pairs; p++) {
         moments_add(&t->pairs[p].gap, scratch->pairs[p].sum, doc->n);
         moments_add(&domain->pairs[p], scratch->pairs[p].sum, doc->n);
-    }
-    for (size_t p = 0; p < shape->n_pairs; p++) {
         for (int side = 0; side < 2; side++) {
             const struct hits_best *best = &scratch->pairs[p].best[side];
-            for (size_t i = 0; i < best->n && !rc; i++) {
-                rc = add_hit(t, doc, p, side, &best->places[i], cutoff, detail, context, err);
+            for (size_t i = 0; i < best->n; i++) {
+                hits_count(&t->pairs[p].hits[side], best->places[i].context);
             }
         }
     }
+    return pick(t, doc, cutoff, picks, err);
+}
+
+/* --- its hits ------------------------------------------------------------------------ */
+
+static int add_hit(struct tally *t, const struct tally_doc *doc, const struct tally_picks *picks,
+                   const double *const *logprob, size_t pair, int side,
+                   const struct hits_place *place, const int64_t *cutoff, struct err *err)
+{
+    const struct tally_pair *which = &t->shape->pairs[pair];
+    const size_t at = place->at, top = t->shape->top;
+    size_t k = 0;
+    while (picks->at[k] != at) {
+        k++;
+    }
+    fill_block(t, logprob, k, 1);
+    const uint32_t deciding =
+        find_deciding(which, t->scratch->fixed, 0, fixed_from(t->shape->floor));
+    struct tally_hits *hits = &t->pairs[pair].hits[side];
+    struct tally_hit hit = {
+        .gap = side == TALLY_OTHER ? place->worth : -place->worth,
+        .base_logprob = logprob[which->base][k],
+        .other_logprob = logprob[deciding][k],
+        .shard = doc->shard,
+        .doc = doc->number,
+        .byte_start = doc->ends && at > 0 ? doc->ends[at - 1] : 0,
+        .byte_end = doc->ends ? doc->ends[at] : 0,
+        .at = place->at,
+        .token = doc->ids[at],
+        .context = {place->context[0], place->context[1]},
+    };
+    if (!hits_belongs(hits, &hit, side, top, cutoff ? &cutoff[2 * pair + (size_t)side] : NULL)) {
+        return 0;
+    }
+    const int rc = hits_show(&hit, doc, err);
+    return rc ? rc : hits_insert(hits, &hit, side, top, err);
+}
+
+/* The document's own log-probs of its picks, where no others are given. */
+static int own_exact(struct tally *t, const struct tally_doc *doc, const struct tally_picks *picks,
+                     struct err *err)
+{
+    struct tally_scratch *s = t->scratch;
+    int rc = 0;
+    size_t cap = s->exact_cap;
+    for (size_t m = 0; m < t->shape->n_models && picks->n > s->exact_cap && !rc; m++) {
+        cap = s->exact_cap;
+        rc = mem_reserve(&s->exact[m], &cap, picks->n, sizeof *s->exact[m], "hits", err);
+    }
+    s->exact_cap = rc ? s->exact_cap : cap;
+    for (size_t m = 0; m < t->shape->n_models && !rc; m++) {
+        for (size_t k = 0; k < picks->n; k++) {
+            s->exact[m][k] = doc->logprob[m][picks->at[k]];
+        }
+    }
+    return rc;
+}
+
+int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct tally_picks *picks,
+                   const double *const *logprob, const int64_t *cutoff, struct err *err)
+{
+    const struct tally_shape *shape = t->shape;
+    struct pair_scratch *scratch = t->scratch->pairs;
+    int rc = logprob ? 0 : own_exact(t, doc, picks, err);
+    if (rc) {
+        return rc;
+    }
+    logprob = logprob ? logprob : (const double *const *)t->scratch->exact;
+    memset(scratch, 0, shape->n_pairs * sizeof *scratch);
+    const int64_t floor = fixed_from(shape->floor);
+    for (size_t begin = 0; begin < picks->n; begin += BLOCK) {
+        const size_t n = picks->n - begin < BLOCK ? picks->n - begin : BLOCK;
+        fill_block(t, logprob, begin, n);
+        for (size_t p = 0; p < shape->n_pairs; p++) {
+            for (size_t i = 0; i < n; i++) {
+                uint32_t deciding;
+                const int64_t gap =
+                    gap_of(&shape->pairs[p], t->scratch->fixed, i, floor, &deciding);
+                offer(&scratch[p], doc, picks->at[begin + i], gap);
+            }
+        }
+    }
+    for (size_t p = 0; p < shape->n_pairs; p++) {
+        for (int side = 0; side < 2; side++) {
+            const struct hits_best *best = &scratch[p].best[side];
+            for (size_t i = 0; i < best->n && !rc; i++) {
+                rc = add_hit(t, doc, picks, logprob, p, side, &best->places[i], cutoff, err);
+            }
+        }
+    }
+    return rc;
+}
+
+int tally_set_detail(struct tally_hit *hit, const char *json, size_t len, struct err *err)
+{
+    char *detail = mem_new(len + 1, 1);
+    if (!detail) {
+        return err_nomem(err, "a hit");
+    }
+    memcpy(detail, json, len);
+    detail[len] = '\0';
+    char *const old = hit->token_text;
+    const char *const texts[4] = {hit->token_text, hit->before, hit->after, detail};
+    const int rc = hits_copy_strings(hit, texts, err);
+    if (!rc) {
+        free(old);
+    }
+    free(detail);
     return rc;
 }
 

@@ -1,7 +1,12 @@
 /*
  * tally.h - everything that a scan counts, as aggregates that merge exactly
  *
- *     tally_new -> tally_add_doc, tally_add_doc, ... -> tally_merge(whole, part) -> tally_free
+ *     tally_new -> tally_add_doc, tally_add_hits, ... -> tally_merge(whole, part) -> tally_free
+ *
+ * A document's log-probs may be a little wrong (shape->epsilon); sums are of those.  Which tokens
+ * can be among the hits all the same is what tally_add_doc() picks; tally_add_hits() is then told
+ * their exact log-probs, and only those decide.  So the lists are the same however exact the rest
+ * is.
  *
  * A tally of any set of documents is the same, bit for bit, however it came about: counts and sums
  * are whole numbers (fixed.h); of lists the greatest under a total order are kept; of domains those
@@ -46,6 +51,7 @@ struct tally_shape {
     size_t d_vocab;
     const struct tally_pair *pairs; // [n_pairs]
     double floor;                   // nats, below 0, at most 1000 in size
+    double epsilon;                 // nats; no logprob of a document is further from the exact one
     size_t gap_bins_half;           // bins of 0.1 nats on each side of 0: ceil(-floor * 10)
     size_t top;                     // hits kept a pair and side
     size_t domains_max;             // domains kept; 0: TALLY_DOMAINS_MAX
@@ -65,9 +71,11 @@ struct tally_doc {
     const double *const *logprob; // [n_models][n] nats
 };
 
-/* Asked for the 'detail' of a token that is about to enter a list of hits: appends JSON to *out.
- * 'at' is its index in the document.  Must depend on the document alone. */
-typedef int tally_detail(void *context, size_t pair, size_t at, struct buf *out, struct err *err);
+/* Tokens of a document that may enter a list of hits: their indices in it, ascending. */
+struct tally_picks {
+    uint32_t *at; // [n]
+    size_t n, cap;
+};
 
 /* A place of a list.  Strings are the hit's own (one block, which begins at token_text), valid
  * UTF-8 and as the text is, except that a NUL is shown as \x00; "" with --ids. */
@@ -84,7 +92,7 @@ struct tally_hit {
     char *token_text;    // a byte that belongs to no whole character is shown as \xNN
     char *before;        // up to TALLY_BEFORE bytes of text, cut between characters
     char *after;         // up to TALLY_AFTER
-    char *detail;        // JSON, or ""
+    char *detail;        // JSON, or "": tally_set_detail()
 };
 
 /* One per context, in order: for side 'other' greatest gap first, for 'base' least; then the
@@ -166,15 +174,26 @@ void tally_free(struct tally *t);  // NULL is allowed
 void tally_clear(struct tally *t); // as new
 
 /*
- * Adds a document (to its shard's docs, tokens and text_bytes too).  cutoff: tally_cutoff() of a
- * tally that the result will be merged with, or NULL: a token that cannot enter a list there needs
- * no detail and is not kept here.  detail: NULL for none.
+ * Adds a document (to its shard's docs, tokens and text_bytes too), all but its hits.
+ * *picks becomes the tokens whose exact log-probs tally_add_hits() needs; the caller frees
+ * picks->at.  cutoff: tally_cutoff() of a tally that the result will be merged with, or NULL: what
+ * cannot enter a list there is not picked.
  *
- * Errors: ERR_NOMEM, those of detail(); the tally is then fit for tally_clear() and tally_free()
- * only.
+ * Errors: ERR_NOMEM; the tally is then fit for tally_clear() and tally_free() only.
  */
 int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *cutoff,
-                  tally_detail *detail, void *context, struct err *err);
+                  struct tally_picks *picks, struct err *err);
+
+/*
+ * Adds the hits of a document that was added with the same cutoff (or one that lets less pass).
+ * logprob: the exact ones of the picks, [n_models][picks->n]; NULL: the document's are exact.
+ * Errors: ERR_NOMEM; the tally then as above.
+ */
+int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct tally_picks *picks,
+                   const double *const *logprob, const int64_t *cutoff, struct err *err);
+
+/* Gives a hit its detail, json[len], which must depend on its document alone.  ERR_NOMEM. */
+int tally_set_detail(struct tally_hit *hit, const char *json, size_t len, struct err *err);
 
 /* For each pair and side, cutoff[2 * pair + side], the gap beyond which a token may still enter t's
  * list of hits: the worst of a full list; INT64_MIN (side 'other') or INT64_MAX of one with room.

@@ -37,6 +37,7 @@ struct options {
 /* Everything of a scan that must be ended. */
 struct scan {
     struct lineup lineup;
+    struct engine **engines; // [lineup.n]
     struct shards shards;
     struct run run;
     struct tally_shape shape;
@@ -107,13 +108,21 @@ static int read_part(const char *text, size_t *part, size_t *n_parts, struct err
     return 0;
 }
 
+static enum packing packing_of(const struct options *o)
+{
+    return o->packing && strcmp(o->packing, "rows") == 0 ? PACKING_ROWS : PACKING_DOCS;
+}
+
 static int check_words(const struct options *o, struct err *err)
 {
     if (!o->output) {
         return err_set(err, ERR_USAGE, "-o run.db is missing");
     }
-    if (o->packing && strcmp(o->packing, "docs") != 0) {
-        return err_set(err, ERR_USAGE, "--packing %s: only docs is there so far", o->packing);
+    if (o->packing && strcmp(o->packing, "docs") != 0 && strcmp(o->packing, "rows") != 0) {
+        return err_set(err, ERR_USAGE, "--packing %s: docs or rows is wanted", o->packing);
+    }
+    if (o->input.ids && packing_of(o) == PACKING_ROWS) {
+        return err_set(err, ERR_USAGE, "--packing rows does not go with --ids: a list is a window");
     }
     if (o->precision && strcmp(o->precision, "exact") != 0) {
         return err_set(err, ERR_USAGE, "--precision %s: only exact (f32) is there so far",
@@ -199,13 +208,18 @@ static int describe_settings(struct run *run, const struct options *o, const str
     const struct {
         const char *key, *value;
     } words[] = {
-        {"format", o->input.format}, {"field", o->input.field}, {"domain", o->domain},
-        {"packing", "docs"},         {"precision", "exact"},
+        {"format", o->input.format}, {"field", o->input.field},
+        {"domain", o->domain},       {"packing", o->packing ? o->packing : "docs"},
+        {"precision", "exact"},
     };
     jsonout_begin(&j, '{');
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         jsonout_key(&j, words[i].key);
         jsonout_string(&j, words[i].value ? words[i].value : "");
+    }
+    if (packing_of(o) == PACKING_ROWS) {
+        jsonout_key(&j, "eos");
+        jsonout_u64(&j, tokenizer_eos(l->tokenizer));
     }
     jsonout_key(&j, "ids");
     jsonout_u64(&j, o->input.ids);
@@ -403,8 +417,8 @@ static void print_summary(const struct scan *s, const char *output, const struct
 
 // --- the command --------------------------------------------------------------------------------
 
-static int dry_run(const struct scan *s, const struct pipeline_options *p, const struct options *o,
-                   struct err *err)
+static int dry_run(const struct scan *s, const struct pipeline_options *p, const struct work *work,
+                   const struct options *o, struct err *err)
 {
     struct units *units = NULL;
     struct unit unit = {0};
@@ -413,7 +427,7 @@ static int dry_run(const struct scan *s, const struct pipeline_options *p, const
     bool stopped;
     int rc = units_open(&units, p->shards, &p->units, err);
     rc = rc ? rc : units_next(units, &unit, err);
-    rc = rc ? rc : worker_new(&w, p->lineup, &s->shape, p->special, &signals.stop, err);
+    rc = rc ? rc : worker_new(&w, work, err);
     rc = rc ? rc : tally_new(&t, &s->shape, err);
     if (rc) {
         goto out;
@@ -470,7 +484,7 @@ static int scan(struct scan *s, const struct options *o, const struct pipeline_o
                 o->output, run_count_done(&s->run), count_tokens(s->tally));
     }
     struct pipeline_result result = {0};
-    const int rc = pipeline_run(p, &s->run, &s->shape, s->tally, s->store, &result, err);
+    const int rc = pipeline_run(p, &s->run, s->tally, s->store, &result, err);
     const int stopped = atomic_load(&signals.stop);
     if (rc) {
         return err_set(err, err->code,
@@ -522,6 +536,26 @@ static int describe_command(struct buf *out, const struct options *o,
     return rc;
 }
 
+static int check_eos(const struct options *o, const struct lineup *l, struct err *err)
+{
+    if (packing_of(o) == PACKING_ROWS && tokenizer_eos(l->tokenizer) >= l->d_vocab) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "--packing rows: the tokenizer has no EOS to put between documents "
+                       "(tokenizer_config.json names it)");
+    }
+    return 0;
+}
+
+static int make_engines(struct scan *s, struct err *err)
+{
+    s->engines = mem_zero(s->lineup.n, sizeof(struct engine *));
+    int rc = s->engines ? 0 : err_nomem(err, "engines");
+    for (size_t i = 0; i < s->lineup.n && !rc; i++) {
+        rc = engine_new(&s->engines[i], s->lineup.models[i], err);
+    }
+    return rc;
+}
+
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     struct options *o = options;
@@ -540,14 +574,25 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     rc = rc ? rc : read_number("checkpoint", o->checkpoint, 0, 1e6, &p.checkpoint_seconds, err);
     rc = rc ? rc : input_format(&o->input, &p.units.source.format, err);
     rc = rc ? rc : lineup_load(&s.lineup, &o->models, o->tokenizer, !o->input.ids, err);
+    rc = rc ? rc : check_eos(o, &s.lineup, err);
+    rc = rc ? rc : make_engines(&s, err);
     rc = rc ? rc : shards_open(&s.shards, operands->items, operands->n, err);
     rc = rc ? rc : describe(&s, o, err);
     if (rc) {
         goto out;
     }
-    p.lineup = &s.lineup;
+    const struct work work = {
+        .lineup = &s.lineup,
+        .engines = s.engines,
+        .shape = &s.shape,
+        .layout = {.tokenizer = s.lineup.tokenizer,
+                   .packing = packing_of(o),
+                   .special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN,
+                   .n_ctx = s.lineup.n_ctx},
+        .stop = &signals.stop,
+    };
+    p.work = &work;
     p.shards = &s.shards;
-    p.special = o->input.special;
     p.units.source.field = o->input.field;
     p.units.source.domain = o->domain;
     p.units.ids = o->input.ids;
@@ -556,7 +601,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     catch_signals();
     if (o->dry_run) {
         s.shape = run_shape(&s.run);
-        rc = dry_run(&s, &p, o, err);
+        rc = dry_run(&s, &p, &work, o, err);
         goto out;
     }
     const time_t now = time(NULL);
@@ -575,6 +620,10 @@ out:
     tally_free(s.tally);
     run_free(&s.run);
     shards_free(&s.shards);
+    for (size_t i = 0; i < s.lineup.n && s.engines; i++) {
+        engine_free(s.engines[i]);
+    }
+    free(s.engines);
     lineup_free(&s.lineup);
     return rc;
 }
@@ -600,7 +649,9 @@ int cmd_scan(int argc, char **argv)
          "source"},
         {"floor", 0, ARG_STRING, &o.floor, "X", "log-probs below it count as it; -6 if not given"},
         {"top", 0, ARG_SIZE, &o.top, "N", "hits kept a pair and side; 1000 if not given"},
-        {"packing", 0, ARG_STRING, &o.packing, "P", "docs: a window holds one document's tokens"},
+        {"packing", 0, ARG_STRING, &o.packing, "P",
+         "docs: a window holds one document's tokens (if not given);\nrows: documents joined with "
+         "EOS fill every window"},
         {"precision", 0, ARG_STRING, &o.precision, "P", "exact: f32 throughout"},
         {"max-tokens", 0, ARG_SIZE, &o.max_tokens, "N", "stop after the unit that reaches N"},
         {"part", 0, ARG_STRING, &o.part, "I/N",

@@ -22,7 +22,7 @@
 struct pipeline {
     // set before threads start, then read only
     const struct pipeline_options *options;
-    const struct tally_shape *shape;
+    struct work work;
 
     // under mu
     pthread_mutex_t mu;
@@ -166,7 +166,7 @@ static void *reader_main(void *context)
     struct err err = {0};
     int rc = units_open(&units, o->shards, &o->units, &err);
     if (!rc && o->max_tokens) {
-        rc = worker_new(&counter, o->lineup, p->shape, o->special, &p->stop, &err);
+        rc = worker_new(&counter, &p->work, &err);
     }
     if (!rc) {
         rc = read_units(p, units, counter, &u, &err);
@@ -251,14 +251,14 @@ static int work(struct pipeline *p, struct worker *w, struct tally *part, int64_
 static void *worker_main(void *context)
 {
     struct pipeline *p = context;
-    const struct pipeline_options *o = p->options;
     struct worker *w = NULL;
     struct tally *part = NULL;
     struct err err = {0};
-    int64_t *cutoff = mem_new(2 * p->shape->n_pairs, sizeof *cutoff);
-    int rc = cutoff ? tally_new(&part, p->shape, &err) : err_nomem(&err, "a worker");
+    const struct tally_shape *shape = p->work.shape;
+    int64_t *cutoff = mem_new(2 * shape->n_pairs, sizeof *cutoff);
+    int rc = cutoff ? tally_new(&part, shape, &err) : err_nomem(&err, "a worker");
     if (!rc) {
-        rc = worker_new(&w, o->lineup, p->shape, o->special, &p->stop, &err);
+        rc = worker_new(&w, &p->work, &err);
     }
     if (!rc) {
         rc = work(p, w, part, cutoff, &err);
@@ -386,11 +386,11 @@ static int start(struct pipeline *p, pthread_t *reader, bool *reading, pthread_t
     return failed ? err_set(err, ERR_IO, "starting a thread: %s", strerror(failed)) : 0;
 }
 
-int pipeline_run(const struct pipeline_options *options, struct run *run,
-                 const struct tally_shape *shape, struct tally *tally, struct store *store,
-                 struct pipeline_result *result, struct err *err)
+int pipeline_run(const struct pipeline_options *options, struct run *run, struct tally *tally,
+                 struct store *store, struct pipeline_result *result, struct err *err)
 {
-    struct pipeline p = {.options = options, .shape = shape, .run = run, .tally = tally};
+    struct pipeline p = {.options = options, .work = *options->work, .run = run, .tally = tally};
+    p.work.stop = &p.stop;
     struct progress progress;
     const double begin = progress_clock();
     struct checkpoints c = {.store = store, .last = begin, .last_full = begin};

@@ -20,7 +20,7 @@
 #include "out/run.h"
 #include "out/store.h"
 #include "out/tally.h"
-#include "scan/lineup.h"
+#include "scan/worker.h"
 
 /* What signal handlers say to the pipeline. */
 struct pipeline_signals {
@@ -29,10 +29,9 @@ struct pipeline_signals {
 };
 
 struct pipeline_options {
-    const struct lineup *lineup;
+    const struct work *work; // 'stop' is the pipeline's to set
     const struct shards *shards;
     struct units_options units;
-    bool special;
     size_t n_threads;
     size_t part, n_parts;      // units with number % n_parts == part
     uint64_t max_tokens;       // 0: all
@@ -52,8 +51,7 @@ struct pipeline_result {
  * last one when it ends, however it ends.  Returns 0 also when a signal has stopped it. Errors:
  * those of reading, of a worker, of a checkpoint; what was checkpointed is kept.
  */
-int pipeline_run(const struct pipeline_options *options, struct run *run,
-                 const struct tally_shape *shape, struct tally *tally, struct store *store,
-                 struct pipeline_result *result, struct err *err);
+int pipeline_run(const struct pipeline_options *options, struct run *run, struct tally *tally,
+                 struct store *store, struct pipeline_result *result, struct err *err);
 
 #endif

@@ -4,66 +4,62 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/forward.h"
 #include "model/logprob.h"
-#include "model/tokenizer.h"
 #include "out/jsonout.h"
 #include "scan/base/mem.h"
 
 // The most likely tokens that a hit's detail shows.
 #define DETAIL_TOP 10
 
-struct worker {
-    const struct lineup *lineup;
-    const struct tally_shape *shape;
-    const atomic_int *stop;
-    enum special_tokens special;
-    struct encoder *encoder;   // NULL with ids
-    struct tokens tokens;      // of the document in hand
-    struct forward **forwards; // [n_models]
-    float *logits;             // [FORWARD_ROWS][d_vocab], of the largest model
-    uint32_t *window;          // [n_ctx], the ids of a window
-
-    // the document in hand: window k predicts tokens [k * (n_ctx - 1), ...)
-    uint32_t first;      // what stands before the first token: BOS, or with ids the list's first
-    const uint32_t *ids; // [n], predicted
-    size_t n;
-    uint32_t *pos; // [pos_cap]
-    size_t pos_cap;
-    double **logprob; // [n_models][logprob_cap]
-    size_t logprob_cap;
+/* What a model says before a token. */
+struct view {
+    uint64_t rank; // of the true token, from 1
+    double entropy;
+    size_t n_top;
+    uint32_t top[DETAIL_TOP];
+    float logprob[DETAIL_TOP];
 };
 
-int worker_new(struct worker **out, const struct lineup *lineup, const struct tally_shape *shape,
-               bool special, const atomic_int *stop, struct err *err)
+struct worker {
+    const struct work *work;
+    struct engine_run **runs; // [n_models]
+
+    // the unit in hand
+    struct layout layout;
+    double **logprob; // [n_models][logprob_cap], of all its tokens
+    size_t logprob_cap;
+    struct engine_window *windows; // [layout.n_windows], of the model in hand
+    size_t windows_cap;
+
+    // hits and their details
+    struct tally_picks picks;         // of the document in hand
+    struct engine_pick *engine_picks; // [n_views]
+    size_t engine_picks_cap;
+    struct detail {
+        struct tally_hit *hit;
+        size_t pair;
+        size_t token; // of the layout
+        size_t view;  // tokens of several pairs share their views
+    } * details;      // [n_details]
+    size_t n_details, details_cap;
+    struct view *views; // [n_models][n_views]
+    size_t n_views, views_cap;
+    size_t *viewed; // [n_views] the views that the model in hand has, by number of the engine_pick
+    size_t viewed_cap;
+};
+
+int worker_new(struct worker **out, const struct work *work, struct err *err)
 {
     struct worker *w = mem_zero(1, sizeof *w);
     if (!w) {
         return err_nomem(err, "a worker");
     }
-    w->lineup = lineup;
-    w->shape = shape;
-    w->stop = stop;
-    w->special = special ? SPECIAL_SPLIT : SPECIAL_PLAIN;
-    size_t d_vocab = 0;
-    for (size_t m = 0; m < lineup->n; m++) {
-        const size_t own = lineup->models[m]->config.d_vocab;
-        d_vocab = own > d_vocab ? own : d_vocab;
-    }
-    w->forwards = mem_zero(lineup->n, sizeof *w->forwards);
-    w->logprob = mem_zero(lineup->n, sizeof *w->logprob);
-    w->logits = mem_new(FORWARD_ROWS * d_vocab, sizeof *w->logits);
-    w->window = mem_new(lineup->n_ctx, sizeof *w->window);
-    if (lineup->tokenizer) {
-        w->encoder = encoder_new(lineup->tokenizer);
-    }
-    int rc = 0;
-    if (!w->forwards || !w->logprob || !w->logits || !w->window ||
-        (lineup->tokenizer && !w->encoder)) {
-        rc = err_nomem(err, "a worker");
-    }
-    for (size_t m = 0; m < lineup->n && !rc; m++) {
-        rc = forward_new(&w->forwards[m], lineup->models[m], err);
+    w->work = work;
+    w->runs = mem_zero(work->lineup->n, sizeof *w->runs);
+    w->logprob = mem_zero(work->lineup->n, sizeof *w->logprob);
+    int rc = w->runs && w->logprob ? 0 : err_nomem(err, "a worker");
+    for (size_t m = 0; m < work->lineup->n && !rc; m++) {
+        rc = engine_run_new(&w->runs[m], work->engines[m], err);
     }
     if (rc) {
         worker_free(w);
@@ -78,125 +74,158 @@ void worker_free(struct worker *w)
     if (!w) {
         return;
     }
-    for (size_t m = 0; m < w->lineup->n; m++) {
-        if (w->forwards) {
-            forward_free(w->forwards[m]);
+    for (size_t m = 0; m < w->work->lineup->n; m++) {
+        if (w->runs) {
+            engine_run_free(w->runs[m]);
         }
         if (w->logprob) {
             free(w->logprob[m]);
         }
     }
-    free(w->forwards);
+    free(w->runs);
     free(w->logprob);
-    free(w->logits);
-    free(w->window);
-    free(w->pos);
-    encoder_free(w->encoder);
-    tokens_free(&w->tokens);
+    free(w->windows);
+    free(w->picks.at);
+    free(w->engine_picks);
+    free(w->details);
+    free(w->views);
+    free(w->viewed);
+    layout_free(&w->layout);
     free(w);
 }
 
-static int reserve(struct worker *w, size_t n, struct err *err)
+/* Room for n values of every model in rows[n_models]. */
+static int reserve_rows(const struct worker *w, double **rows, size_t *cap, size_t n,
+                        struct err *err)
 {
-    int rc = mem_reserve(&w->pos, &w->pos_cap, n, sizeof *w->pos, "a document", err);
-    if (n > w->logprob_cap) {
-        size_t cap = w->logprob_cap;
-        for (size_t m = 0; m < w->lineup->n && !rc; m++) {
-            cap = w->logprob_cap;
-            rc = mem_reserve(&w->logprob[m], &cap, n, sizeof **w->logprob, "a document", err);
-        }
-        w->logprob_cap = rc ? w->logprob_cap : cap;
+    size_t new_cap = *cap;
+    int rc = 0;
+    for (size_t m = 0; m < w->work->lineup->n && n > *cap && !rc; m++) {
+        new_cap = *cap;
+        rc = mem_reserve(&rows[m], &new_cap, n, sizeof *rows[m], "a unit's log-probs", err);
+    }
+    *cap = rc ? *cap : new_cap;
+    return rc;
+}
+
+static bool is_stopped(const struct worker *w)
+{
+    return atomic_load_explicit(w->work->stop, memory_order_relaxed) != 0;
+}
+
+/* Makes the layout's windows those of model m. */
+static void set_windows(struct worker *w, size_t m)
+{
+    const struct layout *l = &w->layout;
+    for (size_t i = 0; i < l->n_windows; i++) {
+        const struct layout_window *from = &l->windows[i];
+        w->windows[i] = (struct engine_window){.first = from->first,
+                                               .tokens = l->ids + from->begin,
+                                               .n = from->n,
+                                               .logprob = w->logprob[m] + from->begin};
+    }
+}
+
+static int score(struct worker *w, struct err *err)
+{
+    const struct layout *l = &w->layout;
+    int rc = reserve_rows(w, w->logprob, &w->logprob_cap, l->n, err);
+    rc = rc ? rc
+            : mem_reserve(&w->windows, &w->windows_cap, l->n_windows, sizeof *w->windows, "windows",
+                          err);
+    for (size_t m = 0; m < w->work->lineup->n && !rc; m++) {
+        set_windows(w, m);
+        engine_score(w->runs[m], w->windows, l->n_windows, w->work->stop);
     }
     return rc;
 }
 
-/* Makes document 'd' the one in hand. */
-static int take(struct worker *w, const struct unit *u, const struct unit_doc *d, struct err *err)
+/* Document d of the unit as the tally wants it; rows[n_models]: for doc.logprob. */
+static struct tally_doc scored_doc(const struct worker *w, const struct unit *u, size_t d,
+                                   const double **rows)
 {
-    if (w->encoder) {
-        const int rc =
-            encode(w->encoder, u->text.data + d->at, d->len, w->special, &w->tokens, err);
-        if (rc) {
-            return rc;
-        }
-        w->first = tokenizer_bos(w->lineup->tokenizer);
-        w->ids = w->tokens.ids;
-        w->n = w->tokens.n;
-    } else {
-        w->first = u->ids[d->at];
-        w->ids = u->ids + d->at + 1;
-        w->n = d->len - 1;
+    const struct layout *l = &w->layout;
+    const struct layout_doc *doc = &l->docs[d];
+    const bool text = w->work->layout.tokenizer != NULL;
+    for (size_t m = 0; m < w->work->lineup->n; m++) {
+        rows[m] = w->logprob[m] + doc->begin;
     }
-    const int rc = reserve(w, w->n, err);
-    for (size_t i = 0; i < w->n && !rc; i++) {
-        w->pos[i] = (uint32_t)(i % (w->lineup->n_ctx - 1)) + 1;
-    }
-    return rc;
+    return (struct tally_doc){
+        .shard = u->shard,
+        .number = doc->doc->number,
+        .domain = doc->doc->domain == SIZE_MAX ? NULL : u->names.data + doc->doc->domain,
+        .text = text && doc->text_len ? l->text.data + doc->text : "",
+        .text_len = doc->text_len,
+        .n = doc->n,
+        .ids = l->ids + doc->begin,
+        .ends = text ? l->ends + doc->begin : NULL,
+        .pos = l->pos + doc->begin,
+        .logprob = rows,
+    };
 }
 
-/* The ids of the window that predicts token 'at' and those behind it, up to 'n' predictions. */
-static size_t fill_window(struct worker *w, size_t at, size_t n)
+static int add_doc(struct worker *w, const struct unit *u, size_t d, struct tally *tally,
+                   const int64_t *cutoff, struct err *err)
 {
-    w->window[0] = w->first;
-    memcpy(w->window + 1, w->ids + at, n * sizeof *w->window);
-    return n; // the last id is predicted and need not be run itself
+    const double *rows[TALLY_MODELS_MAX];
+    const struct tally_doc doc = scored_doc(w, u, d, rows);
+    const int rc = tally_add_doc(tally, &doc, cutoff, &w->picks, err);
+    return rc ? rc : tally_add_hits(tally, &doc, &w->picks, NULL, cutoff, err);
 }
 
-/* Log-probs of tokens [at, at + n) by model m, one window. */
-static void score_window(struct worker *w, size_t m, size_t at, size_t n)
-{
-    const size_t d_vocab = w->lineup->models[m]->config.d_vocab;
-    forward_run(w->forwards[m], w->window, fill_window(w, at, n), NULL);
-    for (size_t from = 0; from < n && !atomic_load_explicit(w->stop, memory_order_relaxed);
-         from += FORWARD_ROWS) {
-        const size_t count = n - from < FORWARD_ROWS ? n - from : FORWARD_ROWS;
-        forward_logits(w->forwards[m], from, count, w->logits);
-        for (size_t i = 0; i < count; i++) {
-            const float *row = w->logits + i * d_vocab;
-            const uint32_t id = w->ids[at + from + i];
-            w->logprob[m][at + from + i] = (double)row[id] - logprob_log_sum_exp(row, d_vocab);
-        }
-    }
-}
+// --- the details of hits ------------------------------------------------------------------------
 
-/* What model m says at token 'at': the most likely tokens, the true one's rank, the entropy. */
-static void write_view(struct worker *w, struct jsonout *j, size_t m, size_t at)
+struct viewer {
+    struct worker *worker;
+    size_t model;
+};
+
+/* engine_view(): keeps what is shown of the logits before the k-th pick. */
+static void look(void *context, size_t k, const float *logits)
 {
-    const struct model *model = w->lineup->models[m];
-    const size_t d_vocab = model->config.d_vocab, pos = w->pos[at], begin = at - (pos - 1);
-    forward_run(w->forwards[m], w->window, fill_window(w, begin, pos), NULL);
-    forward_logits(w->forwards[m], pos - 1, 1, w->logits);
-    const double lse = logprob_log_sum_exp(w->logits, d_vocab);
-    size_t rank = 1;
+    const struct viewer *v = context;
+    const struct worker *w = v->worker;
+    const size_t d_vocab = w->work->lineup->models[v->model]->config.d_vocab;
+    const float own = logits[w->engine_picks[k].window->tokens[w->engine_picks[k].at]];
+    const double lse = logprob_log_sum_exp(logits, d_vocab);
+    struct view *view = &w->views[v->model * w->n_views + w->viewed[k]];
+    view->rank = 1;
     for (size_t i = 0; i < d_vocab; i++) {
-        rank += w->logits[i] > w->logits[w->ids[at]];
+        view->rank += logits[i] > own;
     }
-    uint32_t top[DETAIL_TOP];
-    const size_t n_top = logprob_top(w->logits, d_vocab, DETAIL_TOP, top);
+    view->entropy = logprob_entropy(logits, d_vocab, lse);
+    view->n_top = logprob_top(logits, d_vocab, DETAIL_TOP, view->top);
+    for (size_t i = 0; i < view->n_top; i++) {
+        view->logprob[i] = (float)((double)logits[view->top[i]] - lse);
+    }
+}
+
+static void write_view(const struct worker *w, struct jsonout *j, size_t m, size_t number)
+{
+    const struct view *view = &w->views[m * w->n_views + number];
     jsonout_begin(j, '{');
     jsonout_key(j, "model");
-    jsonout_string(j, model->name);
+    jsonout_string(j, w->work->lineup->models[m]->name);
     jsonout_key(j, "rank");
-    jsonout_u64(j, rank);
+    jsonout_u64(j, view->rank);
     jsonout_key(j, "entropy");
-    jsonout_float(j, (float)logprob_entropy(w->logits, d_vocab, lse));
+    jsonout_float(j, (float)view->entropy);
     jsonout_key(j, "top");
     jsonout_begin(j, '[');
-    for (size_t i = 0; i < n_top; i++) {
+    for (size_t i = 0; i < view->n_top; i++) {
         jsonout_begin(j, '[');
-        jsonout_u64(j, top[i]);
-        jsonout_float(j, (float)((double)w->logits[top[i]] - lse));
+        jsonout_u64(j, view->top[i]);
+        jsonout_float(j, view->logprob[i]);
         jsonout_end(j, ']');
     }
     jsonout_end(j, ']');
     jsonout_end(j, '}');
 }
 
-/* tally_detail(): {"base": {...}, "others": [{...}]}. */
-static int write_detail(void *context, size_t pair, size_t at, struct buf *out, struct err *err)
+/* {"base": {...}, "others": [{...}]} */
+static int write_detail(const struct worker *w, const struct detail *d, struct err *err)
 {
-    struct worker *w = context;
-    const struct tally_pair *p = &w->shape->pairs[pair];
+    const struct tally_pair *p = &w->work->shape->pairs[d->pair];
     char *text = NULL;
     size_t len = 0;
     struct jsonout j = {.to = open_memstream(&text, &len)};
@@ -205,20 +234,121 @@ static int write_detail(void *context, size_t pair, size_t at, struct buf *out, 
     }
     jsonout_begin(&j, '{');
     jsonout_key(&j, "base");
-    write_view(w, &j, p->base, at);
+    write_view(w, &j, p->base, d->view);
     jsonout_key(&j, "others");
     jsonout_begin(&j, '[');
     for (uint32_t i = 0; i < p->n_others; i++) {
-        write_view(w, &j, p->others[i], at);
+        write_view(w, &j, p->others[i], d->view);
     }
     jsonout_end(&j, ']');
     jsonout_end(&j, '}');
-    const bool failed = fclose(j.to) != 0;
-    const int rc = failed ? err_nomem(err, "a hit's detail")
-                          : buf_append(out, text, len - 1, err); // without the line's end
+    int rc = fclose(j.to) ? err_nomem(err, "a hit's detail") : 0;
+    rc = rc ? rc : tally_set_detail(d->hit, text, len - 1, err); // without the line's end
     free(text);
     return rc;
 }
+
+static int by_token(const void *a, const void *b)
+{
+    const struct detail *x = a, *y = b;
+    return x->token != y->token ? (x->token < y->token ? -1 : 1) : 0;
+}
+
+/* The token of a hit of the unit. */
+static size_t hit_token(const struct layout *l, const struct tally_hit *hit)
+{
+    size_t low = 0, high = l->n_docs - 1;
+    while (low < high) { // documents ascend by number
+        const size_t middle = low + (high - low + 1) / 2;
+        if (l->docs[middle].doc->number <= hit->doc) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return l->docs[low].begin + hit->at;
+}
+
+/* Lists the hits of the tally, those of one token together. */
+static int list_details(struct worker *w, struct tally *tally, struct err *err)
+{
+    w->n_details = w->n_views = 0;
+    for (size_t i = 0; i < 2 * tally->shape->n_pairs; i++) {
+        const struct tally_hits *hits = &tally->pairs[i / 2].hits[i % 2];
+        const int rc = mem_reserve(&w->details, &w->details_cap, w->n_details + hits->n,
+                                   sizeof *w->details, "details", err);
+        if (rc) {
+            return rc;
+        }
+        for (size_t k = 0; k < hits->n; k++) {
+            w->details[w->n_details++] =
+                (struct detail){.hit = &hits->items[k],
+                                .pair = i / 2,
+                                .token = hit_token(&w->layout, &hits->items[k])};
+        }
+    }
+    if (w->n_details > 0) {
+        qsort(w->details, w->n_details, sizeof *w->details, by_token);
+    }
+    for (size_t k = 0; k < w->n_details; k++) {
+        w->n_views += k == 0 || w->details[k].token != w->details[k - 1].token;
+        w->details[k].view = w->n_views - 1;
+    }
+    return 0;
+}
+
+static bool has_model(const struct tally_pair *p, size_t m)
+{
+    bool has = p->base == m;
+    for (uint32_t i = 0; i < p->n_others; i++) {
+        has = has || p->others[i] == m;
+    }
+    return has;
+}
+
+/* What model m says before the tokens of all details whose pair has it. */
+static void view(struct worker *w, size_t m)
+{
+    struct viewer viewer = {.worker = w, .model = m};
+    size_t n = 0;
+    set_windows(w, m);
+    for (size_t k = 0; k < w->n_details; k++) {
+        const struct detail *d = &w->details[k];
+        const bool again = n > 0 && w->viewed[n - 1] == d->view;
+        if (!again && has_model(&w->work->shape->pairs[d->pair], m)) {
+            const size_t window = layout_window_of(&w->layout, d->token);
+            w->engine_picks[n] = (struct engine_pick){
+                .window = &w->windows[window], .at = d->token - w->layout.windows[window].begin};
+            w->viewed[n++] = d->view;
+        }
+    }
+    engine_look(w->runs[m], w->engine_picks, n, look, &viewer, w->work->stop);
+}
+
+/* Gives every hit of the tally its detail. */
+static int add_details(struct worker *w, struct tally *tally, struct err *err)
+{
+    const size_t n_models = w->work->lineup->n;
+    int rc = list_details(w, tally, err);
+    rc = rc ? rc
+            : mem_reserve(&w->views, &w->views_cap, w->n_views * n_models, sizeof *w->views,
+                          "details", err);
+    rc =
+        rc ? rc
+           : mem_reserve(&w->viewed, &w->viewed_cap, w->n_views, sizeof *w->viewed, "details", err);
+    rc = rc ? rc
+            : mem_reserve(&w->engine_picks, &w->engine_picks_cap, w->n_views,
+                          sizeof *w->engine_picks, "details", err);
+    for (size_t m = 0; m < n_models && !rc && w->n_views > 0; m++) {
+        view(w, m);
+    }
+    for (size_t k = 0; k < w->n_details && !rc && !is_stopped(w); k++) {
+        rc = write_detail(w, &w->details[k], err);
+    }
+    return rc;
+}
+
+// --- a unit -------------------------------------------------------------------------------------
 
 /* Counts the unit's rejected records: the first of each kind with their places, the rest by number.
  */
@@ -240,54 +370,27 @@ static void add_rejects(struct tally *tally, const struct unit *u)
 int worker_run(struct worker *w, const struct unit *u, struct tally *tally, const int64_t *cutoff,
                bool *stopped, struct err *err)
 {
-    const size_t step = w->lineup->n_ctx - 1;
-    for (size_t d = 0; d < u->n_docs; d++) {
-        const struct unit_doc *doc = &u->docs[d];
-        int rc = take(w, u, doc, err);
-        if (rc) {
-            return rc;
-        }
-        for (size_t m = 0; m < w->lineup->n; m++) {
-            for (size_t at = 0; at < w->n; at += step) {
-                score_window(w, m, at, w->n - at < step ? w->n - at : step);
-            }
-        }
-        *stopped = atomic_load(w->stop) != 0;
-        if (*stopped) {
-            return 0;
-        }
-        const struct tally_doc scored = {
-            .shard = u->shard,
-            .number = doc->number,
-            .domain = doc->domain == SIZE_MAX ? NULL : u->names.data + doc->domain,
-            .text = w->encoder ? w->tokens.text : "",
-            .text_len = w->encoder ? w->tokens.text_len : 0,
-            .n = w->n,
-            .ids = w->ids,
-            .ends = w->encoder ? w->tokens.ends : NULL,
-            .pos = w->pos,
-            .logprob = (const double *const *)w->logprob,
-        };
-        rc = tally_add_doc(tally, &scored, cutoff, write_detail, w, err);
-        if (rc) {
-            return rc;
-        }
+    int rc = layout_make(&w->layout, u, &w->work->layout, err);
+    rc = rc ? rc : score(w, err);
+    for (size_t d = 0; d < w->layout.n_docs && !rc && !is_stopped(w); d++) {
+        rc = add_doc(w, u, d, tally, cutoff, err);
     }
-    add_rejects(tally, u);
-    tally->shards[u->shard].repaired += u->repaired;
-    tally->shards[u->shard].units_done++;
-    return 0;
+    rc = rc || is_stopped(w) ? rc : add_details(w, tally, err);
+    *stopped = is_stopped(w);
+    if (!rc) {
+        add_rejects(tally, u);
+        tally->shards[u->shard].repaired += u->repaired;
+        tally->shards[u->shard].units_done++;
+    }
+    return rc;
 }
 
 int worker_count(struct worker *w, const struct unit *u, uint64_t *tokens, struct err *err)
 {
+    const int rc = layout_make(&w->layout, u, &w->work->layout, err);
     *tokens = 0;
-    for (size_t d = 0; d < u->n_docs; d++) {
-        const int rc = take(w, u, &u->docs[d], err);
-        if (rc) {
-            return rc;
-        }
-        *tokens += w->n;
+    for (size_t d = 0; d < w->layout.n_docs && !rc; d++) {
+        *tokens += w->layout.docs[d].n;
     }
-    return 0;
+    return rc;
 }

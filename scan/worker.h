@@ -1,10 +1,13 @@
 /*
  * worker.h - one unit of a corpus from text to aggregates, through all models
  *
- * What a worker makes of a unit depends on the unit alone: its windows are the batches of the
- * forward pass, and no other thread helps.
+ *     unit -> layout (tokens, windows) -> every model scores all windows -> tally, record
+ *                                             |
+ *                                   the hits among them, once more: their details
  *
- * Threads: a worker belongs to one thread; models and tokenizer are shared.
+ * What a worker makes of a unit depends on the unit alone, and no other thread helps.
+ *
+ * Threads: a worker belongs to one thread; what struct work names is shared.
  */
 #ifndef GAPSCOPE_SCAN_WORKER_H
 #define GAPSCOPE_SCAN_WORKER_H
@@ -13,15 +16,24 @@
 #include <stdbool.h>
 
 #include "corpora/units.h"
+#include "model/engine.h"
 #include "out/tally.h"
+#include "scan/layout.h"
 #include "scan/lineup.h"
+
+/* What all workers share: set before they start, then read only. */
+struct work {
+    const struct lineup *lineup;
+    struct engine *const *engines; // [lineup->n]
+    const struct tally_shape *shape;
+    struct layout_options layout;
+    const atomic_int *stop; // looked at every few milliseconds: once it is set, workers give up
+};
 
 struct worker;
 
-/* lineup and shape outlive it.  special: special tokens in the text are recognised.  stop: looked
- * at every few rows; once it is set, worker_run() gives up.  Errors: ERR_NOMEM. */
-int worker_new(struct worker **out, const struct lineup *lineup, const struct tally_shape *shape,
-               bool special, const atomic_int *stop, struct err *err);
+/* work outlives it.  Errors: ERR_NOMEM. */
+int worker_new(struct worker **out, const struct work *work, struct err *err);
 
 /*
  * Adds everything of unit 'u' to *tally, which is clear.  cutoff: tally_add_doc()'s.

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "out/run.h"
+#include "tests/tally_whole.h"
 
 /* The caller ends it with run_free().  Nothing is done, nothing is known of units. */
 static inline struct run sample_run(void)
@@ -78,7 +79,7 @@ static inline void sample_add_unit(struct run *r, struct tally *t, uint64_t unit
                                   .ends = ends,
                                   .pos = pos,
                                   .logprob = logprob};
-    tally_add_doc(t, &doc, NULL, NULL, NULL, NULL);
+    tally_add_whole(t, &doc, NULL, NULL, NULL);
     if (unit % 4 == 0) {
         tally_add_reject(t, doc.shard, 1, unit + 1, unit * 10, "a line of 2 GiB");
     }

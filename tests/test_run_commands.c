@@ -17,6 +17,7 @@
 #include "out/store.h"
 #include "scan/base/file.h"
 #include "tests/run_sample.h"
+#include "tests/tally_whole.h"
 
 static char folder[] = "/tmp/gapscope-test-XXXXXX"; // $T in commands
 
@@ -223,7 +224,7 @@ static void a_corpus_cannot_drive_the_terminal(void **state)
                                   .ends = &end,
                                   .pos = &pos,
                                   .logprob = logprob};
-    assert_int_equal(tally_add_doc(t, &doc, NULL, NULL, NULL, NULL), 0);
+    assert_int_equal(tally_add_whole(t, &doc, NULL, NULL, NULL), 0);
     char path[64];
     snprintf(path, sizeof path, "%s/hostile.db", folder);
     struct store *s = NULL;

@@ -19,6 +19,7 @@
 #include "out/store.h"
 #include "scan/base/file.h"
 #include "tests/run_sample.h"
+#include "tests/tally_whole.h"
 
 static char folder[] = "/tmp/gapscope-test-XXXXXX";
 static char path[64]; // of the test's run.db, a new one each
@@ -178,7 +179,7 @@ static void add_document(struct tally *t, uint32_t shard, uint64_t number, const
                                   .ends = ends,
                                   .pos = pos,
                                   .logprob = logprob};
-    assert_int_equal(tally_add_doc(t, &doc, NULL, NULL, NULL, NULL), 0);
+    assert_int_equal(tally_add_whole(t, &doc, NULL, NULL, NULL), 0);
 }
 
 static void tables_show_what_the_tally_counts(void **state)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "out/store.h"
+#include "tests/tally_whole.h"
 
 #define MODELS 11
 #define PAIRS (MODELS - 1)
@@ -79,7 +80,7 @@ static int fill_tally(struct tally *t, struct err *err)
                                     .ends = ends,
                                     .pos = pos,
                                     .logprob = logprob};
-        const int rc = tally_add_doc(t, &d, NULL, NULL, NULL, err);
+        const int rc = tally_add_whole(t, &d, NULL, NULL, err);
         if (rc) {
             return rc;
         }

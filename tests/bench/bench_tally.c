@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "out/tally.h"
+#include "tests/tally_whole.h"
 
 #define ROUNDS 15
 #define DOCS 64
@@ -94,7 +95,7 @@ static int count_unit(struct tally *t, const struct tally *whole, uint64_t round
             .pos = docs[d].pos,
             .logprob = docs[d].rows,
         };
-        rc = tally_add_doc(t, &doc, whole ? cutoff : NULL, NULL, NULL, err);
+        rc = tally_add_whole(t, &doc, whole ? cutoff : NULL, NULL, err);
     }
     return rc;
 }

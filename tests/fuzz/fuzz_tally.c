@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "out/tally.h"
+#include "tests/tally_whole.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -50,7 +51,7 @@ static void add_a_document(struct tally *t)
                                   .ends = ends,
                                   .pos = pos,
                                   .logprob = rows};
-    check(tally_add_doc(t, &doc, NULL, NULL, NULL, NULL) == 0);
+    check(tally_add_whole(t, &doc, NULL, NULL, NULL) == 0);
     tally_add_reject(t, 0, 1, 3, 30, "three");
 }
 

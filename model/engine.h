@@ -1,0 +1,59 @@
+/*
+ * engine.h - what a scan asks of a model: log-probs of many windows, and single tokens' logits
+ *
+ *     engine_new (once, shared) -> engine_run_new (a thread) -> engine_score, engine_look, ...
+ *
+ * It is the reference pass (forward.h) so far, in f32.  What a token gives depends on its window
+ * alone, bit for bit: not on which windows are scored together, nor on threads.
+ *
+ * Threads: an engine is immutable and shared; a run belongs to one thread at a time.
+ */
+#ifndef GAPSCOPE_MODEL_ENGINE_H
+#define GAPSCOPE_MODEL_ENGINE_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/model.h"
+#include "scan/base/err.h"
+
+/* A window: runs first, tokens[0..n - 1), predicts tokens[0..n), 1 <= n <= n_ctx.  logprob[i]
+ * becomes ln P(tokens[i] | first, tokens[0..i)) in nats. */
+struct engine_window {
+    uint32_t first;
+    const uint32_t *tokens; // [n]
+    size_t n;
+    double *logprob; // [n]
+};
+
+/* A model, ready to be run; and one thread's working memory for it. */
+struct engine;
+struct engine_run;
+
+/* The model outlives it.  Errors: ERR_NOMEM. */
+int engine_new(struct engine **out, const struct model *model, struct err *err);
+void engine_free(struct engine *e); // NULL is allowed
+
+int engine_run_new(struct engine_run **out, const struct engine *e, struct err *err);
+void engine_run_free(struct engine_run *r); // NULL is allowed
+
+/* Scores all windows.  stop (or NULL) is looked at every few rows; once it is not 0 the call
+ * returns early and what logprob holds is worth nothing. */
+void engine_score(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
+                  const atomic_int *stop);
+
+/* Token 'at' of a window; its logprob is not wanted and may be NULL. */
+struct engine_pick {
+    const struct engine_window *window;
+    size_t at;
+};
+
+/* Sees the logits [d_vocab], in f32, from which pick k's log-prob is made. */
+typedef void engine_view(void *context, size_t k, const float *logits);
+
+/* Shows the logits of all picks; those of one window stand together.  stop: as above. */
+void engine_look(struct engine_run *r, const struct engine_pick *picks, size_t n, engine_view *view,
+                 void *context, const atomic_int *stop);
+
+#endif
