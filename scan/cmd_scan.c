@@ -12,6 +12,7 @@
 
 #include "corpora/reject.h"
 #include "corpora/shards.h"
+#include "out/record.h"
 #include "out/run.h"
 #include "out/store.h"
 #include "scan/args.h"
@@ -29,7 +30,8 @@
 struct options {
     struct arg_list models, pairs;
     struct input_options input;
-    const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision;
+    const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
+        *record;
     size_t threads, top, max_tokens;
     bool force, dry_run;
 };
@@ -43,6 +45,7 @@ struct scan {
     struct tally_shape shape;
     struct tally *tally;
     struct store *store;
+    struct record *record; // NULL: none
     bool resumed;
 };
 
@@ -518,7 +521,8 @@ static int describe_command(struct buf *out, const struct options *o,
         const char *name, *value;
     } words[] = {{"tokenizer", o->tokenizer}, {"field", o->input.field},
                  {"format", o->input.format}, {"domain", o->domain},
-                 {"floor", o->floor},         {"part", o->part}};
+                 {"floor", o->floor},         {"part", o->part},
+                 {"packing", o->packing},     {"record", o->record}};
     for (size_t i = 0; i < sizeof words / sizeof *words && !rc; i++) {
         rc = words[i].value ? buf_printf(out, err, " --%s %s", words[i].name, words[i].value) : 0;
     }
@@ -581,7 +585,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     if (rc) {
         goto out;
     }
-    const struct work work = {
+    struct work work = {
         .lineup = &s.lineup,
         .engines = s.engines,
         .shape = &s.shape,
@@ -613,9 +617,14 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
                                 "kernels", "plain C, f32",   NULL};
     p.meta = meta;
     rc = rc ? rc : open_run(&s, o, err);
+    if (!rc && o->record) {
+        rc = record_open(&s.record, o->record, &s.run, p.part, p.n_parts, o->force, err);
+        work.record = s.record;
+    }
     rc = rc ? rc : scan(&s, o, &p, status, err);
 out:
     buf_free(&command);
+    record_close(s.record);
     store_close(s.store);
     tally_free(s.tally);
     run_free(&s.run);
@@ -658,6 +667,8 @@ int cmd_scan(int argc, char **argv)
          "do units I, I + N, ...; gapscope merge joins parts"},
         {"checkpoint", 0, ARG_STRING, &o.checkpoint, "SECONDS",
          "between two; 60 if not given, 0: after every unit"},
+        {"record", 0, ARG_STRING, &o.record, "DIR.zarr",
+         "also keep every token's log-probs, as Zarr v2 arrays"},
         {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in a run.db of another run"},
         {"dry-run", 0, ARG_FLAG, &o.dry_run, NULL,
          "say what would be done and how long it would take"},

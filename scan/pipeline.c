@@ -288,6 +288,13 @@ struct checkpoints {
 static int checkpoint(struct pipeline *p, struct checkpoints *c, bool full, struct err *err)
 {
     const double begin = progress_clock();
+    struct record *record = p->work.record;
+    if (record) {
+        const int failed = record_advance(record, p->run, err);
+        if (failed) {
+            return failed;
+        }
+    }
     full = full || begin - c->last_full > FULL_SHARE * c->full_seconds;
     const int rc = store_checkpoint(c->store, p->run, p->tally, full, p->options->meta, err);
     c->last = progress_clock();

@@ -31,6 +31,13 @@ struct worker {
     struct engine_window *windows; // [layout.n_windows], of the model in hand
     size_t windows_cap;
 
+    // its rows for the record
+    uint64_t *row_docs;       // [row_docs_cap]
+    uint32_t *row_columns[3]; // [row_caps[k]]: window, pos, token
+    size_t row_docs_cap, row_caps[3];
+    double **row_logprob; // [n_models][row_logprob_cap]
+    size_t row_logprob_cap;
+
     // hits and their details
     struct tally_picks picks;         // of the document in hand
     struct engine_pick *engine_picks; // [n_views]
@@ -57,7 +64,8 @@ int worker_new(struct worker **out, const struct work *work, struct err *err)
     w->work = work;
     w->runs = mem_zero(work->lineup->n, sizeof *w->runs);
     w->logprob = mem_zero(work->lineup->n, sizeof *w->logprob);
-    int rc = w->runs && w->logprob ? 0 : err_nomem(err, "a worker");
+    w->row_logprob = mem_zero(work->lineup->n, sizeof *w->row_logprob);
+    int rc = w->runs && w->logprob && w->row_logprob ? 0 : err_nomem(err, "a worker");
     for (size_t m = 0; m < work->lineup->n && !rc; m++) {
         rc = engine_run_new(&w->runs[m], work->engines[m], err);
     }
@@ -81,11 +89,19 @@ void worker_free(struct worker *w)
         if (w->logprob) {
             free(w->logprob[m]);
         }
+        if (w->row_logprob) {
+            free(w->row_logprob[m]);
+        }
     }
     free(w->runs);
     free(w->logprob);
     free(w->windows);
     free(w->picks.at);
+    free(w->row_logprob);
+    free(w->row_docs);
+    for (size_t k = 0; k < 3; k++) {
+        free(w->row_columns[k]);
+    }
     free(w->engine_picks);
     free(w->details);
     free(w->views);
@@ -348,6 +364,52 @@ static int add_details(struct worker *w, struct tally *tally, struct err *err)
     return rc;
 }
 
+// --- the record ---------------------------------------------------------------------------------
+
+static int reserve_record(struct worker *w, size_t n, struct err *err)
+{
+    int rc = mem_reserve(&w->row_docs, &w->row_docs_cap, n, sizeof *w->row_docs, "rows", err);
+    for (size_t k = 0; k < 3 && !rc; k++) {
+        rc = mem_reserve(&w->row_columns[k], &w->row_caps[k], n, sizeof **w->row_columns, "rows",
+                         err);
+    }
+    return rc ? rc : reserve_rows(w, w->row_logprob, &w->row_logprob_cap, n, err);
+}
+
+/* The tokens of all documents, without the EOS between them. */
+static int add_record(struct worker *w, const struct unit *u, struct err *err)
+{
+    const struct layout *l = &w->layout;
+    int rc = reserve_record(w, l->n, err);
+    size_t n = 0;
+    for (size_t d = 0; d < l->n_docs && !rc; d++) {
+        const struct layout_doc *doc = &l->docs[d];
+        const uint32_t *from[3] = {l->window, l->pos, l->ids};
+        if (doc->n == 0) {
+            continue;
+        }
+        for (size_t k = 0; k < 3; k++) {
+            memcpy(w->row_columns[k] + n, from[k] + doc->begin, doc->n * sizeof **from);
+        }
+        for (size_t m = 0; m < w->work->lineup->n; m++) {
+            memcpy(w->row_logprob[m] + n, w->logprob[m] + doc->begin,
+                   doc->n * sizeof *w->logprob[m]);
+        }
+        for (size_t i = 0; i < doc->n; i++) {
+            w->row_docs[n + i] = doc->doc->number;
+        }
+        n += doc->n;
+    }
+    const struct record_rows rows = {.n = n,
+                                     .shard = u->shard,
+                                     .doc = w->row_docs,
+                                     .window = w->row_columns[0],
+                                     .pos = w->row_columns[1],
+                                     .token = w->row_columns[2],
+                                     .logprob = (const double *const *)w->row_logprob};
+    return rc ? rc : record_unit(w->work->record, u->number, &rows, err);
+}
+
 // --- a unit -------------------------------------------------------------------------------------
 
 /* Counts the unit's rejected records: the first of each kind with their places, the rest by number.
@@ -377,6 +439,9 @@ int worker_run(struct worker *w, const struct unit *u, struct tally *tally, cons
     }
     rc = rc || is_stopped(w) ? rc : add_details(w, tally, err);
     *stopped = is_stopped(w);
+    if (!rc && !*stopped && w->work->record) {
+        rc = add_record(w, u, err);
+    }
     if (!rc) {
         add_rejects(tally, u);
         tally->shards[u->shard].repaired += u->repaired;

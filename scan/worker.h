@@ -17,6 +17,7 @@
 
 #include "corpora/units.h"
 #include "model/engine.h"
+#include "out/record.h"
 #include "out/tally.h"
 #include "scan/layout.h"
 #include "scan/lineup.h"
@@ -27,6 +28,7 @@ struct work {
     struct engine *const *engines; // [lineup->n]
     const struct tally_shape *shape;
     struct layout_options layout;
+    struct record *record;  // NULL: none
     const atomic_int *stop; // looked at every few milliseconds: once it is set, workers give up
 };
 
@@ -37,7 +39,8 @@ int worker_new(struct worker **out, const struct work *work, struct err *err);
 
 /*
  * Adds everything of unit 'u' to *tally, which is clear.  cutoff: tally_add_doc()'s.
- * *stopped: it gave up, and the tally is worth nothing.  Errors: ERR_NOMEM, ERR_LIMIT.
+ * *stopped: it gave up, and the tally is worth nothing.  Errors: ERR_NOMEM, ERR_LIMIT,
+ * record_unit()'s.
  */
 int worker_run(struct worker *w, const struct unit *u, struct tally *tally, const int64_t *cutoff,
                bool *stopped, struct err *err);

@@ -111,7 +111,7 @@ static double need_long(void)
     if (!file_is_regular(kit_path("long.db"))) {
         struct timespec from, to;
         clock_gettime(CLOCK_MONOTONIC, &from);
-        kit_expect(0, NULL, SCAN "--threads 2 -o $T/long.db" LONG);
+        kit_expect(0, NULL, SCAN "--threads 2 --record $T/long.zarr -o $T/long.db" LONG);
         clock_gettime(CLOCK_MONOTONIC, &to);
         seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
     }
@@ -242,7 +242,8 @@ static void killed_runs_end_like_unbroken_ones(void **state)
     unsigned long kills = 0, finished = 0, started = 0;
     while (kills < n || finished == 0) {
         assert_true(started++ < 10 * n + 100);
-        const pid_t pid = kit_start("scan" OPTIONS "--threads 2 -o $T/killed.db" LONG);
+        const pid_t pid =
+            kit_start("scan" OPTIONS "--threads 2 --record $T/killed.zarr -o $T/killed.db" LONG);
         if (kills < n) {
             sleep_for(seconds * (double)(next_random(&seed) % 1000) / 1000);
             kill(pid, SIGKILL);
@@ -259,7 +260,8 @@ static void killed_runs_end_like_unbroken_ones(void **state)
             fail_with_messages("a run that was killed before does not go on");
         }
         assert_same_digest("killed.db", "long.db");
-        kit_expect(0, NULL, "rm $T/killed.db*");
+        kit_expect(0, NULL, "diff -r $T/killed.zarr $T/long.zarr");
+        kit_expect(0, NULL, "rm -r $T/killed.db* $T/killed.zarr");
         finished++;
     }
     print_message("%lu kills in %lu runs\n", kills, started);
