@@ -9,7 +9,8 @@
 struct units {
     const struct shards *shards;
     struct units_options options;
-    uint64_t number; // of the next unit
+    uint64_t number;   // of the next unit
+    uint64_t raw_told; // bytes that units before it have told of
 
     size_t shard;      // the one in hand, else the next
     uint64_t raw_done; // bytes of those before it
@@ -220,6 +221,14 @@ static int fill(struct units *r, struct unit *u, struct err *err)
     return end_shard(r, err);
 }
 
+/* What has been read since the last unit is this one's. */
+static void tell_raw(struct units *r, struct unit *u)
+{
+    const uint64_t raw = units_tell_raw(r);
+    u->raw = raw - r->raw_told;
+    r->raw_told = raw;
+}
+
 int units_next(struct units *r, struct unit *u, struct err *err)
 {
     for (;;) {
@@ -227,6 +236,7 @@ int units_next(struct units *r, struct unit *u, struct err *err)
         const bool is_open = r->source || r->list;
         if (!is_open && r->shard == r->shards->n) {
             u->number = UNIT_END;
+            tell_raw(r, u);
             return 0;
         }
         int rc = is_open ? 0 : open_shard(r, err);
@@ -238,6 +248,7 @@ int units_next(struct units *r, struct unit *u, struct err *err)
         }
         if (u->n_docs > 0 || rejects_total(&u->rejects) > 0) {
             u->number = r->number++;
+            tell_raw(r, u);
             return 0;
         }
     }

@@ -50,6 +50,7 @@ struct unit {
     struct buf names; // of domains
     struct rejects rejects;
     uint64_t repaired; // U+FFFD put in
+    uint64_t raw;      // bytes of shards read since the unit before, for progress
 };
 
 void unit_free(struct unit *u); // {0} is an empty unit; *u is one again
@@ -75,7 +76,8 @@ int units_open(struct units **out, const struct shards *shards, const struct uni
  */
 int units_next(struct units *r, struct unit *u, struct err *err);
 
-/* Raw bytes read so far of all shards together, for progress: in the end the sum of their sizes. */
+/* Raw bytes read so far of all shards together: in the end the sum of their sizes, and of 'raw' of
+ * all units, the UNIT_END's too. */
 uint64_t units_tell_raw(const struct units *r);
 
 void units_close(struct units *r); // NULL is allowed

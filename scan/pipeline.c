@@ -40,8 +40,9 @@ struct pipeline {
     bool dirty;  // the tally has more than the last checkpoint
     bool broken; // a merge failed half-way: the tally is not to be saved
     struct pipeline_result result;
-    uint64_t raw_read; // bytes of the corpus
-    struct err err;    // the first failure; code 0: none
+    uint64_t raw_done;   // bytes of shards behind the units that this run has done
+    uint64_t raw_passed; // and behind those that are not for it to do
+    struct err err;      // the first failure; code 0: none
 
     // atomic: written by whoever fails, by signals; read by all
     atomic_int stop;
@@ -130,7 +131,6 @@ static int read_units(struct pipeline *p, struct units *units, struct worker *co
             }
         }
         pthread_mutex_lock(&p->mu);
-        p->raw_read = units_tell_raw(units);
         if (!end) {
             in_shard++;
             if (unit->last) {
@@ -147,7 +147,9 @@ static int read_units(struct pipeline *p, struct units *units, struct worker *co
             return 0;
         }
         n_units = unit->number + 1;
-        if (wanted(p, unit) && enqueue(p, *u)) {
+        if (!wanted(p, unit)) {
+            p->raw_passed += unit->raw;
+        } else if (enqueue(p, *u)) {
             *u = NULL;
         }
         pthread_mutex_unlock(&p->mu);
@@ -214,6 +216,7 @@ static int merge(struct pipeline *p, const struct unit *u, const struct tally *p
     }
     p->broken = p->broken || rc != 0;
     p->result.units++;
+    p->raw_done += u->raw;
     p->result.tokens += part->shards[u->shard].tokens;
     p->dirty = true;
     pthread_cond_signal(&p->merged);
@@ -339,7 +342,11 @@ static void supervise(struct pipeline *p, struct checkpoints *c, struct progress
             }
         }
         const bool asked = atomic_exchange(&o->signals->status, 0) != 0;
-        progress_show(progress, &p->result, p->tally, p->raw_read, asked);
+        const struct progress_now now = {.units = p->result.units,
+                                         .tokens = p->result.tokens,
+                                         .raw_done = p->raw_done,
+                                         .raw_passed = p->raw_passed};
+        progress_show(progress, &now, p->tally, asked);
     }
 }
 
@@ -409,7 +416,7 @@ int pipeline_run(const struct pipeline_options *options, struct run *run, struct
     if (rc) {
         goto out;
     }
-    progress_begin(&progress, options->shards);
+    progress_begin(&progress, options->shards, options->n_parts, options->max_tokens);
 
     pthread_mutex_lock(&p.mu);
     bool reading = false;
