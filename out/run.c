@@ -521,6 +521,9 @@ int run_load(struct run *out, const void *bytes, size_t len, struct err *err)
     struct run run = {0};
     size_t n = get_n(&r, MODELS_MAX, 8, "number of models");
     run.models = get_room(&r, n, sizeof *run.models, &run.n_models, "models");
+    if (n == 0) {
+        bad(&r, "number of models");
+    }
     for (size_t i = 0; i < run.n_models; i++) {
         get_model(&r, &run.models[i]);
     }
@@ -536,7 +539,7 @@ int run_load(struct run *out, const void *bytes, size_t len, struct err *err)
     }
     const uint64_t floor_bits = get(&r, 0, UINT64_MAX, "the floor");
     memcpy(&run.floor, &floor_bits, sizeof run.floor);
-    if (!(run.floor < 0 && run.floor >= -1000)) {
+    if (!(run.floor <= -0.1 && run.floor >= -1000)) { // as scan --floor has it: a bin at least
         bad(&r, "the floor");
     }
     run.top = (size_t)get(&r, 0, TOP_MAX, "top");

@@ -95,6 +95,7 @@ gapscope_test(store gapscope_out)
 gapscope_test(record gapscope_out)
 gapscope_test(tally gapscope_out)
 target_sources(test_tally PRIVATE tests/tally_ref.c)
+gapscope_fuzz(run gapscope_out)
 gapscope_fuzz(tally gapscope_out)
 gapscope_bench(tally gapscope_out m)
 
