@@ -1,10 +1,15 @@
 /*
- * engine.h - what a scan asks of a model: log-probs of many windows, and single tokens' logits
+ * engine.h - a model at speed: log-probs of many windows, and single tokens' logits
  *
  *     engine_new (once, shared) -> engine_run_new (a thread) -> engine_score, engine_look, ...
  *
- * It is the reference pass (forward.h) so far, in f32.  What a token gives depends on its window
- * alone, bit for bit: not on which windows are scored together, nor on threads.
+ * The same function of ids as forward.h, in f32, to rounding: within 1e-4 nats (tests: 1e-5 against
+ * float64 golden values).  Weights are packed once; the unembedding goes over the vocabulary a
+ * panel of columns at a time and turns logits into sums of exponentials at once, so they are never
+ * in memory.
+ *
+ * What a token gives depends on its window alone, bit for bit: not on which windows are scored
+ * together, nor on threads.
  *
  * Threads: an engine is immutable and shared; a run belongs to one thread at a time.
  */
@@ -15,11 +20,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/kern.h"
 #include "model/model.h"
 #include "scan/base/err.h"
 
-/* A window: runs first, tokens[0..n - 1), predicts tokens[0..n), 1 <= n <= n_ctx.  logprob[i]
- * becomes ln P(tokens[i] | first, tokens[0..i)) in nats. */
+/* A window: runs first, tokens[0..n - 1), predicts tokens[0..n), 1 <= n <= n_ctx, every id below
+ * d_vocab.  logprob[i] becomes ln P(tokens[i] | first, tokens[0..i)) in nats. */
 struct engine_window {
     uint32_t first;
     const uint32_t *tokens; // [n]
@@ -31,19 +37,21 @@ struct engine_window {
 struct engine;
 struct engine_run;
 
-/* The model outlives it.  Errors: ERR_NOMEM. */
-int engine_new(struct engine **out, const struct model *model, struct err *err);
+/* The model outlives it; its weights are held once more, packed.  Errors: ERR_NOMEM. */
+int engine_new(struct engine **out, const struct model *model, const struct kern *kern,
+               struct err *err);
 void engine_free(struct engine *e); // NULL is allowed
 
 int engine_run_new(struct engine_run **out, const struct engine *e, struct err *err);
 void engine_run_free(struct engine_run *r); // NULL is allowed
 
-/* Scores all windows.  stop (or NULL) is looked at every few rows; once it is not 0 the call
- * returns early and what logprob holds is worth nothing. */
+/* Scores all windows.  stop (or NULL) is looked at every few milliseconds; once it is not 0 the
+ * call returns early and what logprob holds is worth nothing. */
 void engine_score(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
                   const atomic_int *stop);
 
-/* Token 'at' of a window; its logprob is not wanted and may be NULL. */
+/* Token 'at' < n of a window: what was said of it after first, tokens[0..at). The window's logprob
+ * is not wanted and may be NULL. */
 struct engine_pick {
     const struct engine_window *window;
     size_t at;
@@ -52,7 +60,7 @@ struct engine_pick {
 /* Sees the logits [d_vocab], in f32, from which pick k's log-prob is made. */
 typedef void engine_view(void *context, size_t k, const float *logits);
 
-/* Shows the logits of all picks; those of one window stand together.  stop: as above. */
+/* Shows the logits of all picks, in order; those of one window stand together.  stop: as above. */
 void engine_look(struct engine_run *r, const struct engine_pick *picks, size_t n, engine_view *view,
                  void *context, const atomic_int *stop);
 

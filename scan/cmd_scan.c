@@ -555,7 +555,7 @@ static int make_engines(struct scan *s, struct err *err)
     s->engines = mem_zero(s->lineup.n, sizeof(struct engine *));
     int rc = s->engines ? 0 : err_nomem(err, "engines");
     for (size_t i = 0; i < s->lineup.n && !rc; i++) {
-        rc = engine_new(&s->engines[i], s->lineup.models[i], err);
+        rc = engine_new(&s->engines[i], s->lineup.models[i], kern_best(), err);
     }
     return rc;
 }
@@ -612,9 +612,9 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
     snprintf(threads, sizeof threads, "%zu", p.n_threads);
     rc = describe_command(&command, o, operands, err);
-    const char *const meta[] = {"version", GAPSCOPE_VERSION, "command", command.data,
-                                "started", started,          "threads", threads,
-                                "kernels", "plain C, f32",   NULL};
+    const char *const meta[] = {"version", GAPSCOPE_VERSION,  "command", command.data,
+                                "started", started,           "threads", threads,
+                                "kernels", kern_best()->name, NULL};
     p.meta = meta;
     rc = rc ? rc : open_run(&s, o, err);
     if (!rc && o->record) {

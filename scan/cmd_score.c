@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/forward.h"
+#include "model/engine.h"
 #include "model/logprob.h"
 #include "out/jsonout.h"
 #include "scan/args.h"
@@ -26,14 +26,15 @@ struct options {
 /* One model at work, and what it says of the window in hand. */
 struct scorer {
     const struct model *model;
-    struct forward *forward;
-    float *logits;      // [FORWARD_ROWS][d_vocab]
-    float *logprob;     // [n_ctx]; [i] is ln P(ids[i+1] | ids[0..i]), n - 1 of them
-    float *entropy;     // [n_ctx], nats
-    uint32_t *top_ids;  // [n_ctx][top]
-    float *top_logprob; // [n_ctx][top]
-    size_t top;         // K of --top, at most d_vocab
-    double sum;         // of all log-probs so far, nats
+    struct engine *engine;
+    struct engine_run *run;
+    struct engine_pick *picks; // [n_ctx]
+    double *logprob;           // [n_ctx]; [i] is ln P(ids[i+1] | ids[0..i]), n - 1 of them
+    float *entropy;            // [n_ctx], nats
+    uint32_t *top_ids;         // [n_ctx][top]
+    float *top_logprob;        // [n_ctx][top]
+    size_t top;                // K of --top, at most d_vocab
+    double sum;                // of all log-probs so far, nats
 };
 
 /* All models at work, and what they have seen so far. */
@@ -54,40 +55,36 @@ static int scorer_init(struct scorer *s, const struct model *m, size_t n_ctx, si
     if (!mem_mul(n_ctx, s->top, &tops)) {
         return err_nomem(err, "the top tokens");
     }
-    s->logits = mem_new(FORWARD_ROWS * m->config.d_vocab, sizeof *s->logits);
+    s->picks = mem_new(n_ctx, sizeof *s->picks);
     s->logprob = mem_new(n_ctx, sizeof *s->logprob);
     s->entropy = mem_new(n_ctx, sizeof *s->entropy);
     s->top_ids = mem_new(tops, sizeof *s->top_ids);
     s->top_logprob = mem_new(tops, sizeof *s->top_logprob);
-    if (!s->logits || !s->logprob || !s->entropy || !s->top_ids || !s->top_logprob) {
+    if (!s->picks || !s->logprob || !s->entropy || !s->top_ids || !s->top_logprob) {
         return err_nomem(err, "the scores");
     }
-    return forward_new(&s->forward, m, err);
+    const int rc = engine_new(&s->engine, m, kern_best(), err);
+    return rc ? rc : engine_run_new(&s->run, s->engine, err);
 }
 
 static void scorer_free(struct scorer *s)
 {
-    forward_free(s->forward);
-    free(s->logits);
+    engine_run_free(s->run);
+    engine_free(s->engine);
+    free(s->picks);
     free(s->logprob);
     free(s->entropy);
     free(s->top_ids);
     free(s->top_logprob);
 }
 
-static void score_row(struct scorer *s, const struct window *w, size_t i, const float *logits,
-                      bool entropy)
+/* engine_view(): entropy and the most likely tokens at position i. */
+static void look(void *context, size_t i, const float *logits)
 {
+    struct scorer *s = context;
     const size_t d_vocab = s->model->config.d_vocab;
     const double lse = logprob_log_sum_exp(logits, d_vocab);
-    if (i + 1 < w->n) {
-        const double logprob = (double)logits[w->ids[i + 1]] - lse;
-        s->logprob[i] = (float)logprob;
-        s->sum += logprob;
-    }
-    if (entropy) {
-        s->entropy[i] = (float)logprob_entropy(logits, d_vocab, lse);
-    }
+    s->entropy[i] = (float)logprob_entropy(logits, d_vocab, lse);
     uint32_t *ids = s->top_ids + i * s->top;
     logprob_top(logits, d_vocab, s->top, ids);
     for (size_t k = 0; k < s->top; k++) {
@@ -95,16 +92,22 @@ static void score_row(struct scorer *s, const struct window *w, size_t i, const 
     }
 }
 
-static void score_window(struct scorer *s, const struct window *w, bool entropy)
+static void score_window(struct scorer *s, const struct window *w, bool more)
 {
-    forward_run(s->forward, w->ids, w->n, NULL);
-    const size_t n = entropy || s->top ? w->n : w->n - 1; // nothing is known of the last's next
-    for (size_t from = 0; from < n; from += FORWARD_ROWS) {
-        const size_t count = n - from < FORWARD_ROWS ? n - from : FORWARD_ROWS;
-        forward_logits(s->forward, from, count, s->logits);
-        for (size_t i = 0; i < count; i++) {
-            score_row(s, w, from + i, s->logits + i * s->model->config.d_vocab, entropy);
+    struct engine_window window = {
+        .first = w->ids[0], .tokens = w->ids + 1, .n = w->n - 1, .logprob = s->logprob};
+    if (window.n > 0) {
+        engine_score(s->run, &window, 1, NULL);
+    }
+    for (size_t i = 0; i < window.n; i++) {
+        s->sum += s->logprob[i];
+    }
+    if (more) { // also of what comes after the last
+        window.n = w->n;
+        for (size_t i = 0; i < w->n; i++) {
+            s->picks[i] = (struct engine_pick){.window = &window, .at = i};
         }
+        engine_look(s->run, s->picks, w->n, look, s, NULL);
     }
 }
 
@@ -134,7 +137,11 @@ static void write_window(const struct score *score, const struct window *w, FILE
     jsonout_begin(&j, '{');
     for (size_t i = 0; i < score->n; i++) {
         jsonout_key(&j, score->scorers[i].model->name);
-        jsonout_floats(&j, score->scorers[i].logprob, w->n - 1);
+        jsonout_begin(&j, '[');
+        for (size_t k = 0; k + 1 < w->n; k++) {
+            jsonout_float(&j, (float)score->scorers[i].logprob[k]);
+        }
+        jsonout_end(&j, ']');
     }
     jsonout_end(&j, '}');
     if (o->top > 0) {
@@ -162,7 +169,7 @@ static void each_window(void *context, const struct window *w, FILE *to)
 {
     struct score *score = context;
     for (size_t i = 0; i < score->n; i++) {
-        score_window(&score->scorers[i], w, score->options->entropy);
+        score_window(&score->scorers[i], w, score->options->entropy || score->options->top > 0);
     }
     write_window(score, w, to);
     score->windows++;

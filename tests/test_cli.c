@@ -137,7 +137,7 @@ static void check_tops(struct json_object *top, struct json_object *golden)
         for (size_t k = 0; k < 10; k++) {
             struct json_object *pair = json_object_array_get_idx(row, k);
             assert_true(golden_number(pair, 0) == golden_number(ids, k));
-            assert_true(fabs(golden_number(pair, 1) - golden_number(logprobs, k)) < 1e-5);
+            assert_true(fabs(golden_number(pair, 1) - golden_number(logprobs, k)) < 2e-5);
         }
     }
 }
@@ -165,9 +165,9 @@ static void score_gives_the_log_probs_of_transformer_lens(void **state)
             assert_null(json_member(line, "ends"));
             assert_near(json_member(line, "ids"), json_member(doc, "ids"), 0);
             assert_near(json_member(json_member(line, "logprob"), "x"), json_member(doc, "logprob"),
-                        1e-5);
+                        2e-5);
             assert_near(json_member(json_member(line, "entropy"), "x"), json_member(doc, "entropy"),
-                        1e-5);
+                        2e-5);
             check_tops(json_member(json_member(line, "top"), "x"), json_member(doc, "top10"));
             json_object_put(line);
         }

@@ -77,6 +77,7 @@ gapscope_bench(tokenizer gapscope_model)
 # model: config.json, loading, the forward pass
 gapscope_test(model gapscope_model)
 gapscope_test(forward gapscope_model)
+gapscope_test(engine gapscope_model)
 gapscope_fuzz(config gapscope_model)
 gapscope_bench(forward gapscope_model)
 

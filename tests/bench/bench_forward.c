@@ -1,9 +1,12 @@
 /*
- * bench_forward - the reference forward pass at the sizes of the hub's models, synthetic weights
+ * bench_forward - the reference pass and the engine at the sizes of the hub's models, synthetic
+ * weights
  *
- * One window of n_ctx = 1024 random ids on one thread: layers, then logits and log-sum-exp of every
- * position.  Prints the best and the median of 3 rounds by the thread's CPU time, and the rate of
- * arithmetic (2 flop a multiply-add; attention counts what is below the diagonal).
+ * One window of n_ctx = 1024 random ids on one thread.  The reference: layers, then logits and
+ * log-sum-exp of every position.  The engine, with every table of kernels that this CPU can run:
+ * engine_score(), and for 'layers' engine_look() at one position.  Prints the best and the median
+ * of 3 rounds by the thread's CPU time, and the rate of arithmetic (2 flop a multiply-add;
+ * attention counts what is below the diagonal).
  */
 #include <math.h>
 #include <stdio.h>
@@ -11,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "model/engine.h"
 #include "model/forward.h"
 #include "model/logprob.h"
 #include "scan/base/mem.h"
@@ -114,8 +118,56 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void print_line(const char *name, const char *kern, const struct model *m, double *layers,
+                       double *all, double check)
+{
+    qsort(layers, ROUNDS, sizeof *layers, by_value);
+    qsort(all, ROUNDS, sizeof *all, by_value);
+    printf("%-13s %-10s %7.0f  %7.0f  %7.0f  %6.1f   (check %.6f)\n", name, kern,
+           layers[ROUNDS / 2] / N_CTX * 1e6, all[0] / N_CTX * 1e6, all[ROUNDS / 2] / N_CTX * 1e6,
+           flop_per_token(&m->config) * N_CTX / all[ROUNDS / 2] * 1e-9, check);
+}
+
+static void ignore(void *context, size_t k, const float *logits)
+{
+    (void)context, (void)k, (void)logits;
+}
+
+static void bench_engine(const char *name, const struct model *m, const struct kern *kern)
+{
+    struct engine *e;
+    struct engine_run *run;
+    if (engine_new(&e, m, kern, NULL) || engine_run_new(&run, e, NULL)) {
+        abort();
+    }
+    static uint32_t tokens[N_CTX];
+    static double logprob[N_CTX];
+    for (size_t i = 0; i < N_CTX; i++) {
+        tokens[i] = next_random() % D_VOCAB;
+    }
+    const struct engine_window window = {.tokens = tokens, .n = N_CTX, .logprob = logprob};
+    const struct engine_pick pick = {.window = &window};
+    double layers[ROUNDS], all[ROUNDS];
+    for (int r = 0; r < ROUNDS; r++) {
+        double begin = cpu_seconds();
+        engine_look(run, &pick, 1, ignore, NULL, NULL);
+        layers[r] = cpu_seconds() - begin;
+        begin = cpu_seconds();
+        engine_score(run, &window, 1, NULL);
+        all[r] = cpu_seconds() - begin;
+    }
+    print_line(name, kern->name, m, layers, all, logprob[0]);
+    engine_run_free(run);
+    engine_free(e);
+}
+
 static void bench(const char *name, const struct model *m)
 {
+    for (const struct kern *const *k = kern_all(); *k; k++) {
+        if (kern_runs(*k)) {
+            bench_engine(name, m, *k);
+        }
+    }
     struct forward *f;
     float *logits = mem_new((size_t)ROWS * D_VOCAB, sizeof *logits);
     uint32_t ids[N_CTX];
@@ -139,20 +191,16 @@ static void bench(const char *name, const struct model *m)
         }
         all[r] = cpu_seconds() - begin;
     }
-    qsort(layers, ROUNDS, sizeof *layers, by_value);
-    qsort(all, ROUNDS, sizeof *all, by_value);
-    printf("%-13s  %7.0f  %7.0f  %7.0f  %6.1f   (check %.6f)\n", name,
-           layers[ROUNDS / 2] / N_CTX * 1e6, all[0] / N_CTX * 1e6, all[ROUNDS / 2] / N_CTX * 1e6,
-           flop_per_token(&m->config) * N_CTX / all[ROUNDS / 2] * 1e-9, sum / ROUNDS / N_CTX);
+    print_line(name, "reference", m, layers, all, sum / ROUNDS / N_CTX);
     forward_free(f);
     free(logits);
 }
 
 int main(void)
 {
-    printf("reference forward pass, one thread, %d tokens, CPU time of %d rounds\n", N_CTX, ROUNDS);
-    printf("               us a token                 GFLOP/s\n");
-    printf("model           layers     best   median  (median)\n");
+    printf("one window of %d tokens, one thread, CPU time of %d rounds\n", N_CTX, ROUNDS);
+    printf("                          us a token                 GFLOP/s\n");
+    printf("model         kernels     layers     best   median  (median)\n");
     bench("attn-only-1l", synthetic(true, ACT_GELU));
     bench("gelu-1l", synthetic(false, ACT_GELU));
     bench("solu-1l", synthetic(false, ACT_SOLU_LN));

@@ -1,0 +1,354 @@
+/*
+ * The engine, with every table of kernels that this CPU can run, against TransformerLens in
+ * float64, against the reference pass, and against itself: a token's log-prob depends on its window
+ * alone.
+ */
+#include "tests/golden.h"
+
+#include <math.h>
+
+#include "model/engine.h"
+#include "model/forward.h"
+#include "model/logprob.h"
+
+// The contract is 1e-4 nats; what is reached is 1.5e-5 (an old 8-layer SoLU).
+#define MAX_NATS 2e-5
+
+static const char *const names[] = {
+    "attn-only-1l",   "attn-only-2l-demo", "attn-only-3l",    "gelu-1l",
+    "gelu-2l",        "redwood_attn_2l",   "solu-1l",         "solu-4l",
+    "SoLU_1L_v9_old", "SoLU_4L_v11_old",   "SoLU_8L_v21_old",
+};
+
+static struct model *load(const char *folder, const char *name)
+{
+    char dir[256];
+    struct model *m = NULL;
+    struct err err = {0};
+    snprintf(dir, sizeof dir, "%s/%s", folder, name);
+    if (model_load(&m, name, dir, &err)) {
+        fail_msg("%s", err.msg);
+    }
+    return m;
+}
+
+struct at_work {
+    struct engine *engine;
+    struct engine_run *run;
+};
+
+static struct at_work start(const struct model *m, const struct kern *k)
+{
+    struct at_work w;
+    assert_int_equal(engine_new(&w.engine, m, k, NULL), 0);
+    assert_int_equal(engine_run_new(&w.run, w.engine, NULL), 0);
+    return w;
+}
+
+static void stop(struct at_work *w)
+{
+    engine_run_free(w->run);
+    engine_free(w->engine);
+}
+
+static uint32_t next_random(uint32_t below)
+{
+    static uint64_t state = 88172645463325252u;
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 32) % below;
+}
+
+// --- TransformerLens ----------------------------------------------------------------------------
+
+static double check_golden(const struct model *m, const struct kern *k)
+{
+    char path[256];
+    snprintf(path, sizeof path, "tests/golden/models/%s/golden.json", m->name);
+    struct json_object *golden = golden_json(path);
+    struct json_object *documents = json_member(golden, "documents");
+    struct at_work w = start(m, k);
+    double most = 0;
+    for (size_t d = 0; d < json_object_array_length(documents); d++) {
+        struct json_object *doc = json_object_array_get_idx(documents, d);
+        struct json_object *list = json_member(doc, "ids"), *logprob = json_member(doc, "logprob");
+        const size_t n = json_object_array_length(list);
+        uint32_t ids[96];
+        double got[96];
+        assert_true(n >= 2 && n <= 96);
+        for (size_t i = 0; i < n; i++) {
+            ids[i] = (uint32_t)golden_number(list, i);
+        }
+        const struct engine_window window = {
+            .first = ids[0], .tokens = ids + 1, .n = n - 1, .logprob = got};
+        engine_score(w.run, &window, 1, NULL);
+        for (size_t i = 0; i + 1 < n; i++) {
+            const double error = fabs(got[i] - golden_number(logprob, i));
+            most = error > most ? error : most;
+        }
+    }
+    stop(&w);
+    json_object_put(golden);
+    return most;
+}
+
+static void log_probs_are_those_of_transformer_lens(void **state)
+{
+    (void)state;
+    for (const struct kern *const *k = kern_all(); *k; k++) {
+        if (!kern_runs(*k)) {
+            printf("%s: not on this CPU\n", (*k)->name);
+            continue;
+        }
+        double most = 0;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            struct model *m = load("tests/golden/models", names[i]);
+            const double error = check_golden(m, *k);
+            if (!(error < MAX_NATS)) {
+                fail_msg("%s, %s: off by %g nats", (*k)->name, names[i], error);
+            }
+            most = error > most ? error : most;
+            model_free(m);
+        }
+        printf("%s: largest error %.1e nats\n", (*k)->name, most);
+    }
+}
+
+// --- the reference ------------------------------------------------------------------------------
+
+#define WINDOWS 9
+#define LONGEST 256
+
+struct windows {
+    struct engine_window items[WINDOWS];
+    uint32_t tokens[WINDOWS][LONGEST];
+    double logprob[WINDOWS][LONGEST];
+};
+
+static void make_windows(struct windows *w, const struct model *m)
+{
+    const size_t sizes[WINDOWS] = {1, 2, 3, 13, 14, 15, 64, 129, LONGEST};
+    for (size_t k = 0; k < WINDOWS; k++) {
+        const size_t n = sizes[k] < m->config.n_ctx ? sizes[k] : m->config.n_ctx;
+        for (size_t i = 0; i < n; i++) {
+            w->tokens[k][i] = next_random((uint32_t)m->config.d_vocab);
+        }
+        w->tokens[k][0] = k % 2 ? 0 : (uint32_t)m->config.d_vocab - 1; // both ends
+        w->items[k] = (struct engine_window){.first = next_random((uint32_t)m->config.d_vocab),
+                                             .tokens = w->tokens[k],
+                                             .n = n,
+                                             .logprob = w->logprob[k]};
+    }
+}
+
+/* Largest difference between what the windows hold and the reference, relative to 1 + |logprob|. */
+static double compare(const struct windows *w, const struct model *m)
+{
+    struct forward *f;
+    float *logits = malloc(m->config.d_vocab * sizeof *logits);
+    double most = 0;
+    assert_int_equal(forward_new(&f, m, NULL), 0);
+    for (size_t k = 0; k < WINDOWS; k++) {
+        const struct engine_window *one = &w->items[k];
+        const size_t step = one->n > 64 ? 7 : 1; // of a long one, some
+        uint32_t ids[LONGEST];
+        ids[0] = one->first;
+        memcpy(ids + 1, one->tokens, (one->n - 1) * sizeof *ids);
+        forward_run(f, ids, one->n, NULL);
+        for (size_t i = one->n - 1; i < one->n; i -= step) {
+            forward_logits(f, i, 1, logits);
+            const double logprob =
+                (double)logits[one->tokens[i]] - logprob_log_sum_exp(logits, m->config.d_vocab);
+            const double d = fabs(one->logprob[i] - logprob) / (1 + fabs(logprob));
+            assert_false(isnan(d));
+            most = d > most ? d : most;
+        }
+    }
+    forward_free(f);
+    free(logits);
+    return most;
+}
+
+static const char *const demo[] = {"attn-only-1l", "attn-only-2l", "gelu-1l", "solu-1l"};
+
+static void windows_of_any_length_are_as_the_reference(void **state)
+{
+    (void)state;
+    static struct windows w;
+    for (size_t d = 0; d < 4; d++) {
+        struct model *m = load("model/demo", demo[d]);
+        make_windows(&w, m);
+        for (const struct kern *const *k = kern_all(); *k; k++) {
+            if (kern_runs(*k)) {
+                struct at_work a = start(m, *k);
+                engine_score(a.run, w.items, WINDOWS, NULL);
+                assert_true(compare(&w, m) < MAX_NATS);
+                stop(&a);
+            }
+        }
+        model_free(m);
+    }
+}
+
+static void a_token_depends_on_its_window_alone(void **state)
+{
+    (void)state;
+    static struct windows w;
+    static double together[WINDOWS][LONGEST];
+    for (size_t d = 0; d < 4; d++) {
+        struct model *m = load("model/demo", demo[d]);
+        make_windows(&w, m);
+        for (const struct kern *const *k = kern_all(); *k; k++) {
+            if (!kern_runs(*k)) {
+                continue;
+            }
+            struct at_work a = start(m, *k);
+            engine_score(a.run, w.items, WINDOWS, NULL);
+            memcpy(together, w.logprob, sizeof together);
+            for (size_t i = WINDOWS; i-- > 0;) { // one by one, in another order
+                engine_score(a.run, &w.items[i], 1, NULL);
+                assert_memory_equal(w.logprob[i], together[i], w.items[i].n * sizeof(double));
+            }
+            // The beginning of a window is a window, and says the same.
+            struct engine_window shorter = w.items[8];
+            shorter.n = 100;
+            engine_score(a.run, &shorter, 1, NULL);
+            assert_memory_equal(w.logprob[8], together[8], 100 * sizeof(double));
+            stop(&a);
+        }
+        model_free(m);
+    }
+}
+
+struct seen {
+    const struct windows *windows;
+    const struct engine_pick *picks;
+    size_t n, d_vocab;
+    double most;
+};
+
+static void see(void *context, size_t k, const float *logits)
+{
+    struct seen *seen = context;
+    const struct engine_pick *p = &seen->picks[k];
+    assert_int_equal(k, seen->n++);
+    const double logprob =
+        (double)logits[p->window->tokens[p->at]] - logprob_log_sum_exp(logits, seen->d_vocab);
+    const double d = fabs(logprob - p->window->logprob[p->at]);
+    seen->most = d > seen->most ? d : seen->most;
+}
+
+static void logits_are_those_of_the_log_probs(void **state)
+{
+    (void)state;
+    static struct windows w;
+    struct model *m = load("model/demo", "gelu-1l");
+    make_windows(&w, m);
+    struct engine_pick picks[60];
+    size_t n = 0;
+    for (size_t i = 0; i < 40; i++) { // more than a tile of one window
+        picks[n++] = (struct engine_pick){.window = &w.items[8], .at = (i * 97) % w.items[8].n};
+    }
+    for (size_t k = 0; k < 8; k++) {
+        picks[n++] = (struct engine_pick){.window = &w.items[k], .at = w.items[k].n - 1};
+    }
+    for (const struct kern *const *k = kern_all(); *k; k++) {
+        if (kern_runs(*k)) {
+            struct at_work a = start(m, *k);
+            struct seen seen = {.windows = &w, .picks = picks, .d_vocab = m->config.d_vocab};
+            engine_score(a.run, w.items, WINDOWS, NULL);
+            engine_look(a.run, picks, n, see, &seen, NULL);
+            assert_int_equal(seen.n, n);
+            assert_true(seen.most < 2e-6);
+            stop(&a);
+        }
+    }
+    model_free(m);
+}
+
+/* One token far above or below all others, in the first panel or not. */
+static void far_logits_are_right_too(void **state)
+{
+    (void)state;
+    static struct windows w;
+    struct model *m = load("model/demo", "attn-only-1l");
+    float *b_U = m->block + (m->b_U - m->block);
+    make_windows(&w, m);
+    const uint32_t places[] = {5, 4095};
+    const float sizes[] = {60, 1000, -1000};
+    for (size_t p = 0; p < 2; p++) {
+        for (size_t s = 0; s < 3; s++) {
+            const float before = b_U[places[p]];
+            b_U[places[p]] = sizes[s];
+            for (const struct kern *const *k = kern_all(); *k; k++) {
+                if (kern_runs(*k)) {
+                    struct at_work a = start(m, *k);
+                    engine_score(a.run, w.items, WINDOWS, NULL);
+                    assert_true(compare(&w, m) < MAX_NATS);
+                    stop(&a);
+                }
+            }
+            b_U[places[p]] = before;
+        }
+    }
+    model_free(m);
+}
+
+// --- functions of rows --------------------------------------------------------------------------
+
+static void rows_are_as_libm_has_them(void **state)
+{
+    (void)state;
+    float x[67], y[67];
+    for (const struct kern *const *k = kern_all(); *k; k++) {
+        if (!kern_runs(*k)) {
+            continue;
+        }
+        for (size_t n = 1; n <= 67; n++) {
+            double sum = 0, max = -1e9;
+            for (size_t i = 0; i < n; i++) {
+                x[i] = ((float)next_random(2000001) / 1e6f - 1) * (n % 3 ? 8.0f : 60.0f);
+                max = (double)x[i] > max ? (double)x[i] : max;
+            }
+            for (size_t i = 0; i < n; i++) {
+                sum += exp((double)x[i] - max);
+            }
+            memcpy(y, x, sizeof y);
+            (*k)->softmax(y, n);
+            for (size_t i = 0; i < n; i++) {
+                const double want = exp((double)x[i] - max) / sum;
+                // x - max is rounded in f32
+                const double tolerance = 1e-6 + 1e-7 * (max - (double)x[i]);
+                assert_true(fabs((double)y[i] - want) <= tolerance * want + 1e-37);
+            }
+            memcpy(y, x, sizeof y);
+            (*k)->gelu(y, n);
+            for (size_t i = 0; i < n; i++) {
+                const double v = (double)x[i], want = v * 0.5 * (1 + erf(v * M_SQRT1_2));
+                assert_true(fabs((double)y[i] - want) <= 3e-7 * (1 + fabs(v)));
+            }
+            memcpy(y, x, sizeof y);
+            (*k)->gelu_new(y, n);
+            for (size_t i = 0; i < n; i++) {
+                const double v = (double)x[i];
+                const double u = M_2_SQRTPI * M_SQRT1_2 * (v + 0.044715 * v * v * v);
+                const double want = v * 0.5 * (1 + tanh(u));
+                assert_true(fabs((double)y[i] - want) <= 3e-7 * (1 + fabs(v)));
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(log_probs_are_those_of_transformer_lens),
+        cmocka_unit_test(windows_of_any_length_are_as_the_reference),
+        cmocka_unit_test(a_token_depends_on_its_window_alone),
+        cmocka_unit_test(logits_are_those_of_the_log_probs),
+        cmocka_unit_test(far_logits_are_right_too),
+        cmocka_unit_test(rows_are_as_libm_has_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
