@@ -32,9 +32,6 @@
 #include "model/model.h"
 #include "scan/base/err.h"
 
-/* Positions whose logits are best taken at once: 24 rows of 48262 floats are 4.6 MB. */
-#define FORWARD_ROWS ((size_t)24)
-
 struct forward;
 
 /* What to look at.  Any may be NULL.  Arrays are valid during the call only. */
@@ -64,7 +61,8 @@ void forward_run(struct forward *f, const uint32_t *ids, size_t n,
 const float *forward_resid_final(const struct forward *f);
 
 /* The logits after positions [from, from + count) of the last run into logits[count][d_vocab].
- * A few dozen positions at a time keep the weights in cache and the logits small. */
+ * A few dozen positions at a time keep the weights in cache and the logits small: 24 rows of 48262
+ * floats are 4.6 MB. */
 void forward_logits(struct forward *f, size_t from, size_t count, float *logits);
 
 void forward_free(struct forward *f); // NULL is allowed
