@@ -3,10 +3,10 @@
  *
  *     engine_new (once, shared) -> engine_run_new (a thread) -> engine_score, engine_look, ...
  *
- * The same function of ids as forward.h, in f32, to rounding: within 1e-4 nats (tests: 1e-5 against
- * float64 golden values).  Weights are packed once; the unembedding goes over the vocabulary a
- * panel of columns at a time and turns logits into sums of exponentials at once, so they are never
- * in memory.
+ * The same function of ids as forward.h.  In PRECISION_EXACT it is f32 throughout, within 1e-4 nats
+ * (tests: 2e-5 against float64 golden values); in the others a run still gives exact values on
+ * request, the same bits as an exact engine.  Weights are packed once; unembed.h says how logits
+ * are never in memory.
  *
  * What a token gives depends on its window alone, bit for bit: not on which windows are scored
  * together, nor on threads.
@@ -22,6 +22,7 @@
 
 #include "model/kern.h"
 #include "model/model.h"
+#include "model/unembed.h"
 #include "scan/base/err.h"
 
 /* A window: runs first, tokens[0..n - 1), predicts tokens[0..n), 1 <= n <= n_ctx, every id below
@@ -37,9 +38,10 @@ struct engine_window {
 struct engine;
 struct engine_run;
 
-/* The model outlives it; its weights are held once more, packed.  Errors: ERR_NOMEM. */
+/* The model outlives it; its weights are held once more, packed, below exact precision twice.
+ * Errors: ERR_NOMEM. */
 int engine_new(struct engine **out, const struct model *model, const struct kern *kern,
-               struct err *err);
+               enum precision precision, struct err *err);
 void engine_free(struct engine *e); // NULL is allowed
 
 int engine_run_new(struct engine_run **out, const struct engine *e, struct err *err);
@@ -49,6 +51,9 @@ void engine_run_free(struct engine_run *r); // NULL is allowed
  * call returns early and what logprob holds is worth nothing. */
 void engine_score(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
                   const atomic_int *stop);
+/* The same in f32 throughout. */
+void engine_score_exact(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
+                        const atomic_int *stop);
 
 /* Token 'at' < n of a window: what was said of it after first, tokens[0..at). The window's logprob
  * is not wanted and may be NULL. */
@@ -57,7 +62,12 @@ struct engine_pick {
     size_t at;
 };
 
-/* Sees the logits [d_vocab], in f32, from which pick k's log-prob is made. */
+/* logprob[n]: the picks' log-probs in f32 throughout.  Picks of one window stand together.  stop:
+ * as above. */
+void engine_pick_exact(struct engine_run *r, const struct engine_pick *picks, size_t n,
+                       double *logprob, const atomic_int *stop);
+
+/* Sees the logits [d_vocab], in f32 throughout, from which pick k's exact log-prob is made. */
 typedef void engine_view(void *context, size_t k, const float *logits);
 
 /* Shows the logits of all picks, in order; those of one window stand together.  stop: as above. */

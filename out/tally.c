@@ -297,13 +297,20 @@ static void fill_block(struct tally *t, const double *const *logprob, size_t beg
     }
 }
 
-/* Is the block's token i of a worth that can enter a list?  least: [n_pairs][2]. */
+/* Is the block's token i of a worth that can enter a list?  least: [n_pairs][2].  A gap between two
+ * that are both more than epsilon below the floor is 0, whatever the errors are. */
 static bool is_pick(const struct tally *t, size_t i, const int64_t *least)
 {
     const int64_t floor = fixed_from(t->shape->floor);
+    const int64_t certain = fixed_from(t->shape->floor - t->shape->epsilon) - 2;
     for (size_t p = 0; p < t->shape->n_pairs; p++) {
         uint32_t deciding;
-        const int64_t gap = gap_of(&t->shape->pairs[p], t->scratch->fixed, i, floor, &deciding);
+        const struct tally_pair *pair = &t->shape->pairs[p];
+        const int64_t gap = gap_of(pair, t->scratch->fixed, i, floor, &deciding);
+        if (t->scratch->fixed[pair->base][i] < certain &&
+            t->scratch->fixed[deciding][i] < certain) {
+            continue;
+        }
         if (gap >= least[2 * p + TALLY_OTHER] || -gap >= least[2 * p + TALLY_BASE]) {
             return true;
         }

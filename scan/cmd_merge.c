@@ -11,6 +11,7 @@
 #include "scan/args.h"
 #include "scan/base/file.h"
 #include "scan/base/mem.h"
+#include "scan/meta.h"
 
 struct options {
     const char *output;
@@ -44,18 +45,7 @@ static int add_meta(struct merged *m, const char *key, const char *value, struct
         if (strcmp(m->meta[2 * i], key) != 0) {
             continue;
         }
-        if (strstr(*old, value)) {
-            return 0;
-        }
-        struct buf both = {0};
-        int rc = buf_printf(&both, err, "%s; %s", *old, value);
-        if (!rc && (rc = buf_append(&both, "", 1, err)) == 0) {
-            free(*old);
-            *old = both.data;
-            return 0;
-        }
-        buf_free(&both);
-        return rc;
+        return meta_join(old, value, err);
     }
     // The NULL that ends the list has its place, too.
     int rc = mem_reserve(&m->meta, &m->meta_cap, 2 * m->n_meta + 3, sizeof *m->meta, "meta", err);

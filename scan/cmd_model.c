@@ -7,6 +7,7 @@
 
 #include "model/forward.h"
 #include "model/hub.h"
+#include "model/kern.h"
 #include "model/logprob.h"
 #include "scan/args.h"
 #include "scan/base/file.h"
@@ -164,6 +165,19 @@ out:
     return rc;
 }
 
+static void print_kernels(void)
+{
+    printf("kernels of this machine, fastest first:\n");
+    for (size_t t = 0; kern_at(t); t++) {
+        const struct kern *k = kern_at(t);
+        if (kern_runs(k)) {
+            printf("  %-13s f32%s%s%s%s\n", k->name, k->s16 ? "; s16 by " : "",
+                   k->s16 ? k->s16->instruction : "", k->s8 ? "; s8 by " : "",
+                   k->s8 ? k->s8->instruction : "");
+        }
+    }
+}
+
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     (void)status;
@@ -173,6 +187,9 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     for (size_t i = 0; i < lineup.n && !rc; i++) {
         print_model(lineup.models[i]);
         rc = print_loss_of_text(lineup.models[i], o->tokenizer, err);
+    }
+    if (!rc) {
+        print_kernels();
     }
     lineup_free(&lineup);
     struct outfile out = {.stream = stdout};
@@ -192,9 +209,11 @@ int cmd_model(int argc, char **argv)
     const struct command command = {
         .name = "model",
         .usage = "[NAME=]M...",
-        .summary = "What a model is (M: a folder, an alias such as gelu-1l, or a repository): its\n"
-                   "variant and sizes, a check of every tensor, and its loss on \"Hello world!\",\n"
-                   "beside the published one where that is known.",
+        .summary =
+            "What a model is (M: a folder, an alias such as gelu-1l, or a repository): its\n"
+            "variant and sizes, a check of every tensor, and its loss on \"Hello world!\",\n"
+            "beside the published one where that is known.  Then the tables of kernels that\n"
+            "this machine can run: --kernels of scan and score.",
         .args = args,
         .n_min = 1,
         .n_max = (size_t)-1,

@@ -18,8 +18,10 @@
 #include "scan/args.h"
 #include "scan/base/mem.h"
 #include "scan/lineup.h"
+#include "scan/meta.h"
 #include "scan/pairs.h"
 #include "scan/pipeline.h"
+#include "scan/precision.h"
 #include "scan/progress.h"
 #include "scan/windows.h"
 #include "scan/worker.h"
@@ -31,7 +33,7 @@ struct options {
     struct arg_list models, pairs;
     struct input_options input;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
-        *record;
+        *record, *kernels;
     size_t threads, top, max_tokens;
     bool force, dry_run;
 };
@@ -47,6 +49,11 @@ struct scan {
     struct store *store;
     struct record *record; // NULL: none
     bool resumed;
+    const struct kern *kern;
+    enum precision asked;
+    struct precision_check checks[TALLY_MODELS_MAX]; // [lineup.n]
+    char *kernels;                                   // of all that has been scanned, for meta
+    char *check_keys[TALLY_MODELS_MAX], *check_texts[TALLY_MODELS_MAX]; // [lineup.n] for meta
 };
 
 // --- signals ------------------------------------------------------------------------------------
@@ -127,10 +134,6 @@ static int check_words(const struct options *o, struct err *err)
     if (o->input.ids && packing_of(o) == PACKING_ROWS) {
         return err_set(err, ERR_USAGE, "--packing rows does not go with --ids: a list is a window");
     }
-    if (o->precision && strcmp(o->precision, "exact") != 0) {
-        return err_set(err, ERR_USAGE, "--precision %s: only exact (f32) is there so far",
-                       o->precision);
-    }
     if (o->part && o->max_tokens) {
         return err_set(err, ERR_USAGE, "--max-tokens does not go with --part");
     }
@@ -200,7 +203,7 @@ static int describe_shards(struct run *run, const struct shards *s, struct err *
 
 /* All that changes results and is not a field of the run, as JSON. */
 static int describe_settings(struct run *run, const struct options *o, const struct lineup *l,
-                             struct err *err)
+                             enum precision asked, struct err *err)
 {
     char *text = NULL;
     size_t len = 0;
@@ -211,9 +214,11 @@ static int describe_settings(struct run *run, const struct options *o, const str
     const struct {
         const char *key, *value;
     } words[] = {
-        {"format", o->input.format}, {"field", o->input.field},
-        {"domain", o->domain},       {"packing", o->packing ? o->packing : "docs"},
-        {"precision", "exact"},
+        {"format", o->input.format},
+        {"field", o->input.field},
+        {"domain", o->domain},
+        {"packing", o->packing ? o->packing : "docs"},
+        {"precision", precision_name(asked)},
     };
     jsonout_begin(&j, '{');
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -278,7 +283,7 @@ static int describe(struct scan *s, const struct options *o, struct err *err)
     rc = rc ? rc : describe_models(run, &s->lineup, err);
     rc = rc ? rc : describe_shards(run, &s->shards, err);
     rc = rc ? rc : describe_names(run, &s->lineup, err);
-    return rc ? rc : describe_settings(run, o, &s->lineup, err);
+    return rc ? rc : describe_settings(run, o, &s->lineup, s->asked, err);
 }
 
 /* Takes over what the file holds of this run; another's is refused, or forgotten with --force. */
@@ -418,9 +423,115 @@ static void print_summary(const struct scan *s, const char *output, const struct
     }
 }
 
+// --- engines ------------------------------------------------------------------------------------
+
+/* The layout of the corpus' first unit; empty where there is none. */
+static int first_layout(struct layout *out, const struct pipeline_options *p, struct err *err)
+{
+    struct units *units = NULL;
+    struct unit unit = {0};
+    int rc = units_open(&units, p->shards, &p->units, err);
+    rc = rc ? rc : units_next(units, &unit, err);
+    if (!rc && unit.number != UNIT_END) {
+        rc = layout_make(out, &unit, &p->work->layout, err);
+    }
+    units_close(units);
+    unit_free(&unit);
+    return rc;
+}
+
+static void print_check(const char *name, const struct precision_check *c)
+{
+    if (c->used != c->asked) {
+        fprintf(stderr, "  %s: %s precision misses its promise here; %s it is\n", name,
+                precision_name(c->asked), precision_name(c->used));
+    }
+    if (c->used != PRECISION_EXACT && c->tokens > 0) {
+        fprintf(stderr,
+                "  %-24s %s: off f32 by %.1e nats on average, %.1e at most (%" PRIu64 " tokens)\n",
+                name, precision_name(c->used), c->mean, c->most, c->tokens);
+    }
+}
+
+/* Checks every model on the first unit. */
+static int choose_engines(struct scan *s, const struct pipeline_options *p, struct err *err)
+{
+    struct layout layout = {0};
+    int rc = first_layout(&layout, p, err);
+    if (!rc && s->asked != PRECISION_EXACT && layout.n > 0) {
+        fprintf(stderr, "gapscope scan: the first unit in f32 and in %s precision:\n",
+                precision_name(s->asked));
+    }
+    for (size_t i = 0; i < s->lineup.n && !rc && !atomic_load(&signals.stop); i++) {
+        rc = precision_choose(&s->engines[i], &s->checks[i], s->lineup.models[i], s->kern, s->asked,
+                              &layout, p->n_threads, &signals.stop, err);
+        if (!rc) {
+            print_check(s->lineup.models[i]->name, &s->checks[i]);
+            s->check_texts[i] = precision_to_json(&s->checks[i]);
+            rc = s->check_texts[i] ? 0 : err_nomem(err, "meta");
+        }
+    }
+    layout_free(&layout);
+    return rc;
+}
+
+/* What the run began with. */
+static int remembered_engines(struct scan *s, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < s->lineup.n && !rc; i++) {
+        rc = meta_get(&s->check_texts[i], s->store, s->check_keys[i], err);
+        s->checks[i].asked = s->asked;
+        s->checks[i].used = precision_from_json(s->check_texts[i], s->asked);
+        rc = rc ? rc
+                : engine_new(&s->engines[i], s->lineup.models[i], s->kern, s->checks[i].used, err);
+    }
+    return rc;
+}
+
+/* Of the kernels of earlier runs, and this one's. */
+static int join_kernels(struct scan *s, struct err *err)
+{
+    int rc = s->resumed ? meta_get(&s->kernels, s->store, "kernels", err) : 0;
+    if (!rc && s->kernels && strcmp(s->kernels, s->kern->name) != 0) {
+        fprintf(stderr, "gapscope scan: what was done so far was done with %s kernels, now %s\n",
+                s->kernels, s->kern->name);
+    }
+    return rc ? rc : meta_join(&s->kernels, s->kern->name, err);
+}
+
+static int make_engines(struct scan *s, const struct pipeline_options *p, struct err *err)
+{
+    s->engines = mem_zero(s->lineup.n, sizeof(struct engine *));
+    int rc = s->engines ? join_kernels(s, err) : err_nomem(err, "engines");
+    for (size_t i = 0; i < s->lineup.n && !rc; i++) {
+        if (asprintf(&s->check_keys[i], "precision.%s", s->lineup.models[i]->name) < 0) {
+            s->check_keys[i] = NULL;
+            rc = err_nomem(err, "meta");
+        }
+    }
+    rc = rc ? rc : s->resumed ? remembered_engines(s, err) : choose_engines(s, p, err);
+    s->shape.epsilon = 0;
+    for (size_t i = 0; i < s->lineup.n && !rc; i++) {
+        s->shape.epsilon = fmax(s->shape.epsilon, precision_epsilon(s->checks[i].used));
+    }
+    return rc;
+}
+
+static void free_engines(struct scan *s)
+{
+    for (size_t i = 0; i < s->lineup.n && s->engines; i++) {
+        engine_free(s->engines[i]);
+        free(s->check_keys[i]);
+        free(s->check_texts[i]);
+    }
+    free(s->engines);
+    free(s->kernels);
+}
+
 // --- the command --------------------------------------------------------------------------------
 
-static int dry_run(const struct scan *s, const struct pipeline_options *p, const struct work *work,
+static int dry_run(struct scan *s, const struct pipeline_options *p, struct work *work,
                    const struct options *o, struct err *err)
 {
     struct units *units = NULL;
@@ -430,6 +541,8 @@ static int dry_run(const struct scan *s, const struct pipeline_options *p, const
     bool stopped;
     int rc = units_open(&units, p->shards, &p->units, err);
     rc = rc ? rc : units_next(units, &unit, err);
+    rc = rc ? rc : make_engines(s, p, err);
+    work->engines = s->engines;
     rc = rc ? rc : worker_new(&w, work, err);
     rc = rc ? rc : tally_new(&t, &s->shape, err);
     if (rc) {
@@ -468,8 +581,29 @@ out:
     return rc;
 }
 
+/* Pairs of key and value, and their end. */
+#define META_MAX (2 * (8 + TALLY_MODELS_MAX) + 1)
+
+static void add_checks(const char **meta, const struct scan *s)
+{
+    size_t n = 0;
+    while (meta[n]) {
+        n += 2;
+    }
+    meta[n++] = "kernels";
+    meta[n++] = s->kernels;
+    for (size_t i = 0; i < s->lineup.n; i++) {
+        if (s->check_texts[i]) {
+            meta[n++] = s->check_keys[i];
+            meta[n++] = s->check_texts[i];
+        }
+    }
+    meta[n] = NULL;
+}
+
+/* meta[META_MAX]: p->meta */
 static int scan(struct scan *s, const struct options *o, const struct pipeline_options *p,
-                int *status, struct err *err)
+                struct work *work, const char **meta, int *status, struct err *err)
 {
     if (s->resumed && nothing_left(&s->run, p->part, p->n_parts)) {
         fprintf(stderr,
@@ -487,7 +621,17 @@ static int scan(struct scan *s, const struct options *o, const struct pipeline_o
                 o->output, run_count_done(&s->run), count_tokens(s->tally));
     }
     struct pipeline_result result = {0};
-    const int rc = pipeline_run(p, &s->run, s->tally, s->store, &result, err);
+    int rc = make_engines(s, p, err);
+    if (!rc && atomic_load(&signals.stop)) {
+        fprintf(stderr, "stopped: run the same command again\n");
+        *status = 128 + atomic_load(&signals.stop);
+    }
+    if (rc || atomic_load(&signals.stop)) {
+        return rc;
+    }
+    work->engines = s->engines;
+    add_checks(meta, s);
+    rc = pipeline_run(p, &s->run, s->tally, s->store, &result, err);
     const int stopped = atomic_load(&signals.stop);
     if (rc) {
         return err_set(err, err->code,
@@ -522,7 +666,8 @@ static int describe_command(struct buf *out, const struct options *o,
     } words[] = {{"tokenizer", o->tokenizer}, {"field", o->input.field},
                  {"format", o->input.format}, {"domain", o->domain},
                  {"floor", o->floor},         {"part", o->part},
-                 {"packing", o->packing},     {"record", o->record}};
+                 {"packing", o->packing},     {"record", o->record},
+                 {"precision", o->precision}, {"kernels", o->kernels}};
     for (size_t i = 0; i < sizeof words / sizeof *words && !rc; i++) {
         rc = words[i].value ? buf_printf(out, err, " --%s %s", words[i].name, words[i].value) : 0;
     }
@@ -550,16 +695,6 @@ static int check_eos(const struct options *o, const struct lineup *l, struct err
     return 0;
 }
 
-static int make_engines(struct scan *s, struct err *err)
-{
-    s->engines = mem_zero(s->lineup.n, sizeof(struct engine *));
-    int rc = s->engines ? 0 : err_nomem(err, "engines");
-    for (size_t i = 0; i < s->lineup.n && !rc; i++) {
-        rc = engine_new(&s->engines[i], s->lineup.models[i], kern_best(), err);
-    }
-    return rc;
-}
-
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     struct options *o = options;
@@ -574,12 +709,13 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         p.n_threads = cores > 0 ? (size_t)cores : 1;
     }
     int rc = check_words(o, err);
+    rc = rc ? rc : precision_parse(&s.asked, o->precision, PRECISION_DEFAULT, err);
+    rc = rc ? rc : precision_kernels(&s.kern, o->kernels, err);
     rc = rc ? rc : read_part(o->part, &p.part, &p.n_parts, err);
     rc = rc ? rc : read_number("checkpoint", o->checkpoint, 0, 1e6, &p.checkpoint_seconds, err);
     rc = rc ? rc : input_format(&o->input, &p.units.source.format, err);
     rc = rc ? rc : lineup_load(&s.lineup, &o->models, o->tokenizer, !o->input.ids, err);
     rc = rc ? rc : check_eos(o, &s.lineup, err);
-    rc = rc ? rc : make_engines(&s, err);
     rc = rc ? rc : shards_open(&s.shards, operands->items, operands->n, err);
     rc = rc ? rc : describe(&s, o, err);
     if (rc) {
@@ -587,7 +723,6 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     }
     struct work work = {
         .lineup = &s.lineup,
-        .engines = s.engines,
         .shape = &s.shape,
         .layout = {.tokenizer = s.lineup.tokenizer,
                    .packing = packing_of(o),
@@ -612,16 +747,15 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
     snprintf(threads, sizeof threads, "%zu", p.n_threads);
     rc = describe_command(&command, o, operands, err);
-    const char *const meta[] = {"version", GAPSCOPE_VERSION,  "command", command.data,
-                                "started", started,           "threads", threads,
-                                "kernels", kern_best()->name, NULL};
+    const char *meta[META_MAX] = {"version", GAPSCOPE_VERSION, "command", command.data,
+                                  "started", started,          "threads", threads};
     p.meta = meta;
     rc = rc ? rc : open_run(&s, o, err);
     if (!rc && o->record) {
         rc = record_open(&s.record, o->record, &s.run, p.part, p.n_parts, o->force, err);
         work.record = s.record;
     }
-    rc = rc ? rc : scan(&s, o, &p, status, err);
+    rc = rc ? rc : scan(&s, o, &p, &work, meta, status, err);
 out:
     buf_free(&command);
     record_close(s.record);
@@ -629,10 +763,7 @@ out:
     tally_free(s.tally);
     run_free(&s.run);
     shards_free(&s.shards);
-    for (size_t i = 0; i < s.lineup.n && s.engines; i++) {
-        engine_free(s.engines[i]);
-    }
-    free(s.engines);
+    free_engines(&s);
     lineup_free(&s.lineup);
     return rc;
 }
@@ -661,7 +792,12 @@ int cmd_scan(int argc, char **argv)
         {"packing", 0, ARG_STRING, &o.packing, "P",
          "docs: a window holds one document's tokens (if not given);\nrows: documents joined with "
          "EOS fill every window"},
-        {"precision", 0, ARG_STRING, &o.precision, "P", "exact: f32 throughout"},
+        {"precision", 0, ARG_STRING, &o.precision, "P",
+         "exact: f32 throughout; default (if not given): within 0.001\nnats; fast: 0.002 on "
+         "average. "
+         "Hits are exact in all"},
+        {"kernels", 0, ARG_STRING, &o.kernels, "NAME",
+         "a table that gapscope model lists; the best if not given"},
         {"max-tokens", 0, ARG_SIZE, &o.max_tokens, "N", "stop after the unit that reaches N"},
         {"part", 0, ARG_STRING, &o.part, "I/N",
          "do units I, I + N, ...; gapscope merge joins parts"},

@@ -13,12 +13,13 @@
 #include "scan/args.h"
 #include "scan/base/mem.h"
 #include "scan/lineup.h"
+#include "scan/precision.h"
 #include "scan/windows.h"
 
 struct options {
     struct arg_list models;
     struct input_options input;
-    const char *tokenizer, *precision, *output;
+    const char *tokenizer, *precision, *kernels, *output;
     size_t top;
     bool entropy;
 };
@@ -63,8 +64,7 @@ static int scorer_init(struct scorer *s, const struct model *m, size_t n_ctx, si
     if (!s->picks || !s->logprob || !s->entropy || !s->top_ids || !s->top_logprob) {
         return err_nomem(err, "the scores");
     }
-    const int rc = engine_new(&s->engine, m, kern_best(), err);
-    return rc ? rc : engine_run_new(&s->run, s->engine, err);
+    return 0;
 }
 
 static void scorer_free(struct scorer *s)
@@ -194,20 +194,15 @@ static void print_summary(const struct score *score)
     }
 }
 
-static int check_precision(const char *precision, struct err *err)
-{
-    if (!precision || strcmp(precision, "exact") == 0) {
-        return 0;
-    }
-    return err_set(err, ERR_USAGE, "--precision %s: only exact (f32) is there so far", precision);
-}
-
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     const struct options *o = options;
     struct lineup lineup = {0};
     struct score score = {.options = o};
-    int rc = check_precision(o->precision, err);
+    enum precision precision;
+    const struct kern *kern;
+    int rc = precision_parse(&precision, o->precision, PRECISION_EXACT, err);
+    rc = rc ? rc : precision_kernels(&kern, o->kernels, err);
     if (!rc) {
         rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err);
     }
@@ -219,9 +214,10 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         rc = err_nomem(err, "the scores");
     }
     while (!rc && score.n < lineup.n) {
-        rc =
-            scorer_init(&score.scorers[score.n], lineup.models[score.n], lineup.n_ctx, o->top, err);
-        score.n++;
+        struct scorer *one = &score.scorers[score.n];
+        rc = scorer_init(one, lineup.models[score.n++], lineup.n_ctx, o->top, err);
+        rc = rc ? rc : engine_new(&one->engine, one->model, kern, precision, err);
+        rc = rc ? rc : engine_run_new(&one->run, one->engine, err);
     }
     if (!rc) {
         rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, &score,
@@ -248,7 +244,11 @@ int cmd_score(int argc, char **argv)
         IDS_ARG(&o.input),
         {"top", 0, ARG_SIZE, &o.top, "K", "also the K most likely tokens at every position"},
         {"entropy", 0, ARG_FLAG, &o.entropy, NULL, "also the entropy at every position, nats"},
-        {"precision", 0, ARG_STRING, &o.precision, "P", "exact: f32 throughout, the reference"},
+        {"precision", 0, ARG_STRING, &o.precision, "P",
+         "exact: f32 throughout (if not given); default, fast: as\nscan's; top and entropy are "
+         "exact"},
+        {"kernels", 0, ARG_STRING, &o.kernels, "NAME",
+         "a table that gapscope model lists; the best if not given"},
         INPUT_ARGS(&o.input),
         SPECIAL_ARG(&o.input),
         {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},

@@ -20,6 +20,9 @@ struct view {
     float logprob[DETAIL_TOP];
 };
 
+// Tokens that wait for exact log-probs: as many as are worth a pass over the unembedding.
+#define WAIT_MOST ((size_t)1024)
+
 struct worker {
     const struct work *work;
     struct engine_run **runs; // [n_models]
@@ -38,9 +41,19 @@ struct worker {
     double **row_logprob; // [n_models][row_logprob_cap]
     size_t row_logprob_cap;
 
-    // hits and their details
-    struct tally_picks picks;         // of the document in hand
-    struct engine_pick *engine_picks; // [n_views]
+    // documents whose hits wait for exact log-probs
+    struct tally_picks picks; // of the document in hand
+    struct {
+        size_t doc, n; // of the layout; its picks
+    } * waiting;       // [n_waiting]
+    size_t n_waiting, waiting_cap;
+    uint32_t *wait_at; // [n_wait] their picks, one document's behind another's
+    size_t n_wait, wait_at_cap;
+    double **exact; // [n_models][n_wait]
+    size_t exact_cap;
+
+    // hits' details
+    struct engine_pick *engine_picks; // what is asked of an engine
     size_t engine_picks_cap;
     struct detail {
         struct tally_hit *hit;
@@ -65,7 +78,8 @@ int worker_new(struct worker **out, const struct work *work, struct err *err)
     w->runs = mem_zero(work->lineup->n, sizeof *w->runs);
     w->logprob = mem_zero(work->lineup->n, sizeof *w->logprob);
     w->row_logprob = mem_zero(work->lineup->n, sizeof *w->row_logprob);
-    int rc = w->runs && w->logprob && w->row_logprob ? 0 : err_nomem(err, "a worker");
+    w->exact = mem_zero(work->lineup->n, sizeof *w->exact);
+    int rc = w->runs && w->logprob && w->row_logprob && w->exact ? 0 : err_nomem(err, "a worker");
     for (size_t m = 0; m < work->lineup->n && !rc; m++) {
         rc = engine_run_new(&w->runs[m], work->engines[m], err);
     }
@@ -92,11 +106,17 @@ void worker_free(struct worker *w)
         if (w->row_logprob) {
             free(w->row_logprob[m]);
         }
+        if (w->exact) {
+            free(w->exact[m]);
+        }
     }
     free(w->runs);
     free(w->logprob);
     free(w->windows);
     free(w->picks.at);
+    free(w->waiting);
+    free(w->wait_at);
+    free(w->exact);
     free(w->row_logprob);
     free(w->row_docs);
     for (size_t k = 0; k < 3; k++) {
@@ -180,13 +200,94 @@ static struct tally_doc scored_doc(const struct worker *w, const struct unit *u,
     };
 }
 
+// --- hits, from exact log-probs -----------------------------------------------------------------
+
+/* The exact log-probs of all picks that wait, of model m, into w->exact[m]. */
+static void score_exactly(struct worker *w, size_t m)
+{
+    size_t n = 0;
+    set_windows(w, m);
+    for (size_t i = 0; i < w->n_waiting; i++) {
+        const size_t begin = w->layout.docs[w->waiting[i].doc].begin;
+        for (size_t k = 0; k < w->waiting[i].n; k++, n++) {
+            const size_t token = begin + w->wait_at[n],
+                         window = layout_window_of(&w->layout, token);
+            w->engine_picks[n] = (struct engine_pick){
+                .window = &w->windows[window], .at = token - w->layout.windows[window].begin};
+        }
+    }
+    engine_pick_exact(w->runs[m], w->engine_picks, n, w->exact[m], w->work->stop);
+}
+
+/* Adds the hits of the documents that wait. */
+static int add_waiting(struct worker *w, const struct unit *u, struct tally *tally,
+                       const int64_t *cutoff, struct err *err)
+{
+    int rc = mem_reserve(&w->engine_picks, &w->engine_picks_cap, w->n_wait, sizeof *w->engine_picks,
+                         "hits", err);
+    rc = rc ? rc : reserve_rows(w, w->exact, &w->exact_cap, w->n_wait, err);
+    for (size_t m = 0; m < w->work->lineup->n && !rc && w->n_wait > 0; m++) {
+        score_exactly(w, m);
+    }
+    for (size_t i = 0, n = 0; i < w->n_waiting && !rc && !is_stopped(w); n += w->waiting[i++].n) {
+        const double *rows[TALLY_MODELS_MAX], *exact[TALLY_MODELS_MAX];
+        const struct tally_doc doc = scored_doc(w, u, w->waiting[i].doc, rows);
+        const struct tally_picks picks = {.at = w->wait_at + n, .n = w->waiting[i].n};
+        for (size_t m = 0; m < w->work->lineup->n; m++) {
+            exact[m] = w->exact[m] + n;
+        }
+        rc = tally_add_hits(tally, &doc, &picks, exact, cutoff, err);
+    }
+    w->n_waiting = w->n_wait = 0;
+    return rc;
+}
+
+/* Puts the document's hits off until there are more to be scored together. */
+static int wait_with(struct worker *w, const struct unit *u, size_t d, struct tally *tally,
+                     const int64_t *cutoff, struct err *err)
+{
+    const size_t n = w->picks.n;
+    if (n == 0) {
+        return 0;
+    }
+    int rc = mem_reserve(&w->waiting, &w->waiting_cap, w->n_waiting + 1, sizeof *w->waiting, "hits",
+                         err);
+    rc = rc ? rc
+            : mem_reserve(&w->wait_at, &w->wait_at_cap, w->n_wait + n, sizeof *w->wait_at, "hits",
+                          err);
+    if (rc) {
+        return rc;
+    }
+    memcpy(w->wait_at + w->n_wait, w->picks.at, n * sizeof *w->wait_at);
+    w->n_wait += n;
+    w->waiting[w->n_waiting].doc = d;
+    w->waiting[w->n_waiting++].n = n;
+    return w->n_wait < WAIT_MOST ? 0 : add_waiting(w, u, tally, cutoff, err);
+}
+
 static int add_doc(struct worker *w, const struct unit *u, size_t d, struct tally *tally,
                    const int64_t *cutoff, struct err *err)
 {
     const double *rows[TALLY_MODELS_MAX];
     const struct tally_doc doc = scored_doc(w, u, d, rows);
     const int rc = tally_add_doc(tally, &doc, cutoff, &w->picks, err);
-    return rc ? rc : tally_add_hits(tally, &doc, &w->picks, NULL, cutoff, err);
+    if (rc) {
+        return rc;
+    }
+    return w->work->shape->epsilon > 0 ? wait_with(w, u, d, tally, cutoff, err)
+                                       : tally_add_hits(tally, &doc, &w->picks, NULL, cutoff, err);
+}
+
+/* Adds the documents, but for their hits' details. */
+static int add_docs(struct worker *w, const struct unit *u, struct tally *tally,
+                    const int64_t *cutoff, struct err *err)
+{
+    int rc = 0;
+    w->n_waiting = w->n_wait = 0;
+    for (size_t d = 0; d < w->layout.n_docs && !rc && !is_stopped(w); d++) {
+        rc = add_doc(w, u, d, tally, cutoff, err);
+    }
+    return rc ? rc : add_waiting(w, u, tally, cutoff, err);
 }
 
 // --- the details of hits ------------------------------------------------------------------------
@@ -434,9 +535,7 @@ int worker_run(struct worker *w, const struct unit *u, struct tally *tally, cons
 {
     int rc = layout_make(&w->layout, u, &w->work->layout, err);
     rc = rc ? rc : score(w, err);
-    for (size_t d = 0; d < w->layout.n_docs && !rc && !is_stopped(w); d++) {
-        rc = add_doc(w, u, d, tally, cutoff, err);
-    }
+    rc = rc ? rc : add_docs(w, u, tally, cutoff, err);
     rc = rc || is_stopped(w) ? rc : add_details(w, tally, err);
     *stopped = is_stopped(w);
     if (!rc && !*stopped && w->work->record) {

@@ -3,7 +3,7 @@
  *
  *     unit -> layout (tokens, windows) -> every model scores all windows -> tally, record
  *                                             |
- *                                   the hits among them, once more: their details
+ *                      what may be a hit, once more: exactly, if it was not; and its details
  *
  * What a worker makes of a unit depends on the unit alone, and no other thread helps.
  *

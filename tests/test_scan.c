@@ -331,7 +331,7 @@ static void scan_goes_through_the_corpus(void **state)
     kit_expect(
         0, NULL,
         "gapscope scan" KIT_MODELS KIT_PAIRS
-        "--threads 2 --checkpoint 0 --top %d -o $T/run.db $T/%s $T/%s $T/%s $T/%s $T/%s $T/%s",
+        "--precision exact --threads 2 --checkpoint 0 --top %d -o $T/run.db $T/%s $T/%s $T/%s $T/%s $T/%s $T/%s",
         TOP, shards[RUNS].name, shards[DOCS].name, shards[ONLY_BAD].name, shards[CODE].name,
         shards[LONG].name, shards[NOTHING].name);
     db = kit_db("run.db");

@@ -77,9 +77,13 @@ gapscope_bench(tokenizer gapscope_model)
 # model: config.json, loading, the forward pass
 gapscope_test(model gapscope_model)
 gapscope_test(forward gapscope_model)
+gapscope_test(kern gapscope_model)
+add_test(NAME kern_arm COMMAND ${CMAKE_SOURCE_DIR}/tests/arm)
+set_tests_properties(kern_arm PROPERTIES SKIP_RETURN_CODE 77)
 gapscope_test(engine gapscope_model)
 gapscope_fuzz(config gapscope_model)
-gapscope_bench(forward gapscope_model)
+gapscope_bench(engine gapscope_model)
+gapscope_bench(hub gapscope_model)
 
 # model/demo/train: the gradient in f64, and a tiny model from a tiny corpus
 gapscope_test(toy gapscope_base m)
@@ -110,7 +114,7 @@ target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_
 add_dependencies(test_run_commands gapscope)
 
 # gapscope scan: its results against a slow reference, and that they do not depend on how it ran
-foreach(name scan scan_runs)
+foreach(name scan scan_runs precision)
   gapscope_test(${name} gapscope_base PkgConfig::SQLITE3 PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/scan_kit.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
@@ -118,6 +122,8 @@ foreach(name scan scan_runs)
   set_tests_properties(${name} PROPERTIES TIMEOUT 3000)
 endforeach()
 target_sources(test_scan PRIVATE tests/scan_ref.c)
+target_sources(test_precision PRIVATE scan/precision.c)
+target_link_libraries(test_precision PRIVATE gapscope_model gapscope_out)
 
 # against references in Python: --packing rows; a record, read by a library that is not ours
 foreach(name packing_rows record_read)
