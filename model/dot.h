@@ -38,6 +38,20 @@ struct dot {
     void (*end)(void);
 };
 
+static inline void dot_begin(const struct dot *d)
+{
+    if (d->begin) {
+        d->begin();
+    }
+}
+
+static inline void dot_end(const struct dot *d)
+{
+    if (d->end) {
+        d->end();
+    }
+}
+
 /* Bytes of a tile's packed operands: multiples of 64. */
 static inline size_t dot_x_size(const struct dot *d, size_t k)
 {

@@ -56,25 +56,27 @@ static void pack_right(uint8_t *to, const int16_t *w, size_t ld, int shift)
     }
 }
 
-// --- s8: [k / 64][2 halves of the rows or columns] registers
-// --------------------------------------
+/* pack_left() or pack_right() */
+typedef void pack_part(uint8_t *to, const int16_t *x, size_t ld, int shift);
+
+// --- s8: [k / 64][2 halves of the rows or columns] registers ---
+
+static void pack_s8(uint8_t *to, const int16_t *x, size_t k, pack_part *pack)
+{
+    for (size_t l = 0; l < k; l += STEP, to += 2 * REGISTER) {
+        pack(to, x + l, k, 0);
+        pack(to + REGISTER, x + SIDE * k + l, k, 0);
+    }
+}
 
 static void pack_x_s8(void *to, const int16_t *x, size_t k)
 {
-    uint8_t *packed = to;
-    for (size_t l = 0; l < k; l += STEP, packed += 2 * REGISTER) {
-        pack_left(packed, x + l, k, 0);
-        pack_left(packed + REGISTER, x + SIDE * k + l, k, 0);
-    }
+    pack_s8(to, x, k, pack_left);
 }
 
 static void pack_w_s8(void *to, const int16_t *w, size_t k)
 {
-    uint8_t *packed = to;
-    for (size_t l = 0; l < k; l += STEP, packed += 2 * REGISTER) {
-        pack_right(packed, w + l, k, 0);
-        pack_right(packed + REGISTER, w + SIDE * k + l, k, 0);
-    }
+    pack_s8(to, w, k, pack_right);
 }
 
 static void tile_s8(int32_t *out, const void *x_packed, const void *w_packed, size_t k)
@@ -100,29 +102,26 @@ static void tile_s8(int32_t *out, const void *x_packed, const void *w_packed, si
     _tile_stored(3, out + SIDE * COLS + SIDE, COLS * 4);
 }
 
-// --- s16: [2 halves of the rows or columns][k / 64][high, low] registers
-// --------------------------
+// --- s16: [2 halves of the rows or columns][k / 64][high, low] registers ---
 
-static void pack_x_s16(void *to, const int16_t *x, size_t k)
+static void pack_s16(uint8_t *to, const int16_t *x, size_t k, pack_part *pack)
 {
-    uint8_t *packed = to;
     for (size_t half = 0; half < 2; half++) {
-        for (size_t l = 0; l < k; l += STEP, packed += 2 * REGISTER) {
-            pack_left(packed, x + half * SIDE * k + l, k, 8);
-            pack_left(packed + REGISTER, x + half * SIDE * k + l, k, 0);
+        for (size_t l = 0; l < k; l += STEP, to += 2 * REGISTER) {
+            pack(to, x + half * SIDE * k + l, k, 8);
+            pack(to + REGISTER, x + half * SIDE * k + l, k, 0);
         }
     }
 }
 
+static void pack_x_s16(void *to, const int16_t *x, size_t k)
+{
+    pack_s16(to, x, k, pack_left);
+}
+
 static void pack_w_s16(void *to, const int16_t *w, size_t k)
 {
-    uint8_t *packed = to;
-    for (size_t half = 0; half < 2; half++) {
-        for (size_t l = 0; l < k; l += STEP, packed += 2 * REGISTER) {
-            pack_right(packed, w + half * SIDE * k + l, k, 8);
-            pack_right(packed + REGISTER, w + half * SIDE * k + l, k, 0);
-        }
-    }
+    pack_s16(to, w, k, pack_right);
 }
 
 /* out[16][COLS], 16 columns of it. */

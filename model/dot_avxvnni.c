@@ -1,47 +1,10 @@
 /* AVX-VNNI.  The instructions are written out: from the intrinsics GCC 12 copies and spills sums.
  */
-#include <immintrin.h>
-
-#include "model/kern_tables.h"
-
-typedef __m256i vec;
-#define VEC vec
+#define NAME avxvnni
 #define LANES 8
 #define ROWS 6
-
-static inline vec load(const void *p)
-{
-    return _mm256_loadu_si256(p);
-}
-
-static inline vec zero(void)
-{
-    return _mm256_setzero_si256();
-}
-
-static inline vec all(const void *p)
-{
-    int32_t x;
-    __builtin_memcpy(&x, p, 4);
-    return _mm256_set1_epi32(x);
-}
-
+#define TEXT16 "vpdpwssd ymm"
+#define TEXT8 "vpdpbusd ymm"
 #define DOT16(sum, x, w) __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(w))
 #define DOT8(sum, x, w) __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(w))
 #include "model/dot_body.h"
-
-const struct dot dot_s16_avxvnni = {.instruction = "vpdpwssd ymm",
-                                    .bytes = 2,
-                                    .rows = ROWS,
-                                    .cols = COLS,
-                                    .pack_x = pack_x_s16,
-                                    .pack_w = pack_w_s16,
-                                    .tile = tile_s16};
-const struct dot dot_s8_avxvnni = {.instruction = "vpdpbusd ymm",
-                                   .bytes = 1,
-                                   .rows = ROWS,
-                                   .cols = COLS,
-                                   .w_extra = COLS * 4,
-                                   .pack_x = pack_x_s8,
-                                   .pack_w = pack_w_s8,
-                                   .tile = tile_s8};

@@ -6,19 +6,24 @@
 #define ROWS 4
 #define COLS 8
 
-static void tile_s16(int32_t *out, const void *x_packed, const void *w_packed, size_t k)
-{
-    const int16_t *x = x_packed, *w = w_packed;
-    for (size_t i = 0; i < ROWS; i++) {
-        for (size_t j = 0; j < COLS; j++) {
-            int32_t total = 0;
-            for (size_t l = 0; l < k; l++) {
-                total += x[i * k + l] * w[j * k + l];
-            }
-            out[i * COLS + j] = total;
-        }
+/* Rows of x and columns of w as they are. */
+#define TILE(name, type)                                                                           \
+    static void name(int32_t *out, const void *x_packed, const void *w_packed, size_t k)           \
+    {                                                                                              \
+        const type *x = x_packed, *w = w_packed;                                                   \
+        for (size_t i = 0; i < ROWS; i++) {                                                        \
+            for (size_t j = 0; j < COLS; j++) {                                                    \
+                int32_t sum = 0;                                                                   \
+                for (size_t l = 0; l < k; l++) {                                                   \
+                    sum += x[i * k + l] * w[j * k + l];                                            \
+                }                                                                                  \
+                out[i * COLS + j] = sum;                                                           \
+            }                                                                                      \
+        }                                                                                          \
     }
-}
+
+TILE(tile_s16, int16_t)
+TILE(tile_s8, int8_t)
 
 static void pack_x_s16(void *to, const int16_t *x, size_t k)
 {
@@ -28,20 +33,6 @@ static void pack_x_s16(void *to, const int16_t *x, size_t k)
 static void pack_w_s16(void *to, const int16_t *w, size_t k)
 {
     memcpy(to, w, COLS * k * sizeof *w);
-}
-
-static void tile_s8(int32_t *out, const void *x_packed, const void *w_packed, size_t k)
-{
-    const int8_t *x = x_packed, *w = w_packed;
-    for (size_t i = 0; i < ROWS; i++) {
-        for (size_t j = 0; j < COLS; j++) {
-            int32_t total = 0;
-            for (size_t l = 0; l < k; l++) {
-                total += x[i * k + l] * w[j * k + l];
-            }
-            out[i * COLS + j] = total;
-        }
-    }
 }
 
 static void narrow(int8_t *to, const int16_t *x, size_t n)

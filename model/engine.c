@@ -25,7 +25,6 @@ struct packed_layer {
 struct engine {
     const struct model *model;
     const struct kern *kern;
-    enum precision precision;
     struct packed_layer *layers;      // [n_layers] f32
     struct packed_layer *fast_layers; // [n_layers] s16; NULL: f32 in this precision too
     struct unembed *unembed;
@@ -55,11 +54,6 @@ struct engine_run {
 };
 
 // --- making -------------------------------------------------------------------------------------
-
-static size_t round_up(size_t n, size_t step)
-{
-    return (n + step - 1) / step * step;
-}
 
 static void layer_free(struct packed_layer *p)
 {
@@ -131,7 +125,6 @@ int engine_new(struct engine **out, const struct model *model, const struct kern
     }
     e->model = model;
     e->kern = kern;
-    e->precision = precision;
     int rc = pack_layers(&e->layers, e, FORMAT_F32, err);
     if (!rc && precision == PRECISION_FAST && kern->s16) {
         rc = pack_layers(&e->fast_layers, e, FORMAT_S16, err);
@@ -431,8 +424,8 @@ static void run_layers(struct engine_run *r, const struct engine_window *windows
     const bool fast = !exact && e->fast_layers;
     const struct packed_layer *layers = fast ? e->fast_layers : e->layers;
     embed(r, windows, n_windows);
-    if (fast && e->kern->s16->begin) {
-        e->kern->s16->begin();
+    if (fast) {
+        dot_begin(e->kern->s16);
     }
     for (size_t l = 0; l < m->config.n_layers; l++) {
         attention(r, &layers[l], &m->layers[l], windows, n_windows, n);
@@ -440,18 +433,13 @@ static void run_layers(struct engine_run *r, const struct engine_window *windows
             mlp(r, &layers[l], &m->layers[l], n);
         }
     }
-    if (fast && e->kern->s16->end) {
-        e->kern->s16->end();
+    if (fast) {
+        dot_end(e->kern->s16);
     }
     norm(r, r->x, r->resid, m->ln_final_w, m->ln_final_b, n, !m->config.final_rms);
 }
 
 // --- windows and picks --------------------------------------------------------------------------
-
-static bool is_stopped(const atomic_int *stop)
-{
-    return stop && atomic_load_explicit(stop, memory_order_relaxed) != 0;
-}
 
 static void score_block(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
                         size_t n, bool exact, const atomic_int *stop)

@@ -11,11 +11,6 @@
 #define S16_MOST 32767.0f
 #define S8_MOST 127.0f
 
-static size_t round_up(size_t n, size_t step)
-{
-    return (n + step - 1) / step * step;
-}
-
 void *product_alloc(size_t n, size_t size)
 {
     size_t bytes;

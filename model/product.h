@@ -82,7 +82,12 @@ union product_tile {
 void product_tile(union product_tile *out, const struct inputs *in, const struct weights *w,
                   size_t t, size_t p);
 
-/* n floats, or NULL, aligned for packed operands; free(). */
+static inline size_t round_up(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
+}
+
+/* Room for n of this size, or NULL, aligned for packed operands; free(). */
 void *product_alloc(size_t n, size_t size);
 
 #endif

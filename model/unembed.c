@@ -21,11 +21,10 @@ struct unembed {
     const struct model *model;
     const struct kern_f32 *f32;
     struct weights exact;
-    bool has_low;
-    struct weights low;
-    double threshold; // probability above which f32 replaces low
-    float *bias2;     // [low.n_panels * low.cols] bias / ln 2
-    float *columns;   // [d_vocab][d_model], W_U by column
+    struct weights low; // low.dot is NULL: there is none
+    double threshold;   // probability above which f32 replaces low
+    float *bias2;       // [low.n_panels * low.cols] bias / ln 2
+    float *columns;     // [d_vocab][d_model], W_U by column
 };
 
 /* A token that may be above the threshold: what it added to its row's sum. */
@@ -69,8 +68,7 @@ static int make_low(struct unembed *u, const struct kern *kern, enum precision p
     const int rc = weights_new(&u->low, kern, fast ? FORMAT_S8 : FORMAT_S16, fast, x_size, m->W_U,
                                m->b_U, d, n, err);
     free(x_size);
-    u->has_low = !rc && u->low.dot;
-    if (rc || !u->has_low) {
+    if (rc || !u->low.dot) {
         return rc;
     }
     const size_t padded = u->low.n_panels * u->low.cols;
@@ -137,7 +135,7 @@ int unembed_run_new(struct unembed_run **out, const struct unembed *u, size_t n_
     const size_t room = n_max + DOT_ROWS_MAX;
     r->u = u;
     r->n_max = n_max;
-    int rc = inputs_new(&r->in, weights, u->has_low ? 2 : 1, n_max, err);
+    int rc = inputs_new(&r->in, weights, u->low.dot ? 2 : 1, n_max, err);
     r->sums = product_alloc(room * KERN_LANES, sizeof *r->sums);
     r->shift = product_alloc(room, sizeof *r->shift);
     r->scale2 = product_alloc(room, sizeof *r->scale2);
@@ -147,7 +145,7 @@ int unembed_run_new(struct unembed_run **out, const struct unembed *u, size_t n_
     r->logits = product_alloc((UNEMBED_LOGITS_ROWS + KERN_ROWS_MAX) * u->exact.n_panels,
                               u->exact.cols * sizeof *r->logits);
     bool whole = r->sums && r->shift && r->scale2 && r->above && r->target && r->total && r->logits;
-    if (u->has_low) {
+    if (u->low.dot) {
         // Those above the threshold are at most 1 / threshold a row; between two times of sorting
         // out there is room for as many more, and for a panel's.
         r->candidates_max = 2 * n_max * (size_t)(1 / u->threshold + 2 * DOT_COLS_MAX);
@@ -180,11 +178,6 @@ void unembed_run_free(struct unembed_run *r)
 }
 
 // --- what both passes share ---------------------------------------------------------------------
-
-static bool is_stopped(const atomic_int *stop)
-{
-    return stop && atomic_load_explicit(stop, memory_order_relaxed) != 0;
-}
 
 static void clear_sums(struct unembed_run *r, size_t n)
 {
@@ -420,13 +413,9 @@ static void score_low(struct unembed_run *r, const float *x, const uint32_t *ids
     const struct unembed *u = r->u;
     const struct weights *w = &u->low;
     inputs_pack(&r->in, w, x, w->k, n);
-    if (w->dot->begin) {
-        w->dot->begin();
-    }
+    dot_begin(w->dot);
     sum_low(r, n, stop);
-    if (w->dot->end) {
-        w->dot->end();
-    }
+    dot_end(w->dot);
     if (is_stopped(stop)) {
         return;
     }
@@ -447,7 +436,7 @@ void unembed_score(struct unembed_run *r, const float *x, const uint32_t *ids, s
                    double *logprob, const atomic_int *stop)
 {
     assert(n <= r->n_max);
-    if (exact || !r->u->has_low) {
+    if (exact || !r->u->low.dot) {
         score_f32(r, x, ids, n, logprob, stop);
     } else {
         score_low(r, x, ids, n, logprob, stop);

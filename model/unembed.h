@@ -16,6 +16,7 @@
 #define GAPSCOPE_MODEL_UNEMBED_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,12 @@ void unembed_run_free(struct unembed_run *r); // NULL is allowed
  * once it is not 0, what logprob holds is worth nothing. */
 void unembed_score(struct unembed_run *r, const float *x, const uint32_t *ids, size_t n, bool exact,
                    double *logprob, const atomic_int *stop);
+
+/* Is what 'stop' (or NULL) points at set? */
+static inline bool is_stopped(const atomic_int *stop)
+{
+    return stop && atomic_load_explicit(stop, memory_order_relaxed) != 0;
+}
 
 // Rows that unembed_logits() takes.
 #define UNEMBED_LOGITS_ROWS ((size_t)32)

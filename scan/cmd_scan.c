@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,15 +350,10 @@ static bool nothing_left(const struct run *run, size_t part, size_t n_parts)
  * last checkpoint of the state alone and the full one that ends it. */
 static bool tables_lag(const struct scan *s)
 {
-    sqlite3_stmt *stmt = NULL;
-    bool lag = true;
-    if (sqlite3_prepare_v2(store_sqlite(s->store),
-                           "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'units_in_tables'",
-                           -1, &stmt, NULL) == SQLITE_OK &&
-        sqlite3_step(stmt) == SQLITE_ROW) {
-        lag = (uint64_t)sqlite3_column_int64(stmt, 0) < run_count_done(&s->run);
-    }
-    sqlite3_finalize(stmt);
+    char *in_tables = NULL;
+    const bool lag = meta_get(&in_tables, s->store, "units_in_tables", NULL) || !in_tables ||
+                     strtoull(in_tables, NULL, 10) < run_count_done(&s->run);
+    free(in_tables);
     return lag;
 }
 
@@ -457,8 +451,9 @@ static void print_check(const char *name, const struct precision_check *c)
 static int choose_engines(struct scan *s, const struct pipeline_options *p, struct err *err)
 {
     struct layout layout = {0};
-    int rc = first_layout(&layout, p, err);
-    if (!rc && s->asked != PRECISION_EXACT && layout.n > 0) {
+    int rc =
+        s->asked == PRECISION_EXACT ? 0 : first_layout(&layout, p, err); // exact needs no check
+    if (!rc && layout.n > 0) {
         fprintf(stderr, "gapscope scan: the first unit in f32 and in %s precision:\n",
                 precision_name(s->asked));
     }

@@ -144,11 +144,6 @@ static int reserve_rows(const struct worker *w, double **rows, size_t *cap, size
     return rc;
 }
 
-static bool is_stopped(const struct worker *w)
-{
-    return atomic_load_explicit(w->work->stop, memory_order_relaxed) != 0;
-}
-
 /* Makes the layout's windows those of model m. */
 static void set_windows(struct worker *w, size_t m)
 {
@@ -200,6 +195,14 @@ static struct tally_doc scored_doc(const struct worker *w, const struct unit *u,
     };
 }
 
+/* What is asked of an engine of a token of the layout, with the windows of the model in hand. */
+static struct engine_pick pick_of(const struct worker *w, size_t token)
+{
+    const size_t window = layout_window_of(&w->layout, token);
+    return (struct engine_pick){.window = &w->windows[window],
+                                .at = token - w->layout.windows[window].begin};
+}
+
 // --- hits, from exact log-probs -----------------------------------------------------------------
 
 /* The exact log-probs of all picks that wait, of model m, into w->exact[m]. */
@@ -210,10 +213,7 @@ static void score_exactly(struct worker *w, size_t m)
     for (size_t i = 0; i < w->n_waiting; i++) {
         const size_t begin = w->layout.docs[w->waiting[i].doc].begin;
         for (size_t k = 0; k < w->waiting[i].n; k++, n++) {
-            const size_t token = begin + w->wait_at[n],
-                         window = layout_window_of(&w->layout, token);
-            w->engine_picks[n] = (struct engine_pick){
-                .window = &w->windows[window], .at = token - w->layout.windows[window].begin};
+            w->engine_picks[n] = pick_of(w, begin + w->wait_at[n]);
         }
     }
     engine_pick_exact(w->runs[m], w->engine_picks, n, w->exact[m], w->work->stop);
@@ -229,7 +229,8 @@ static int add_waiting(struct worker *w, const struct unit *u, struct tally *tal
     for (size_t m = 0; m < w->work->lineup->n && !rc && w->n_wait > 0; m++) {
         score_exactly(w, m);
     }
-    for (size_t i = 0, n = 0; i < w->n_waiting && !rc && !is_stopped(w); n += w->waiting[i++].n) {
+    for (size_t i = 0, n = 0; i < w->n_waiting && !rc && !is_stopped(w->work->stop);
+         n += w->waiting[i++].n) {
         const double *rows[TALLY_MODELS_MAX], *exact[TALLY_MODELS_MAX];
         const struct tally_doc doc = scored_doc(w, u, w->waiting[i].doc, rows);
         const struct tally_picks picks = {.at = w->wait_at + n, .n = w->waiting[i].n};
@@ -284,7 +285,7 @@ static int add_docs(struct worker *w, const struct unit *u, struct tally *tally,
 {
     int rc = 0;
     w->n_waiting = w->n_wait = 0;
-    for (size_t d = 0; d < w->layout.n_docs && !rc && !is_stopped(w); d++) {
+    for (size_t d = 0; d < w->layout.n_docs && !rc && !is_stopped(w->work->stop); d++) {
         rc = add_doc(w, u, d, tally, cutoff, err);
     }
     return rc ? rc : add_waiting(w, u, tally, cutoff, err);
@@ -433,9 +434,7 @@ static void view(struct worker *w, size_t m)
         const struct detail *d = &w->details[k];
         const bool again = n > 0 && w->viewed[n - 1] == d->view;
         if (!again && has_model(&w->work->shape->pairs[d->pair], m)) {
-            const size_t window = layout_window_of(&w->layout, d->token);
-            w->engine_picks[n] = (struct engine_pick){
-                .window = &w->windows[window], .at = d->token - w->layout.windows[window].begin};
+            w->engine_picks[n] = pick_of(w, d->token);
             w->viewed[n++] = d->view;
         }
     }
@@ -459,7 +458,7 @@ static int add_details(struct worker *w, struct tally *tally, struct err *err)
     for (size_t m = 0; m < n_models && !rc && w->n_views > 0; m++) {
         view(w, m);
     }
-    for (size_t k = 0; k < w->n_details && !rc && !is_stopped(w); k++) {
+    for (size_t k = 0; k < w->n_details && !rc && !is_stopped(w->work->stop); k++) {
         rc = write_detail(w, &w->details[k], err);
     }
     return rc;
@@ -536,8 +535,8 @@ int worker_run(struct worker *w, const struct unit *u, struct tally *tally, cons
     int rc = layout_make(&w->layout, u, &w->work->layout, err);
     rc = rc ? rc : score(w, err);
     rc = rc ? rc : add_docs(w, u, tally, cutoff, err);
-    rc = rc || is_stopped(w) ? rc : add_details(w, tally, err);
-    *stopped = is_stopped(w);
+    rc = rc || is_stopped(w->work->stop) ? rc : add_details(w, tally, err);
+    *stopped = is_stopped(w->work->stop);
     if (!rc && !*stopped && w->work->record) {
         rc = add_record(w, u, err);
     }

@@ -195,13 +195,9 @@ static void check_dot(const char *name, const struct dot *d)
         random_rows(w, d->cols, k, most);
         d->pack_x(px, x, k);
         d->pack_w(pw, w, k);
-        if (d->begin) {
-            d->begin();
-        }
+        dot_begin(d);
         d->tile(out, px, pw, k);
-        if (d->end) {
-            d->end();
-        }
+        dot_end(d);
         for (size_t i = 0; i < d->rows; i++) {
             for (size_t j = 0; j < d->cols; j++) {
                 int64_t want = 0;

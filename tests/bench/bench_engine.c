@@ -202,15 +202,11 @@ static double tile_dot(const struct dot *d)
     const size_t n = 3000;
     for (int r = 0; r < ROUNDS; r++) {
         const double begin = cpu_seconds();
-        if (d->begin) {
-            d->begin();
-        }
+        dot_begin(d);
         for (size_t i = 0; i < n; i++) {
             d->tile(out.s32, x, w, k);
         }
-        if (d->end) {
-            d->end();
-        }
+        dot_end(d);
         const double took = cpu_seconds() - begin;
         best = took < best ? took : best;
     }
