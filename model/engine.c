@@ -42,6 +42,7 @@ struct engine_run {
     float *qk, *v;   // [rows_max][2 * width], [rows_max][width]; width = n_heads * d_head
     float *z;        // [rows_max][width]
     float *mlp;      // [MLP_ROWS][d_mlp]
+    float *acts;     // [rows_max][d_mlp], untouched where nobody watches
     float *pre;      // [d_mlp]
     float *queries;  // [d_head][rows of a tile]
     float *keys;     // panels of [d_head][cols], for n_ctx keys
@@ -51,6 +52,7 @@ struct engine_run {
     float *gather;   // [rows_max][d_model]
     uint32_t *ids;   // [rows_max] the true tokens
     double *logprob; // [rows_max]
+    const struct engine_watch *watch; // in the call in hand; NULL: none
 };
 
 // --- making -------------------------------------------------------------------------------------
@@ -199,6 +201,7 @@ int engine_run_new(struct engine_run **out, const struct engine *e, struct err *
         {&r->v, r->rows_max, width},
         {&r->z, r->rows_max, width},
         {&r->mlp, MLP_ROWS, d_mlp},
+        {&r->acts, r->rows_max, d_mlp},
         {&r->pre, 1, d_mlp},
         {&r->queries, k->rows, c->d_head},
         {&r->keys, round_up(n_ctx, k->cols), c->d_head},
@@ -232,9 +235,9 @@ void engine_run_free(struct engine_run *r)
     if (!r) {
         return;
     }
-    float *const parts[] = {r->resid,  r->x,       r->x_pos,  r->qk,      r->v,
-                            r->z,      r->mlp,     r->pre,    r->queries, r->keys,
-                            r->values, r->pattern, r->packed, r->gather};
+    float *const parts[] = {r->resid, r->x,      r->x_pos,   r->qk,     r->v,
+                            r->z,     r->mlp,    r->acts,    r->pre,    r->queries,
+                            r->keys,  r->values, r->pattern, r->packed, r->gather};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         free(parts[i]);
     }
@@ -246,6 +249,12 @@ void engine_run_free(struct engine_run *r)
 }
 
 // --- layers -------------------------------------------------------------------------------------
+
+/* A window's rows: with a watch that of its last token too. */
+static size_t rows_of(const struct engine_run *r, const struct engine_window *w)
+{
+    return w->n + (r->watch ? 1 : 0);
+}
 
 /* w and b may be NULL, out may be x. */
 static void norm(struct engine_run *r, float *out, const float *x, const float *w, const float *b,
@@ -333,8 +342,8 @@ static void attention(struct engine_run *r, const struct packed_layer *p, const 
     norm(r, r->x, r->resid, w->ln1_w, w->ln1_b, n, true);
     multiply(r, r->v, r->x, n, &p->v, false);
     if (c->shortformer) {
-        for (size_t k = 0, at = 0; k < n_windows; at += windows[k++].n * d) {
-            for (size_t i = 0; i < windows[k].n * d; i++) {
+        for (size_t k = 0, at = 0; k < n_windows; at += rows_of(r, &windows[k++]) * d) {
+            for (size_t i = 0; i < rows_of(r, &windows[k]) * d; i++) {
                 r->x_pos[at + i] = r->x[at + i] + r->engine->model->W_pos[i];
             }
         }
@@ -343,24 +352,34 @@ static void attention(struct engine_run *r, const struct packed_layer *p, const 
         product(r->qk, 2 * width, n, &r->in, &p->qk, false); // the rows that v had
     }
     const float scale = (float)(1 / sqrt((double)d_head));
-    for (size_t k = 0, at = 0; k < n_windows; at += windows[k++].n) {
+    for (size_t k = 0, at = 0; k < n_windows; at += rows_of(r, &windows[k++])) {
+        const size_t n_rows = rows_of(r, &windows[k]);
         for (size_t h = 0; h < c->n_heads; h++) {
             const float *q = r->qk + at * 2 * width + h * d_head;
-            pack_head(r, q + width, 2 * width, r->v + at * width + h * d_head, width, windows[k].n,
+            pack_head(r, q + width, 2 * width, r->v + at * width + h * d_head, width, n_rows,
                       d_head);
-            for (size_t i0 = 0; i0 < windows[k].n; i0 += rows) {
-                const size_t left = windows[k].n - i0;
+            for (size_t i0 = 0; i0 < n_rows; i0 += rows) {
+                const size_t left = n_rows - i0;
                 r->f32->pack(r->queries, q + i0 * 2 * width, 2 * width, left < rows ? left : rows,
                              d_head, scale);
-                attend(r, i0, windows[k].n, d_head, r->z + at * width + h * d_head, width);
+                attend(r, i0, n_rows, d_head, r->z + at * width + h * d_head, width);
             }
         }
     }
     multiply(r, r->resid, r->z, n, &p->o, true);
 }
 
-/* mid = pre softmax(pre), post = norm(mid), in place. */
-static void solu(struct engine_run *r, const struct config *c, const struct layer *w, size_t n)
+/* Keeps r->mlp[n][d_mlp], which is of this site, as rows from i0 on of what the watch sees. */
+static void keep(struct engine_run *r, enum site site, size_t i0, size_t n)
+{
+    const size_t d_mlp = r->engine->model->config.d_mlp;
+    if (r->watch && r->watch->site == site) {
+        memcpy(r->acts + i0 * d_mlp, r->mlp, n * d_mlp * sizeof *r->acts);
+    }
+}
+
+/* mid = pre softmax(pre), in place. */
+static void solu(struct engine_run *r, const struct config *c, size_t n)
 {
     const size_t d_mlp = c->d_mlp;
     for (size_t i = 0; i < n; i++) {
@@ -370,7 +389,15 @@ static void solu(struct engine_run *r, const struct config *c, const struct laye
         for (size_t j = 0; j < d_mlp; j++) {
             row[j] *= r->pre[j];
         }
-        r->f32->norm(row, row, w->ln_mlp_w, w->ln_mlp_b, c->eps, d_mlp, true);
+    }
+}
+
+/* post = norm(mid), in place. */
+static void solu_norm(struct engine_run *r, const struct config *c, const struct layer *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float *row = r->mlp + i * c->d_mlp;
+        r->f32->norm(row, row, w->ln_mlp_w, w->ln_mlp_b, c->eps, c->d_mlp, true);
     }
 }
 
@@ -381,6 +408,7 @@ static void mlp(struct engine_run *r, const struct packed_layer *p, const struct
     for (size_t i0 = 0; i0 < n; i0 += MLP_ROWS) {
         const size_t n_rows = n - i0 < MLP_ROWS ? n - i0 : MLP_ROWS;
         multiply(r, r->mlp, r->x + i0 * c->d_model, n_rows, &p->in, false);
+        keep(r, SITE_PRE, i0, n_rows);
         switch (c->act_fn) {
         case ACT_GELU:
             r->f32->gelu(r->mlp, n_rows * c->d_mlp);
@@ -389,9 +417,12 @@ static void mlp(struct engine_run *r, const struct packed_layer *p, const struct
             r->f32->gelu_new(r->mlp, n_rows * c->d_mlp);
             break;
         case ACT_SOLU_LN:
-            solu(r, c, w, n_rows);
+            solu(r, c, n_rows);
+            keep(r, SITE_MID, i0, n_rows);
+            solu_norm(r, c, w, n_rows);
             break;
         }
+        keep(r, SITE_POST, i0, n_rows);
         multiply(r, r->resid + i0 * c->d_model, r->mlp, n_rows, &p->out, true);
     }
 }
@@ -404,8 +435,9 @@ static void embed(struct engine_run *r, const struct engine_window *windows, siz
     const size_t d = c->d_model;
     float *to = r->resid;
     for (size_t k = 0; k < n_windows; k++) {
-        assert(windows[k].n >= 1 && windows[k].n <= c->n_ctx);
-        for (size_t i = 0; i < windows[k].n; i++, to += d) {
+        const size_t n = rows_of(r, &windows[k]);
+        assert(windows[k].n >= 1 && n <= c->n_ctx);
+        for (size_t i = 0; i < n; i++, to += d) {
             const uint32_t id = i == 0 ? windows[k].first : windows[k].tokens[i - 1];
             assert(id < c->d_vocab);
             for (size_t j = 0; j < d; j++) {
@@ -432,6 +464,9 @@ static void run_layers(struct engine_run *r, const struct engine_window *windows
         if (!m->config.attn_only) {
             mlp(r, &layers[l], &m->layers[l], n);
         }
+        if (r->watch) {
+            r->watch->see(r->watch->context, l, windows, n_windows, r->acts);
+        }
     }
     if (fast) {
         dot_end(e->kern->s16);
@@ -441,14 +476,20 @@ static void run_layers(struct engine_run *r, const struct engine_window *windows
 
 // --- windows and picks --------------------------------------------------------------------------
 
+/* Windows of n rows in all.  The last token's row, which a watch has seen, predicts nothing; what a
+ * watch sees is f32 in any precision. */
 static void score_block(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
                         size_t n, bool exact, const atomic_int *stop)
 {
-    run_layers(r, windows, n_windows, n, exact);
-    for (size_t k = 0, at = 0; k < n_windows; at += windows[k++].n) {
-        memcpy(r->ids + at, windows[k].tokens, windows[k].n * sizeof *r->ids);
+    const size_t d = r->engine->model->config.d_model;
+    run_layers(r, windows, n_windows, n, exact || r->watch);
+    size_t n_tokens = 0;
+    for (size_t k = 0, row = 0; k < n_windows; row += rows_of(r, &windows[k++])) {
+        memcpy(r->ids + n_tokens, windows[k].tokens, windows[k].n * sizeof *r->ids);
+        memmove(r->x + n_tokens * d, r->x + row * d, windows[k].n * d * sizeof *r->x);
+        n_tokens += windows[k].n;
     }
-    unembed_score(r->unembed, r->x, r->ids, n, exact, r->logprob, stop);
+    unembed_score(r->unembed, r->x, r->ids, n_tokens, exact, r->logprob, stop);
     for (size_t k = 0, at = 0; k < n_windows; at += windows[k++].n) {
         memcpy(windows[k].logprob, r->logprob + at, windows[k].n * sizeof *r->logprob);
     }
@@ -459,8 +500,12 @@ static void score(struct engine_run *r, const struct engine_window *windows, siz
 {
     for (size_t k = 0, next; k < n_windows && !is_stopped(stop); k = next) {
         size_t n = 0;
-        for (next = k; next < n_windows && (n == 0 || n + windows[next].n <= BLOCK_ROWS); next++) {
-            n += windows[next].n;
+        for (next = k; next < n_windows; next++) {
+            const size_t more = rows_of(r, &windows[next]);
+            if (n > 0 && n + more > BLOCK_ROWS) {
+                break;
+            }
+            n += more;
         }
         score_block(r, windows + k, next - k, n, exact, stop);
     }
@@ -470,6 +515,16 @@ void engine_score(struct engine_run *r, const struct engine_window *windows, siz
                   const atomic_int *stop)
 {
     score(r, windows, n_windows, false, stop);
+}
+
+void engine_score_watched(struct engine_run *r, const struct engine_window *windows,
+                          size_t n_windows, const struct engine_watch *watch,
+                          const atomic_int *stop)
+{
+    assert(!r->engine->model->config.attn_only);
+    r->watch = watch;
+    score(r, windows, n_windows, false, stop);
+    r->watch = NULL;
 }
 
 void engine_score_exact(struct engine_run *r, const struct engine_window *windows, size_t n_windows,

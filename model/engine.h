@@ -51,6 +51,31 @@ void engine_run_free(struct engine_run *r); // NULL is allowed
  * call returns early and what logprob holds is worth nothing. */
 void engine_score(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
                   const atomic_int *stop);
+
+/*
+ * Sees the neurons of one layer in windows[n_windows]: acts[rows][d_mlp] at the site asked for,
+ * where window k has windows[k].n + 1 rows, one for each of first, tokens[0..n): the last token's
+ * too, which predicts nothing.  acts is the run's, until the next call.
+ */
+typedef void engine_neurons(void *context, size_t layer, const struct engine_window *windows,
+                            size_t n_windows, const float *acts);
+
+struct engine_watch {
+    enum site site; // one that the model has: model_site()
+    engine_neurons *see;
+    void *context;
+};
+
+/*
+ * engine_score() of a model with neurons, windows of n < n_ctx; watch->see() for all layers of a
+ * block of windows, from the first, then of the next block.  The layers are f32 in any precision:
+ * neurons are those of an exact engine bit for bit, and so are log-probs those of engine_score(),
+ * but in PRECISION_FAST, where they are a little better.
+ */
+void engine_score_watched(struct engine_run *r, const struct engine_window *windows,
+                          size_t n_windows, const struct engine_watch *watch,
+                          const atomic_int *stop);
+
 /* The same in f32 throughout. */
 void engine_score_exact(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
                         const atomic_int *stop);
