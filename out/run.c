@@ -15,6 +15,34 @@
 #define SIZE_FIELD_MAX ((uint64_t)1 << 32)
 #define VOCAB_MAX ((uint64_t)1 << 24)
 #define TOP_MAX ((uint64_t)1 << 24)
+#define HYPOTHESES_MAX 4096
+#define WATCHES_MAX 4096
+#define NEURONS_MAX ((uint64_t)1 << 20)
+
+void run_subsets_free(struct neurons_subset *subsets, size_t n)
+{
+    for (size_t i = 0; subsets && i < n; i++) {
+        uint32_t *items;
+        memcpy(&items, &subsets[i].items, sizeof items); // ours, though nobody may change them
+        free(items);
+    }
+    free(subsets);
+}
+
+/* All of it is the run's own, though to others it is constant. */
+static void shape_free(struct neurons_shape *s)
+{
+    struct neurons_layer *layers;
+    struct neurons_subset *subsets;
+    if (!s) {
+        return;
+    }
+    memcpy(&layers, &s->layers, sizeof layers);
+    memcpy(&subsets, &s->subsets, sizeof subsets);
+    run_subsets_free(subsets, s->n_layers * s->n_hypotheses);
+    free(layers);
+    free(s);
+}
 
 void run_free(struct run *r)
 {
@@ -22,7 +50,17 @@ void run_free(struct run *r)
         free(r->models[i].name);
         free(r->models[i].path);
         free(r->models[i].act_fn);
+        free(r->models[i].site);
     }
+    for (size_t i = 0; i < r->n_hypotheses; i++) {
+        free(r->hypotheses[i].name);
+        free(r->hypotheses[i].kind);
+        free(r->hypotheses[i].spec);
+    }
+    shape_free(r->neurons);
+    free(r->hypotheses);
+    free(r->watches);
+    free(r->effects);
     for (size_t i = 0; i < r->n_shards; i++) {
         free(r->shards[i].name);
         free(r->shards[i].path);
@@ -138,6 +176,10 @@ static int same_model(const struct run_model *a, const struct run_model *b, stru
         a->d_vocab != b->d_vocab || a->n_ctx != b->n_ctx) {
         return err_set(why, ERR_MISMATCH, "model %s: the two differ in their sizes", a->name);
     }
+    if (strcmp(a->site, b->site) != 0) {
+        return err_set(why, ERR_MISMATCH, "model %s: neurons at site \"%s\" and \"%s\"", a->name,
+                       a->site, b->site);
+    }
     if (a->weights_hash != b->weights_hash) {
         return err_set(why, ERR_MISMATCH,
                        "model %s: the weights differ (hashes %016" PRIx64 " and %016" PRIx64 ")",
@@ -159,6 +201,38 @@ static int same_shard(const struct run_shard *a, const struct run_shard *b, stru
         return err_set(why, ERR_MISMATCH, "shard %s: the contents differ", a->name);
     }
     return 0;
+}
+
+static int same_hypotheses(const struct run *a, const struct run *b, struct err *why)
+{
+    if (a->n_hypotheses != b->n_hypotheses) {
+        return differ_u64(why, "number of hypotheses", a->n_hypotheses, b->n_hypotheses);
+    }
+    for (size_t i = 0; i < a->n_hypotheses; i++) {
+        const struct run_hypothesis *x = &a->hypotheses[i], *y = &b->hypotheses[i];
+        if (strcmp(x->name, y->name) != 0) {
+            return differ(why, "hypotheses", x->name, y->name);
+        }
+        if (strcmp(x->kind, y->kind) != 0 || strcmp(x->spec, y->spec) != 0) {
+            return err_set(why, ERR_MISMATCH, "hypothesis %s: one has %s, the other %s", x->name,
+                           x->spec, y->spec);
+        }
+    }
+    if (a->n_watches != b->n_watches) {
+        return differ_u64(why, "number of watched pairs", a->n_watches, b->n_watches);
+    }
+    for (size_t i = 0; i < a->n_watches; i++) {
+        const struct neurons_watch *x = &a->watches[i], *y = &b->watches[i];
+        if (x->layer != y->layer || x->neuron != y->neuron || x->hypothesis != y->hypothesis) {
+            return err_set(why, ERR_MISMATCH, "watched pair %zu: not the same", i + 1);
+        }
+    }
+    if (a->examples != b->examples) {
+        return differ_u64(why, "examples", a->examples, b->examples);
+    }
+    return a->histograms == b->histograms
+               ? 0
+               : differ_u64(why, "histograms", a->histograms, b->histograms);
 }
 
 static bool same_pair(const struct tally_pair *a, const struct tally_pair *b)
@@ -204,7 +278,20 @@ int run_same(const struct run *a, const struct run *b, struct err *why)
     if (strcmp(a->settings, b->settings) != 0) {
         return differ(why, "settings", a->settings, b->settings);
     }
-    return 0;
+    return same_hypotheses(a, b, why);
+}
+
+/* Have both histograms of the same neurons?  They were chosen on the first unit. */
+static bool same_subsets(const struct neurons_shape *a, const struct neurons_shape *b)
+{
+    const size_t n = a && a->subsets ? a->n_layers * a->n_hypotheses : 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct neurons_subset *x = &a->subsets[i], *y = &b->subsets[i];
+        if (x->n != y->n || memcmp(x->items, y->items, x->n * sizeof *x->items) != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Two counts of which 0 is "not known". */
@@ -218,6 +305,11 @@ static int may_merge(const struct run *to, const struct run *from, struct err *e
     const int rc = run_same(to, from, err);
     if (rc) {
         return rc;
+    }
+    if (!same_subsets(to->neurons, from->neurons)) {
+        return err_set(err, ERR_MISMATCH,
+                       "--histograms: the parts chose other neurons on the first unit, since their "
+                       "kernels differ; scan all parts with the same --kernels");
     }
     if (to->counted && from->counted && to->n_units != from->n_units) {
         return differ_u64(err, "units of the corpus", to->n_units, from->n_units);
@@ -250,6 +342,12 @@ int run_merge(struct run *to, const struct run *from, struct err *err)
 {
     int rc = may_merge(to, from, err);
     struct buf texts = {0};
+    struct run_effect *effects = NULL;
+    const size_t n_effects = to->neurons ? to->neurons->n * RUN_EFFECT_KINDS * RUN_EFFECTS : 0;
+    if (!rc && !to->effects && from->effects) {
+        effects = mem_new(n_effects, sizeof *effects);
+        rc = effects ? 0 : err_nomem(err, "neurons");
+    }
     if (!rc && to->token_texts.len == 0) {
         rc = buf_append(&texts, from->token_texts.data, from->token_texts.len, err);
     }
@@ -258,7 +356,12 @@ int run_merge(struct run *to, const struct run *from, struct err *err)
     }
     if (rc) {
         buf_free(&texts);
+        free(effects);
         return rc;
+    }
+    if (effects) {
+        memcpy(effects, from->effects, n_effects * sizeof *effects);
+        to->effects = effects;
     }
     if (to->token_texts.len == 0) {
         buf_free(&to->token_texts);
@@ -280,6 +383,80 @@ int run_merge(struct run *to, const struct run *from, struct err *err)
     return 0;
 }
 
+// --- shapes ------------------------------------------------------------------------------------
+
+static size_t count_layers(const struct run *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n_models; i++) {
+        n += r->models[i].site[0] ? r->models[i].n_layers : 0;
+    }
+    return n;
+}
+
+/* The sizes are checked: a damaged run.db may say anything. */
+static int list_layers(const struct run *r, struct neurons_layer *layers, size_t *n_neurons,
+                       struct err *err)
+{
+    uint64_t first = 0;
+    for (size_t i = 0, k = 0; i < r->n_models; i++) {
+        const struct run_model *m = &r->models[i];
+        for (size_t l = 0; m->site[0] && l < m->n_layers; l++) {
+            layers[k++] = (struct neurons_layer){
+                .model = (uint32_t)i, .layer = (uint32_t)l, .n = m->d_mlp, .first = (size_t)first};
+            first += m->d_mlp;
+            if (m->d_mlp == 0 || first > NEURONS_MAX) {
+                return err_set(err, ERR_LIMIT, "neurons: at most %" PRIu64, NEURONS_MAX);
+            }
+        }
+    }
+    *n_neurons = (size_t)first;
+    return 0;
+}
+
+static int check_watches(const struct run *r, const struct neurons_layer *layers, size_t n_layers,
+                         struct err *err)
+{
+    for (size_t i = 0; i < r->n_watches; i++) {
+        const struct neurons_watch *w = &r->watches[i];
+        if (w->layer >= n_layers || w->neuron >= layers[w->layer].n ||
+            w->hypothesis >= r->n_hypotheses) {
+            return err_set(err, ERR_LIMIT, "watched pair %zu: there is no such neuron", i + 1);
+        }
+    }
+    return 0;
+}
+
+int run_shape_neurons(struct run *r, struct neurons_subset *subsets, struct err *err)
+{
+    const size_t n_layers = count_layers(r);
+    if (n_layers > NEURONS_MAX) { // a neuron each, at least
+        return err_set(err, ERR_LIMIT, "neurons: at most %" PRIu64, NEURONS_MAX);
+    }
+    struct neurons_shape *s = n_layers > 0 ? mem_zero(1, sizeof *s) : NULL;
+    struct neurons_layer *layers = mem_zero(n_layers, sizeof *layers);
+    size_t n = 0;
+    int rc = layers && (s || n_layers == 0) ? 0 : err_nomem(err, "neurons");
+    rc = rc ? rc : list_layers(r, layers, &n, err);
+    rc = rc ? rc : check_watches(r, layers, n_layers, err);
+    if (rc || n_layers == 0) {
+        free(layers);
+        free(s);
+        return rc;
+    }
+    *s = (struct neurons_shape){.layers = layers,
+                                .n_layers = n_layers,
+                                .n = n,
+                                .n_hypotheses = r->n_hypotheses,
+                                .watches = r->watches,
+                                .n_watches = r->n_watches,
+                                .examples = r->examples,
+                                .subsets = subsets};
+    shape_free(r->neurons);
+    r->neurons = s;
+    return 0;
+}
+
 struct tally_shape run_shape(const struct run *r)
 {
     size_t d_vocab = r->n_models > 0 ? r->models[0].d_vocab : 0;
@@ -296,14 +473,16 @@ struct tally_shape run_shape(const struct run *r)
         // A floor of -0.3 is a little more than 3 bins in binary, and 3 are meant.
         .gap_bins_half = (size_t)ceil(-r->floor * 10 - 1e-9),
         .top = r->top,
+        .n_hypotheses = r->n_hypotheses,
     };
 }
 
 // --- bytes -------------------------------------------------------------------------------------
 //
 // Numbers are 8 bytes, little-endian; a text is its length and its bytes; an array is its length
-// and its items: models, shards, pairs, floor (its bits), top, settings, reasons, counted, n_units,
-// limited, done_bits, done.
+// and its items: models, shards, pairs, floor (its bits), top, hypotheses, watches, examples,
+// histograms (and, where not 0, the neurons of each layer and hypothesis), settings, reasons,
+// counted, n_units, limited, done_bits, done.
 
 struct writer {
     struct buf *to;
@@ -333,6 +512,33 @@ static void put_text(struct writer *w, const char *text)
     put_bytes(w, text, strlen(text));
 }
 
+static void put_hypotheses(struct writer *w, const struct run *r)
+{
+    put(w, r->n_hypotheses);
+    for (size_t i = 0; i < r->n_hypotheses; i++) {
+        put_text(w, r->hypotheses[i].name);
+        put_text(w, r->hypotheses[i].kind);
+        put_text(w, r->hypotheses[i].spec);
+    }
+    put(w, r->n_watches);
+    for (size_t i = 0; i < r->n_watches; i++) {
+        put(w, r->watches[i].layer);
+        put(w, r->watches[i].neuron);
+        put(w, r->watches[i].hypothesis);
+    }
+    put(w, r->examples);
+    put(w, r->histograms);
+    const struct neurons_shape *s = r->neurons;
+    const size_t n = s && s->subsets ? s->n_layers * s->n_hypotheses : 0;
+    put(w, n);
+    for (size_t i = 0; i < n; i++) {
+        put(w, s->subsets[i].n);
+        for (size_t k = 0; k < s->subsets[i].n; k++) {
+            put(w, s->subsets[i].items[k]);
+        }
+    }
+}
+
 int run_save(const struct run *r, struct buf *out, struct err *err)
 {
     const size_t before = out->len;
@@ -343,6 +549,7 @@ int run_save(const struct run *r, struct buf *out, struct err *err)
         put_text(&w, m->name);
         put_text(&w, m->path);
         put_text(&w, m->act_fn);
+        put_text(&w, m->site);
         const uint64_t sizes[] = {m->n_layers, m->d_model, m->n_heads,     m->d_mlp,
                                   m->d_vocab,  m->n_ctx,   m->weights_hash};
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
@@ -371,6 +578,7 @@ int run_save(const struct run *r, struct buf *out, struct err *err)
     memcpy(&floor_bits, &r->floor, sizeof floor_bits);
     put(&w, floor_bits);
     put(&w, r->top);
+    put_hypotheses(&w, r);
     put_text(&w, r->settings);
     put(&w, r->n_reasons);
     for (size_t i = 0; i < r->n_reasons; i++) {
@@ -467,6 +675,7 @@ static void get_model(struct reader *r, struct run_model *m)
     m->name = get_text(r, "a model's name");
     m->path = get_text(r, "a model's path");
     m->act_fn = get_text(r, "a model's act_fn");
+    m->site = get_text(r, "a model's site");
     m->n_layers = (size_t)get(r, 0, SIZE_FIELD_MAX, "n_layers");
     m->d_model = (size_t)get(r, 0, SIZE_FIELD_MAX, "d_model");
     m->n_heads = (size_t)get(r, 0, SIZE_FIELD_MAX, "n_heads");
@@ -492,6 +701,60 @@ static void get_pair(struct reader *r, struct tally_pair *p, size_t n_models)
     p->n_others = (uint32_t)get(r, 1, TALLY_MODELS_MAX, "a pair's others");
     for (size_t k = 0; k < p->n_others; k++) {
         p->others[k] = (uint32_t)get(r, 0, last, "a pair's other model");
+    }
+}
+
+static void get_hypotheses(struct reader *r, struct run *run)
+{
+    size_t n = get_n(r, HYPOTHESES_MAX, 24, "number of hypotheses");
+    run->hypotheses = get_room(r, n, sizeof *run->hypotheses, &run->n_hypotheses, "hypotheses");
+    for (size_t i = 0; i < run->n_hypotheses; i++) {
+        run->hypotheses[i].name = get_text(r, "a hypothesis' name");
+        run->hypotheses[i].kind = get_text(r, "a hypothesis' kind");
+        run->hypotheses[i].spec = get_text(r, "what a hypothesis is");
+    }
+    n = get_n(r, WATCHES_MAX, 24, "number of watched pairs");
+    run->watches = get_room(r, n, sizeof *run->watches, &run->n_watches, "watched pairs");
+    for (size_t i = 0; i < run->n_watches; i++) {
+        run->watches[i].layer = (uint32_t)get(r, 0, UINT32_MAX, "a watched layer");
+        run->watches[i].neuron = (uint32_t)get(r, 0, UINT32_MAX, "a watched neuron");
+        run->watches[i].hypothesis = (uint32_t)get(r, 0, UINT32_MAX, "a watched hypothesis");
+    }
+    run->examples = (uint32_t)get(r, 0, RUN_EXAMPLES_MAX, "examples");
+    run->histograms = (uint32_t)get(r, 0, UINT32_MAX, "histograms");
+}
+
+/* Neurons of a layer, ascending. */
+static void get_subset(struct reader *r, struct neurons_subset *subset, size_t n_neurons)
+{
+    size_t n_items;
+    const size_t n = get_n(r, n_neurons, 8, "neurons with histograms");
+    uint32_t *items = get_room(r, n, sizeof *items, &n_items, "neurons with histograms");
+    for (size_t i = 0, least = 0; i < n_items && !r->rc; i++) {
+        items[i] = (uint32_t)get(r, least, n_neurons - 1, "neurons with histograms");
+        least = items[i] + (size_t)1;
+    }
+    *subset = (struct neurons_subset){.items = items, .n = n_items};
+}
+
+/* The shape of the neurons; 'run' has all else that it is made of. */
+static void get_neurons(struct reader *r, struct run *run)
+{
+    r->rc = r->rc ? r->rc : run_shape_neurons(run, NULL, r->err);
+    struct neurons_shape *s = run->neurons;
+    const size_t wanted = s ? s->n_layers * s->n_hypotheses : 0;
+    size_t n = get_n(r, wanted, 8, "neurons with histograms");
+    if (n == 0 || r->rc) {
+        return;
+    }
+    if (n != wanted) {
+        bad(r, "neurons with histograms");
+        return;
+    }
+    struct neurons_subset *subsets = get_room(r, n, sizeof *subsets, &n, "subsets of neurons");
+    s->subsets = subsets;
+    for (size_t i = 0; i < n && !r->rc; i++) {
+        get_subset(r, &subsets[i], s->layers[i / s->n_hypotheses].n);
     }
 }
 
@@ -543,6 +806,8 @@ int run_load(struct run *out, const void *bytes, size_t len, struct err *err)
         bad(&r, "the floor");
     }
     run.top = (size_t)get(&r, 0, TOP_MAX, "top");
+    get_hypotheses(&r, &run);
+    get_neurons(&r, &run);
     run.settings = get_text(&r, "its settings");
     n = get_n(&r, TALLY_REASONS, 8, "number of reasons");
     run.reasons = get_room(&r, n, sizeof *run.reasons, &run.n_reasons, "reasons");

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "out/neurons.h"
 #include "out/tally.h"
 #include "scan/base/err.h"
 #include "scan/base/mem.h"
@@ -15,6 +16,7 @@
 struct run_model {
     char *name, *path;
     char *act_fn; // "gelu", ...; "none" where attention-only
+    char *site;   // of its neurons: "pre", "mid", "post"; "" where none are kept
     size_t n_layers, d_model, n_heads, d_mlp, d_vocab, n_ctx;
     uint64_t weights_hash; // XXH64 of all weights in f32
 };
@@ -23,6 +25,23 @@ struct run_shard {
     char *name, *path;
     uint64_t bytes, hash;
     uint64_t units; // 0: not known until it has been read to its end, or none
+};
+
+struct run_hypothesis {
+    char *name;
+    char *kind; // "regex", "tokens", ...
+    char *spec; // what it is, as JSON
+};
+
+/* The direct effects of a neuron: tokens that it makes most and least likely; tokens that drive it
+ * most and least.  RUN_NO_TOKEN fills up; where a kind is not known of a model, all are that. */
+enum { RUN_OUTPUT_TOP, RUN_OUTPUT_BOTTOM, RUN_INPUT_TOP, RUN_INPUT_BOTTOM, RUN_EFFECT_KINDS };
+#define RUN_EFFECTS 15 // of each kind
+#define RUN_NO_TOKEN UINT32_MAX
+#define RUN_EXAMPLES_MAX 1000 // top examples of a neuron
+struct run_effect {
+    uint32_t token;
+    float value;
 };
 
 struct run {
@@ -35,12 +54,21 @@ struct run {
     size_t n_pairs;
     double floor;
     size_t top;
+    struct run_hypothesis *hypotheses; // [n_hypotheses]
+    size_t n_hypotheses;
+    struct neurons_watch *watches; // [n_watches]; layers count through all models with neurons
+    size_t n_watches;
+    uint32_t examples;   // top examples shown of a neuron
+    uint32_t histograms; // neurons a hypothesis that have histograms of its labels; 0: all
     char *settings; // JSON of all else that changes results: field, format, domain, packing, ...
 
     // names that the tables show; no result depends on them
     char **reasons; // [n_reasons] of rejected records, by number
     size_t n_reasons;
-    struct buf token_texts; // run_add_token()'s, each ended by a NUL; empty: no tokenizer
+    struct buf token_texts;     // run_add_token()'s, each ended by a NUL; empty: no tokenizer
+    struct run_effect *effects; // [neurons->n][RUN_EFFECT_KINDS][RUN_EFFECTS]; NULL: not known
+
+    struct neurons_shape *neurons; // run_shape_neurons(): of all the above; NULL: none are kept
 
     // how much is done
     bool counted;        // the corpus has been read to its end: n_units is known
@@ -68,11 +96,21 @@ int run_same(const struct run *a, const struct run *b, struct err *why);
  * disagree on how many units there are), ERR_NOMEM; 'to' is then as it was. */
 int run_merge(struct run *to, const struct run *from, struct err *err);
 
+/*
+ * Sets run->neurons from the models' sites, the hypotheses, watches and so on; again where these
+ * have changed.  subsets: with 'histograms', [n_layers][n_hypotheses], which the run then owns;
+ * else NULL.  Errors: ERR_NOMEM, ERR_LIMIT (a watch of a neuron that there is not, over 2^20
+ * neurons).
+ */
+int run_shape_neurons(struct run *r, struct neurons_subset *subsets, struct err *err);
+void run_subsets_free(struct neurons_subset *subsets, size_t n); // NULL is allowed
+
 /* The shape of the run's tallies, pointing into it (r->pairs). */
 struct tally_shape run_shape(const struct run *r);
 
-/* The run as bytes, all but token_texts, and back into *out, which the caller ends with run_free().
- * What the bytes say is checked: sizes, ids of pairs, names.  Errors: ERR_NOMEM, ERR_FORMAT. */
+/* The run as bytes, all but token_texts and effects, and back into *out, which the caller ends with
+ * run_free(). What the bytes say is checked: sizes, ids of pairs, names.  Errors: ERR_NOMEM,
+ * ERR_FORMAT. */
 int run_save(const struct run *r, struct buf *out, struct err *err);
 int run_load(struct run *out, const void *bytes, size_t len, struct err *err);
 

@@ -31,7 +31,7 @@
 #include "scan/base/utf8.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
-#define FORMAT_VERSION 2
+#define FORMAT_VERSION 3
 #define OPEN_WAIT_MS 1000             // for a lock that another process takes for a moment
 #define COMMIT_WAIT_MS 10000          // for readers to finish
 #define STATE_PART ((size_t)64 << 20) // SQLite's values end at 1e9 bytes
@@ -161,6 +161,14 @@ static int query_int(const struct store *s, const char *sql, int64_t *out, struc
         *out = sqlite3_column_int64(q.stmt, 0);
     }
     return rows_close(&q);
+}
+
+bool store_has_rows(const struct store *s, const char *table)
+{
+    char sql[96];
+    int64_t n = 0;
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM (SELECT 1 FROM %s LIMIT 1)", table);
+    return query_int(s, sql, &n, NULL) == 0 && n > 0;
 }
 
 // --- opening -----------------------------------------------------------------------------------
@@ -447,12 +455,62 @@ static int load_state(const struct store *s, const char *key, struct buf *out, s
     return rows_close(&q);
 }
 
+/* The key of a piece of the neurons. */
+static void piece_key(char key[32], size_t piece)
+{
+    snprintf(key, 32, "neurons.%zu", piece);
+}
+
+static int load_effects(const struct store *s, struct run *run, struct buf *bytes, struct err *err)
+{
+    const size_t n = run->neurons->n * RUN_EFFECT_KINDS * RUN_EFFECTS;
+    bytes->len = 0;
+    const int rc = load_state(s, "effects", bytes, err);
+    if (rc || bytes->len == 0) {
+        return rc;
+    }
+    if (bytes->len != n * sizeof *run->effects) {
+        return err_set(err, ERR_FORMAT, "%s: the saved run is damaged: effects", s->path);
+    }
+    run->effects = mem_new(n, sizeof *run->effects);
+    if (!run->effects) {
+        return err_nomem(err, "neurons");
+    }
+    memcpy(run->effects, bytes->data, bytes->len);
+    return 0;
+}
+
+/* bytes: to be used. */
+static int load_neurons(const struct store *s, struct run *run, struct neurons **out,
+                        struct buf *bytes, struct err *err)
+{
+    struct neurons *n = NULL;
+    int rc = load_effects(s, run, bytes, err);
+    rc = rc ? rc : neurons_new(&n, run->neurons, err);
+    for (size_t piece = 0; piece <= run->neurons->n_layers && !rc; piece++) {
+        char key[32];
+        piece_key(key, piece);
+        bytes->len = 0;
+        rc = load_state(s, key, bytes, err);
+        if (!rc && (rc = neurons_load(n, piece, bytes->data, bytes->len, err)) != 0) {
+            err_prefix(err, "%s", s->path);
+        }
+    }
+    if (rc) {
+        neurons_free(n);
+        return rc;
+    }
+    *out = n;
+    return 0;
+}
+
 int store_load(struct store *s, struct run *run, struct tally_shape *shape, struct tally **tally,
-               struct err *err)
+               struct neurons **neurons, struct err *err)
 {
     struct buf bytes = {0};
     struct run r = {0};
     struct tally *t = NULL;
+    struct neurons *n = NULL;
     int rc = load_state(s, "run", &bytes, err);
     if (!rc && (rc = run_load(&r, bytes.data, bytes.len, err)) != 0) {
         err_prefix(err, "%s", s->path);
@@ -479,10 +537,15 @@ int store_load(struct store *s, struct run *run, struct tally_shape *shape, stru
         err_prefix(err, "%s", s->path);
         goto out;
     }
+    rc = r.neurons ? load_neurons(s, &r, &n, &bytes, err) : 0;
+    if (rc) {
+        goto out;
+    }
     *run = r;
     r = (struct run){0};
     *tally = t;
     t = NULL;
+    *neurons = n;
 out:
     tally_free(t);
     run_free(&r);
@@ -523,6 +586,9 @@ static int write_meta(const struct store *s, const struct run *run, bool full,
     if (full) {
         put_meta_u64(&w, "units_in_tables", run_count_done(run));
     }
+    if (run->neurons) {
+        put_meta_u64(&w, "bins", BINS);
+    }
     if (run->counted) {
         put_meta_u64(&w, "units", run->n_units);
     }
@@ -545,8 +611,34 @@ static int write_meta(const struct store *s, const struct run *run, bool full,
     return rows_close(&w);
 }
 
+/* A piece after the other: together they may be large. */
+static int save_neurons(const struct store *s, const struct run *run, const struct neurons *neurons,
+                        struct buf *bytes, struct err *err)
+{
+    int rc = 0;
+    for (size_t piece = 0; neurons && piece <= neurons->shape->n_layers && !rc; piece++) {
+        char key[32];
+        piece_key(key, piece);
+        bytes->len = 0;
+        rc = neurons_save(neurons, piece, bytes, err);
+        rc = rc ? rc : save_state(s, key, bytes, err);
+    }
+    int64_t n = 0;
+    if (!rc && run->effects) { // they never change: written once
+        rc = query_int(s, "SELECT count(*) FROM state WHERE key='effects'", &n, err);
+        bytes->len = 0;
+        rc = rc || n > 0 ? rc
+                         : buf_append(bytes, run->effects,
+                                      run->neurons->n * RUN_EFFECT_KINDS * RUN_EFFECTS *
+                                          sizeof *run->effects,
+                                      err);
+        rc = rc || n > 0 ? rc : save_state(s, "effects", bytes, err);
+    }
+    return rc;
+}
+
 static int write_state(const struct store *s, const struct run *run, const struct tally *tally,
-                       struct err *err)
+                       const struct neurons *neurons, struct err *err)
 {
     struct buf bytes = {0};
     int64_t n = 0;
@@ -561,6 +653,7 @@ static int write_state(const struct store *s, const struct run *run, const struc
     if (!rc) {
         rc = save_state(s, "tally", &bytes, err);
     }
+    rc = rc ? rc : save_neurons(s, run, neurons, &bytes, err);
     buf_free(&bytes);
     if (!rc) { // the texts never change: written once
         rc = query_int(s, "SELECT count(*) FROM state WHERE key='tokens'", &n, err);
@@ -568,18 +661,19 @@ static int write_state(const struct store *s, const struct run *run, const struc
     return rc || n > 0 ? rc : save_state(s, "tokens", &run->token_texts, err);
 }
 
-int store_checkpoint(struct store *s, const struct run *run, const struct tally *tally, bool full,
-                     const char *const *meta, struct err *err)
+int store_checkpoint(struct store *s, const struct run *run, const struct tally *tally,
+                     const struct neurons *neurons, bool full, const char *const *meta,
+                     struct err *err)
 {
     int rc = s->locked ? 0 : lock(s, err);
     if (!rc) {
-        rc = store_tables_write(s, run, tally, full, err);
+        rc = store_tables_write(s, run, tally, neurons, full, err);
     }
     if (!rc) {
         rc = write_meta(s, run, full, meta, err);
     }
     if (!rc) {
-        rc = write_state(s, run, tally, err);
+        rc = write_state(s, run, tally, neurons, err);
     }
     if (!rc) {
         rc = commit(s, err);

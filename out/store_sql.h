@@ -25,6 +25,9 @@ int store_fail(const struct store *s, struct err *err);
 
 int store_exec(const struct store *s, const char *sql, struct err *err);
 
+/* Is there any row in the table? */
+bool store_has_rows(const struct store *s, const char *table);
+
 /* A statement that is run once a row; its first error stands and stops the rest. */
 struct rows {
     const struct store *s;
@@ -44,10 +47,26 @@ void rows_foreign(struct rows *w, const char *text); // any bytes: repaired to U
 void rows_next(struct rows *w);                      // ends the row
 int rows_close(struct rows *w);
 
+/* For one table: its rows anew. */
+void rows_anew(struct rows *w, const struct store *s, const char *delete, const char *insert,
+               struct err *err);
+
+/* sum / n in nats; NaN where n is 0. */
+double store_mean(__int128 sum, uint64_t n);
+
+/* part / n; NaN where n is 0. */
+double store_share(double part, double n);
+
+/* The tables of neurons, and those of hypotheses but for domains'. */
+int store_neurons_write(const struct store *s, const struct run *run, const struct neurons *neurons,
+                        struct err *err);
+int store_hypotheses_write(const struct store *s, const struct run *run, const struct tally *tally,
+                           struct err *err);
+
 /* The result tables.  write: all but 'state' and 'meta'; only 'shard' where 'full' is false. */
 int store_tables_create(const struct store *s, struct err *err);
 int store_tables_write(const struct store *s, const struct run *run, const struct tally *tally,
-                       bool full, struct err *err);
+                       const struct neurons *neurons, bool full, struct err *err);
 int store_tables_clear(const struct store *s, struct err *err);
 
 #endif

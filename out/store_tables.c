@@ -66,10 +66,74 @@ static const struct table {
      "domain INTEGER, model INTEGER, tokens INTEGER, mean_logprob REAL, se REAL,"
      " PRIMARY KEY(domain, model)",
      "SELECT domain, model, tokens, mean_logprob, se FROM domain_loss ORDER BY domain, model"},
+    {"hypothesis_domain",
+     "hypothesis INTEGER, domain INTEGER, tokens_seen INTEGER, tokens INTEGER, prevalence REAL,"
+     " PRIMARY KEY(hypothesis, domain)",
+     "SELECT hypothesis, domain, tokens_seen, tokens, prevalence FROM hypothesis_domain"
+     " ORDER BY hypothesis, domain"},
     {"domain_gap",
      "domain INTEGER, pair INTEGER, tokens INTEGER, mean_gap REAL, se REAL,"
      " PRIMARY KEY(domain, pair)",
      "SELECT domain, pair, tokens, mean_gap, se FROM domain_gap ORDER BY domain, pair"},
+    {"token", "id INTEGER PRIMARY KEY, text TEXT", "SELECT id, text FROM token ORDER BY id"},
+    {"bin", "id INTEGER PRIMARY KEY, lo REAL, hi REAL", "SELECT id, lo, hi FROM bin ORDER BY id"},
+    {"neuron",
+     "model INTEGER, layer INTEGER, idx INTEGER, site TEXT, n INTEGER, mean REAL, sd REAL,"
+     " min REAL, max REAL, share_positive REAL, hist TEXT, PRIMARY KEY(model, layer, idx)",
+     "SELECT model, layer, idx, site, n, mean, sd, min, max, share_positive, hist FROM neuron"
+     " ORDER BY model, layer, idx"},
+    {"example",
+     "model INTEGER, layer INTEGER, idx INTEGER, kind TEXT, rank INTEGER, activation REAL,"
+     " lo REAL, hi REAL, shard INTEGER, doc INTEGER, byte_start INTEGER, byte_end INTEGER,"
+     " token_index INTEGER, tokens TEXT, activations TEXT, labels TEXT,"
+     " PRIMARY KEY(model, layer, idx, kind, rank)",
+     "SELECT model, layer, idx, kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end,"
+     " token_index, tokens, activations, labels FROM example"
+     " ORDER BY model, layer, idx, kind, rank"},
+    {"effect",
+     "model INTEGER, layer INTEGER, idx INTEGER, kind TEXT, rank INTEGER, token INTEGER,"
+     " value REAL, PRIMARY KEY(model, layer, idx, kind, rank)",
+     "SELECT model, layer, idx, kind, rank, token, value FROM effect"
+     " ORDER BY model, layer, idx, kind, rank"},
+    {"hypothesis",
+     "id INTEGER PRIMARY KEY, name TEXT, kind TEXT, spec TEXT, tokens INTEGER, docs INTEGER,"
+     " aborted INTEGER, tokens_seen INTEGER",
+     "SELECT id, name, kind, spec, tokens, docs, aborted, tokens_seen FROM hypothesis ORDER BY id"},
+    {"score",
+     "hypothesis INTEGER, model INTEGER, layer INTEGER, idx INTEGER, split TEXT, n_pos INTEGER,"
+     " n_neg INTEGER, docs_pos INTEGER, prevalence REAL, mean_pos REAL, mean_neg REAL, r REAL,"
+     " variance_explained REAL, auroc REAL, auroc_bound REAL, average_precision REAL,"
+     " threshold REAL, precision REAL, recall REAL, f1 REAL, mcc REAL, mutual_information REAL,"
+     " mass_covered REAL, top_covered REAL, PRIMARY KEY(hypothesis, model, layer, idx, split)",
+     "SELECT hypothesis, model, layer, idx, split, n_pos, n_neg, docs_pos, prevalence, mean_pos,"
+     " mean_neg, r, variance_explained, auroc, auroc_bound, average_precision, threshold,"
+     " precision, recall, f1, mcc, mutual_information, mass_covered, top_covered FROM score"
+     " ORDER BY hypothesis, model, layer, idx, split"},
+    {"split_hist",
+     "hypothesis INTEGER, model INTEGER, layer INTEGER, idx INTEGER, split TEXT, labelled TEXT,"
+     " rest TEXT, PRIMARY KEY(hypothesis, model, layer, idx, split)",
+     "SELECT hypothesis, model, layer, idx, split, labelled, rest FROM split_hist"
+     " ORDER BY hypothesis, model, layer, idx, split"},
+    {"counterexample",
+     "hypothesis INTEGER, model INTEGER, layer INTEGER, idx INTEGER, kind TEXT, rank INTEGER,"
+     " activation REAL, shard INTEGER, doc INTEGER, byte_start INTEGER, byte_end INTEGER,"
+     " token_index INTEGER, tokens TEXT, activations TEXT, labelled TEXT,"
+     " PRIMARY KEY(hypothesis, model, layer, idx, kind, rank)",
+     "SELECT hypothesis, model, layer, idx, kind, rank, activation, shard, doc, byte_start,"
+     " byte_end, token_index, tokens, activations, labelled FROM counterexample"
+     " ORDER BY hypothesis, model, layer, idx, kind, rank"},
+    {"hypothesis_gap",
+     "pair INTEGER, hypothesis INTEGER, n INTEGER, mean_gap REAL, se REAL, mean_gap_rest REAL,"
+     " se_rest REAL, share_of_gap REAL, share_beyond_earlier REAL, share_of_gain REAL,"
+     " gain_beyond_earlier REAL, PRIMARY KEY(pair, hypothesis)",
+     "SELECT pair, hypothesis, n, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"
+     " share_beyond_earlier, share_of_gain, gain_beyond_earlier FROM hypothesis_gap"
+     " ORDER BY pair, hypothesis"},
+    {"gap_credit",
+     "pair INTEGER, model INTEGER, layer INTEGER, idx INTEGER, hits INTEGER, credit REAL,"
+     " PRIMARY KEY(pair, model, layer, idx)",
+     "SELECT pair, model, layer, idx, hits, credit FROM gap_credit"
+     " ORDER BY pair, model, layer, idx"},
 };
 #define N_TABLES (sizeof tables / sizeof *tables)
 
@@ -106,9 +170,8 @@ int store_tables_clear(const struct store *s, struct err *err)
     return for_tables(s, "DELETE FROM", false, err);
 }
 
-/* For one table: its rows anew. */
-static void anew(struct rows *w, const struct store *s, const char *delete, const char *insert,
-                 struct err *err)
+void rows_anew(struct rows *w, const struct store *s, const char *delete, const char *insert,
+               struct err *err)
 {
     const int rc = store_exec(s, delete, err);
     if (rc) {
@@ -118,15 +181,14 @@ static void anew(struct rows *w, const struct store *s, const char *delete, cons
     rows_open(w, s, insert, err);
 }
 
-/* sum / n in nats; NaN where n is 0. */
-static double mean(__int128 sum, uint64_t n)
+double store_mean(__int128 sum, uint64_t n)
 {
     return n ? (double)((long double)sum / (long double)n / (long double)FIXED_ONE) : NAN;
 }
 
-static double share(uint64_t part, uint64_t n)
+double store_share(double part, double n)
 {
-    return n ? (double)part / (double)n : NAN;
+    return n != 0 ? part / n : NAN;
 }
 
 // --- shards and models -------------------------------------------------------------------------
@@ -135,7 +197,7 @@ static int write_shards(const struct store *s, const struct run *run, const stru
                         struct err *err)
 {
     struct rows w;
-    anew(&w, s, "DELETE FROM shard", "INSERT INTO shard VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", err);
+    rows_anew(&w, s, "DELETE FROM shard", "INSERT INTO shard VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", err);
     for (size_t i = 0; i < run->n_shards && !w.rc; i++) {
         const struct run_shard *shard = &run->shards[i];
         const struct tally_shard *t = &tally->shards[i];
@@ -189,7 +251,7 @@ static int write_rejects(const struct store *s, const struct run *run, const str
 {
     struct rows w;
     struct buf places = {0};
-    anew(&w, s, "DELETE FROM reject", "INSERT INTO reject VALUES(?,?,?,?)", err);
+    rows_anew(&w, s, "DELETE FROM reject", "INSERT INTO reject VALUES(?,?,?,?)", err);
     for (size_t i = 0; i < run->n_shards; i++) {
         for (size_t reason = 0; reason < TALLY_REASONS && !w.rc; reason++) {
             const struct tally_reject *r = &tally->shards[i].rejects[reason];
@@ -222,8 +284,8 @@ static int write_models(const struct store *s, const struct run *run, const stru
         text_bytes += tally->shards[i].text_bytes;
     }
     struct rows w;
-    anew(&w, s, "DELETE FROM model", "INSERT INTO model VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-         err);
+    rows_anew(&w, s, "DELETE FROM model",
+              "INSERT INTO model VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", err);
     for (size_t i = 0; i < run->n_models && !w.rc; i++) {
         const struct run_model *m = &run->models[i];
         const struct tally_model_sums *t = &tally->models[i];
@@ -231,7 +293,7 @@ static int write_models(const struct store *s, const struct run *run, const stru
         rows_foreign(&w, m->name);
         rows_foreign(&w, m->path);
         rows_foreign(&w, m->act_fn);
-        rows_text(&w, ""); // no neurons are looked at
+        rows_foreign(&w, m->site);
         rows_u64(&w, m->n_layers);
         rows_u64(&w, m->d_model);
         rows_u64(&w, m->n_heads);
@@ -242,9 +304,9 @@ static int write_models(const struct store *s, const struct run *run, const stru
         rows_u64(&w, t->logprob.n);
         rows_real(&w, moments_mean(&t->logprob));
         rows_real(&w, moments_se(&t->logprob));
-        // mean(): the sum in nats a byte of text
-        rows_real(&w, -mean(t->logprob.sum, text_bytes) / M_LN2);
-        rows_real(&w, share(t->clamped, t->logprob.n));
+        // store_mean(): the sum in nats a byte of text
+        rows_real(&w, -store_mean(t->logprob.sum, text_bytes) / M_LN2);
+        rows_real(&w, store_share((double)t->clamped, (double)t->logprob.n));
         rows_next(&w);
     }
     return rows_close(&w);
@@ -257,7 +319,7 @@ static int write_pairs(const struct store *s, const struct run *run, const struc
 {
     struct rows w;
     struct buf others = {0};
-    anew(&w, s, "DELETE FROM pair", "INSERT INTO pair VALUES(?,?,?,?,?,?,?,?,?)", err);
+    rows_anew(&w, s, "DELETE FROM pair", "INSERT INTO pair VALUES(?,?,?,?,?,?,?,?,?)", err);
     for (size_t i = 0; i < run->n_pairs && !w.rc; i++) {
         const struct tally_pair *p = &run->pairs[i];
         const struct tally_pair_sums *t = &tally->pairs[i];
@@ -276,7 +338,7 @@ static int write_pairs(const struct store *s, const struct run *run, const struc
         rows_u64(&w, t->gap.docs);
         rows_real(&w, moments_mean(&t->gap));
         rows_real(&w, moments_se(&t->gap));
-        rows_real(&w, share(t->other_better, t->gap.n));
+        rows_real(&w, store_share((double)t->other_better, (double)t->gap.n));
         rows_next(&w);
     }
     buf_free(&others);
@@ -306,7 +368,8 @@ static int write_hits(const struct store *s, const struct run *run, const struct
 {
     static const int sides[] = {TALLY_BASE, TALLY_OTHER}; // in the order of the table's key
     struct rows w;
-    anew(&w, s, "DELETE FROM hit", "INSERT INTO hit VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", err);
+    rows_anew(&w, s, "DELETE FROM hit", "INSERT INTO hit VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+              err);
     for (size_t i = 0; i < run->n_pairs; i++) {
         for (size_t side = 0; side < 2; side++) {
             const struct tally_hits *hits = &tally->pairs[i].hits[sides[side]];
@@ -324,16 +387,16 @@ static int write_hits(const struct store *s, const struct run *run, const struct
 static void gap_sums(struct rows *w, const struct tally_gap_sums *g)
 {
     rows_u64(w, g->n);
-    rows_real(w, mean(g->gap, g->n));
-    rows_real(w, mean(g->base, g->n));
-    rows_real(w, mean(g->other, g->n));
+    rows_real(w, store_mean(g->gap, g->n));
+    rows_real(w, store_mean(g->base, g->n));
+    rows_real(w, store_mean(g->other, g->n));
 }
 
 static int write_token_gaps(const struct store *s, const struct run *run, const struct tally *tally,
                             struct err *err)
 {
     struct rows w;
-    anew(&w, s, "DELETE FROM token_gap", "INSERT INTO token_gap VALUES(?,?,?,?,?,?,?)", err);
+    rows_anew(&w, s, "DELETE FROM token_gap", "INSERT INTO token_gap VALUES(?,?,?,?,?,?,?)", err);
     for (size_t i = 0; i < run->n_pairs; i++) {
         const struct buf *texts = &run->token_texts;
         size_t at = 0; // of this token's text
@@ -359,7 +422,7 @@ static int write_gap_hists(const struct store *s, const struct run *run, const s
 {
     const size_t half = tally->shape->gap_bins_half;
     struct rows w;
-    anew(&w, s, "DELETE FROM gap_hist", "INSERT INTO gap_hist VALUES(?,?,?,?)", err);
+    rows_anew(&w, s, "DELETE FROM gap_hist", "INSERT INTO gap_hist VALUES(?,?,?,?)", err);
     for (size_t i = 0; i < run->n_pairs; i++) {
         for (size_t bin = 0; bin < 2 * half && !w.rc; bin++) {
             rows_u64(&w, i);
@@ -380,7 +443,8 @@ static int write_position_gaps(const struct store *s, const struct run *run,
         n_ctx = run->models[i].n_ctx < n_ctx ? run->models[i].n_ctx : n_ctx;
     }
     struct rows w;
-    anew(&w, s, "DELETE FROM position_gap", "INSERT INTO position_gap VALUES(?,?,?,?,?,?,?)", err);
+    rows_anew(&w, s, "DELETE FROM position_gap", "INSERT INTO position_gap VALUES(?,?,?,?,?,?,?)",
+              err);
     for (size_t i = 0; i < run->n_pairs; i++) {
         for (size_t bin = 0; bin < TALLY_POSITIONS && !w.rc; bin++) {
             const size_t lo = (size_t)1 << bin;
@@ -414,7 +478,7 @@ static int write_domains(const struct store *s, const struct tally_domain *const
                          const struct tally *tally, struct err *err)
 {
     struct rows w;
-    anew(&w, s, "DELETE FROM domain", "INSERT INTO domain VALUES(?,?,?,?)", err);
+    rows_anew(&w, s, "DELETE FROM domain", "INSERT INTO domain VALUES(?,?,?,?)", err);
     for (size_t i = 0; i < n && !w.rc; i++) {
         rows_u64(&w, i);
         rows_text(&w, domains[i] == &tally->other ? "(other)" : domains[i]->name);
@@ -439,7 +503,7 @@ static int write_domain_means(const struct store *s, const struct tally_domain *
                               size_t n, const struct run *run, struct err *err)
 {
     struct rows w;
-    anew(&w, s, "DELETE FROM domain_loss", "INSERT INTO domain_loss VALUES(?,?,?,?,?)", err);
+    rows_anew(&w, s, "DELETE FROM domain_loss", "INSERT INTO domain_loss VALUES(?,?,?,?,?)", err);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < run->n_models && !w.rc; k++) {
             domain_row(&w, i, k, &domains[i]->models[k]);
@@ -448,10 +512,30 @@ static int write_domain_means(const struct store *s, const struct tally_domain *
     if (rows_close(&w)) {
         return w.rc;
     }
-    anew(&w, s, "DELETE FROM domain_gap", "INSERT INTO domain_gap VALUES(?,?,?,?,?)", err);
+    rows_anew(&w, s, "DELETE FROM domain_gap", "INSERT INTO domain_gap VALUES(?,?,?,?,?)", err);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < run->n_pairs && !w.rc; k++) {
             domain_row(&w, i, k, &domains[i]->pairs[k]);
+        }
+    }
+    return rows_close(&w);
+}
+
+static int write_domain_labels(const struct store *s, const struct tally_domain *const *domains,
+                               size_t n, const struct run *run, struct err *err)
+{
+    struct rows w;
+    rows_anew(&w, s, "DELETE FROM hypothesis_domain",
+              "INSERT INTO hypothesis_domain VALUES(?,?,?,?,?)", err);
+    for (size_t h = 0; h < run->n_hypotheses; h++) {
+        for (size_t i = 0; i < n && !w.rc; i++) {
+            const struct tally_hypothesis *t = &domains[i]->hypotheses[h];
+            rows_u64(&w, h);
+            rows_u64(&w, i);
+            rows_u64(&w, t->seen);
+            rows_u64(&w, t->tokens);
+            rows_real(&w, store_share((double)t->tokens, (double)t->seen));
+            rows_next(&w);
         }
     }
     return rows_close(&w);
@@ -476,23 +560,45 @@ static int write_all_domains(const struct store *s, const struct run *run,
     if (!rc) {
         rc = write_domain_means(s, domains, n, run, err);
     }
+    rc = rc ? rc : write_domain_labels(s, domains, n, run, err);
     free(domains);
     return rc;
 }
 
+/* They never change: written once. */
+static int write_tokens(const struct store *s, const struct run *run, const struct tally *tally,
+                        struct err *err)
+{
+    (void)tally;
+    const struct buf *texts = &run->token_texts;
+    struct rows w;
+    rows_open(&w, s, "INSERT OR IGNORE INTO token VALUES(?,?)", err);
+    if (!w.rc && store_has_rows(s, "token")) {
+        return rows_close(&w);
+    }
+    uint64_t id = 0;
+    for (size_t at = 0; at < texts->len && !w.rc; at += strlen(texts->data + at) + 1) {
+        rows_u64(&w, id++);
+        rows_text(&w, texts->data + at);
+        rows_next(&w);
+    }
+    return rows_close(&w);
+}
+
 int store_tables_write(const struct store *s, const struct run *run, const struct tally *tally,
-                       bool full, struct err *err)
+                       const struct neurons *neurons, bool full, struct err *err)
 {
     static int (*const writers[])(const struct store *, const struct run *, const struct tally *,
                                   struct err *) = {
-        write_shards,     write_rejects,   write_models,        write_pairs,       write_hits,
-        write_token_gaps, write_gap_hists, write_position_gaps, write_all_domains,
+        write_shards,      write_rejects,    write_models,           write_pairs,
+        write_hits,        write_token_gaps, write_gap_hists,        write_position_gaps,
+        write_all_domains, write_tokens,     store_hypotheses_write,
     };
     int rc = 0;
     for (size_t i = 0; i < (full ? sizeof writers / sizeof *writers : 1) && !rc; i++) {
         rc = writers[i](s, run, tally, err);
     }
-    return rc;
+    return rc || !full || !neurons ? rc : store_neurons_write(s, run, neurons, err);
 }
 
 // --- digest ------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ struct tally_scratch {
     int64_t *least;                  // [n_pairs][2], worths
     double *exact[TALLY_MODELS_MAX]; // [exact_cap], of the picks
     size_t exact_cap;
+    int64_t **gaps; // [n_pairs][gaps_cap], of the document; where there are hypotheses
+    size_t gaps_cap;
 };
 
 static void gap_sums_add(struct tally_gap_sums *s, int64_t gap, int64_t base, int64_t other)
@@ -46,7 +48,8 @@ static int pair_new(struct tally_pair_sums *p, const struct tally_shape *shape, 
 {
     p->hist = mem_zero(2 * shape->gap_bins_half, sizeof *p->hist);
     p->tokens = mem_zero(shape->d_vocab, sizeof *p->tokens);
-    int rc = p->hist && p->tokens ? 0 : err_nomem(err, "a tally");
+    p->ledger = mem_zero(shape->n_hypotheses, sizeof *p->ledger);
+    int rc = p->hist && p->tokens && p->ledger ? 0 : err_nomem(err, "a tally");
     for (int side = 0; side < 2 && !rc; side++) {
         rc = hits_new(&p->hits[side], err);
     }
@@ -67,16 +70,20 @@ int tally_new(struct tally **out, const struct tally_shape *shape, struct err *e
     t->pairs = mem_zero(shape->n_pairs, sizeof *t->pairs);
     t->other.models = mem_zero(shape->n_models, sizeof *t->other.models);
     t->other.pairs = mem_zero(shape->n_pairs, sizeof *t->other.pairs);
+    t->other.hypotheses = mem_zero(shape->n_hypotheses, sizeof *t->other.hypotheses);
+    t->hypotheses = mem_zero(shape->n_hypotheses, sizeof *t->hypotheses);
     t->touched = mem_new(shape->d_vocab, sizeof *t->touched);
     t->is_touched = mem_zero(shape->d_vocab, sizeof *t->is_touched);
     t->scratch = mem_zero(1, sizeof *t->scratch);
     if (t->scratch) {
         t->scratch->pairs = mem_zero(shape->n_pairs, sizeof *t->scratch->pairs);
         t->scratch->least = mem_new(2 * shape->n_pairs, sizeof *t->scratch->least);
+        t->scratch->gaps = mem_zero(shape->n_pairs, sizeof *t->scratch->gaps);
     }
     int rc = 0;
     if (!t->shards || !t->models || !t->pairs || !t->other.models || !t->other.pairs ||
-        !t->touched || !t->is_touched || !t->scratch || !t->scratch->pairs || !t->scratch->least) {
+        !t->other.hypotheses || !t->hypotheses || !t->touched || !t->is_touched || !t->scratch ||
+        !t->scratch->pairs || !t->scratch->least || !t->scratch->gaps) {
         rc = err_nomem(err, "a tally");
     }
     for (size_t p = 0; p < shape->n_pairs && !rc; p++) {
@@ -98,6 +105,7 @@ void tally_free(struct tally *t)
     for (size_t p = 0; t->pairs && p < t->shape->n_pairs; p++) {
         free(t->pairs[p].hist);
         free(t->pairs[p].tokens);
+        free(t->pairs[p].ledger);
         for (int side = 0; side < 2; side++) {
             hits_free(&t->pairs[p].hits[side]);
         }
@@ -107,6 +115,10 @@ void tally_free(struct tally *t)
     }
     tally_domain_free(&t->other);
     if (t->scratch) {
+        for (size_t p = 0; t->scratch->gaps && p < t->shape->n_pairs; p++) {
+            free(t->scratch->gaps[p]);
+        }
+        free(t->scratch->gaps);
         free(t->scratch->pairs);
         free(t->scratch->least);
         for (size_t m = 0; m < TALLY_MODELS_MAX; m++) {
@@ -118,6 +130,7 @@ void tally_free(struct tally *t)
     free(t->shards);
     free(t->models);
     free(t->pairs);
+    free(t->hypotheses);
     free(t->touched);
     free(t->is_touched);
     free(t);
@@ -142,10 +155,13 @@ void tally_clear(struct tally *t)
         }
     }
     memset(t->models, 0, shape->n_models * sizeof *t->models);
+    memset(t->hypotheses, 0, shape->n_hypotheses * sizeof *t->hypotheses);
     for (size_t i = 0; i < shape->n_pairs; i++) {
         struct tally_pair_sums *p = &t->pairs[i];
         p->gap = (struct moments){0};
         p->other_better = 0;
+        p->gain = 0;
+        memset(p->ledger, 0, shape->n_hypotheses * sizeof *p->ledger);
         memset(p->hist, 0, 2 * shape->gap_bins_half * sizeof *p->hist);
         memset(p->position, 0, sizeof p->position);
         for (size_t k = 0; k < t->n_touched; k++) {
@@ -246,6 +262,7 @@ static void add_block_of_pair(struct tally *t, const struct tally_doc *doc, size
     // Rounding keeps order: the floor rounded and the rounded value's clamp are one.
     const int64_t floor = fixed_from(t->shape->floor);
     const size_t half = t->shape->gap_bins_half;
+    int64_t *gaps = t->shape->n_hypotheses ? t->scratch->gaps[pair] : NULL, gain = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t deciding;
         const int64_t gap = gap_of(which, t->scratch->fixed, i, floor, &deciding);
@@ -255,9 +272,28 @@ static void add_block_of_pair(struct tally *t, const struct tally_doc *doc, size
         gap_sums_add(&sums->position[position_bin(doc->pos[begin + i])], gap, base, other);
         sums->hist[hist_bin(gap, half)]++;
         sums->other_better += gap > 0;
+        gain += gap > 0 ? gap : 0;
         scratch->sum += gap;
+        if (gaps) {
+            gaps[begin + i] = gap;
+        }
         offer(scratch, doc, (uint32_t)(begin + i), gap);
     }
+    sums->gain += gain;
+}
+
+/* Room for the gaps of a document of n tokens. */
+static int reserve_gaps(struct tally *t, size_t n, struct err *err)
+{
+    struct tally_scratch *s = t->scratch;
+    size_t cap = s->gaps_cap;
+    int rc = 0;
+    for (size_t p = 0; p < t->shape->n_pairs && n > s->gaps_cap && !rc; p++) {
+        cap = s->gaps_cap;
+        rc = mem_reserve(&s->gaps[p], &cap, n, sizeof *s->gaps[p], "gaps", err);
+    }
+    s->gaps_cap = rc ? s->gaps_cap : cap;
+    return rc;
 }
 
 /*
@@ -352,6 +388,7 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
     assert(doc->shard < shape->n_shards && doc->n <= UINT32_MAX);
     struct tally_domain *domain;
     int rc = tally_domain_get(t, doc->domain, &domain, err);
+    rc = rc || shape->n_hypotheses == 0 ? rc : reserve_gaps(t, doc->n, err);
     if (rc) {
         return rc;
     }
@@ -388,6 +425,9 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
                 hits_count(&t->pairs[p].hits[side], best->places[i].context);
             }
         }
+    }
+    if (shape->n_hypotheses > 0) {
+        tally_add_labels(t, domain, doc, scratch->gaps);
     }
     return pick(t, doc, cutoff, picks, err);
 }
@@ -578,6 +618,8 @@ static int merge_pair(struct tally_pair_sums *to, const struct tally_pair_sums *
     const struct tally_shape *shape = of->shape;
     moments_merge(&to->gap, &from->gap);
     to->other_better += from->other_better;
+    to->gain = fixed_sum(to->gain, from->gain);
+    tally_ledger_merge(to->ledger, from->ledger, shape->n_hypotheses);
     for (size_t i = 0; i < 2 * shape->gap_bins_half; i++) {
         to->hist[i] += from->hist[i];
     }
@@ -602,6 +644,7 @@ int tally_merge(struct tally *to, const struct tally *from, struct err *err)
     assert(shape->n_models == from->shape->n_models && shape->n_pairs == from->shape->n_pairs);
     assert(shape->n_shards == from->shape->n_shards && shape->d_vocab == from->shape->d_vocab);
     assert(shape->gap_bins_half == from->shape->gap_bins_half && shape->top == from->shape->top);
+    assert(shape->n_hypotheses == from->shape->n_hypotheses);
     for (size_t i = 0; i < shape->n_shards; i++) {
         if (!shard_is_empty(&from->shards[i])) {
             merge_shard(&to->shards[i], &from->shards[i]);
@@ -611,6 +654,7 @@ int tally_merge(struct tally *to, const struct tally *from, struct err *err)
         moments_merge(&to->models[i].logprob, &from->models[i].logprob);
         to->models[i].clamped += from->models[i].clamped;
     }
+    tally_hypotheses_merge(to->hypotheses, from->hypotheses, shape->n_hypotheses);
     touch(to, from->touched, from->n_touched);
     int rc = tally_domains_merge(to, from, err);
     for (size_t i = 0; i < shape->n_pairs && !rc; i++) {

@@ -55,6 +55,15 @@ struct tally_shape {
     size_t gap_bins_half;           // bins of 0.1 nats on each side of 0: ceil(-floor * 10)
     size_t top;                     // hits kept a pair and side
     size_t domains_max;             // domains kept; 0: TALLY_DOMAINS_MAX
+    size_t n_hypotheses;
+};
+
+/* What a hypothesis says of a document. */
+struct tally_labels {
+    const uint32_t *at; // [n] labelled tokens, ascending, the document's first being 'base'
+    size_t n;
+    uint32_t base;
+    bool gave_up; // it could not say; n is 0
 };
 
 /* A document as the models saw it: its predicted tokens, in order, over all its windows. */
@@ -69,6 +78,8 @@ struct tally_doc {
     const uint32_t *ends;         // [n] bytes into text; NULL with --ids (text_len is 0 then)
     const uint32_t *pos;          // [n] position in its window, from 1: where 1 is, a window begins
     const double *const *logprob; // [n_models][n] nats
+    const struct tally_labels *labels; // [n_hypotheses]
+    const uint64_t *label_words;       // [n][(n_hypotheses + 63) / 64] the same, a bit each
 };
 
 /* Tokens of a document that may enter a list of hits: their indices in it, ascending. */
@@ -110,11 +121,21 @@ struct tally_gap_sums {
     __int128 gap, base, other; // fixed; base and other unclamped
 };
 
+/* The gap where a hypothesis labels the token, and elsewhere; not of documents on which it gave up.
+ * The ledger: what of all gaps stands on tokens that it labels and none before it does. */
+struct tally_ledger {
+    struct moments labelled, rest;
+    __int128 gain;                // of max(gap, 0) on labelled tokens, fixed
+    __int128 beyond, gain_beyond; // of gap and max(gap, 0) where it is the first
+};
+
 struct tally_pair_sums {
     struct moments gap;
-    uint64_t other_better; // gap > 0
-    uint64_t *hist;        // [2 * gap_bins_half]: bin i is [(i - half) / 10, (i + 1 - half) / 10);
-                           // the last holds its upper end too
+    uint64_t other_better;       // gap > 0
+    __int128 gain;               // of max(gap, 0), fixed
+    struct tally_ledger *ledger; // [n_hypotheses]
+    uint64_t *hist; // [2 * gap_bins_half]: bin i is [(i - half) / 10, (i + 1 - half) / 10);
+                    // the last holds its upper end too
     struct tally_gap_sums position[TALLY_POSITIONS];
     struct tally_gap_sums *tokens; // [d_vocab]
     struct tally_hits hits[2];
@@ -125,12 +146,20 @@ struct tally_model_sums {
     uint64_t clamped;       // logprob < floor
 };
 
+struct tally_hypothesis {
+    uint64_t seen;    // tokens of documents on which it did not give up
+    uint64_t tokens;  // labelled
+    uint64_t docs;    // with a labelled token
+    uint64_t aborted; // documents on which it gave up
+};
+
 struct tally_domain {
     char *name;    // NULL: of documents without one, or with ""
     uint64_t hash; // XXH64, seed 0; of no name: of ""
     uint64_t docs, tokens;
-    struct moments *models; // [n_models] logprob
-    struct moments *pairs;  // [n_pairs] gap
+    struct moments *models;              // [n_models] logprob
+    struct moments *pairs;               // [n_pairs] gap
+    struct tally_hypothesis *hypotheses; // [n_hypotheses]
 };
 
 struct tally_reject {
@@ -160,7 +189,8 @@ struct tally {
     struct tally_pair_sums *pairs;   // [n_pairs]
     struct tally_domain *domains;    // [n_domains], ascending by (hash, name)
     size_t n_domains, domains_cap;
-    struct tally_domain other; // the rest, summed; no name, hash 0
+    struct tally_domain other;           // the rest, summed; no name, hash 0
+    struct tally_hypothesis *hypotheses; // [n_hypotheses]
 
     // the tally's own
     uint32_t *touched; // [n_touched] tokens that pairs[].tokens have, each once, in any order

@@ -16,11 +16,12 @@ int tally_domain_new(struct tally_domain *d, const struct tally_shape *shape, co
         .hash = XXH64(name, len, 0),
         .models = mem_zero(shape->n_models, sizeof *d->models),
         .pairs = mem_zero(shape->n_pairs, sizeof *d->pairs),
+        .hypotheses = mem_zero(shape->n_hypotheses, sizeof *d->hypotheses),
     };
     if (len > 0) {
         d->name = strndup(name, len);
     }
-    if (!d->models || !d->pairs || (len > 0 && !d->name)) {
+    if (!d->models || !d->pairs || !d->hypotheses || (len > 0 && !d->name)) {
         tally_domain_free(d);
         return err_nomem(err, "a domain");
     }
@@ -32,6 +33,7 @@ void tally_domain_free(struct tally_domain *d)
     free(d->name);
     free(d->models);
     free(d->pairs);
+    free(d->hypotheses);
     *d = (struct tally_domain){0};
 }
 
@@ -54,6 +56,7 @@ static void add_sums(const struct tally_shape *shape, struct tally_domain *to,
     for (size_t i = 0; i < shape->n_pairs; i++) {
         moments_merge(&to->pairs[i], &from->pairs[i]);
     }
+    tally_hypotheses_merge(to->hypotheses, from->hypotheses, shape->n_hypotheses);
 }
 
 static int insert(struct tally *t, size_t at, const char *name, struct err *err)
@@ -115,6 +118,7 @@ void tally_domains_clear(struct tally *t)
     t->other.docs = t->other.tokens = 0;
     memset(t->other.models, 0, t->shape->n_models * sizeof *t->other.models);
     memset(t->other.pairs, 0, t->shape->n_pairs * sizeof *t->other.pairs);
+    memset(t->other.hypotheses, 0, t->shape->n_hypotheses * sizeof *t->other.hypotheses);
 }
 
 /* What comes next of a's own and from's, into *next: its sums are added, its memory is a's own. */

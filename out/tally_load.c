@@ -248,10 +248,31 @@ static void take_hits(struct reader *r, struct tally_hits *hits, int side,
     }
 }
 
+static void take_hypothesis(struct reader *r, struct tally_hypothesis *h)
+{
+    h->seen = take_u64(r);
+    h->tokens = take_u64(r);
+    h->docs = take_u64(r);
+    h->aborted = take_u64(r);
+}
+
+static void take_ledger(struct reader *r, struct tally_ledger *l)
+{
+    take_moments(r, &l->labelled);
+    take_moments(r, &l->rest);
+    l->gain = take_i128(r);
+    l->beyond = take_i128(r);
+    l->gain_beyond = take_i128(r);
+}
+
 static void take_pair(struct reader *r, struct tally_pair_sums *p, const struct tally_shape *shape)
 {
     take_moments(r, &p->gap);
     p->other_better = take_u64(r);
+    p->gain = take_i128(r);
+    for (size_t h = 0; h < shape->n_hypotheses; h++) {
+        take_ledger(r, &p->ledger[h]);
+    }
     for (size_t i = 0; i < 2 * shape->gap_bins_half; i++) {
         p->hist[i] = take_u64(r);
     }
@@ -291,6 +312,9 @@ static void take_domain_sums(struct reader *r, struct tally_domain *d,
     for (size_t i = 0; i < shape->n_pairs; i++) {
         take_moments(r, &d->pairs[i]);
     }
+    for (size_t h = 0; h < shape->n_hypotheses; h++) {
+        take_hypothesis(r, &d->hypotheses[h]);
+    }
 }
 
 static void take_domains(struct reader *r, struct tally *t)
@@ -327,6 +351,9 @@ int tally_load(struct tally *t, const void *bytes, size_t len, struct err *err)
     for (size_t i = 0; i < shape->n_models && !r.rc; i++) {
         take_moments(&r, &t->models[i].logprob);
         t->models[i].clamped = take_u64(&r);
+    }
+    for (size_t h = 0; h < shape->n_hypotheses && !r.rc; h++) {
+        take_hypothesis(&r, &t->hypotheses[h]);
     }
     for (size_t i = 0; i < shape->n_pairs && !r.rc; i++) {
         take_pair(&r, &t->pairs[i], shape);

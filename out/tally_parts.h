@@ -10,11 +10,18 @@
 
 #include "out/tally.h"
 
-#define TALLY_MAGIC "GSTALLY1"
+#define TALLY_MAGIC "GSTALLY2"
 #define TALLY_SKETCH_CELLS ((size_t)TALLY_SKETCH_ROWS * TALLY_SKETCH_COLS)
 
 /* Appends what begins the bytes of every tally of this shape. */
 int tally_save_shape(const struct tally_shape *shape, struct buf *out, struct err *err);
+
+/* A document's labels: its counts, and where the gaps of the pairs stand, gaps[n_pairs][n]. */
+void tally_add_labels(struct tally *t, struct tally_domain *domain, const struct tally_doc *doc,
+                      int64_t *const *gaps);
+void tally_hypotheses_merge(struct tally_hypothesis *to, const struct tally_hypothesis *from,
+                            size_t n);
+void tally_ledger_merge(struct tally_ledger *to, const struct tally_ledger *from, size_t n);
 
 size_t tally_domains_max(const struct tally_shape *shape);
 

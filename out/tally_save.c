@@ -4,19 +4,21 @@
  * All numbers are little-endian: u32, u64, i128 (two's complement), f64 (IEEE 754, as bits).  A
  * string is u32 length, bytes (valid UTF-8 without NUL).  A tally is:
  *
- *  1. "GSTALLY1"
- *  2. the shape: u64 n_models, n_pairs, n_shards, d_vocab, gap_bins_half, top, domains_max; f64
- *     floor; a pair: u32 base, u32 n_others, u32 others[n_others]
+ *  1. "GSTALLY2"
+ *  2. the shape: u64 n_models, n_pairs, n_shards, d_vocab, gap_bins_half, top, domains_max,
+ *     n_hypotheses; f64 floor; a pair: u32 base, u32 n_others, u32 others[n_others]
  *  3. a shard: u64 docs, tokens, text_bytes, units_done, repaired, skipped; u32 number of reasons
  *     with rejects; a reason, ascending: u32 reason, u64 n, then min(n, 3) places, ascending: u64
  *     line, u64 byte, string why
  *  4. a model: moments, u64 clamped.  Moments: u64 docs, u64 n, i128 sum, sum_sq, sum_n, n_sq
- *  5. a pair: moments, u64 other_better, u64 hist[2 * gap_bins_half], sums of each position
+ *     then a hypothesis: u64 seen, tokens, docs, aborted
+ *  5. a pair: moments, u64 other_better, i128 gain; for each hypothesis moments labelled, moments
+ *     rest, i128 gain, beyond, gain_beyond; u64 hist[2 * gap_bins_half], sums of each position
  *     (u64 n, i128 gap, base, other), then for each side: u32 n hits, in order; u32 number of
  *     sketch cells that are not 0, ascending: u32 cell, u32 count
  *  6. u32 number of tokens met, ascending: u32 id, then for each pair sums
  *  7. u32 number of domains, ascending by (hash, name): string name, u64 docs, u64 tokens, moments
- *     of each model and pair; then the same, without name, of all other domains
+ *     of each model and pair, each hypothesis; then the same, without name, of all other domains
  *
  * One tally has one such form, and what does not have it is refused.
  */
@@ -101,6 +103,7 @@ int tally_save_shape(const struct tally_shape *s, struct buf *out, struct err *e
     put_u64(&w, s->gap_bins_half);
     put_u64(&w, s->top);
     put_u64(&w, tally_domains_max(s));
+    put_u64(&w, s->n_hypotheses);
     put_f64(&w, s->floor);
     for (size_t p = 0; p < s->n_pairs; p++) {
         put_u32(&w, s->pairs[p].base);
@@ -174,11 +177,32 @@ static void put_hits(struct writer *w, const struct tally_hits *hits)
     }
 }
 
+static void put_hypothesis(struct writer *w, const struct tally_hypothesis *h)
+{
+    put_u64(w, h->seen);
+    put_u64(w, h->tokens);
+    put_u64(w, h->docs);
+    put_u64(w, h->aborted);
+}
+
+static void put_ledger(struct writer *w, const struct tally_ledger *l)
+{
+    put_moments(w, &l->labelled);
+    put_moments(w, &l->rest);
+    put_i128(w, l->gain);
+    put_i128(w, l->beyond);
+    put_i128(w, l->gain_beyond);
+}
+
 static void put_pair(struct writer *w, const struct tally_pair_sums *p,
                      const struct tally_shape *shape)
 {
     put_moments(w, &p->gap);
     put_u64(w, p->other_better);
+    put_i128(w, p->gain);
+    for (size_t h = 0; h < shape->n_hypotheses; h++) {
+        put_ledger(w, &p->ledger[h]);
+    }
     for (size_t i = 0; i < 2 * shape->gap_bins_half; i++) {
         put_u64(w, p->hist[i]);
     }
@@ -200,6 +224,9 @@ static void put_domain_sums(struct writer *w, const struct tally_domain *d,
     for (size_t i = 0; i < shape->n_pairs; i++) {
         put_moments(w, &d->pairs[i]);
     }
+    for (size_t h = 0; h < shape->n_hypotheses; h++) {
+        put_hypothesis(w, &d->hypotheses[h]);
+    }
 }
 
 int tally_save(const struct tally *t, struct buf *out, struct err *err)
@@ -214,6 +241,9 @@ int tally_save(const struct tally *t, struct buf *out, struct err *err)
     for (size_t i = 0; i < shape->n_models; i++) {
         put_moments(&w, &t->models[i].logprob);
         put_u64(&w, t->models[i].clamped);
+    }
+    for (size_t h = 0; h < shape->n_hypotheses; h++) {
+        put_hypothesis(&w, &t->hypotheses[h]);
     }
     for (size_t i = 0; i < shape->n_pairs; i++) {
         put_pair(&w, &t->pairs[i], shape);

@@ -24,6 +24,7 @@ static inline struct run sample_run(void)
         r.models[i] = (struct run_model){.name = strdup(names[i]),
                                          .path = strdup(paths[i]),
                                          .act_fn = strdup(i == 0 ? "none" : "gelu"),
+                                         .site = strdup(""),
                                          .n_layers = 1,
                                          .d_model = 8,
                                          .n_heads = 2,

@@ -86,7 +86,7 @@ static struct store *open_store(bool wanted)
 static void checkpoint(struct store *s, const struct whole *w, bool full, const char *const *meta)
 {
     struct err err = {0};
-    ok(store_checkpoint(s, &w->run, w->tally, full, meta, &err), &err);
+    ok(store_checkpoint(s, &w->run, w->tally, NULL, full, meta, &err), &err);
 }
 
 /* A file with units [0, n) of the sample, of n_units (0: not known). */
@@ -107,10 +107,11 @@ static void write_sample(uint64_t n, uint64_t n_units)
 
 static int load(struct whole *w, struct err *err)
 {
+    struct neurons *none = NULL;
     struct store *s = NULL;
     int rc = store_open_read(&s, path, err);
     if (!rc) {
-        rc = store_load(s, &w->run, &w->shape, &w->tally, err);
+        rc = store_load(s, &w->run, &w->shape, &w->tally, &none, err);
     }
     store_close(s);
     return rc;
@@ -314,7 +315,8 @@ static void a_run_goes_on_where_it_was(void **state)
     write_sample(5, 0);
     s = open_store(true);
     struct err err = {0};
-    ok(store_load(s, &w.run, &w.shape, &w.tally, &err), &err);
+    struct neurons *none = NULL;
+    ok(store_load(s, &w.run, &w.shape, &w.tally, &none, &err), &err);
     assert_int_equal(run_count_done(&w.run), 5);
     assert_int_equal(run_same(&w.run, &straight.run, &err), 0);
     assert_int_equal(w.run.token_texts.len, straight.run.token_texts.len);
@@ -390,7 +392,7 @@ static void a_full_disk_leaves_the_last_checkpoint(void **state)
     sqlite3_exec(store_sqlite(s), "PRAGMA max_page_count=1", NULL, NULL, NULL); // no more pages
     sample_add_unit(&w.run, w.tally, 1);
     struct err err = {0};
-    assert_int_equal(store_checkpoint(s, &w.run, w.tally, true, NULL, &err), ERR_IO);
+    assert_int_equal(store_checkpoint(s, &w.run, w.tally, NULL, true, NULL, &err), ERR_IO);
     assert_non_null(strstr(err.msg, "the disk is full"));
     get_digest(after);
     assert_string_equal(after, before);
@@ -438,7 +440,7 @@ static void write_for_ever(int ready)
     }
     for (uint64_t unit = 0;; unit++) {
         sample_add_unit(&w.run, w.tally, unit);
-        if (store_checkpoint(s, &w.run, w.tally, true, NULL, NULL)) {
+        if (store_checkpoint(s, &w.run, w.tally, NULL, true, NULL, NULL)) {
             _exit(1);
         }
         if (unit == 0) {
@@ -593,7 +595,7 @@ static void files_of_others_are_refused(void **state)
     expect_rows("SELECT count(*) FROM sqlite_schema", "1\n"); // and left alone
     new_path(state);
     write_sample(1, 0);
-    sql("PRAGMA user_version=3");
+    sql("PRAGMA user_version = 4");
     expect_refused(ERR_FORMAT, "written by a later gapscope (format 3, this one knows 2)");
     sql("PRAGMA user_version=1");
     expect_refused(ERR_FORMAT, "written by an earlier gapscope (format 1, this one knows 2)");
@@ -701,11 +703,12 @@ static void damage_anywhere_in_the_file_is_survived(void **state)
         write_bytes(file.data, file.len);
         struct store *s = NULL;
         struct whole w = {0};
+        struct neurons *none = NULL;
         char digest[33];
         bool exists;
         if (store_open_read(&s, path, NULL) == 0) {
             store_digest(s, digest, NULL);
-            if (store_load(s, &w.run, &w.shape, &w.tally, NULL) == 0) {
+            if (store_load(s, &w.run, &w.shape, &w.tally, &none, NULL) == 0) {
                 end(&w);
             }
             store_close(s);

@@ -32,6 +32,7 @@ static void fill_run(struct run *r)
         r->models[i] = (struct run_model){.name = strdup("model"),
                                           .path = strdup("path"),
                                           .act_fn = strdup("gelu"),
+                                          .site = strdup(""),
                                           .d_vocab = VOCAB,
                                           .n_ctx = 1024};
     }
@@ -115,7 +116,7 @@ int main(int argc, char **argv)
         double seconds[ROUNDS];
         for (int i = 0; i < ROUNDS && !rc; i++) {
             const double begin = now();
-            rc = store_checkpoint(s, &r, t, full, NULL, &err);
+            rc = store_checkpoint(s, &r, t, NULL, full, NULL, &err);
             seconds[i] = now() - begin;
         }
         qsort(seconds, ROUNDS, sizeof *seconds, compare);

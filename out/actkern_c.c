@@ -1,0 +1,3 @@
+#include "out/actkern_body.h"
+
+const struct actkern actkern_c = ACTKERN_TABLE("c");

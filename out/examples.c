@@ -1,0 +1,124 @@
+#include "out/examples.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "scan/base/mem.h"
+
+int example_new(struct example *e, struct err *err)
+{
+    // Labels first: they need the alignment.
+    const size_t n_labels = ((size_t)e->n_rows + 1) * e->n_words;
+    const size_t bytes =
+        n_labels * sizeof *e->labels + e->n_tokens * sizeof *e->ids + e->n_acts * sizeof *e->acts;
+    e->labels = mem_zero(bytes, 1);
+    e->ids = NULL;
+    e->acts = NULL;
+    if (!e->labels) {
+        return err_nomem(err, "an example");
+    }
+    e->ids = (uint32_t *)(e->labels + n_labels);
+    e->acts = (float *)(e->ids + e->n_tokens);
+    return 0;
+}
+
+void example_free(struct example *e)
+{
+    free(e->labels);
+    *e = (struct example){0};
+}
+
+void example_list_clear(struct example_list *l)
+{
+    for (uint32_t i = 0; i < l->n; i++) {
+        example_free(&l->items[i]);
+    }
+    l->n = 0;
+}
+
+void example_list_free(struct example_list *l)
+{
+    example_list_clear(l);
+    free(l->items);
+    *l = (struct example_list){0};
+}
+
+/* Does a stand before b? */
+static bool before(const struct example *a, const struct example *b)
+{
+    return a->key != b->key       ? a->key < b->key
+           : a->shard != b->shard ? a->shard < b->shard
+           : a->doc != b->doc     ? a->doc < b->doc
+                                  : a->at < b->at;
+}
+
+/* The one of e's context, or n. */
+static uint32_t same_context(const struct example_list *l, const struct example *e)
+{
+    uint32_t i = 0;
+    while (i < l->n && l->items[i].context != e->context) {
+        i++;
+    }
+    return i;
+}
+
+bool example_belongs(const struct example_list *l, const struct example *e, uint32_t most)
+{
+    if (l->n >= most && !before(e, &l->items[l->n - 1])) {
+        return false;
+    }
+    const uint32_t same = same_context(l, e);
+    return same == l->n || before(e, &l->items[same]);
+}
+
+/* There are tens of thousands of lists, most of them short: no more room than is wanted. */
+static int grow(struct example_list *l, uint32_t most, struct err *err)
+{
+    const uint32_t cap = l->cap < 2 ? 4 : 2 * l->cap;
+    const uint32_t n = cap < most ? cap : most;
+    struct example *items = mem_resize(l->items, n, sizeof *items);
+    if (!items) {
+        return err_nomem(err, "examples");
+    }
+    l->items = items;
+    l->cap = n;
+    return 0;
+}
+
+int example_insert(struct example_list *l, struct example *e, uint32_t most, struct err *err)
+{
+    if (l->n == l->cap && l->n < most) {
+        const int rc = grow(l, most, err);
+        if (rc) {
+            example_free(e);
+            return rc;
+        }
+    }
+    uint32_t gone = same_context(l, e); // its place is free, or the last one's, or a new one
+    if (gone == l->n && l->n < most) {
+        l->items[l->n++] = (struct example){0};
+    } else if (gone == l->n) {
+        gone--;
+    }
+    example_free(&l->items[gone]);
+    while (gone > 0 && before(e, &l->items[gone - 1])) {
+        l->items[gone] = l->items[gone - 1];
+        gone--;
+    }
+    l->items[gone] = *e;
+    *e = (struct example){0};
+    return 0;
+}
+
+int example_list_take(struct example_list *to, struct example_list *from, uint32_t most,
+                      struct err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < from->n && !rc; i++) {
+        if (example_belongs(to, &from->items[i], most)) {
+            rc = example_insert(to, &from->items[i], most, err);
+        }
+    }
+    example_list_clear(from);
+    return rc;
+}

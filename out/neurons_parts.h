@@ -1,0 +1,19 @@
+/*
+ * neurons_parts.h - what the files of neurons.h share
+ */
+#ifndef GAPSCOPE_OUT_NEURONS_PARTS_H
+#define GAPSCOPE_OUT_NEURONS_PARTS_H
+
+#include "out/neurons.h"
+
+/* How many neurons of a layer have histograms of a set. */
+static inline size_t neurons_n_hists(const struct neurons_shape *shape, size_t layer, size_t set)
+{
+    const struct neurons_subset *subset = neurons_subset(shape, layer, set);
+    return subset ? subset->n : shape->layers[layer].n;
+}
+
+/* Makes room for a set's sums and histograms of a layer, unless there is.  ERR_NOMEM. */
+int neurons_reserve_set(struct neurons *n, size_t layer, int split, size_t set, struct err *err);
+
+#endif
