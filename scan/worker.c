@@ -298,10 +298,9 @@ struct viewer {
     size_t model;
 };
 
-/* engine_view(): keeps what is shown of the logits before the k-th pick. */
-static void look(void *context, size_t k, const float *logits)
+/* Keeps what is shown of the logits before the k-th pick. */
+static void look(struct viewer *v, size_t k, const float *logits)
 {
-    const struct viewer *v = context;
     const struct worker *w = v->worker;
     const size_t d_vocab = w->work->lineup->models[v->model]->config.d_vocab;
     const float own = logits[w->engine_picks[k].window->tokens[w->engine_picks[k].at]];
@@ -315,6 +314,14 @@ static void look(void *context, size_t k, const float *logits)
     view->n_top = logprob_top(logits, d_vocab, DETAIL_TOP, view->top);
     for (size_t i = 0; i < view->n_top; i++) {
         view->logprob[i] = (float)((double)logits[view->top[i]] - lse);
+    }
+}
+
+/* engine_view() */
+static void look_all(void *context, size_t k, size_t n, const struct engine_sight *sights)
+{
+    for (size_t i = 0; i < n; i++) {
+        look(context, k + i, sights[i].logits);
     }
 }
 
@@ -438,7 +445,7 @@ static void view(struct worker *w, size_t m)
             w->viewed[n++] = d->view;
         }
     }
-    engine_look(w->runs[m], w->engine_picks, n, look, &viewer, w->work->stop);
+    engine_look(w->runs[m], w->engine_picks, n, look_all, &viewer, w->work->stop);
 }
 
 /* Gives every hit of the tally its detail. */

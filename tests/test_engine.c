@@ -328,15 +328,19 @@ struct seen {
     double most;
 };
 
-static void see(void *context, size_t k, const float *logits)
+static void see(void *context, size_t k, size_t n, const struct engine_sight *sights)
 {
     struct seen *seen = context;
-    const struct engine_pick *p = &seen->picks[k];
-    assert_int_equal(k, seen->n++);
-    const double logprob =
-        (double)logits[p->window->tokens[p->at]] - logprob_log_sum_exp(logits, seen->d_vocab);
-    const double d = fabs(logprob - p->window->logprob[p->at]);
-    seen->most = d > seen->most ? d : seen->most;
+    assert_int_equal(k, seen->n);
+    assert_in_range(n, 1, ENGINE_SIGHTS);
+    for (size_t i = 0; i < n; i++) {
+        const struct engine_pick *p = &seen->picks[seen->n++];
+        const float *logits = sights[i].logits;
+        const double logprob =
+            (double)logits[p->window->tokens[p->at]] - logprob_log_sum_exp(logits, seen->d_vocab);
+        const double d = fabs(logprob - p->window->logprob[p->at]);
+        seen->most = d > seen->most ? d : seen->most;
+    }
 }
 
 static void logits_are_those_of_the_log_probs(void **state)
