@@ -174,6 +174,11 @@ const float *unembed_mean(const struct unembed *u)
     return u->mean;
 }
 
+const struct weights *unembed_weights(const struct unembed *u)
+{
+    return &u->exact;
+}
+
 int unembed_run_new(struct unembed_run **out, const struct unembed *u, size_t n_max,
                     struct err *err)
 {

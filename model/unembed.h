@@ -45,6 +45,10 @@ float unembed_direction(const struct unembed *u, uint32_t id, float *direction);
 /* The mean of W_U's columns: [d_model]. */
 const float *unembed_mean(const struct unembed *u);
 
+/* W_U and b_U in f32, packed. */
+struct weights;
+const struct weights *unembed_weights(const struct unembed *u);
+
 /* For up to n_max rows at a time.  Errors: ERR_NOMEM. */
 int unembed_run_new(struct unembed_run **out, const struct unembed *u, size_t n_max,
                     struct err *err);
