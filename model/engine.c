@@ -30,6 +30,16 @@ struct engine {
     struct unembed *unembed;
 };
 
+/* Rows of the window in hand that are kept from inside its layers. */
+struct inside {
+    const struct engine_pick *picks; // [n]
+    size_t n;
+    size_t first; // where what is kept of picks[0] stands
+    float *resid; // [ENGINE_SIGHTS][d_model]
+    float *z;     // [ENGINE_SIGHTS][n_layers][width]
+    float *post;  // [ENGINE_SIGHTS][n_layers][d_mlp]
+};
+
 struct engine_run {
     const struct engine *engine;
     const struct kern_f32 *f32;
@@ -52,6 +62,7 @@ struct engine_run {
     float *gather;   // [rows_max][d_model]
     uint32_t *ids;   // [rows_max] the true tokens
     double *logprob; // [rows_max]
+    struct inside inside;
     const struct engine_watch *watch; // in the call in hand; NULL: none
 };
 
@@ -159,6 +170,21 @@ void engine_free(struct engine *e)
     free(e);
 }
 
+const struct model *engine_model(const struct engine *e)
+{
+    return e->model;
+}
+
+const struct kern *engine_kern(const struct engine *e)
+{
+    return e->kern;
+}
+
+const struct unembed *engine_unembed(const struct engine *e)
+{
+    return e->unembed;
+}
+
 static int make_inputs(struct engine_run *r, struct err *err)
 {
     const struct engine *e = r->engine;
@@ -209,6 +235,9 @@ int engine_run_new(struct engine_run **out, const struct engine *e, struct err *
         {&r->pattern, k->rows, n_ctx},
         {&r->packed, k->rows, n_ctx},
         {&r->gather, r->rows_max, c->d_model},
+        {&r->inside.resid, ENGINE_SIGHTS, c->d_model},
+        {&r->inside.z, ENGINE_SIGHTS, c->n_layers * width},
+        {&r->inside.post, ENGINE_SIGHTS, c->n_layers * d_mlp},
     };
     bool whole = true;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -235,9 +264,10 @@ void engine_run_free(struct engine_run *r)
     if (!r) {
         return;
     }
-    float *const parts[] = {r->resid, r->x,      r->x_pos,   r->qk,     r->v,
-                            r->z,     r->mlp,    r->acts,    r->pre,    r->queries,
-                            r->keys,  r->values, r->pattern, r->packed, r->gather};
+    float *const parts[] = {
+        r->resid,   r->x,      r->x_pos,  r->qk,           r->v,        r->z,
+        r->mlp,     r->acts,   r->pre,    r->queries,      r->keys,     r->values,
+        r->pattern, r->packed, r->gather, r->inside.resid, r->inside.z, r->inside.post};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         free(parts[i]);
     }
@@ -254,6 +284,21 @@ void engine_run_free(struct engine_run *r)
 static size_t rows_of(const struct engine_run *r, const struct engine_window *w)
 {
     return w->n + (r->watch ? 1 : 0);
+}
+
+/* Keeps of x[n][width], rows from i0 on of the window in hand, those that are wanted from inside:
+ * as layer l of to[][n_layers][width]. */
+static void keep_inside(struct engine_run *r, float *to, const float *x, size_t l, size_t i0,
+                        size_t n, size_t width)
+{
+    const struct inside *in = &r->inside;
+    for (size_t k = 0; k < in->n; k++) {
+        const size_t row = in->picks[k].at;
+        if (row >= i0 && row - i0 < n) {
+            memcpy(to + ((in->first + k) * r->engine->model->config.n_layers + l) * width,
+                   x + (row - i0) * width, width * sizeof *x);
+        }
+    }
 }
 
 /* w and b may be NULL, out may be x. */
@@ -333,10 +378,11 @@ static void attend(struct engine_run *r, size_t i0, size_t n, size_t d_head, flo
 }
 
 /* Windows [windows, + n_windows) stand behind one another in the block's rows. */
-static void attention(struct engine_run *r, const struct packed_layer *p, const struct layer *w,
+static void attention(struct engine_run *r, const struct packed_layer *p, size_t l,
                       const struct engine_window *windows, size_t n_windows, size_t n)
 {
     const struct config *c = &r->engine->model->config;
+    const struct layer *w = &r->engine->model->layers[l];
     const size_t d = c->d_model, d_head = c->d_head, width = c->n_heads * d_head;
     const size_t rows = r->f32->rows;
     norm(r, r->x, r->resid, w->ln1_w, w->ln1_b, n, true);
@@ -366,6 +412,7 @@ static void attention(struct engine_run *r, const struct packed_layer *p, const 
             }
         }
     }
+    keep_inside(r, r->inside.z, r->z, l, 0, n, width);
     multiply(r, r->resid, r->z, n, &p->o, true);
 }
 
@@ -401,9 +448,10 @@ static void solu_norm(struct engine_run *r, const struct config *c, const struct
     }
 }
 
-static void mlp(struct engine_run *r, const struct packed_layer *p, const struct layer *w, size_t n)
+static void mlp(struct engine_run *r, const struct packed_layer *p, size_t l, size_t n)
 {
     const struct config *c = &r->engine->model->config;
+    const struct layer *w = &r->engine->model->layers[l];
     norm(r, r->x, r->resid, w->ln2_w, w->ln2_b, n, true);
     for (size_t i0 = 0; i0 < n; i0 += MLP_ROWS) {
         const size_t n_rows = n - i0 < MLP_ROWS ? n - i0 : MLP_ROWS;
@@ -423,6 +471,7 @@ static void mlp(struct engine_run *r, const struct packed_layer *p, const struct
             break;
         }
         keep(r, SITE_POST, i0, n_rows);
+        keep_inside(r, r->inside.post, r->mlp, l, i0, n_rows, c->d_mlp);
         multiply(r, r->resid + i0 * c->d_model, r->mlp, n_rows, &p->out, true);
     }
 }
@@ -460,9 +509,9 @@ static void run_layers(struct engine_run *r, const struct engine_window *windows
         dot_begin(e->kern->s16);
     }
     for (size_t l = 0; l < m->config.n_layers; l++) {
-        attention(r, &layers[l], &m->layers[l], windows, n_windows, n);
+        attention(r, &layers[l], l, windows, n_windows, n);
         if (!m->config.attn_only) {
-            mlp(r, &layers[l], &m->layers[l], n);
+            mlp(r, &layers[l], l, n);
         }
         if (r->watch) {
             r->watch->see(r->watch->context, l, windows, n_windows, r->acts);
@@ -533,10 +582,10 @@ void engine_score_exact(struct engine_run *r, const struct engine_window *window
     score(r, windows, n_windows, true, stop);
 }
 
-/* Puts the last residuals of up to n picks, at most 'most', into r->gather: how many.  Exact
- * layers; a window is run as far as its picks want. */
+/* Puts the final norm's output of up to n picks, at most 'most', into r->gather, and what is wanted
+ * from inside into r->inside: how many.  Exact layers; a window is run as far as its picks want. */
 static size_t gather(struct engine_run *r, const struct engine_pick *picks, size_t n, size_t most,
-                     const atomic_int *stop)
+                     bool inside, const atomic_int *stop)
 {
     const size_t d = r->engine->model->config.d_model;
     size_t m = 0;
@@ -548,7 +597,15 @@ static size_t gather(struct engine_run *r, const struct engine_pick *picks, size
         }
         struct engine_window so_far = *w;
         so_far.n = last + 1;
+        r->inside.picks = picks + m;
+        r->inside.n = inside ? end - m : 0;
+        r->inside.first = m;
         run_layers(r, &so_far, 1, so_far.n, true);
+        for (size_t k = 0; k < r->inside.n; k++) {
+            memcpy(r->inside.resid + (m + k) * d, r->resid + picks[m + k].at * d,
+                   d * sizeof *r->resid);
+        }
+        r->inside.n = 0;
         for (; m < end; m++) {
             memcpy(r->gather + m * d, r->x + picks[m].at * d, d * sizeof *r->x);
         }
@@ -560,7 +617,7 @@ void engine_pick_exact(struct engine_run *r, const struct engine_pick *picks, si
                        double *logprob, const atomic_int *stop)
 {
     for (size_t k = 0, m; k < n && !is_stopped(stop); k += m) {
-        m = gather(r, picks + k, n - k, r->rows_max, stop);
+        m = gather(r, picks + k, n - k, r->rows_max, false, stop);
         for (size_t i = 0; i < m; i++) {
             r->ids[i] = picks[k + i].window->tokens[picks[k + i].at];
         }
@@ -571,12 +628,22 @@ void engine_pick_exact(struct engine_run *r, const struct engine_pick *picks, si
 void engine_look(struct engine_run *r, const struct engine_pick *picks, size_t n, engine_view *view,
                  void *context, const atomic_int *stop)
 {
+    const struct config *c = &r->engine->model->config;
+    struct engine_sight sights[ENGINE_SIGHTS];
     for (size_t k = 0, m; k < n && !is_stopped(stop); k += m) {
         size_t ld;
-        m = gather(r, picks + k, n - k, UNEMBED_LOGITS_ROWS, stop);
+        m = gather(r, picks + k, n - k, ENGINE_SIGHTS, true, stop);
         const float *logits = unembed_logits(r->unembed, r->gather, m, &ld);
-        for (size_t i = 0; i < m && !is_stopped(stop); i++) {
-            view(context, k + i, logits + i * ld);
+        for (size_t i = 0; i < m; i++) {
+            sights[i] = (struct engine_sight){
+                .logits = logits + i * ld,
+                .resid = r->inside.resid + i * c->d_model,
+                .z = r->inside.z + i * c->n_layers * c->n_heads * c->d_head,
+                .post = c->attn_only ? NULL : r->inside.post + i * c->n_layers * c->d_mlp,
+            };
+        }
+        if (!is_stopped(stop)) {
+            view(context, k, m, sights);
         }
     }
 }

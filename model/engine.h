@@ -1,5 +1,5 @@
 /*
- * engine.h - a model at speed: log-probs of many windows, and single tokens' logits
+ * engine.h - a model at speed: log-probs of many windows, and what is inside at single tokens
  *
  *     engine_new (once, shared) -> engine_run_new (a thread) -> engine_score, engine_look, ...
  *
@@ -43,6 +43,11 @@ struct engine_run;
 int engine_new(struct engine **out, const struct model *model, const struct kern *kern,
                enum precision precision, struct err *err);
 void engine_free(struct engine *e); // NULL is allowed
+
+/* What it was made of. */
+const struct model *engine_model(const struct engine *e);
+const struct kern *engine_kern(const struct engine *e);
+const struct unembed *engine_unembed(const struct engine *e);
 
 int engine_run_new(struct engine_run **out, const struct engine *e, struct err *err);
 void engine_run_free(struct engine_run *r); // NULL is allowed
@@ -92,10 +97,21 @@ struct engine_pick {
 void engine_pick_exact(struct engine_run *r, const struct engine_pick *picks, size_t n,
                        double *logprob, const atomic_int *stop);
 
-/* Sees the logits [d_vocab], in f32 throughout, from which pick k's exact log-prob is made. */
-typedef void engine_view(void *context, size_t k, const float *logits);
+/* What a pick's exact log-prob is made from, in f32 throughout: at the row that says it. */
+struct engine_sight {
+    const float *logits; // [d_vocab]
+    const float *resid;  // [d_model] the last residual, before the final norm
+    const float *z;      // [n_layers][n_heads * d_head] what the heads read
+    const float *post;   // [n_layers][d_mlp] of the neurons; NULL where there are none
+};
 
-/* Shows the logits of all picks, in order; those of one window stand together.  stop: as above. */
+// Picks that are seen together, at most.
+#define ENGINE_SIGHTS UNEMBED_LOGITS_ROWS
+
+/* Sees picks [k, k + n), n <= ENGINE_SIGHTS; sights[n] are the run's, until this returns. */
+typedef void engine_view(void *context, size_t k, size_t n, const struct engine_sight *sights);
+
+/* Shows all picks, in order; those of one window stand together.  stop: as above. */
 void engine_look(struct engine_run *r, const struct engine_pick *picks, size_t n, engine_view *view,
                  void *context, const atomic_int *stop);
 

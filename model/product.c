@@ -1,5 +1,6 @@
 #include "model/product.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,15 @@ static void pack_f32(struct weights *p, const float *w)
             memset(to, 0, p->cols * sizeof *to);
             memcpy(to, w + l * p->m + j0, n * sizeof *to);
         }
+    }
+}
+
+void weights_column(const struct weights *w, size_t j, float *column)
+{
+    const float *from = (const float *)(const void *)(w->w + j / w->cols * w->panel_bytes);
+    assert(!w->dot && j < w->m);
+    for (size_t l = 0; l < w->k; l++) {
+        column[l] = from[l * w->cols + j % w->cols];
     }
 }
 

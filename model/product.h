@@ -51,6 +51,9 @@ int weights_new(struct weights *out, const struct kern *kern, enum format format
                 struct err *err);
 void weights_free(struct weights *w); // {0} is allowed
 
+/* Column j < w->m of f32 weights, as it was given, into column[k]. */
+void weights_column(const struct weights *w, size_t j, float *column);
+
 /* Rows of x, packed for weights. */
 struct inputs {
     size_t rows_max;

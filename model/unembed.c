@@ -25,6 +25,8 @@ struct unembed {
     double threshold;   // probability above which f32 replaces low
     float *bias2;       // [low.n_panels * low.cols] bias / ln 2
     float *columns;     // [d_vocab][d_model], W_U by column
+    float *mean;        // [d_model] of W_U's columns
+    double mean_bias;   // of b_U
 };
 
 /* A token that may be above the threshold: what it added to its row's sum. */
@@ -90,6 +92,38 @@ static int make_low(struct unembed *u, const struct kern *kern, enum precision p
     return 0;
 }
 
+static double mean_of(const float *x, size_t n)
+{
+    double sums[8] = {0}, sum = 0;
+    for (size_t i = 0; i < n / 8 * 8; i += 8) {
+        for (size_t l = 0; l < 8; l++) {
+            sums[l] += (double)x[i + l];
+        }
+    }
+    for (size_t i = n / 8 * 8; i < n; i++) {
+        sum += (double)x[i];
+    }
+    for (size_t l = 0; l < 8; l++) {
+        sum += sums[l];
+    }
+    return sum / (double)n;
+}
+
+static int make_means(struct unembed *u, struct err *err)
+{
+    const struct model *m = u->model;
+    const size_t d = m->config.d_model, n = m->config.d_vocab;
+    u->mean = mem_new(d, sizeof *u->mean);
+    if (!u->mean) {
+        return err_nomem(err, "an unembedding");
+    }
+    for (size_t l = 0; l < d; l++) {
+        u->mean[l] = (float)mean_of(m->W_U + l * n, n);
+    }
+    u->mean_bias = mean_of(m->b_U, n);
+    return 0;
+}
+
 int unembed_new(struct unembed **out, const struct model *model, const struct kern *kern,
                 enum precision precision, struct err *err)
 {
@@ -104,6 +138,7 @@ int unembed_new(struct unembed **out, const struct model *model, const struct ke
     if (!rc && precision != PRECISION_EXACT) {
         rc = make_low(u, kern, precision, err);
     }
+    rc = rc ? rc : make_means(u, err);
     if (rc) {
         unembed_free(u);
         return rc;
@@ -121,7 +156,27 @@ void unembed_free(struct unembed *u)
     weights_free(&u->low);
     free(u->bias2);
     free(u->columns);
+    free(u->mean);
     free(u);
+}
+
+float unembed_direction(const struct unembed *u, uint32_t id, float *direction)
+{
+    weights_column(&u->exact, id, direction);
+    for (size_t l = 0; l < u->exact.k; l++) {
+        direction[l] -= u->mean[l];
+    }
+    return (float)((double)u->model->b_U[id] - u->mean_bias);
+}
+
+const float *unembed_mean(const struct unembed *u)
+{
+    return u->mean;
+}
+
+const struct weights *unembed_weights(const struct unembed *u)
+{
+    return &u->exact;
 }
 
 int unembed_run_new(struct unembed_run **out, const struct unembed *u, size_t n_max,

@@ -37,6 +37,18 @@ int unembed_new(struct unembed **out, const struct model *model, const struct ke
                 enum precision precision, struct err *err);
 void unembed_free(struct unembed *u); // NULL is allowed
 
+/* A token's direction in the final norm's output: W_U's column of id < d_vocab, less the mean of
+ * all columns.  Returns b_U of the token, less its mean: with it, x . direction is the logit less
+ * the mean over the vocabulary. */
+float unembed_direction(const struct unembed *u, uint32_t id, float *direction); // [d_model]
+
+/* The mean of W_U's columns: [d_model]. */
+const float *unembed_mean(const struct unembed *u);
+
+/* W_U and b_U in f32, packed. */
+struct weights;
+const struct weights *unembed_weights(const struct unembed *u);
+
 /* For up to n_max rows at a time.  Errors: ERR_NOMEM. */
 int unembed_run_new(struct unembed_run **out, const struct unembed *u, size_t n_max,
                     struct err *err);

@@ -78,10 +78,9 @@ static void scorer_free(struct scorer *s)
     free(s->top_logprob);
 }
 
-/* engine_view(): entropy and the most likely tokens at position i. */
-static void look(void *context, size_t i, const float *logits)
+/* Entropy and the most likely tokens at position i. */
+static void look(struct scorer *s, size_t i, const float *logits)
 {
-    struct scorer *s = context;
     const size_t d_vocab = s->model->config.d_vocab;
     const double lse = logprob_log_sum_exp(logits, d_vocab);
     s->entropy[i] = (float)logprob_entropy(logits, d_vocab, lse);
@@ -89,6 +88,14 @@ static void look(void *context, size_t i, const float *logits)
     logprob_top(logits, d_vocab, s->top, ids);
     for (size_t k = 0; k < s->top; k++) {
         s->top_logprob[i * s->top + k] = (float)((double)logits[ids[k]] - lse);
+    }
+}
+
+/* engine_view() */
+static void look_all(void *context, size_t k, size_t n, const struct engine_sight *sights)
+{
+    for (size_t i = 0; i < n; i++) {
+        look(context, k + i, sights[i].logits);
     }
 }
 
@@ -107,7 +114,7 @@ static void score_window(struct scorer *s, const struct window *w, bool more)
         for (size_t i = 0; i < w->n; i++) {
             s->picks[i] = (struct engine_pick){.window = &window, .at = i};
         }
-        engine_look(s->run, s->picks, w->n, look, s, NULL);
+        engine_look(s->run, s->picks, w->n, look_all, s, NULL);
     }
 }
 

@@ -110,7 +110,8 @@ int layout_make(struct layout *l, const struct unit *u, const struct layout_opti
     return rc;
 }
 
-size_t layout_window_of(const struct layout *l, size_t i)
+/* The window that predicts token i. */
+static size_t window_of(const struct layout *l, size_t i)
 {
     size_t low = 0, high = l->n_windows - 1;
     while (low < high) { // the last window that begins at or before i
@@ -122,4 +123,11 @@ size_t layout_window_of(const struct layout *l, size_t i)
         }
     }
     return low;
+}
+
+struct engine_pick layout_pick(const struct layout *l, const struct engine_window *windows,
+                               size_t i)
+{
+    const size_t window = window_of(l, i);
+    return (struct engine_pick){.window = &windows[window], .at = i - l->windows[window].begin};
 }

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "corpora/units.h"
+#include "model/engine.h"
 #include "model/tokenizer.h"
 #include "scan/base/err.h"
 #include "scan/base/mem.h"
@@ -68,7 +69,8 @@ int layout_make(struct layout *l, const struct unit *u, const struct layout_opti
 
 void layout_free(struct layout *l); // {0} is allowed
 
-/* The window that predicts token i < l->n. */
-size_t layout_window_of(const struct layout *l, size_t i);
+/* What is asked of an engine of token i < l->n; windows[l->n_windows] are the layout's. */
+struct engine_pick layout_pick(const struct layout *l, const struct engine_window *windows,
+                               size_t i);
 
 #endif

@@ -1,24 +1,10 @@
 #include "scan/worker.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/logprob.h"
-#include "out/jsonout.h"
 #include "scan/base/mem.h"
-
-// The most likely tokens that a hit's detail shows.
-#define DETAIL_TOP 10
-
-/* What a model says before a token. */
-struct view {
-    uint64_t rank; // of the true token, from 1
-    double entropy;
-    size_t n_top;
-    uint32_t top[DETAIL_TOP];
-    float logprob[DETAIL_TOP];
-};
+#include "scan/details.h"
 
 // Tokens that wait for exact log-probs: as many as are worth a pass over the unembedding.
 #define WAIT_MOST ((size_t)1024)
@@ -51,21 +37,10 @@ struct worker {
     size_t n_wait, wait_at_cap;
     double **exact; // [n_models][n_wait]
     size_t exact_cap;
-
-    // hits' details
-    struct engine_pick *engine_picks; // what is asked of an engine
+    struct engine_pick *engine_picks; // [n_wait]
     size_t engine_picks_cap;
-    struct detail {
-        struct tally_hit *hit;
-        size_t pair;
-        size_t token; // of the layout
-        size_t view;  // tokens of several pairs share their views
-    } * details;      // [n_details]
-    size_t n_details, details_cap;
-    struct view *views; // [n_models][n_views]
-    size_t n_views, views_cap;
-    size_t *viewed; // [n_views] the views that the model in hand has, by number of the engine_pick
-    size_t viewed_cap;
+
+    struct details *details;
 };
 
 int worker_new(struct worker **out, const struct work *work, struct err *err)
@@ -83,6 +58,7 @@ int worker_new(struct worker **out, const struct work *work, struct err *err)
     for (size_t m = 0; m < work->lineup->n && !rc; m++) {
         rc = engine_run_new(&w->runs[m], work->engines[m], err);
     }
+    rc = rc ? rc : details_new(&w->details, work->lineup, work->engines, w->runs, work->shape, err);
     if (rc) {
         worker_free(w);
         return rc;
@@ -96,6 +72,7 @@ void worker_free(struct worker *w)
     if (!w) {
         return;
     }
+    details_free(w->details);
     for (size_t m = 0; m < w->work->lineup->n; m++) {
         if (w->runs) {
             engine_run_free(w->runs[m]);
@@ -123,9 +100,6 @@ void worker_free(struct worker *w)
         free(w->row_columns[k]);
     }
     free(w->engine_picks);
-    free(w->details);
-    free(w->views);
-    free(w->viewed);
     layout_free(&w->layout);
     free(w);
 }
@@ -195,14 +169,6 @@ static struct tally_doc scored_doc(const struct worker *w, const struct unit *u,
     };
 }
 
-/* What is asked of an engine of a token of the layout, with the windows of the model in hand. */
-static struct engine_pick pick_of(const struct worker *w, size_t token)
-{
-    const size_t window = layout_window_of(&w->layout, token);
-    return (struct engine_pick){.window = &w->windows[window],
-                                .at = token - w->layout.windows[window].begin};
-}
-
 // --- hits, from exact log-probs -----------------------------------------------------------------
 
 /* The exact log-probs of all picks that wait, of model m, into w->exact[m]. */
@@ -213,7 +179,7 @@ static void score_exactly(struct worker *w, size_t m)
     for (size_t i = 0; i < w->n_waiting; i++) {
         const size_t begin = w->layout.docs[w->waiting[i].doc].begin;
         for (size_t k = 0; k < w->waiting[i].n; k++, n++) {
-            w->engine_picks[n] = pick_of(w, begin + w->wait_at[n]);
+            w->engine_picks[n] = layout_pick(&w->layout, w->windows, begin + w->wait_at[n]);
         }
     }
     engine_pick_exact(w->runs[m], w->engine_picks, n, w->exact[m], w->work->stop);
@@ -291,179 +257,6 @@ static int add_docs(struct worker *w, const struct unit *u, struct tally *tally,
     return rc ? rc : add_waiting(w, u, tally, cutoff, err);
 }
 
-// --- the details of hits ------------------------------------------------------------------------
-
-struct viewer {
-    struct worker *worker;
-    size_t model;
-};
-
-/* engine_view(): keeps what is shown of the logits before the k-th pick. */
-static void look(void *context, size_t k, const float *logits)
-{
-    const struct viewer *v = context;
-    const struct worker *w = v->worker;
-    const size_t d_vocab = w->work->lineup->models[v->model]->config.d_vocab;
-    const float own = logits[w->engine_picks[k].window->tokens[w->engine_picks[k].at]];
-    const double lse = logprob_log_sum_exp(logits, d_vocab);
-    struct view *view = &w->views[v->model * w->n_views + w->viewed[k]];
-    view->rank = 1;
-    for (size_t i = 0; i < d_vocab; i++) {
-        view->rank += logits[i] > own;
-    }
-    view->entropy = logprob_entropy(logits, d_vocab, lse);
-    view->n_top = logprob_top(logits, d_vocab, DETAIL_TOP, view->top);
-    for (size_t i = 0; i < view->n_top; i++) {
-        view->logprob[i] = (float)((double)logits[view->top[i]] - lse);
-    }
-}
-
-static void write_view(const struct worker *w, struct jsonout *j, size_t m, size_t number)
-{
-    const struct view *view = &w->views[m * w->n_views + number];
-    jsonout_begin(j, '{');
-    jsonout_key(j, "model");
-    jsonout_string(j, w->work->lineup->models[m]->name);
-    jsonout_key(j, "rank");
-    jsonout_u64(j, view->rank);
-    jsonout_key(j, "entropy");
-    jsonout_float(j, (float)view->entropy);
-    jsonout_key(j, "top");
-    jsonout_begin(j, '[');
-    for (size_t i = 0; i < view->n_top; i++) {
-        jsonout_begin(j, '[');
-        jsonout_u64(j, view->top[i]);
-        jsonout_float(j, view->logprob[i]);
-        jsonout_end(j, ']');
-    }
-    jsonout_end(j, ']');
-    jsonout_end(j, '}');
-}
-
-/* {"base": {...}, "others": [{...}]} */
-static int write_detail(const struct worker *w, const struct detail *d, struct err *err)
-{
-    const struct tally_pair *p = &w->work->shape->pairs[d->pair];
-    char *text = NULL;
-    size_t len = 0;
-    struct jsonout j = {.to = open_memstream(&text, &len)};
-    if (!j.to) {
-        return err_nomem(err, "a hit's detail");
-    }
-    jsonout_begin(&j, '{');
-    jsonout_key(&j, "base");
-    write_view(w, &j, p->base, d->view);
-    jsonout_key(&j, "others");
-    jsonout_begin(&j, '[');
-    for (uint32_t i = 0; i < p->n_others; i++) {
-        write_view(w, &j, p->others[i], d->view);
-    }
-    jsonout_end(&j, ']');
-    jsonout_end(&j, '}');
-    int rc = fclose(j.to) ? err_nomem(err, "a hit's detail") : 0;
-    rc = rc ? rc : tally_set_detail(d->hit, text, len - 1, err); // without the line's end
-    free(text);
-    return rc;
-}
-
-static int by_token(const void *a, const void *b)
-{
-    const struct detail *x = a, *y = b;
-    return x->token != y->token ? (x->token < y->token ? -1 : 1) : 0;
-}
-
-/* The token of a hit of the unit. */
-static size_t hit_token(const struct layout *l, const struct tally_hit *hit)
-{
-    size_t low = 0, high = l->n_docs - 1;
-    while (low < high) { // documents ascend by number
-        const size_t middle = low + (high - low + 1) / 2;
-        if (l->docs[middle].doc->number <= hit->doc) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    return l->docs[low].begin + hit->at;
-}
-
-/* Lists the hits of the tally, those of one token together. */
-static int list_details(struct worker *w, struct tally *tally, struct err *err)
-{
-    w->n_details = w->n_views = 0;
-    for (size_t i = 0; i < 2 * tally->shape->n_pairs; i++) {
-        const struct tally_hits *hits = &tally->pairs[i / 2].hits[i % 2];
-        const int rc = mem_reserve(&w->details, &w->details_cap, w->n_details + hits->n,
-                                   sizeof *w->details, "details", err);
-        if (rc) {
-            return rc;
-        }
-        for (size_t k = 0; k < hits->n; k++) {
-            w->details[w->n_details++] =
-                (struct detail){.hit = &hits->items[k],
-                                .pair = i / 2,
-                                .token = hit_token(&w->layout, &hits->items[k])};
-        }
-    }
-    if (w->n_details > 0) {
-        qsort(w->details, w->n_details, sizeof *w->details, by_token);
-    }
-    for (size_t k = 0; k < w->n_details; k++) {
-        w->n_views += k == 0 || w->details[k].token != w->details[k - 1].token;
-        w->details[k].view = w->n_views - 1;
-    }
-    return 0;
-}
-
-static bool has_model(const struct tally_pair *p, size_t m)
-{
-    bool has = p->base == m;
-    for (uint32_t i = 0; i < p->n_others; i++) {
-        has = has || p->others[i] == m;
-    }
-    return has;
-}
-
-/* What model m says before the tokens of all details whose pair has it. */
-static void view(struct worker *w, size_t m)
-{
-    struct viewer viewer = {.worker = w, .model = m};
-    size_t n = 0;
-    set_windows(w, m);
-    for (size_t k = 0; k < w->n_details; k++) {
-        const struct detail *d = &w->details[k];
-        const bool again = n > 0 && w->viewed[n - 1] == d->view;
-        if (!again && has_model(&w->work->shape->pairs[d->pair], m)) {
-            w->engine_picks[n] = pick_of(w, d->token);
-            w->viewed[n++] = d->view;
-        }
-    }
-    engine_look(w->runs[m], w->engine_picks, n, look, &viewer, w->work->stop);
-}
-
-/* Gives every hit of the tally its detail. */
-static int add_details(struct worker *w, struct tally *tally, struct err *err)
-{
-    const size_t n_models = w->work->lineup->n;
-    int rc = list_details(w, tally, err);
-    rc = rc ? rc
-            : mem_reserve(&w->views, &w->views_cap, w->n_views * n_models, sizeof *w->views,
-                          "details", err);
-    rc =
-        rc ? rc
-           : mem_reserve(&w->viewed, &w->viewed_cap, w->n_views, sizeof *w->viewed, "details", err);
-    rc = rc ? rc
-            : mem_reserve(&w->engine_picks, &w->engine_picks_cap, w->n_views,
-                          sizeof *w->engine_picks, "details", err);
-    for (size_t m = 0; m < n_models && !rc && w->n_views > 0; m++) {
-        view(w, m);
-    }
-    for (size_t k = 0; k < w->n_details && !rc && !is_stopped(w->work->stop); k++) {
-        rc = write_detail(w, &w->details[k], err);
-    }
-    return rc;
-}
-
 // --- the record ---------------------------------------------------------------------------------
 
 static int reserve_record(struct worker *w, size_t n, struct err *err)
@@ -535,7 +328,10 @@ int worker_run(struct worker *w, const struct unit *u, struct tally *tally, cons
     int rc = layout_make(&w->layout, u, &w->work->layout, err);
     rc = rc ? rc : score(w, err);
     rc = rc ? rc : add_docs(w, u, tally, cutoff, err);
-    rc = rc || is_stopped(w->work->stop) ? rc : add_details(w, tally, err);
+    const struct details_unit unit = {.layout = &w->layout, .windows = w->windows};
+    rc = rc || is_stopped(w->work->stop)
+             ? rc
+             : details_add(w->details, &unit, tally, w->work->stop, err);
     *stopped = is_stopped(w->work->stop);
     if (!rc && !*stopped && w->work->record) {
         rc = add_record(w, u, err);

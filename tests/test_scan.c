@@ -328,12 +328,12 @@ static void the_reference_agrees_with_the_losses_of_score(void **state)
 static void scan_goes_through_the_corpus(void **state)
 {
     (void)state;
-    kit_expect(
-        0, NULL,
-        "gapscope scan" KIT_MODELS KIT_PAIRS
-        "--precision exact --threads 2 --checkpoint 0 --top %d -o $T/run.db $T/%s $T/%s $T/%s $T/%s $T/%s $T/%s",
-        TOP, shards[RUNS].name, shards[DOCS].name, shards[ONLY_BAD].name, shards[CODE].name,
-        shards[LONG].name, shards[NOTHING].name);
+    kit_expect(0, NULL,
+               "gapscope scan" KIT_MODELS KIT_PAIRS
+               "--precision exact --threads 2 --checkpoint 0 --top %d -o $T/run.db $T/%s $T/%s "
+               "$T/%s $T/%s $T/%s $T/%s",
+               TOP, shards[RUNS].name, shards[DOCS].name, shards[ONLY_BAD].name, shards[CODE].name,
+               shards[LONG].name, shards[NOTHING].name);
     db = kit_db("run.db");
 }
 
@@ -683,28 +683,30 @@ static void hits_are_as_the_reference(void **state)
     }
 }
 
-/* Does any number inside 'value' lie within 1e-4 of 'wanted'? */
-static bool holds_number(struct json_object *value, double wanted)
+/* A hit's detail, which must be whole JSON. */
+static struct json_object *parse_detail(struct json_tokener *parser, const char *detail)
 {
-    if (json_object_is_type(value, json_type_double) || json_object_is_type(value, json_type_int)) {
-        return fabs(json_object_get_double(value) - wanted) < 1e-4;
+    struct json_object *object = NULL;
+    struct err err = {0};
+    if (json_parse(parser, &object, detail, strlen(detail), &err)) {
+        fail_msg("detail %s: %s", detail, err.msg);
     }
-    bool found = false;
-    if (json_object_is_type(value, json_type_array)) {
-        for (size_t i = 0; i < json_object_array_length(value) && !found; i++) {
-            found = holds_number(json_object_array_get_idx(value, i), wanted);
-        }
-    } else if (json_object_is_type(value, json_type_object)) {
-        json_object_object_foreach(value, key, member)
-        {
-            (void)key;
-            found = found || holds_number(member, wanted);
-        }
-    }
-    return found;
+    return object;
 }
 
-/* Under whatever names: the ten log-probs and the entropy that score gives at that place. */
+/* What a model says in the detail: base first, then the others, in the pair's order. */
+static struct json_object *view_of(struct json_object *detail, size_t p, size_t k)
+{
+    struct json_object *others = json_member(detail, "others");
+    assert_int_equal(json_object_array_length(others), ref_pairs[p].n_others);
+    struct json_object *view =
+        k == 0 ? json_member(detail, "base") : json_object_array_get_idx(others, k - 1);
+    const size_t m = k == 0 ? ref_pairs[p].base : ref_pairs[p].others[k - 1];
+    assert_string_equal(json_object_get_string(json_member(view, "model")), ref_models[m]);
+    return view;
+}
+
+/* The ten log-probs and the entropy that score gives at that place. */
 static void details_hold_the_top_tokens_and_entropy(void **state)
 {
     (void)state;
@@ -721,30 +723,82 @@ static void details_hold_the_top_tokens_and_entropy(void **state)
                 "gapscope score --top 10 --entropy" KIT_MODELS
                 "$T/%s 2>$T/.score | grep '^{\"doc\":%llu,\"window\":%zu,'",
                 shards[d->shard].name, (unsigned long long)d->doc->number, (t - d->first) / 255);
-        struct json_object *line = NULL, *detail = NULL;
-        struct err err = {0};
-        assert_int_equal(json_parse(parser, &line, r.out.data, r.out.len, &err), 0);
-        if (json_parse(parser, &detail, text(row, 4), strlen(text(row, 4)), &err)) {
-            fail_msg("detail %s: %s", text(row, 4), err.msg);
-        }
-        assert_true(json_object_is_type(detail, json_type_object));
+        struct json_object *line = NULL, *detail = parse_detail(parser, text(row, 4));
+        assert_int_equal(json_parse(parser, &line, r.out.data, r.out.len, NULL), 0);
         const size_t at = ref.tokens[t].pos - 1; // what is said at the token before
-        for (size_t m = 0; m < 2; m++) {
+        for (size_t k = 0; k < 2; k++) {
+            struct json_object *view = view_of(detail, 0, k);
+            const char *name = json_object_get_string(json_member(view, "model"));
             struct json_object *top =
-                json_object_array_get_idx(json_member(json_member(line, "top"), ref_models[m]), at);
+                json_object_array_get_idx(json_member(json_member(line, "top"), name), at);
             assert_int_equal(json_object_array_length(top), 10);
-            for (size_t k = 0; k < 10; k++) {
-                struct json_object *one = json_object_array_get_idx(top, k);
-                assert_true(holds_number(detail, golden_number(one, 0)));
-                assert_true(holds_number(detail, golden_number(one, 1)));
+            for (size_t i = 0; i < 10; i++) {
+                struct json_object *one = json_object_array_get_idx(top, i);
+                struct json_object *seen = json_object_array_get_idx(json_member(view, "top"), i);
+                assert_true(golden_number(seen, 0) == golden_number(one, 0));
+                assert_true(fabs(golden_number(seen, 1) - golden_number(one, 1)) < 1e-4);
             }
-            assert_true(holds_number(
-                detail,
-                golden_number(json_member(json_member(line, "entropy"), ref_models[m]), at)));
+            const double entropy =
+                golden_number(json_member(json_member(line, "entropy"), name), at);
+            assert_true(fabs(json_object_get_double(json_member(view, "entropy")) - entropy) <
+                        1e-4);
         }
         json_object_put(line);
         json_object_put(detail);
         kit_ran_free(&r);
+    }
+    json_tokener_free(parser);
+}
+
+/* One layer of four heads; the neurons from the largest down. */
+static void check_attribution(struct json_object *attribution, bool attn_only)
+{
+    double sum = 0, size = 1;
+    struct json_object *parts = json_member(attribution, "parts");
+    assert_int_equal(json_object_object_length(parts), attn_only ? 8 : 9);
+    json_object_object_foreach(parts, name, part)
+    {
+        assert_true(json_object_is_type(part, json_type_double) ||
+                    json_object_is_type(part, json_type_int));
+        assert_true(strlen(name) > 0);
+        sum += json_object_get_double(part);
+        size += fabs(json_object_get_double(part));
+    }
+    assert_true(fabs(json_object_get_double(json_member(attribution, "logit")) - sum) <
+                1e-5 * size);
+    struct json_object *neurons = json_member(attribution, "neurons");
+    assert_true(attn_only == (neurons == NULL));
+    for (size_t i = 0; !attn_only && i < 10; i++) {
+        struct json_object *one = json_object_array_get_idx(neurons, i);
+        unsigned index;
+        assert_int_equal(
+            sscanf(json_object_get_string(json_object_array_get_idx(one, 0)), "L0N%u", &index), 1);
+        assert_true(index < 512);
+        if (i > 0) {
+            struct json_object *before = json_object_array_get_idx(neurons, i - 1);
+            assert_true(fabs(golden_number(before, 1)) >= fabs(golden_number(one, 1)));
+        }
+    }
+}
+
+static void every_detail_has_parts_that_make_the_logit(void **state)
+{
+    (void)state;
+    struct json_tokener *parser = json_parser_new();
+    for (size_t p = 0; p < REF_PAIRS; p++) {
+        sqlite3_stmt *row =
+            kit_query(results(), "SELECT detail FROM hit WHERE pair=%d", (int)pair_id(p));
+        size_t rows = 0;
+        for (; kit_next(row); rows++) {
+            struct json_object *detail = parse_detail(parser, text(row, 0));
+            for (size_t k = 0; k <= ref_pairs[p].n_others; k++) {
+                struct json_object *view = view_of(detail, p, k);
+                const char *name = json_object_get_string(json_member(view, "model"));
+                check_attribution(json_member(view, "attribution"), strstr(name, "attn") != NULL);
+            }
+            json_object_put(detail);
+        }
+        assert_int_equal(rows, 2 * TOP);
     }
     json_tokener_free(parser);
 }
@@ -829,6 +883,7 @@ int main(void)
         cmocka_unit_test(losses_and_gaps_by_domain_are_as_the_reference),
         cmocka_unit_test(hits_are_as_the_reference),
         cmocka_unit_test(details_hold_the_top_tokens_and_entropy),
+        cmocka_unit_test(every_detail_has_parts_that_make_the_logit),
         cmocka_unit_test(rejects_are_as_they_were_written),
         cmocka_unit_test(shards_are_counted),
     };

@@ -81,9 +81,12 @@ gapscope_test(kern gapscope_model)
 add_test(NAME kern_arm COMMAND ${CMAKE_SOURCE_DIR}/tests/arm)
 set_tests_properties(kern_arm PROPERTIES SKIP_RETURN_CODE 77)
 gapscope_test(engine gapscope_model)
+gapscope_test(attribution gapscope_model)
+gapscope_test(effects gapscope_model)
 gapscope_fuzz(config gapscope_model)
 gapscope_bench(engine gapscope_model)
 gapscope_bench(hub gapscope_model)
+gapscope_bench(attribution gapscope_model)
 
 # model/demo/train: the gradient in f64, and a tiny model from a tiny corpus
 gapscope_test(toy gapscope_base m)

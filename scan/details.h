@@ -1,0 +1,58 @@
+/*
+ * details.h - the details of a unit's hits: what models said before a token, and which parts of
+ * them spoke for it
+ *
+ *     a tally's hits -> tokens -> every model of their pairs looks at them once more -> JSON
+ *
+ *     {"base": VIEW, "others": [VIEW, ...]}       and what details_more() adds
+ *     VIEW: {"model": "gelu-1l", "rank": 3, "entropy": 2.1, "top": [[id, logprob], ...],
+ *            "attribution": {"logit": 4.1, "parts": {"embed": 1.6, ..., "L0H0": 0.2, ...},
+ *                            "neurons": [["L0N77", 0.9], ...]}}
+ *
+ * rank: of the true token, from 1; top: the ten most likely; attribution: of the true token's logit
+ * less its mean over the vocabulary (model/attribution.h), neurons: the ten of the largest effects,
+ * not of attention-only models.
+ *
+ * A detail depends on its document alone, bit for bit.
+ *
+ * Threads: one thread at a time.
+ */
+#ifndef GAPSCOPE_SCAN_DETAILS_H
+#define GAPSCOPE_SCAN_DETAILS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "model/engine.h"
+#include "out/jsonout.h"
+#include "out/tally.h"
+#include "scan/layout.h"
+#include "scan/lineup.h"
+#include "scan/base/err.h"
+
+struct details;
+
+/* The models, each with its engine and a run of it, and the pairs; all outlive *out.
+ * Errors: ERR_NOMEM. */
+int details_new(struct details **out, const struct lineup *lineup, struct engine *const *engines,
+                struct engine_run *const *runs, const struct tally_shape *shape, struct err *err);
+void details_free(struct details *d); // NULL is allowed
+
+/* Writes more members, a jsonout_key() and a value each, into the detail of a token of the layout.
+ * They depend on the token's document alone. */
+typedef void details_more(void *context, size_t token, struct jsonout *j);
+
+/* The unit that a tally is of. */
+struct details_unit {
+    const struct layout *layout;
+    const struct engine_window *windows; // [layout->n_windows], their logprob not wanted
+    details_more *more;                  // NULL: nothing
+    void *context;
+};
+
+/* Gives every hit of the unit's tally its detail.  stop: looked at every few milliseconds; once it
+ * is not 0, hits may have none.  Errors: ERR_NOMEM. */
+int details_add(struct details *d, const struct details_unit *unit, struct tally *tally,
+                const atomic_int *stop, struct err *err);
+
+#endif
