@@ -1,6 +1,7 @@
 #include "miners/miner.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void miner_free(struct miner *m)
 {
@@ -12,34 +13,54 @@ void miner_free(struct miner *m)
     *m = (struct miner){0};
 }
 
+/* The first token that ends after byte 'at', from token 'low' on; n where there is none. */
+static size_t first_after(const struct tokens *doc, size_t low, size_t at)
+{
+    size_t high = doc->n;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (doc->ends[middle] > at) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
 void miner_mark(uint8_t *label, const struct tokens *doc, size_t *at, size_t from, size_t to,
                 enum miner_mark mark)
 {
-    const size_t n = doc->n;
+    const uint32_t *ends = doc->ends;
     size_t i = *at;
-    while (i < n && doc->ends[i] <= from) {
+    if (i > 0 && ends[i - 1] > from) { // a group of a lookbehind may go back
+        i = first_after(doc, 0, from);
+    }
+    while (i < doc->n && ends[i] <= from) {
         i++;
     }
     *at = i;
-    if (mark == MARK_FIRST || mark == MARK_ALL) {
-        const size_t first = i;
-        for (; i < n && (i ? doc->ends[i - 1] : 0) < to && (mark == MARK_ALL || i == first); i++) {
-            label[i] = 1;
-        }
+    if (from >= to || i >= doc->n) {
         return;
     }
-    while (i < n && doc->ends[i] < to) {
-        i++;
+    size_t end = i + 1; // tokens [i, end) share a byte
+    while (end < doc->n && ends[end - 1] < to) {
+        end++;
     }
-    if (mark == MARK_LAST && i < n) {
+    switch (mark) {
+    case MARK_ALL:
+        memset(label + i, 1, end - i);
+        break;
+    case MARK_FIRST:
         label[i] = 1;
-    }
-    if (mark == MARK_NEXT) {
-        while (i < n && (i ? doc->ends[i - 1] : 0) < to) {
-            i++;
+        break;
+    case MARK_LAST:
+        label[end - 1] = 1;
+        break;
+    case MARK_NEXT:
+        if (end < doc->n) {
+            label[end] = 1;
         }
-        if (i < n) {
-            label[i] = 1;
-        }
+        break;
     }
 }
