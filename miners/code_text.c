@@ -5,6 +5,8 @@
 
 #include "scan/base/utf8.h"
 
+#define SIGNS_MAX 128 // characters; longer ones may hold pictures, with zeros or ones (////) in plenty
+
 const uint8_t text_classes[256] = {
     ['\t'] = TEXT_BLANK,
     ['\n'] = TEXT_LF,
@@ -127,7 +129,7 @@ bool text_string(const struct tokens *doc, size_t at, size_t *end)
 static size_t in_words(const char *text, size_t n_upper, size_t n)
 {
     size_t covered = 0;
-    const bool small_word = n - n_upper >= 3;
+    const bool small_word = n - n_upper + (n_upper > 0) >= 3;
     const size_t n_caps = n_upper - (small_word && n_upper);
     bool has_vowel = false, has_zeros = false;
     for (size_t i = n_upper; i < n; i++) {
@@ -148,7 +150,7 @@ static size_t in_words(const char *text, size_t n_upper, size_t n)
 bool text_is_random(const char *text, size_t n)
 {
     const struct tokens doc = {.text = text, .text_len = n};
-    size_t covered = 0, n_different = 0;
+    size_t covered = 0, n_different = 0, n_signs = 0;
     unsigned classes = 0;
     bool seen[256] = {false};
     for (size_t at = 0; at < n;) {
@@ -159,8 +161,9 @@ bool text_is_random(const char *text, size_t n)
         } else {
             end = text_run_end(&doc, at, TEXT_DIGIT);
             covered += end - at >= 4 ? end - at : 0;
+            n_signs += end == at;
+            classes |= end > at ? TEXT_DIGIT : 0;
             end += end == at; // a sign
-            classes |= TEXT_DIGIT;
         }
         for (; at < end; at++) {
             const unsigned char byte = (unsigned char)text[at];
@@ -169,7 +172,8 @@ bool text_is_random(const char *text, size_t n)
             classes |= text_classes[byte] & TEXT_ALPHA;
         }
     }
-    return classes == TEXT_ALNUM && n_different >= 8 && 2 * covered <= n;
+    return classes == TEXT_ALNUM && n_different >= 8 && 2 * covered <= n &&
+           (n > SIGNS_MAX || 8 * n_signs <= n);
 }
 
 void mark_state(uint8_t *label, const struct tokens *doc, size_t *at, size_t from, size_t to)

@@ -97,9 +97,10 @@ bool text_string(const struct tokens *doc, size_t at, size_t *end);
 
 /*
  * Whether text[n], letters, digits and + / - _ alone, is too mixed to be words: it has capitals,
- * small letters, and digits or signs, at least 8 different characters, and at most half of it is
- * in what looks like a word: three or more small letters with a vowel among them and the capital
- * before them; three or more capitals (AA is no word: it is zeros in base64); four or more digits.
+ * small letters and digits, at least 8 different characters, up to 128 characters at most an eighth
+ * of signs, and at most half of it is in what looks like a word: three or more small letters, or two
+ * behind a capital, with a vowel among them and with that capital; three or more capitals (AA is no
+ * word: it is zeros in base64); four or more digits.
  */
 bool text_is_random(const char *text, size_t n);
 
