@@ -38,7 +38,7 @@ static bool is_all_caps(const struct tokens *doc, size_t from, size_t to)
 static bool is_camel(const struct tokens *doc, size_t from, size_t to)
 {
     bool changes = false;
-    if (to - from > MAX_CAMEL || !text_is(doc, from, TEXT_ALPHA)) {
+    if (to - from > MAX_CAMEL || !text_is(doc, from, TEXT_ALPHA) || text_at(doc, from - 1, '\\')) {
         return false;
     }
     for (size_t i = from + 1; i < to; i++) {

@@ -12,7 +12,7 @@
  * every token that shares a byte with it; what it is may show only in its later part (2020- could
  * be many things).
  *
- *     1/2, 3-4-5, 10.0.20, May, 1:2          none
+ *     1/2, 3-4-5, 10.0.20, May, 1:2, x[0:10]   none
  *     Luke 1:12                              a time: it cannot be told from one
  */
 #include "miners/code_parts.h"
@@ -194,8 +194,8 @@ static size_t half_end(const struct tokens *doc, size_t at)
 /* The end of the time of day that begins at 'at', or 0. */
 static size_t time_end(const struct tokens *doc, size_t at)
 {
-    if (text_at(doc, at - 1, ':') || text_at(doc, at - 1, '.')) {
-        return 0;
+    if (text_at(doc, at - 1, ':') || text_at(doc, at - 1, '.') || text_at(doc, at - 1, '[')) {
+        return 0; // x[0:10] is a slice
     }
     const int hour = read_digits(doc, &at, 1, 2);
     if (hour < 0 || hour > 24 || !text_at(doc, at, ':')) {

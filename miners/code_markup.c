@@ -17,8 +17,9 @@
  * <!DOCTYPE ...> and
  * <?xml ...?> are tags without parts.
  *
- * Only documents that look like markup have labels: there is a </name>, or the document begins
- * with <!DOCTYPE, <?xml or <html.  C++ with its vector<int> has neither.
+ * Only documents that look like markup have labels: they begin with <!DOCTYPE, <?xml or <html, or
+ * have more </name> than one for every 500 bytes.  C++ with its vector<int> has none, Python that
+ * writes XML has few.
  */
 #include "miners/code_parts.h"
 
@@ -26,6 +27,8 @@
 #include <strings.h>
 
 #include "miners/miner.h"
+
+#define BYTES_A_TAG 500
 
 enum part { TAG_NAME, ATTRIBUTE, VALUE, COMMENT, TEXT };
 
@@ -196,13 +199,12 @@ static bool is_markup(const struct tokens *doc)
         (doc->text_len - first >= 5 && strncasecmp(doc->text + first, "<html", 5) == 0)) {
         return true;
     }
+    size_t n = 0;
     for (size_t at = 0; (at = text_find_byte(doc, at, '<')) < doc->text_len; at++) {
-        if (text_at(doc, at + 1, '/') && text_is(doc, at + 2, TEXT_ALPHA) &&
-            text_at(doc, name_end(doc, at + 2), '>')) {
-            return true;
-        }
+        n += text_at(doc, at + 1, '/') && text_is(doc, at + 2, TEXT_ALPHA) &&
+             text_at(doc, name_end(doc, at + 2), '>');
     }
-    return false;
+    return n > doc->text_len / BYTES_A_TAG;
 }
 
 static int mark_markup(const struct tokens *doc, uint8_t *label, enum part asked)

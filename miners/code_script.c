@@ -1,8 +1,8 @@
 /*
  * code_script.c - letters beyond ASCII, by their script
  *
- * accented    a Latin letter beyond ASCII, or a mark on one: é, ß, ø
- * non_latin   a letter, or a mark on one, of any other script
+ * accented    a Latin letter beyond ASCII, or a combining mark right behind a Latin letter: é, ß, ø
+ * non_latin   a letter or a mark of any other script
  * arabic, cjk, cyrillic, greek, hebrew   ... of this one; cjk is Chinese characters, kana, bopomofo
  * and hangul
  *
@@ -24,11 +24,11 @@ static const struct {
     uint32_t first, last;
     enum script script;
 } blocks[] = {
-    {0x0080, 0x02AF, LATIN},     {0x02B0, 0x02FF, NO_SCRIPT},   {0x0300, 0x036F, LATIN},
+    {0x0080, 0x02AF, LATIN},     {0x02B0, 0x02FF, NO_SCRIPT},   {0x0300, 0x036F, NO_SCRIPT},
     {0x0370, 0x03FF, GREEK},     {0x0400, 0x052F, CYRILLIC},    {0x0590, 0x05FF, HEBREW},
     {0x0600, 0x06FF, ARABIC},    {0x0750, 0x077F, ARABIC},      {0x0870, 0x08FF, ARABIC},
     {0x1100, 0x11FF, CJK},       {0x1C80, 0x1C8F, CYRILLIC},    {0x1D00, 0x1DBF, LATIN},
-    {0x1DC0, 0x1DFF, LATIN},     {0x1E00, 0x1EFF, LATIN},       {0x1F00, 0x1FFF, GREEK},
+    {0x1DC0, 0x1DFF, NO_SCRIPT}, {0x1E00, 0x1EFF, LATIN},       {0x1F00, 0x1FFF, GREEK},
     {0x2000, 0x214F, NO_SCRIPT}, {0x2C60, 0x2C7F, LATIN},       {0x2DE0, 0x2DFF, CYRILLIC},
     {0x2E80, 0x3029, CJK},       {0x302A, 0x30FF, CJK},         {0x3100, 0x9FFF, CJK},
     {0xA640, 0xA69F, CYRILLIC},  {0xA720, 0xA7FF, LATIN},       {0xA960, 0xA97F, CJK},
@@ -58,11 +58,20 @@ static enum script script_of(uint32_t code)
     return listed ? blocks[lo].script : OTHER;
 }
 
+/* Whether a mark that any script may have stands on a Latin letter at 'at'. */
+static bool is_latin_mark(const struct tokens *doc, size_t at, uint32_t code)
+{
+    const uint32_t before = text_char_before(doc, at);
+    return code >= 0x300 && code <= 0x36F &&
+           (text_is(doc, at - 1, TEXT_ALPHA) || (before >= 0x80 && script_of(before) == LATIN));
+}
+
 static int mark_script(const struct tokens *doc, uint8_t *label, enum script asked)
 {
     size_t token = 0, used;
     for (size_t at = 0; (at = text_find(doc, at, TEXT_HIGH)) < doc->text_len; at += used) {
-        const enum script script = script_of(utf8_decode_valid(doc->text + at, &used));
+        const uint32_t code = utf8_decode_valid(doc->text + at, &used);
+        const enum script script = is_latin_mark(doc, at, code) ? LATIN : script_of(code);
         if (script == asked || (asked == NON_LATIN && script != NO_SCRIPT && script != LATIN)) {
             miner_mark(label, doc, &token, at, at + used, MARK_ALL);
         }

@@ -5,7 +5,8 @@
 
 #include "scan/base/utf8.h"
 
-#define SIGNS_MAX 128 // characters; longer ones may hold pictures, with zeros or ones (////) in plenty
+#define SIGNS_MAX                                                                                  \
+    128 // characters; longer ones may hold pictures, with zeros or ones (////) in plenty
 
 const uint8_t text_classes[256] = {
     ['\t'] = TEXT_BLANK,

@@ -91,6 +91,9 @@ target_compile_definitions(test_toy PRIVATE TOY_REAL=double)
 add_test(NAME toytrain COMMAND ${CMAKE_SOURCE_DIR}/tests/toytrain $<TARGET_FILE:toytrain>
          $<TARGET_FILE:gapscope> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 
+# miners: the built-in ones
+gapscope_bench(code gapscope_miners gapscope_model)
+
 # out
 gapscope_test(jsonout gapscope_out)
 gapscope_bench(store gapscope_out)
