@@ -1,10 +1,10 @@
 /*
  * code_address.c - addresses: url, email
  *
- * url    scheme://..., the scheme being 2 to 16 of a-z 0-9 + . - (or capitals) after a letter, and
- *        www.name.name...; up to the next white space, control character, character beyond ASCII,
- * or one of < > " ` \ { } | ^; what ends a sentence (. , ; : ! ? ' *) is not its last character,
- *        nor is a ) or ] that has no partner in it.
+ * url    scheme://..., the scheme being 2 to 16 of A-Z a-z 0-9 + . - with a letter in front, and
+ *        www.name...; up to the next white space, control character, character beyond ASCII, one of
+ *        < > " ` \ { } | ^, or a ) or ] that has no partner in it; what ends a sentence
+ *        (. , ; : ! ? ' *) is not its last character.
  * email  name@domain.tld: the name of A-Z a-z 0-9 . _ % + -, not beginning with a point; the domain
  * of at least two parts of letters, digits and -, the last of two letters or more.  user@host
  *        without a point is none.
@@ -51,21 +51,17 @@ static bool in_url(const struct tokens *doc, size_t at)
 static size_t url_end(const struct tokens *doc, size_t at)
 {
     const size_t from = at;
-    long round = 0, square = 0; // more ) than (, more ] than [
+    size_t round = 0, square = 0; // open ones
     for (; in_url(doc, at); at++) {
         const char c = doc->text[at];
-        round += (c == ')') - (c == '(');
-        square += (c == ']') - (c == '[');
-    }
-    for (; at > from; at--) {
-        const char c = doc->text[at - 1];
-        if (c == ')' && round > 0) {
-            round--;
-        } else if (c == ']' && square > 0) {
-            square--;
-        } else if (!strchr(".,;:!?'*", c)) {
+        if ((c == ')' && !round) || (c == ']' && !square)) {
             break;
         }
+        round += c == '(' ? 1 : c == ')' ? SIZE_MAX : 0;
+        square += c == '[' ? 1 : c == ']' ? SIZE_MAX : 0;
+    }
+    while (at > from && strchr(".,;:!?'*", doc->text[at - 1])) {
+        at--;
     }
     return at;
 }
@@ -112,6 +108,9 @@ static size_t domain_end(const struct tokens *doc, size_t at)
         at = part;
         while (text_is(doc, at, TEXT_ALNUM) || (text_at(doc, at, '-') && at > part)) {
             at++;
+        }
+        while (at > part && text_at(doc, at - 1, '-')) {
+            at--;
         }
         const size_t letters = text_run_end(doc, part, TEXT_ALPHA);
         if (end && letters == at && letters - part >= 2) {

@@ -174,14 +174,14 @@ static bool judge_pieces(struct finder *f, const char separators[2], size_t from
     return any;
 }
 
-/* How many = stand at 'at', 0 where there are more than 2. */
+/* How many = stand at 'at'; 3 where there are more, which no payload has. */
 static size_t padding_at(const struct tokens *doc, size_t at)
 {
     size_t n = 0;
     while (n < 3 && text_at(doc, at + n, '=')) {
         n++;
     }
-    return n < 3 ? n : 0;
+    return n;
 }
 
 /* The end of a run of the alphabet that begins at 'at'. */

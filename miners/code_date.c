@@ -102,7 +102,9 @@ static size_t month_end(const struct tokens *doc, size_t at)
                                          "May",       "June",     "July",     "August",
                                          "September", "October",  "November", "December"};
     const size_t end = text_run_end(doc, at, TEXT_ALPHA), n = end - at;
-    if (n < 3 || n > 9 || text_is(doc, at + 1, TEXT_UPPER) != text_is(doc, at + 2, TEXT_UPPER)) {
+    if (n < 3 || n > 9 ||
+        (text_run_end(doc, at + 1, TEXT_LOWER) != end &&
+         text_run_end(doc, at + 1, TEXT_UPPER) != end)) {
         return 0;
     }
     for (size_t i = 0; i < 12; i++) {
@@ -225,7 +227,7 @@ static int mark(const struct tokens *doc, uint8_t *label, unsigned begins,
         if (end) {
             miner_mark(label, doc, &token, at, end, MARK_ALL);
         }
-        at = end ? end : text_run_end(doc, at + 1, TEXT_ALNUM);
+        at = end ? end : at + 1;
     }
     return 0;
 }
