@@ -90,14 +90,14 @@ static void python(void **state)
     check_bytes("in_comment", PYTHON "  x = '#' «# it's»\n  «#»\n");
     check_tokens("in_string", PYTHON "  x =|^ '|^y|'|z");
     check_tokens("in_string", PYTHON "|^  '''|^a|^''|^ \"|^ '|''' b");
-    check_bytes("in_docstring", "#!/usr/bin/python\n#\n\"\"«\"top»\"\"\"\nx = '''a'''\n");
+    check_bytes("in_docstring", "#!/usr/bin/python\n#\n\"\"«\"top\"\"»\"\nx = '''a'''\n");
     check_bytes("in_docstring", PYTHON "  # c\n  «'one»'\n  'two'\n  if a:\n    'three'\n");
     check_bytes("in_docstring", PYTHON "  d = {a:\n 'x'}\n");
-    check_bytes("in_docstring", PYTHON "  x = (\nclass C:\n  r\"\"«\"a\n b»\"\"\"\n");
+    check_bytes("in_docstring", PYTHON "  x = (\nclass C:\n  r\"\"«\"a\n b\"\"»\"\n");
     check_bytes("in_docstring",
                 "async def f(a, b=(1, 2),\n  c): # x\n  u«'one»'\ndef g():\n  pass\n");
     // a string that is not closed is none; one of three quotes goes on to the end
-    check_bytes("in_string", PYTHON "  x don't y 'z'\n  ' a \"b\"\n  «'c»'\n");
+    check_bytes("in_string", PYTHON "  x don't y «'z»'\n  ' a \"b\"\n  «'c»'\n");
     check_bytes("in_string", PYTHON "  «'a\\\n b»' 'c\\\n d\n");
     check_bytes("in_string", PYTHON "  x = \"\"«\"a\n b 'c»");
     check_bytes("in_string", PYTHON "  x = «'a»' # 'b'\n");
