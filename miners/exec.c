@@ -1,8 +1,419 @@
+/*
+ * exec.c - the kind "exec": a program that is asked about one document after another
+ *
+ * On its standard input comes a line a document, on its standard output it answers with a line:
+ *
+ *     {"text":"two words","ends":[3,9]}            ->   {"labels":[0,1]}   or   {"gave_up":true}
+ *
+ * Each thread has a process of its own, started with the thread's first document, in a process
+ * group of its own, which ends with the thread.  Nothing it does may stop or end gapscope: both
+ * pipes are watched at once, so that neither side waits for the other to read; all has a deadline;
+ * a document to which there is no proper answer counts as given up, and the process is killed and
+ * started anew.  FAILURES_MAX such documents in a row end the run.
+ */
 #include "miners/kinds.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "miners/child.h"
+#include "scan/base/file.h"
+#include "scan/base/json.h"
+#include "scan/base/jsonw.h"
+#include "scan/base/mem.h"
+
+#define FAILURES_MAX 5
+#define STARTING_FACTOR 3            // the first document may take so many times as long
+#define LAST_WORDS_MS 1000           // that a program has to end in when its input does
+#define READ_BYTES ((size_t)1 << 16) // at once
+#define ANSWER_BYTES 65536           // that an answer may have,
+#define LABEL_BYTES 16               // and more a token
+
+struct exec {
+    char **argv; // [argc] and NULL
+    size_t argc;
+    char *folder;
+    unsigned timeout_sec;
+};
+
+/* One thread's. */
+struct run {
+    const struct exec *x;
+    struct child child;
+    bool fresh;          // has answered nothing yet
+    unsigned n_failures; // in a row
+    char why[256];       // there was no proper answer
+    struct buf request, answer;
+    struct json_tokener *parser;
+};
+
+/* Says why there is no proper answer; returns false. */
+__attribute__((format(printf, 2, 3))) static bool no_answer(struct run *r, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(r->why, sizeof r->why, fmt, args);
+    va_end(args);
+    return false;
+}
+
+// --- asking ------------------------------------------------------------------------------------
+
+/* It has closed its output: why. */
+static bool died(struct run *r)
+{
+    const bool ended = child_wait(&r->child, LAST_WORDS_MS);
+    const int how = child_end(&r->child);
+    return !ended             ? no_answer(r, "it closed its output")
+           : WIFSIGNALED(how) ? no_answer(r, "it was ended by signal %d (%s)", WTERMSIG(how),
+                                          strsignal(WTERMSIG(how)))
+                              : no_answer(r, "it ended with status %d", WEXITSTATUS(how));
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t = {0};
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Sends what the pipe takes of the request from *sent on; what is wrong shows when it is read. */
+static void send_some(struct run *r, size_t *sent)
+{
+    const ssize_t n = child_write(&r->child, r->request.data + *sent, r->request.len - *sent);
+    if (n > 0) {
+        *sent += (size_t)n;
+    } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        child_close_input(&r->child); // it does not read any more
+    }
+}
+
+/* Reads what is there: 1 is some, 0 nothing now, -1 the end. */
+static int read_some(struct run *r, struct err *err)
+{
+    if (buf_reserve(&r->answer, READ_BYTES, err)) {
+        return -1;
+    }
+    const ssize_t n = read(r->child.out, r->answer.data + r->answer.len, READ_BYTES);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return 0;
+    }
+    r->answer.len += n > 0 ? (size_t)n : 0;
+    return n > 0 ? 1 : -1;
+}
+
+/* Is what was read a line and nothing more? */
+static bool check_line(struct run *r, size_t sent)
+{
+    const char *line_end = memchr(r->answer.data, '\n', r->answer.len);
+    if (line_end + 1 != r->answer.data + r->answer.len) {
+        return no_answer(r, "it answered with more than one line");
+    }
+    return sent == r->request.len ||
+           no_answer(r, "it answered before it had read the whole document");
+}
+
+/* The request goes out and a line comes in, into r->answer, before the deadline. */
+static bool exchange(struct run *r, size_t answer_max, struct err *err)
+{
+    const int64_t timeout_ms = (int64_t)r->x->timeout_sec * 1000 * (r->fresh ? STARTING_FACTOR : 1);
+    const int64_t deadline = now_ms() + timeout_ms;
+    size_t sent = 0;
+    r->answer.len = 0;
+    for (;;) {
+        const int64_t left_ms = deadline - now_ms();
+        if (left_ms <= 0) {
+            return no_answer(r, "it did not answer within %" PRId64 " s", timeout_ms / 1000);
+        }
+        struct pollfd fds[2] = {
+            {.fd = r->child.out, .events = POLLIN},
+            {.fd = sent < r->request.len ? r->child.in : -1, .events = POLLOUT},
+        };
+        if (poll(fds, 2, (int)(left_ms < 60000 ? left_ms : 60000)) < 0 && errno != EINTR) {
+            return no_answer(r, "poll: %s", strerror(errno));
+        }
+        if (fds[1].revents) {
+            send_some(r, &sent);
+        }
+        if (!fds[0].revents) {
+            continue;
+        }
+        const size_t before = r->answer.len;
+        if (read_some(r, err) < 0) {
+            return err->code ? false : died(r);
+        }
+        if (memchr(r->answer.data + before, '\n', r->answer.len - before)) {
+            return check_line(r, sent);
+        }
+        if (r->answer.len > answer_max) {
+            return no_answer(r, "its answer is longer than %zu bytes", answer_max);
+        }
+    }
+}
+
+// --- documents ---------------------------------------------------------------------------------
+
+static int put_number(struct buf *b, uint32_t number, struct err *err)
+{
+    char digits[11];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return buf_append(b, digits + at, sizeof digits - at, err);
+}
+
+static int make_request(struct buf *b, const struct tokens *doc, struct err *err)
+{
+    b->len = 0;
+    int rc = buf_printf(b, err, "{\"text\":");
+    rc = rc ? rc : jsonw_string(b, doc->text, doc->text_len, err);
+    rc = rc ? rc : buf_printf(b, err, ",\"ends\":[");
+    for (size_t i = 0; i < doc->n && !rc; i++) {
+        rc = i > 0 ? buf_append(b, ",", 1, err) : 0;
+        rc = rc ? rc : put_number(b, doc->ends[i], err);
+    }
+    return rc ? rc : buf_printf(b, err, "]}\n");
+}
+
+/* A label: 0, 1, false or true; else -1. */
+static int label_value(struct json_object *value)
+{
+    const int64_t number = json_object_get_int64(value);
+    return json_object_is_type(value, json_type_boolean)                    ? (int)number
+           : json_object_is_type(value, json_type_int) && (number | 1) == 1 ? (int)number
+                                                                            : -1;
+}
+
+/* What the answer says. */
+static bool read_answer(struct run *r, struct json_object *answer, size_t n, uint8_t *labels,
+                        enum miner_verdict *verdict)
+{
+    struct json_object *gave_up = json_member(answer, "gave_up");
+    struct json_object *list = json_member(answer, "labels");
+    if (json_object_is_type(gave_up, json_type_boolean) && json_object_get_boolean(gave_up)) {
+        *verdict = MINER_GAVE_UP;
+        return true;
+    }
+    if (!json_object_is_type(list, json_type_array)) {
+        return no_answer(r, "its answer has no list \"labels\"");
+    }
+    if (json_object_array_length(list) != n) {
+        return no_answer(r, "its answer has %zu labels for %zu tokens",
+                         json_object_array_length(list), n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const int value = label_value(json_object_array_get_idx(list, i));
+        if (value < 0) {
+            return no_answer(r, "its label of token %zu is neither 0 nor 1", i);
+        }
+        labels[i] = (uint8_t)value;
+    }
+    *verdict = MINER_DONE;
+    return true;
+}
+
+/* Asks about one document.  false: there was no proper answer, or an error in *err. */
+static bool ask(struct run *r, const struct tokens *doc, uint8_t *labels,
+                enum miner_verdict *verdict, struct err *err)
+{
+    struct err bad = {0};
+    struct json_object *answer = NULL;
+    if (!exchange(r, ANSWER_BYTES + LABEL_BYTES * doc->n, err)) {
+        return false;
+    }
+    if (json_parse_line(r->parser, &answer, r->answer.data, r->answer.len, &bad)) {
+        if (bad.code == ERR_NOMEM) {
+            *err = bad;
+        }
+        return no_answer(r, "its answer is no JSON: %s", bad.msg);
+    }
+    const bool good = read_answer(r, answer, doc->n, labels, verdict);
+    json_object_put(answer);
+    r->fresh = false;
+    return good;
+}
+
+/* Has it ended since its last answer, or gone on speaking?  Then another takes its place, and the
+ * document at hand is not to blame. */
+static void check_silence(struct run *r, struct err *err)
+{
+    if (r->child.pid > 0) {
+        r->answer.len = 0;
+        if (read_some(r, err) != 0) {
+            child_end(&r->child);
+        }
+    }
+}
+
+static int start(struct run *r, struct err *err)
+{
+    r->fresh = true;
+    return child_start(&r->child, r->x->argv, r->x->folder, err);
+}
+
+static int label(const void *self, void *run, const struct tokens *doc, uint8_t *labels,
+                 enum miner_verdict *verdict, struct err *err)
+{
+    const struct exec *x = self;
+    struct run *r = run;
+    struct err e = {0};
+    int rc = make_request(&r->request, doc, &e);
+    if (!rc) {
+        check_silence(r, &e);
+        rc = e.code ? (int)e.code : r->child.pid > 0 ? 0 : start(r, &e);
+    }
+    if (!rc && ask(r, doc, labels, verdict, &e)) {
+        r->n_failures = 0;
+        return 0;
+    }
+    if (!rc && !e.code) {
+        child_end(&r->child);
+        *verdict = MINER_GAVE_UP;
+        if (++r->n_failures < FAILURES_MAX) {
+            return 0;
+        }
+        err_set(&e, ERR_FORMAT, "%s: no proper answer to %d documents in a row; to the last: %s",
+                x->argv[0], FAILURES_MAX, r->why);
+    }
+    if (err) {
+        *err = e;
+    }
+    return (int)e.code;
+}
+
+static void run_free(void *run)
+{
+    struct run *r = run;
+    if (!r) {
+        return;
+    }
+    child_close_input(&r->child); // most programs end with their input
+    for (int64_t deadline = now_ms() + LAST_WORDS_MS, left; r->child.pid > 0;) {
+        struct pollfd fd = {.fd = r->child.out, .events = POLLIN};
+        left = deadline - now_ms();
+        r->answer.len = 0;
+        if (left <= 0 || poll(&fd, 1, (int)left) == 0 || read_some(r, NULL) < 0) {
+            break;
+        }
+    }
+    child_end(&r->child);
+    buf_free(&r->request);
+    buf_free(&r->answer);
+    if (r->parser) {
+        json_tokener_free(r->parser);
+    }
+    free(r);
+}
+
+static int run_new(void **run, const void *self, struct err *err)
+{
+    struct run *r = mem_zero(1, sizeof *r);
+    if (!r) {
+        return err_nomem(err, "a program's memory");
+    }
+    r->x = self;
+    r->child = CHILD_NONE;
+    r->parser = json_parser_new();
+    if (!r->parser) {
+        run_free(r);
+        return err_nomem(err, "a JSON parser");
+    }
+    *run = r;
+    return 0;
+}
+
+// --- making one --------------------------------------------------------------------------------
+
+static void exec_free(void *self)
+{
+    struct exec *x = self;
+    if (!x) {
+        return;
+    }
+    for (size_t i = 0; x->argv && i < x->argc; i++) {
+        free(x->argv[i]);
+    }
+    free(x->argv);
+    free(x->folder);
+    free(x);
+}
+
+static const struct miner_kind kind = {
+    .name = "exec",
+    .needs_text = true,
+    .run_new = run_new,
+    .run_free = run_free,
+    .label = label,
+    .free = exec_free,
+};
+
+static int copy_options(struct exec *x, const struct exec_options *o, struct err *err)
+{
+    x->timeout_sec = o->timeout_sec;
+    x->folder = strdup(o->folder);
+    x->argv = mem_zero(o->argc + 1, sizeof *x->argv);
+    bool whole = x->folder && x->argv;
+    for (; whole && x->argc < o->argc; x->argc++) {
+        x->argv[x->argc] = strdup(o->argv[x->argc]);
+        whole = x->argv[x->argc] != NULL;
+    }
+    return whole ? 0 : err_nomem(err, "a program's arguments");
+}
+
+/* 'file' from the folder that the program runs in; NULL: no memory. */
+static char *path_of(const struct exec *x, const char *file)
+{
+    return file[0] == '/' ? strdup(file) : file_join(x->folder, file);
+}
+
+/* The arguments; of a file what is in it, not where it is. */
+static int make_spec(struct buf *spec, const struct exec *x, struct err *err)
+{
+    int rc = buf_printf(spec, err, "{\"exec\":[");
+    for (size_t i = 0; i < x->argc && !rc; i++) {
+        char *path = path_of(x, x->argv[i]);
+        struct file_map map;
+        rc = path ? 0 : err_nomem(err, "a path");
+        rc = rc || i == 0 ? rc : buf_append(spec, ",", 1, err);
+        if (!rc && (i > 0 || strchr(x->argv[0], '/')) && file_is_regular(path)) {
+            rc = file_map(&map, path, err);
+            if (!rc) {
+                rc = buf_printf(spec, err, "\"xxh3:%016" PRIx64 "\"",
+                                (uint64_t)XXH3_64bits(map.len ? map.data : NULL, map.len));
+                file_unmap(&map);
+            }
+        } else if (!rc) {
+            rc = jsonw_string(spec, x->argv[i], strlen(x->argv[i]), err);
+        }
+        free(path);
+    }
+    return rc ? rc : buf_printf(spec, err, "]}");
+}
 
 int exec_miner(struct miner *m, const struct exec_options *o, struct err *err)
 {
-    (void)m;
-    (void)o;
-    return err_set(err, ERR_UNSUPPORTED, "exec is not there yet");
+    struct buf spec = {0};
+    struct exec *x = mem_zero(1, sizeof *x);
+    int rc = x ? copy_options(x, o, err) : err_nomem(err, "a program");
+    rc = rc ? rc : child_find(x->argv[0], x->folder, err);
+    rc = rc ? rc : make_spec(&spec, x, err);
+    if (rc) {
+        buf_free(&spec);
+        exec_free(x);
+        return rc;
+    }
+    *m = (struct miner){.kind = &kind, .self = x, .spec = spec.data};
+    return 0;
 }

@@ -1,6 +1,7 @@
 #include "scan/commands.h"
 
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "corpora/source.h"
@@ -11,6 +12,7 @@
 #include "scan/args.h"
 #include "scan/base/file.h"
 #include "scan/base/mem.h"
+#include "scan/labelshow.h"
 #include "scan/lineup.h"
 #include "scan/mining.h"
 #include "scan/windows.h"
@@ -19,6 +21,7 @@ struct options {
     struct input_options input;
     struct mining_options mining;
     const char *model, *tokenizer, *output;
+    size_t show; // contexts of each hypothesis; SIZE_MAX: JSONL
 };
 
 /* What labels a document. */
@@ -30,12 +33,19 @@ struct label {
     struct tokens tokens;
     uint8_t *labels; // [hypotheses.n][tokens.n] of the doc in hand
     size_t labels_cap;
-    bool *aborted; // [hypotheses.n]
+    bool *aborted;          // [hypotheses.n]
+    struct labelshow *show; // [hypotheses.n]
 };
 
-static int label_doc(struct label *l, const struct doc *doc, enum special_tokens special,
-                     const char *path, struct err *err)
+static const uint8_t *labels_of(const struct label *l, size_t i)
 {
+    return l->labels + i * l->tokens.n;
+}
+
+static int label_doc(struct label *l, const struct doc *doc, const struct options *o,
+                     struct err *err)
+{
+    const enum special_tokens special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN;
     size_t want = 0;
     int rc = encode(l->encoder, doc->text, doc->len, special, &l->tokens, err);
     if (!rc && !mem_mul(l->hypotheses.n, l->tokens.n, &want)) {
@@ -46,13 +56,16 @@ static int label_doc(struct label *l, const struct doc *doc, enum special_tokens
         enum miner_verdict verdict;
         rc = labeller_run(l->labeller, i, &l->tokens, l->labels + i * l->tokens.n, &verdict, err);
         l->aborted[i] = verdict == MINER_GAVE_UP;
+        if (!rc && o->show != SIZE_MAX) {
+            rc = labelshow_add(&l->show[i], doc->number, &l->tokens, labels_of(l, i), verdict,
+                               o->show, err);
+        }
     }
-    return rc ? err_prefix(err, "%s: doc %" PRIu64, path, doc->number) : 0;
+    return rc;
 }
 
 static void write_doc(const struct label *l, FILE *to, uint64_t number)
 {
-    const size_t n = l->tokens.n;
     size_t n_aborted = 0;
     struct jsonout j = {.to = to};
     jsonout_begin(&j, '{');
@@ -68,8 +81,8 @@ static void write_doc(const struct label *l, FILE *to, uint64_t number)
             continue;
         }
         jsonout_begin(&j, '[');
-        for (size_t t = 0; t < n; t++) {
-            jsonout_u64(&j, l->labels[i * n + t]);
+        for (size_t t = 0; t < l->tokens.n; t++) {
+            jsonout_u64(&j, labels_of(l, i)[t]);
         }
         jsonout_end(&j, ']');
     }
@@ -90,17 +103,25 @@ static void write_doc(const struct label *l, FILE *to, uint64_t number)
 static int label_all(struct label *l, const struct options *o, struct source *source,
                      const char *path, FILE *to, struct err *err)
 {
-    const enum special_tokens special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN;
     enum source_status next;
     struct doc doc;
     int rc = 0;
     while (!rc && !ferror(to) && (next = source_next(source, &doc, err)) != SOURCE_END) {
-        rc = next == SOURCE_ERROR ? (int)err->code : label_doc(l, &doc, special, path, err);
-        if (!rc) {
+        if (next == SOURCE_ERROR) {
+            return (int)err->code;
+        }
+        rc = label_doc(l, &doc, o, err);
+        if (rc) {
+            return err_prefix(err, "%s: doc %" PRIu64, path, doc.number);
+        }
+        if (o->show == SIZE_MAX) {
             write_doc(l, to, doc.number);
         }
     }
-    return rc;
+    for (size_t i = 0; i < l->hypotheses.n && o->show != SIZE_MAX; i++) {
+        labelshow_print(&l->show[i], l->hypotheses.items[i].name, to);
+    }
+    return 0;
 }
 
 static int label_open(struct label *l, const struct options *o, struct err *err)
@@ -116,11 +137,16 @@ static int label_open(struct label *l, const struct options *o, struct err *err)
     }
     l->encoder = encoder_new(l->tokenizer);
     l->aborted = mem_zero(l->hypotheses.n, sizeof *l->aborted);
-    return l->encoder && l->aborted ? 0 : err_nomem(err, "an encoder");
+    l->show = mem_zero(l->hypotheses.n, sizeof *l->show);
+    return l->encoder && l->aborted && l->show ? 0 : err_nomem(err, "an encoder");
 }
 
 static void label_close(struct label *l)
 {
+    for (size_t i = 0; l->show && i < l->hypotheses.n; i++) {
+        labelshow_free(&l->show[i]);
+    }
+    free(l->show);
     labeller_free(l->labeller);
     hypotheses_free(&l->hypotheses);
     encoder_free(l->encoder);
@@ -153,13 +179,16 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
 
 int cmd_label(int argc, char **argv)
 {
-    struct options o = {0};
+    struct options o = {.show = SIZE_MAX};
     const struct arg args[] = {
         MINING_ARGS(&o.mining),
         {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "a tokenizer.json"},
         {"model", 'm', ARG_STRING, &o.model, "M", "the tokenizer of this model"},
         SPECIAL_ARG(&o.input),
         INPUT_ARGS(&o.input),
+        {"show", 0, ARG_SIZE, &o.show, "N",
+         "for people: how much each names, and its first N docs with\nthe named tokens in "
+         "[brackets]"},
         {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
         {0}};
     const struct command command = {

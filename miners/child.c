@@ -1,0 +1,184 @@
+#include "miners/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "scan/base/file.h"
+
+static bool is_program(const char *path)
+{
+    return file_is_regular(path) && access(path, X_OK) == 0;
+}
+
+/* Is folder[len]/name a program?  *no_memory is set where that cannot be said. */
+static bool has_program(const char *folder, size_t len, const char *name, bool *no_memory)
+{
+    char *in = strndup(folder, len), *path = in ? file_join(in, name) : NULL;
+    const bool found = path && is_program(path);
+    *no_memory |= !path;
+    free(in);
+    free(path);
+    return found;
+}
+
+int child_find(const char *name, const char *folder, struct err *err)
+{
+    const char *path = getenv("PATH");
+    bool no_memory = false;
+    if (strchr(name, '/')) {
+        if (name[0] == '/' ? is_program(name)
+                           : has_program(folder, strlen(folder), name, &no_memory)) {
+            return 0;
+        }
+        return no_memory ? err_nomem(err, "a path")
+                         : err_set(err, ERR_NOT_FOUND, "%s: not a program that can be run", name);
+    }
+    for (const char *at = path ? path : "/bin:/usr/bin"; at;) {
+        const size_t len = strcspn(at, ":");
+        if (has_program(at, len, name, &no_memory)) {
+            return 0;
+        }
+        at = at[len] ? at + len + 1 : NULL;
+    }
+    return no_memory ? err_nomem(err, "a path")
+                     : err_set(err, ERR_NOT_FOUND,
+                               "%s: no such program (one beside the file is ./%s)", name, name);
+}
+
+static void close_end(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+    }
+    *fd = -1;
+}
+
+/* A pipe whose ends are none of the standard streams, even where those are closed. */
+static int open_pipe(int ends[2], struct err *err)
+{
+    int low[2];
+    if (pipe2(low, O_CLOEXEC) != 0) {
+        return err_set(err, ERR_IO, "a pipe: %s", strerror(errno));
+    }
+    for (int i = 0; i < 2; i++) {
+        ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, 3);
+        close(low[i]);
+    }
+    return ends[0] >= 0 && ends[1] >= 0 ? 0 : err_set(err, ERR_IO, "a pipe: %s", strerror(errno));
+}
+
+/* In the child: becomes the program, or reports why not.  Only what is safe between fork and
+ * exec. */
+static _Noreturn void become(char *const *argv, const char *folder, pid_t parent, int in, int out,
+                             int report)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (getppid() == parent && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
+        (!folder[0] || chdir(folder) == 0)) {
+        close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); // what libraries have opened without
+        execvp(argv[0], argv);
+    }
+    const int why = errno;
+    (void)!write(report, &why, sizeof why);
+    _exit(127);
+}
+
+int child_start(struct child *c, char *const *argv, const char *folder, struct err *err)
+{
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, report[2] = {-1, -1}, why = 0;
+    const pid_t parent = getpid();
+    int rc = open_pipe(in, err);
+    rc = rc ? rc : open_pipe(out, err);
+    rc = rc ? rc : open_pipe(report, err);
+    const pid_t pid = rc ? -1 : fork();
+    if (pid == 0) {
+        become(argv, folder, parent, in[0], out[1], report[1]);
+    }
+    if (!rc && pid < 0) {
+        rc = err_set(err, ERR_IO, "%s: cannot be started: %s", argv[0], strerror(errno));
+    }
+    close_end(&in[0]);
+    close_end(&out[1]);
+    close_end(&report[1]);
+    if (!rc) {
+        setpgid(pid, pid); // whoever comes first
+        if (read(report[0], &why, sizeof why) == sizeof why) {
+            waitpid(pid, NULL, 0);
+            rc = err_set(err, ERR_IO, "%s: cannot be run: %s", argv[0], strerror(why));
+        }
+    }
+    close_end(&report[0]);
+    if (rc) {
+        close_end(&in[1]);
+        close_end(&out[0]);
+        return rc;
+    }
+    fcntl(in[1], F_SETFL, O_NONBLOCK);
+    fcntl(out[0], F_SETFL, O_NONBLOCK);
+    *c = (struct child){.pid = pid, .in = in[1], .out = out[0]};
+    return 0;
+}
+
+ssize_t child_write(const struct child *c, const char *data, size_t len)
+{
+    sigset_t broken, pending, old;
+    sigemptyset(&broken);
+    sigaddset(&broken, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &broken, &old);
+    const ssize_t n = write(c->in, data, len);
+    const int why = errno;
+    if (n < 0 && why == EPIPE && !sigismember(&pending, SIGPIPE)) {
+        const struct timespec at_once = {0};
+        while (sigtimedwait(&broken, NULL, &at_once) < 0 && errno == EINTR) {
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    errno = why;
+    return n;
+}
+
+void child_close_input(struct child *c)
+{
+    close_end(&c->in);
+}
+
+bool child_wait(const struct child *c, int ms)
+{
+    for (;; ms--) {
+        siginfo_t info = {0};
+        if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid) {
+            return true;
+        }
+        if (ms <= 0) {
+            return false;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+int child_end(struct child *c)
+{
+    int how = 0;
+    if (c->pid > 0) {
+        kill(-c->pid, SIGKILL);
+        while (waitpid(c->pid, &how, 0) < 0 && errno == EINTR) {
+        }
+    }
+    close_end(&c->in);
+    close_end(&c->out);
+    *c = CHILD_NONE;
+    return how;
+}
