@@ -9,10 +9,12 @@
  * and
  * ")" is not; a token "()" is not.  That is what a model may know when it has read the token.
  *
- * Brackets: only pairs count, so that :( and 1) and the { of a text that breaks off change nothing;
- * whether a bracket is closed shows only later.  One that closes ends the nearest open one of its
- * kind; what was opened inside of that and not closed is no pair.  Brackets in strings and comments
- * are brackets.
+ * Brackets: only pairs count, so that the { of a text that breaks off changes nothing; whether
+ * a bracket is closed shows only later.  One that closes ends the nearest open one of its kind;
+ * what was opened inside of that and not closed is no pair.  Brackets in strings and comments are
+ * brackets, but not one behind a backslash, one that stands alone in quotes ('(' and "("), the
+ * mouth of a smiley (eyes : or ; behind white space, perhaps a nose -), or the ) behind the number
+ * or letter that begins a line: 1) and a).
  *
  * Quotes: a straight one opens where none is open in its paragraph and closes where one is; behind
  * a backslash, or behind a digit (inches) where none is open, it does neither.  A typographic one
@@ -30,11 +32,47 @@ struct bracket {
     bool opens, paired;
 };
 
-enum { N_KINDS = 3 };
+enum { N_KINDS = 3, MAX_BULLET = 64 }; // the latter in bytes, with what is in front of it
 
 // 1 + kind, and 4 more where it opens
 static const uint8_t brackets[256] = {
     ['('] = 5, [')'] = 1, ['['] = 6, [']'] = 2, ['{'] = 7, ['}'] = 3};
+
+static bool is_smiley(const struct tokens *doc, size_t at)
+{
+    const size_t eyes = at - 1 - text_at(doc, at - 1, '-');
+    return (text_at(doc, eyes, ':') || text_at(doc, eyes, ';')) &&
+           (eyes == 0 || text_is(doc, eyes - 1, TEXT_SPACE));
+}
+
+/* Whether the ) at 'at' is that of 1) or a) at the beginning of a line. */
+static bool is_bullet(const struct tokens *doc, size_t at)
+{
+    size_t first = at;
+    while (at - first < 3 && text_is(doc, first - 1, TEXT_ALNUM)) {
+        first--;
+    }
+    size_t begin = first;
+    while (begin > 0 && at - begin < MAX_BULLET && text_is(doc, begin - 1, TEXT_BLANK)) {
+        begin--;
+    }
+    return (first + 1 == at || (first < at && text_is(doc, first, TEXT_DIGIT))) &&
+           (begin == 0 || text_at(doc, begin - 1, '\n'));
+}
+
+/* What of brackets[] stands at 'at', but for those that are no brackets; 0 where none does. */
+static uint8_t bracket_at(const struct tokens *doc, size_t at)
+{
+    const uint8_t b = brackets[(unsigned char)doc->text[at]];
+    const bool quoted = b && (text_at(doc, at - 1, '\'') || text_at(doc, at - 1, '"')) &&
+                        text_at(doc, at + 1, doc->text[at - 1]);
+    const bool round = doc->text[at] == '(' || doc->text[at] == ')';
+    if (!b || quoted || text_at(doc, at - 1, '\\') || (round && is_smiley(doc, at)) ||
+        (doc->text[at] == ')' && is_bullet(doc, at))) {
+        return 0;
+    }
+    return b;
+}
 
 /* Pairs a bracket that closes: *stack holds the open ones of list, by number. */
 static void close_bracket(struct bracket *list, size_t i, uint32_t *stack, size_t *n_stack,
@@ -68,8 +106,8 @@ static int find_brackets(const struct tokens *doc, struct code_scratch *s, size_
     struct bracket *list = (void *)s->a.data;
     uint32_t *stack = (void *)s->b.data;
     *n = 0;
-    for (size_t at = 0; *n < count; at++) {
-        const uint8_t b = brackets[(unsigned char)doc->text[at]];
+    for (size_t at = 0; at < doc->text_len; at++) {
+        const uint8_t b = bracket_at(doc, at);
         if (!b) {
             continue;
         }

@@ -59,6 +59,7 @@ static void brackets_and_their_depth(void **state)
     check_bytes("bracket_depth_3plus", "(a[b«{c(x)»}d]e)");
     // only pairs count
     check_bytes("in_parens", "1) and «(this») :(");
+    check_bytes("in_parens", "a\n1) b\n  c) :) :-( ;) «(d») '(' \"(\" \\( «(:») 12) e f)");
     check_bytes("in_parens", "«(a [b»)] c");
     check_bytes("in_square", "(a [b)] c");
     check_bytes("in_braces", "{ a");
