@@ -2,32 +2,34 @@
 
 #include <string.h>
 
-/* In the order of their names; {0} ends them. */
+#include "miners/code_parts.h"
+
 static const struct code_miner miners[] = {
-    {0},
+#define X(name, help) {#name, help, code_label_##name},
+    CODE_MINERS(X)
+#undef X
 };
+
+#define N_MINERS (sizeof miners / sizeof *miners)
+
+const struct code_miner *code_at(size_t i)
+{
+    return i < N_MINERS ? &miners[i] : NULL;
+}
+
+const struct code_miner *code_named(const char *name)
+{
+    for (size_t i = 0; i < N_MINERS; i++) {
+        if (strcmp(miners[i].name, name) == 0) {
+            return &miners[i];
+        }
+    }
+    return NULL;
+}
 
 void code_scratch_free(struct code_scratch *s)
 {
     buf_free(&s->a);
     buf_free(&s->b);
     buf_free(&s->c);
-}
-
-const struct code_miner *code_at(size_t i)
-{
-    size_t n = 0;
-    while (miners[n].name && n < i) {
-        n++;
-    }
-    return miners[n].name ? &miners[n] : NULL;
-}
-
-const struct code_miner *code_named(const char *name)
-{
-    const struct code_miner *m = miners;
-    while (m->name && strcmp(m->name, name) != 0) {
-        m++;
-    }
-    return m->name ? m : NULL;
 }

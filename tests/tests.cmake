@@ -94,6 +94,13 @@ target_compile_definitions(test_toy PRIVATE TOY_REAL=double)
 add_test(NAME toytrain COMMAND ${CMAKE_SOURCE_DIR}/tests/toytrain $<TARGET_FILE:toytrain>
          $<TARGET_FILE:gapscope> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 
+# miners: the built-in ones
+foreach(name code code_base64 code_inside code_repeat code_text)
+  gapscope_test(${name} gapscope_miners)
+  target_sources(test_${name} PRIVATE tests/code_kit.c)
+endforeach()
+gapscope_bench(code gapscope_miners gapscope_model)
+
 # out
 gapscope_test(jsonout gapscope_out)
 gapscope_bench(store gapscope_out)
