@@ -59,6 +59,16 @@ static size_t bin_from(const struct bins *b, double value)
     return i;
 }
 
+/* The bin that 0 is in; b->n: none. */
+static size_t zero_bin(const struct bins *b)
+{
+    size_t i = 0;
+    while (i < b->n && !(b->items[i].lo <= 0 && b->items[i].hi > 0)) {
+        i++;
+    }
+    return i;
+}
+
 uint64_t bins_count(const struct bins *b, sqlite3_stmt *row, int column, uint64_t *counts)
 {
     uint64_t sum = 0;
@@ -82,8 +92,8 @@ uint64_t bins_count(const struct bins *b, sqlite3_stmt *row, int column, uint64_
     return sum;
 }
 
-void bins_json(const struct bins *b, struct jsonout *j, const char *key, const uint64_t **counts,
-               const char *const *names, size_t n_counts)
+void bins_json(const struct bins *b, struct jsonout *j, const char *key,
+               const uint64_t *const *counts, const char *const *names, size_t n_counts)
 {
     jsonout_key(j, key);
     jsonout_begin(j, '[');
@@ -130,7 +140,7 @@ static uint64_t column(const struct bars *b, const uint64_t *counts, size_t c)
 }
 
 /* Sets from, end: the bins that any count needs, and the marked one. */
-static void find_range(struct bars *b, const uint64_t **counts, size_t n_counts)
+static void find_range(struct bars *b, const uint64_t *const *counts, size_t n_counts)
 {
     b->from = b->bins->n;
     for (size_t i = 0; i < b->bins->n; i++) {
@@ -147,7 +157,7 @@ static void find_range(struct bars *b, const uint64_t **counts, size_t n_counts)
 }
 
 void bars_fit(struct bars *b, const struct view *v, const struct bins *bins,
-              const uint64_t **counts, size_t n_counts, double mark)
+              const uint64_t *const *counts, size_t n_counts, double mark)
 {
     *b = (struct bars){.bins = bins, .v = v, .marked = bins->n};
     if (!isnan(mark)) {
@@ -155,7 +165,7 @@ void bars_fit(struct bars *b, const struct view *v, const struct bins *bins,
     }
     find_range(b, counts, n_counts);
     const size_t width = v->width - MARGIN - 2, n = b->end - b->from;
-    const size_t anchor = b->marked < bins->n ? b->marked : bin_from(bins, 0);
+    const size_t anchor = b->marked < bins->n ? b->marked : zero_bin(bins);
     b->per = n / width + 1;
     // so many bins that a later column begins at the anchor, if that lies in the range
     b->first = anchor > b->from ? (anchor - b->from) % b->per : 0;
@@ -228,7 +238,7 @@ void bars_put_share(const struct bars *b, const uint64_t *part, const uint64_t *
     putc('\n', to);
 }
 
-/* The values below the ticks: the lower edges of columns, those of open bins have none. */
+/* The values below the ticks: the lower edges of columns; 0 where that begins with 0's bin. */
 static void put_values(const struct bars *b, size_t first)
 {
     FILE *to = b->v->to;
@@ -236,7 +246,8 @@ static void put_values(const struct bars *b, size_t first)
     size_t at = 0; // columns written
     for (size_t c = first; c < b->n; c += TICK_EVERY) {
         char text[32];
-        const double lo = b->bins->items[begins(b, c)].lo;
+        const size_t bin = begins(b, c);
+        const double lo = bin == zero_bin(b->bins) ? 0 : b->bins->items[bin].lo;
         const int len = isnan(lo) ? snprintf(text, sizeof text, "open")
                                   : snprintf(text, sizeof text, "%.3g", lo);
         if (c >= at) {
@@ -250,7 +261,7 @@ static void put_values(const struct bars *b, size_t first)
 void bars_put_axis(const struct bars *b)
 {
     FILE *to = b->v->to;
-    const size_t zero = bin_from(b->bins, 0);
+    const size_t zero = zero_bin(b->bins);
     size_t first = 0; // a tick stands where the column of 0 begins, if it is there
     for (size_t c = 0; c < b->n; c++) {
         first = begins(b, c) <= zero ? c % TICK_EVERY : first;

@@ -41,8 +41,8 @@ uint64_t bins_count(const struct bins *b, sqlite3_stmt *row, int column, uint64_
 
 /* "key": [{"bin":3,"lo":..,"hi":..,<name>:n, ...}, ...] of the bins that are empty in not all of
  * the n_counts counts. */
-void bins_json(const struct bins *b, struct jsonout *j, const char *key, const uint64_t **counts,
-               const char *const *names, size_t n_counts);
+void bins_json(const struct bins *b, struct jsonout *j, const char *key,
+               const uint64_t *const *counts, const char *const *names, size_t n_counts);
 
 struct bars {
     const struct bins *bins;
@@ -58,7 +58,7 @@ struct bars {
 /* All columns that the n_counts counts need, in the view's width.  mark: the value to be marked,
  * NaN for none: a column then begins there, else at 0. */
 void bars_fit(struct bars *b, const struct view *v, const struct bins *bins,
-              const uint64_t **counts, size_t n_counts, double mark);
+              const uint64_t *const *counts, size_t n_counts, double mark);
 
 /* One histogram, 'rows' lines high; accent: in another colour. */
 void bars_put(const struct bars *b, const uint64_t *counts, size_t rows, bool accent);

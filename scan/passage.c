@@ -259,27 +259,68 @@ static void put_glyphs(const struct passages *p, size_t from, size_t end)
     }
 }
 
-int passage_put(struct passages *p, sqlite3_stmt *row, const struct passage_columns *at,
-                bool of_min, size_t width, struct err *err)
+/* The tokens, in at most 'width' columns. */
+static int put_tokens(struct passages *p, const struct line *l, size_t width, struct err *err)
 {
-    struct line l;
-    read_line(&l, p, row, at, of_min);
     size_t from = 0, end = 0;
     int rc = 0;
     p->n_glyphs = 0;
-    for (size_t i = 0; i < l.n && !rc; i++) {
-        from = i == l.at ? p->n_glyphs : from;
-        rc = add_token(p, &l, i, err);
-        end = i == l.at ? p->n_glyphs : end;
+    for (size_t i = 0; i < l->n && !rc; i++) {
+        from = i == l->at ? p->n_glyphs : from;
+        rc = add_token(p, l, i, err);
+        end = i == l->at ? p->n_glyphs : end;
     }
-    if (!rc && l.n == 0) {
+    if (!rc && l->n == 0) {
         fputs("(its text cannot be read)", p->v->to);
     } else if (!rc) {
         cut(p, &from, &end, width);
         put_glyphs(p, from, end);
     }
     putc('\n', p->v->to);
+    return rc;
+}
+
+static void remember_shard(struct passages *p, int64_t shard)
+{
+    size_t i = 0;
+    while (i < p->n_shards && p->shards[i] != shard) {
+        i++;
+    }
+    if (i == p->n_shards && i < PASSAGE_SHARDS) {
+        p->shards[p->n_shards++] = shard;
+    }
+}
+
+int passage_put(struct passages *p, sqlite3_stmt *row, const struct passage_columns *at,
+                bool of_min, struct err *err)
+{
+    char place[80];
+    const int64_t shard = sqlite3_column_int64(row, at->shard);
+    snprintf(place, sizeof place, "%" PRId64 ":%" PRIu64 ":%" PRIu64, shard,
+             view_u64(row, at->shard + 1), view_u64(row, at->shard + 2));
+    remember_shard(p, shard);
+    show_real(p->v->to, view_real(row, at->activation), 9, 3);
+    const int used = 11 + fprintf(p->v->to, "  %-14s ", place);
+    struct line l;
+    read_line(&l, p, row, at, of_min);
+    const int rc = put_tokens(p, &l, p->v->width - (size_t)used, err);
     end_line(&l);
+    return rc;
+}
+
+int passages_put_shards(const struct passages *p, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < p->n_shards; i++) {
+        sqlite3_stmt *stmt =
+            view_query(p->v, "SELECT name FROM shard WHERE id = ?1", &p->shards[i], &rc, err);
+        if (view_step(p->v, stmt, &rc, err)) {
+            fprintf(p->v->to, "%s%" PRId64 " ", i > 0 ? ", " : "  shards: ", p->shards[i]);
+            show_text(p->v->to, view_text(stmt, 0), 0, SIZE_MAX);
+        }
+        sqlite3_finalize(stmt);
+    }
+    fputs(p->n_shards == PASSAGE_SHARDS ? ", ...\n" : p->n_shards > 0 ? "\n" : "", p->v->to);
     return rc;
 }
 
@@ -304,18 +345,14 @@ int passage_json(struct passages *p, struct jsonout *j, sqlite3_stmt *row, int t
 
 void passage_legend(const struct view *v, bool labelled)
 {
-    fputs("  places are shard:document:byte; the token in [brackets]", v->to);
-    if (labelled) {
-        fputs(v->colour ? ", labelled tokens underlined"
-                        : ", labelled tokens between \xe2\x80\xb9 and \xe2\x80\xba",
-              v->to);
-    }
-    fputs(v->colour
-              ? "\n  background: the activation, yellow to red of the neuron's extreme, blue "
-                "below 0\n"
-              : "\n  a digit behind a token: its activation in tenths of the line's strongest, "
-                "from \xe2\x81\xb5 on\n",
-          v->to);
+    view_note(v, 2, "places are shard:document:byte; the token stands in [brackets]%s; %s",
+              !labelled   ? ""
+              : v->colour ? ", labelled tokens are underlined"
+                          : ", labelled tokens between \xe2\x80\xb9 and \xe2\x80\xba",
+              v->colour ? "background: the activation, yellow to red of the neuron's extreme, blue "
+                          "below 0"
+                        : "a digit behind a token is its activation in tenths of the line's "
+                          "strongest, from \xe2\x81\xb5 on");
 }
 
 // --- hits --------------------------------------------------------------------------------------

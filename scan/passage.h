@@ -14,9 +14,12 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "scan/base/err.h"
 #include "scan/view.h"
+
+#define PASSAGE_SHARDS 12 // named below the lines, at most
 
 struct passages {
     const struct view *v;
@@ -24,11 +27,15 @@ struct passages {
     double max, min;      // the neuron's, which the colours are of
     struct glyph *glyphs; // [n_glyphs] of the line in hand
     size_t n_glyphs, glyphs_cap;
+    int64_t shards[PASSAGE_SHARDS]; // [n_shards] that were shown
+    size_t n_shards;
 };
 
-/* Where a row has what is needed; labelled: -1 for none. */
+/* Where a row has what is needed. */
 struct passage_columns {
-    int tokens, activations, token_index, labelled;
+    int activation, shard; // shard: doc and byte_start follow it
+    int tokens, activations, token_index;
+    int labelled; // -1: there are no labels
 };
 
 /* passages_close() ends *p in any case. */
@@ -36,11 +43,14 @@ int passages_open(struct passages *p, const struct view *v, double max, double m
                   struct err *err);
 void passages_close(struct passages *p);
 
-/* The tokens of a row around the one in question, in at most 'width' columns, and a line end.
- * of_min: colours are of the least activation, not of the greatest.  Damaged lists are said to be
- * such.  Errors: ERR_NOMEM, view_step()'s. */
+/* One line: the activation, the place, the tokens around the one in question.  of_min: colours are
+ * of the least activation, not of the greatest.  Damaged lists are said to be such.
+ * Errors: ERR_NOMEM, view_step()'s. */
 int passage_put(struct passages *p, sqlite3_stmt *row, const struct passage_columns *at,
-                bool of_min, size_t width, struct err *err);
+                bool of_min, struct err *err);
+
+/* The names of the shards in the places that were shown, if any was. */
+int passages_put_shards(const struct passages *p, struct err *err);
 
 /* The texts of a row's tokens as a member "texts": ["a", ...]. */
 int passage_json(struct passages *p, struct jsonout *j, sqlite3_stmt *row, int tokens,

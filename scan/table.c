@@ -129,8 +129,9 @@ static void put_line(const struct table *t, const struct layout *l, FILE *to, si
                      size_t row, size_t from, size_t end)
 {
     fprintf(to, "%*s", (int)indent, "");
-    for (size_t c = 0; c < end; c = c + 1 == t->n_keys && c < from ? from : c + 1) {
-        fprintf(to, "%*s", c > 0 ? GAP : 0, "");
+    for (size_t c = t->n_keys > 0 ? 0 : from; c < end;
+         c = c + 1 == t->n_keys && c < from ? from : c + 1) {
+        fprintf(to, "%*s", c > 0 && (t->n_keys > 0 || c > from) ? GAP : 0, "");
         const char *text = row == SIZE_MAX ? head(t, c) : l->cells[row * t->n_columns + c];
         put_cell(t, to, text, c, l->widths[c], c + 1 == end);
     }
@@ -140,14 +141,17 @@ static void put_line(const struct table *t, const struct layout *l, FILE *to, si
 static void put_parts(const struct table *t, const struct layout *l, FILE *to, size_t indent,
                       size_t width)
 {
+    const size_t group = t->group > 0 ? t->group : 1;
     size_t keys = indent;
     for (size_t c = 0; c < t->n_keys; c++) {
         keys += l->widths[c] + (c > 0 ? GAP : 0);
     }
     for (size_t from = t->n_keys, end; from < t->n_columns; from = end) {
         size_t used = keys;
-        for (end = from; end < t->n_columns; end++) {
-            used += GAP + l->widths[end];
+        for (end = from; end < t->n_columns; end += group) {
+            for (size_t c = end; c < end + group; c++) {
+                used += l->widths[c] + (c > 0 ? GAP : 0);
+            }
             if (used > width && end > from) {
                 break;
             }

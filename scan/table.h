@@ -22,6 +22,7 @@
 struct table {
     const char *const *heads; // [n_columns], each begins with '<' where the column is text: left
     size_t n_columns, n_keys;
+    size_t group; // so many columns behind the keys stay together; 0: each for itself
     // table_free() ends these
     struct buf cells; // row after row, each cell ended by NUL
     size_t n_cells;

@@ -1,6 +1,7 @@
 #include "scan/view.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -222,6 +223,44 @@ out:
     free(units);
     free(done);
     return rc;
+}
+
+/* The characters up to the next space, and the bytes that they take. */
+static size_t word_at(const char *text, size_t *bytes)
+{
+    char word[256];
+    *bytes = strcspn(text, " ");
+    snprintf(word, sizeof word, "%.*s", (int)*bytes, text);
+    return show_count(word);
+}
+
+void view_note(const struct view *v, size_t indent, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list args;
+    va_start(args, fmt);
+    const int len = vasprintf(&text, fmt, args);
+    va_end(args);
+    if (len < 0) {
+        return; // nor will the memory stream find room: view_close() says so
+    }
+    size_t at = 0, bytes; // columns written
+    for (char *word = text; *word; word += bytes) {
+        word += strspn(word, " ");
+        const size_t n = word_at(word, &bytes);
+        if (n > 0 && at > indent && at + 1 + n > v->width) {
+            putc('\n', v->to);
+            at = 0;
+        }
+        if (n > 0) {
+            const size_t blanks = at == 0 ? indent : 1;
+            fprintf(v->to, "%*s", (int)blanks, "");
+            show_text(v->to, word, 0, n);
+            at += blanks + n;
+        }
+    }
+    putc('\n', v->to);
+    free(text);
 }
 
 // --- JSON out ----------------------------------------------------------------------------------

@@ -72,6 +72,11 @@ struct json_object *view_json(sqlite3_stmt *stmt, int column);
 /* Puts how far the run is: "finished 2026-..." or "not finished, 3 of 9 units so far". */
 int view_put_state(const struct view *v, struct err *err);
 
+/* A paragraph of words, made by printf(), in lines of the view's width that begin with 'indent'
+ * spaces.  Names from run.db may be in it. */
+void view_note(const struct view *v, size_t indent, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 // --- JSON out
 
 void view_json_text(struct jsonout *j, const char *text); // repaired where it is no UTF-8
