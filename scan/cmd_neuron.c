@@ -207,10 +207,9 @@ static int put_effects(const struct page *p, struct err *err)
         }
     }
     if (!rc && t.n_cells > 0) {
-        fputs(inputs ? "\ntokens: what it raises and lowers in the output, what drives it and "
-                       "holds it in the "
-                       "embedding\n"
-                     : "\ntokens that it raises and lowers in the output\n",
+        fputs(inputs
+                  ? "\ntokens: raised and lowered in the output; what drives it and holds it down\n"
+                  : "\ntokens: raised and lowered in the output\n",
               p->v->to);
         rc = table_put(&t, p->v->to, 2, p->v->width, err);
     }

@@ -52,16 +52,24 @@ void table_real(struct table *t, double value, int digits)
     }
 }
 
+void table_share_text(char *text, size_t size, double share)
+{
+    const double percent = 100 * share, above = fabs(percent);
+    if (isnan(share)) {
+        snprintf(text, size, "-");
+    } else if (above > 0 && above < 0.0001) {
+        snprintf(text, size, "%.0e%%", percent);
+    } else {
+        const int digits = above == 0 || above >= 10 ? 1 : above >= 0.1 ? 2 : 4;
+        snprintf(text, size, "%.*f%%", digits, percent);
+    }
+}
+
 void table_share(struct table *t, double share)
 {
-    const double percent = 100 * share, size = fabs(percent);
-    if (isnan(share)) {
-        table_text(t, "-");
-    } else if (size > 0 && size < 0.0001) {
-        table_cell(t, "%.0e%%", percent);
-    } else {
-        table_cell(t, "%.*f%%", size == 0 || size >= 10 ? 1 : size >= 0.1 ? 2 : 4, percent);
-    }
+    char text[512]; // a damaged share may be any number
+    table_share_text(text, sizeof text, share);
+    table_text(t, text);
 }
 
 void table_free(struct table *t)

@@ -39,7 +39,8 @@ void table_count(struct table *t, uint64_t n);
 /* 'digits' after the point; "-" for NaN. */
 void table_real(struct table *t, double value, int digits);
 
-/* A share as per cent, of as many digits as it needs to be seen; "-" for NaN. */
+/* A share as per cent, of as many digits as it needs to be seen; "-" for NaN; and as a text. */
+void table_share_text(char *text, size_t size, double share);
 void table_share(struct table *t, double share);
 
 /* Prints it with 'indent' spaces before each line, in at most 'width' characters a line where one
