@@ -195,11 +195,11 @@ static int put_effects(const struct page *p, struct err *err)
                                     " AND kind IN ('input_top', 'input_bottom')",
                                     p->key, &rc, err) > 0;
     struct table t = {.heads = heads, .n_columns = inputs ? 8 : 4, .group = 2};
+    bool any[4] = {true, true, true, true}; // a statement that has ended would begin again
     for (bool more = !rc; more;) {
-        bool any[4];
         more = false;
         for (size_t i = 0; i < t.n_columns / 2; i++) {
-            any[i] = view_step(p->v, stmts[i], &rc, err);
+            any[i] = any[i] && view_step(p->v, stmts[i], &rc, err);
             more = more || any[i];
         }
         for (size_t i = 0; more && i < t.n_columns / 2; i++) {
@@ -222,9 +222,9 @@ static int put_effects(const struct page *p, struct err *err)
 
 static int put_hypotheses(const struct page *p, struct err *err)
 {
-    static const char *const heads[] = {"<hypothesis", "labelled",  "preval.", "AP",
-                                        "AUROC",       "precision", "recall",  "F1",
-                                        "r",           "mass",      "top"};
+    static const char *const heads[] = {"<hypothesis", "labelled", "preval.", "AP",
+                                        "AUROC",       "prec.",    "recall",  "F1",
+                                        "r",           "mass",     "top"};
     struct table t = {.heads = heads, .n_columns = 11, .n_keys = 1};
     int rc = 0;
     uint64_t n = 0;

@@ -74,7 +74,7 @@ static int put_hypotheses(const struct view *v, struct err *err)
 {
     static const char *const heads[] = {"<hypothesis", "<kind",   "labelled",     "docs",
                                         "preval.",     "aborted", "<best neuron", "n",
-                                        "AP",          "AUROC",   "precision",    "recall"};
+                                        "AP",          "AUROC",   "prec.",        "recall"};
     struct table t = {.heads = heads, .n_columns = 12, .n_keys = 1};
     int rc = 0;
     uint64_t seen = 0;
@@ -219,9 +219,12 @@ int hypo_put_list(const struct view *v, const struct hypo_options *o, struct err
     } else if (!rc) {
         rc = put_hypotheses(v, err);
         if (!rc && pairs.chosen) {
-            fputs("\nthe gap of ", v->to);
-            rc = view_pairs_put(&pairs, v, err);
-            rc = rc ? rc : put_ledger(v, pairs.chosen, err);
+            putc('\n', v->to);
+            view_note(v, 0, "the gap of %s: mean %+.4f +- %.4f nats a token on %" PRIu64 " tokens",
+                      pairs.chosen->name, pairs.chosen->mean_gap, pairs.chosen->se,
+                      pairs.chosen->tokens);
+            view_pairs_put_others(&pairs, v);
+            rc = put_ledger(v, pairs.chosen, err);
             rc = rc ? rc : put_unexplained(v, pairs.chosen, o->n, err);
         }
     }

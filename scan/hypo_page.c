@@ -189,12 +189,8 @@ static int put_head(const struct page *p, struct err *err)
     int rc = 0;
     sqlite3_stmt *stmt = view_query(p->v, HYPOTHESIS, p->key, &rc, err);
     if (view_step(p->v, stmt, &rc, err)) {
-        show_text(to, view_text(stmt, 1), 0, SIZE_MAX);
-        fputs(" (", to);
-        show_text(to, view_text(stmt, 2), 0, SIZE_MAX);
-        fputs("): ", to);
-        rc = view_put_state(p->v, err);
-        fputs("\n  ", to);
+        view_note(p->v, 0, "%s (%s)", view_text(stmt, 1), view_text(stmt, 2));
+        fputs("  ", to);
         show_text(to, view_text(stmt, 3), 0, SIZE_MAX);
         table_share_text(share, sizeof share, view_real(stmt, 6));
         fprintf(to, "\nlabels %" PRIu64 " of %" PRIu64 " tokens, in %" PRIu64 " documents",
@@ -205,6 +201,8 @@ static int put_head(const struct page *p, struct err *err)
         fprintf(to, "\nprevalence %s", share);
         put_prevalence(p, DEV, &rc, err);
         put_prevalence(p, TEST, &rc, err);
+        putc('\n', to);
+        rc = rc ? rc : view_put_state(p->v, err);
         putc('\n', to);
     }
     sqlite3_finalize(stmt);
@@ -275,10 +273,9 @@ static int put_neurons(const struct page *p, struct err *err)
     }
     sqlite3_finalize(stmt);
     if (!rc && t.n_cells > 0) {
-        fputs(p->o->all ? "\nneurons, by AP on the dev half\n"
-                        : "\nneurons, by AP on the dev half; of all but the first the test half "
-                          "(--all: the others)\n",
-              p->v->to);
+        putc('\n', p->v->to);
+        view_note(p->v, 0, "neurons, by AP on the dev half%s",
+                  p->o->all ? "" : "; of all but the first only the test half (--all: all)");
         rc = table_put(&t, p->v->to, 2, p->v->width, err);
         view_note(
             p->v, 2,

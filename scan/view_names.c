@@ -87,6 +87,20 @@ void view_pairs_free(struct view_pairs *p)
     *p = (struct view_pairs){0};
 }
 
+void view_pairs_put_others(const struct view_pairs *p, const struct view *v)
+{
+    if (p->n > 1) {
+        fputs("other pairs (--pair):", v->to);
+        for (size_t i = 0; i < p->n; i++) {
+            if (&p->items[i] != p->chosen) {
+                putc(' ', v->to);
+                show_text(v->to, p->items[i].name, 0, SIZE_MAX);
+            }
+        }
+        putc('\n', v->to);
+    }
+}
+
 int view_pairs_put(const struct view_pairs *p, const struct view *v, struct err *err)
 {
     const struct view_pair *pair = p->chosen;
@@ -98,16 +112,7 @@ int view_pairs_put(const struct view_pairs *p, const struct view *v, struct err 
     fprintf(v->to, " +- %.4f nats a token, above 0 (", pair->se);
     show_text(v->to, pair->name + strlen(pair->base) + 1, 0, SIZE_MAX);
     fprintf(v->to, " better) on %.1f %%\n", 100 * pair->share);
-    if (p->n > 1) {
-        fputs("other pairs (--pair):", v->to);
-        for (size_t i = 0; i < p->n; i++) {
-            if (&p->items[i] != pair) {
-                putc(' ', v->to);
-                show_text(v->to, p->items[i].name, 0, SIZE_MAX);
-            }
-        }
-        putc('\n', v->to);
-    }
+    view_pairs_put_others(p, v);
     return rc;
 }
 

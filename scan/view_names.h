@@ -34,6 +34,9 @@ void view_pairs_free(struct view_pairs *p);
 /* One line, and one with the other pairs: "base:one: 36 tokens of 12 documents; finished ...". */
 int view_pairs_put(const struct view_pairs *p, const struct view *v, struct err *err);
 
+/* The second of these, if there are other pairs. */
+void view_pairs_put_others(const struct view_pairs *p, const struct view *v);
+
 struct view_neuron {
     int64_t model, layer, index;
     char *model_name;
