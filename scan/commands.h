@@ -10,8 +10,10 @@
 int cmd_acts(int argc, char **argv);
 int cmd_digest(int argc, char **argv);
 int cmd_label(int argc, char **argv);
+int cmd_hypo(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_model(int argc, char **argv);
+int cmd_neuron(int argc, char **argv);
 int cmd_pack(int argc, char **argv);
 int cmd_scan(int argc, char **argv);
 int cmd_score(int argc, char **argv);

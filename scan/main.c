@@ -32,6 +32,8 @@ static const struct {
     {"acts", cmd_acts, "activations of neurons on every token"},
     {"label", cmd_label, "which tokens a regular expression or other hypothesis names"},
     {"top", cmd_top, "the largest gaps of a run, with their text"},
+    {"neuron", cmd_neuron, "a neuron's page: where it fires, on what"},
+    {"hypo", cmd_hypo, "hypotheses: which neuron fits them, and where it does not"},
     {"merge", cmd_merge, "the parts of a run as one"},
     {"digest", cmd_digest, "a hash of all results of a run"},
     {"model", cmd_model, "what a model is; checks its files"},

@@ -1,13 +1,13 @@
 #include "scan/show.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "scan/base/utf8.h"
 
-/* What stands for a character that could drive a terminal, turn its direction, or end the line;
- * else itself. */
-static uint32_t visible(uint32_t c)
+uint32_t show_visible(uint32_t c)
 {
     if (c < 0x20) {
         return c == '\t' ? ' ' : 0x2400 + c; // U+240A for a line end
@@ -30,11 +30,26 @@ size_t show_count(const char *text)
     return n;
 }
 
+size_t show_columns(uint32_t c)
+{
+    const int width = utf8proc_charwidth((utf8proc_int32_t)show_visible(c));
+    return width > 0 ? (size_t)width : 0;
+}
+
+size_t show_width(const char *text)
+{
+    size_t n = 0;
+    for (size_t left = strlen(text), used; left > 0; left -= used, text += used) {
+        n += show_columns(utf8_decode(text, left, &used));
+    }
+    return n;
+}
+
 size_t show_text(FILE *to, const char *text, size_t from, size_t end)
 {
     size_t n = 0;
     for (size_t left = strlen(text), used; left > 0 && n < end; left -= used, text += used, n++) {
-        const uint32_t c = visible(utf8_decode(text, left, &used));
+        const uint32_t c = show_visible(utf8_decode(text, left, &used));
         char bytes[4];
         if (n >= from) {
             fwrite(bytes, 1, utf8_encode(c, bytes), to);

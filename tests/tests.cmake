@@ -122,6 +122,12 @@ gapscope_test(run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_run_commands gapscope)
 
+# neuron and hypo on tables that the test writes
+gapscope_test(views gapscope_out PkgConfig::ZSTD)
+target_sources(test_views PRIVATE tests/scan_kit.c)
+target_compile_definitions(test_views PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+add_dependencies(test_views gapscope)
+
 # gapscope scan: its results against a slow reference, and that they do not depend on how it ran
 foreach(name scan scan_runs precision)
   gapscope_test(${name} gapscope_base PkgConfig::SQLITE3 PkgConfig::ZSTD)
