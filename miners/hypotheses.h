@@ -5,14 +5,29 @@
  *       - name: base64
  *         regex: '[A-Za-z0-9+/]{20,}={0,2}'
  *         mark: all              # all | first | last | next | a named group of the regex
+ *       - name: causal-base64
+ *         regex: '[A-Za-z0-9+/]{20,}'
  *         prefix: true           # only what stands before the token's end is seen
  *       - name: ice-cream
  *         tokens: [' ice', ' cream']        # or ids: [1234, 567]; the last one is labelled
  *       - {name: seen, code: seen_before}
  *       - {name: mine, plugin: ./libmine.so}
- *       - {name: mine-py, exec: [python3, mine.py]}
+ *       - {name: mine-py, exec: [python3, mine.py], timeout: 10}
  *
- * Names differ and are 1 to 64 of A-Z a-z 0-9 . _ -.  Relative paths are from the file's folder.
+ * Names differ and are 1 to 64 of A-Z a-z 0-9 . _ -.  Relative paths are from the file's folder,
+ * which is also where programs run.  miners/README.md describes all keys.
+ *
+ * What exactly a regex labels.  PCRE2 with UTF and UCP and no other option: '(?m)', '(?s)', '(?i)'
+ * are written in the pattern.  Matches are found from left to right in the document's whole text,
+ * do not overlap and are never empty; of each, 'mark' says which tokens are labelled.
+ *
+ * With 'prefix: true' each token is judged by the text T up to the token's end and by nothing
+ * behind it: '$', '\b' and lookaheads see T's end as the end of the text.  The token is labelled if
+ * from one of the last 256 bytes of T on (the first whole character of them and any later) the
+ * pattern can match so that the match ends with T, in any way that backtracking finds - longest or
+ * not, and whether or not it overlaps with what ends at another token.  Lookbehinds see all of T.
+ * Where the token ends inside of a character, T ends before that character; a token in which no
+ * character ends is not labelled.
  */
 #ifndef GAPSCOPE_MINERS_HYPOTHESES_H
 #define GAPSCOPE_MINERS_HYPOTHESES_H
@@ -24,6 +39,7 @@
 #include "scan/base/err.h"
 
 #define HYPOTHESES_MAX 1024
+#define HYPOTHESES_NAME_MAX 64
 
 struct hypotheses {
     struct miner *items; // [n], in the order of the file
@@ -40,28 +56,22 @@ struct hypotheses_options {
 };
 
 /* Adds the hypotheses of a YAML file to *h ({0} at first).  Errors: ERR_IO, ERR_NOT_FOUND,
- * ERR_FORMAT ("FILE: line 7, column 12: ..."), ERR_NOMEM; *h is then as it was. */
+ * ERR_FORMAT ("FILE: line 7, column 12: ..."), ERR_LIMIT (a file too large), ERR_NOMEM; *h is then
+ * as it was. */
 int hypotheses_load(struct hypotheses *h, const char *path, const struct hypotheses_options *o,
                     struct err *err);
 
-/* The same from memory: yaml[len]; 'name' stands for the file in messages, paths are from 'folder'.
- */
+/* The same from memory: yaml[len]; 'name' stands for the file in messages, paths are from 'folder'
+ * ("": here). */
 int hypotheses_parse(struct hypotheses *h, const char *yaml, size_t len, const char *name,
                      const char *folder, const struct hypotheses_options *o, struct err *err);
 
 /* Adds --regex's "NAME=PATTERN".  Errors: ERR_USAGE, ERR_NOMEM; *h is then as it was. */
 int hypotheses_add_regex(struct hypotheses *h, const char *text, struct err *err);
 
+/* The first that cannot do with ids alone, or NULL. */
+const struct miner *hypotheses_needing_text(const struct hypotheses *h);
+
 void hypotheses_free(struct hypotheses *h); // {0} is allowed
-
-/* One thread's miners at work. */
-struct labeller;
-int labeller_new(struct labeller **out, const struct hypotheses *h, struct err *err);
-void labeller_free(struct labeller *l); // NULL is allowed
-
-/* Labels a document by hypothesis i < h->n: label[doc->n] becomes 0s and 1s.  Errors as
- * miner_kind's, with the hypothesis' name. */
-int labeller_run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t *label,
-                 enum miner_verdict *verdict, struct err *err);
 
 #endif

@@ -12,6 +12,7 @@
 #ifndef GAPSCOPE_MINERS_MINER_H
 #define GAPSCOPE_MINERS_MINER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,8 @@
 /* What miner_label() found out. */
 enum miner_verdict {
     MINER_DONE,
-    MINER_GAVE_UP, // a limit was reached: of this document nothing is known, labels are all 0
+    MINER_GAVE_UP, // a limit was reached: of this document nothing is known, its labels mean
+                   // nothing
 };
 
 /*
@@ -36,6 +38,8 @@ enum miner_verdict {
  */
 struct miner_kind {
     const char *name;
+    bool needs_text; // else ids are enough: doc->text and doc->ends may be NULL
+    bool shares_run; // one run serves all miners of this kind in a thread; run_new's 'self' is NULL
     int (*run_new)(void **run, const void *self, struct err *err); // NULL: needs no memory
     void (*run_free)(void *run);                                   // NULL is allowed as 'run'
     int (*label)(const void *self, void *run, const struct tokens *doc, uint8_t *label,
@@ -55,10 +59,10 @@ struct miner {
 void miner_free(struct miner *m); // {0} is allowed
 
 /*
- * Set a label for every token that shares at least one byte with text[from, to); label the first
- * such token, the last, or the first that begins at or after 'to'.
- * *at is a token that ends at or before 'from' (0 at the beginning): spans come in order, so what
- * was passed is not looked at again.
+ * Labels every token that shares at least one byte with text[from, to), the first such token, the
+ * last, or the first that begins at or after 'to'; none where from == to.
+ * *at is 0 at first, then what the last call left: where spans come in order, what was passed is
+ * not looked at again.
  */
 enum miner_mark { MARK_ALL, MARK_FIRST, MARK_LAST, MARK_NEXT };
 void miner_mark(uint8_t *label, const struct tokens *doc, size_t *at, size_t from, size_t to,

@@ -7,47 +7,9 @@
 #include <string.h>
 
 #include "scan/base/mem.h"
+#include "scan/base/nearest.h"
 
 #define ARGS_MAX 48
-
-/* Edits (insert, delete, replace) that make a of b: Wagner and Fischer's table, one row of it. */
-static size_t edit_distance(const char *a, const char *b)
-{
-    size_t row[64];
-    const size_t n = strlen(b);
-    if (n >= 64) {
-        return SIZE_MAX;
-    }
-    for (size_t j = 0; j <= n; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 0; a[i]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < n; j++) {
-            size_t best = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            best = diagonal + 1 < best ? diagonal + 1 : best;
-            row[j + 1] = best;
-        }
-    }
-    return row[n];
-}
-
-const char *args_nearest(const char *word, const char *const *names, size_t n)
-{
-    const char *nearest = NULL;
-    size_t least = strlen(word) / 3 + 1; // more edits than that are another word
-    for (size_t i = 0; i < n; i++) {
-        const size_t distance = edit_distance(word, names[i]);
-        if (distance <= least) {
-            least = distance;
-            nearest = names[i];
-        }
-    }
-    return nearest;
-}
 
 static void print_indented(const char *text, int indent)
 {
@@ -125,7 +87,7 @@ static int unknown_option(const struct command *c, const char *word, struct err 
     names[n++] = "help";
     const char *bare = word + strspn(word, "-");
     char *name = strndup(bare, strcspn(bare, "="));
-    const char *nearest = name ? args_nearest(name, names, n) : NULL;
+    const char *nearest = name ? nearest_name(name, names, n) : NULL;
     free(name);
     return err_set(err, ERR_USAGE, "unknown option %s%s%s%s", word,
                    nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "");

@@ -52,7 +52,4 @@ struct command {
  */
 int command_main(const struct command *c, int argc, char **argv);
 
-/* The one of 'names' that 'word' was probably meant to be, or NULL: for "did you mean ...?". */
-const char *args_nearest(const char *word, const char *const *names, size_t n);
-
 #endif

@@ -9,6 +9,7 @@
 
 int cmd_acts(int argc, char **argv);
 int cmd_digest(int argc, char **argv);
+int cmd_label(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_model(int argc, char **argv);
 int cmd_pack(int argc, char **argv);

@@ -14,6 +14,7 @@
 
 #include "scan/args.h"
 #include "scan/base/file.h"
+#include "scan/base/nearest.h"
 #include "scan/commands.h"
 
 #ifdef GAPSCOPE_WITH_JEMALLOC
@@ -29,6 +30,7 @@ static const struct {
     {"scan", cmd_scan, "a corpus through several models: where is which one better?"},
     {"score", cmd_score, "the log-prob of every token, by one or several models"},
     {"acts", cmd_acts, "activations of neurons on every token"},
+    {"label", cmd_label, "which tokens a regular expression or other hypothesis names"},
     {"top", cmd_top, "the largest gaps of a run, with their text"},
     {"merge", cmd_merge, "the parts of a run as one"},
     {"digest", cmd_digest, "a hash of all results of a run"},
@@ -118,7 +120,7 @@ int main(int argc, char **argv)
             return help ? commands[i].run(2, ask_help) : commands[i].run(argc - 1, argv + 1);
         }
     }
-    const char *nearest = args_nearest(word, names, N_COMMANDS);
+    const char *nearest = nearest_name(word, names, N_COMMANDS);
     fprintf(stderr, "gapscope: unknown command %s%s%s%s\nTry: gapscope --help\n", word,
             nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
     return 2;

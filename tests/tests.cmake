@@ -62,7 +62,6 @@ gapscope_fuzz(safetensors gapscope_model)
 gapscope_fuzz(torch gapscope_model)
 
 # model: the tokenizer
-pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 gapscope_test(bpe gapscope_model)
 gapscope_test(normalize gapscope_model)
 gapscope_test(pretokenize gapscope_model PkgConfig::PCRE2)

@@ -1,0 +1,81 @@
+/*
+ * codekind.c - the kind "code": the miners of code.h, by name
+ */
+#include "miners/kinds.h"
+
+#include <stdlib.h>
+
+#include "miners/code.h"
+#include "scan/base/jsonw.h"
+#include "scan/base/mem.h"
+#include "scan/base/nearest.h"
+
+#define NAMES_MAX 256 // that a misspelt one is compared with
+
+static int run_new(void **run, const void *self, struct err *err)
+{
+    (void)self;
+    *run = mem_zero(1, sizeof(struct code_scratch));
+    return *run ? 0 : err_nomem(err, "a miner's memory");
+}
+
+static void run_free(void *run)
+{
+    if (run) {
+        code_scratch_free(run);
+        free(run);
+    }
+}
+
+static int label(const void *self, void *run, const struct tokens *doc, uint8_t *labels,
+                 enum miner_verdict *verdict, struct err *err)
+{
+    const struct code_miner *code = self;
+    *verdict = MINER_DONE;
+    return code->label(doc, labels, run, err);
+}
+
+static const struct miner_kind kind = {
+    .name = "code",
+    .needs_text = true,
+    .shares_run = true,
+    .run_new = run_new,
+    .run_free = run_free,
+    .label = label,
+};
+
+static int unknown(const char *name, struct err *err)
+{
+    const char *names[NAMES_MAX];
+    size_t n = 0;
+    struct buf list = {0};
+    int rc = 0;
+    for (const struct code_miner *c; n < NAMES_MAX && (c = code_at(n)) && !rc; n++) {
+        names[n] = c->name;
+        rc = buf_printf(&list, err, "%s%s", n > 0 ? ", " : "", c->name);
+    }
+    const char *nearest = nearest_name(name, names, n);
+    rc = rc        ? rc
+         : nearest ? err_set(err, ERR_FORMAT, "no code miner %s; did you mean %s?", name, nearest)
+                   : err_set(err, ERR_FORMAT, "no code miner %s; there are: %.*s", name,
+                             (int)list.len, list.len ? list.data : "");
+    buf_free(&list);
+    return rc;
+}
+
+int code_miner(struct miner *m, const char *name, struct err *err)
+{
+    const struct code_miner *code = code_named(name);
+    if (!code) {
+        return unknown(name, err);
+    }
+    struct buf spec = {0};
+    const int rc = buf_printf(&spec, err, "{\"code\":\"%s\"}", name);
+    if (rc) {
+        buf_free(&spec);
+        return rc;
+    }
+    // The table is const and nobody frees it, but what other kinds compile is theirs to free.
+    *m = (struct miner){.kind = &kind, .self = (void *)(uintptr_t)code, .spec = spec.data};
+    return 0;
+}

@@ -1,0 +1,477 @@
+#include "miners/hypotheses.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "miners/kinds.h"
+#include "miners/yamltree.h"
+#include "scan/base/file.h"
+#include "scan/base/jsonw.h"
+#include "scan/base/mem.h"
+#include "scan/base/nearest.h"
+
+#define EXEC_ARGS_MAX 256
+#define TIMEOUT_DEFAULT_SEC 10
+#define TIMEOUT_MAX_SEC 86400
+
+/* The keys of a hypothesis.  Those up to KINDS say what it is: one of them is given. */
+enum key { REGEX, TOKENS, IDS, CODE, PLUGIN, EXEC, KINDS, NAME = KINDS, MARK, PREFIX, TIMEOUT, N };
+static const char *const key_names[N] = {
+    [REGEX] = "regex",   [TOKENS] = "tokens",  [IDS] = "ids",   [CODE] = "code",
+    [PLUGIN] = "plugin", [EXEC] = "exec",      [NAME] = "name", [MARK] = "mark",
+    [PREFIX] = "prefix", [TIMEOUT] = "timeout"};
+
+/* A hypothesis as written. */
+struct entry {
+    const struct yamltree_node *map;
+    const struct yamltree_node *values[N]; // NULL: not given
+};
+
+struct reader {
+    struct hypotheses *h;
+    const struct hypotheses_options *options;
+    const char *folder;
+};
+
+/* What is said of a value, with its place in front. */
+static int error_in(const struct yamltree_node *node, struct err *err)
+{
+    return err && err->code == ERR_NOMEM
+               ? ERR_NOMEM
+               : err_prefix(err, "line %zu, column %zu", node->line, node->column);
+}
+
+// --- names -------------------------------------------------------------------------------------
+
+static int check_name(const struct hypotheses *h, const char *name, size_t len, struct err *err)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789._-";
+    if (len == 0 || len > HYPOTHESES_NAME_MAX || strspn(name, allowed) != len) {
+        return err_set(err, ERR_FORMAT, "the name '%s': 1 to %d of A-Z a-z 0-9 . _ - are wanted",
+                       name, HYPOTHESES_NAME_MAX);
+    }
+    for (size_t i = 0; i < h->n; i++) {
+        if (strcmp(h->items[i].name, name) == 0) {
+            return err_set(err, ERR_FORMAT, "a second hypothesis named %s; names must differ",
+                           name);
+        }
+    }
+    if (h->n == HYPOTHESES_MAX) {
+        return err_set(err, ERR_FORMAT, "more than %d hypotheses", HYPOTHESES_MAX);
+    }
+    return 0;
+}
+
+/* Adds *m, which is then h's, under a name; on failure it is ended. */
+static int add(struct hypotheses *h, struct miner *m, const char *name, struct err *err)
+{
+    int rc = mem_reserve(&h->items, &h->cap, h->n + 1, sizeof *h->items, "hypotheses", err);
+    m->name = rc ? NULL : strdup(name);
+    if (!rc && !m->name) {
+        rc = err_nomem(err, "hypotheses");
+    }
+    if (rc) {
+        miner_free(m);
+        return rc;
+    }
+    h->items[h->n++] = *m;
+    return 0;
+}
+
+// --- values ------------------------------------------------------------------------------------
+
+/* A text without NULs. */
+static int want_text(const struct yamltree_node *v, const char *key, const char **out,
+                     struct err *err)
+{
+    if (v->kind != YAMLTREE_TEXT) {
+        return yamltree_error(v, err, "%s is %s; a text is wanted%s", key, yamltree_name(v),
+                              v->kind == YAMLTREE_LIST ? " (in quotes where it begins with [)"
+                                                       : " (in quotes where it begins with {)");
+    }
+    if (strlen(v->text) != v->len) {
+        return yamltree_error(v, err, "%s holds a NUL character", key);
+    }
+    *out = v->text;
+    return 0;
+}
+
+static int want_bool(const struct yamltree_node *v, const char *key, bool *out, struct err *err)
+{
+    *out = yamltree_is(v, "true");
+    return *out || yamltree_is(v, "false")
+               ? 0
+               : yamltree_error(v, err, "%s: true or false is wanted", key);
+}
+
+/* A whole number from 'least' to 'most'. */
+static int want_number(const struct yamltree_node *v, const char *key, unsigned long least,
+                       unsigned long most, unsigned long *out, struct err *err)
+{
+    char *end = NULL;
+    errno = 0;
+    if (v->kind == YAMLTREE_TEXT && v->text[0] >= '0' && v->text[0] <= '9') {
+        *out = strtoul(v->text, &end, 10);
+    }
+    if (!end || end != v->text + v->len || errno || *out < least || *out > most) {
+        return yamltree_error(v, err, "%s: a whole number from %lu to %lu is wanted", key, least,
+                              most);
+    }
+    return 0;
+}
+
+static int want_list(const struct yamltree_node *v, const char *key, size_t max, struct err *err)
+{
+    if (v->kind != YAMLTREE_LIST || v->n == 0 || v->n > max) {
+        return yamltree_error(v, err, "%s: a list of 1 to %zu values is wanted, as [a, b]", key,
+                              max);
+    }
+    return 0;
+}
+
+// --- kinds -------------------------------------------------------------------------------------
+
+static int read_regex(const struct entry *e, struct miner *m, struct err *err)
+{
+    const struct yamltree_node *v = e->values[REGEX], *mark = e->values[MARK];
+    struct regex_options o = {0};
+    if (v->kind != YAMLTREE_TEXT) {
+        return want_text(v, "regex", &o.pattern, err);
+    }
+    o.pattern = v->text;
+    o.len = v->len;
+    int rc = mark ? want_text(mark, "mark", &o.mark, err) : 0;
+    if (!rc && e->values[PREFIX]) {
+        rc = want_bool(e->values[PREFIX], "prefix", &o.prefix, err);
+    }
+    if (rc) {
+        return rc;
+    }
+    if (o.prefix && o.mark && strcmp(o.mark, "all") != 0) {
+        return yamltree_error(mark, err,
+                              "mark %s with prefix: true; there the token at whose end a match "
+                              "ends is labelled",
+                              o.mark);
+    }
+    rc = regex_miner(m, &o, err);
+    return rc ? error_in(rc == ERR_NOT_FOUND ? mark : v, err) : 0;
+}
+
+/* The id of a list's item: as it stands, or of the token of that text. */
+static int read_id(const struct reader *r, const struct yamltree_node *item, bool texts,
+                   uint32_t *id, struct err *err)
+{
+    if (!texts) {
+        unsigned long number = 0;
+        const int rc = want_number(item, "an id", 0, UINT32_MAX - 1, &number, err);
+        *id = (uint32_t)number;
+        return rc;
+    }
+    if (item->kind != YAMLTREE_TEXT) {
+        return yamltree_error(item, err, "%s; the text of a token is wanted", yamltree_name(item));
+    }
+    if (!r->options || !r->options->token_id) {
+        return yamltree_error(item, err, "there is no tokenizer to look tokens up in; give ids");
+    }
+    *id = r->options->token_id(r->options->context, item->text, item->len);
+    return *id != UINT32_MAX ? 0
+                             : yamltree_error(item, err,
+                                              "'%s' is not a single token of this tokenizer (mind "
+                                              "the space in front); gapscope tokenize shows how "
+                                              "a text is cut",
+                                              item->text);
+}
+
+/* Texts say more to people than ids, and mean the same as long as the tokenizer does. */
+static int tokens_spec(struct miner *m, const struct yamltree_node *list, struct err *err)
+{
+    struct buf spec = {0};
+    int rc = buf_printf(&spec, err, "{\"tokens\":[");
+    for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
+        rc = v == list->first ? 0 : buf_append(&spec, ",", 1, err);
+        rc = rc ? rc : jsonw_string(&spec, v->text, v->len, err);
+    }
+    rc = rc ? rc : buf_printf(&spec, err, "]}");
+    if (rc) {
+        buf_free(&spec);
+        miner_free(m);
+        return rc;
+    }
+    free(m->spec);
+    m->spec = spec.data;
+    return 0;
+}
+
+static int read_sequence(const struct reader *r, const struct entry *e, struct miner *m,
+                         struct err *err)
+{
+    const bool texts = e->values[TOKENS] != NULL;
+    const struct yamltree_node *list = e->values[texts ? TOKENS : IDS];
+    uint32_t ids[SEQUENCE_MAX];
+    size_t n = 0;
+    int rc = want_list(list, key_names[texts ? TOKENS : IDS], SEQUENCE_MAX, err);
+    for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
+        rc = read_id(r, v, texts, &ids[n++], err);
+    }
+    if (rc) {
+        return rc;
+    }
+    rc = sequence_miner(m, ids, n, err);
+    return rc ? error_in(list, err) : texts ? tokens_spec(m, list, err) : 0;
+}
+
+static int read_code(const struct entry *e, struct miner *m, struct err *err)
+{
+    const char *name = NULL;
+    int rc = want_text(e->values[CODE], "code", &name, err);
+    if (!rc && (rc = code_miner(m, name, err)) != 0) {
+        rc = error_in(e->values[CODE], err);
+    }
+    return rc;
+}
+
+static int read_plugin(const struct reader *r, const struct entry *e, struct miner *m,
+                       struct err *err)
+{
+    const char *file = NULL;
+    int rc = want_text(e->values[PLUGIN], "plugin", &file, err);
+    if (rc) {
+        return rc;
+    }
+    char *path = file[0] == '/' ? strdup(file) : file_join(r->folder, file);
+    rc = path ? plugin_miner(m, path, err) : err_nomem(err, "a path");
+    free(path);
+    return rc ? error_in(e->values[PLUGIN], err) : 0;
+}
+
+static int read_exec(const struct reader *r, const struct entry *e, struct miner *m,
+                     struct err *err)
+{
+    const struct yamltree_node *list = e->values[EXEC];
+    const char *argv[EXEC_ARGS_MAX];
+    unsigned long timeout_sec = TIMEOUT_DEFAULT_SEC;
+    struct exec_options o = {.argv = argv, .folder = r->folder};
+    int rc = want_list(list, "exec", EXEC_ARGS_MAX, err);
+    for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
+        rc = want_text(v, "exec", &argv[o.argc++], err);
+    }
+    if (!rc && e->values[TIMEOUT]) {
+        rc = want_number(e->values[TIMEOUT], "timeout (in seconds)", 1, TIMEOUT_MAX_SEC,
+                         &timeout_sec, err);
+    }
+    if (rc) {
+        return rc;
+    }
+    o.timeout_sec = (unsigned)timeout_sec;
+    rc = exec_miner(m, &o, err);
+    return rc ? error_in(list, err) : 0;
+}
+
+// --- the file ----------------------------------------------------------------------------------
+
+static int unknown_key(const struct yamltree_node *key, const char *const *names, size_t n,
+                       struct err *err)
+{
+    if (key->kind != YAMLTREE_TEXT) {
+        return yamltree_error(key, err, "%s where a key is wanted", yamltree_name(key));
+    }
+    const char *nearest = nearest_name(key->text, names, n);
+    return nearest
+               ? yamltree_error(key, err, "unknown key %s; did you mean %s?", key->text, nearest)
+               : yamltree_error(key, err, "unknown key %s", key->text);
+}
+
+/* Sorts a map's values by key. */
+static int read_keys(struct entry *e, struct err *err)
+{
+    if (e->map->kind != YAMLTREE_MAP) {
+        return yamltree_error(e->map, err,
+                              "%s where a hypothesis is wanted, as {name: .., regex: ..}",
+                              yamltree_name(e->map));
+    }
+    for (const struct yamltree_node *key = e->map->first; key; key = key->next->next) {
+        size_t k = 0;
+        while (k < N && !yamltree_is(key, key_names[k])) {
+            k++;
+        }
+        if (k == N) {
+            return unknown_key(key, key_names, N, err);
+        }
+        if (e->values[k]) {
+            return yamltree_error(key, err, "a second %s in one hypothesis", key_names[k]);
+        }
+        e->values[k] = key->next;
+    }
+    return 0;
+}
+
+/* The one key that says what a hypothesis is. */
+static int choose_kind(const struct entry *e, enum key *kind, struct err *err)
+{
+    *kind = KINDS;
+    for (enum key k = REGEX; k < KINDS; k++) {
+        if (e->values[k] && *kind != KINDS) {
+            return yamltree_error(e->values[k], err, "%s beside %s; a hypothesis is one of them",
+                                  key_names[k], key_names[*kind]);
+        }
+        *kind = e->values[k] ? k : *kind;
+    }
+    if (*kind == KINDS) {
+        return yamltree_error(e->map, err,
+                              "nothing to label by: regex, tokens, ids, code, plugin or exec is "
+                              "wanted");
+    }
+    static const enum key only_with[N] = {[MARK] = REGEX, [PREFIX] = REGEX, [TIMEOUT] = EXEC};
+    for (enum key k = MARK; k < N; k++) {
+        if (e->values[k] && only_with[k] != *kind) {
+            return yamltree_error(e->values[k], err, "%s goes with %s, not with %s", key_names[k],
+                                  key_names[only_with[k]], key_names[*kind]);
+        }
+    }
+    return 0;
+}
+
+static int read_kind(const struct reader *r, const struct entry *e, enum key kind, struct miner *m,
+                     struct err *err)
+{
+    switch (kind) {
+    case REGEX:
+        return read_regex(e, m, err);
+    case TOKENS:
+    case IDS:
+        return read_sequence(r, e, m, err);
+    case CODE:
+        return read_code(e, m, err);
+    case PLUGIN:
+        return read_plugin(r, e, m, err);
+    default:
+        return read_exec(r, e, m, err);
+    }
+}
+
+static int read_hypothesis(const struct reader *r, const struct yamltree_node *map, struct err *err)
+{
+    struct entry e = {.map = map};
+    struct miner m = {0};
+    enum key kind = KINDS;
+    const char *name = NULL;
+    int rc = read_keys(&e, err);
+    if (!rc && !e.values[NAME]) {
+        rc = yamltree_error(map, err, "a hypothesis without name");
+    }
+    rc = rc ? rc : want_text(e.values[NAME], "name", &name, err);
+    if (!rc && (rc = check_name(r->h, name, strlen(name), err)) != 0) {
+        rc = error_in(e.values[NAME], err);
+    }
+    rc = rc ? rc : choose_kind(&e, &kind, err);
+    rc = rc ? rc : read_kind(r, &e, kind, &m, err);
+    return rc ? rc : add(r->h, &m, name, err);
+}
+
+/* The list below 'hypotheses:'. */
+static int read_top(const struct reader *r, const struct yamltree_node *top, struct err *err)
+{
+    static const char *const names[] = {"hypotheses"};
+    const struct yamltree_node *list = NULL;
+    if (!top || top->kind != YAMLTREE_MAP) {
+        return err_set(err, ERR_FORMAT, "line %zu, column %zu: 'hypotheses:' is wanted on top",
+                       top ? top->line : 1, top ? top->column : 1);
+    }
+    for (const struct yamltree_node *key = top->first; key; key = key->next->next) {
+        if (!yamltree_is(key, names[0])) {
+            return unknown_key(key, names, 1, err);
+        }
+        if (list) {
+            return yamltree_error(key, err, "a second 'hypotheses:'");
+        }
+        list = key->next;
+    }
+    if (!list || list->kind != YAMLTREE_LIST || list->n == 0) {
+        return yamltree_error(list ? list : top, err,
+                              "a list of hypotheses is wanted, a '- name: ..' each");
+    }
+    int rc = 0;
+    for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
+        rc = read_hypothesis(r, v, err);
+    }
+    return rc;
+}
+
+/* Ends those from 'n' on. */
+static void cut(struct hypotheses *h, size_t n)
+{
+    while (h->n > n) {
+        miner_free(&h->items[--h->n]);
+    }
+}
+
+int hypotheses_parse(struct hypotheses *h, const char *yaml, size_t len, const char *name,
+                     const char *folder, const struct hypotheses_options *o, struct err *err)
+{
+    const struct reader r = {.h = h, .options = o, .folder = folder};
+    struct yamltree_node *tree = NULL, *top = NULL;
+    const size_t before = h->n;
+    int rc = yamltree_parse(&tree, &top, yaml, len, err);
+    rc = rc ? rc : read_top(&r, top, err);
+    yamltree_free(tree);
+    if (rc) {
+        cut(h, before);
+        return err_prefix(err, "%s", name);
+    }
+    return 0;
+}
+
+int hypotheses_load(struct hypotheses *h, const char *path, const struct hypotheses_options *o,
+                    struct err *err)
+{
+    struct buf yaml = {0};
+    const char *slash = strrchr(path, '/');
+    char *folder = !slash          ? strdup("")
+                   : slash == path ? strdup("/")
+                                   : strndup(path, (size_t)(slash - path));
+    int rc = folder ? file_read(path, YAMLTREE_BYTES_MAX, &yaml, err) : err_nomem(err, "a path");
+    rc = rc ? rc : hypotheses_parse(h, yaml.data, yaml.len, path, folder, o, err);
+    buf_free(&yaml);
+    free(folder);
+    return rc;
+}
+
+int hypotheses_add_regex(struct hypotheses *h, const char *text, struct err *err)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals) {
+        return err_set(err, ERR_USAGE, "--regex %s: NAME=PATTERN is wanted", text);
+    }
+    const struct regex_options o = {.pattern = equals + 1, .len = strlen(equals + 1)};
+    struct miner m = {0};
+    const size_t len = (size_t)(equals - text);
+    char *name = strndup(text, len);
+    int rc = name ? check_name(h, name, len, err) : err_nomem(err, "a name");
+    rc = rc ? rc : regex_miner(&m, &o, err);
+    rc = rc ? rc : add(h, &m, name, err);
+    free(name);
+    if (rc && rc != ERR_NOMEM && err) {
+        err->code = ERR_USAGE;
+        return err_prefix(err, "--regex %s", text);
+    }
+    return rc;
+}
+
+const struct miner *hypotheses_needing_text(const struct hypotheses *h)
+{
+    for (size_t i = 0; i < h->n; i++) {
+        if (h->items[i].kind->needs_text) {
+            return &h->items[i];
+        }
+    }
+    return NULL;
+}
+
+void hypotheses_free(struct hypotheses *h)
+{
+    cut(h, 0);
+    free(h->items);
+    *h = (struct hypotheses){0};
+}

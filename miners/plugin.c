@@ -1,0 +1,159 @@
+#include "miners/plugin.h"
+
+#include <dlfcn.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "miners/kinds.h"
+#include "scan/base/file.h"
+#include "scan/base/mem.h"
+
+struct plugin {
+    void *object; // dlopen()'s
+    const struct gapscope_plugin *functions;
+};
+
+/* One thread's. */
+struct run {
+    const struct gapscope_plugin *functions;
+    void *state;
+};
+
+static void run_free(void *run)
+{
+    struct run *r = run;
+    if (r && r->state && r->functions->state_free) {
+        r->functions->state_free(r->state);
+    }
+    free(r);
+}
+
+static int run_new(void **run, const void *self, struct err *err)
+{
+    const struct plugin *p = self;
+    struct run *r = mem_zero(1, sizeof *r);
+    if (!r) {
+        return err_nomem(err, "a plugin's state");
+    }
+    r->functions = p->functions;
+    if (p->functions->state_new && !(r->state = p->functions->state_new())) {
+        run_free(r);
+        return err_set(err, ERR_NOMEM, "the plugin's state_new() failed");
+    }
+    *run = r;
+    return 0;
+}
+
+static int label(const void *self, void *run, const struct tokens *doc, uint8_t *labels,
+                 enum miner_verdict *verdict, struct err *err)
+{
+    const struct plugin *p = self;
+    const struct run *r = run;
+    const struct gapscope_plugin_doc d = {
+        .text = doc->text, .len = doc->text_len, .ids = doc->ids, .ends = doc->ends, .n = doc->n};
+    memset(labels, GAPSCOPE_PLUGIN_UNSET, doc->n);
+    const int said = p->functions->label(r->state, &d, labels);
+    if (said == GAPSCOPE_PLUGIN_GAVE_UP) {
+        *verdict = MINER_GAVE_UP;
+        return 0;
+    }
+    if (said != GAPSCOPE_PLUGIN_DONE) {
+        return err_set(err, ERR_IO, "the plugin's label() returned %d: the run cannot go on", said);
+    }
+    for (size_t i = 0; i < doc->n; i++) {
+        if (labels[i] > 1) {
+            return err_set(err, ERR_FORMAT,
+                           labels[i] == GAPSCOPE_PLUGIN_UNSET
+                               ? "the plugin labelled no token %zu of %zu"
+                               : "the plugin's label of token %zu of %zu is neither 0 nor 1",
+                           i, doc->n);
+        }
+    }
+    *verdict = MINER_DONE;
+    return 0;
+}
+
+static void plugin_free(void *self)
+{
+    struct plugin *p = self;
+    if (p && p->object) {
+        dlclose(p->object);
+    }
+    free(p);
+}
+
+static const struct miner_kind kind = {
+    .name = "plugin",
+    .needs_text = true,
+    .run_new = run_new,
+    .run_free = run_free,
+    .label = label,
+    .free = plugin_free,
+};
+
+/* Why dlopen() or dlsym() failed, less the path where it begins with it. */
+static const char *why(const char *path)
+{
+    const char *text = dlerror();
+    const size_t n = strlen(path);
+    text = text ? text : "not a shared object";
+    return strncmp(text, path, n) == 0 && strncmp(text + n, ": ", 2) == 0 ? text + n + 2 : text;
+}
+
+static int load(struct plugin *p, const char *path, struct err *err)
+{
+    p->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!p->object) {
+        return err_set(err, ERR_FORMAT, "%s: cannot be loaded: %s", path, why(path));
+    }
+    p->functions = dlsym(p->object, "gapscope_plugin");
+    if (!p->functions) {
+        return err_set(err, ERR_FORMAT,
+                       "%s: has no symbol gapscope_plugin; miners/plugin.h says what a plugin is",
+                       path);
+    }
+    if (p->functions->version != GAPSCOPE_PLUGIN_VERSION) {
+        return err_set(err, ERR_FORMAT,
+                       "%s: is for version %" PRIu32 " of the interface, this gapscope has %d; "
+                       "compile it with this one's miners/plugin.h",
+                       path, p->functions->version, GAPSCOPE_PLUGIN_VERSION);
+    }
+    if (!p->functions->label) {
+        return err_set(err, ERR_FORMAT, "%s: its gapscope_plugin has no label()", path);
+    }
+    return 0;
+}
+
+/* The file's hash stands for what it labels: its path says nothing of it. */
+static int make_spec(struct buf *spec, const char *path, struct err *err)
+{
+    struct file_map map;
+    int rc = file_map(&map, path, err);
+    if (!rc) {
+        rc = buf_printf(spec, err, "{\"plugin\":\"xxh3:%016" PRIx64 "\"}",
+                        (uint64_t)XXH3_64bits(map.len ? map.data : NULL, map.len));
+        file_unmap(&map);
+    }
+    return rc;
+}
+
+int plugin_miner(struct miner *m, const char *path, struct err *err)
+{
+    struct buf spec = {0};
+    char *here = strchr(path, '/') ? NULL : file_join(".", path); // else looked for elsewhere
+    struct plugin *p = mem_zero(1, sizeof *p);
+    path = here ? here : path;
+    int rc = p ? make_spec(&spec, path, err) : err_nomem(err, "a plugin");
+    rc = rc ? rc : load(p, path, err);
+    free(here);
+    if (rc) {
+        buf_free(&spec);
+        plugin_free(p);
+        return rc;
+    }
+    *m = (struct miner){.kind = &kind, .self = p, .spec = spec.data};
+    return 0;
+}

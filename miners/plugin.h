@@ -1,0 +1,73 @@
+/*
+ * plugin.h - the interface of a miner that you compile yourself, as a shared object
+ *
+ * This file needs nothing else of gapscope: copy it beside your source.
+ *
+ *     #include "plugin.h"
+ *
+ *     static int label(void *state, const struct gapscope_plugin_doc *doc, uint8_t *labels)
+ *     {
+ *         for (size_t i = 0; i < doc->n; i++) {
+ *             labels[i] = doc->text[doc->ends[i] - 1] == '!';
+ *         }
+ *         return GAPSCOPE_PLUGIN_DONE;
+ *     }
+ *
+ *     const struct gapscope_plugin gapscope_plugin = {
+ *         .version = GAPSCOPE_PLUGIN_VERSION, .label = label};
+ *
+ *     cc -shared -fPIC -O2 -o libmine.so mine.c
+ *
+ *     hypotheses:
+ *       - {name: mine, plugin: ./libmine.so}
+ *
+ * What a plugin says of a document must depend on that document alone: documents come in any order,
+ * from several threads, and again after a run was stopped.  It runs inside of gapscope, so one that
+ * crashes ends the run; for what is not to be trusted so far there is 'exec:'.
+ *
+ * Threads: each has a state of its own; calls with different states may come at the same time.
+ */
+#ifndef GAPSCOPE_PLUGIN_H
+#define GAPSCOPE_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The version of this interface that a plugin was compiled with; another one is refused. */
+#define GAPSCOPE_PLUGIN_VERSION 1
+
+/* A document and its tokens, without BOS. */
+struct gapscope_plugin_doc {
+    const char *text;     // [len], valid UTF-8, may hold NULs, no NUL at the end
+    size_t len;           // bytes
+    const uint32_t *ids;  // [n]
+    const uint32_t *ends; // [n], ascending: token i is the bytes [i ? ends[i-1] : 0, ends[i]) of
+                          // text; it may begin or end inside of a character; the last is len
+    size_t n;             // > 0
+};
+
+/* What label() returns. */
+enum {
+    GAPSCOPE_PLUGIN_DONE,    // labels[n] is filled
+    GAPSCOPE_PLUGIN_GAVE_UP, // nothing is known of this document; it is counted as aborted
+    GAPSCOPE_PLUGIN_FAILED,  // the run cannot go on; say why on standard error
+};
+
+struct gapscope_plugin {
+    uint32_t version; // GAPSCOPE_PLUGIN_VERSION
+
+    /* A thread's own memory, made before its first document and ended after its last; NULL where
+     * none is needed.  state_new returns NULL where there is no memory. */
+    void *(*state_new)(void);
+    void (*state_free)(void *state);
+
+    /* Sets labels[i] (all are GAPSCOPE_PLUGIN_UNSET before) to 1 for each token i that is named, to
+     * 0 for each other: a token left out, or another number, ends the run. */
+    int (*label)(void *state, const struct gapscope_plugin_doc *doc, uint8_t *labels);
+};
+#define GAPSCOPE_PLUGIN_UNSET 255
+
+/* The one symbol that is looked for.  Compile with default visibility. */
+extern const struct gapscope_plugin gapscope_plugin;
+
+#endif

@@ -1,0 +1,12 @@
+/*
+ * nearest.h - what a misspelt word was probably meant to be
+ */
+#ifndef GAPSCOPE_BASE_NEAREST_H
+#define GAPSCOPE_BASE_NEAREST_H
+
+#include <stddef.h>
+
+/* The one of 'names' that 'word' was probably meant to be, or NULL: for "did you mean ...?". */
+const char *nearest_name(const char *word, const char *const *names, size_t n);
+
+#endif
