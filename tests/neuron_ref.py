@@ -132,7 +132,8 @@ def from_top(h):
 def average_precision(pos, neg):
     """Sum over bins from the top: what recall gains, by the precision reached."""
     hit, all_ = from_top(pos), from_top(pos + neg)
-    return np.where(pos.sum(1) > 0, (np.where(pos > 0, ratio(hit, all_), 0) * ratio(pos, pos.sum(1)[:, None])).sum(1), NAN)
+    gained = ratio(pos, pos.sum(1)[:, None])
+    return np.where(pos.sum(1) > 0, (np.where(pos > 0, ratio(hit, all_), 0) * gained).sum(1), NAN)
 
 
 def best_bin(pos, neg):
@@ -182,9 +183,9 @@ def exact_auroc(a, label):
     n_pos, n_neg = int(label.sum()), int((~label).sum())
     out = np.full(a.shape[1], NAN)
     for j in range(a.shape[1] if n_pos and n_neg else 0):
-        rest = np.sort(a[~label, j])
-        mine = a[label, j]
-        out[j] = (np.searchsorted(rest, mine, "left") + np.searchsorted(rest, mine, "right")).sum() / 2 / n_pos / n_neg
+        rest, mine = np.sort(a[~label, j]), a[label, j]
+        twice = np.searchsorted(rest, mine, "left") + np.searchsorted(rest, mine, "right")
+        out[j] = twice.sum() / 2 / n_pos / n_neg
     return out
 
 
