@@ -185,6 +185,7 @@ static int write_shapes(struct record *r, uint64_t rows, struct err *err)
                  "\"shape\": [%" PRIu64 "], \"zarr_format\": 2}\n",
                  RECORD_CHUNK, LEVEL, r->columns[c].dtype, c >= LOGPROB ? "\"NaN\"" : "0", rows);
         rc = put_text(r->columns[c].path, ".zarray", text, err);
+        rc = rc ? rc : sync_folder(r->columns[c].path, err);
     }
     return rc;
 }
@@ -276,14 +277,46 @@ static int remove_ours(void *context, const char *path, const char *name, struct
     return ours && unlink(path) != 0 && errno != ENOENT ? io_error(err, path) : 0;
 }
 
-/* Chunks first, the state last: until then it is a record that can be cleared again. */
-static int clear_record(struct record *r, struct err *err)
+/* Of logprob/: the array of a model, which the run to come may not have. */
+static int remove_array(void *context, const char *path, const char *name, struct err *err)
 {
-    int rc = 0;
-    for (size_t c = 0; c < r->n_columns && !rc; c++) {
+    (void)name;
+    const int rc = file_is_folder(path) ? list(path, remove_ours, context, err) : 0;
+    if (!rc) {
+        rmdir(path); // one that is no folder, or holds files of others, stays
+    }
+    return rc;
+}
+
+/* The state goes first: a record without one is cleared when it is opened next, so that a crash on
+ * the way leaves no state that tells of chunks that are gone. */
+static int clear_record(const struct record *r, const char *state, struct err *err)
+{
+    if (unlink(state) != 0 && errno != ENOENT) {
+        return io_error(err, state);
+    }
+    int rc = sync_folder(r->units, err);
+    for (size_t c = 0; c < LOGPROB && !rc; c++) {
         rc = list(r->columns[c].path, remove_ours, NULL, err);
     }
+    char *logprob = file_join(r->dir, "logprob");
+    rc = rc ? rc : logprob ? list(logprob, remove_array, NULL, err) : err_nomem(err, "a record");
+    free(logprob);
     return rc ? rc : list(r->units, remove_ours, NULL, err);
+}
+
+/* Removes what a crash left in .units: files of units whose rows are all in chunks, and halves of
+ * files.  One that cannot be removed does no harm. */
+static int remove_left_over(void *context, const char *path, const char *name, struct err *err)
+{
+    (void)err;
+    const struct record *r = context;
+    const size_t digits = strspn(name, "0123456789");
+    const bool whole = digits > 0 && name[digits] == '\0';
+    if (whole ? strtoull(name, NULL, 10) < r->next : file_ends_with(name, ".tmp")) {
+        unlink(path);
+    }
+    return 0;
 }
 
 static int add_column(struct record *r, const char *dir, const char *name, size_t size,
@@ -344,6 +377,8 @@ static int make_folders(struct record *r, struct err *err)
     rc = rc ? rc : put_text(r->dir, ".zgroup", "{\"zarr_format\": 2}\n", err);
     rc = rc ? rc : put_text(logprob, ".zgroup", "{\"zarr_format\": 2}\n", err);
     rc = rc ? rc : write_shapes(r, 0, err);
+    rc = rc ? rc : sync_folder(logprob, err);
+    rc = rc ? rc : sync_folder(r->dir, err);
     free(logprob);
     return rc ? rc : write_state(r, err);
 }
@@ -373,11 +408,12 @@ int record_open(struct record **out, const char *dir, const struct run *run, uin
                      dir);
     }
     rc = rc ? rc : make_folder(r->units, err);
-    if (!rc && clear) {
-        rc = clear_record(r, err);
-    }
-    if (!rc) {
-        rc = file_is_regular(state) ? read_state(r, state, err) : make_folders(r, err);
+    if (!rc && !clear && file_is_regular(state)) {
+        rc = read_state(r, state, err);
+        rc = rc ? rc : list(r->units, remove_left_over, r, err);
+    } else if (!rc) {
+        rc = clear_record(r, state, err);
+        rc = rc ? rc : make_folders(r, err);
     }
     free(state);
     r->passed = r->finished ? UINT64_MAX : r->next;
@@ -542,7 +578,7 @@ static void drop_units(const struct record *r, uint64_t from)
     for (uint64_t unit = from; unit < r->next; unit += r->n_parts) {
         char *path = join_number(r->units, unit);
         if (path) {
-            unlink(path); // one that stays does no harm
+            unlink(path); // one that stays goes when the record is opened next
         }
         free(path);
     }

@@ -20,7 +20,9 @@
  * chunks and shapes that it tells of, and a unit's file goes only after the state that no longer
  * needs it.  So whatever was done after the state was last written is done again, to the same
  * bytes, and shapes never tell of rows that are not there.  What the record has of units that a
- * run.db does not know (any more) is what it will be told again, and is passed over.
+ * run.db does not know (any more) is what it will be told again, and is passed over.  Unit files
+ * that nothing needs any more are removed when the record is opened, so that a run that was killed
+ * ends with the same files as an unbroken one.
  *
  * Any reader of Zarr v2 can look while the scan runs: it sees the rows in whole chunks; the rest of
  * the last chunk comes when the scan ends.
@@ -54,7 +56,8 @@ struct record_rows {
 
 /*
  * Opens or makes the record of a run's part (units with number % n_parts == part) in folder 'dir'.
- * clear: what is in it is forgotten first, if it is a record.
+ * clear: what is in it is forgotten first, if it is a record; so is one that has no state, since it
+ * was killed while it was made or cleared.
  * Errors: ERR_MISMATCH (a folder that is no record, or of another run), ERR_UNSUPPORTED (a model's
  * name cannot be a file's), ERR_FORMAT (a damaged state), ERR_IO, ERR_NOMEM.
  */

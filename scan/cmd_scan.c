@@ -749,6 +749,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     if (!rc && o->record) {
         rc = record_open(&s.record, o->record, &s.run, p.part, p.n_parts, o->force, err);
         work.record = s.record;
+        // What run.db has and the record has not is said now, also where nothing is left to do.
+        rc = rc ? rc : record_advance(s.record, &s.run, err);
     }
     rc = rc ? rc : scan(&s, o, &p, &work, meta, status, err);
 out:

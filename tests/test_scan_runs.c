@@ -260,7 +260,7 @@ static void killed_runs_end_like_unbroken_ones(void **state)
             fail_with_messages("a run that was killed before does not go on");
         }
         assert_same_digest("killed.db", "long.db");
-        kit_expect(0, NULL, "diff -r $T/killed.zarr $T/long.zarr");
+        kit_expect(0, NULL, "diff -rq $T/killed.zarr $T/long.zarr >&2");
         kit_expect(0, NULL, "rm -r $T/killed.db* $T/killed.zarr");
         finished++;
     }
@@ -344,6 +344,15 @@ static void a_finished_run_has_nothing_left(void **state)
     kit_expect(0, NULL, SCAN "-o $T/done.db" SHORT);
     kit_expect(0, "nothing", SCAN "-o $T/done.db" SHORT);
     assert_same_digest("done.db", "short.db");
+}
+
+static void a_record_that_lacks_what_run_db_has_is_refused(void **state)
+{
+    (void)state;
+    kit_expect(0, NULL, SCAN "-o $T/bare.db" SHORT);
+    kit_expect(1, "begun without this record", SCAN "--record $T/late.zarr -o $T/bare.db" SHORT);
+    kit_expect(0, NULL, SCAN "--force --record $T/late.zarr -o $T/bare.db" SHORT);
+    kit_expect(0, "nothing is left", SCAN "--record $T/late.zarr -o $T/bare.db" SHORT);
 }
 
 /* As it is after a kill between the last checkpoint of the state alone and the full one. */
@@ -581,6 +590,7 @@ int main(void)
         cmocka_unit_test(killed_runs_end_like_unbroken_ones),
         cmocka_unit_test(an_interrupted_run_goes_on),
         cmocka_unit_test(a_finished_run_has_nothing_left),
+        cmocka_unit_test(a_record_that_lacks_what_run_db_has_is_refused),
         cmocka_unit_test(tables_that_lag_behind_the_last_unit_are_written),
         cmocka_unit_test(a_scan_of_nothing_is_finished),
         cmocka_unit_test(another_run_is_refused_unless_forced),

@@ -107,6 +107,8 @@ gapscope_bench(store gapscope_out)
 gapscope_test(run gapscope_out)
 gapscope_test(store gapscope_out)
 gapscope_test(record gapscope_out)
+gapscope_test(record_kills gapscope_out)
+target_link_options(test_record_kills PRIVATE -Wl,--wrap=rename,--wrap=unlink,--wrap=rmdir,--wrap=mkdir)
 gapscope_test(tally gapscope_out)
 target_sources(test_tally PRIVATE tests/tally_ref.c)
 gapscope_fuzz(run gapscope_out)
@@ -140,8 +142,9 @@ target_sources(test_scan PRIVATE tests/scan_ref.c)
 target_sources(test_precision PRIVATE scan/precision.c)
 target_link_libraries(test_precision PRIVATE gapscope_model gapscope_out)
 
-# against references in Python: --packing rows; a record, read by a library that is not ours
-foreach(name packing_rows record_read)
+# against references in Python: --packing rows; a record, read by a library that is not ours; what is
+# said of neurons and hypotheses
+foreach(name packing_rows record_read neuron_scores)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
