@@ -12,8 +12,9 @@
 struct part_count {
     const uint16_t *at; // [n] positions in the chunk
     size_t n;
-    uint32_t *hist;             // of the next neuron that the set counts
-    const uint32_t *next, *end; // of the subset; NULL: all neurons
+    uint32_t *hist;                      // of the next neuron that the set counts
+    const struct neurons_subset *subset; // NULL: all neurons
+    size_t next;                         // of the subset
 };
 
 // --- new and free -------------------------------------------------------------------------------
@@ -312,11 +313,7 @@ static size_t list_counts(struct part *p, size_t layer, size_t begin, size_t n)
         struct part_sums *s = &p->layers[layer].sets[k % SPLITS][set];
         const struct part_tokens *tokens = &p->sets[k % SPLITS][set];
         const struct neurons_subset *subset = neurons_subset(p->shape, layer, set);
-        struct part_count c = {.at = to, .hist = s->hist};
-        if (subset) {
-            c.next = subset->items;
-            c.end = c.next + subset->n;
-        }
+        struct part_count c = {.at = to, .hist = s->hist, .subset = subset};
         while (s->hist_at < tokens->n && tokens->at[s->hist_at] < begin + n) {
             to[c.n++] = (uint16_t)(tokens->at[s->hist_at++] - begin);
         }
@@ -355,10 +352,10 @@ static int count_chunk(struct part *p, size_t layer, struct err *err)
         const uint8_t *bins = l->bins + (size_t)i * PART_CHUNK;
         for (size_t k = 0; k < n_counts; k++) {
             struct part_count *c = &p->counts[k];
-            if (c->next && (c->next == c->end || *c->next != i)) {
+            if (c->subset && (c->next == c->subset->n || c->subset->items[c->next] != i)) {
                 continue;
             }
-            c->next += c->next != NULL;
+            c->next++;
             for (size_t j = 0; j < c->n; j++) {
                 c->hist[bins[c->at[j]]]++;
             }

@@ -23,13 +23,15 @@ struct merged {
     struct run run;
     struct tally_shape shape;
     struct tally *tally; // NULL: none yet
-    char **meta;         // [2 * n_meta] key, value
+    struct neurons *neurons;
+    char **meta; // [2 * n_meta] key, value
     size_t n_meta, meta_cap;
 };
 
 static void merged_free(struct merged *m)
 {
     tally_free(m->tally);
+    neurons_free(m->neurons);
     run_free(&m->run);
     for (size_t i = 0; i < 2 * m->n_meta; i++) {
         free(m->meta[i]);
@@ -93,9 +95,10 @@ static int add_part(struct merged *m, const char *path, const char *first, struc
     struct run run = {0};
     struct tally_shape shape; // of this part; the first one's stays as long as the tally
     struct tally *tally = NULL;
+    struct neurons *neurons = NULL;
     int rc = store_open_read(&s, path, err);
     if (!rc) {
-        rc = store_load(s, &run, m->tally ? &shape : &m->shape, &tally, err);
+        rc = store_load(s, &run, m->tally ? &shape : &m->shape, &tally, &neurons, err);
     }
     if (!rc) {
         rc = add_all_meta(m, s, path, err);
@@ -107,8 +110,10 @@ static int add_part(struct merged *m, const char *path, const char *first, struc
     if (!m->tally) {
         m->run = run;
         m->tally = tally;
+        m->neurons = neurons;
         run = (struct run){0};
         tally = NULL;
+        neurons = NULL;
         goto out;
     }
     rc = run_merge(&m->run, &run, err);
@@ -117,8 +122,10 @@ static int add_part(struct merged *m, const char *path, const char *first, struc
         goto out;
     }
     rc = tally_merge(m->tally, tally, err);
+    rc = rc || !neurons ? rc : neurons_merge(m->neurons, neurons, err);
 out:
     tally_free(tally);
+    neurons_free(neurons);
     run_free(&run);
     return rc;
 }
@@ -159,7 +166,8 @@ static int write_merged(const struct merged *m, const char *path, struct err *er
         rc = store_open(&s, out.tmp_path, &exists, err);
     }
     if (!rc) {
-        rc = store_checkpoint(s, &m->run, m->tally, true, (const char *const *)m->meta, err);
+        rc = store_checkpoint(s, &m->run, m->tally, m->neurons, true, (const char *const *)m->meta,
+                              err);
     }
     store_close(s);
     if (!rc) {

@@ -16,12 +16,14 @@
 #include "out/store.h"
 #include "scan/args.h"
 #include "scan/base/mem.h"
+#include "scan/firstunit.h"
 #include "scan/lineup.h"
 #include "scan/meta.h"
 #include "scan/pairs.h"
 #include "scan/pipeline.h"
 #include "scan/precision.h"
 #include "scan/progress.h"
+#include "scan/subjects.h"
 #include "scan/windows.h"
 #include "scan/worker.h"
 
@@ -31,6 +33,7 @@
 struct options {
     struct arg_list models, pairs;
     struct input_options input;
+    struct subjects_options subjects;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
         *record, *kernels;
     size_t threads, top, max_tokens;
@@ -45,6 +48,8 @@ struct scan {
     struct run run;
     struct tally_shape shape;
     struct tally *tally;
+    struct subjects subjects;
+    struct neurons *neurons; // NULL: none are kept
     struct store *store;
     struct record *record; // NULL: none
     bool resumed;
@@ -282,6 +287,7 @@ static int describe(struct scan *s, const struct options *o, struct err *err)
     rc = rc ? rc : describe_models(run, &s->lineup, err);
     rc = rc ? rc : describe_shards(run, &s->shards, err);
     rc = rc ? rc : describe_names(run, &s->lineup, err);
+    rc = rc ? rc : subjects_describe(&s->subjects, run, &o->subjects, &s->lineup, err);
     return rc ? rc : describe_settings(run, o, &s->lineup, s->asked, err);
 }
 
@@ -294,7 +300,8 @@ static int resume(struct scan *s, const struct options *o, struct err *err)
     struct run old = {0};
     struct tally_shape shape;
     struct tally *tally = NULL;
-    int rc = store_load(s->store, &old, &shape, &tally, err);
+    struct neurons *neurons = NULL;
+    int rc = store_load(s->store, &old, &shape, &tally, &neurons, err);
     if (rc) {
         return rc;
     }
@@ -304,12 +311,14 @@ static int resume(struct scan *s, const struct options *o, struct err *err)
                      "%s holds another run (%s); name another file, or --force to start anew",
                      o->output, why.msg);
         tally_free(tally);
+        neurons_free(neurons);
         run_free(&old);
         return rc;
     }
     run_free(&s->run);
     s->run = old;
     s->tally = tally;
+    s->neurons = neurons;
     s->resumed = true;
     return 0;
 }
@@ -415,24 +424,16 @@ static void print_summary(const struct scan *s, const char *output, const struct
     if (s->run.n_pairs) {
         fprintf(stderr, "look: gapscope top %s\n", output);
     }
+    if (s->run.n_hypotheses) {
+        fprintf(stderr, "look: gapscope hypo %s\n", output);
+    }
+    if (s->run.neurons) {
+        fprintf(stderr, "look: gapscope neuron %s %s:L0N0\n", output,
+                s->run.models[s->run.neurons->layers[0].model].name);
+    }
 }
 
 // --- engines ------------------------------------------------------------------------------------
-
-/* The layout of the corpus' first unit; empty where there is none. */
-static int first_layout(struct layout *out, const struct pipeline_options *p, struct err *err)
-{
-    struct units *units = NULL;
-    struct unit unit = {0};
-    int rc = units_open(&units, p->shards, &p->units, err);
-    rc = rc ? rc : units_next(units, &unit, err);
-    if (!rc && unit.number != UNIT_END) {
-        rc = layout_make(out, &unit, &p->work->layout, err);
-    }
-    units_close(units);
-    unit_free(&unit);
-    return rc;
-}
 
 static void print_check(const char *name, const struct precision_check *c)
 {
@@ -452,7 +453,7 @@ static int choose_engines(struct scan *s, const struct pipeline_options *p, stru
 {
     struct layout layout = {0};
     int rc =
-        s->asked == PRECISION_EXACT ? 0 : first_layout(&layout, p, err); // exact needs no check
+        s->asked == PRECISION_EXACT ? 0 : firstunit_layout(&layout, p, err); // exact needs no check
     if (!rc && layout.n > 0) {
         fprintf(stderr, "gapscope scan: the first unit in f32 and in %s precision:\n",
                 precision_name(s->asked));
@@ -526,53 +527,96 @@ static void free_engines(struct scan *s)
 
 // --- the command --------------------------------------------------------------------------------
 
+static void set_work(const struct scan *s, struct work *work)
+{
+    work->engines = s->engines;
+    work->hypotheses = s->subjects.hypotheses.n > 0 ? &s->subjects.hypotheses : NULL;
+    work->neurons = s->run.neurons;
+    work->sites = s->subjects.sites;
+    work->first_layers = s->subjects.first_layers;
+}
+
+static void print_plan(const struct scan *s, const struct pipeline_options *p, uint64_t bytes,
+                       const char *output)
+{
+    char *subjects = subjects_text(&s->run, p->n_threads);
+    printf("%zu shard%s, %.1f MB; %zu model%s, %zu pair%s; %zu thread%s; to %s\n", s->shards.n,
+           s->shards.n == 1 ? "" : "s", (double)bytes * 1e-6, s->lineup.n,
+           s->lineup.n == 1 ? "" : "s", s->run.n_pairs, s->run.n_pairs == 1 ? "" : "s",
+           p->n_threads, p->n_threads == 1 ? "" : "s", output);
+    if (subjects && *subjects) {
+        printf("%s\n", subjects);
+    }
+    free(subjects);
+}
+
 static int dry_run(struct scan *s, const struct pipeline_options *p, struct work *work,
                    const struct options *o, struct err *err)
 {
-    struct units *units = NULL;
-    struct unit unit = {0};
-    struct worker *w = NULL;
-    struct tally *t = NULL;
-    bool stopped;
-    int rc = units_open(&units, p->shards, &p->units, err);
-    rc = rc ? rc : units_next(units, &unit, err);
-    rc = rc ? rc : make_engines(s, p, err);
-    work->engines = s->engines;
-    rc = rc ? rc : worker_new(&w, work, err);
-    rc = rc ? rc : tally_new(&t, &s->shape, err);
-    if (rc) {
-        goto out;
-    }
+    struct firstunit first = {0};
+    struct neurons *neurons = NULL;
     uint64_t bytes = 0;
     for (size_t i = 0; i < s->shards.n; i++) {
         bytes += s->shards.items[i].bytes;
     }
-    printf("%zu shard%s, %.1f MB; %zu model%s, %zu pair%s; %zu thread%s; to %s\n", s->shards.n,
-           s->shards.n == 1 ? "" : "s", (double)bytes * 1e-6, s->lineup.n,
-           s->lineup.n == 1 ? "" : "s", s->run.n_pairs, s->run.n_pairs == 1 ? "" : "s",
-           p->n_threads, p->n_threads == 1 ? "" : "s", o->output);
-    if (unit.number == UNIT_END) {
+    int rc = make_engines(s, p, err);
+    set_work(s, work);
+    rc = rc || !work->neurons ? rc : neurons_new(&neurons, work->neurons, err);
+    rc = rc ? rc : firstunit_run(&first, p, work, neurons, err);
+    neurons_free(neurons);
+    if (rc) {
+        return rc;
+    }
+    print_plan(s, p, bytes, o->output);
+    if (first.none) {
         printf("the corpus holds no document\n");
-        goto out;
+        return 0;
     }
-    const uint64_t raw = units_tell_raw(units);
-    const clock_t begin = clock();
-    rc = worker_run(w, &unit, t, NULL, &stopped, err);
-    const double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
-    if (!rc) {
-        char all[32];
-        progress_time(all,
-                      seconds * (double)bytes / (double)(raw ? raw : 1) / (double)p->n_threads);
-        printf("first unit: %" PRIu64 " documents, %" PRIu64
-               " tokens, %.1f s on one thread; all in "
-               "about %s\n",
-               t->shards[unit.shard].docs, count_tokens(t), seconds, all);
+    char all[32];
+    progress_time(all, first.seconds * (double)bytes / (double)(first.raw ? first.raw : 1) /
+                           (double)p->n_threads);
+    printf("first unit: %" PRIu64 " documents, %" PRIu64
+           " tokens, %.1f s on one thread; all in about %s\n",
+           first.docs, first.tokens, first.seconds, all);
+    return 0;
+}
+
+/* Which neurons have histograms, where not all do: from the first unit, so all parts agree. */
+static int choose_histograms(struct scan *s, const struct pipeline_options *p, struct work *work,
+                             struct err *err)
+{
+    if (!s->run.neurons || s->run.histograms == 0 || s->run.neurons->subsets) {
+        return 0;
     }
-out:
-    units_close(units);
-    unit_free(&unit);
-    worker_free(w);
-    tally_free(t);
+    struct neurons_shape shape = *s->run.neurons;
+    struct neurons_subset *none = mem_zero(shape.n_layers * shape.n_hypotheses, sizeof *none);
+    struct neurons *neurons = NULL;
+    struct firstunit first;
+    int rc = none ? 0 : err_nomem(err, "neurons");
+    shape.subsets = none;
+    work->neurons = &shape;
+    rc = rc ? rc : neurons_new(&neurons, &shape, err);
+    rc = rc ? rc : firstunit_run(&first, p, work, neurons, err);
+    if (!rc && !atomic_load(&signals.stop)) {
+        rc = subjects_choose(&s->run, neurons, err);
+    }
+    neurons_free(neurons);
+    free(none);
+    work->neurons = s->run.neurons;
+    return rc;
+}
+
+/* What takes a while before the first unit can be scanned. */
+static int prepare(struct scan *s, const struct pipeline_options *p, struct work *work,
+                   struct err *err)
+{
+    int rc = make_engines(s, p, err);
+    set_work(s, work);
+    rc = rc ? rc : choose_histograms(s, p, work, err);
+    rc = rc ? rc : subjects_effects(&s->run, s->engines, &signals.stop, err);
+    if (!rc && s->run.neurons && !s->neurons) {
+        rc = neurons_new(&s->neurons, s->run.neurons, err);
+    }
     return rc;
 }
 
@@ -607,8 +651,9 @@ static int scan(struct scan *s, const struct options *o, const struct pipeline_o
                 p->n_parts > 1 ? (s->run.n_units + p->n_parts - 1 - p->part) / p->n_parts
                                : s->run.n_units,
                 p->n_parts > 1 ? "this part" : "the corpus");
-        return tables_lag(s) ? store_checkpoint(s->store, &s->run, s->tally, true, p->meta, err)
-                             : 0;
+        return tables_lag(s)
+                   ? store_checkpoint(s->store, &s->run, s->tally, s->neurons, true, p->meta, err)
+                   : 0;
     }
     if (s->resumed) {
         fprintf(stderr,
@@ -616,7 +661,7 @@ static int scan(struct scan *s, const struct options *o, const struct pipeline_o
                 o->output, run_count_done(&s->run), count_tokens(s->tally));
     }
     struct pipeline_result result = {0};
-    int rc = make_engines(s, p, err);
+    int rc = prepare(s, p, work, err);
     if (!rc && atomic_load(&signals.stop)) {
         fprintf(stderr, "stopped: run the same command again\n");
         *status = 128 + atomic_load(&signals.stop);
@@ -624,9 +669,8 @@ static int scan(struct scan *s, const struct options *o, const struct pipeline_o
     if (rc || atomic_load(&signals.stop)) {
         return rc;
     }
-    work->engines = s->engines;
     add_checks(meta, s);
-    rc = pipeline_run(p, &s->run, s->tally, s->store, &result, err);
+    rc = pipeline_run(p, &s->run, s->tally, s->neurons, s->store, &result, err);
     const int stopped = atomic_load(&signals.stop);
     if (rc) {
         return err_set(err, err->code,
@@ -657,18 +701,32 @@ static int describe_command(struct buf *out, const struct options *o,
         rc = buf_printf(out, err, " --pair %s", o->pairs.items[i]);
     }
     const struct {
+        const char *name;
+        const struct arg_list *values;
+    } lists[] = {{"hypotheses", &o->subjects.mining.files},
+                 {"regex", &o->subjects.mining.regexes},
+                 {"watch", &o->subjects.watches}};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        for (size_t k = 0; k < lists[i].values->n && !rc; k++) {
+            rc = buf_printf(out, err, " --%s %s", lists[i].name, lists[i].values->items[k]);
+        }
+    }
+    const struct {
         const char *name, *value;
     } words[] = {{"tokenizer", o->tokenizer}, {"field", o->input.field},
                  {"format", o->input.format}, {"domain", o->domain},
                  {"floor", o->floor},         {"part", o->part},
                  {"packing", o->packing},     {"record", o->record},
-                 {"precision", o->precision}, {"kernels", o->kernels}};
+                 {"precision", o->precision}, {"kernels", o->kernels},
+                 {"site", o->subjects.site},  {"histograms", o->subjects.histograms}};
     for (size_t i = 0; i < sizeof words / sizeof *words && !rc; i++) {
         rc = words[i].value ? buf_printf(out, err, " --%s %s", words[i].name, words[i].value) : 0;
     }
     if (!rc) {
-        rc = buf_printf(out, err, "%s%s --top %zu", o->input.ids ? " --ids" : "",
-                        o->input.special ? " --special" : "", o->top);
+        rc =
+            buf_printf(out, err, "%s%s%s --top %zu --examples %zu", o->input.ids ? " --ids" : "",
+                       o->input.special ? " --special" : "",
+                       o->subjects.no_neurons ? " --no-neurons" : "", o->top, o->subjects.examples);
     }
     if (!rc && o->max_tokens) {
         rc = buf_printf(out, err, " --max-tokens %zu", o->max_tokens);
@@ -713,6 +771,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     rc = rc ? rc : check_eos(o, &s.lineup, err);
     rc = rc ? rc : shards_open(&s.shards, operands->items, operands->n, err);
     rc = rc ? rc : describe(&s, o, err);
+    rc = rc ? rc : subjects_check_memory(&s.run, p.n_threads, err);
     if (rc) {
         goto out;
     }
@@ -758,16 +817,18 @@ out:
     record_close(s.record);
     store_close(s.store);
     tally_free(s.tally);
+    neurons_free(s.neurons);
     run_free(&s.run);
     shards_free(&s.shards);
     free_engines(&s);
+    subjects_free(&s.subjects);
     lineup_free(&s.lineup);
     return rc;
 }
 
 int cmd_scan(int argc, char **argv)
 {
-    struct options o = {.top = 1000};
+    struct options o = {.top = 1000, .subjects.examples = 20};
     const struct arg args[] = {
         {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
          "a folder, an alias (gelu-1l) or a repository; give\nseveral to compare them"},
@@ -786,6 +847,7 @@ int cmd_scan(int argc, char **argv)
          "source"},
         {"floor", 0, ARG_STRING, &o.floor, "X", "log-probs below it count as it; -6 if not given"},
         {"top", 0, ARG_SIZE, &o.top, "N", "hits kept a pair and side; 1000 if not given"},
+        SUBJECT_ARGS(&o.subjects),
         {"packing", 0, ARG_STRING, &o.packing, "P",
          "docs: a window holds one document's tokens (if not given);\nrows: documents joined with "
          "EOS fill every window"},

@@ -15,8 +15,8 @@
 #define ROWS_LABELLED 4
 #define ROWS_REST 4
 
-enum split { DEV, TEST, SPLITS };
-static const char *const splits[SPLITS] = {"dev", "test"};
+enum split { DEV, TEST, HALVES };
+static const char *const splits[HALVES] = {"dev", "test"};
 
 /* The page in the making, and the neuron of its histogram and counterexamples. */
 struct page {
@@ -26,8 +26,8 @@ struct page {
     char *neuron_name; // "gelu-1l:L0N7", or NULL
     double threshold, max, min;
     struct bins bins;
-    uint64_t *labelled[SPLITS], *rest[SPLITS]; // [bins.n]
-    uint64_t n_labelled[SPLITS], n_rest[SPLITS];
+    uint64_t *labelled[HALVES], *rest[HALVES]; // [bins.n]
+    uint64_t n_labelled[HALVES], n_rest[HALVES];
 };
 
 #define HYPOTHESIS                                                                                 \
@@ -143,7 +143,7 @@ static int read_neuron(struct page *p, struct err *err)
 static int read_histograms(struct page *p, struct err *err)
 {
     int rc = bins_read(&p->bins, p->v, err);
-    for (size_t i = 0; i < SPLITS && !rc; i++) {
+    for (size_t i = 0; i < HALVES && !rc; i++) {
         p->labelled[i] = mem_zero(p->bins.n, sizeof **p->labelled);
         p->rest[i] = mem_zero(p->bins.n, sizeof **p->rest);
         rc = p->labelled[i] && p->rest[i] ? 0 : err_nomem(err, "histograms");
@@ -401,7 +401,7 @@ static int json_counterexamples(const struct page *p, struct jsonout *j, struct 
 static int put_json(const struct page *p, struct err *err)
 {
     static const char *const names[] = {"labelled", "rest"};
-    static const char *const keys[SPLITS] = {"histogram_dev", "histogram_test"};
+    static const char *const keys[HALVES] = {"histogram_dev", "histogram_test"};
     struct jsonout j = {.to = p->v->to};
     int rc = 0;
     sqlite3_stmt *head = view_query(p->v, HYPOTHESIS, p->key, &rc, err);
@@ -423,7 +423,7 @@ static int put_json(const struct page *p, struct err *err)
     }
     jsonout_key(&j, "threshold");
     jsonout_double(&j, p->threshold);
-    for (size_t i = 0; i < SPLITS && !rc; i++) {
+    for (size_t i = 0; i < HALVES && !rc; i++) {
         bins_json(&p->bins, &j, keys[i], (const uint64_t *[]){p->labelled[i], p->rest[i]}, names,
                   2);
     }
@@ -450,7 +450,7 @@ int hypo_put_page(const struct view *v, const char *name, const struct hypo_opti
         rc = o->json ? put_json(&p, err) : put_page(&p, err);
     }
     bins_free(&p.bins);
-    for (size_t i = 0; i < SPLITS; i++) {
+    for (size_t i = 0; i < HALVES; i++) {
         free(p.labelled[i]);
         free(p.rest[i]);
     }

@@ -15,9 +15,9 @@
 #include "scan/progress.h"
 #include "scan/worker.h"
 
-// A full checkpoint, with all tables, is made only if the last one took less than a fiftieth of the
-// time since: so checkpoints cost less than 2 %.
-#define FULL_SHARE 50
+// A checkpoint is made only if the last one took less than a hundredth of the time since, and so is
+// one with all tables: together they cost less than 2 %.
+#define CHECKPOINT_SHARE 100
 
 struct pipeline {
     // set before threads start, then read only
@@ -37,8 +37,9 @@ struct pipeline {
     size_t n_working; // workers that have not ended
     struct run *run;
     struct tally *tally;
-    bool dirty;  // the tally has more than the last checkpoint
-    bool broken; // a merge failed half-way: the tally is not to be saved
+    struct neurons *neurons; // NULL: none
+    bool dirty;              // the tally has more than the last checkpoint
+    bool broken;             // a merge failed half-way: the tally is not to be saved
     struct pipeline_result result;
     uint64_t raw_done;   // bytes of shards behind the units that this run has done
     uint64_t raw_passed; // and behind those that are not for it to do
@@ -206,42 +207,79 @@ static struct unit *dequeue(struct pipeline *p)
 }
 
 /* Adds a finished unit to the run.  mu is held. */
-static int merge(struct pipeline *p, const struct unit *u, const struct tally *part,
+static int merge(struct pipeline *p, const struct unit *u, const struct worker_out *out,
                  struct err *err)
 {
     // The bit is set first: where there is no memory for it, the tally is still as it was.
     int rc = run_set_done(p->run, u->number, err);
     if (!rc) {
-        rc = tally_merge(p->tally, part, err);
+        rc = tally_merge(p->tally, out->tally, err);
+    }
+    if (!rc && out->part) {
+        rc = neurons_add(p->neurons, out->part, err);
     }
     p->broken = p->broken || rc != 0;
     p->result.units++;
     p->raw_done += u->raw;
-    p->result.tokens += part->shards[u->shard].tokens;
+    p->result.tokens += out->tally->shards[u->shard].tokens;
     p->dirty = true;
     pthread_cond_signal(&p->merged);
     return rc;
 }
 
-static int work(struct pipeline *p, struct worker *w, struct tally *part, int64_t *cutoff,
-                struct err *err)
+/* What a worker thread has. */
+struct hand {
+    struct worker *worker;
+    struct tally *tally;
+    int64_t *cutoff;
+    struct part *part; // NULL where no neurons are kept
+    struct part_cutoffs *cutoffs;
+};
+
+static int hand_open(struct hand *h, const struct pipeline *p, struct err *err)
 {
+    const struct tally_shape *shape = p->work.shape;
+    h->cutoff = mem_new(2 * shape->n_pairs, sizeof *h->cutoff);
+    int rc = h->cutoff ? tally_new(&h->tally, shape, err) : err_nomem(err, "a worker");
+    if (!rc && p->neurons) {
+        rc = part_new(&h->part, p->work.neurons, err);
+        rc = rc ? rc : part_cutoffs_new(&h->cutoffs, p->work.neurons, err);
+    }
+    return rc ? rc : worker_new(&h->worker, &p->work, err);
+}
+
+static void hand_close(struct hand *h)
+{
+    worker_free(h->worker);
+    part_free(h->part);
+    part_cutoffs_free(h->cutoffs);
+    tally_free(h->tally);
+    free(h->cutoff);
+}
+
+static int work(struct pipeline *p, const struct hand *h, struct err *err)
+{
+    const struct worker_out out = {
+        .tally = h->tally, .cutoff = h->cutoff, .part = h->part, .cutoffs = h->cutoffs};
     for (;;) {
         pthread_mutex_lock(&p->mu);
         struct unit *u = dequeue(p);
         if (u) {
-            tally_cutoff(p->tally, cutoff);
+            tally_cutoff(p->tally, h->cutoff);
+            if (h->part) {
+                part_cutoffs_of(h->cutoffs, p->neurons);
+            }
         }
         pthread_mutex_unlock(&p->mu);
         if (!u) {
             return 0;
         }
         bool stopped = false;
-        tally_clear(part);
-        int rc = worker_run(w, u, part, cutoff, &stopped, err);
+        tally_clear(h->tally);
+        int rc = worker_run(h->worker, u, &out, &stopped, err);
         pthread_mutex_lock(&p->mu);
         if (!rc && !stopped) {
-            rc = merge(p, u, part, err);
+            rc = merge(p, u, &out, err);
         }
         p->spare[p->n_spare++] = u;
         pthread_mutex_unlock(&p->mu);
@@ -254,24 +292,14 @@ static int work(struct pipeline *p, struct worker *w, struct tally *part, int64_
 static void *worker_main(void *context)
 {
     struct pipeline *p = context;
-    struct worker *w = NULL;
-    struct tally *part = NULL;
+    struct hand h = {0};
     struct err err = {0};
-    const struct tally_shape *shape = p->work.shape;
-    int64_t *cutoff = mem_new(2 * shape->n_pairs, sizeof *cutoff);
-    int rc = cutoff ? tally_new(&part, shape, &err) : err_nomem(&err, "a worker");
-    if (!rc) {
-        rc = worker_new(&w, &p->work, &err);
-    }
-    if (!rc) {
-        rc = work(p, w, part, cutoff, &err);
-    }
+    int rc = hand_open(&h, p, &err);
+    rc = rc ? rc : work(p, &h, &err);
     if (rc) {
         fail_locked(p, &err);
     }
-    worker_free(w);
-    tally_free(part);
-    free(cutoff);
+    hand_close(&h);
     pthread_mutex_lock(&p->mu);
     p->n_working--;
     pthread_cond_signal(&p->merged);
@@ -283,8 +311,8 @@ static void *worker_main(void *context)
 
 struct checkpoints {
     struct store *store;
-    double last, last_full; // when
-    double full_seconds;    // what the last full one took
+    double last, last_full;       // when they ended
+    double seconds, full_seconds; // what they took
 };
 
 /* mu is held. */
@@ -298,12 +326,15 @@ static int checkpoint(struct pipeline *p, struct checkpoints *c, bool full, stru
             return failed;
         }
     }
-    full = full || begin - c->last_full > FULL_SHARE * c->full_seconds;
-    const int rc = store_checkpoint(c->store, p->run, p->tally, full, p->options->meta, err);
+    full = full || begin - c->last_full > CHECKPOINT_SHARE * c->full_seconds;
+    const int rc =
+        store_checkpoint(c->store, p->run, p->tally, p->neurons, full, p->options->meta, err);
     c->last = progress_clock();
     if (full) {
         c->last_full = c->last;
         c->full_seconds = c->last - begin;
+    } else {
+        c->seconds = c->last - begin;
     }
     p->dirty = p->dirty && rc != 0;
     return rc;
@@ -320,6 +351,13 @@ static void wait_a_little(struct pipeline *p, double seconds)
     pthread_cond_timedwait(&p->merged, &p->mu, &t);
 }
 
+/* Is it time for one? */
+static bool is_due(const struct pipeline *p, const struct checkpoints *c)
+{
+    const double wanted = p->options->checkpoint_seconds, since = progress_clock() - c->last;
+    return since >= wanted && (wanted == 0 || since > CHECKPOINT_SHARE * c->seconds);
+}
+
 /* Until all workers have ended: checkpoints, progress, signals.  mu is held. */
 static void supervise(struct pipeline *p, struct checkpoints *c, struct progress *progress)
 {
@@ -331,8 +369,7 @@ static void supervise(struct pipeline *p, struct checkpoints *c, struct progress
             pthread_cond_broadcast(&p->room);
             pthread_cond_broadcast(&p->filled);
         }
-        if (p->dirty && !p->broken && !atomic_load(&p->stop) &&
-            progress_clock() - c->last >= o->checkpoint_seconds) {
+        if (p->dirty && !p->broken && !atomic_load(&p->stop) && is_due(p, c)) {
             struct err err = {0};
             const int rc = checkpoint(p, c, false, &err);
             if (rc == ERR_LIMIT) { // somebody has been reading it for long: there will be another
@@ -401,9 +438,11 @@ static int start(struct pipeline *p, pthread_t *reader, bool *reading, pthread_t
 }
 
 int pipeline_run(const struct pipeline_options *options, struct run *run, struct tally *tally,
-                 struct store *store, struct pipeline_result *result, struct err *err)
+                 struct neurons *neurons, struct store *store, struct pipeline_result *result,
+                 struct err *err)
 {
-    struct pipeline p = {.options = options, .work = *options->work, .run = run, .tally = tally};
+    struct pipeline p = {
+        .options = options, .work = *options->work, .run = run, .tally = tally, .neurons = neurons};
     p.work.stop = &p.stop;
     struct progress progress;
     const double begin = progress_clock();

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "corpora/units.h"
+#include "out/neurons.h"
 #include "out/run.h"
 #include "out/store.h"
 #include "out/tally.h"
@@ -33,10 +34,12 @@ struct pipeline_options {
     const struct shards *shards;
     struct units_options units;
     size_t n_threads;
-    size_t part, n_parts;      // units with number % n_parts == part
-    uint64_t max_tokens;       // 0: all
-    double checkpoint_seconds; // 0: after every unit
-    const char *const *meta;   // store_checkpoint()'s
+    size_t part, n_parts; // units with number % n_parts == part
+    uint64_t max_tokens;  // 0: all
+    // 0: after every unit; else longer where checkpoints would take more than a fiftieth of the
+    // time
+    double checkpoint_seconds;
+    const char *const *meta; // store_checkpoint()'s
     struct pipeline_signals *signals;
 };
 
@@ -47,11 +50,13 @@ struct pipeline_result {
 };
 
 /*
- * Does every unit that is not in run->done, merging into *tally, with checkpoints into 'store', the
- * last one when it ends, however it ends.  Returns 0 also when a signal has stopped it. Errors:
- * those of reading, of a worker, of a checkpoint; what was checkpointed is kept.
+ * Does every unit that is not in run->done, merging into *tally and *neurons (NULL where none are
+ * kept), with checkpoints into 'store', the last one when it ends, however it ends.  Returns 0 also
+ * when a signal has stopped it. Errors: those of reading, of a worker, of a checkpoint; what was
+ * checkpointed is kept.
  */
 int pipeline_run(const struct pipeline_options *options, struct run *run, struct tally *tally,
-                 struct store *store, struct pipeline_result *result, struct err *err);
+                 struct neurons *neurons, struct store *store, struct pipeline_result *result,
+                 struct err *err);
 
 #endif

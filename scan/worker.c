@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "scan/base/mem.h"
 #include "scan/details.h"
+#include "scan/labels.h"
 
 // Tokens that wait for exact log-probs: as many as are worth a pass over the unembedding.
 #define WAIT_MOST ((size_t)1024)
@@ -19,6 +21,16 @@ struct worker {
     size_t logprob_cap;
     struct engine_window *windows; // [layout.n_windows], of the model in hand
     size_t windows_cap;
+
+    // what hypotheses say of it; where there are any
+    struct labels *labels;
+    struct tally_labels *doc_labels; // [n_hypotheses] of the document in hand
+
+    // its documents, as a part has them; where neurons are kept
+    struct part_doc *part_docs; // [layout.n_docs]
+    size_t part_docs_cap;
+    size_t *rows_of; // [windows in a block]
+    size_t rows_of_cap;
 
     // its rows for the record
     uint64_t *row_docs;       // [row_docs_cap]
@@ -57,6 +69,11 @@ int worker_new(struct worker **out, const struct work *work, struct err *err)
     int rc = w->runs && w->logprob && w->row_logprob && w->exact ? 0 : err_nomem(err, "a worker");
     for (size_t m = 0; m < work->lineup->n && !rc; m++) {
         rc = engine_run_new(&w->runs[m], work->engines[m], err);
+    }
+    if (!rc && work->hypotheses) {
+        w->doc_labels = mem_new(work->hypotheses->n, sizeof *w->doc_labels);
+        rc = w->doc_labels ? labels_new(&w->labels, work->hypotheses, err)
+                           : err_nomem(err, "a worker");
     }
     rc = rc ? rc : details_new(&w->details, work->lineup, work->engines, w->runs, work->shape, err);
     if (rc) {
@@ -100,6 +117,10 @@ void worker_free(struct worker *w)
         free(w->row_columns[k]);
     }
     free(w->engine_picks);
+    labels_free(w->labels);
+    free(w->doc_labels);
+    free(w->part_docs);
+    free(w->rows_of);
     layout_free(&w->layout);
     free(w);
 }
@@ -131,18 +152,107 @@ static void set_windows(struct worker *w, size_t m)
     }
 }
 
-static int score(struct worker *w, struct err *err)
+// --- neurons ------------------------------------------------------------------------------------
+
+/* Is a document for test?  One without text is told by its ids. */
+static bool is_test(const struct worker *w, const struct layout_doc *doc)
+{
+    const struct layout *l = &w->layout;
+    const uint64_t hash =
+        w->work->layout.tokenizer
+            ? XXH64(doc->text_len ? l->text.data + doc->text : "", doc->text_len, 0)
+            : XXH64(l->ids + doc->begin, doc->n * sizeof *l->ids, 0);
+    return hash & 1;
+}
+
+/* The unit, as the part wants it. */
+static int begin_part(struct worker *w, const struct unit *u, const struct worker_out *out,
+                      struct err *err)
+{
+    const struct layout *l = &w->layout;
+    const int rc = mem_reserve(&w->part_docs, &w->part_docs_cap, l->n_docs, sizeof *w->part_docs,
+                               "documents", err);
+    if (rc) {
+        return rc;
+    }
+    for (size_t d = 0; d < l->n_docs; d++) {
+        const struct layout_doc *doc = &l->docs[d];
+        w->part_docs[d] = (struct part_doc){
+            .number = doc->doc->number, .begin = doc->begin, .n = doc->n, .test = is_test(w, doc)};
+    }
+    const struct part_unit unit = {.shard = u->shard,
+                                   .n = l->n,
+                                   .ids = l->ids,
+                                   .ends = w->work->layout.tokenizer ? l->ends : NULL,
+                                   .pos = l->pos,
+                                   .docs = w->part_docs,
+                                   .n_docs = l->n_docs,
+                                   .sets = w->labels ? labels_sets(w->labels) : NULL,
+                                   .labels = w->labels ? labels_words(w->labels) : NULL,
+                                   .gave_up = w->labels ? labels_gave_up(w->labels) : NULL};
+    return part_begin(out->part, &unit, out->cutoffs, err);
+}
+
+/* engine_neurons(): hands a layer on to the part. */
+struct seeing {
+    struct worker *worker;
+    struct part *part;
+    size_t first_layer;
+    struct err *err;
+    int rc; // the first failure; what comes after it is not looked at
+};
+
+static void see(void *context, size_t layer, const struct engine_window *windows, size_t n_windows,
+                const float *acts)
+{
+    struct seeing *s = context;
+    struct worker *w = s->worker;
+    if (!s->rc) {
+        s->rc = mem_reserve(&w->rows_of, &w->rows_of_cap, n_windows, sizeof *w->rows_of, "windows",
+                            s->err);
+    }
+    for (size_t k = 0; k < n_windows && !s->rc; k++) {
+        w->rows_of[k] = windows[k].n;
+    }
+    if (!s->rc) {
+        s->rc =
+            part_block(s->part, s->first_layer + layer, (size_t)(windows[0].tokens - w->layout.ids),
+                       w->rows_of, n_windows, acts, s->err);
+    }
+}
+
+// --- log-probs ----------------------------------------------------------------------------------
+
+/* Of model m, which 'out' may want the neurons of. */
+static int score_model(struct worker *w, size_t m, const struct worker_out *out, struct err *err)
+{
+    const struct work *work = w->work;
+    set_windows(w, m);
+    if (!out->part || work->first_layers[m] == SIZE_MAX) {
+        engine_score(w->runs[m], w->windows, w->layout.n_windows, work->stop);
+        return 0;
+    }
+    struct seeing seeing = {
+        .worker = w, .part = out->part, .first_layer = work->first_layers[m], .err = err};
+    const struct engine_watch watch = {.site = work->sites[m], .see = see, .context = &seeing};
+    engine_score_watched(w->runs[m], w->windows, w->layout.n_windows, &watch, work->stop);
+    return seeing.rc;
+}
+
+static int score(struct worker *w, const struct unit *u, const struct worker_out *out,
+                 struct err *err)
 {
     const struct layout *l = &w->layout;
     int rc = reserve_rows(w, w->logprob, &w->logprob_cap, l->n, err);
     rc = rc ? rc
             : mem_reserve(&w->windows, &w->windows_cap, l->n_windows, sizeof *w->windows, "windows",
                           err);
+    rc = rc || !w->labels ? rc : labels_make(w->labels, l, err);
+    rc = rc || !out->part ? rc : begin_part(w, u, out, err);
     for (size_t m = 0; m < w->work->lineup->n && !rc; m++) {
-        set_windows(w, m);
-        engine_score(w->runs[m], w->windows, l->n_windows, w->work->stop);
+        rc = score_model(w, m, out, err);
     }
-    return rc;
+    return rc || !out->part || is_stopped(w->work->stop) ? rc : part_end(out->part, err);
 }
 
 /* Document d of the unit as the tally wants it; rows[n_models]: for doc.logprob. */
@@ -152,8 +262,12 @@ static struct tally_doc scored_doc(const struct worker *w, const struct unit *u,
     const struct layout *l = &w->layout;
     const struct layout_doc *doc = &l->docs[d];
     const bool text = w->work->layout.tokenizer != NULL;
+    const size_t n_words = w->labels ? (w->work->hypotheses->n + 63) / 64 : 0;
     for (size_t m = 0; m < w->work->lineup->n; m++) {
         rows[m] = w->logprob[m] + doc->begin;
+    }
+    if (w->labels) {
+        labels_of_doc(w->labels, d, w->doc_labels);
     }
     return (struct tally_doc){
         .shard = u->shard,
@@ -166,6 +280,8 @@ static struct tally_doc scored_doc(const struct worker *w, const struct unit *u,
         .ends = text ? l->ends + doc->begin : NULL,
         .pos = l->pos + doc->begin,
         .logprob = rows,
+        .labels = w->doc_labels,
+        .label_words = w->labels ? labels_words(w->labels) + doc->begin * n_words : NULL,
     };
 }
 
@@ -322,13 +438,33 @@ static void add_rejects(struct tally *tally, const struct unit *u)
     }
 }
 
-int worker_run(struct worker *w, const struct unit *u, struct tally *tally, const int64_t *cutoff,
-               bool *stopped, struct err *err)
+/* details_more(): "hypotheses", the names of those that label the token. */
+static void name_labels(void *context, size_t token, struct jsonout *j)
 {
+    const struct worker *w = context;
+    const struct hypotheses *h = w->work->hypotheses;
+    const uint64_t *words = labels_words(w->labels) + token * ((h->n + 63) / 64);
+    jsonout_key(j, "hypotheses");
+    jsonout_begin(j, '[');
+    for (size_t i = 0; i < h->n; i++) {
+        if (words[i / 64] >> (i % 64) & 1) {
+            jsonout_string(j, h->items[i].name);
+        }
+    }
+    jsonout_end(j, ']');
+}
+
+int worker_run(struct worker *w, const struct unit *u, const struct worker_out *out, bool *stopped,
+               struct err *err)
+{
+    struct tally *tally = out->tally;
     int rc = layout_make(&w->layout, u, &w->work->layout, err);
-    rc = rc ? rc : score(w, err);
-    rc = rc ? rc : add_docs(w, u, tally, cutoff, err);
-    const struct details_unit unit = {.layout = &w->layout, .windows = w->windows};
+    rc = rc ? rc : score(w, u, out, err);
+    rc = rc ? rc : add_docs(w, u, tally, out->cutoff, err);
+    const struct details_unit unit = {.layout = &w->layout,
+                                      .windows = w->windows,
+                                      .more = w->labels ? name_labels : NULL,
+                                      .context = w};
     rc = rc || is_stopped(w->work->stop)
              ? rc
              : details_add(w->details, &unit, tally, w->work->stop, err);

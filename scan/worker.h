@@ -1,7 +1,11 @@
 /*
  * worker.h - one unit of a corpus from text to aggregates, through all models
  *
- *     unit -> layout (tokens, windows) -> every model scores all windows -> tally, record
+ *     unit -> layout (tokens, windows) -> labels of all hypotheses
+ *                                             |
+ *             every model scores all windows, its neurons are seen on the way -> part
+ *                                             |
+ *                                       tally, record
  *                                             |
  *                      what may be a hit, once more: exactly, if it was not; and its details
  *
@@ -16,7 +20,9 @@
 #include <stdbool.h>
 
 #include "corpora/units.h"
+#include "miners/hypotheses.h"
 #include "model/engine.h"
+#include "out/part.h"
 #include "out/record.h"
 #include "out/tally.h"
 #include "scan/layout.h"
@@ -28,8 +34,12 @@ struct work {
     struct engine *const *engines; // [lineup->n]
     const struct tally_shape *shape;
     struct layout_options layout;
-    struct record *record;  // NULL: none
-    const atomic_int *stop; // looked at every few milliseconds: once it is set, workers give up
+    const struct hypotheses *hypotheses; // NULL: none
+    const struct neurons_shape *neurons; // NULL: none are kept
+    const enum site *sites;              // [lineup->n]; of models whose neurons are kept
+    const size_t *first_layers; // [lineup->n] their first in neurons->layers; SIZE_MAX: not kept
+    struct record *record;      // NULL: none
+    const atomic_int *stop;     // looked at every few milliseconds: once it is set, workers give up
 };
 
 struct worker;
@@ -37,13 +47,20 @@ struct worker;
 /* work outlives it.  Errors: ERR_NOMEM. */
 int worker_new(struct worker **out, const struct work *work, struct err *err);
 
+/* What a worker makes of a unit, and what the whole that it goes into still lets in. */
+struct worker_out {
+    struct tally *tally;                // clear
+    const int64_t *cutoff;              // tally_add_doc()'s
+    struct part *part;                  // NULL where no neurons are kept
+    const struct part_cutoffs *cutoffs; // part_begin()'s
+};
+
 /*
- * Adds everything of unit 'u' to *tally, which is clear.  cutoff: tally_add_doc()'s.
- * *stopped: it gave up, and the tally is worth nothing.  Errors: ERR_NOMEM, ERR_LIMIT,
- * record_unit()'s.
+ * Adds everything of unit 'u'.  *stopped: it gave up, and what 'out' holds is worth nothing.
+ * Errors: ERR_NOMEM, ERR_LIMIT, record_unit()'s, labeller_run()'s.
  */
-int worker_run(struct worker *w, const struct unit *u, struct tally *tally, const int64_t *cutoff,
-               bool *stopped, struct err *err);
+int worker_run(struct worker *w, const struct unit *u, const struct worker_out *out, bool *stopped,
+               struct err *err);
 
 /* Tokens of 'u' that a model would predict.  Errors: as worker_run(). */
 int worker_count(struct worker *w, const struct unit *u, uint64_t *tokens, struct err *err);
