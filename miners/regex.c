@@ -20,7 +20,7 @@
 
 #define COMPILE_OPTIONS (PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C)
 
-#define SECONDS_MAX 10.0                // of the thread, for a document
+#define SECONDS_MAX 5.0                 // of the thread, for a document
 #define STEPS_MAX ((uint64_t)1 << 20)   // about 5 ms; a long text has fewer,
 #define STEPS_BYTES ((uint64_t)1 << 36) // so that steps * bytes is at most this
 #define STEPS_PREFIX_MAX (1 << 16)      // of a token that looks back
@@ -322,7 +322,7 @@ static int compile_live(struct regex *x, const struct regex_options *o, struct e
 /* What PCRE2 takes, and we do not. */
 static int check_supported(const struct regex_options *o, struct err *err)
 {
-    static const char *const not_with_prefix[] = {"COMMIT", "SKIP"};
+    static const char *const not_with_prefix[] = {"ACCEPT", "COMMIT", "SKIP"};
     if (o->len == 0) {
         return err_set(err, ERR_FORMAT, "the pattern is empty, and a match never is");
     }
