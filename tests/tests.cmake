@@ -97,6 +97,7 @@ foreach(name code code_base64 code_inside code_repeat code_text)
   target_sources(test_${name} PRIVATE tests/code_kit.c)
 endforeach()
 gapscope_test(default_yaml gapscope_miners gapscope_model)
+gapscope_fuzz(code gapscope_miners)
 gapscope_bench(code gapscope_miners gapscope_model)
 
 # out
