@@ -5,8 +5,9 @@
 
 #include "scan/base/utf8.h"
 
-#define SIGNS_MAX                                                                                  \
-    128 // characters; longer ones may hold pictures, with zeros or ones (////) in plenty
+// In characters.  From LONG on chance makes no words of half a random text; what is longer than
+// SIGNS_MAX may hold a picture, with zeros or ones (////) in plenty.
+enum { LONG = 40, SIGNS_MAX = 128 };
 
 const uint8_t text_classes[256] = {
     ['\t'] = TEXT_BLANK,
@@ -125,56 +126,74 @@ bool text_string(const struct tokens *doc, size_t at, size_t *end)
     return false;
 }
 
-/* What of text[n], a run of capitals (or none) followed by a run of small letters (or none), is in
- * words. */
-static size_t in_words(const char *text, size_t n_upper, size_t n)
+/* Where the part of a text that begins at 'at' ends: capitals; small letters, two or more with the
+ * capital before them; digits; or one sign. */
+static size_t part_end(const struct tokens *doc, size_t at)
 {
-    size_t covered = 0;
-    const bool small_word = n - n_upper + (n_upper > 0) >= 3;
-    const size_t n_caps = n_upper - (small_word && n_upper);
+    const size_t upper = text_run_end(doc, at, TEXT_UPPER);
+    const size_t lower = text_run_end(doc, upper, TEXT_LOWER);
+    if (upper > at && lower - upper >= 2) {
+        return upper - at == 1 ? lower : upper - 1;
+    }
+    if (lower > at) {
+        return upper > at ? upper : lower;
+    }
+    const size_t digits = text_run_end(doc, at, TEXT_DIGIT);
+    return digits > at ? digits : at + 1;
+}
+
+/* Whether text[n], a part, looks like a word or a number. */
+static bool is_word(const char *text, size_t n)
+{
     bool has_vowel = false, has_zeros = false;
-    for (size_t i = n_upper; i < n; i++) {
-        has_vowel |= memchr("aeiou", text[i], 5) != NULL;
+    for (size_t i = 0; i < n; i++) {
+        has_vowel |= memchr("aeiouyAEIOUY", text[i], 12) != NULL;
+        has_zeros |= i > 0 && text[i] == 'A' && text[i - 1] == 'A'; // as base64 writes them
     }
-    for (size_t i = 1; i < n_caps; i++) {
-        has_zeros |= text[i] == 'A' && text[i - 1] == 'A';
+    const unsigned class = n ? text_classes[(unsigned char)text[n - 1]] : 0;
+    return class & TEXT_DIGIT   ? n >= 4
+           : class & TEXT_LOWER ? n >= 3 && has_vowel
+                                : n >= 3 && !has_zeros;
+}
+
+/* Whether capitals and small letters mix between two signs, other than by a capital in front. */
+static bool mixes_case(const struct tokens *doc)
+{
+    for (size_t at = 0, end; at < doc->text_len; at = end + 1) {
+        unsigned classes = 0;
+        end = text_run_end(doc, at, TEXT_ALNUM);
+        for (size_t i = at; i < end; i++) {
+            const unsigned class = text_classes[(unsigned char)doc->text[i]];
+            classes |= i > at ? class : class & TEXT_LOWER;
+        }
+        if ((classes & TEXT_ALPHA) == TEXT_ALPHA) {
+            return true;
+        }
     }
-    if (small_word && has_vowel) {
-        covered += n - n_caps;
-    }
-    if (n_caps >= 3 && !has_zeros) {
-        covered += n_caps;
-    }
-    return covered;
+    return false;
 }
 
 bool text_is_random(const char *text, size_t n)
 {
     const struct tokens doc = {.text = text, .text_len = n};
-    size_t covered = 0, n_different = 0, n_signs = 0;
-    unsigned classes = 0;
+    size_t n_in_words = 0, n_different = 0, n_signs = 0;
+    unsigned classes = 0; // outside of words
     bool seen[256] = {false};
-    for (size_t at = 0; at < n;) {
-        const size_t lower = text_run_end(&doc, at, TEXT_UPPER);
-        size_t end = text_run_end(&doc, lower, TEXT_LOWER);
-        if (end > at) {
-            covered += in_words(text + at, lower - at, end - at);
-        } else {
-            end = text_run_end(&doc, at, TEXT_DIGIT);
-            covered += end - at >= 4 ? end - at : 0;
-            n_signs += end == at;
-            classes |= end > at ? TEXT_DIGIT : 0;
-            end += end == at; // a sign
-        }
-        for (; at < end; at++) {
-            const unsigned char byte = (unsigned char)text[at];
+    for (size_t at = 0, end; at < n; at = end) {
+        end = part_end(&doc, at);
+        const bool word = is_word(text + at, end - at);
+        n_in_words += word ? end - at : 0;
+        n_signs += !text_is(&doc, at, TEXT_ALNUM);
+        for (size_t i = at; i < end; i++) {
+            const unsigned char byte = (unsigned char)text[i];
             n_different += !seen[byte];
             seen[byte] = true;
-            classes |= text_classes[byte] & TEXT_ALPHA;
+            classes |= word ? 0 : text_classes[byte] & TEXT_ALNUM;
         }
     }
-    return classes == TEXT_ALNUM && n_different >= 8 && 2 * covered <= n &&
-           (n > SIGNS_MAX || 8 * n_signs <= n);
+    const bool wordy = n < LONG ? 2 * n_in_words >= n : 3 * n_in_words >= 2 * n;
+    return classes == TEXT_ALNUM && n_different >= 8 && !wordy &&
+           (n > SIGNS_MAX || 8 * n_signs <= n) && mixes_case(&doc);
 }
 
 void mark_state(uint8_t *label, const struct tokens *doc, size_t *at, size_t from, size_t to)

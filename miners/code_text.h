@@ -96,11 +96,14 @@ bool text_line(const struct tokens *doc, struct text_line *l);
 bool text_string(const struct tokens *doc, size_t at, size_t *end);
 
 /*
- * Whether text[n], letters, digits and + / - _ alone, is too mixed to be words: it has capitals,
- * small letters and digits, at least 8 different characters, up to 128 characters at most an eighth
- * of signs, and at most half of it is in what looks like a word: three or more small letters, or two
- * behind a capital, with a vowel among them and with that capital; three or more capitals (AA is no
- * word: it is zeros in base64); four or more digits.
+ * Whether text[n], letters, digits and + / - _ alone, is too mixed to be words:
+ *   - less than half of it (from 40 characters on, less than two thirds) is in parts that look
+ *     like a word or a number: three letters or more, small ones, with or without a capital in
+ *     front, with a vowel among them; three capitals or more (AA is no word: it is zeros in
+ *     base64); four digits or more;
+ *   - the rest has capitals, small letters and digits;
+ *   - somewhere between two signs capitals and small letters mix, other than by a capital in front;
+ *   - there are 8 different characters, and up to 128 characters at most an eighth are signs.
  */
 bool text_is_random(const char *text, size_t n);
 

@@ -99,6 +99,8 @@ foreach(name code code_base64 code_inside code_repeat code_text)
   gapscope_test(${name} gapscope_miners)
   target_sources(test_${name} PRIVATE tests/code_kit.c)
 endforeach()
+gapscope_test(default_yaml gapscope_miners gapscope_model)
+gapscope_fuzz(code gapscope_miners)
 gapscope_bench(code gapscope_miners gapscope_model)
 # miners
 gapscope_test(hypotheses gapscope_miners)

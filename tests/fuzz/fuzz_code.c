@@ -1,0 +1,121 @@
+/* Property: what a built-in miner says of a text cut into bytes decides what it says of any tokens:
+ * a thing labels those that share a byte with it, a state those in whose last byte it holds. Miners
+ * of what tokens do (repeats, places in a number or word) are only run.  Labels are 0 or 1, and
+ * what an earlier document left in the scratch changes nothing. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "miners/code.h"
+#include "scan/base/utf8.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *const of_tokens[] = {
+    "after_newline", "first_occurrence",  "induction_next", "number_2",           "number_3plus",
+    "number_first",  "repeat_end",        "repeat_long",    "other_tokenisation", "repeat_ngram",
+    "seen_before",   "several_followers", "word_inside",
+};
+
+static const char *const states[] = {
+    "bracket_depth_1", "bracket_depth_2", "bracket_depth_3plus",
+    "c_comment",       "c_string",        "in_braces",
+    "in_comment",      "in_docstring",    "in_parens",
+    "in_quotes",       "in_square",       "in_string",
+    "indent",          "indent_1",        "indent_2",
+    "indent_3plus",
+};
+
+#define IN(name, list) is_in(name, list, sizeof list / sizeof *list)
+
+static bool is_in(const char *name, const char *const *list, size_t n)
+{
+    size_t i = 0;
+    while (i < n && strcmp(list[i], name) != 0) {
+        i++;
+    }
+    return i < n;
+}
+
+static void check(int holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+/* A new block of just this size, so that a byte too far is seen. */
+static void *block(size_t n, size_t size)
+{
+    void *p = calloc(n ? n : 1, size);
+    check(p != NULL);
+    return p;
+}
+
+static struct tokens cut(const char *text, size_t len, size_t step)
+{
+    struct tokens doc = {.text = text, .text_len = len, .n = (len + step - 1) / step};
+    doc.ids = block(doc.n, sizeof *doc.ids);
+    doc.ends = block(doc.n, sizeof *doc.ends);
+    for (size_t i = 0; i < doc.n; i++) {
+        doc.ends[i] = (uint32_t)((i + 1) * step < len ? (i + 1) * step : len);
+        doc.ids[i] = (unsigned char)text[i * step];
+    }
+    return doc;
+}
+
+static uint8_t *label(const struct code_miner *m, const struct tokens *doc, struct code_scratch *s)
+{
+    uint8_t *labels = block(doc->n, 1);
+    check(m->label(doc, labels, s, NULL) == 0);
+    for (size_t i = 0; i < doc->n; i++) {
+        check(labels[i] <= 1);
+    }
+    return labels;
+}
+
+static void compare(const struct code_miner *m, const struct tokens *doc, const uint8_t *labels,
+                    const uint8_t *bytes)
+{
+    const bool is_state = IN(m->name, states);
+    for (size_t i = 0; i < doc->n; i++) {
+        const size_t from = i ? doc->ends[i - 1] : 0, to = doc->ends[i];
+        const bool any = memchr(bytes + from, 1, to - from) != NULL;
+        check(labels[i] == (is_state ? bytes[to - 1] : any));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct code_scratch used;
+    struct buf repaired = {0};
+    uint64_t n_repaired = 0;
+    const size_t step = size ? 2 + data[0] % 8 : 2;
+    check(utf8_repair(&repaired, (const char *)data + (size > 0), size - (size > 0), &n_repaired,
+                      NULL) == 0);
+    char *text = block(repaired.len, 1);
+    memcpy(text, repaired.len ? repaired.data : "", repaired.len);
+    struct tokens doc = cut(text, repaired.len, step), bytes = cut(text, repaired.len, 1);
+    for (size_t i = 0; code_at(i); i++) {
+        const struct code_miner *m = code_at(i);
+        struct code_scratch fresh = {0};
+        uint8_t *of_doc = label(m, &doc, &used), *again = label(m, &doc, &fresh);
+        uint8_t *of_bytes = label(m, &bytes, &used);
+        check(memcmp(of_doc, again, doc.n) == 0);
+        if (!IN(m->name, of_tokens)) {
+            compare(m, &doc, of_doc, of_bytes);
+        }
+        free(of_doc);
+        free(again);
+        free(of_bytes);
+        code_scratch_free(&fresh);
+    }
+    free(doc.ids);
+    free(doc.ends);
+    free(bytes.ids);
+    free(bytes.ends);
+    free(text);
+    buf_free(&repaired);
+    return 0;
+}
