@@ -34,9 +34,9 @@ struct page {
     struct view_neuron neuron;
     int64_t key[3]; // model, layer, idx: ?1, ?2, ?3 of every query
     struct bins bins;
-    uint64_t *all, *labelled,
-        *rest;  // [bins.n]; the latter two of the best hypothesis, if it has them
-    char *best; // its name, or NULL
+    uint64_t *all;             // [bins.n]
+    uint64_t *labelled, *rest; // [bins.n] of the best hypothesis, if it has them
+    char *best;                // its name, or NULL
     uint64_t n_labelled;
     double max, min;
     struct cover cover;
@@ -54,14 +54,6 @@ struct page {
     " ORDER BY d.average_precision IS NULL, d.average_precision DESC, h.id"
 
 #define HEAD "SELECT site, n, mean, sd, min, max, share_positive, hist FROM neuron WHERE " OF_NEURON
-
-#define HYPOTHESES_LEGEND                                                                          \
-    "preval.: prevalence, the share of tokens that are labelled, which is the AP of a neuron "     \
-    "that "                                                                                        \
-    "knows nothing; AP: average precision; precision, recall, F1: of firing at the threshold "     \
-    "frozen on dev; r: correlation; mass: the share of its activation above 0 that is on "         \
-    "labelled "                                                                                    \
-    "tokens; top: the share of its top examples that are labelled"
 
 // --- reading -----------------------------------------------------------------------------------
 
@@ -252,7 +244,13 @@ static int put_hypotheses(const struct page *p, struct err *err)
                   " tokens",
                   n);
         rc = table_put(&t, p->v->to, 2, p->v->width, err);
-        view_note(p->v, 2, "%s", HYPOTHESES_LEGEND);
+        view_note(
+            p->v, 2,
+            "preval.: prevalence, the share of tokens that are labelled, which is the AP of a "
+            "neuron that knows nothing; AP: average precision; prec., recall, F1: of firing at "
+            "the threshold frozen on dev; r: correlation; mass: the share of its activation "
+            "above 0 that is on labelled tokens; top: the share of its top examples that are "
+            "labelled");
     }
     table_free(&t);
     return rc;

@@ -43,7 +43,10 @@ struct page {
 /* The best ?5 neurons by average precision on dev, the one in ?2, ?3, ?4 before all; of the first
  * one all halves, of the others the test half unless ?6. */
 #define NEURONS                                                                                    \
-    "SELECT m.name || ':L' || s.layer || 'N' || s.idx AS neuron, s.*"                              \
+    "SELECT m.name || ':L' || s.layer || 'N' || s.idx AS neuron, s.hypothesis, s.model, s.layer,"  \
+    " s.idx, s.split, s.n_pos, s.n_neg, s.docs_pos, s.prevalence, s.mean_pos, s.mean_neg, s.r,"    \
+    " s.variance_explained, s.auroc, s.auroc_bound, s.average_precision, s.threshold,"             \
+    " s.precision, s.recall, s.f1, s.mcc, s.mutual_information, s.mass_covered, s.top_covered"     \
     " FROM (SELECT model, layer, idx, row_number() OVER (ORDER BY"                                 \
     " model = ?2 AND layer = ?3 AND idx = ?4 DESC, average_precision IS NULL,"                     \
     " average_precision DESC, model, layer, idx) AS turn"                                          \
@@ -53,8 +56,34 @@ struct page {
     " AND (?6 OR b.turn = 1 OR s.split = 'test')"                                                  \
     " ORDER BY b.turn, CASE s.split WHEN 'dev' THEN 0 WHEN 'test' THEN 1 ELSE 2 END"
 
-/* Where SELECT * of NEURONS has them. */
-enum { N_NAME, N_HYPOTHESIS, N_MODEL, N_LAYER, N_IDX, N_SPLIT, N_POS, N_NEG, N_DOCS, N_PREVALENCE };
+/* Its columns. */
+enum {
+    N_NAME,
+    N_HYPOTHESIS,
+    N_MODEL,
+    N_LAYER,
+    N_IDX,
+    N_SPLIT,
+    N_POS,
+    N_NEG,
+    N_DOCS,
+    N_PREVALENCE,
+    N_MEAN_POS,
+    N_MEAN_NEG,
+    N_R,
+    N_VARIANCE,
+    N_AUROC,
+    N_BOUND,
+    N_AP,
+    N_THRESHOLD,
+    N_PRECISION,
+    N_RECALL,
+    N_F1,
+    N_MCC,
+    N_INFORMATION,
+    N_MASS,
+    N_TOP,
+};
 
 #define COUNTEREXAMPLES                                                                            \
     "SELECT kind, rank, activation, shard, doc, byte_start, byte_end, token_index, tokens,"        \
@@ -163,16 +192,14 @@ static int read_histograms(struct page *p, struct err *err)
 
 // --- what is shown -----------------------------------------------------------------------------
 
-/* "34.3%", of one half. */
+/* ", dev half 34.3% of 29490": the same whichever neuron is asked. */
 static void put_prevalence(const struct page *p, enum split split, int *rc, struct err *err)
 {
-    const int64_t args[] = {p->key[0], p->key[1], p->key[2], p->key[3]};
+    const int64_t args[] = {p->key[0], p->key[1], p->key[2], p->key[3], split};
     sqlite3_stmt *stmt = view_query(
         p->v,
-        split == DEV ? "SELECT prevalence, n_pos + n_neg FROM score WHERE hypothesis = ?1"
-                       " AND model = ?2 AND layer = ?3 AND idx = ?4 AND split = 'dev'"
-                     : "SELECT prevalence, n_pos + n_neg FROM score WHERE hypothesis = ?1"
-                       " AND model = ?2 AND layer = ?3 AND idx = ?4 AND split = 'test'",
+        "SELECT prevalence, n_pos + n_neg FROM score WHERE hypothesis = ?1 AND model = ?2"
+        " AND layer = ?3 AND idx = ?4 AND split = iif(?5, 'test', 'dev')",
         args, rc, err);
     if (view_step(p->v, stmt, rc, err)) {
         char share[32];
@@ -237,24 +264,22 @@ static int put_domains(const struct page *p, struct err *err)
 
 static void put_score(struct table *t, sqlite3_stmt *row)
 {
-    enum { MEAN_POS = N_PREVALENCE + 1, MEAN_NEG, R, VARIANCE, AUROC, BOUND, AP, THRESHOLD };
     table_text(t, view_text(row, N_NAME));
     table_text(t, view_text(row, N_SPLIT));
     table_count(t, view_u64(row, N_POS) + view_u64(row, N_NEG));
     table_count(t, view_u64(row, N_POS));
     table_count(t, view_u64(row, N_DOCS));
     table_share(t, view_real(row, N_PREVALENCE));
-    table_real(t, view_real(row, AP), 3);
-    table_real(t, view_real(row, AUROC), 4);
-    table_real(t, view_real(row, BOUND), 4);
-    table_real(t, view_real(row, THRESHOLD), 3);
-    for (int i = THRESHOLD + 1; i <= THRESHOLD + 4; i++) { // precision, recall, f1, mcc
+    table_real(t, view_real(row, N_AP), 3);
+    table_real(t, view_real(row, N_AUROC), 4);
+    table_real(t, view_real(row, N_BOUND), 4);
+    for (int i = N_THRESHOLD; i <= N_MCC; i++) {
         table_real(t, view_real(row, i), 3);
     }
-    table_real(t, view_real(row, THRESHOLD + 5), 5);
-    table_real(t, view_real(row, R), 3);
-    table_real(t, view_real(row, THRESHOLD + 6), 3);
-    table_real(t, view_real(row, THRESHOLD + 7), 3);
+    table_real(t, view_real(row, N_INFORMATION), 5);
+    table_real(t, view_real(row, N_R), 3);
+    table_real(t, view_real(row, N_MASS), 3);
+    table_real(t, view_real(row, N_TOP), 3);
     table_row(t);
 }
 

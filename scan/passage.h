@@ -56,7 +56,7 @@ int passages_put_shards(const struct passages *p, struct err *err);
 int passage_json(struct passages *p, struct jsonout *j, sqlite3_stmt *row, int tokens,
                  struct err *err);
 
-/* Two lines that say what the marks mean. */
+/* Says what the marks mean. */
 void passage_legend(const struct view *v, bool labelled);
 
 // --- hits, which have their text with them

@@ -513,8 +513,8 @@ static void nothing_of_a_run_drives_the_terminal(void **state)
         "gapscope neuron $T/hostile.db L0N5 --all --json",
         "gapscope hypo $T/hostile.db",
         "gapscope hypo $T/hostile.db --json",
-        "gapscope hypo $T/hostile.db \"$(printf "
-        "'0\\033[2J\\302\\23331m\\r\\n\\342\\200\\256\\342\\201\\247')\"",
+        ("gapscope hypo $T/hostile.db \"$(printf "
+         "'0\\033[2J\\302\\23331m\\r\\n\\342\\200\\256\\342\\201\\247')\""),
         "gapscope top $T/hostile.db"};
     static const char *const driving[] = {"\x1b", "\xc2\x9b", "\r", "\xe2\x80\xae", "\xe2\x81\xa7"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
