@@ -102,6 +102,7 @@ endforeach()
 gapscope_test(default_yaml gapscope_miners gapscope_model)
 gapscope_fuzz(code gapscope_miners)
 gapscope_bench(code gapscope_miners gapscope_model)
+
 # miners
 gapscope_test(hypotheses gapscope_miners)
 gapscope_test(regex gapscope_miners)
@@ -111,6 +112,7 @@ target_link_libraries(exec_program PRIVATE gapscope_flags)
 target_compile_definitions(test_exec PRIVATE EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
 add_dependencies(test_exec exec_program)
 gapscope_fuzz(hypotheses gapscope_miners)
+
 # shared objects, good and bad, for test_plugin
 gapscope_test(plugin gapscope_miners)
 set(plugins ${CMAKE_CURRENT_BINARY_DIR}/plugins)
@@ -123,6 +125,7 @@ foreach(plugin exclaim bad_symbol bad_version bad_no_label bad_fewer bad_value b
   target_link_libraries(plugin_${plugin} PRIVATE gapscope_flags)
   set_target_properties(plugin_${plugin} PROPERTIES PREFIX "" OUTPUT_NAME ${plugin} LIBRARY_OUTPUT_DIRECTORY ${plugins})
   add_dependencies(test_plugin plugin_${plugin})
+endforeach()
 
 # out
 gapscope_test(jsonout gapscope_out)
