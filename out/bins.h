@@ -80,13 +80,17 @@ static inline float bins_least(int32_t bin)
     return -bins_from_bits(bin == 0 ? 0x7f800000 : bins_size_bits(i + 1) - 1);
 }
 
-/* Groups of bins, from which intervals are made: sizes below 1/16, 1/16, 1/8, ... 2, 4 and above;
- * 0-7 of a > 0, 8-15 of a <= 0. */
+/* Groups of bins, from which intervals are made.  0-11, of a > 0: below 2^-8, then an octave each,
+ * 4 and above; 12-15, of a <= 0 by size: below 2^-6, then two octaves each, 2^-2 and above. */
 #define BINS_GROUPS 16
+#define BINS_GROUPS_ABOVE 12
 
 static inline int32_t bins_group(int32_t bits)
 {
-    return bins_clamp(((bits & INT32_MAX) >> 23) - (127 - 5), 7) + (bits > 0 ? 0 : 8);
+    const int32_t exponent = ((bits & INT32_MAX) >> 23) - 127;
+    const int32_t above = bins_clamp(exponent + 9, BINS_GROUPS_ABOVE - 1);
+    const int32_t below = bins_clamp((exponent + 8) >> 1, BINS_GROUPS - BINS_GROUPS_ABOVE - 1);
+    return bits > 0 ? above : BINS_GROUPS_ABOVE + below;
 }
 
 #endif

@@ -249,23 +249,23 @@ static void put_list(struct writer *x, struct rows *w, size_t l, size_t i, const
     }
 }
 
-/* Groups next to each other, from the highest activations down: 7 .. 0, then 8 .. 15. */
+/* Groups next to each other, counted from the one of the highest activations, 0. */
 struct interval {
-    int first, last; // of these, counted from the highest, 0
-    uint64_t tokens;
+    int first, last;
 };
 
 static unsigned group_from_top(int k)
 {
-    return (unsigned)(k < BINS_GROUPS / 2 ? BINS_GROUPS / 2 - 1 - k : k);
+    return (unsigned)(k < BINS_GROUPS_ABOVE ? BINS_GROUPS_ABOVE - 1 - k : k);
 }
 
-/* The edges of the k-th group from the highest: above (lower false) and below. */
-static double group_edge(int k, bool lower)
+/* The edges of the k-th group from the highest: k above, k + 1 below. */
+static double group_edge(int k)
 {
-    static const double edges[] = {INFINITY, 4,      2,     1,    0.5, 0.25, 0.125, 0.0625,   0,
-                                   -0.0625,  -0.125, -0.25, -0.5, -1,  -2,   -4,    -INFINITY};
-    return edges[k + lower];
+    static const double edges[BINS_GROUPS + 1] = {
+        INFINITY, 4,      2,      1, 0.5,     0.25,    0x1p-3,  0x1p-4,   0x1p-5,
+        0x1p-6,   0x1p-7, 0x1p-8, 0, -0x1p-6, -0x1p-4, -0x1p-2, -INFINITY};
+    return edges[k];
 }
 
 static uint64_t group_tokens(const uint64_t hist[BINS], int k)
@@ -278,26 +278,28 @@ static uint64_t group_tokens(const uint64_t hist[BINS], int k)
     return n;
 }
 
-/* Up to INTERVALS_MOST: where more groups are in use, neighbours with the fewest tokens are joined.
+/* How far from 0 two neighbours reach. */
+static double reach(const struct interval *v)
+{
+    return fmax(fabs(group_edge(v[0].first)), fabs(group_edge(v[1].last + 1)));
+}
+
+/* Up to INTERVALS_MOST: where more groups are in use, neighbours are joined, those next to 0 first.
  */
 static size_t make_intervals(const uint64_t hist[BINS], struct interval *v)
 {
     size_t n = 0;
     for (int k = 0; k < BINS_GROUPS; k++) {
-        const uint64_t tokens = group_tokens(hist, k);
-        if (tokens > 0) {
-            v[n++] = (struct interval){k, k, tokens};
+        if (group_tokens(hist, k) > 0) {
+            v[n++] = (struct interval){k, k};
         }
     }
     while (n > INTERVALS_MOST) {
         size_t least = 0;
         for (size_t i = 1; i + 1 < n; i++) {
-            if (v[i].tokens + v[i + 1].tokens < v[least].tokens + v[least + 1].tokens) {
-                least = i;
-            }
+            least = reach(&v[i]) < reach(&v[least]) ? i : least;
         }
         v[least].last = v[least + 1].last;
-        v[least].tokens += v[least + 1].tokens;
         memmove(&v[least + 1], &v[least + 2], (n - least - 2) * sizeof *v);
         n--;
     }
@@ -314,7 +316,20 @@ static int by_key(const void *a, const void *b)
                                   : (x->at > y->at) - (x->at < y->at);
 }
 
-/* LIST_GROUP_MOST of each interval: the least hashes of its groups are its own least. */
+/* Does another of items[n] stand in the same document or context? */
+static bool is_again(const struct example *e, const struct example *const *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (items[i]->context == e->context ||
+            (items[i]->shard == e->shard && items[i]->doc == e->doc)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Up to LIST_GROUP_MOST of each interval, one a document: the least hashes of its groups are its
+ * own least. */
 static void put_intervals(struct writer *x, struct rows *w, size_t l, size_t i)
 {
     struct neuron_stats stats;
@@ -331,10 +346,14 @@ static void put_intervals(struct writer *x, struct rows *w, size_t l, size_t i)
             }
         }
         qsort(items, n_items, sizeof *items, by_key);
-        const double lo = group_edge(v[k].last, true), hi = group_edge(v[k].first, false);
-        for (size_t j = 0; j < n_items && j < LIST_GROUP_MOST && !w->rc; j++) {
-            put_example(x, w, l, i, "interval", ++rank, items[j], isinf(lo) ? NAN : lo,
-                        isinf(hi) ? NAN : hi);
+        const double lo = group_edge(v[k].last + 1), hi = group_edge(v[k].first);
+        size_t n_put = 0; // of the items, moved to their beginning
+        for (size_t j = 0; j < n_items && n_put < LIST_GROUP_MOST && !w->rc; j++) {
+            if (!is_again(items[j], items, n_put)) {
+                items[n_put++] = items[j];
+                put_example(x, w, l, i, "interval", ++rank, items[j], isinf(lo) ? NAN : lo,
+                            isinf(hi) ? NAN : hi);
+            }
         }
     }
 }
