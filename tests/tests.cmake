@@ -112,6 +112,8 @@ target_link_libraries(exec_program PRIVATE gapscope_flags)
 target_compile_definitions(test_exec PRIVATE EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
 add_dependencies(test_exec exec_program)
 gapscope_fuzz(hypotheses gapscope_miners)
+gapscope_bench(miners gapscope_miners gapscope_model)
+target_sources(bench_miners PRIVATE scan/mining.c)
 
 # shared objects, good and bad, for test_plugin
 gapscope_test(plugin gapscope_miners)
@@ -145,6 +147,10 @@ gapscope_bench(tally gapscope_out m)
 gapscope_test(cli gapscope_base m)
 target_compile_definitions(test_cli PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_cli gapscope)
+
+gapscope_test(label gapscope_base)
+target_compile_definitions(test_label PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+add_dependencies(test_label gapscope)
 
 gapscope_test(run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
