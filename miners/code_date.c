@@ -5,7 +5,7 @@
  *       31.12.2020 and 31-12-2020; 31 Dec 2020, 31st of December, 2020, December 31, 2020, Dec. 31,
  *       Nov 24th; also without a year; December 2020.  Months are English, with a capital or all in
  *       capitals (31-DEC-2020), whole or of three letters (Sept too).
- * time  13:12, 9:05:30, 13:12:55.250, and the am, pm or Z behind it.
+ * time  13:12, 9:05:30, 13:12:55.250, and the am, pm or Z behind it; behind seconds also +07:00.
  *
  * Months are 1 to 12, days 1 to 31, hours 0 to 24, minutes and seconds 00 to 60.  A digit, a letter
  * or _ before or behind makes it something else, but for the T behind an ISO date. Labelled is
@@ -179,8 +179,8 @@ static size_t date_end(const struct tokens *doc, size_t at)
     return end ? end : day_month_end(doc, at);
 }
 
-/* What is behind a time: am, pm, a.m., Z. */
-static size_t half_end(const struct tokens *doc, size_t at)
+/* What is behind a time: am, pm, a.m., Z; and +07:00, which may be behind seconds. */
+static size_t half_end(const struct tokens *doc, size_t at, bool has_seconds)
 {
     static const char *const halves[] = {"a.m.", "p.m.", "am", "pm", "AM", "PM"};
     const size_t from = at + text_at(doc, at, ' ');
@@ -189,6 +189,12 @@ static size_t half_end(const struct tokens *doc, size_t at)
         if (text_begins(doc, from, halves[i]) && !text_at_name(doc, end)) {
             return end;
         }
+    }
+    size_t zone = at + 1;
+    if (has_seconds && (text_at(doc, at, '+') || text_at(doc, at, '-')) &&
+        read_digits(doc, &zone, 2, 2) >= 0 && text_at(doc, zone, ':')) {
+        zone++;
+        return read_digits(doc, &zone, 2, 2) >= 0 ? zone : at;
     }
     return at + text_at(doc, at, 'Z');
 }
@@ -203,17 +209,18 @@ static size_t time_end(const struct tokens *doc, size_t at)
     if (hour < 0 || hour > 24 || !text_at(doc, at, ':')) {
         return 0;
     }
-    for (int part = 0; part < 2 && text_at(doc, at, ':'); part++) {
+    int n_parts = 1;
+    for (; n_parts < 3 && text_at(doc, at, ':'); n_parts++) {
         at++;
         const int value = read_digits(doc, &at, 2, 2);
         if (value < 0 || value > 60) {
             return 0;
         }
-        if (part == 1 && text_at(doc, at, '.') && text_is(doc, at + 1, TEXT_DIGIT)) {
-            at = text_run_end(doc, at + 1, TEXT_DIGIT);
-        }
     }
-    return text_at(doc, at, ':') ? 0 : whole(doc, half_end(doc, at));
+    if (n_parts == 3 && text_at(doc, at, '.')) {
+        at = text_is(doc, at + 1, TEXT_DIGIT) ? text_run_end(doc, at + 1, TEXT_DIGIT) : at;
+    }
+    return text_at(doc, at, ':') ? 0 : whole(doc, half_end(doc, at, n_parts == 3));
 }
 
 static int mark(const struct tokens *doc, uint8_t *label, unsigned begins,

@@ -18,7 +18,8 @@
  * digits (an address, a version: 127.0.0.1) each group is a number and none a fraction.
  *
  * year: not in a longer number or a grouped one, no fraction, no letter behind it other than the s
- * of 1990s, no currency sign, # or point in front, no % behind.  In 2020-11-24 it is one.
+ * of 1990s, no currency sign, # or point in front, no % behind.  In 2020-11-24 it is one; in a
+ * table of numbers it may be one by chance.
  */
 #include "miners/code_parts.h"
 

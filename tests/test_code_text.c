@@ -111,7 +111,8 @@ static void dates_and_times(void **state)
         {"date", "«December 31, 2020» «Dec. 31» «Nov 24th» «December 2020» «Sept 3» May Dec."},
         {"date", "Mayor 5 DecEmber 5 december 5 x2020-11-24 2020-11-241 2020-11-24x"},
         {"date", "in «May 2020», in May. Then"},
-        {"time", "«13:12» «9:05:30» «13:12:55.250»! 2020-11-24T«13:12:55Z» 25:00 9:5 9:61"},
+        {"time",
+         "«13:12» «9:05:30» «13:12:55.250»! 2020-11-24T«13:12:55Z» «1:02:03+07:00» 25:00 9:5 9:61"},
         {"time", "«9:05 am» «9:05pm» «9:05 p.m.», «9:05» amx 1:2:3 12:34:56:78 x[0:10] 1.12:30"},
     };
     CHECK_BYTES(rows);
