@@ -5,9 +5,9 @@
  *        www.name...; up to the next white space, control character, character beyond ASCII, one of
  *        < > " ` \ { } | ^, or a ) or ] that has no partner in it; what ends a sentence
  *        (. , ; : ! ? ' *) is not its last character.
- * email  name@domain.tld: the name of A-Z a-z 0-9 . _ % + -, not beginning with a point; the domain
- * of at least two parts of letters, digits and -, the last of two letters or more.  user@host
- *        without a point is none.
+ * email  name@domain.tld: the name of A-Z a-z 0-9 . _ % + -, not beginning with a point; the
+ *        domain of at least two parts of letters, digits and -, the last of two letters or more.
+ *        user@host without a point is none.
  *
  * Labelled is every token that shares a byte with it; a "<" in front or a "." behind is not.
  *
