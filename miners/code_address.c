@@ -44,7 +44,8 @@ static size_t scheme_begin(const struct tokens *doc, size_t colon)
 
 static bool in_url(const struct tokens *doc, size_t at)
 {
-    return at < doc->text_len && doc->text[at] > ' ' && !strchr("<>\"`\\{}|^\x7f", doc->text[at]);
+    const unsigned char c = at < doc->text_len ? (unsigned char)doc->text[at] : ' ';
+    return c > ' ' && c < 0x7f && !strchr("<>\"`\\{}|^", c);
 }
 
 /* The end of an address that goes on at 'at'. */
