@@ -51,6 +51,7 @@ struct run {
     const struct exec *x;
     struct child child;
     bool fresh;          // has answered nothing yet
+    bool left;           // it ended of its own will, without a word
     unsigned n_failures; // in a row
     char why[256];       // there was no proper answer
     struct buf request, answer;
@@ -74,6 +75,7 @@ static bool died(struct run *r)
 {
     const bool ended = child_wait(&r->child, LAST_WORDS_MS);
     const int how = child_end(&r->child);
+    r->left = ended && WIFEXITED(how) && WEXITSTATUS(how) == 0 && r->answer.len == 0;
     return !ended             ? no_answer(r, "it closed its output")
            : WIFSIGNALED(how) ? no_answer(r, "it was ended by signal %d (%s)", WTERMSIG(how),
                                           strsignal(WTERMSIG(how)))
@@ -270,11 +272,17 @@ static int label(const void *self, void *run, const struct tokens *doc, uint8_t 
     struct run *r = run;
     struct err e = {0};
     int rc = make_request(&r->request, doc, &e);
-    if (!rc) {
+    bool answered = false;
+    for (bool again = true; !rc && again;) {
         check_silence(r, &e);
         rc = e.code ? (int)e.code : r->child.pid > 0 ? 0 : start(r, &e);
+        // One that ends after an answer, of its own will, may not have seen this document
+        const bool fresh = r->fresh;
+        r->left = false;
+        answered = !rc && ask(r, doc, labels, verdict, &e);
+        again = !answered && !e.code && r->left && !fresh;
     }
-    if (!rc && ask(r, doc, labels, verdict, &e)) {
+    if (answered) {
         r->n_failures = 0;
         return 0;
     }

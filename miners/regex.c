@@ -20,7 +20,7 @@
 
 #define COMPILE_OPTIONS (PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C)
 
-#define SECONDS_MAX 10.0                // of the thread, for a document
+#define SECONDS_MAX 5.0                 // of the thread, for a document
 #define STEPS_MAX ((uint64_t)1 << 20)   // about 5 ms; a long text has fewer,
 #define STEPS_BYTES ((uint64_t)1 << 36) // so that steps * bytes is at most this
 #define STEPS_PREFIX_MAX (1 << 16)      // of a token that looks back
@@ -154,8 +154,8 @@ static int label_matches(const struct regex *x, struct run *r, const struct toke
  * attempt fails that did not look at the end of the text, it will fail in every longer text.
  * A partial match says where the first attempt began that did look (PCRE2_PARTIAL_HARD), and all
  * that begins before is dead for good.  PCRE2 has no partial matches with PCRE2_ENDANCHORED, so
- * x->live is "(?:pattern)\z"; a pattern that cannot be put into that, say since it ends in a
- * comment, is tried from the whole window each time.
+ * x->live is "(?:pattern)\z"; a pattern that cannot be put into that, as with a leading
+ * (*VERB), is tried from the whole window each time.
  */
 struct back {
     const struct regex *x;
@@ -302,27 +302,31 @@ static int compile_error(const struct regex_options *o, int code, size_t at, str
 /* x->live, or none. */
 static int compile_live(struct regex *x, const struct regex_options *o, struct err *err)
 {
-    static const char before[] = "(?:", behind[] = ")\\z";
-    struct buf text = {0};
-    int code;
+    // Where the first is no pattern the last line is a comment (or nothing helps)
+    static const char before[] = "(?:", *const behind[] = {")\\z", "\n)\\z"};
+    int code, rc = 0;
     size_t at;
-    int rc = buf_append(&text, before, sizeof before - 1, err);
-    rc = rc ? rc : buf_append(&text, o->pattern, o->len, err);
-    rc = rc ? rc : buf_append(&text, behind, sizeof behind - 1, err);
-    if (!rc) {
-        x->live = pcre2_compile((PCRE2_SPTR)text.data, text.len, COMPILE_OPTIONS, &code, &at, NULL);
+    for (size_t i = 0; i < 2 && !x->live && !rc; i++) {
+        struct buf text = {0};
+        rc = buf_append(&text, before, sizeof before - 1, err);
+        rc = rc ? rc : buf_append(&text, o->pattern, o->len, err);
+        rc = rc ? rc : buf_append(&text, behind[i], strlen(behind[i]), err);
+        if (!rc) {
+            x->live =
+                pcre2_compile((PCRE2_SPTR)text.data, text.len, COMPILE_OPTIONS, &code, &at, NULL);
+        }
+        buf_free(&text);
     }
     if (x->live) {
         pcre2_jit_compile(x->live, PCRE2_JIT_PARTIAL_HARD);
     }
-    buf_free(&text);
     return rc;
 }
 
 /* What PCRE2 takes, and we do not. */
 static int check_supported(const struct regex_options *o, struct err *err)
 {
-    static const char *const not_with_prefix[] = {"COMMIT", "SKIP"};
+    static const char *const not_with_prefix[] = {"ACCEPT", "COMMIT", "SKIP"};
     if (o->len == 0) {
         return err_set(err, ERR_FORMAT, "the pattern is empty, and a match never is");
     }

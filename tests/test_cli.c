@@ -5,51 +5,13 @@
 #include "tests/golden.h"
 
 #include <math.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "scan/base/file.h"
 #include "scan/base/mem.h"
+#include "tests/said.h"
 
 #define ATTN "model/demo/attn-only-1l"
 #define GELU "model/demo/gelu-1l"
-
-static char folder[] = "/tmp/gapscope-test-XXXXXX"; // $T in commands
-
-struct ran {
-    int status;
-    struct buf out, err; // NUL-terminated
-};
-
-static void read_output(struct buf *to, const char *name)
-{
-    char path[64];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    to->len = 0;
-    assert_int_equal(file_read(path, (size_t)1 << 30, to, NULL), 0);
-    buf_append(to, "", 1, NULL);
-    to->len--;
-}
-
-/* Runs a shell command in the tree's root; "gapscope" is the program under test. */
-static void run(struct ran *r, const char *command)
-{
-    struct buf line = {0};
-    buf_printf(&line, NULL, "gapscope() { '%s' \"$@\"; }; T=%s; { %s ; } >$T/.out 2>$T/.err",
-               GAPSCOPE_PROGRAM, folder, command);
-    const int status = system(line.data);
-    assert_true(WIFEXITED(status));
-    r->status = WEXITSTATUS(status);
-    read_output(&r->out, ".out");
-    read_output(&r->err, ".err");
-    buf_free(&line);
-}
-
-static void ran_free(struct ran *r)
-{
-    buf_free(&r->out);
-    buf_free(&r->err);
-}
 
 /* Runs what must succeed and print nothing but results. */
 static void run_well(struct ran *r, const char *command)
@@ -324,34 +286,6 @@ static void trained_models_predict_text(void **state)
 
 // --- what people type ---------------------------------------------------------------------------
 
-/* A command, its status, what it says on standard error (NULL: nothing), what it prints (""
- * nothing, NULL: not looked at). */
-struct said {
-    const char *command;
-    int status;
-    const char *err; // NULL: nothing, "": anything
-    const char *out;
-};
-
-static void check_said(const struct said *cases, size_t n)
-{
-    struct ran r = {0};
-    for (size_t i = 0; i < n; i++) {
-        run(&r, cases[i].command);
-        const bool err_right =
-            cases[i].err ? strstr(r.err.data, cases[i].err) != NULL : r.err.len == 0;
-        const bool out_right = !cases[i].out || strcmp(r.out.data, cases[i].out) == 0;
-        if (r.status != cases[i].status || !err_right || !out_right) {
-            fail_msg("%s\nstatus %d, wanted %d\nstderr: %s\nwanted: %s\nstdout: %.400s\nwanted: %s",
-                     cases[i].command, r.status, cases[i].status, r.err.data,
-                     cases[i].err ? cases[i].err : "nothing", r.out.data,
-                     cases[i].out ? cases[i].out : "anything");
-        }
-    }
-    ran_free(&r);
-}
-#define CHECK_SAID(cases) check_said(cases, sizeof(cases) / sizeof *(cases))
-
 static void wrong_usage_says_what_is_meant(void **state)
 {
     (void)state;
@@ -568,20 +502,6 @@ static void a_stopped_run_leaves_no_half_file(void **state)
          0, "", "1\n143\n0\n"},
     };
     CHECK_SAID(cases);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
 }
 
 int main(void)

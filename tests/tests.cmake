@@ -91,6 +91,32 @@ target_compile_definitions(test_toy PRIVATE TOY_REAL=double)
 add_test(NAME toytrain COMMAND ${CMAKE_SOURCE_DIR}/tests/toytrain $<TARGET_FILE:toytrain>
          $<TARGET_FILE:gapscope> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 
+# miners
+gapscope_test(hypotheses gapscope_miners)
+gapscope_test(regex gapscope_miners)
+gapscope_test(exec gapscope_miners)
+add_executable(exec_program tests/exec_program.c)
+target_link_libraries(exec_program PRIVATE gapscope_flags)
+target_compile_definitions(test_exec PRIVATE EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
+add_dependencies(test_exec exec_program)
+gapscope_fuzz(hypotheses gapscope_miners)
+gapscope_bench(miners gapscope_miners gapscope_model)
+target_sources(bench_miners PRIVATE scan/mining.c)
+
+# shared objects, good and bad, for test_plugin
+gapscope_test(plugin gapscope_miners)
+set(plugins ${CMAKE_CURRENT_BINARY_DIR}/plugins)
+target_compile_definitions(test_plugin PRIVATE PLUGINS="${plugins}")
+foreach(plugin exclaim bad_symbol bad_version bad_no_label bad_fewer bad_value bad_failed bad_state)
+  string(REGEX REPLACE "_.*" "" source ${plugin})
+  string(TOUPPER PLUGIN_${plugin} how)
+  add_library(plugin_${plugin} MODULE tests/plugins/${source}.c)
+  target_compile_definitions(plugin_${plugin} PRIVATE ${how})
+  target_link_libraries(plugin_${plugin} PRIVATE gapscope_flags)
+  set_target_properties(plugin_${plugin} PROPERTIES PREFIX "" OUTPUT_NAME ${plugin} LIBRARY_OUTPUT_DIRECTORY ${plugins})
+  add_dependencies(test_plugin plugin_${plugin})
+endforeach()
+
 # miners: the built-in ones
 foreach(name code code_base64 code_inside code_repeat code_text)
   gapscope_test(${name} gapscope_miners)
@@ -116,6 +142,10 @@ gapscope_bench(tally gapscope_out m)
 gapscope_test(cli gapscope_base m)
 target_compile_definitions(test_cli PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_cli gapscope)
+
+gapscope_test(label gapscope_base)
+target_compile_definitions(test_label PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+add_dependencies(test_label gapscope)
 
 gapscope_test(run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
