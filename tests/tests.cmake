@@ -140,6 +140,8 @@ target_link_options(test_record_kills PRIVATE -Wl,--wrap=rename,--wrap=unlink,--
 gapscope_test(bins gapscope_out)
 gapscope_test(actkern gapscope_out)
 gapscope_test(examples gapscope_out)
+gapscope_test(neurons gapscope_out m)
+target_sources(test_neurons PRIVATE tests/neurons_kit.c)
 gapscope_test(tally gapscope_out)
 target_sources(test_tally PRIVATE tests/tally_ref.c)
 gapscope_fuzz(run gapscope_out)
