@@ -214,8 +214,8 @@ static int same_hypotheses(const struct run *a, const struct run *b, struct err 
             return differ(why, "hypotheses", x->name, y->name);
         }
         if (strcmp(x->kind, y->kind) != 0 || strcmp(x->spec, y->spec) != 0) {
-            return err_set(why, ERR_MISMATCH, "hypothesis %s: one has %s, the other %s", x->name,
-                           x->spec, y->spec);
+            return err_set(why, ERR_MISMATCH, "hypothesis %s: one has %s %s, the other %s %s",
+                           x->name, x->kind, x->spec, y->kind, y->spec);
         }
     }
     if (a->n_watches != b->n_watches) {
