@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "out/neurons_parts.h"
+#include "out/part_parts.h"
 
 uint32_t neurons_list_most(const struct neurons_shape *shape, unsigned list)
 {
@@ -191,36 +192,70 @@ int neurons_merge(struct neurons *to, struct neurons *from, struct err *err)
 
 // --- memory -------------------------------------------------------------------------------------
 
-/* Of an example with the labels of 'n_rows' tokens and n_acts activations. */
+// Bytes of a row of each table, with its share of a page, and of a bin in the saved state: the
+// first three measured, the last its least and a count of 14 bits.
+#define SCORE_ROW 192
+#define EXAMPLE_ROW 1000
+#define HIST_ROW 1300
+#define SAVED_BIN 3
+// Rows a neuron has of 'example' beside the strongest; neurons a hypothesis has of those tables
+// that list the best ones, and rows of each.
+#define OTHER_EXAMPLES 44
+#define BEST_NEURONS 11
+#define BEST_ROWS 40
+
+/* Of an example with the labels of 'n_rows' tokens and n_acts activations, with what malloc() adds.
+ */
 static uint64_t example_bytes(const struct neurons_shape *shape, uint64_t n_rows, uint64_t n_acts)
 {
     return sizeof(struct example) + EXAMPLE_TOKENS * sizeof(uint32_t) +
-           (n_rows + 1) * neurons_n_words(shape) * sizeof(uint64_t) + n_acts * sizeof(float);
+           (n_rows + 1) * neurons_n_words(shape) * sizeof(uint64_t) + n_acts * sizeof(float) + 24;
 }
 
-void neurons_memory(const struct neurons_shape *shape, uint64_t *whole, uint64_t *part)
+/* Of all lists of a neuron, full. */
+static uint64_t lists_bytes(const struct neurons_shape *shape)
 {
-    // labelled sets can be anything; sets left out are few: a tenth of them is counted
-    const uint64_t tenths = 10 + 11 * (uint64_t)shape->n_hypotheses;
-    *whole = *part = 0;
-    for (size_t i = 0; i < shape->n_layers; i++) {
-        const uint64_t n = shape->layers[i].n;
-        uint64_t hists = 10 * n;
-        for (size_t h = 0; h < shape->n_hypotheses; h++) {
-            hists += 11 * neurons_n_hists(shape, i, set_labelled(h));
-        }
-        uint64_t examples = 0;
-        for (unsigned list = 0; list < LISTS; list++) {
-            const uint64_t rows = list == LIST_TOP ? EXAMPLE_TOKENS : 1;
-            examples +=
-                n * neurons_list_most(shape, list) * example_bytes(shape, rows, EXAMPLE_TOKENS);
-        }
-        *whole +=
-            SPLITS * (hists * BINS * sizeof(uint64_t) + tenths * n * sizeof(struct set_sums)) / 10;
-        *whole += examples;
-        *part += SPLITS * (hists * BINS * sizeof(uint32_t) + tenths * n * 2 * sizeof(int64_t)) / 10;
-        *part += n * (8192 + LISTS * (sizeof(struct example_list) + 128)) + examples / 4;
+    uint64_t bytes = 0;
+    for (unsigned list = 0; list < LISTS; list++) {
+        const uint64_t rows = list == LIST_TOP ? EXAMPLE_TOKENS : 1;
+        bytes += neurons_list_most(shape, list) * example_bytes(shape, rows, EXAMPLE_TOKENS);
     }
-    *whole +=
+    return bytes;
+}
+
+/* What saving takes beside what is saved: pages of the state and of the tables, and a piece of the
+ * state as bytes, whose buffer may have half as much room again. */
+static uint64_t saving_bytes(const struct neurons_shape *shape, uint64_t state, uint64_t piece)
+{
+    const uint64_t best = BEST_NEURONS * (BEST_ROWS * EXAMPLE_ROW + SPLITS * HIST_ROW);
+    const uint64_t of_neuron =
+        3 * SCORE_ROW * shape->n_hypotheses + (OTHER_EXAMPLES + shape->examples) * EXAMPLE_ROW;
+    return state + piece + piece / 2 + shape->n * of_neuron +
+           (shape->n_hypotheses + shape->n_watches) * best;
+}
+
+void neurons_memory(const struct neurons_shape *shape, size_t n_unsure, struct neurons_memory *out)
+{
+    const uint64_t n_sets = 1 + shape->n_hypotheses + n_unsure, lists = lists_bytes(shape);
+    const uint64_t samples =
         shape->n_hypotheses * LIST_SAMPLE_MOST * example_bytes(shape, EXAMPLE_TOKENS, shape->n);
+    const uint64_t best = sizeof(struct part_best) + sizeof(struct example_list) +
+                          example_bytes(shape, 1, EXAMPLE_TOKENS);
+    uint64_t state = samples, greatest = samples;
+    *out = (struct neurons_memory){.whole = samples, .part = samples};
+    for (size_t i = 0; i < shape->n_layers; i++) {
+        const uint64_t n = shape->layers[i].n, sums = SPLITS * n_sets * n;
+        uint64_t bins = n;
+        for (size_t h = 0; h < shape->n_hypotheses; h++) {
+            bins += neurons_n_hists(shape, i, set_labelled(h)) * (h < n_unsure ? 2 : 1);
+        }
+        bins *= SPLITS * BINS;
+        const uint64_t piece = bins * SAVED_BIN + sums * sizeof(struct set_sums) + n * lists;
+        out->whole += bins * sizeof(uint64_t) + sums * sizeof(struct set_sums) + n * lists;
+        out->part += bins * sizeof(uint32_t) + sums * 4 * sizeof(int64_t) + n * lists +
+                     n * (PART_CHUNK + LISTS * best);
+        state += piece;
+        greatest = piece > greatest ? piece : greatest;
+    }
+    out->saving = saving_bytes(shape, state, greatest);
 }

@@ -142,7 +142,15 @@ int neurons_merge(struct neurons *to, struct neurons *from, struct err *err);
 int neurons_save(const struct neurons *n, size_t piece, struct buf *out, struct err *err);
 int neurons_load(struct neurons *n, size_t piece, const void *bytes, size_t len, struct err *err);
 
-/* What neurons of this shape hold at most, in bytes: the whole, and a worker's part. */
-void neurons_memory(const struct neurons_shape *shape, uint64_t *whole, uint64_t *part);
+/* What neurons of this shape take at most, in bytes. */
+struct neurons_memory {
+    uint64_t whole;
+    uint64_t part;   // a worker's
+    uint64_t saving; // while they are saved, more: run.db is written from memory
+};
+
+/* n_unsure: hypotheses that may give up on a document, so that they have a set of what is left out
+ */
+void neurons_memory(const struct neurons_shape *shape, size_t n_unsure, struct neurons_memory *out);
 
 #endif

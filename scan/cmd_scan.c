@@ -391,6 +391,34 @@ static void print_rejects(const struct scan *s)
     }
 }
 
+/* Hypotheses that were not what was hoped for: those that gave up on documents, and those that
+ * labelled nothing. */
+static void print_hypotheses(const struct scan *s)
+{
+    uint64_t docs = 0;
+    for (size_t i = 0; i < s->run.n_shards; i++) {
+        docs += s->tally->shards[i].docs;
+    }
+    const char *before = "  labelled nothing: ";
+    for (size_t h = 0; h < s->run.n_hypotheses && docs > 0; h++) {
+        const struct tally_hypothesis *t = &s->tally->hypotheses[h];
+        if (t->tokens == 0 && t->aborted < docs) {
+            fprintf(stderr, "%s%s", before, s->run.hypotheses[h].name);
+            before = ", ";
+        }
+    }
+    fprintf(stderr, "%s", before[0] == ',' ? "\n" : "");
+    for (size_t h = 0; h < s->run.n_hypotheses; h++) {
+        const uint64_t aborted = s->tally->hypotheses[h].aborted;
+        if (aborted > 0) {
+            fprintf(stderr,
+                    "  %-24s gave up on %" PRIu64 " of %" PRIu64
+                    " documents, which its statistics leave out\n",
+                    s->run.hypotheses[h].name, aborted, docs);
+        }
+    }
+}
+
 static void print_summary(const struct scan *s, const char *output, const struct pipeline_result *r)
 {
     const struct tally *t = s->tally;
@@ -420,6 +448,7 @@ static void print_summary(const struct scan *s, const char *output, const struct
         }
         free(name);
     }
+    print_hypotheses(s);
     print_rejects(s);
     if (s->run.n_pairs) {
         fprintf(stderr, "look: gapscope top %s\n", output);
@@ -572,9 +601,13 @@ static int dry_run(struct scan *s, const struct pipeline_options *p, struct work
         printf("the corpus holds no document\n");
         return 0;
     }
+    // as if all units were like the first
+    double units = fmax(1, (double)bytes / (double)(first.raw ? first.raw : 1));
+    if (p->max_tokens && first.tokens) {
+        units = fmin(units, ceil((double)p->max_tokens / (double)first.tokens));
+    }
     char all[32];
-    progress_time(all, first.seconds * (double)bytes / (double)(first.raw ? first.raw : 1) /
-                           (double)p->n_threads);
+    progress_time(all, first.seconds * fmax(1, units / (double)(p->n_parts * p->n_threads)));
     printf("first unit: %" PRIu64 " documents, %" PRIu64
            " tokens, %.1f s on one thread; all in about %s\n",
            first.docs, first.tokens, first.seconds, all);

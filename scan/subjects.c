@@ -41,7 +41,7 @@ static int parse_histograms(uint32_t *out, const char *text, struct err *err)
     }
     int end = 0;
     unsigned n = 0;
-    if (sscanf(text, "top %7u%n", &n, &end) != 1 || text[end] || n == 0) {
+    if (sscanf(text, "top %7u%n", &n, &end) != 1 || text[end] || n == 0 || strpbrk(text, "+-")) {
         return err_set(err, ERR_USAGE, "--histograms %s: all or 'top N' is wanted", text);
     }
     *out = n;
@@ -58,6 +58,10 @@ static int describe_sites(struct subjects *s, struct run *run, const struct subj
         const struct model *m = l->models[i];
         const bool kept = !o->no_neurons && !m->config.attn_only;
         rc = kept ? model_site(m, wish, &s->sites[i], err) : 0;
+        if (rc) {
+            err_set(err, rc, "--site %s: %s; without --site it is mid for SoLU, else post", o->site,
+                    err->msg);
+        }
         s->first_layers[i] = kept ? n_layers : SIZE_MAX;
         n_layers += kept ? m->config.n_layers : 0;
         run->models[i].site = rc ? NULL : strdup(kept ? site_name(s->sites[i]) : "");
@@ -88,49 +92,63 @@ static int describe_hypotheses(struct subjects *s, struct run *run, struct err *
 
 // --- watches ------------------------------------------------------------------------------------
 
-/* The model whose name stands before the last ":L"; its end in *rest. */
-static size_t find_model(const struct lineup *l, const char *text, const char **rest)
+/* Where "L0N424=HYPOTHESIS" begins: behind the colon of the first "MODEL:L0N424="; NULL: nowhere.
+ */
+static const char *find_neuron(const char *text, unsigned *layer, unsigned *neuron, size_t *end)
 {
-    for (size_t i = 0; i < l->n; i++) {
-        const size_t len = strlen(l->models[i]->name);
-        if (strncmp(text, l->models[i]->name, len) == 0 && strncmp(text + len, ":L", 2) == 0) {
-            *rest = text + len + 1;
-            return i;
+    for (const char *at = strchr(text, ':'); at; at = strchr(at + 1, ':')) {
+        int n = 0;
+        if (sscanf(at, ":L%7uN%7u=%n", layer, neuron, &n) == 2 && n > 0) {
+            *end = (size_t)(at - text) + (size_t)n;
+            return at;
         }
     }
-    return l->n;
+    return NULL;
+}
+/* The model whose name is text[len]. */
+static size_t find_model(const struct lineup *l, const char *text, size_t len)
+{
+    size_t i = 0;
+    while (i < l->n &&
+           (strncmp(text, l->models[i]->name, len) != 0 || l->models[i]->name[len] != '\0')) {
+        i++;
+    }
+    return i;
 }
 
 static int parse_watch(struct neurons_watch *w, const char *text, const struct subjects *s,
                        const struct lineup *l, struct err *err)
 {
-    const char *rest = NULL;
-    const size_t model = find_model(l, text, &rest);
     unsigned layer = 0, neuron = 0;
-    int end = 0;
-    if (model == l->n || sscanf(rest, "L%7uN%9u%n", &layer, &neuron, &end) != 2 ||
-        rest[end] != '=') {
-        return err_set(err, ERR_USAGE,
-                       "--watch %s: MODEL:L0N424=HYPOTHESIS is wanted, a model of "
-                       "this scan",
-                       text);
+    size_t end = 0;
+    const char *colon = find_neuron(text, &layer, &neuron, &end);
+    if (!colon) {
+        return err_set(err, ERR_USAGE, "--watch %s: MODEL:L0N424=HYPOTHESIS is wanted", text);
+    }
+    const char *name = text + end;
+    const size_t model = find_model(l, text, (size_t)(colon - text));
+    if (model == l->n) {
+        return err_set(err, ERR_USAGE, "--watch %s: %.*s is no model of this scan", text,
+                       (int)(colon - text), text);
     }
     const struct config *c = &l->models[model]->config;
     if (s->first_layers[model] == SIZE_MAX) {
-        return err_set(err, ERR_USAGE, "--watch %s: no neurons of %s are kept", text,
+        return err_set(err, ERR_USAGE, "--watch %s: %s has none: it is attention-only", text,
                        l->models[model]->name);
     }
     if (layer >= c->n_layers || neuron >= c->d_mlp) {
-        return err_set(err, ERR_USAGE, "--watch %s: %s has %zu layer%s of %zu neurons", text,
+        return err_set(err, ERR_USAGE,
+                       "--watch %s: %s has %zu layer%s of %zu neurons, both numbered from 0", text,
                        l->models[model]->name, c->n_layers, c->n_layers == 1 ? "" : "s", c->d_mlp);
     }
     size_t h = 0;
-    while (h < s->hypotheses.n && strcmp(s->hypotheses.items[h].name, rest + end + 1) != 0) {
+    while (h < s->hypotheses.n && strcmp(s->hypotheses.items[h].name, name) != 0) {
         h++;
     }
     if (h == s->hypotheses.n) {
-        return err_set(err, ERR_USAGE, "--watch %s: there is no hypothesis %s", text,
-                       rest + end + 1);
+        return err_set(err, ERR_USAGE,
+                       "--watch %s: there is no hypothesis %s; --hypotheses and --regex give them",
+                       text, name);
     }
     *w = (struct neurons_watch){.layer = (uint32_t)(s->first_layers[model] + layer),
                                 .neuron = neuron,
@@ -157,6 +175,18 @@ static int describe_watches(struct run *run, const struct subjects *s,
     return rc;
 }
 
+/* What says something of neurons where none are kept. */
+static int check_no_neurons(const struct subjects_options *o, struct err *err)
+{
+    const char *with = o->watches.n > 0 ? "watch"
+                       : o->site        ? "site"
+                       : o->histograms  ? "histograms"
+                                        : NULL;
+    return o->no_neurons && with
+               ? err_set(err, ERR_USAGE, "--%s does not go with --no-neurons", with)
+               : 0;
+}
+
 int subjects_describe(struct subjects *s, struct run *run, const struct subjects_options *o,
                       const struct lineup *lineup, struct err *err)
 {
@@ -164,7 +194,8 @@ int subjects_describe(struct subjects *s, struct run *run, const struct subjects
         return err_set(err, ERR_USAGE, "--examples %zu: at most %d", o->examples, RUN_EXAMPLES_MAX);
     }
     run->examples = (uint32_t)o->examples;
-    int rc = parse_histograms(&run->histograms, o->histograms, err);
+    int rc = check_no_neurons(o, err);
+    rc = rc ? rc : parse_histograms(&run->histograms, o->histograms, err);
     rc = rc ? rc : mining_load(&s->hypotheses, &o->mining, lineup->tokenizer, err);
     rc = rc ? rc : describe_sites(s, run, o, lineup, err);
     rc = rc ? rc : describe_hypotheses(s, run, err);
@@ -174,10 +205,21 @@ int subjects_describe(struct subjects *s, struct run *run, const struct subjects
 
 // --- memory -------------------------------------------------------------------------------------
 
-static uint64_t all_memory(const struct run *run, size_t n_threads, uint64_t *whole, uint64_t *part)
+/* May it leave out documents? */
+static bool is_unsure(const struct run_hypothesis *h)
+{
+    return strcmp(h->kind, "regex") == 0 || strcmp(h->kind, "plugin") == 0 ||
+           strcmp(h->kind, "exec") == 0;
+}
+
+static uint64_t all_memory(const struct run *run, size_t n_threads, struct neurons_memory *memory)
 {
     struct neurons_shape shape = *run->neurons;
     struct neurons_subset *top = NULL;
+    size_t n_unsure = 0;
+    for (size_t h = 0; h < run->n_hypotheses; h++) {
+        n_unsure += is_unsure(&run->hypotheses[h]);
+    }
     if (run->histograms && !shape.subsets) { // as many as there will be
         top = mem_zero(shape.n_layers * shape.n_hypotheses, sizeof *top);
         for (size_t i = 0; top && i < shape.n_layers * shape.n_hypotheses; i++) {
@@ -186,17 +228,17 @@ static uint64_t all_memory(const struct run *run, size_t n_threads, uint64_t *wh
         }
         shape.subsets = top;
     }
-    neurons_memory(&shape, whole, part);
+    neurons_memory(&shape, n_unsure, memory);
     free(top);
-    return *whole + n_threads * *part;
+    return memory->whole + memory->saving + n_threads * memory->part;
 }
 
 int subjects_check_memory(const struct run *run, size_t n_threads, struct err *err)
 {
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     const double have = (double)pages * (double)page;
-    uint64_t whole, part;
-    const double want = run->neurons ? (double)all_memory(run, n_threads, &whole, &part) : 0;
+    struct neurons_memory memory;
+    const double want = run->neurons ? (double)all_memory(run, n_threads, &memory) : 0;
     if (pages <= 0 || page <= 0 || want < 0.9 * have) {
         return 0;
     }
@@ -209,18 +251,20 @@ int subjects_check_memory(const struct run *run, size_t n_threads, struct err *e
 char *subjects_text(const struct run *run, size_t n_threads)
 {
     char *text = NULL;
+    const size_t n = run->n_hypotheses;
     if (!run->neurons) {
-        return run->n_hypotheses == 0                                     ? strdup("")
-               : asprintf(&text, "%zu hypotheses", run->n_hypotheses) < 0 ? NULL
-                                                                          : text;
+        return n == 0                                                          ? strdup("")
+               : asprintf(&text, "%zu hypothes%cs", n, n == 1 ? 'i' : 'e') < 0 ? NULL
+                                                                               : text;
     }
-    uint64_t whole, part;
-    const double all = (double)all_memory(run, n_threads, &whole, &part);
-    const int len = asprintf(&text,
-                             "%zu neurons, %zu hypothes%cs: at most %.1f GB of memory (%.2f, and "
-                             "%.2f a thread)",
-                             run->neurons->n, run->n_hypotheses, run->n_hypotheses == 1 ? 'i' : 'e',
-                             all * 1e-9, (double)whole * 1e-9, (double)part * 1e-9);
+    struct neurons_memory memory;
+    const double all = (double)all_memory(run, n_threads, &memory);
+    const int len =
+        asprintf(&text,
+                 "%zu neurons, %zu hypothes%cs: beside the models at most %.2f GB of "
+                 "memory (%.2f, a thread %.2f, a checkpoint %.2f)",
+                 run->neurons->n, n, n == 1 ? 'i' : 'e', all * 1e-9, (double)memory.whole * 1e-9,
+                 (double)memory.part * 1e-9, (double)memory.saving * 1e-9);
     return len < 0 ? NULL : text;
 }
 
