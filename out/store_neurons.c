@@ -430,7 +430,8 @@ static void keep_best(struct best *b, double worth, size_t layer, size_t neuron)
     b->n = b->n < BEST_MOST ? b->n + 1 : BEST_MOST;
 }
 
-/* Of the examples shown as the neuron's strongest, but where h gave up, the share that it labels. */
+/* Of the examples shown as the neuron's strongest, but where h gave up, the share that it labels.
+ */
 static double top_covered(const struct writer *x, size_t l, size_t i, size_t h)
 {
     const struct example_list *top = list_of(x, l, LIST_TOP, i);
@@ -522,10 +523,10 @@ struct counter {
     bool sample;
 };
 
-/* How little is known of what stands around it: several lists may have the place. */
-static int unknowns(const struct counter *c)
+/* Are the labels of all its tokens known?  Several lists may have the place. */
+static bool has_labels(const struct counter *c)
 {
-    return 2 * c->sample + (c->e->n_rows != c->e->n_tokens);
+    return c->e->n_rows == c->e->n_tokens;
 }
 
 static int by_strength(const void *a, const void *b)
@@ -537,7 +538,8 @@ static int by_strength(const void *a, const void *b)
            : x->e->shard != y->e->shard ? (x->e->shard < y->e->shard ? -1 : 1)
            : x->e->doc != y->e->doc     ? (x->e->doc < y->e->doc ? -1 : 1)
            : x->e->at != y->e->at       ? (x->e->at < y->e->at ? -1 : 1)
-                                        : unknowns(x) - unknowns(y);
+           : x->sample != y->sample     ? x->sample - y->sample // the neuron's activations first
+                                        : has_labels(y) - has_labels(x);
 }
 
 static int by_weakness(const void *a, const void *b)
@@ -548,8 +550,10 @@ static int by_weakness(const void *a, const void *b)
     return one != other ? (one < other ? -1 : 1) : by_strength(a, b);
 }
 
+/* labels: c, or the same place as another list has it. */
 static void put_counterexample(struct writer *x, struct rows *w, size_t h, size_t l, size_t i,
-                               const char *kind, size_t rank, const struct counter *c)
+                               const char *kind, size_t rank, const struct counter *c,
+                               const struct counter *labels)
 {
     rows_u64(w, h);
     put_neuron(w, &x->shape->layers[l], i);
@@ -557,13 +561,26 @@ static void put_counterexample(struct writer *x, struct rows *w, size_t h, size_
     rows_u64(w, rank);
     rows_real(w, (double)c->activation);
     put_place(x, w, c->e, c->sample, c->activation);
-    if (c->e->n_rows == c->e->n_tokens) {
-        w->rc = w->rc ? w->rc : labelled_json(&x->json[2], c->e, h, x->err);
+    if (has_labels(labels)) {
+        w->rc = w->rc ? w->rc : labelled_json(&x->json[2], labels->e, h, x->err);
         rows_text(w, x->json[2].data);
     } else {
         rows_null(w); // of the other tokens it is not known
     }
     rows_next(w);
+}
+
+/* Of all[n], the first one, or its like that has labels. */
+static const struct counter *find_labels(const struct counter *all, size_t n)
+{
+    for (size_t k = 0; k < n && all[k].e->shard == all->e->shard && all[k].e->doc == all->e->doc &&
+                       all[k].e->at == all->e->at;
+         k++) {
+        if (has_labels(&all[k])) {
+            return &all[k];
+        }
+    }
+    return all;
 }
 
 /* In order, one a document and context. */
@@ -581,7 +598,7 @@ static void put_counters(struct writer *x, struct rows *w, size_t h, size_t l, s
         }
         if (!again) {
             put[n_put++] = &all[k];
-            put_counterexample(x, w, h, l, i, kind, n_put, &all[k]);
+            put_counterexample(x, w, h, l, i, kind, n_put, &all[k], find_labels(&all[k], n - k));
         }
     }
 }
@@ -643,7 +660,8 @@ static void put_watched(struct writer *x, struct rows *w, size_t watch)
         const struct example_list *list = &x->neurons->watched[watch][side];
         for (size_t k = 0; k < list->n && k < COUNTEREXAMPLES_MOST && !w->rc; k++) {
             const struct counter c = {&list->items[k], list->items[k].activation, false};
-            put_counterexample(x, w, v->hypothesis, v->layer, v->neuron, kinds[side], k + 1, &c);
+            put_counterexample(x, w, v->hypothesis, v->layer, v->neuron, kinds[side], k + 1, &c,
+                               &c);
         }
     }
 }
