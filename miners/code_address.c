@@ -5,9 +5,9 @@
  *        www.name...; up to the next white space, control character, character beyond ASCII, one of
  *        < > " ` \ { } | ^, or a ) or ] that has no partner in it; what ends a sentence
  *        (. , ; : ! ? ' *) is not its last character.
- * email  name@domain.tld: the name of A-Z a-z 0-9 . _ % + -, not beginning with a point; the domain
- * of at least two parts of letters, digits and -, the last of two letters or more.  user@host
- *        without a point is none.
+ * email  name@domain.tld: the name of A-Z a-z 0-9 . _ % + -, not beginning with a point; the
+ *        domain of at least two parts of letters, digits and -, the last of two letters or more.
+ *        user@host without a point is none.
  *
  * Labelled is every token that shares a byte with it; a "<" in front or a "." behind is not.
  *
@@ -44,7 +44,8 @@ static size_t scheme_begin(const struct tokens *doc, size_t colon)
 
 static bool in_url(const struct tokens *doc, size_t at)
 {
-    return at < doc->text_len && doc->text[at] > ' ' && !strchr("<>\"`\\{}|^\x7f", doc->text[at]);
+    const unsigned char c = at < doc->text_len ? (unsigned char)doc->text[at] : ' ';
+    return c > ' ' && c < 0x7f && !strchr("<>\"`\\{}|^", c);
 }
 
 /* The end of an address that goes on at 'at'. */

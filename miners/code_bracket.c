@@ -1,26 +1,26 @@
 /*
  * code_bracket.c - what a token is inside of: brackets, quotation marks
  *
- * in_parens, in_square, in_braces       inside of ( ), [ ], { }
- * bracket_depth_1, _2, _3plus           inside of one pair of any of these, of two, of three or
- * more in_quotes                             inside of " " or of the typographic pair
+ * in_parens, in_square, in_braces   inside of ( ), [ ], { }
+ * bracket_depth_1, _2, _3plus       inside of one pair of these, of two, of three or more
+ * in_quotes                         inside of " " or of the typographic pair
  *
- * The state is that behind the token's last byte: of "(a)" cut into bytes, "(" and "a" are labelled
- * and
- * ")" is not; a token "()" is not.  That is what a model may know when it has read the token.
+ * The state is that behind the token's last byte: where "(a)" is three tokens, the first and the
+ * second are labelled and the third is not; a token "()" is not.  That is what a model may know
+ * when it has read the token.
  *
- * Brackets: only pairs count, so that the { of a text that breaks off changes nothing; whether
- * a bracket is closed shows only later.  One that closes ends the nearest open one of its kind;
- * what was opened inside of that and not closed is no pair.  Brackets in strings and comments are
+ * Brackets: only pairs count, so that the { of a text that breaks off changes nothing; whether a
+ * bracket is closed shows only later.  One that closes ends the nearest open one of its kind; what
+ * was opened inside of that and not closed is no pair.  Brackets in strings and comments are
  * brackets, but not one behind a backslash, one that stands alone in quotes ('(' and "("), the
  * mouth of a smiley (eyes : or ; behind white space, perhaps a nose -), or the ) behind the number
  * or letter that begins a line: 1) and a).
  *
  * Quotes: a straight one opens where none is open in its paragraph and closes where one is; behind
  * a backslash, or behind a digit (inches) where none is open, it does neither.  A typographic one
- * closes with its partner, a German low one with the one that opens in English; pairs of the two
- * sorts do not mix.  One that is not closed before a blank line, or at all, opens nothing.  Single
- * quotes are apostrophes too often: none.
+ * closes with its partner, a German low one also with the one that opens in English; pairs of the
+ * two sorts do not mix.  One that is not closed before a blank line, or at all, opens nothing.
+ * Single quotes are apostrophes too often: none.
  */
 #include "miners/code_parts.h"
 

@@ -1,15 +1,17 @@
 /*
  * code_case.c - words by their capitals
  *
- * all_caps         a word of A-Z 0-9 _ with two capitals or more: NASA, HTTP2, MAX_VALUE
- * camel_case       a word of letters and digits that begins with a letter and in which a capital
- * follows a small letter: camelCase, CamelCase, XMLHttpRequest, also iPhone, McDonald, PhD; up to
- * 64 characters, and from 16 on not one that text_is_random() takes for base64 snake_case       a
- * word of a-z 0-9 _ with a letter and a _ that has one of a-z 0-9 on either side: snake_case,
- * _my_name; not __init__, not MAX_VALUE capitalised_mid  a capital and then small letters (of any
- * script that has them) that stand behind a space, and that behind a letter, a digit or a comma: a
- * name, or a German noun, in the middle of a sentence.  Not what follows a point, a colon, a quote,
- * a bracket or a line end; so not "Smith" in Mr. Smith.
+ * all_caps         A-Z 0-9 _ with two capitals or more: NASA, HTTP2, MAX_VALUE
+ * camel_case       letters and digits, a letter first, in which a capital follows a small letter:
+ *                  camelCase, CamelCase, XMLHttpRequest, also iPhone, McDonald, PhD; up to 64
+ *                  characters, from 16 on not what text_is_random() takes for base64, and not
+ *                  behind a backslash (\xFa)
+ * snake_case       a-z 0-9 _ with a letter, and with a _ that has one of a-z 0-9 on either side:
+ *                  snake_case, _my_name; not __init__, not MAX_VALUE
+ * capitalised_mid  a capital and then small letters (of any script that has them) behind a space,
+ *                  and that behind a letter, a digit or a comma: a name, or a German noun, in the
+ *                  middle of a sentence.  Not what follows a point, a colon, a quote, a bracket or
+ *                  a line end; so not Smith in Mr. Smith.
  *
  * A word is a maximal run of A-Z a-z 0-9 _.  Labelled is every token that shares a byte with it,
  * though what it is may show only later: "camel" of camelCase is labelled.

@@ -1,9 +1,9 @@
 /*
  * code_clike.c - strings and comments of C and languages written like it
  *
- * c_string    inside of a string: "...", '...', `...`
- * c_comment   inside of a comment: from behind a // to the line's end, and of a slash and asterisk
- * to the asterisk and slash that end it (or to the document's end)
+ * c_string   inside of a string: "...", '...', `...`
+ * c_comment  inside of a comment: from behind a // to the line's end, and of a slash and asterisk
+ *            to the asterisk and slash that end it (or to the document's end)
  *
  * The state is that behind the token's last byte: what opens is labelled if it ends a token, what
  * closes is not.  " and ' close in their line or open nothing (nothing more is read in that line),
@@ -12,10 +12,10 @@
  * Slashes of JavaScript's regular expressions are not read.
  *
  * Only documents that look like C have labels: C, C++, Java, JavaScript, Go, Rust, C#, PHP, CSS,
- * JSON. One has a line #include <... or #include "...; or at least three lines, and a third of all
- * that are neither blank nor comments nor begin with #, end with ; { } or a } with , or ; behind.
- * Not where a line begins with my $, use strict, use warnings or =head (Perl), nor where more lines
- * that end so begin with a backslash (LaTeX) than do not.  Which tokens are labelled so depends on
+ * JSON.  One has a line #include <... or #include "...; or at least three lines, and a third of
+ * all that are neither blank nor comments nor begin with #, end with ; or { or } or }, of them.
+ * Not where a line begins with my $, use strict, use warnings or =head (Perl), nor where most of
+ * the lines that end so begin with a backslash (LaTeX).  Which tokens are labelled so depends on
  * later text as well.
  */
 #include "miners/code_parts.h"

@@ -2,18 +2,18 @@
  * code_date.c - days and times of day
  *
  * date  2020-11-24 and 2020/11/24; 12/31/2020 and 31/12/2020, also with two digits for the year;
- *       31.12.2020 and 31-12-2020; 31 Dec 2020, 31st of December, 2020, December 31, 2020, Dec. 31,
- *       Nov 24th; also without a year; December 2020.  Months are English, with a capital or all in
- *       capitals (31-DEC-2020), whole or of three letters (Sept too).
+ *       31.12.2020 and 31-12-2020; 31 Dec 2020, 31st of December, 2020, December 31, 2020,
+ *       Dec. 31, Nov 24th; also without a year; December 2020.  Months are English, with a capital
+ *       or all in capitals (31-DEC-2020), whole or of three letters (Sept too).
  * time  13:12, 9:05:30, 13:12:55.250, and the am, pm or Z behind it; behind seconds also +07:00.
  *
  * Months are 1 to 12, days 1 to 31, hours 0 to 24, minutes and seconds 00 to 60.  A digit, a letter
- * or _ before or behind makes it something else, but for the T behind an ISO date. Labelled is
+ * or _ before or behind makes it something else, but for the T behind an ISO date.  Labelled is
  * every token that shares a byte with it; what it is may show only in its later part (2020- could
  * be many things).
  *
  *     1/2, 3-4-5, 10.0.20, May, 1:2, x[0:10]   none
- *     Luke 1:12                              a time: it cannot be told from one
+ *     Luke 1:12                                a time: it cannot be told from one
  */
 #include "miners/code_parts.h"
 

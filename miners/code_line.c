@@ -1,22 +1,26 @@
 /*
  * code_line.c - where in its line a token is, and how far the line is indented
  *
- * indent         every token that ends in the white space at the beginning of a line, or right
- * behind it; the tokens "\n" and "  " of "\n|  |x", the second only, and "\n  " of "\n  |x"
- * indent_1 _2 _3plus   ... of a line that is one level deep, two, three or more
+ * indent         a token that ends in the white space in front of a line, or where that ends: the
+ *                second of the tokens "\n", "  ", "x", and the first of "\n  ", "x"
+ * indent_1       ... of a line that is one level deep
+ * indent_2       ... two
+ * indent_3plus   ... three or more
  * indent_more    the first token with a character that is not white space, of a line deeper than
- * the last one that is not blank indent_less    ... less deep line_first     ... of any line
+ *                the last one that is not blank
+ * indent_less    ... less deep
+ * line_first     ... of any line
  * after_newline  a token that begins right behind an LF
  * quoted_email   every token of a line that is quoted, from its > to its last character
  *
  * Blank lines have no indentation.  A level is a tab, or as many spaces as the document's lines
  * most often go deeper by (2 to 8; the fewest of several; 4 where none does); what is less than a
  * level after the whole ones is dropped, so the asterisks of a comment in C are as deep as its
- * first line. A line's level may show only behind the token (where the white space is of several).
+ * first line.  A line's level may show only behind the token (where the white space is several).
  * For indent_more and indent_less a tab goes to the next multiple of 8 columns.
  *
- * quoted_email: lines that begin with > in the first column and then go on with a space, another >,
- * a letter or the line's end; but >>> where no line begins with one or two >, as with Python's
+ * quoted_email: lines that begin with > in the first column and then go on with a space, another
+ * >, a letter or the line's end; but >>> where no line begins with one or two >, as with Python's
  * prompt, is none, nor is any in a document in which no line begins with "> " and a letter or
  * digit.
  */

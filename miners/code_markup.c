@@ -1,12 +1,12 @@
 /*
  * code_markup.c - the parts of HTML and XML
  *
- * html_tag_name    the name in <name ...> and </name>
- * html_attribute   the name of an attribute of a tag
- * html_value       an attribute's value, without its quotes
- * html_comment     what is in <!-- and -->
- * html_text        text between tags that is not white space alone, from behind the first tag to
- * before the last, but for what is in script and style
+ * html_tag_name   the name in <name ...> and </name>
+ * html_attribute  the name of an attribute of a tag
+ * html_value      an attribute's value, without its quotes
+ * html_comment    what is in <!-- and -->
+ * html_text       text between tags that is not white space alone, from behind the first tag to
+ *                 before the last, but for what is in script and style
  *
  * Labelled is every token that shares a byte with it; of text, with the part from its first
  * character to its last that is not white space.
@@ -14,8 +14,7 @@
  * A tag is < or </, a name (a letter, then letters, digits and : . _ -), perhaps attributes (NAME,
  * NAME=word, NAME="...", NAME='...'), white space where wanted, and > or />; anything else, as
  * <a@b.c> or a < b, is text.  A value is not cut off by < or a line's end if it has quotes.
- * <!DOCTYPE ...> and
- * <?xml ...?> are tags without parts.
+ * Declarations, <!DOCTYPE ...> and <?xml ...?>, are tags without parts.
  *
  * Only documents that look like markup have labels: they begin with <!DOCTYPE, <?xml or <html, or
  * have more </name> than one for every 500 bytes.  C++ with its vector<int> has none, Python that

@@ -6,12 +6,12 @@
  * number_2          its second token
  * number_3plus      its third token and all after it
  * decimal_fraction  the tokens of the digits after its decimal point
- * year              a number of four digits from 1500 to 2099 without sign of being another thing
+ * year              a number of four digits, 1500 to 2099, without sign of being another thing
  *
  * "Its tokens" are those that share a byte with it, so " 12" is the first token of 1234 as well as
  * "12" is, and so are its point and its commas.  A number is
  *   - digits, grouped by commas (1,234,567) or not, then perhaps a point with digits behind it,
- * then perhaps an exponent (1.5e-3); a point with digits alone (.5);
+ *     then perhaps an exponent (1.5e-3); a point with digits alone (.5);
  *   - 0x, 0b or 0o and what follows of letters and digits.
  * It does not begin inside a name: utf8, x86, _1, v1.2 have none; but 10px, 5th, 3D have one,
  * without the letters.  No sign is part of it.  Where points separate three or more groups of

@@ -3,25 +3,29 @@
  *
  * in_string     inside of a string, docstrings included
  * in_docstring  inside of a string that stands alone as the first thing of the document, or of a
- * def or class in_comment    inside of a comment, from behind its # to the line's end
+ *               def or class
+ * in_comment    inside of a comment, from behind its # to the line's end
  *
- * The state is that behind the token's last byte: the quotes that open (all three of """) are
- * labelled if they end a token, the quote that closes is not; of the tokens x|="|a|" the second and
- * third are.  A comment's LF is not labelled.
+ * The state is that behind the token's last byte: the quotes that open (all three of a long
+ * string's) are labelled if they end a token, the quote that closes is not; of the tokens
+ * x|="|a|" the second and third are.  A comment's LF is not labelled.
  *
- * Read are: ' and ", three of them, backslashes (also in raw strings, where they keep the quote
- * from closing as well), prefixes (r b u f and two of these), comments.  f-strings are strings
- * throughout. A quote right behind any other name or digit is an apostrophe.  A string with one
+ * Read are ' and ", three of them, backslashes (also in raw strings, where they keep the quote from
+ * closing as well), prefixes (r b u f and two of these), comments.  f-strings are strings
+ * throughout.  A quote right behind any other name or digit is an apostrophe.  A string with one
  * quote that is not closed in its line (which a backslash before the LF continues) is none, and
  * nothing more is read in that line; one of three quotes that is never closed goes on to the
  * document's end, as where a text was cut.
  *
- * Only documents that look like Python have labels; two points make one:
- *   2  a line "def NAME(..." or "class NAME..." (async or not) that ends with a colon, before a
- * comment 2  a line "from NAME import ..." 2  a first line #!...python 1  a line "import NAME" with
- * nothing behind but more names, "as" and commas; once 1  a line "if ...:", "elif ...:", "for ...
- * in ...:", "while ...:", "try:", "else:", "with ...:", "except...:"; once Which tokens are
- * labelled so depends on later text as well.
+ * Only documents that look like Python have labels.  One of these makes one:
+ *   - a line "def NAME(..." or "class NAME..." (async or not) that ends with a colon
+ *   - a line "from NAME import ..."
+ *   - a first line "#!...python"
+ * or these two together:
+ *   - a line "import NAME" with nothing behind but more names, "as" and commas
+ *   - a line "if ...:", "elif ...:", "for ... in ...:", "while ...:", "try:", "else:", "with ...:"
+ *     or "except...:"
+ * Which tokens are labelled so depends on later text as well.
  */
 #include "miners/code_parts.h"
 

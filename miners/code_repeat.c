@@ -3,12 +3,13 @@
  *
  * seen_before        the token occurred earlier in the document
  * first_occurrence   it did not
- * induction_next     the token before it occurred earlier, and it is what followed there the last
- * time repeat_ngram       it and the two before it occurred earlier, in this order: [A B C ... A B]
- * C repeat_long        the same of it and the seven before it repeat_end         the three before
- * it occurred earlier, in this order, but never with it behind them: the first token of what breaks
- * off a repeat several_followers  the token before it occurred at least twice earlier, with
- * different tokens behind
+ * induction_next     the token before it occurred earlier, and it is what followed the last time
+ * repeat_ngram       it and the two before it occurred earlier, in this order: A B C ... A B [C]
+ * repeat_long        the same of it and the seven before it
+ * repeat_end         the three before it occurred earlier, in this order, but never with it behind
+ *                    them: the first token of what breaks off a repeat
+ * several_followers  the token before it occurred at least twice earlier, with different tokens
+ *                    behind
  *
  * Only ids are compared.  Earlier occurrences may overlap the later one: in A A A A the fourth A is
  * a repeat_ngram.  Nothing later than the token is looked at.

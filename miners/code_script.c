@@ -1,10 +1,10 @@
 /*
  * code_script.c - letters beyond ASCII, by their script
  *
- * accented    a Latin letter beyond ASCII, or a combining mark right behind a Latin letter: é, ß, ø
- * non_latin   a letter or a mark of any other script
- * arabic, cjk, cyrillic, greek, hebrew   ... of this one; cjk is Chinese characters, kana, bopomofo
- * and hangul
+ * accented   a Latin letter beyond ASCII (é, ß, ø), or a combining mark right behind a Latin letter
+ * non_latin  a letter or a mark of any other script
+ * arabic, cyrillic, greek, hebrew   ... of this one
+ * cjk        ... of these: Chinese characters, kana, bopomofo, hangul
  *
  * Labelled is every token that shares a byte with such a character; a token that is a part of one
  * is among them.  Digits, signs (µ, ™, mathematical alphabets) and punctuation are no letters, of

@@ -3,8 +3,8 @@
  *
  * What a document costs is bounded three times: PCRE2 counts steps back from where a match may
  * begin (the same on every machine, but not the same with and without its JIT), its stack and heap
- * have a size, and since what a single repeat runs through is not counted ('\w+@' on a million
- * letters is 5*10^11 of them), the thread's own clock is looked at from time to time as well.
+ * have a size, and since what a single repeat runs through is not counted ('a\w+\W' on a million
+ * letters is 2*10^10 of them), the thread's own clock is looked at from time to time as well.
  */
 #include "miners/kinds.h"
 
@@ -154,8 +154,8 @@ static int label_matches(const struct regex *x, struct run *r, const struct toke
  * attempt fails that did not look at the end of the text, it will fail in every longer text.
  * A partial match says where the first attempt began that did look (PCRE2_PARTIAL_HARD), and all
  * that begins before is dead for good.  PCRE2 has no partial matches with PCRE2_ENDANCHORED, so
- * x->live is "(?:pattern)\z"; a pattern that cannot be put into that, say since it ends in a
- * comment, is tried from the whole window each time.
+ * x->live is "(?:pattern)\z"; a pattern that cannot be put into that, as with a leading
+ * (*VERB), is tried from the whole window each time.
  */
 struct back {
     const struct regex *x;
@@ -302,20 +302,24 @@ static int compile_error(const struct regex_options *o, int code, size_t at, str
 /* x->live, or none. */
 static int compile_live(struct regex *x, const struct regex_options *o, struct err *err)
 {
-    static const char before[] = "(?:", behind[] = ")\\z";
-    struct buf text = {0};
-    int code;
+    // Where the first is no pattern the last line is a comment (or nothing helps)
+    static const char before[] = "(?:", *const behind[] = {")\\z", "\n)\\z"};
+    int code, rc = 0;
     size_t at;
-    int rc = buf_append(&text, before, sizeof before - 1, err);
-    rc = rc ? rc : buf_append(&text, o->pattern, o->len, err);
-    rc = rc ? rc : buf_append(&text, behind, sizeof behind - 1, err);
-    if (!rc) {
-        x->live = pcre2_compile((PCRE2_SPTR)text.data, text.len, COMPILE_OPTIONS, &code, &at, NULL);
+    for (size_t i = 0; i < 2 && !x->live && !rc; i++) {
+        struct buf text = {0};
+        rc = buf_append(&text, before, sizeof before - 1, err);
+        rc = rc ? rc : buf_append(&text, o->pattern, o->len, err);
+        rc = rc ? rc : buf_append(&text, behind[i], strlen(behind[i]), err);
+        if (!rc) {
+            x->live =
+                pcre2_compile((PCRE2_SPTR)text.data, text.len, COMPILE_OPTIONS, &code, &at, NULL);
+        }
+        buf_free(&text);
     }
     if (x->live) {
         pcre2_jit_compile(x->live, PCRE2_JIT_PARTIAL_HARD);
     }
-    buf_free(&text);
     return rc;
 }
 

@@ -3,9 +3,9 @@
  *
  *     size |a|      2^-12 .. 2^-2    four bins an octave      2^-2 .. 2^5    eight
  *
- * 96 bins on each side of 0, in ascending order of a; the two in the middle hold what is smaller
- * than 2^-12, the outermost what is larger.  0 belongs to the lower half, so the upper one is what
- * is positive.  No range is chosen beforehand, so histograms of any parts of a corpus add up.
+ * 96 bins on each side of 0, in ascending order of a; the two in the middle reach to 0, the outermost
+ * to infinity and NaN of their sign.  0 belongs to the lower half, so the upper one is what is
+ * positive.  No range is chosen beforehand, so histograms of any parts of a corpus add up.
  */
 #ifndef GAPSCOPE_OUT_BINS_H
 #define GAPSCOPE_OUT_BINS_H
@@ -70,7 +70,7 @@ static inline float bins_edge(int32_t bin)
                             : -bins_from_bits(bins_size_bits(BINS_HALF - bin));
 }
 
-/* The least float of a bin: what is in it or above is at least that. */
+/* The least float of a bin: what is in it or above is at least that.  Of bin 0 -infinity. */
 static inline float bins_least(int32_t bin)
 {
     const int32_t i = bin >= BINS_HALF ? bin - BINS_HALF : BINS_HALF - 1 - bin;

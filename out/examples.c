@@ -43,8 +43,7 @@ void example_list_free(struct example_list *l)
     *l = (struct example_list){0};
 }
 
-/* Does a stand before b? */
-static bool before(const struct example *a, const struct example *b)
+bool example_before(const struct example *a, const struct example *b)
 {
     return a->key != b->key       ? a->key < b->key
            : a->shard != b->shard ? a->shard < b->shard
@@ -64,11 +63,11 @@ static uint32_t same_context(const struct example_list *l, const struct example 
 
 bool example_belongs(const struct example_list *l, const struct example *e, uint32_t most)
 {
-    if (l->n >= most && !before(e, &l->items[l->n - 1])) {
+    if (l->n >= most && !example_before(e, &l->items[l->n - 1])) {
         return false;
     }
     const uint32_t same = same_context(l, e);
-    return same == l->n || before(e, &l->items[same]);
+    return same == l->n || example_before(e, &l->items[same]);
 }
 
 /* There are tens of thousands of lists, most of them short: no more room than is wanted. */
@@ -101,7 +100,7 @@ int example_insert(struct example_list *l, struct example *e, uint32_t most, str
         gone--;
     }
     example_free(&l->items[gone]);
-    while (gone > 0 && before(e, &l->items[gone - 1])) {
+    while (gone > 0 && example_before(e, &l->items[gone - 1])) {
         l->items[gone] = l->items[gone - 1];
         gone--;
     }

@@ -57,6 +57,9 @@ static inline bool example_unknown(const struct example *e, size_t h)
     return e->labels[(size_t)e->n_rows * e->n_words + h / 64] >> (h % 64) & 1;
 }
 
+/* Does a stand before b?  By key, shard, doc, at. */
+bool example_before(const struct example *a, const struct example *b);
+
 struct example_list {
     struct example *items; // [n], in order
     uint32_t n, cap;

@@ -3,11 +3,13 @@
  *
  *   piece 0:      magic, n_layers, n_hypotheses, n_watches, examples;
  *                 per half and set: tokens, docs; the watched lists; the samples
- *   piece 1 + i:  n; per half and set a byte of what there is: sums (1), histograms (2);
- *                 then those sums, by neuron: sum, positive, squares; those histograms, by neuron:
- * how many bins are not empty, and for each how many were passed and its count; the lists by kind
- * and neuron a list:       n, and for each example its fields, labels, ids, and activations as they
- * are
+ *   piece 1 + i:  n; per half and set a byte, 0: nothing, or 3: sums (1) and histograms (2); then
+ *                 those sums, by neuron: sum, positive, squares; those histograms, by neuron: how
+ *                 many bins are not empty, and of each how far it is from the one before, and its
+ *                 count; the lists by kind and neuron
+ *   a list:       n, and for each example its fields, labels, ids, and activations as they are
+ *
+ * A whole has one such writing, and what is read must be that.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -199,12 +201,16 @@ static unsigned __int128 get_wide(struct reader *r, const char *what)
 {
     unsigned __int128 value = 0;
     for (unsigned shift = 0; !r->rc; shift += 7) {
-        if (r->left == 0 || shift > 126) {
+        if (r->left == 0) {
             bad(r, what);
             break;
         }
         const unsigned char byte = *r->at++;
         r->left--;
+        if ((byte == 0 && shift > 0) || (shift == 126 && byte > 3)) { // longer than it need be
+            bad(r, what);
+            break;
+        }
         value |= (unsigned __int128)(byte & 0x7f) << shift;
         if (byte < 0x80) {
             break;
@@ -246,12 +252,16 @@ static void get_hist(struct reader *r, uint64_t *hist)
     const uint64_t n = get(r, BINS, "a histogram");
     size_t bin = 0;
     for (uint64_t i = 0; i < n && !r->rc; i++) {
-        bin += (size_t)get(r, BINS - 1, "a bin");
-        if (bin >= BINS) {
+        const size_t step = (size_t)get(r, BINS - 1, "a bin");
+        bin += step;
+        if (bin >= BINS || (step == 0 && i > 0)) {
             bad(r, "a bin");
             return;
         }
         hist[bin] = get(r, UINT64_MAX, "a count");
+        if (hist[bin] == 0) {
+            bad(r, "a count");
+        }
     }
 }
 
@@ -310,7 +320,10 @@ static void get_list(struct reader *r, struct example_list *l, uint32_t most, ui
     for (uint64_t i = 0; i < n && !r->rc; i++) {
         struct example e = {0};
         get_example(r, &e, n_words, n_acts);
-        if (!r->rc && (!example_belongs(l, &e, most) || l->n != i)) {
+        if (!r->rc && i > 0 && !example_before(&l->items[i - 1], &e)) {
+            bad(r, "a list out of order");
+        }
+        if (!r->rc && !example_belongs(l, &e, most)) {
             bad(r, "a list that has the same context twice");
         }
         if (r->rc) {

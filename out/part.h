@@ -31,7 +31,7 @@ struct part_unit {
     } * docs; // [n_docs], in order; tokens between documents belong to none
     size_t n_docs;
     const struct part_set {
-        const uint32_t *at; // [n] tokens, ascending
+        const uint32_t *at; // [n] tokens of documents, ascending
         size_t n;
     } * sets;                // [n_sets]; SET_ALL's is not looked at
     const uint64_t *labels;  // [n][n_words] bit h: hypothesis h labels it

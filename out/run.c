@@ -214,8 +214,8 @@ static int same_hypotheses(const struct run *a, const struct run *b, struct err 
             return differ(why, "hypotheses", x->name, y->name);
         }
         if (strcmp(x->kind, y->kind) != 0 || strcmp(x->spec, y->spec) != 0) {
-            return err_set(why, ERR_MISMATCH, "hypothesis %s: one has %s, the other %s", x->name,
-                           x->spec, y->spec);
+            return err_set(why, ERR_MISMATCH, "hypothesis %s: one has %s %s, the other %s %s",
+                           x->name, x->kind, x->spec, y->kind, y->spec);
         }
     }
     if (a->n_watches != b->n_watches) {
@@ -284,7 +284,11 @@ int run_same(const struct run *a, const struct run *b, struct err *why)
 /* Have both histograms of the same neurons?  They were chosen on the first unit. */
 static bool same_subsets(const struct neurons_shape *a, const struct neurons_shape *b)
 {
-    const size_t n = a && a->subsets ? a->n_layers * a->n_hypotheses : 0;
+    const bool some = a && a->subsets;
+    if (some != (b && b->subsets)) {
+        return false;
+    }
+    const size_t n = some ? a->n_layers * a->n_hypotheses : 0;
     for (size_t i = 0; i < n; i++) {
         const struct neurons_subset *x = &a->subsets[i], *y = &b->subsets[i];
         if (x->n != y->n || memcmp(x->items, y->items, x->n * sizeof *x->items) != 0) {
@@ -741,6 +745,10 @@ static void get_subset(struct reader *r, struct neurons_subset *subset, size_t n
 static void get_neurons(struct reader *r, struct run *run)
 {
     r->rc = r->rc ? r->rc : run_shape_neurons(run, NULL, r->err);
+    if (r->rc == ERR_LIMIT) {
+        r->rc = 0;
+        bad(r, "its neurons, or a watched pair");
+    }
     struct neurons_shape *s = run->neurons;
     const size_t wanted = s ? s->n_layers * s->n_hypotheses : 0;
     size_t n = get_n(r, wanted, 8, "neurons with histograms");

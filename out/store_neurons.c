@@ -310,10 +310,7 @@ static int by_key(const void *a, const void *b)
 {
     const struct example *x = *(const struct example *const *)a;
     const struct example *y = *(const struct example *const *)b;
-    return x->key != y->key       ? (x->key < y->key ? -1 : 1)
-           : x->shard != y->shard ? (x->shard < y->shard ? -1 : 1)
-           : x->doc != y->doc     ? (x->doc < y->doc ? -1 : 1)
-                                  : (x->at > y->at) - (x->at < y->at);
+    return example_before(x, y) ? -1 : example_before(y, x);
 }
 
 /* Does another of items[n] stand in the same document or context? */
@@ -433,16 +430,17 @@ static void keep_best(struct best *b, double worth, size_t layer, size_t neuron)
     b->n = b->n < BEST_MOST ? b->n + 1 : BEST_MOST;
 }
 
-/* Of the examples shown as the neuron's strongest, the share that h labels. */
+/* Of the examples shown as the neuron's strongest, but where h gave up, the share that it labels. */
 static double top_covered(const struct writer *x, size_t l, size_t i, size_t h)
 {
     const struct example_list *top = list_of(x, l, LIST_TOP, i);
     const size_t n = top->n < x->shape->examples ? top->n : x->shape->examples;
-    size_t covered = 0;
+    size_t covered = 0, known = 0;
     for (size_t k = 0; k < n; k++) {
+        known += !example_unknown(&top->items[k], h);
         covered += example_labelled(&top->items[k], h);
     }
-    return store_share((double)covered, (double)n);
+    return store_share((double)covered, (double)known);
 }
 
 static void put_score(struct writer *x, struct rows *w, size_t h, size_t l, size_t i,
@@ -524,6 +522,12 @@ struct counter {
     bool sample;
 };
 
+/* How little is known of what stands around it: several lists may have the place. */
+static int unknowns(const struct counter *c)
+{
+    return 2 * c->sample + (c->e->n_rows != c->e->n_tokens);
+}
+
 static int by_strength(const void *a, const void *b)
 {
     const struct counter *x = a, *y = b;
@@ -533,7 +537,7 @@ static int by_strength(const void *a, const void *b)
            : x->e->shard != y->e->shard ? (x->e->shard < y->e->shard ? -1 : 1)
            : x->e->doc != y->e->doc     ? (x->e->doc < y->e->doc ? -1 : 1)
            : x->e->at != y->e->at       ? (x->e->at < y->e->at ? -1 : 1)
-                                        : x->sample - y->sample; // with its context before without
+                                        : unknowns(x) - unknowns(y);
 }
 
 static int by_weakness(const void *a, const void *b)

@@ -45,13 +45,15 @@ struct page {
 #define OF_NEURON "model = ?1 AND layer = ?2 AND idx = ?3"
 
 /* Driven by the hypotheses, since those come first in the key of 'score'; best first: chosen on one
- * half of the documents, shown on the other. */
+ * half of the documents, shown on the other.  Of what average precision could gain over knowing
+ * nothing, which is prevalence: else what labels nearly every token would come first. */
 #define BEST_FIRST                                                                                 \
     " FROM hypothesis h CROSS JOIN score s ON s.hypothesis = h.id AND s.model = ?1"                \
     " AND s.layer = ?2 AND s.idx = ?3 AND s.split = 'test'"                                        \
     " LEFT JOIN score d ON d.hypothesis = h.id AND d.model = ?1 AND d.layer = ?2"                  \
     " AND d.idx = ?3 AND d.split = 'dev'"                                                          \
-    " ORDER BY d.average_precision IS NULL, d.average_precision DESC, h.id"
+    " ORDER BY d.average_precision IS NULL,"                                                       \
+    " (d.average_precision - d.prevalence) / (1 - d.prevalence) DESC, h.id"
 
 #define HEAD "SELECT site, n, mean, sd, min, max, share_positive, hist FROM neuron WHERE " OF_NEURON
 
@@ -239,10 +241,11 @@ static int put_hypotheses(const struct page *p, struct err *err)
     sqlite3_finalize(stmt);
     if (!rc && t.n_cells > 0) {
         putc('\n', p->v->to);
-        view_note(p->v, 0,
-                  "hypotheses, best first: by AP on the dev half; shown: the test half, %" PRIu64
-                  " tokens",
-                  n);
+        view_note(
+            p->v, 0,
+            "hypotheses, best first: by how far AP is above prevalence on the dev half; shown: "
+            "the test half, %" PRIu64 " tokens",
+            n);
         rc = table_put(&t, p->v->to, 2, p->v->width, err);
         view_note(
             p->v, 2,
@@ -251,6 +254,42 @@ static int put_hypotheses(const struct page *p, struct err *err)
             "the threshold frozen on dev; r: correlation; mass: the share of its activation "
             "above 0 that is on labelled tokens; top: the share of its top examples that are "
             "labelled");
+    }
+    table_free(&t);
+    return rc;
+}
+
+/* In ?1, ?2, ?3 as above. */
+#define CREDIT                                                                                     \
+    "SELECT (SELECT name FROM model WHERE id = p.base) || ':' || (SELECT group_concat(m.name, "    \
+    "'+')"                                                                                         \
+    " FROM (SELECT value FROM json_each(p.others) ORDER BY key) o JOIN model m ON m.id = o.value)" \
+    " AS pair, c.credit, c.hits, (SELECT count(*) FROM hit WHERE pair = p.id AND side = 'other')"  \
+    " AS of_hits FROM gap_credit c JOIN pair p ON p.id = c.pair"                                   \
+    " WHERE c.model = ?1 AND c.layer = ?2 AND c.idx = ?3 ORDER BY p.id"
+
+/* What it did where its model was better. */
+static int put_credit(const struct page *p, struct err *err)
+{
+    static const char *const heads[] = {"<pair", "credit", "hits", "of"};
+    struct table t = {.heads = heads, .n_columns = 4, .n_keys = 1};
+    int rc = 0;
+    sqlite3_stmt *stmt = view_query(p->v, CREDIT, p->key, &rc, err);
+    while (view_step(p->v, stmt, &rc, err)) {
+        table_text(&t, view_text(stmt, 0));
+        table_signed(&t, view_real(stmt, 1), 2);
+        table_count(&t, view_u64(stmt, 2));
+        table_count(&t, view_u64(stmt, 3));
+        table_row(&t);
+    }
+    sqlite3_finalize(stmt);
+    if (!rc && t.n_cells > 0) {
+        putc('\n', p->v->to);
+        view_note(p->v, 0,
+                  "gap credit: what it added to the true token's logit, less the mean over the "
+                  "vocabulary, in nats, summed over the pair's hits in which it is among the ten "
+                  "neurons of most effect");
+        rc = table_put(&t, p->v->to, 2, p->v->width, err);
     }
     table_free(&t);
     return rc;
@@ -369,6 +408,9 @@ static int put_json(const struct page *p, sqlite3_stmt *head, struct err *err)
                             p->key, err);
     }
     if (!rc) {
+        rc = view_json_rows(p->v, &j, "gap_credit", CREDIT, p->key, err);
+    }
+    if (!rc) {
         cover_json(&p->cover, &j);
         rc = json_examples(p, &j, err);
     }
@@ -390,6 +432,9 @@ static int put_page(const struct page *p, sqlite3_stmt *head, struct err *err)
     }
     if (!rc) {
         rc = cover_put(&p->cover, p->v, err);
+    }
+    if (!rc) {
+        rc = put_credit(p, err);
     }
     if (!rc) {
         rc = put_examples(p, err);

@@ -121,9 +121,9 @@ static int put_ledger(const struct view *v, const struct view_pair *pair, struct
     while (view_step(v, stmt, &rc, err)) {
         table_text(&t, view_text(stmt, 1));
         table_count(&t, view_u64(stmt, 2));
-        table_cell(&t, "%+.4f", view_real(stmt, 3));
+        table_signed(&t, view_real(stmt, 3), 4);
         table_real(&t, view_real(stmt, 4), 4);
-        table_cell(&t, "%+.4f", view_real(stmt, 5));
+        table_signed(&t, view_real(stmt, 5), 4);
         for (int i = 7; i <= 10; i++) {
             table_share(&t, view_real(stmt, i));
         }

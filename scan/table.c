@@ -52,13 +52,22 @@ void table_real(struct table *t, double value, int digits)
     }
 }
 
+void table_signed(struct table *t, double value, int digits)
+{
+    if (isnan(value)) {
+        table_text(t, "-");
+    } else {
+        table_cell(t, "%+.*f", digits, value);
+    }
+}
+
 void table_share_text(char *text, size_t size, double share)
 {
     const double percent = 100 * share, above = fabs(percent);
     if (isnan(share)) {
         snprintf(text, size, "-");
     } else if (above > 0 && above < 0.0001) {
-        snprintf(text, size, "%.0e%%", percent);
+        snprintf(text, size, "%s0.0001%%", percent < 0 ? ">-" : "<");
     } else {
         const int digits = above == 0 || above >= 10 ? 1 : above >= 0.1 ? 2 : 4;
         snprintf(text, size, "%.*f%%", digits, percent);

@@ -36,8 +36,9 @@ void table_text(struct table *t, const char *text);
 void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void table_count(struct table *t, uint64_t n);
 
-/* 'digits' after the point; "-" for NaN. */
+/* 'digits' after the point; "-" for NaN; and with its sign. */
 void table_real(struct table *t, double value, int digits);
+void table_signed(struct table *t, double value, int digits);
 
 /* A share as per cent, of as many digits as it needs to be seen; "-" for NaN; and as a text. */
 void table_share_text(char *text, size_t size, double share);

@@ -233,7 +233,7 @@ static void unmark(const char *marked, struct buf *text, struct buf *within)
     }
 }
 
-/* How many tokens of doc->text[at, at + within->len) have another label than they should; says so. */
+/* How many tokens of doc->text[at, at + within->len) have a wrong label; says which. */
 static size_t n_wrong(const struct row *row, const struct tokens *doc, const uint8_t *label,
                       size_t at, const struct buf *within)
 {

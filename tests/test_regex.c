@@ -201,11 +201,9 @@ static void a_pattern_that_explodes_gives_up_soon(void **state)
     static const struct {
         const char *pattern;
         bool prefix;
-    } cases[] = {{"(a+)+$", false},
-                 {"(a+)+$", true},
-                 {"(a|a)*c$", false},
-                 {"(a|a)*c$", true},
-                 {"(?:a?){60}a{60}b", false}};
+    } cases[] = {{"(a+)+$", false},           {"(a+)+$", true},
+                 {"(a|a)*c$", false},         {"(a|a)*c$", true},
+                 {"(?:a?){60}a{60}b", false}, {"(?:\\w|-)++@", false}};
     const size_t len = 1000000;
     char *text = malloc(len);
     struct tokens t;
@@ -219,7 +217,7 @@ static void a_pattern_that_explodes_gives_up_soon(void **state)
         const double began = seconds();
         char *labels = kit_label(o.l, 0, &t);
         const double took = seconds() - began;
-        if (strcmp(labels, "gave up") != 0 || took > 7) {
+        if (strcmp(labels, "gave up") != 0 || took > 9) {
             fail_msg("%s: %.20s after %.1f s", cases[i].pattern, labels, took);
         }
         print_message("%s: %.2f s\n", cases[i].pattern, took);
@@ -366,18 +364,24 @@ static void prefixes_look_back_256_bytes(void **state)
     kit_free(&t);
 }
 
-/* Each prefix copied, each of its last 256 bytes tried alone.  false: it gave up. */
-static bool slow_reference(const char *pattern, const struct tokens *t, char *labels)
+/*
+ * Each prefix copied; each of its last 256 bytes tried alone and without JIT, or in one search with
+ * it: the two are the same but for a few odd patterns, where PCRE2's JIT (10.42) goes wrong.
+ * false: it gave up.
+ */
+static bool slow_reference(const char *pattern, const struct tokens *t, bool one_search,
+                           char *labels)
 {
     int code;
     size_t at, last = 0;
-    pcre2_code *c =
-        pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-                      PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED | PCRE2_ENDANCHORED, &code, &at, NULL);
+    pcre2_code *c = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                                  PCRE2_UTF | PCRE2_UCP | PCRE2_ENDANCHORED, &code, &at, NULL);
     pcre2_match_data *m = pcre2_match_data_create_from_pattern(c, NULL);
     pcre2_match_context *limited = pcre2_match_context_create(NULL);
+    const uint32_t options =
+        PCRE2_NOTEMPTY | PCRE2_NO_UTF_CHECK | (one_search ? 0 : PCRE2_ANCHORED | PCRE2_NO_JIT);
     pcre2_set_match_limit(limited, 20000);
-    pcre2_jit_compile(c, PCRE2_JIT_COMPLETE); // it has its own mind of some odd patterns
+    pcre2_jit_compile(c, PCRE2_JIT_COMPLETE);
     bool whole = true;
     for (size_t i = 0; i < t->n && whole; i++) {
         labels[i] = '0';
@@ -390,12 +394,13 @@ static bool slow_reference(const char *pattern, const struct tokens *t, char *la
         }
         char *copy = malloc(end);
         memcpy(copy, t->text, end);
-        for (size_t s = end > 256 ? end - 256 : 0; s < end && labels[i] == '0' && whole; s++) {
+        size_t s = end > 256 ? end - 256 : 0;
+        for (bool more = true; s < end && more && whole; s++) {
             if (((unsigned char)copy[s] & 0xc0) != 0x80) {
-                const int n = pcre2_match(c, (PCRE2_SPTR)copy, end, s,
-                                          PCRE2_NOTEMPTY | PCRE2_NO_UTF_CHECK, m, limited);
+                const int n = pcre2_match(c, (PCRE2_SPTR)copy, end, s, options, m, limited);
                 whole = n >= 0 || n == PCRE2_ERROR_NOMATCH;
                 labels[i] = n >= 0 ? '1' : '0';
+                more = n < 0 && !one_search;
             }
         }
         free(copy);
@@ -477,9 +482,9 @@ static void prefixes_are_as_if_each_were_a_text_of_its_own(void **state)
     (void)state;
     char *rounds_text = getenv("GAPSCOPE_TEST_ROUNDS");
     const unsigned rounds = rounds_text ? (unsigned)atoi(rounds_text) : 400;
-    size_t n_patterns = 0, n_labels = 0, n_given_up = 0;
+    size_t n_patterns = 0, n_labels = 0, n_given_up = 0, n_odd = 0;
     for (unsigned round = 0; round < rounds; round++) {
-        char pattern[2000], expected[1001];
+        char pattern[2000], expected[1001], searched[1001];
         struct one o;
         struct tokens t;
         random_pattern(pattern, 2);
@@ -490,8 +495,11 @@ static void prefixes_are_as_if_each_were_a_text_of_its_own(void **state)
         for (int k = 0; k < 3; k++) {
             random_doc(&t, k == 0 ? 600 : 60);
             char *labels = kit_label(o.l, 0, &t);
-            if (!slow_reference(pattern, &t, expected) || strcmp(labels, "gave up") == 0) {
+            if (!slow_reference(pattern, &t, false, expected) ||
+                !slow_reference(pattern, &t, true, searched) || strcmp(labels, "gave up") == 0) {
                 n_given_up++;
+            } else if (strcmp(searched, expected) != 0) {
+                n_odd++;
             } else if (strcmp(labels, expected) != 0) {
                 fail_msg("round %u: %s\non %.*s\ngives %s\n  not %s", round, pattern,
                          (int)t.text_len, t.text, labels, expected);
@@ -504,9 +512,10 @@ static void prefixes_are_as_if_each_were_a_text_of_its_own(void **state)
         }
         one_free(&o);
     }
-    print_message("%zu patterns, %zu labels, %zu given up\n", n_patterns, n_labels, n_given_up);
+    print_message("%zu patterns, %zu labels, %zu given up, %zu odd\n", n_patterns, n_labels,
+                  n_given_up, n_odd);
     assert_true(n_patterns > rounds / 3 && n_labels > n_patterns);
-    assert_true(n_given_up * 20 <= n_patterns);
+    assert_true(n_given_up * 20 <= n_patterns && n_odd * 100 <= n_patterns);
 }
 
 int main(void)

@@ -292,6 +292,252 @@ static void a_damaged_run_is_refused(void **state)
     run_free(&r);
 }
 
+// --- neurons ------------------------------------------------------------------------------------
+
+/* The sample with neurons of models 1 and 2: layers of 32 and of 5, 5. */
+static struct run with_neurons(void)
+{
+    static const struct neurons_watch watches[] = {{.layer = 0, .neuron = 31, .hypothesis = 0},
+                                                   {.layer = 2, .neuron = 4, .hypothesis = 1}};
+    struct run r = sample_run();
+    change(&r.models[1].site, "post");
+    change(&r.models[2].site, "mid");
+    r.models[2].n_layers = 2;
+    r.models[2].d_mlp = 5;
+    r.n_hypotheses = r.n_watches = 2;
+    r.hypotheses = calloc(2, sizeof *r.hypotheses);
+    r.hypotheses[0] = (struct run_hypothesis){strdup("digit"), strdup("regex"), strdup("{}")};
+    r.hypotheses[1] = (struct run_hypothesis){strdup("the"), strdup("tokens"), strdup("[1]")};
+    r.watches = malloc(sizeof watches);
+    memcpy(r.watches, watches, sizeof watches);
+    r.examples = 20;
+    assert_int_equal(run_shape_neurons(&r, NULL, NULL), 0);
+    return r;
+}
+
+/* For 3 layers and 2 hypotheses; the run takes them. */
+static void choose_histograms(struct run *r, uint32_t first)
+{
+    struct neurons_subset *subsets = calloc(6, sizeof *subsets);
+    for (size_t i = 0; i < 6; i++) {
+        uint32_t *items = malloc(2 * sizeof *items);
+        items[0] = first;
+        items[1] = 4;
+        subsets[i] = (struct neurons_subset){.items = items, .n = i == 5 ? 0 : 2};
+    }
+    r->histograms = 4;
+    assert_int_equal(run_shape_neurons(r, subsets, NULL), 0);
+}
+
+static void neurons_are_those_of_models_with_a_site(void **state)
+{
+    (void)state;
+    struct run r = sample_run();
+    assert_int_equal(run_shape_neurons(&r, NULL, NULL), 0);
+    assert_null(r.neurons);
+    run_free(&r);
+    r = with_neurons();
+    static const struct neurons_layer wanted[] = {{1, 0, 32, 0}, {2, 0, 5, 32}, {2, 1, 5, 37}};
+    assert_int_equal(r.neurons->n_layers, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct neurons_layer *l = &r.neurons->layers[i];
+        assert_int_equal(l->model, wanted[i].model);
+        assert_int_equal(l->layer, wanted[i].layer);
+        assert_int_equal(l->n, wanted[i].n);
+        assert_int_equal(l->first, wanted[i].first);
+    }
+    assert_int_equal(r.neurons->n, 42);
+    assert_int_equal(r.neurons->n_hypotheses, 2);
+    assert_int_equal(r.neurons->n_watches, 2);
+    assert_int_equal(r.neurons->examples, 20);
+    run_free(&r);
+}
+
+static void a_watch_of_no_neuron_and_too_many_neurons_are_refused(void **state)
+{
+    (void)state;
+    static const struct neurons_watch wrong[] = {
+        {.layer = 3}, {.layer = 0, .neuron = 32}, {.layer = 1, .neuron = 5}, {.hypothesis = 2}};
+    struct run r = with_neurons();
+    struct err err = {0};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        r.watches[1] = wrong[i];
+        assert_int_equal(run_shape_neurons(&r, NULL, &err), ERR_LIMIT);
+        assert_string_equal(err.msg, "watched pair 2: there is no such neuron");
+        assert_int_equal(r.neurons->n, 42); // as it was
+        struct buf bytes = {0};
+        assert_int_equal(run_save(&r, &bytes, NULL), 0);
+        assert_int_equal(load_copy(bytes.data, bytes.len), ERR_FORMAT);
+        buf_free(&bytes);
+    }
+    r.n_watches = 0;
+    r.models[2].d_mlp = ((1 << 20) - 32) / 2;
+    assert_int_equal(run_shape_neurons(&r, NULL, &err), 0);
+    assert_int_equal(r.neurons->n, 1 << 20);
+    r.models[2].d_mlp++;
+    assert_int_equal(run_shape_neurons(&r, NULL, &err), ERR_LIMIT);
+    assert_string_equal(err.msg, "neurons: at most 1048576");
+    r.models[2].d_mlp = 0;
+    assert_int_equal(run_shape_neurons(&r, NULL, &err), ERR_LIMIT);
+    r.models[2].n_layers = (size_t)1 << 32;
+    assert_int_equal(run_shape_neurons(&r, NULL, &err), ERR_LIMIT);
+    run_free(&r);
+}
+
+static void runs_differ_in_what_they_ask_of_neurons(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {
+        "hypotheses: one has the, the other that",
+        "hypothesis the: one has tokens [1], the other tokens [2]",
+        "hypothesis the: one has tokens [1], the other regex [1]",
+        "number of hypotheses: one has 2, the other 1",
+        "watched pair 1: not the same",
+        "watched pair 2: not the same",
+        "watched pair 2: not the same",
+        "number of watched pairs: one has 2, the other 1",
+        "examples: one has 20, the other 21",
+        "histograms: one has 0, the other 1",
+        "model two: neurons at site \"mid\" and \"post\"",
+        NULL,
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        struct run a = with_neurons(), b = with_neurons();
+        const size_t n_hypotheses = b.n_hypotheses;
+        struct err err = {0};
+        switch (i) {
+        case 0:
+            change(&b.hypotheses[1].name, "that");
+            break;
+        case 1:
+            change(&b.hypotheses[1].spec, "[2]");
+            break;
+        case 2:
+            change(&b.hypotheses[1].kind, "regex");
+            break;
+        case 3:
+            b.n_hypotheses--;
+            break;
+        case 4:
+            b.watches[0].neuron--;
+            break;
+        case 5:
+            b.watches[1].layer--;
+            break;
+        case 6:
+            b.watches[1].hypothesis = 0;
+            break;
+        case 7:
+            b.n_watches--;
+            break;
+        case 8:
+            b.examples++;
+            break;
+        case 9:
+            b.histograms++;
+            break;
+        case 10:
+            change(&b.models[2].site, "post");
+            break;
+        default: // an effect is no result
+            b.effects = calloc(42 * RUN_EFFECT_KINDS * RUN_EFFECTS, sizeof *b.effects);
+        }
+        assert_int_equal(run_same(&a, &b, &err), wanted[i] ? ERR_MISMATCH : 0);
+        assert_string_equal(err.msg, wanted[i] ? wanted[i] : "");
+        b.n_hypotheses = n_hypotheses;
+        run_free(&a);
+        run_free(&b);
+    }
+}
+
+static void histograms_merge_where_they_are_of_the_same_neurons(void **state)
+{
+    (void)state;
+    // what a part chose: 0 nothing yet, else its first neurons
+    static const struct {
+        uint32_t to, from;
+        int rc;
+    } cases[] = {{1, 1, 0}, {1, 2, ERR_MISMATCH}, {0, 1, ERR_MISMATCH}, {1, 0, ERR_MISMATCH}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct run to = with_neurons(), from = with_neurons();
+        struct err err = {0};
+        to.histograms = from.histograms = 4;
+        if (cases[i].to) {
+            choose_histograms(&to, cases[i].to);
+        }
+        if (cases[i].from) {
+            choose_histograms(&from, cases[i].from);
+        }
+        from.effects = calloc(42 * RUN_EFFECT_KINDS * RUN_EFFECTS, sizeof *from.effects);
+        from.effects[41].token = 9;
+        run_set_done(&from, 3, NULL);
+        assert_int_equal(run_merge(&to, &from, &err), cases[i].rc);
+        assert_int_equal(run_is_done(&to, 3), cases[i].rc == 0);
+        assert_int_equal(to.effects != NULL, cases[i].rc == 0);
+        assert_true(cases[i].rc || to.effects[41].token == 9);
+        assert_true(!cases[i].rc || strstr(err.msg, "the parts chose other neurons"));
+        run_free(&to);
+        run_free(&from);
+    }
+}
+
+static void neurons_and_hypotheses_are_saved_and_loaded(void **state)
+{
+    (void)state;
+    for (int chosen = 0; chosen < 2; chosen++) {
+        struct run r = with_neurons(), back = {0};
+        struct buf bytes = {0}, again = {0};
+        struct err err = {0};
+        if (chosen) {
+            choose_histograms(&r, 3);
+        }
+        assert_int_equal(run_save(&r, &bytes, &err), 0);
+        assert_int_equal(run_load(&back, bytes.data, bytes.len, &err), 0);
+        assert_int_equal(run_same(&r, &back, &err), 0);
+        assert_string_equal(back.hypotheses[1].name, "the");
+        assert_string_equal(back.hypotheses[1].kind, "tokens");
+        assert_string_equal(back.hypotheses[1].spec, "[1]");
+        assert_int_equal(back.watches[1].neuron, 4);
+        assert_int_equal(back.neurons->n, 42);
+        assert_int_equal(back.neurons->subsets != NULL, chosen);
+        if (chosen) {
+            assert_int_equal(back.neurons->subsets[4].n, 2);
+            assert_int_equal(back.neurons->subsets[4].items[0], 3);
+            assert_int_equal(back.neurons->subsets[5].n, 0);
+        }
+        run_set_done(&back, 0, NULL);
+        assert_int_equal(run_merge(&r, &back, &err), 0);
+        assert_int_equal(run_save(&back, &again, &err), 0);
+        assert_true(again.len > bytes.len); // a unit more
+        buf_free(&bytes);
+        buf_free(&again);
+        run_free(&r);
+        run_free(&back);
+    }
+}
+
+static void a_damaged_run_with_neurons_is_refused(void **state)
+{
+    (void)state;
+    struct run r = with_neurons();
+    struct buf bytes = {0};
+    choose_histograms(&r, 3);
+    assert_int_equal(run_save(&r, &bytes, NULL), 0);
+    for (size_t len = 0; len < bytes.len; len++) {
+        assert_int_equal(load_copy(bytes.data, len), ERR_FORMAT);
+    }
+    for (size_t i = 0; i < bytes.len; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            bytes.data[i] ^= (char)(1 << bit);
+            const int rc = load_copy(bytes.data, bytes.len);
+            assert_true(rc == 0 || rc == ERR_FORMAT);
+            bytes.data[i] ^= (char)(1 << bit);
+        }
+    }
+    buf_free(&bytes);
+    run_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +549,12 @@ int main(void)
         cmocka_unit_test(parts_merge_where_they_do_not_overlap),
         cmocka_unit_test(a_run_saved_and_loaded_is_the_same),
         cmocka_unit_test(a_damaged_run_is_refused),
+        cmocka_unit_test(neurons_are_those_of_models_with_a_site),
+        cmocka_unit_test(a_watch_of_no_neuron_and_too_many_neurons_are_refused),
+        cmocka_unit_test(runs_differ_in_what_they_ask_of_neurons),
+        cmocka_unit_test(histograms_merge_where_they_are_of_the_same_neurons),
+        cmocka_unit_test(neurons_and_hypotheses_are_saved_and_loaded),
+        cmocka_unit_test(a_damaged_run_with_neurons_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
