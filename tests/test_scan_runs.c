@@ -15,7 +15,9 @@
 
 #include "scan/base/file.h"
 
-#define OPTIONS KIT_MODELS KIT_PAIRS "--top 5 --checkpoint 0 "
+#define HYPOTHESES                                                                                 \
+    "--hypotheses $T/h.yaml --watch gelu-1l:L0N5=word --watch solu-1l:L0N7=slow --examples 4 "
+#define OPTIONS KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --checkpoint 0 "
 #define SCAN "gapscope scan" OPTIONS
 #define SHORT " $T/s1.jsonl $T/s2.jsonl.zst $T/s3.txt $T/s4.jsonl $T/s5.jsonl "
 #define LONG " $T/long/*.jsonl "
@@ -32,6 +34,17 @@ static void write_and_free(struct kit_shard *s)
     kit_shard_free(s);
 }
 
+/* Kinds that need text and kinds that do not, one that labels nothing, one that gives up on LONG_A.
+ */
+static const char hypotheses[] = "hypotheses:\n"
+                                 "  - {name: word, regex: '\\b(?:[a-z]+ing|here\\w*|free)\\b'}\n"
+                                 "  - {name: causal, regex: '[a-z]{4,}', prefix: true}\n"
+                                 "  - {name: of, tokens: [' of']}\n"
+                                 "  - {name: seen, code: seen_before}\n"
+                                 "  - {name: never, regex: 'zq[xj]{3}'}\n"
+                                 "  - {name: slow, regex: '(?:a|aa)+(?=[ny])'}\n";
+#define LONG_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, and no more"
+
 /* Five shards of a unit each, with hits in common, so that folding crosses units. */
 static void make_short(void)
 {
@@ -42,6 +55,7 @@ static void make_short(void)
     ADD(&s1, "b", SET("b"), "for (size_t i = 0; i < n; i++) {\n    sum += values[i];\n}\n");
     ADD(&s1, "", "", "");
     ADD(&s2, "b", SET("b"), common);
+    ADD(&s2, "c", SET("c"), LONG_A);
     ADD(&s2, "c", SET("c"), "import numpy as np\nx = np.zeros((3, 4))\n");
     kit_add_text(&s3, common, sizeof common - 1, common, sizeof common - 1);
     kit_add_bad(&s4, KIT_BAD_JSON, "{\"text\":");
@@ -49,6 +63,7 @@ static void make_short(void)
     kit_add_bad(&s4, KIT_NO_TEXT_FIELD, "{\"meta\":{}}");
     ADD(&s4, "", "", "the same again, and once more the same again");
     ADD(&s5, "a", SET("a"), common);
+    ADD(&s5, "a", SET("a"), LONG_A " than that");
     ADD(&s5, "d", SET("d"), "Copyright (C) 1989, 1991 Free Software Foundation, Inc.");
     write_and_free(&s1);
     write_and_free(&s2);
@@ -68,6 +83,9 @@ static void make_long(void)
         struct kit_shard s = {0};
         snprintf(s.name, sizeof s.name, "long/%02zu.jsonl", i);
         kit_add(&s, "", "", text.data + i * size, size);
+        if (i % 8 == 3) {
+            ADD(&s, "", "", LONG_A);
+        }
         write_and_free(&s);
     }
     buf_free(&text);
@@ -79,6 +97,7 @@ static int make_corpora(void **state)
         return -1;
     }
     kit_expect(0, NULL, "mkdir $T/long $T/copy $T/good $T/mixed");
+    kit_write_bytes("h.yaml", hypotheses, sizeof hypotheses - 1);
     make_short();
     make_long();
     return 0;
@@ -120,21 +139,83 @@ static double need_long(void)
 
 // --- one call -----------------------------------------------------------------------------------
 
+/* What is empty is the same however it was made. */
+static void all_tables_of_neurons_and_hypotheses_have_rows(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {
+        "neuron WHERE n > 0 AND sd > 0",
+        "effect WHERE value <> 0",
+        "example WHERE kind = 'top'",
+        "example WHERE kind = 'bottom'",
+        "example WHERE kind = 'interval'",
+        "example WHERE kind = 'random'",
+        "score WHERE split = 'dev' AND auroc > 0.5",
+        "score WHERE split = 'test' AND auroc > 0.5",
+        "score WHERE split = 'all' AND n_pos > 0 AND top_covered > 0",
+        "split_hist",
+        "counterexample WHERE kind = 'fires_without'",
+        "counterexample WHERE kind = 'silent_with'",
+        "counterexample WHERE idx = 5 AND hypothesis = 0",
+        "counterexample WHERE idx = 7 AND hypothesis = 5",
+        "hypothesis_domain WHERE tokens > 0",
+        "hypothesis_gap WHERE n > 0",
+        "gap_credit WHERE hits > 1 AND credit <> 0",
+        "hit WHERE json_array_length(detail, '$.hypotheses') > 0",
+        "hypothesis WHERE name <> 'never' AND tokens > 0 AND docs > 1 AND docs < tokens",
+        "hypothesis WHERE name = 'never' AND tokens = 0 AND aborted = 0",
+        "hypothesis WHERE name = 'slow' AND aborted > 0",
+    };
+    need_short();
+    need_long();
+    static const char *const names[] = {"short.db", "long.db"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        sqlite3 *db = kit_db(names[i]);
+        for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++) {
+            if (kit_number(db, "SELECT count(*) FROM %s", wanted[k]) == 0) {
+                fail_msg("%s: no %s", names[i], wanted[k]);
+            }
+        }
+        sqlite3_close(db);
+    }
+}
+
+/* Of the short corpus. */
+static void expect_another_digest(const char *options)
+{
+    char whole[33], other[33];
+    kit_expect(0, NULL, "gapscope scan %s --checkpoint 0 --force -o $T/other.db" SHORT, options);
+    kit_digest(whole, "short.db");
+    kit_digest(other, "other.db");
+    if (strcmp(whole, other) == 0) {
+        fail_msg("the same digest in spite of %s", options);
+    }
+}
+
 /* A digest that never changes would pass all tests below. */
 static void other_content_has_another_digest(void **state)
 {
     (void)state;
     need_short();
-    kit_expect(0, NULL, SCAN "-o $T/four.db $T/s1.jsonl $T/s2.jsonl.zst $T/s3.txt $T/s4.jsonl");
-    kit_expect(0, NULL, "gapscope scan" KIT_MODELS KIT_PAIRS "--top 4 -o $T/top4.db" SHORT);
-    kit_expect(0, NULL, SCAN "--floor -5 -o $T/floor.db" SHORT);
-    char whole[33], other[33];
-    kit_digest(whole, "short.db");
-    static const char *const others[] = {"four.db", "top4.db", "floor.db"};
+    static const char *const others[] = {
+        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 4",
+        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --floor -5",
+        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --site post",
+        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --examples 5",
+        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --histograms 'top 500'",
+        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --regex x=x",
+        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --watch gelu-1l:L0N6=word",
+        KIT_MODELS KIT_PAIRS "--hypotheses $T/h.yaml --examples 4 --top 5",
+        KIT_MODELS KIT_PAIRS "--hypotheses $T/h.yaml --examples 4 --top 5 --no-neurons",
+    };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        kit_digest(other, others[i]);
-        assert_string_not_equal(whole, other);
+        expect_another_digest(others[i]);
     }
+    kit_expect(0, NULL, SCAN "-o $T/four.db $T/s1.jsonl $T/s2.jsonl.zst $T/s3.txt $T/s4.jsonl");
+    char whole[33], four[33];
+    kit_digest(whole, "short.db");
+    kit_digest(four, "four.db");
+    assert_string_not_equal(whole, four);
 }
 
 static void any_number_of_threads_gives_the_same(void **state)
@@ -144,7 +225,8 @@ static void any_number_of_threads_gives_the_same(void **state)
     kit_expect(0, NULL, SCAN "--threads 1 -o $T/t1.db" SHORT);
     kit_expect(0, NULL, SCAN "--threads 4 -o $T/t4.db" SHORT);
     kit_expect(0, NULL,
-               "gapscope scan" KIT_MODELS KIT_PAIRS "--top 5 --threads 3 -o $T/t3.db" SHORT);
+               "gapscope scan" KIT_MODELS KIT_PAIRS HYPOTHESES
+               "--top 5 --threads 3 -o $T/t3.db" SHORT); // no checkpoint in between
     assert_same_digest("t1.db", "short.db");
     assert_same_digest("t4.db", "short.db");
     assert_same_digest("t3.db", "short.db");
@@ -201,9 +283,28 @@ static void what_is_not_parts_of_one_run_is_not_merged(void **state)
     (void)state;
     kit_expect(0, NULL, SCAN "--part 0/2 -o $T/p0.db" SHORT);
     kit_expect(0, NULL, SCAN "--part 1/2 --floor -5 -o $T/p1.db" SHORT);
-    kit_expect(1, "", "gapscope merge -o $T/never.db $T/p0.db $T/p1.db"); // another floor
-    kit_expect(1, "", "gapscope merge -o $T/never.db $T/p0.db $T/p0.db"); // counts twice
-    kit_expect(1, "", "gapscope merge -o $T/never.db $T/p0.db $T/s3.txt");
+    kit_expect(1, "floor: one has -6, the other -5",
+               "gapscope merge -o $T/never.db $T/p0.db $T/p1.db");
+    static const struct {
+        const char *options, *says;
+    } others[] = {
+        {"--regex 'word=\\bfree\\b' --examples 4", "number of hypotheses: one has 6, the other 1"},
+        {"--hypotheses $T/h2.yaml --examples 4", "hypothesis word: one has "},
+        {"--hypotheses $T/h.yaml --examples 4", "number of watched pairs: one has 2, the other 0"},
+        {HYPOTHESES "--examples 5", "examples: one has 4, the other 5"},
+        {HYPOTHESES "--histograms 'top 5'", "histograms: one has "},
+        {HYPOTHESES "--site post", "site"},
+    };
+    kit_expect(0, NULL, "sed 's/free/thee/' $T/h.yaml >$T/h2.yaml");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        kit_expect(0, NULL,
+                   "gapscope scan" KIT_MODELS KIT_PAIRS "--top 5 %s --part 1/2 --force "
+                   "-o $T/q1.db" SHORT,
+                   others[i].options);
+        kit_expect(1, others[i].says, "gapscope merge -o $T/never.db $T/p0.db $T/q1.db");
+    }
+    kit_expect(1, "are in both", "gapscope merge -o $T/never.db $T/p0.db $T/p0.db");
+    kit_expect(1, "s3.txt", "gapscope merge -o $T/never.db $T/p0.db $T/s3.txt");
     assert_false(file_is_regular(kit_path("never.db")));
 }
 
@@ -364,7 +465,8 @@ static void tables_that_lag_behind_the_last_unit_are_written(void **state)
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(kit_path("lag.db"), &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db,
-                                  "DELETE FROM hit; DELETE FROM token_gap;"
+                                  "DELETE FROM hit; DELETE FROM token_gap; DELETE FROM score;"
+                                  "DELETE FROM example; DELETE FROM effect;"
                                   "UPDATE meta SET value = 4 WHERE key = 'units_in_tables'",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
@@ -399,24 +501,61 @@ static void another_run_is_refused_unless_forced(void **state)
 {
     (void)state;
     need_short();
-    kit_expect(0, NULL, "cp $T/short.db $T/taken.db");
-    static const char *const others[] = {
-        "--model model/demo/attn-only-1l --model model/demo/gelu-1l --top 5" SHORT, // other models
-        // other weights of a known name
-        "--model attn-only-1l=model/demo/gelu-1l --model gelu-1l=model/demo/attn-only-1l "
-        "--model model/demo/solu-1l" KIT_PAIRS "--top 5" SHORT,
-        KIT_MODELS KIT_PAIRS "--top 5 --floor -5" SHORT,   // other settings
-        KIT_MODELS KIT_PAIRS "--top 5 $T/s1.jsonl",        // another corpus
-        KIT_MODELS "--pair gelu-1l:solu-1l --top 5" SHORT, // another pair
-        KIT_MODELS KIT_PAIRS "--top 5 --special" SHORT,
+    kit_expect(0, NULL, "cp $T/short.db $T/taken.db; sed 's/free/thee/' $T/h.yaml >$T/h2.yaml");
+    static const struct {
+        const char *options, *says;
+    } others[] = {
+        {"--model model/demo/attn-only-1l --model model/demo/gelu-1l --top 5" SHORT,
+         "number of models: one has 3, the other 2"},
+        {"--model attn-only-1l=model/demo/gelu-1l --model gelu-1l=model/demo/attn-only-1l "
+         "--model model/demo/solu-1l" KIT_PAIRS "--top 5" SHORT,
+         "model attn-only-1l: "},
+        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --floor -5" SHORT, "floor: one has "},
+        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 $T/s1.jsonl", "number of shards: one has 5"},
+        {KIT_MODELS HYPOTHESES "--pair gelu-1l:solu-1l --top 5" SHORT, "number of pairs"},
+        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --special" SHORT, "settings"},
+        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --site post" SHORT, "site"},
+        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --examples 5" SHORT, "examples: one has 4"},
+        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --histograms 'top 5'" SHORT, "histograms"},
+        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --watch gelu-1l:L0N6=word" SHORT,
+         "number of watched pairs: one has 2, the other 3"},
+        {KIT_MODELS KIT_PAIRS "--hypotheses $T/h.yaml --watch gelu-1l:L0N5=word "
+                              "--watch solu-1l:L0N8=slow --examples 4 --top 5" SHORT,
+         "watched pair 2"},
+        {KIT_MODELS KIT_PAIRS "--hypotheses $T/h.yaml --no-neurons --top 5" SHORT, "neurons"},
+        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --regex x=x" SHORT,
+         "number of hypotheses: one has 6, the other 7"},
+        {KIT_MODELS KIT_PAIRS "--hypotheses $T/h2.yaml --watch gelu-1l:L0N5=word "
+                              "--watch solu-1l:L0N7=slow --examples 4 --top 5" SHORT,
+         "thee"},
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        kit_expect(1, "--force", "gapscope scan %s -o $T/taken.db", others[i]);
+        kit_expect(1, others[i].says,
+                   "gapscope scan %s -o $T/taken.db 2>$T/.why; s=$?; cat "
+                   "$T/.why >&2; grep -q -e --force $T/.why && exit $s",
+                   others[i].options);
         assert_same_digest("taken.db", "short.db");
     }
-    kit_expect(0, NULL, "gapscope scan %s -o $T/fresh.db", others[0]);
-    kit_expect(0, NULL, "gapscope scan %s --force -o $T/taken.db", others[0]);
+    const char *last = others[sizeof others / sizeof *others - 1].options;
+    kit_expect(0, NULL, "gapscope scan %s -o $T/fresh.db", last);
+    kit_expect(0, NULL, "gapscope scan %s --force -o $T/taken.db", last);
     assert_same_digest("taken.db", "fresh.db");
+}
+
+/* The file's name is not what labels. */
+static void another_plugin_under_the_same_name_is_another_hypothesis(void **state)
+{
+    (void)state;
+#define WITH_PLUGIN                                                                                \
+    "gapscope scan --model model/demo/gelu-1l --hypotheses $T/plugin.yaml -o $T/plugin.db " SHORT
+    kit_expect(0, NULL,
+               "cp '" PLUGINS "/exclaim.so' $T/mine.so;"
+               "echo 'hypotheses: [{name: mine, plugin: ./mine.so}]' >$T/plugin.yaml");
+    kit_expect(0, NULL, WITH_PLUGIN);
+    kit_expect(0, "nothing is left", WITH_PLUGIN);
+    kit_expect(0, NULL, "cp $T/mine.so $T/new.so; echo >>$T/new.so; mv $T/new.so $T/mine.so");
+    kit_expect(1, "hypothesis mine: one has ", WITH_PLUGIN);
+    kit_expect(0, NULL, WITH_PLUGIN "--force");
 }
 
 // --- bad records --------------------------------------------------------------------------------
@@ -485,6 +624,17 @@ static void good_records_are_the_same_without_the_bad_ones(void **state)
         "SELECT * FROM domain_gap ORDER BY 1, 2",
         ("SELECT pair, side, rank, gap, base_logprob, other_logprob, shard, byte_start, byte_end, "
          "token, token_text, before, after, duplicates, detail FROM hit ORDER BY 1, 2, 3"),
+        "SELECT * FROM hypothesis ORDER BY 1",
+        "SELECT * FROM hypothesis_gap ORDER BY 1, 2",
+        "SELECT * FROM hypothesis_domain ORDER BY 1, 2",
+        "SELECT * FROM gap_credit ORDER BY 1, 2, 3, 4",
+        "SELECT * FROM neuron ORDER BY 1, 2, 3",
+        "SELECT * FROM score ORDER BY 1, 2, 3, 4, 5",
+        "SELECT * FROM split_hist ORDER BY 1, 2, 3, 4, 5",
+        // which are sampled depends on the documents' numbers
+        ("SELECT model, layer, idx, kind, rank, activation, shard, byte_start, byte_end, "
+         "token_index, tokens, activations, labels FROM example WHERE kind IN ('top', 'bottom') "
+         "ORDER BY 1, 2, 3, 4, 5"),
     };
     static const char *const texts[] = {
         "The quick brown fox jumps over the lazy dog, and the lazy dog sleeps on.",
@@ -557,7 +707,9 @@ static void domains_beyond_the_limit_merge_exactly(void **state)
         }
         write_and_free(&s);
     }
-#define MANY "gapscope scan --model model/demo/attn-only-1l --model model/demo/gelu-1l "
+#define MANY                                                                                       \
+    "gapscope scan --model model/demo/attn-only-1l --model model/demo/gelu-1l "                    \
+    "--regex b=b --no-neurons "
 #define SHARDS " $T/many-0.jsonl $T/many-1.jsonl"
     kit_expect(0, NULL, MANY "--threads 2 -o $T/many.db" SHARDS);
     kit_expect(0, NULL, MANY "--part 0/2 -o $T/many0.db" SHARDS);
@@ -575,12 +727,15 @@ static void domains_beyond_the_limit_merge_exactly(void **state)
                      0);
     assert_int_equal(kit_number(db, "SELECT sum(tokens) FROM domain"),
                      kit_number(db, "SELECT tokens FROM model LIMIT 1"));
+    assert_int_equal(kit_number(db, "SELECT sum(tokens) FROM hypothesis_domain"), 5000);
+    assert_int_equal(kit_number(db, "SELECT tokens FROM hypothesis"), 5000);
     sqlite3_close(db);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_tables_of_neurons_and_hypotheses_have_rows),
         cmocka_unit_test(other_content_has_another_digest),
         cmocka_unit_test(any_number_of_threads_gives_the_same),
         cmocka_unit_test(order_and_folder_of_shards_do_not_matter),
@@ -594,6 +749,7 @@ int main(void)
         cmocka_unit_test(tables_that_lag_behind_the_last_unit_are_written),
         cmocka_unit_test(a_scan_of_nothing_is_finished),
         cmocka_unit_test(another_run_is_refused_unless_forced),
+        cmocka_unit_test(another_plugin_under_the_same_name_is_another_hypothesis),
         cmocka_unit_test(good_records_are_the_same_without_the_bad_ones),
         cmocka_unit_test(domains_beyond_the_limit_merge_exactly),
     };

@@ -182,6 +182,8 @@ foreach(name scan scan_runs precision)
   set_tests_properties(${name} PROPERTIES TIMEOUT 3000)
 endforeach()
 target_sources(test_scan PRIVATE tests/scan_ref.c)
+target_compile_definitions(test_scan_runs PRIVATE PLUGINS="${plugins}")
+add_dependencies(test_scan_runs plugin_exclaim)
 target_sources(test_precision PRIVATE scan/precision.c)
 target_link_libraries(test_precision PRIVATE gapscope_model gapscope_out)
 
