@@ -56,8 +56,8 @@ struct hypotheses_options {
 };
 
 /* Adds the hypotheses of a YAML file to *h ({0} at first).  Errors: ERR_IO, ERR_NOT_FOUND,
- * ERR_FORMAT ("FILE: line 7, column 12: ..."), ERR_LIMIT (a file too large), ERR_NOMEM; *h is then
- * as it was. */
+ * ERR_FORMAT or what a kind says, each with its place ("FILE: line 7, column 12: ..."), ERR_LIMIT
+ * (a file too large), ERR_NOMEM; *h is then as it was. */
 int hypotheses_load(struct hypotheses *h, const char *path, const struct hypotheses_options *o,
                     struct err *err);
 

@@ -3,8 +3,8 @@
  *
  * What a document costs is bounded three times: PCRE2 counts steps back from where a match may
  * begin (the same on every machine, but not the same with and without its JIT), its stack and heap
- * have a size, and since what a single repeat runs through is not counted ('\w+@' on a million
- * letters is 5*10^11 of them), the thread's own clock is looked at from time to time as well.
+ * have a size, and since what a single repeat runs through is not counted ('a\w+\W' on a million
+ * letters is 2*10^10 of them), the thread's own clock is looked at from time to time as well.
  */
 #include "miners/kinds.h"
 

@@ -3,6 +3,7 @@
  */
 #include "tests/miners_kit.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -343,6 +344,60 @@ static void a_file_is_loaded_with_its_folder(void **state)
     assert_int_equal(hypotheses_load(&h, path, NULL, &err), ERR_NOT_FOUND);
 }
 
+#define N_THREADS 4
+#define N_DOCS 300
+
+static const char *const shared_docs[] = {"ab|c a|b", "aaa|aaaa|b", "a| |b|c|\xc3|\xa9", "", "xyz"};
+
+static void *label_docs(void *hypotheses)
+{
+    const struct hypotheses *h = hypotheses;
+    const size_t n = sizeof shared_docs / sizeof *shared_docs;
+    struct labeller *l;
+    struct buf all = {0};
+    assert_int_equal(labeller_new(&l, h, NULL), 0);
+    for (size_t k = 0; k < N_DOCS; k++) {
+        struct tokens t;
+        kit_doc(&t, shared_docs[k % n]);
+        for (size_t i = 0; i < h->n; i++) {
+            char *labels = kit_label(l, i, &t);
+            buf_printf(&all, NULL, "%s ", labels);
+            free(labels);
+        }
+        kit_free(&t);
+    }
+    labeller_free(l);
+    return all.data;
+}
+
+static void threads_share_what_is_compiled(void **state)
+{
+    (void)state;
+    struct hypotheses h = {0};
+    pthread_t threads[N_THREADS];
+    void *texts[N_THREADS];
+    assert_int_equal(parse(&h,
+                           "hypotheses:\n- {name: a, regex: 'a+b?'}\n"
+                           "- {name: b, regex: '\\w+', prefix: true}\n- {name: c, tokens: [b]}\n"
+                           "- {name: d, regex: '(?<x>b)|(?<=(?<y>.))c', mark: y}\n",
+                           NULL),
+                     0);
+    for (size_t i = 0; i < N_THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, label_docs, &h), 0);
+    }
+    for (size_t i = 0; i < N_THREADS; i++) {
+        pthread_join(threads[i], &texts[i]);
+    }
+    char *expected = label_docs(&h);
+    assert_memory_equal(expected, "111 111 010 100 ", 16); // of the first
+    for (size_t i = 0; i < N_THREADS; i++) {
+        assert_string_equal(texts[i], expected);
+        free(texts[i]);
+    }
+    free(expected);
+    hypotheses_free(&h);
+}
+
 static void a_mark_takes_spans_in_any_order(void **state)
 {
     (void)state;
@@ -376,6 +431,7 @@ int main(void)
         cmocka_unit_test(what_needs_text_is_known),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(a_file_is_loaded_with_its_folder),
+        cmocka_unit_test(threads_share_what_is_compiled),
         cmocka_unit_test(a_mark_takes_spans_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

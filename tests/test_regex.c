@@ -201,11 +201,9 @@ static void a_pattern_that_explodes_gives_up_soon(void **state)
     static const struct {
         const char *pattern;
         bool prefix;
-    } cases[] = {{"(a+)+$", false},
-                 {"(a+)+$", true},
-                 {"(a|a)*c$", false},
-                 {"(a|a)*c$", true},
-                 {"(?:a?){60}a{60}b", false}};
+    } cases[] = {{"(a+)+$", false},           {"(a+)+$", true},
+                 {"(a|a)*c$", false},         {"(a|a)*c$", true},
+                 {"(?:a?){60}a{60}b", false}, {"(?:\\w|-)++@", false}};
     const size_t len = 1000000;
     char *text = malloc(len);
     struct tokens t;
@@ -219,7 +217,7 @@ static void a_pattern_that_explodes_gives_up_soon(void **state)
         const double began = seconds();
         char *labels = kit_label(o.l, 0, &t);
         const double took = seconds() - began;
-        if (strcmp(labels, "gave up") != 0 || took > 7) {
+        if (strcmp(labels, "gave up") != 0 || took > 9) {
             fail_msg("%s: %.20s after %.1f s", cases[i].pattern, labels, took);
         }
         print_message("%s: %.2f s\n", cases[i].pattern, took);
