@@ -12,9 +12,9 @@ static void add(struct code_doc *d, struct buf *text, const char *bytes, size_t 
 {
     struct tokens *t = &d->tokens;
     assert_int_equal(buf_append(text, bytes, len, NULL), 0);
-    t->ends = mem_resize(t->ends, t->n + 1, sizeof *t->ends);
-    d->want = mem_resize(d->want, t->n + 1, 1);
-    assert_true(t->ends && d->want);
+    size_t cap = t->cap;
+    assert_int_equal(mem_reserve(&t->ends, &t->cap, t->n + 1, sizeof *t->ends, "", NULL), 0);
+    assert_int_equal(mem_reserve(&d->want, &cap, t->n + 1, 1, "", NULL), 0);
     t->ends[t->n] = (uint32_t)text->len;
     d->want[t->n++] = want;
 }
@@ -30,7 +30,9 @@ static void finish(struct code_doc *d, struct buf *text)
     struct tokens *t = &d->tokens;
     char *own = mem_new(text->len, 1);
     t->ids = mem_new(t->n, sizeof *t->ids);
-    assert_true(own && t->ids);
+    t->ends = mem_resize(t->ends, t->n, sizeof *t->ends);
+    d->want = mem_resize(d->want, t->n, 1);
+    assert_true(own && t->ids && t->ends && d->want);
     memcpy(own, text->data ? text->data : "", text->len);
     t->text = own;
     t->text_len = text->len;
