@@ -626,11 +626,12 @@ static void memory_is_told_within_reason(void **state)
 {
     (void)state;
     const struct neurons_shape shape = shape_of(3, 2, 20);
-    uint64_t whole_bytes, part_bytes, held = 0;
+    struct neurons_memory told;
+    uint64_t held = 0;
     struct kit k;
     kit_make(&k, &shape, 600, 40, 9);
     struct neurons *whole = kit_whole(&k);
-    neurons_memory(&shape, &whole_bytes, &part_bytes);
+    neurons_memory(&shape, shape.n_hypotheses, &told);
     for (size_t l = 0; l < 2; l++) {
         for (size_t i = 0; i < LISTS * two_layers[l].n; i++) {
             const struct example_list *list = &whole->layers[l].lists[i];
@@ -645,8 +646,8 @@ static void memory_is_told_within_reason(void **state)
             held += is ? two_layers[l].n * (sizeof(struct set_sums) + BINS * 8) : 0;
         }
     }
-    assert_true(held < whole_bytes + whole_bytes / 2 && held > whole_bytes / 3);
-    assert_true(part_bytes > 40 * 8192 && part_bytes < whole_bytes);
+    assert_true(held < told.whole + told.whole / 2 && held > told.whole / 3);
+    assert_true(told.part > 40 * 8192 && told.part < 2 * told.whole);
     neurons_free(whole);
     kit_free(&k);
 }
