@@ -150,9 +150,15 @@ gapscope_test(tally gapscope_out)
 target_sources(test_tally PRIVATE tests/tally_ref.c)
 gapscope_test(tally_labels gapscope_out m)
 target_sources(test_tally_labels PRIVATE tests/tally_ref.c)
+gapscope_fuzz(neurons gapscope_out)
 gapscope_fuzz(run gapscope_out)
 gapscope_fuzz(tally gapscope_out)
+gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
+
+# tests/fuzz/seeds of run, tally and neurons anew, where their bytes have changed
+add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
+target_link_libraries(fuzz_seeds PRIVATE gapscope_out)
 
 # the program
 gapscope_test(cli gapscope_base m)

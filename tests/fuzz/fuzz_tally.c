@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/tally.h"
-#include "tests/tally_whole.h"
+#include "tests/fuzz/fuzz_shapes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,19 +14,6 @@ static void check(int holds)
         abort();
     }
 }
-
-static const struct tally_pair pair = {.base = 0, .n_others = 1, .others = {1}};
-static const struct tally_shape shape = {
-    .n_models = 2,
-    .n_pairs = 1,
-    .n_shards = 1,
-    .d_vocab = 8,
-    .pairs = &pair,
-    .floor = -0.5,
-    .gap_bins_half = 5,
-    .top = 3,
-    .domains_max = 2,
-};
 
 static void expect_bytes(const struct tally *t, const void *bytes, size_t len)
 {
@@ -39,19 +25,7 @@ static void expect_bytes(const struct tally *t, const void *bytes, size_t len)
 
 static void add_a_document(struct tally *t)
 {
-    static const uint32_t ids[3] = {0, 7, 3}, ends[3] = {1, 2, 4}, pos[3] = {1, 2, 1};
-    static const double base[3] = {-0.1, -0.5, -0.4}, other[3] = {-0.3, -0.1, -0.2};
-    static const double *const rows[2] = {base, other};
-    const struct tally_doc doc = {.number = 5,
-                                  .domain = "a",
-                                  .text = "a \xc3\xa9",
-                                  .text_len = 4,
-                                  .n = 3,
-                                  .ids = ids,
-                                  .ends = ends,
-                                  .pos = pos,
-                                  .logprob = rows};
-    check(tally_add_whole(t, &doc, NULL, NULL, NULL) == 0);
+    check(fuzz_add_document(t, 5, "a") == 0);
     tally_add_reject(t, 0, 1, 3, 30, "three");
 }
 
@@ -60,9 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct buf empty;
     static struct tally *t, *whole, *none;
     if (!t) {
-        check(tally_new(&t, &shape, NULL) == 0);
-        check(tally_new(&whole, &shape, NULL) == 0);
-        check(tally_new(&none, &shape, NULL) == 0);
+        check(tally_new(&t, &fuzz_tally_shape, NULL) == 0);
+        check(tally_new(&whole, &fuzz_tally_shape, NULL) == 0);
+        check(tally_new(&none, &fuzz_tally_shape, NULL) == 0);
         check(tally_save(none, &empty, NULL) == 0);
     }
     struct err err = {0};

@@ -1,0 +1,62 @@
+/*
+ * fuzz_shapes.h - of what shape the tallies and neurons are that are read from any bytes
+ */
+#ifndef GAPSCOPE_TESTS_FUZZ_SHAPES_H
+#define GAPSCOPE_TESTS_FUZZ_SHAPES_H
+
+#include "out/neurons.h"
+#include "tests/tally_whole.h"
+
+static const struct tally_pair fuzz_pair = {.base = 0, .n_others = 1, .others = {1}};
+static const struct tally_shape fuzz_tally_shape = {
+    .n_models = 2,
+    .n_pairs = 1,
+    .n_shards = 1,
+    .d_vocab = 8,
+    .pairs = &fuzz_pair,
+    .floor = -0.5,
+    .gap_bins_half = 5,
+    .top = 3,
+    .domains_max = 2,
+    .n_hypotheses = 2,
+};
+
+/* A document of three tokens: hypothesis 0 labels the last, 1 gave up. */
+static inline int fuzz_add_document(struct tally *t, uint64_t number, const char *domain)
+{
+    static const uint32_t ids[3] = {0, 7, 3}, ends[3] = {1, 2, 4}, pos[3] = {1, 2, 1}, last = 2;
+    static const double base[3] = {-0.1, -0.5, -0.4}, other[3] = {-0.3, -0.1, -0.2};
+    static const double *const rows[2] = {base, other};
+    static const struct tally_labels labels[2] = {{.at = &last, .n = 1}, {.gave_up = true}};
+    static const uint64_t words[3] = {0, 0, 1};
+    const struct tally_doc doc = {.number = number,
+                                  .domain = domain,
+                                  .text = "a \xc3\xa9",
+                                  .text_len = 4,
+                                  .n = 3,
+                                  .ids = ids,
+                                  .ends = ends,
+                                  .pos = pos,
+                                  .logprob = rows,
+                                  .labels = labels,
+                                  .label_words = words};
+    return tally_add_whole(t, &doc, NULL, NULL, NULL);
+}
+
+static const struct neurons_layer fuzz_layers[] = {{.n = 2}, {.layer = 1, .n = 1, .first = 2}};
+static const struct neurons_watch fuzz_watch = {.layer = 1, .hypothesis = 1};
+static const uint32_t fuzz_subset[1] = {1};
+static const struct neurons_subset fuzz_subsets[] = {
+    {fuzz_subset, 1}, {fuzz_subset, 0}, {fuzz_subset, 0}, {fuzz_subset, 0}};
+static const struct neurons_shape fuzz_neurons_shape = {
+    .layers = fuzz_layers,
+    .n_layers = 2,
+    .n = 3,
+    .n_hypotheses = 2,
+    .watches = &fuzz_watch,
+    .n_watches = 1,
+    .examples = 2,
+    .subsets = fuzz_subsets,
+};
+
+#endif

@@ -1,0 +1,201 @@
+/*
+ * fuzz_seeds - writes the seeds of run, tally and neurons, which are bytes of our own
+ *
+ *     cmake --build --preset release --target fuzz_seeds && build/release/fuzz_seeds
+ *
+ * in the root of the sources.  y_ are loaded, n_ are refused.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "out/part.h"
+#include "out/run.h"
+#include "tests/fuzz/fuzz_shapes.h"
+#include "tests/run_sample.h"
+
+static void must(int rc)
+{
+    if (rc) {
+        fprintf(stderr, "fuzz_seeds: failed\n");
+        exit(1);
+    }
+}
+
+static void write_seed(const char *target, const char *name, const void *bytes, size_t len)
+{
+    char path[128];
+    snprintf(path, sizeof path, "tests/fuzz/seeds/%s/%s", target, name);
+    FILE *f = fopen(path, "wb");
+    must(!f || fwrite(bytes, 1, len, f) != len);
+    must(fclose(f));
+}
+
+// --- runs ---------------------------------------------------------------------------------------
+
+static void write_run(const char *name, const struct run *r)
+{
+    struct buf bytes = {0};
+    must(run_save(r, &bytes, NULL));
+    write_seed("run", name, bytes.data, bytes.len);
+    if (strcmp(name, "y_begun") == 0) {
+        write_seed("run", "n_cut", bytes.data, 60);
+    }
+    buf_free(&bytes);
+}
+
+/* Two hypotheses, a watched pair, and histograms of some of the neurons of a model. */
+static void add_neurons(struct run *r)
+{
+    struct neurons_subset *subsets = calloc(2, sizeof *subsets);
+    free(r->models[1].site);
+    r->models[1].site = strdup("post");
+    r->hypotheses = calloc(2, sizeof *r->hypotheses);
+    r->hypotheses[0] = (struct run_hypothesis){strdup("digit"), strdup("regex"), strdup("{}")};
+    r->hypotheses[1] = (struct run_hypothesis){strdup("the"), strdup("tokens"), strdup("[1]")};
+    r->n_hypotheses = 2;
+    r->watches = calloc(1, sizeof *r->watches);
+    r->watches[0] = (struct neurons_watch){.neuron = 31, .hypothesis = 1};
+    r->n_watches = 1;
+    r->examples = 20;
+    r->histograms = 3;
+    for (uint32_t h = 0; h < 2; h++) {
+        uint32_t *items = malloc(2 * sizeof *items);
+        must(!items);
+        items[0] = h;
+        items[1] = 31;
+        subsets[h] = (struct neurons_subset){.items = items, .n = 2};
+    }
+    must(run_shape_neurons(r, subsets, NULL));
+}
+
+static void write_runs(void)
+{
+    struct run r = sample_run();
+    write_run("y_begun", &r);
+    must(run_set_done(&r, 12, NULL));
+    write_run("y_some_done", &r);
+    r.counted = true;
+    r.n_units = 13;
+    write_run("y_counted", &r);
+    add_neurons(&r);
+    write_run("y_neurons", &r);
+    r.watches[0].neuron = 32;
+    write_run("n_no_such_neuron", &r);
+    run_free(&r);
+}
+
+// --- tallies ------------------------------------------------------------------------------------
+
+/* Turns a bit that matters to whoever reads it. */
+static void damage(struct buf *bytes)
+{
+    struct tally *t;
+    must(tally_new(&t, &fuzz_tally_shape, NULL));
+    for (size_t at = bytes->len / 3;; at++) {
+        bytes->data[at] ^= 0x40;
+        if (tally_load(t, bytes->data, bytes->len, NULL)) {
+            break;
+        }
+        tally_clear(t);
+        bytes->data[at] ^= 0x40;
+    }
+    tally_free(t);
+}
+
+static void write_tally(const char *name, const struct tally *t)
+{
+    struct buf bytes = {0};
+    must(tally_save(t, &bytes, NULL));
+    write_seed("tally", name, bytes.data, bytes.len);
+    if (strcmp(name, "y_more") == 0) {
+        write_seed("tally", "n_cut", bytes.data, bytes.len / 2);
+        damage(&bytes);
+        write_seed("tally", "n_damaged", bytes.data, bytes.len);
+    }
+    buf_free(&bytes);
+}
+
+static void write_tallies(void)
+{
+    static const char *const domains[] = {"a", NULL, "b", "c"};
+    struct tally *t;
+    must(tally_new(&t, &fuzz_tally_shape, NULL));
+    write_tally("y_empty", t);
+    must(fuzz_add_document(t, 5, "a"));
+    write_tally("y_one_document", t);
+    for (uint64_t i = 0; i < 4; i++) {
+        must(fuzz_add_document(t, 6 + i, domains[i]));
+        tally_add_reject(t, 0, (unsigned)i / 2, 10 - i, 100, "a reason");
+    }
+    write_tally("y_more", t);
+    tally_free(t);
+}
+
+// --- neurons ------------------------------------------------------------------------------------
+
+/* Which piece it is, and the piece. */
+static void write_piece(const char *name, const struct neurons *n, size_t piece, size_t most)
+{
+    struct buf bytes = {0};
+    const char which = (char)piece;
+    must(buf_append(&bytes, &which, 1, NULL));
+    must(neurons_save(n, piece, &bytes, NULL));
+    write_seed("neurons", name, bytes.data, bytes.len < most ? bytes.len : most);
+    buf_free(&bytes);
+}
+
+/* Two documents of two tokens in a window each; hypothesis 0 gave up on the second. */
+static void add_unit(struct neurons *n)
+{
+    static const uint32_t ids[4] = {1, 2, 300, 4}, ends[4] = {1, 3, 2, 200};
+    static const uint32_t pos[4] = {1, 2, 1, 2}, second[2] = {2, 3}, two[2] = {1, 2};
+    static const struct part_doc docs[2] = {{.number = 5, .n = 2, .test = true},
+                                            {.number = 300, .begin = 2, .n = 2}};
+    static const struct part_set sets[5] = {{0}, {two, 1}, {second, 2}, {two, 2}, {0}};
+    static const uint64_t labels[4] = {0, 3, 2, 0}, gave_up[2] = {0, 1};
+    static const float first[12] = {9, 9, 1, -2, 0.5f, 0, 9, 9, 3, 40, 0.001f, -0.1f};
+    static const float last[6] = {9, 1, -1, 9, 2, 5000};
+    static const size_t windows[2] = {2, 2};
+    const struct part_unit unit = {.shard = 1,
+                                   .n = 4,
+                                   .ids = ids,
+                                   .ends = ends,
+                                   .pos = pos,
+                                   .docs = docs,
+                                   .n_docs = 2,
+                                   .sets = sets,
+                                   .labels = labels,
+                                   .gave_up = gave_up};
+    struct part *p;
+    must(part_new(&p, &fuzz_neurons_shape, NULL));
+    must(part_begin(p, &unit, NULL, NULL));
+    must(part_block(p, 0, 0, windows, 2, first, NULL));
+    must(part_block(p, 1, 0, windows, 2, last, NULL));
+    must(part_end(p, NULL));
+    must(neurons_add(n, p, NULL));
+    part_free(p);
+}
+
+static void write_neurons(void)
+{
+    struct neurons *n;
+    must(neurons_new(&n, &fuzz_neurons_shape, NULL));
+    write_piece("y_empty", n, 0, SIZE_MAX);
+    write_piece("y_empty_layer", n, 1, SIZE_MAX);
+    add_unit(n);
+    write_piece("y_common", n, 0, SIZE_MAX);
+    write_piece("y_layer_0", n, 1, SIZE_MAX);
+    write_piece("y_layer_1", n, 2, SIZE_MAX);
+    write_piece("n_cut", n, 1, 200);
+    neurons_free(n);
+}
+
+int main(void)
+{
+    write_runs();
+    write_tallies();
+    write_neurons();
+    return 0;
+}
