@@ -38,7 +38,8 @@ struct run_hypothesis {
 enum { RUN_OUTPUT_TOP, RUN_OUTPUT_BOTTOM, RUN_INPUT_TOP, RUN_INPUT_BOTTOM, RUN_EFFECT_KINDS };
 #define RUN_EFFECTS 15 // of each kind
 #define RUN_NO_TOKEN UINT32_MAX
-#define RUN_EXAMPLES_MAX 1000 // top examples of a neuron
+#define RUN_EXAMPLES_MAX 1000               // top examples of a neuron
+#define RUN_NEURONS_MAX ((uint64_t)1 << 20) // of all models
 struct run_effect {
     uint32_t token;
     float value;
