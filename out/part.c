@@ -8,6 +8,8 @@
 #include "out/neurons_parts.h"
 #include "out/part_parts.h"
 
+#define COUNTED 4 // neurons that are counted in turn
+
 /* A set's tokens of a chunk, on the way into histograms. */
 struct part_count {
     const uint16_t *at; // [n] positions in the chunk
@@ -339,6 +341,48 @@ static int reserve_positions(struct part *p, size_t layer, size_t begin, size_t 
     return mem_reserve(&p->positions, &p->positions_cap, all, sizeof *p->positions, "a chunk", err);
 }
 
+/* One neuron of a set. */
+static void count_one(struct part_count *c, const uint8_t *restrict bins)
+{
+    uint32_t *restrict hist = c->hist;
+    for (size_t j = 0; j < c->n; j++) {
+        hist[bins[c->at[j]]]++;
+    }
+    c->hist += BINS;
+}
+
+/* COUNTED neurons in turn: a count that waits for the one before, since both are of a bin, does not
+ * hold up the others. */
+static void count_all(struct part_count *c, const uint8_t *restrict bins)
+{
+    uint32_t *restrict hist = c->hist;
+    for (size_t j = 0; j < c->n; j++) {
+        const uint8_t *at = bins + c->at[j];
+        hist[at[0]]++;
+        hist[BINS + at[PART_CHUNK]]++;
+        hist[2 * BINS + at[2 * PART_CHUNK]]++;
+        hist[3 * BINS + at[3 * PART_CHUNK]]++;
+    }
+    c->hist += COUNTED * BINS;
+}
+
+/* Those of neurons [first, first + n) that the set has; bins: of the first. */
+static void count_some(struct part_count *c, const uint8_t *bins, size_t first, size_t n)
+{
+    if (!c->subset && n == COUNTED) {
+        count_all(c, bins);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const bool has =
+            !c->subset || (c->next < c->subset->n && c->subset->items[c->next] == first + i);
+        if (has) {
+            count_one(c, bins + i * PART_CHUNK);
+        }
+        c->next += has;
+    }
+}
+
 static int count_chunk(struct part *p, size_t layer, struct err *err)
 {
     struct part_layer *l = &p->layers[layer];
@@ -347,19 +391,16 @@ static int count_chunk(struct part *p, size_t layer, struct err *err)
     if (rc || n == 0) {
         return rc;
     }
-    const size_t n_counts = list_counts(p, layer, begin, n);
-    for (uint32_t i = 0; i < p->shape->layers[layer].n; i++) {
-        const uint8_t *bins = l->bins + (size_t)i * PART_CHUNK;
+    const size_t n_counts = list_counts(p, layer, begin, n), n_neurons = p->shape->layers[layer].n;
+    for (size_t i = 0; i < n_neurons; i += COUNTED) {
+        const size_t n_some = n_neurons - i < COUNTED ? n_neurons - i : COUNTED;
         for (size_t k = 0; k < n_counts; k++) {
-            struct part_count *c = &p->counts[k];
-            if (c->subset && (c->next == c->subset->n || c->subset->items[c->next] != i)) {
-                continue;
+            if (k + 1 < n_counts) {
+                for (size_t b = 0; b < COUNTED * BINS; b += 16) {
+                    __builtin_prefetch(p->counts[k + 1].hist + b, 1);
+                }
             }
-            c->next++;
-            for (size_t j = 0; j < c->n; j++) {
-                c->hist[bins[c->at[j]]]++;
-            }
-            c->hist += BINS;
+            count_some(&p->counts[k], l->bins + i * PART_CHUNK, i, n_some);
         }
     }
     l->begin = l->n_rows;
