@@ -116,6 +116,10 @@ static int put_head(const struct page *p, sqlite3_stmt *head, struct err *err)
               view_text(head, 0));
     fprintf(to, "%" PRIu64 " tokens; ", view_u64(head, 1));
     const int rc = view_put_state(p->v, err);
+    if (view_u64(head, 1) == 0) {
+        putc('\n', to);
+        return rc;
+    }
     fputs("\nmean ", to);
     show_real(to, view_real(head, 2), 0, 4);
     fprintf(to, ", sd %.4f, min ", view_real(head, 3));

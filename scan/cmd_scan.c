@@ -400,9 +400,9 @@ static void print_hypotheses(const struct scan *s)
         docs += s->tally->shards[i].docs;
     }
     const char *before = "  labelled nothing: ";
-    for (size_t h = 0; h < s->run.n_hypotheses && docs > 0; h++) {
+    for (size_t h = 0; h < s->run.n_hypotheses; h++) {
         const struct tally_hypothesis *t = &s->tally->hypotheses[h];
-        if (t->tokens == 0 && t->aborted < docs) {
+        if (t->tokens == 0 && t->seen > 0) {
             fprintf(stderr, "%s%s", before, s->run.hypotheses[h].name);
             before = ", ";
         }

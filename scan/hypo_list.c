@@ -218,7 +218,7 @@ int hypo_put_list(const struct view *v, const struct hypo_options *o, struct err
         rc = put_json(v, pairs.chosen, o, err);
     } else if (!rc) {
         rc = put_hypotheses(v, err);
-        if (!rc && pairs.chosen) {
+        if (!rc && pairs.chosen && pairs.chosen->tokens > 0) {
             putc('\n', v->to);
             view_note(v, 0, "the gap of %s: mean %+.4f +- %.4f nats a token on %" PRIu64 " tokens",
                       pairs.chosen->name, pairs.chosen->mean_gap, pairs.chosen->se,

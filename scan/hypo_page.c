@@ -56,6 +56,11 @@ struct page {
     " AND (?6 OR b.turn = 1 OR s.split = 'test')"                                                  \
     " ORDER BY b.turn, CASE s.split WHEN 'dev' THEN 0 WHEN 'test' THEN 1 ELSE 2 END"
 
+/* How many have an order. */
+#define RANKED                                                                                     \
+    "SELECT count(*) FROM score WHERE hypothesis = ?1 AND split = 'dev' AND average_precision "    \
+    "NOT NULL"
+
 /* Its columns. */
 enum {
     N_NAME,
@@ -389,6 +394,14 @@ static int put_page(const struct page *p, struct err *err)
     }
     if (!rc && !p->neuron_name) {
         fputs("\nno neuron was tested\n", p->v->to);
+        return 0;
+    }
+    const int64_t ranked = view_number(p->v, RANKED, p->key, &rc, err);
+    if (!rc && ranked == 0 && !p->o->neuron) {
+        putc('\n', p->v->to);
+        view_note(p->v, 0,
+                  "no neuron is better than another: no token of the dev half is labelled "
+                  "(--neuron shows one)");
         return 0;
     }
     if (!rc) {

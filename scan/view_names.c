@@ -107,11 +107,12 @@ int view_pairs_put(const struct view_pairs *p, const struct view *v, struct err 
     show_text(v->to, pair->name, 0, SIZE_MAX);
     fprintf(v->to, ": %" PRIu64 " tokens of %" PRIu64 " documents; ", pair->tokens, pair->docs);
     const int rc = view_put_state(v, err);
-    fputs("\nmean gap ", v->to);
-    show_real(v->to, pair->mean_gap, 0, 4);
-    fprintf(v->to, " +- %.4f nats a token, above 0 (", pair->se);
-    show_text(v->to, pair->name + strlen(pair->base) + 1, 0, SIZE_MAX);
-    fprintf(v->to, " better) on %.1f %%\n", 100 * pair->share);
+    putc('\n', v->to);
+    if (pair->tokens > 0) {
+        fprintf(v->to, "mean gap %+.4f +- %.4f nats a token, above 0 (", pair->mean_gap, pair->se);
+        show_text(v->to, pair->name + strlen(pair->base) + 1, 0, SIZE_MAX);
+        fprintf(v->to, " better) on %.1f %%\n", 100 * pair->share);
+    }
     view_pairs_put_others(p, v);
     return rc;
 }
@@ -165,7 +166,7 @@ static int find_model(struct view_neuron *out, const struct view *v, const char 
     if (!rc && n == 0) {
         rc = err_set(err, ERR_NOT_FOUND,
                      "%s: keeps no neurons: a scan keeps those of every model that has an MLP "
-                     "(gelu-1l, solu-1l, ...; attn-only models have none)",
+                     "(gelu-1l, solu-1l, ...; attn-only models have none), unless --no-neurons",
                      v->path);
     } else if (!rc && !found && name) {
         rc = err_set(err, ERR_NOT_FOUND, "%s: has no neurons of a model %.*s; it has those of %.*s",

@@ -180,7 +180,7 @@ target_compile_definitions(test_views PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:ga
 add_dependencies(test_views gapscope)
 
 # gapscope scan: its results against a slow reference, and that they do not depend on how it ran
-foreach(name scan scan_runs precision)
+foreach(name scan scan_runs scan_neurons precision)
   gapscope_test(${name} gapscope_base PkgConfig::SQLITE3 PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/scan_kit.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
