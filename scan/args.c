@@ -211,3 +211,19 @@ int command_main(const struct command *c, int argc, char **argv)
     }
     return status;
 }
+
+int args_real(const char *name, const char *text, double least, double most, double *out,
+              struct err *err)
+{
+    if (!text) {
+        return 0;
+    }
+    char *end;
+    const double value = strtod(text, &end);
+    if (end == text || *end || !(value >= least && value <= most)) {
+        return err_set(err, ERR_USAGE, "--%s %s: a number from %g to %g is wanted", name, text,
+                       least, most);
+    }
+    *out = value;
+    return 0;
+}

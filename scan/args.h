@@ -30,6 +30,11 @@ struct arg {
     const char *help;  // may hold newlines
 };
 
+/* The number 'text' from 'least' to 'most' that stands for --name; NULL: *out stays.  Errors:
+ * ERR_USAGE. */
+int args_real(const char *name, const char *text, double least, double most, double *out,
+              struct err *err);
+
 /* Does a command's work.  operands: as many as n_min and n_max allow.  A non-zero return is an
  * error in *err; *status (0 before) is the exit status of a run that came to its end. */
 typedef int command_run(void *options, const struct arg_list *operands, int *status,

@@ -9,13 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "corpora/reject.h"
 #include "corpora/shards.h"
 #include "out/record.h"
 #include "out/run.h"
 #include "out/store.h"
 #include "scan/args.h"
 #include "scan/base/mem.h"
+#include "scan/describe.h"
 #include "scan/firstunit.h"
 #include "scan/lineup.h"
 #include "scan/meta.h"
@@ -24,21 +24,12 @@
 #include "scan/precision.h"
 #include "scan/progress.h"
 #include "scan/subjects.h"
+#include "scan/summary.h"
 #include "scan/windows.h"
 #include "scan/worker.h"
 
 // run_load() takes no more.
 #define TOP_MAX ((size_t)1 << 24)
-
-struct options {
-    struct arg_list models, pairs;
-    struct input_options input;
-    struct subjects_options subjects;
-    const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
-        *record, *kernels;
-    size_t threads, top, max_tokens;
-    bool force, dry_run;
-};
 
 /* Everything of a scan that must be ended. */
 struct scan {
@@ -92,23 +83,6 @@ static void catch_signals(void)
 
 // --- options ------------------------------------------------------------------------------------
 
-/* A number from 'least' to 'most'. */
-static int read_number(const char *name, const char *text, double least, double most, double *out,
-                       struct err *err)
-{
-    if (!text) {
-        return 0;
-    }
-    char *end;
-    const double value = strtod(text, &end);
-    if (end == text || *end || !(value >= least && value <= most)) {
-        return err_set(err, ERR_USAGE, "--%s %s: a number from %g to %g is wanted", name, text,
-                       least, most);
-    }
-    *out = value;
-    return 0;
-}
-
 /* "I/N" */
 static int read_part(const char *text, size_t *part, size_t *n_parts, struct err *err)
 {
@@ -122,12 +96,7 @@ static int read_part(const char *text, size_t *part, size_t *n_parts, struct err
     return 0;
 }
 
-static enum packing packing_of(const struct options *o)
-{
-    return o->packing && strcmp(o->packing, "rows") == 0 ? PACKING_ROWS : PACKING_DOCS;
-}
-
-static int check_words(const struct options *o, struct err *err)
+static int check_words(const struct scan_options *o, struct err *err)
 {
     if (!o->output) {
         return err_set(err, ERR_USAGE, "-o run.db is missing");
@@ -135,7 +104,7 @@ static int check_words(const struct options *o, struct err *err)
     if (o->packing && strcmp(o->packing, "docs") != 0 && strcmp(o->packing, "rows") != 0) {
         return err_set(err, ERR_USAGE, "--packing %s: docs or rows is wanted", o->packing);
     }
-    if (o->input.ids && packing_of(o) == PACKING_ROWS) {
+    if (o->input.ids && scan_packing(o) == PACKING_ROWS) {
         return err_set(err, ERR_USAGE, "--packing rows does not go with --ids: a list is a window");
     }
     if (o->part && o->max_tokens) {
@@ -152,147 +121,8 @@ static int check_words(const struct options *o, struct err *err)
 
 // --- the run ------------------------------------------------------------------------------------
 
-static char *copy(const char *text)
-{
-    return strdup(text ? text : "");
-}
-
-static int describe_models(struct run *run, const struct lineup *l, struct err *err)
-{
-    run->models = mem_zero(l->n, sizeof *run->models);
-    if (!run->models) {
-        return err_nomem(err, "the run");
-    }
-    for (size_t i = 0; i < l->n; i++) {
-        const struct model *m = l->models[i];
-        const struct config *c = &m->config;
-        run->models[i] = (struct run_model){
-            .name = copy(m->name),
-            .path = copy(m->dir),
-            .act_fn = copy(c->attn_only ? "none" : act_fn_name(c->act_fn)),
-            .n_layers = c->n_layers,
-            .d_model = c->d_model,
-            .n_heads = c->n_heads,
-            .d_mlp = c->d_mlp,
-            .d_vocab = c->d_vocab,
-            .n_ctx = c->n_ctx,
-            .weights_hash = model_hash(m),
-        };
-        run->n_models++;
-        if (!run->models[i].name || !run->models[i].path || !run->models[i].act_fn) {
-            return err_nomem(err, "the run");
-        }
-    }
-    return 0;
-}
-
-static int describe_shards(struct run *run, const struct shards *s, struct err *err)
-{
-    run->shards = mem_zero(s->n, sizeof *run->shards);
-    if (!run->shards) {
-        return err_nomem(err, "the run");
-    }
-    for (size_t i = 0; i < s->n; i++) {
-        run->shards[i] = (struct run_shard){.name = copy(s->items[i].name),
-                                            .path = copy(s->items[i].path),
-                                            .bytes = s->items[i].bytes,
-                                            .hash = s->items[i].hash};
-        run->n_shards++;
-        if (!run->shards[i].name || !run->shards[i].path) {
-            return err_nomem(err, "the run");
-        }
-    }
-    return 0;
-}
-
-/* All that changes results and is not a field of the run, as JSON. */
-static int describe_settings(struct run *run, const struct options *o, const struct lineup *l,
-                             enum precision asked, struct err *err)
-{
-    char *text = NULL;
-    size_t len = 0;
-    struct jsonout j = {.to = open_memstream(&text, &len)};
-    if (!j.to) {
-        return err_nomem(err, "the run");
-    }
-    const struct {
-        const char *key, *value;
-    } words[] = {
-        {"format", o->input.format},
-        {"field", o->input.field},
-        {"domain", o->domain},
-        {"packing", o->packing ? o->packing : "docs"},
-        {"precision", precision_name(asked)},
-    };
-    jsonout_begin(&j, '{');
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        jsonout_key(&j, words[i].key);
-        jsonout_string(&j, words[i].value ? words[i].value : "");
-    }
-    if (packing_of(o) == PACKING_ROWS) {
-        jsonout_key(&j, "eos");
-        jsonout_u64(&j, tokenizer_eos(l->tokenizer));
-    }
-    jsonout_key(&j, "ids");
-    jsonout_u64(&j, o->input.ids);
-    jsonout_key(&j, "special");
-    jsonout_u64(&j, o->input.special);
-    jsonout_key(&j, "max_tokens");
-    jsonout_u64(&j, o->max_tokens);
-    jsonout_key(&j, "n_ctx");
-    jsonout_u64(&j, l->n_ctx);
-    jsonout_key(&j, "tokenizer");
-    jsonout_u64(&j, l->tokenizer ? tokenizer_hash(l->tokenizer) : 0);
-    jsonout_end(&j, '}');
-    if (fclose(j.to) != 0) {
-        free(text);
-        return err_nomem(err, "the run");
-    }
-    text[len - 1] = '\0'; // the line's end
-    run->settings = text;
-    return 0;
-}
-
-/* The names that the tables show. */
-static int describe_names(struct run *run, const struct lineup *l, struct err *err)
-{
-    run->reasons = mem_zero(REJECT_N, sizeof *run->reasons);
-    if (!run->reasons) {
-        return err_nomem(err, "the run");
-    }
-    for (; run->n_reasons < REJECT_N; run->n_reasons++) {
-        char *name = copy(reject_name((enum reject_reason)run->n_reasons));
-        run->reasons[run->n_reasons] = name;
-        if (!name) {
-            return err_nomem(err, "the run");
-        }
-    }
-    int rc = 0;
-    const size_t n = l->tokenizer ? tokenizer_n_vocab(l->tokenizer) : 0;
-    for (size_t id = 0; id < n && !rc; id++) {
-        size_t len;
-        const char *text = tokenizer_bytes(l->tokenizer, (uint32_t)id, &len);
-        rc = run_add_token(run, text ? text : "", len, err);
-    }
-    return rc;
-}
-
-static int describe(struct scan *s, const struct options *o, struct err *err)
-{
-    struct run *run = &s->run;
-    run->floor = -6;
-    run->top = o->top;
-    int rc = read_number("floor", o->floor, -1000, -0.1, &run->floor, err);
-    rc = rc ? rc : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, &s->lineup, err);
-    rc = rc ? rc : describe_models(run, &s->lineup, err);
-    rc = rc ? rc : describe_shards(run, &s->shards, err);
-    rc = rc ? rc : describe_names(run, &s->lineup, err);
-    rc = rc ? rc : subjects_describe(&s->subjects, run, &o->subjects, &s->lineup, err);
-    return rc ? rc : describe_settings(run, o, &s->lineup, s->asked, err);
-}
-
 /* Takes over what the file holds of this run; another's is refused, or forgotten with --force. */
-static int resume(struct scan *s, const struct options *o, struct err *err)
+static int resume(struct scan *s, const struct scan_options *o, struct err *err)
 {
     if (o->force) {
         return store_clear(s->store, err);
@@ -323,7 +153,7 @@ static int resume(struct scan *s, const struct options *o, struct err *err)
     return 0;
 }
 
-static int open_run(struct scan *s, const struct options *o, struct err *err)
+static int open_run(struct scan *s, const struct scan_options *o, struct err *err)
 {
     bool exists = false;
     int rc = store_open(&s->store, o->output, &exists, err);
@@ -364,102 +194,6 @@ static bool tables_lag(const struct scan *s)
                      strtoull(in_tables, NULL, 10) < run_count_done(&s->run);
     free(in_tables);
     return lag;
-}
-
-// --- what people read ---------------------------------------------------------------------------
-
-static uint64_t count_tokens(const struct tally *t)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < t->shape->n_shards; i++) {
-        n += t->shards[i].tokens;
-    }
-    return n;
-}
-
-static void print_rejects(const struct scan *s)
-{
-    for (size_t i = 0; i < s->run.n_shards; i++) {
-        for (unsigned reason = 0; reason < REJECT_N; reason++) {
-            const struct tally_reject *r = &s->tally->shards[i].rejects[reason];
-            if (r->n) {
-                fprintf(stderr, "  %s: %" PRIu64 " x %s, first in line %" PRIu64 ": %s\n",
-                        s->run.shards[i].name, r->n, reject_name((enum reject_reason)reason),
-                        r->places[0].line, r->places[0].why);
-            }
-        }
-    }
-}
-
-/* Hypotheses that were not what was hoped for: those that gave up on documents, and those that
- * labelled nothing. */
-static void print_hypotheses(const struct scan *s)
-{
-    uint64_t docs = 0;
-    for (size_t i = 0; i < s->run.n_shards; i++) {
-        docs += s->tally->shards[i].docs;
-    }
-    const char *before = "  labelled nothing: ";
-    for (size_t h = 0; h < s->run.n_hypotheses; h++) {
-        const struct tally_hypothesis *t = &s->tally->hypotheses[h];
-        if (t->tokens == 0 && t->seen > 0) {
-            fprintf(stderr, "%s%s", before, s->run.hypotheses[h].name);
-            before = ", ";
-        }
-    }
-    fprintf(stderr, "%s", before[0] == ',' ? "\n" : "");
-    for (size_t h = 0; h < s->run.n_hypotheses; h++) {
-        const uint64_t aborted = s->tally->hypotheses[h].aborted;
-        if (aborted > 0) {
-            fprintf(stderr,
-                    "  %-24s gave up on %" PRIu64 " of %" PRIu64
-                    " documents, which its statistics leave out\n",
-                    s->run.hypotheses[h].name, aborted, docs);
-        }
-    }
-}
-
-static void print_summary(const struct scan *s, const char *output, const struct pipeline_result *r)
-{
-    const struct tally *t = s->tally;
-    char took[32];
-    progress_time(took, r->seconds);
-    fprintf(stderr,
-            "%" PRIu64 " tokens in %" PRIu64 " units, %" PRIu64
-            " of them now, in %s (%.0f a second)\n",
-            count_tokens(t), run_count_done(&s->run), r->tokens, took,
-            r->seconds > 0 ? (double)r->tokens / r->seconds : 0);
-    for (size_t m = 0; m < s->run.n_models; m++) {
-        const struct moments *l = &t->models[m].logprob;
-        if (l->n) {
-            fprintf(stderr, "  %-24s loss %.4f +- %.4f nats a token\n", s->run.models[m].name,
-                    -moments_mean(l), moments_se(l));
-        }
-    }
-    for (size_t i = 0; i < s->run.n_pairs; i++) {
-        const struct moments *g = &t->pairs[i].gap;
-        char *name = pair_name(&s->run.pairs[i], &s->lineup);
-        if (g->n && name) {
-            fprintf(
-                stderr,
-                "  %-24s mean gap %+.4f +- %.4f nats; the other is better on %.1f %% of tokens\n",
-                name, moments_mean(g), moments_se(g),
-                100 * (double)t->pairs[i].other_better / (double)g->n);
-        }
-        free(name);
-    }
-    print_hypotheses(s);
-    print_rejects(s);
-    if (s->run.n_pairs) {
-        fprintf(stderr, "look: gapscope top %s\n", output);
-    }
-    if (s->run.n_hypotheses) {
-        fprintf(stderr, "look: gapscope hypo %s\n", output);
-    }
-    if (s->run.neurons) {
-        fprintf(stderr, "look: gapscope neuron %s %s:L0N0\n", output,
-                s->run.models[s->run.neurons->layers[0].model].name);
-    }
 }
 
 // --- engines ------------------------------------------------------------------------------------
@@ -580,7 +314,7 @@ static void print_plan(const struct scan *s, const struct pipeline_options *p, u
 }
 
 static int dry_run(struct scan *s, const struct pipeline_options *p, struct work *work,
-                   const struct options *o, struct err *err)
+                   const struct scan_options *o, struct err *err)
 {
     struct firstunit first = {0};
     struct neurons *neurons = NULL;
@@ -674,7 +408,7 @@ static void add_checks(const char **meta, const struct scan *s)
 }
 
 /* meta[META_MAX]: p->meta */
-static int scan(struct scan *s, const struct options *o, const struct pipeline_options *p,
+static int scan(struct scan *s, const struct scan_options *o, const struct pipeline_options *p,
                 struct work *work, const char **meta, int *status, struct err *err)
 {
     if (s->resumed && nothing_left(&s->run, p->part, p->n_parts)) {
@@ -691,7 +425,7 @@ static int scan(struct scan *s, const struct options *o, const struct pipeline_o
     if (s->resumed) {
         fprintf(stderr,
                 "gapscope scan: %s: going on from %" PRIu64 " units done, %" PRIu64 " tokens\n",
-                o->output, run_count_done(&s->run), count_tokens(s->tally));
+                o->output, run_count_done(&s->run), summary_tokens(s->tally));
     }
     struct pipeline_result result = {0};
     int rc = prepare(s, p, work, err);
@@ -710,7 +444,7 @@ static int scan(struct scan *s, const struct options *o, const struct pipeline_o
                        "%s; what was done is in %s: the same command goes on from there", err->msg,
                        o->output);
     }
-    print_summary(s, o->output, &result);
+    summary_print(&s->run, s->tally, &s->lineup, o->output, &result);
     if (stopped) {
         fprintf(stderr, "stopped: run the same command again, and it goes on from here\n");
         *status = 128 + stopped;
@@ -722,58 +456,9 @@ static int scan(struct scan *s, const struct options *o, const struct pipeline_o
     return 0;
 }
 
-/* The options as they were given, for 'meta'. */
-static int describe_command(struct buf *out, const struct options *o,
-                            const struct arg_list *operands, struct err *err)
+static int check_eos(const struct scan_options *o, const struct lineup *l, struct err *err)
 {
-    int rc = buf_printf(out, err, "gapscope scan");
-    for (size_t i = 0; i < o->models.n && !rc; i++) {
-        rc = buf_printf(out, err, " --model %s", o->models.items[i]);
-    }
-    for (size_t i = 0; i < o->pairs.n && !rc; i++) {
-        rc = buf_printf(out, err, " --pair %s", o->pairs.items[i]);
-    }
-    const struct {
-        const char *name;
-        const struct arg_list *values;
-    } lists[] = {{"hypotheses", &o->subjects.mining.files},
-                 {"regex", &o->subjects.mining.regexes},
-                 {"watch", &o->subjects.watches}};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        for (size_t k = 0; k < lists[i].values->n && !rc; k++) {
-            rc = buf_printf(out, err, " --%s %s", lists[i].name, lists[i].values->items[k]);
-        }
-    }
-    const struct {
-        const char *name, *value;
-    } words[] = {{"tokenizer", o->tokenizer}, {"field", o->input.field},
-                 {"format", o->input.format}, {"domain", o->domain},
-                 {"floor", o->floor},         {"part", o->part},
-                 {"packing", o->packing},     {"record", o->record},
-                 {"precision", o->precision}, {"kernels", o->kernels},
-                 {"site", o->subjects.site},  {"histograms", o->subjects.histograms}};
-    for (size_t i = 0; i < sizeof words / sizeof *words && !rc; i++) {
-        rc = words[i].value ? buf_printf(out, err, " --%s %s", words[i].name, words[i].value) : 0;
-    }
-    if (!rc) {
-        rc =
-            buf_printf(out, err, "%s%s%s --top %zu --examples %zu", o->input.ids ? " --ids" : "",
-                       o->input.special ? " --special" : "",
-                       o->subjects.no_neurons ? " --no-neurons" : "", o->top, o->subjects.examples);
-    }
-    if (!rc && o->max_tokens) {
-        rc = buf_printf(out, err, " --max-tokens %zu", o->max_tokens);
-    }
-    rc = rc ? rc : buf_printf(out, err, " -o %s", o->output);
-    for (size_t i = 0; i < operands->n && !rc; i++) {
-        rc = buf_printf(out, err, " %s", operands->items[i]);
-    }
-    return rc;
-}
-
-static int check_eos(const struct options *o, const struct lineup *l, struct err *err)
-{
-    if (packing_of(o) == PACKING_ROWS && tokenizer_eos(l->tokenizer) >= l->d_vocab) {
+    if (scan_packing(o) == PACKING_ROWS && tokenizer_eos(l->tokenizer) >= l->d_vocab) {
         return err_set(err, ERR_NOT_FOUND,
                        "--packing rows: the tokenizer has no EOS to put between documents "
                        "(tokenizer_config.json names it)");
@@ -783,7 +468,7 @@ static int check_eos(const struct options *o, const struct lineup *l, struct err
 
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
-    struct options *o = options;
+    struct scan_options *o = options;
     struct scan s = {0};
     struct buf command = {0};
     char started[32], threads[24];
@@ -798,12 +483,12 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     rc = rc ? rc : precision_parse(&s.asked, o->precision, PRECISION_DEFAULT, err);
     rc = rc ? rc : precision_kernels(&s.kern, o->kernels, err);
     rc = rc ? rc : read_part(o->part, &p.part, &p.n_parts, err);
-    rc = rc ? rc : read_number("checkpoint", o->checkpoint, 0, 1e6, &p.checkpoint_seconds, err);
+    rc = rc ? rc : args_real("checkpoint", o->checkpoint, 0, 1e6, &p.checkpoint_seconds, err);
     rc = rc ? rc : input_format(&o->input, &p.units.source.format, err);
     rc = rc ? rc : lineup_load(&s.lineup, &o->models, o->tokenizer, !o->input.ids, err);
     rc = rc ? rc : check_eos(o, &s.lineup, err);
     rc = rc ? rc : shards_open(&s.shards, operands->items, operands->n, err);
-    rc = rc ? rc : describe(&s, o, err);
+    rc = rc ? rc : describe_run(&s.run, &s.subjects, o, &s.lineup, &s.shards, s.asked, err);
     rc = rc ? rc : subjects_check_memory(&s.run, p.n_threads, err);
     if (rc) {
         goto out;
@@ -812,7 +497,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         .lineup = &s.lineup,
         .shape = &s.shape,
         .layout = {.tokenizer = s.lineup.tokenizer,
-                   .packing = packing_of(o),
+                   .packing = scan_packing(o),
                    .special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN,
                    .n_ctx = s.lineup.n_ctx},
         .stop = &signals.stop,
@@ -861,7 +546,7 @@ out:
 
 int cmd_scan(int argc, char **argv)
 {
-    struct options o = {.top = 1000, .subjects.examples = 20};
+    struct scan_options o = {.top = 1000, .subjects.examples = 20};
     const struct arg args[] = {
         {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
          "a folder, an alias (gelu-1l) or a repository; give\nseveral to compare them"},

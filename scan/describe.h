@@ -1,0 +1,46 @@
+/*
+ * describe.h - the options of a scan, and the run that they ask for
+ */
+#ifndef GAPSCOPE_SCAN_DESCRIBE_H
+#define GAPSCOPE_SCAN_DESCRIBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "corpora/shards.h"
+#include "out/run.h"
+#include "scan/args.h"
+#include "scan/base/err.h"
+#include "scan/base/mem.h"
+#include "scan/layout.h"
+#include "scan/lineup.h"
+#include "scan/precision.h"
+#include "scan/subjects.h"
+#include "scan/windows.h"
+
+/* As they were given; NULL or 0: not. */
+struct scan_options {
+    struct arg_list models, pairs;
+    struct input_options input;
+    struct subjects_options subjects;
+    const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
+        *record, *kernels;
+    size_t threads, top, max_tokens;
+    bool force, dry_run;
+};
+
+enum packing scan_packing(const struct scan_options *o);
+
+/*
+ * Fills *run, {0} before, which run_free() ends in any case, and *subjects.
+ * Errors: ERR_USAGE, pairs_parse()'s, subjects_describe()'s, ERR_NOMEM.
+ */
+int describe_run(struct run *run, struct subjects *subjects, const struct scan_options *o,
+                 const struct lineup *l, const struct shards *shards, enum precision asked,
+                 struct err *err);
+
+/* Appends the command as it was given, for 'meta'; a NUL follows it.  Errors: ERR_NOMEM. */
+int describe_command(struct buf *out, const struct scan_options *o, const struct arg_list *operands,
+                     struct err *err);
+
+#endif
