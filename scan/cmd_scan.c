@@ -70,6 +70,8 @@ static void on_stop(int number)
     if (!atomic_compare_exchange_strong(&signals.stop, &none, number)) {
         _exit(128 + number); // the second time: at once; what is checkpointed stays
     }
+    static const char says[] = "\nstopping; once more: at once, back to the last checkpoint\n";
+    (void)!write(STDERR_FILENO, says, sizeof says - 1);
 }
 
 static void on_status(int number)
