@@ -634,6 +634,7 @@ static int choose_histograms(struct scan *s, const struct pipeline_options *p, s
     rc = rc ? rc : firstunit_run(&first, p, work, neurons, err);
     if (!rc && !atomic_load(&signals.stop)) {
         rc = subjects_choose(&s->run, neurons, err);
+        neurons = NULL;
     }
     neurons_free(neurons);
     free(none);
