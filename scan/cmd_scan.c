@@ -61,6 +61,8 @@ static void on_stop(int number)
     if (!atomic_compare_exchange_strong(&signals.stop, &none, number)) {
         _exit(128 + number); // the second time: at once; what is checkpointed stays
     }
+    static const char says[] = "\nstopping; once more: at once, back to the last checkpoint\n";
+    (void)!write(STDERR_FILENO, says, sizeof says - 1);
 }
 
 static void on_status(int number)
@@ -366,6 +368,7 @@ static int choose_histograms(struct scan *s, const struct pipeline_options *p, s
     rc = rc ? rc : firstunit_run(&first, p, work, neurons, err);
     if (!rc && !atomic_load(&signals.stop)) {
         rc = subjects_choose(&s->run, neurons, err);
+        neurons = NULL;
     }
     neurons_free(neurons);
     free(none);

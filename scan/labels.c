@@ -126,7 +126,8 @@ static int label_doc(struct labels *l, size_t h, size_t d, struct err *err)
     return rc;
 }
 
-int labels_make(struct labels *l, const struct layout *layout, struct err *err)
+int labels_make(struct labels *l, const struct layout *layout, const atomic_int *stop,
+                struct err *err)
 {
     int rc = reserve(l, layout, err);
     if (rc) {
@@ -139,7 +140,7 @@ int labels_make(struct labels *l, const struct layout *layout, struct err *err)
         l->sets[set].n = 0;
     }
     for (size_t d = 0; d <= layout->n_docs && !rc; d++) {
-        for (size_t h = 0; h < l->n && !rc; h++) {
+        for (size_t h = 0; h < l->n && !rc && !is_stopped(stop); h++) {
             l->begin[d * l->n + h] = (uint32_t)l->sets[set_labelled(h)].n;
             rc = d < layout->n_docs ? label_doc(l, h, d, err) : 0;
         }

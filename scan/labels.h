@@ -9,6 +9,7 @@
 #ifndef GAPSCOPE_SCAN_LABELS_H
 #define GAPSCOPE_SCAN_LABELS_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,9 +25,10 @@ struct labels;
 int labels_new(struct labels **out, const struct hypotheses *hypotheses, struct err *err);
 void labels_free(struct labels *l); // NULL is allowed
 
-/* Labels the documents of a layout, forgetting those before.  Errors: labeller_run()'s, with the
- * document. */
-int labels_make(struct labels *l, const struct layout *layout, struct err *err);
+/* Labels the documents of a layout, forgetting those before.  stop: once it is set, the rest is left
+ * unlabelled, and none of it means anything.  Errors: labeller_run()'s, with the document. */
+int labels_make(struct labels *l, const struct layout *layout, const atomic_int *stop,
+                struct err *err);
 
 /* All valid until the next labels_make(). */
 const uint64_t *labels_words(const struct labels *l);   // [layout->n][words a token]

@@ -277,6 +277,9 @@ static int work(struct pipeline *p, const struct hand *h, struct err *err)
         bool stopped = false;
         tally_clear(h->tally);
         int rc = worker_run(h->worker, u, &out, &stopped, err);
+        if (rc) {
+            err_prefix(err, "%s", p->options->shards->items[u->shard].name);
+        }
         pthread_mutex_lock(&p->mu);
         if (!rc && !stopped) {
             rc = merge(p, u, &out, err);

@@ -365,7 +365,7 @@ static int choose(struct neurons_subset *out, const struct neurons *first, size_
     return 0;
 }
 
-int subjects_choose(struct run *run, const struct neurons *first, struct err *err)
+int subjects_choose(struct run *run, struct neurons *first, struct err *err)
 {
     const struct neurons_shape *s = first->shape;
     const size_t n = s->n_layers * s->n_hypotheses;
@@ -377,6 +377,7 @@ int subjects_choose(struct run *run, const struct neurons *first, struct err *er
                     ranked, err);
     }
     free(ranked);
+    neurons_free(first); // before the run's layers, which its shape has
     rc = rc ? rc : run_shape_neurons(run, subsets, err);
     if (rc) {
         run_subsets_free(subsets, n);

@@ -74,8 +74,9 @@ int subjects_effects(struct run *run, struct engine *const *engines, const atomi
                      struct err *err);
 
 /* From 'first', what a first unit's neurons and labels do (with empty subsets): a subset of
- * run->histograms neurons for each hypothesis, in run->neurons.  Errors: ERR_NOMEM. */
+ * run->histograms neurons for each hypothesis, in run->neurons.  It ends 'first', also on failure.
+ * Errors: ERR_NOMEM. */
 struct neurons;
-int subjects_choose(struct run *run, const struct neurons *first, struct err *err);
+int subjects_choose(struct run *run, struct neurons *first, struct err *err);
 
 #endif

@@ -247,7 +247,7 @@ static int score(struct worker *w, const struct unit *u, const struct worker_out
     rc = rc ? rc
             : mem_reserve(&w->windows, &w->windows_cap, l->n_windows, sizeof *w->windows, "windows",
                           err);
-    rc = rc || !w->labels ? rc : labels_make(w->labels, l, err);
+    rc = rc || !w->labels ? rc : labels_make(w->labels, l, w->work->stop, err);
     rc = rc || !out->part ? rc : begin_part(w, u, out, err);
     for (size_t m = 0; m < w->work->lineup->n && !rc; m++) {
         rc = score_model(w, m, out, err);

@@ -397,15 +397,18 @@ static bool says_any(const char *file, const char *const *words)
     return found;
 }
 
-/* Sends 'number' to a run once it has done a unit; it must end with 128 + number. */
-static void stop_and_go_on(int number)
+/* Sends 'number' to a run once it has done a unit; it must end with 128 + number, and go on to what
+ * 'wanted' has. */
+static void stop_and_go_on(int number, const char *options, const char *wanted)
 {
     static const char *const how[] = {"again", "go on", "resume", NULL};
     static const char *const from[] = {"goes on", "going on", "go on", "resum", "continu", NULL};
     int status = 0;
     for (int tries = 0; tries < 5; tries++) { // it may be done before the signal comes
         kit_expect(0, NULL, "rm -f $T/stopped.db*");
-        const pid_t pid = kit_start("scan" OPTIONS "--threads 1 -o $T/stopped.db" LONG);
+        char arguments[1024];
+        snprintf(arguments, sizeof arguments, "scan %s --threads 1 -o $T/stopped.db" LONG, options);
+        const pid_t pid = kit_start(arguments);
         while (units_done("stopped.db") == 0 && waitpid(pid, &status, WNOHANG) == 0) {
             sleep_for(0.002);
         }
@@ -426,17 +429,26 @@ static void stop_and_go_on(int number)
     }
     const int64_t done = units_done("stopped.db");
     assert_in_range(done, 1, N_LONG - 1);
-    kit_expect(0, NULL, SCAN "--threads 2 -o $T/stopped.db" LONG);
+    kit_expect(0, NULL, "gapscope scan %s --threads 2 -o $T/stopped.db" LONG, options);
     assert_true(says_any(".err", from));
-    assert_same_digest("stopped.db", "long.db");
+    assert_same_digest("stopped.db", wanted);
 }
 
 static void an_interrupted_run_goes_on(void **state)
 {
     (void)state;
     need_long();
-    stop_and_go_on(SIGINT);
-    stop_and_go_on(SIGTERM);
+    stop_and_go_on(SIGINT, OPTIONS, "long.db");
+    stop_and_go_on(SIGTERM, OPTIONS, "long.db");
+}
+
+/* What the first unit chose stands. */
+static void an_interrupted_run_goes_on_with_the_same_histograms(void **state)
+{
+    (void)state;
+#define TOP OPTIONS "--histograms 'top 5' "
+    kit_expect(0, NULL, "gapscope scan" TOP "--threads 2 -o $T/top.db" LONG);
+    stop_and_go_on(SIGINT, TOP, "top.db");
 }
 
 static void a_finished_run_has_nothing_left(void **state)
@@ -744,6 +756,7 @@ int main(void)
         cmocka_unit_test(what_is_not_parts_of_one_run_is_not_merged),
         cmocka_unit_test(killed_runs_end_like_unbroken_ones),
         cmocka_unit_test(an_interrupted_run_goes_on),
+        cmocka_unit_test(an_interrupted_run_goes_on_with_the_same_histograms),
         cmocka_unit_test(a_finished_run_has_nothing_left),
         cmocka_unit_test(a_record_that_lacks_what_run_db_has_is_refused),
         cmocka_unit_test(tables_that_lag_behind_the_last_unit_are_written),

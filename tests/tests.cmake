@@ -180,7 +180,7 @@ target_compile_definitions(test_views PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:ga
 add_dependencies(test_views gapscope)
 
 # gapscope scan: its results against a slow reference, and that they do not depend on how it ran
-foreach(name scan scan_runs scan_neurons precision)
+foreach(name scan scan_runs scan_neurons scan_miners precision)
   gapscope_test(${name} gapscope_base PkgConfig::SQLITE3 PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/scan_kit.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
@@ -190,6 +190,8 @@ endforeach()
 target_sources(test_scan PRIVATE tests/scan_ref.c)
 target_compile_definitions(test_scan_runs PRIVATE PLUGINS="${plugins}")
 add_dependencies(test_scan_runs plugin_exclaim)
+target_compile_definitions(test_scan_miners PRIVATE PLUGINS="${plugins}" EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
+add_dependencies(test_scan_miners exec_program plugin_exclaim plugin_bad_fewer plugin_bad_value)
 target_sources(test_precision PRIVATE scan/precision.c)
 target_link_libraries(test_precision PRIVATE gapscope_model gapscope_out)
 
