@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "out/neurons_parts.h"
+#include "out/part_parts.h"
 
 uint32_t neurons_list_most(const struct neurons_shape *shape, unsigned list)
 {
@@ -219,7 +220,7 @@ void neurons_memory(const struct neurons_shape *shape, uint64_t *whole, uint64_t
             SPLITS * (hists * BINS * sizeof(uint64_t) + tenths * n * sizeof(struct set_sums)) / 10;
         *whole += examples;
         *part += SPLITS * (hists * BINS * sizeof(uint32_t) + tenths * n * 2 * sizeof(int64_t)) / 10;
-        *part += n * (8192 + LISTS * (sizeof(struct example_list) + 128)) + examples / 4;
+        *part += n * (PART_STRIDE + LISTS * (sizeof(struct example_list) + 128)) + examples / 4;
     }
     *whole +=
         shape->n_hypotheses * LIST_SAMPLE_MOST * example_bytes(shape, EXAMPLE_TOKENS, shape->n);

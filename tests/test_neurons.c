@@ -646,7 +646,7 @@ static void memory_is_told_within_reason(void **state)
         }
     }
     assert_true(held < whole_bytes + whole_bytes / 2 && held > whole_bytes / 3);
-    assert_true(part_bytes > 40 * 8192 && part_bytes < whole_bytes);
+    assert_true(part_bytes > 40 * 16384 && part_bytes < whole_bytes);
     neurons_free(whole);
     kit_free(&k);
 }
