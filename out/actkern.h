@@ -9,6 +9,7 @@
 #ifndef GAPSCOPE_OUT_ACTKERN_H
 #define GAPSCOPE_OUT_ACTKERN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ struct act_limits {
     const int32_t *top, *bottom; // [n] bins_order() at least, at most
     const uint32_t *salt;        // [n]
     const uint32_t *hash;        // [1 + BINS_GROUPS][n] at most: of RANDOM, and of its group
+    // What spares most activations the look at their group's: at most most[n] of all groups but
+    // those whose bits are set in open[n].
+    const uint32_t *most, *open;
 };
 
 /* The hash of a place and a neuron, from hashes of either. */
@@ -45,6 +49,9 @@ struct actkern {
     /* Adds their squares, the lower 32 bits to low[n], what is above to high[n]. */
     void (*squares)(const int32_t *fixed, size_t n, const uint8_t *at, size_t n_rows, uint64_t *low,
                     uint64_t *high);
+
+    /* Bytes row by row [n_rows][n] to neuron by neuron: to[i * stride + k]. */
+    void (*turn)(const uint8_t *rows, size_t n_rows, size_t n, uint8_t *to, size_t stride);
 };
 
 /* The best table of this CPU. */

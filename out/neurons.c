@@ -253,7 +253,7 @@ void neurons_memory(const struct neurons_shape *shape, size_t n_unsure, struct n
         const uint64_t piece = bins * SAVED_BIN + sums * sizeof(struct set_sums) + n * lists;
         out->whole += bins * sizeof(uint64_t) + sums * sizeof(struct set_sums) + n * lists;
         out->part += bins * sizeof(uint32_t) + sums * 4 * sizeof(int64_t) + n * lists +
-                     n * (PART_CHUNK + LISTS * best);
+                     n * (PART_STRIDE + LISTS * best);
         state += piece;
         greatest = piece > greatest ? piece : greatest;
     }

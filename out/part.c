@@ -27,7 +27,7 @@ static int layer_new(struct part *p, size_t layer, struct err *err)
     const size_t n_sets = neurons_n_sets(p->shape);
     l->sets[SPLIT_DEV] = mem_zero(n_sets, sizeof *l->sets[SPLIT_DEV]);
     l->sets[SPLIT_TEST] = mem_zero(n_sets, sizeof *l->sets[SPLIT_TEST]);
-    l->bins = mem_new(p->shape->layers[layer].n, PART_CHUNK);
+    l->bins = mem_new(p->shape->layers[layer].n, PART_STRIDE);
     if (!l->sets[SPLIT_DEV] || !l->sets[SPLIT_TEST] || !l->bins) {
         return err_nomem(err, "a worker's neurons");
     }
@@ -119,9 +119,10 @@ void part_free(struct part *p)
 
 // --- a unit -------------------------------------------------------------------------------------
 
-static int reserve_tokens(struct part *p, size_t n, struct err *err)
+static int reserve_tokens(struct part *p, size_t n_tokens, struct err *err)
 {
     static const char what[] = "a unit's tokens";
+    const size_t n = n_tokens + 1; // of no tokens too there are arrays
     int rc = mem_reserve(&p->kind, &p->kind_cap, n, sizeof *p->kind, what, err);
     rc = rc ? rc : mem_reserve(&p->place, &p->place_cap, n, sizeof *p->place, what, err);
     rc = rc ? rc : mem_reserve(&p->doc_of, &p->doc_of_cap, n, sizeof *p->doc_of, what, err);
@@ -138,8 +139,10 @@ static uint32_t place_hash(uint32_t shard, uint64_t doc, size_t at)
 static void describe_tokens(struct part *p)
 {
     const struct part_unit *u = &p->unit;
-    memset(p->kind, PART_NO_DOC, u->n);
-    memset(p->sampled, 0, u->n);
+    if (u->n > 0) { // else there is no room
+        memset(p->kind, PART_NO_DOC, u->n);
+        memset(p->sampled, 0, u->n);
+    }
     for (size_t d = 0; d < u->n_docs; d++) {
         const struct part_doc *doc = &u->docs[d];
         for (size_t i = 0; i < doc->n; i++) {
@@ -291,20 +294,6 @@ static int add_sums(struct part *p, size_t layer, int split, size_t set, size_t 
     return 0;
 }
 
-/* Row by row [n_rows][n] to neuron by neuron [n][PART_CHUNK], from position 'at' on. */
-static void turn_bins(uint8_t *restrict to, const uint8_t *restrict bins, size_t n_rows, size_t n,
-                      size_t at)
-{
-    for (size_t i0 = 0; i0 < n; i0 += 64) {
-        const size_t end = i0 + 64 < n ? i0 + 64 : n;
-        for (size_t i = i0; i < end; i++) {
-            for (size_t k = 0; k < n_rows; k++) {
-                to[i * PART_CHUNK + at + k] = bins[k * n + i];
-            }
-        }
-    }
-}
-
 /* The sets that have tokens in the chunk: how many. */
 static size_t list_counts(struct part *p, size_t layer, size_t begin, size_t n)
 {
@@ -359,9 +348,9 @@ static void count_all(struct part_count *c, const uint8_t *restrict bins)
     for (size_t j = 0; j < c->n; j++) {
         const uint8_t *at = bins + c->at[j];
         hist[at[0]]++;
-        hist[BINS + at[PART_CHUNK]]++;
-        hist[2 * BINS + at[2 * PART_CHUNK]]++;
-        hist[3 * BINS + at[3 * PART_CHUNK]]++;
+        hist[BINS + at[PART_STRIDE]]++;
+        hist[2 * BINS + at[2 * PART_STRIDE]]++;
+        hist[3 * BINS + at[3 * PART_STRIDE]]++;
     }
     c->hist += COUNTED * BINS;
 }
@@ -377,9 +366,17 @@ static void count_some(struct part_count *c, const uint8_t *bins, size_t first, 
         const bool has =
             !c->subset || (c->next < c->subset->n && c->subset->items[c->next] == first + i);
         if (has) {
-            count_one(c, bins + i * PART_CHUNK);
+            count_one(c, bins + i * PART_STRIDE);
         }
         c->next += has;
+    }
+}
+
+/* The next histograms, of which few are in a cache, while others are counted. */
+static void fetch(const uint32_t *hist)
+{
+    for (size_t i = 0; i < COUNTED * BINS; i += 64 / sizeof *hist) {
+        __builtin_prefetch(hist + i, 1);
     }
 }
 
@@ -396,11 +393,9 @@ static int count_chunk(struct part *p, size_t layer, struct err *err)
         const size_t n_some = n_neurons - i < COUNTED ? n_neurons - i : COUNTED;
         for (size_t k = 0; k < n_counts; k++) {
             if (k + 1 < n_counts) {
-                for (size_t b = 0; b < COUNTED * BINS; b += 16) {
-                    __builtin_prefetch(p->counts[k + 1].hist + b, 1);
-                }
+                fetch(p->counts[k + 1].hist);
             }
-            count_some(&p->counts[k], l->bins + i * PART_CHUNK, i, n_some);
+            count_some(&p->counts[k], l->bins + i * PART_STRIDE, i, n_some);
         }
     }
     l->begin = l->n_rows;
@@ -419,7 +414,8 @@ static int add_rows(struct part *p, size_t layer, size_t n, struct err *err)
     if (!rc && l->n_rows - l->begin + n > PART_CHUNK) {
         rc = count_chunk(p, layer, err);
     }
-    turn_bins(l->bins, p->bins, n, p->shape->layers[layer].n, l->n_rows - l->begin);
+    p->kern->turn(p->bins, n, p->shape->layers[layer].n, l->bins + (l->n_rows - l->begin),
+                  PART_STRIDE);
     l->n_rows += n;
     return rc;
 }
@@ -450,7 +446,8 @@ int part_block(struct part *p, size_t layer, size_t begin, const size_t *n, size
 {
     const size_t n_neurons = p->shape->layers[layer].n;
     const struct part_lists *lists = &p->layers[layer].lists;
-    const struct act_limits limits = {lists->top, lists->bottom, lists->salt, lists->hash};
+    const struct act_limits limits = {lists->top,  lists->bottom, lists->salt,
+                                      lists->hash, lists->most,   lists->open};
     struct part_rows rows = {.acts = acts, .begin = begin};
     size_t n_rows = 0; // in p->fixed
     int rc = place_rows(p, &rows, n, n_windows, err);

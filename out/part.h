@@ -7,8 +7,8 @@
  * Blocks of windows come layer by layer.  Row by row each activation gives its whole number, its
  * bin, and the question whether it may enter a list (actkern.h).  PART_ROWS rows are added together
  * to the sums of the sets that they are in; their bins are kept by neuron, PART_CHUNK tokens at a
- * time, and counted neuron by neuron: a histogram then stays in the nearest cache while it is
- * filled.
+ * time, and counted a few neurons at a time: their histograms then stay in the nearest cache while
+ * they are filled.
  *
  * Threads: a part belongs to a worker.
  */

@@ -103,7 +103,10 @@ int part_lists_new(struct part *p, size_t layer, struct err *err)
     l->bottom = mem_new(n, sizeof *l->bottom);
     l->salt = mem_new(n, sizeof *l->salt);
     l->hash = mem_new((1 + BINS_GROUPS) * n, sizeof *l->hash);
-    if (!l->lists || !l->best || !l->touched || !l->top || !l->bottom || !l->salt || !l->hash) {
+    l->most = mem_new(n, sizeof *l->most);
+    l->open = mem_new(n, sizeof *l->open);
+    const bool limits = l->top && l->bottom && l->salt && l->hash && l->most && l->open;
+    if (!l->lists || !l->best || !l->touched || !limits) {
         return err_nomem(err, "a worker's neurons");
     }
     for (size_t i = 0; i < l->n_slots; i++) {
@@ -135,7 +138,8 @@ void part_lists_free(struct part *p, size_t layer)
     for (size_t i = 0; l->lists && i < LISTS * p->shape->layers[layer].n; i++) {
         example_list_free(&l->lists[i]);
     }
-    void *const rest[] = {l->lists, l->best, l->touched, l->top, l->bottom, l->salt, l->hash};
+    void *const rest[] = {l->lists, l->best, l->touched, l->top, l->bottom,
+                          l->salt,  l->hash, l->most,    l->open};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
         free(rest[i]);
     }
@@ -189,6 +193,27 @@ static void set_limit(struct part *p, size_t layer, size_t slot, uint32_t key)
     }
 }
 
+#define CLOSED (UINT32_MAX / 128) // a group's list is, where a hash of so many may enter
+
+/* Between documents: from then on limits fall only, until they are again what they are now. */
+static void set_most(struct part *p, size_t layer)
+{
+    struct part_lists *l = &p->layers[layer].lists;
+    const size_t n = p->shape->layers[layer].n;
+    uint32_t *restrict most = l->most, *restrict open = l->open;
+    memset(most, 0, n * sizeof *most);
+    memset(open, 0, n * sizeof *open);
+    for (uint32_t group = 0; group < BINS_GROUPS; group++) {
+        const uint32_t *restrict hash = l->hash + (1 + group) * n;
+        for (size_t i = 0; i < n; i++) {
+            const uint32_t closed = hash[i] <= CLOSED;
+            const uint32_t least = closed ? hash[i] : 0;
+            most[i] = least > most[i] ? least : most[i];
+            open[i] |= (1 - closed) << group;
+        }
+    }
+}
+
 void part_lists_begin(struct part *p, size_t layer)
 {
     struct part_lists *l = &p->layers[layer].lists;
@@ -198,6 +223,7 @@ void part_lists_begin(struct part *p, size_t layer)
         example_list_clear(&l->lists[slot]);
         set_limit(p, layer, slot, slot_cutoff(p, layer, slot));
     }
+    set_most(p, layer);
 }
 
 // --- examples -----------------------------------------------------------------------------------
@@ -302,7 +328,10 @@ static int end_doc(struct part *p, size_t layer, const struct part_rows *rows, s
         rc = insert_best(p, layer, rows, slot, err);
         set_limit(p, layer, slot, slot_cutoff(p, layer, slot));
     }
-    forget_best(l);
+    if (l->n_touched > 0) {
+        forget_best(l);
+        set_most(p, layer);
+    }
     l->doc = SIZE_MAX;
     return rc;
 }

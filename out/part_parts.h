@@ -8,7 +8,8 @@
 #include "out/part.h"
 
 #define PART_ROWS 128   // rows that are added together
-#define PART_CHUNK 8192 // tokens whose bins are kept; positions in it are 16 bits
+#define PART_CHUNK 16384 // tokens whose bins are kept; positions in it are 16 bits
+#define PART_STRIDE (PART_CHUNK + 64) // of neurons: not a power of two, which caches map to one set
 
 #define PART_NONE UINT32_MAX
 enum { PART_DEV = SPLIT_DEV, PART_TEST = SPLIT_TEST, PART_NO_DOC };
@@ -46,13 +47,13 @@ struct part_lists {
     size_t doc; // in hand; SIZE_MAX: none
     // what may enter, made stricter by the document in hand: act_limits
     int32_t *top, *bottom;
-    uint32_t *salt, *hash;
+    uint32_t *salt, *hash, *most, *open;
 };
 
 struct part_layer {
     struct part_sums *sets[SPLITS]; // [n_sets]
     struct part_lists lists;
-    uint8_t *bins; // [n][PART_CHUNK]
+    uint8_t *bins; // [n][PART_STRIDE]
     size_t n_rows; // tokens done
     size_t begin;  // ordinal of the first in 'bins'
 };

@@ -61,7 +61,7 @@ static int32_t slow_fixed(float a)
 
 struct limits {
     int32_t top[N_MOST], bottom[N_MOST];
-    uint32_t salt[N_MOST], hash[(1 + BINS_GROUPS) * N_MOST];
+    uint32_t salt[N_MOST], hash[(1 + BINS_GROUPS) * N_MOST], most[N_MOST], open[N_MOST];
     struct act_limits view;
 };
 
@@ -70,6 +70,17 @@ static uint32_t near_to(uint32_t value)
 {
     const uint64_t random = next_random();
     return random % 2 ? value + (uint32_t)(random / 2 % 3) - 1 : (uint32_t)next_random();
+}
+
+/* Some groups are open; the most of the others, or more. */
+static void set_most(struct limits *l, size_t i, size_t n)
+{
+    l->open[i] = (uint32_t)(next_random() & next_random() & 0xffff);
+    l->most[i] = next_random() % 4 == 0 ? UINT32_MAX : 0;
+    for (size_t group = 0; group < BINS_GROUPS; group++) {
+        const uint32_t limit = l->hash[(1 + group) * n + i];
+        l->most[i] = !(l->open[i] >> group & 1) && limit > l->most[i] ? limit : l->most[i];
+    }
 }
 
 static void make_limits(struct limits *l, const float *a, size_t n, uint32_t place)
@@ -82,8 +93,9 @@ static void make_limits(struct limits *l, const float *a, size_t n, uint32_t pla
         for (size_t k = 0; k <= BINS_GROUPS; k++) {
             l->hash[k * n + i] = near_to(act_hash(place, l->salt[i]));
         }
+        set_most(l, i, n);
     }
-    l->view = (struct act_limits){l->top, l->bottom, l->salt, l->hash};
+    l->view = (struct act_limits){l->top, l->bottom, l->salt, l->hash, l->most, l->open};
 }
 
 static unsigned slow_flags(const struct limits *l, float a, size_t i, size_t n, uint32_t place)
@@ -142,6 +154,8 @@ static void nothing_may_enter_closed_lists(void **state)
         limits.salt[i] = 1;
     }
     memset(limits.hash, 0, sizeof limits.hash);
+    memset(limits.most, 0, sizeof limits.most);
+    memset(limits.open, 0, sizeof limits.open);
     const struct actkern *kern;
     for (size_t t = 0; (kern = actkern_at(t)) != NULL; t++) {
         assert_int_equal(kern->row(a, N_MOST, 2, &limits.view, fixed, bins, flags), 0);
@@ -207,6 +221,32 @@ static void sums_are_of_the_rows_named(void **state)
     }
 }
 
+static void bytes_are_turned_from_rows_to_neurons(void **state)
+{
+    (void)state;
+    enum { STRIDE = ROWS + 9 };
+    static uint8_t rows[ROWS * N_MOST], to[N_MOST * STRIDE];
+    static const size_t counts[] = {1, 15, 16, 17, 127, ROWS};
+    for (size_t k = 0; k < 6 * N_SIZES; k++) {
+        const size_t n = sizes[k % N_SIZES], n_rows = counts[k / N_SIZES];
+        for (size_t i = 0; i < n_rows * n; i++) {
+            rows[i] = (uint8_t)next_random();
+        }
+        const struct actkern *kern;
+        for (size_t t = 0; (kern = actkern_at(t)) != NULL; t++) {
+            memset(to, 99, sizeof to);
+            kern->turn(rows, n_rows, n, to + 3, STRIDE);
+            for (size_t i = 0; i < n; i++) {
+                for (size_t r = 0; r < n_rows; r++) {
+                    assert_int_equal(to[3 + i * STRIDE + r], rows[r * n + i]);
+                }
+                assert_int_equal(to[3 + i * STRIDE + n_rows], 99);
+                assert_int_equal(to[2 + i * STRIDE], 99);
+            }
+        }
+    }
+}
+
 static void the_plain_table_is_the_last_and_the_best_the_first(void **state)
 {
     (void)state;
@@ -226,6 +266,7 @@ int main(void)
         cmocka_unit_test(rows_are_as_the_formulas_say),
         cmocka_unit_test(nothing_may_enter_closed_lists),
         cmocka_unit_test(sums_are_of_the_rows_named),
+        cmocka_unit_test(bytes_are_turned_from_rows_to_neurons),
         cmocka_unit_test(the_plain_table_is_the_last_and_the_best_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -647,7 +647,7 @@ static void memory_is_told_within_reason(void **state)
         }
     }
     assert_true(held < told.whole + told.whole / 2 && held > told.whole / 3);
-    assert_true(told.part > 40 * 8192 && told.part < 2 * told.whole);
+    assert_true(told.part > 40 * 16384 && told.part < 2 * told.whole);
     neurons_free(whole);
     kit_free(&k);
 }

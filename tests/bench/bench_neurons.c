@@ -6,8 +6,8 @@
  * Units of 64k tokens in 300 documents through one layer of 2048 neurons with gelu's activations.
  * Hypotheses label as in text: every twelfth 20 to 40 % of all tokens, the others 1 to 5 %.  Prints
  * the first unit and the median of the last third, in which little enters the lists any more; then
- * the kernels alone, on the data of a unit.  What is left of a unit are histograms, where they are
- * not a kernel, and lists.
+ * the kernels alone, on the data of a unit.  'end' counts the last chunk of tokens into histograms,
+ * a fourth of them all; what is then left of 'blocks' are lists.
  */
 #include <math.h>
 #include <stdio.h>
@@ -180,7 +180,7 @@ static void time_row(const struct actkern *kern, const float *acts, int32_t *fix
         bottom[i] = INT32_MIN;
         salt[i] = (uint32_t)next_random();
     }
-    const struct act_limits limits = {top, bottom, salt, hash};
+    const struct act_limits limits = {top, bottom, salt, hash, hash, hash};
     const double t0 = seconds();
     for (uint32_t k = 0; k < 16 * BLOCK; k++) {
         any |= kern->row(acts + k % BLOCK * N, N, k, &limits, fixed + k % ROWS * N,
@@ -193,6 +193,19 @@ static void time_row(const struct actkern *kern, const float *acts, int32_t *fix
     free(salt);
     free(hash);
     free(flags);
+}
+
+static void time_turn(const struct actkern *kern, const uint8_t *bins)
+{
+    const size_t stride = 16384 + 64; // as part.c has it
+    uint8_t *to = room(N, stride);
+    memset(to, 1, N * stride); // pages are there
+    const double t0 = seconds();
+    for (size_t at = 0; at < 16384; at += ROWS) {
+        kern->turn(bins, ROWS, N, to + at, stride);
+    }
+    printf("  turn       %6.3f\n", (seconds() - t0) / (16384.0 * N) * 1e9);
+    free(to);
 }
 
 /* All sets of both halves, row by row of a unit. */
@@ -277,6 +290,7 @@ static int measure(const struct neurons_shape *shape, size_t n_units, struct err
         print_unit("later", &last[n_last / 2]);
         time_row(kern, acts, fixed, bins);
         time_sums(kern, shape, fixed);
+        time_turn(kern, bins);
         const double t0 = seconds();
         rc = neurons_save(whole, 0, &bytes, err);
         rc = rc ? rc : neurons_save(whole, 1, &bytes, err);
