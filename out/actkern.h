@@ -9,7 +9,6 @@
 #ifndef GAPSCOPE_OUT_ACTKERN_H
 #define GAPSCOPE_OUT_ACTKERN_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -3,9 +3,9 @@
  *
  *     size |a|      2^-12 .. 2^-2    four bins an octave      2^-2 .. 2^5    eight
  *
- * 96 bins on each side of 0, in ascending order of a; the two in the middle reach to 0, the outermost
- * to infinity and NaN of their sign.  0 belongs to the lower half, so the upper one is what is
- * positive.  No range is chosen beforehand, so histograms of any parts of a corpus add up.
+ * 96 bins on each side of 0, in ascending order of a; the two in the middle reach to 0, the
+ * outermost to infinity and NaN of their sign.  0 belongs to the lower half, so the upper one is
+ * what is positive.  No range is chosen beforehand, so histograms of any parts of a corpus add up.
  */
 #ifndef GAPSCOPE_OUT_BINS_H
 #define GAPSCOPE_OUT_BINS_H

@@ -7,8 +7,8 @@
 #include "out/actkern.h"
 #include "out/part.h"
 
-#define PART_ROWS 128   // rows that are added together
-#define PART_CHUNK 16384 // tokens whose bins are kept; positions in it are 16 bits
+#define PART_ROWS 128                 // rows that are added together
+#define PART_CHUNK 16384              // tokens whose bins are kept; positions in it are 16 bits
 #define PART_STRIDE (PART_CHUNK + 64) // of neurons: not a power of two, which caches map to one set
 
 #define PART_NONE UINT32_MAX
