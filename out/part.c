@@ -136,6 +136,9 @@ static uint32_t place_hash(uint32_t shard, uint64_t doc, size_t at)
 static void describe_tokens(struct part *p)
 {
     const struct part_unit *u = &p->unit;
+    if (u->n == 0) {
+        return; // there may be no arrays
+    }
     memset(p->kind, PART_NO_DOC, u->n);
     memset(p->sampled, 0, u->n);
     for (size_t d = 0; d < u->n_docs; d++) {
