@@ -134,8 +134,12 @@ int labels_make(struct labels *l, const struct layout *layout, const atomic_int 
         return rc;
     }
     l->layout = layout;
-    memset(l->words, 0, layout->n * l->n_words * sizeof *l->words);
-    memset(l->gave_up, 0, layout->n_docs * l->n_words * sizeof *l->gave_up);
+    if (layout->n > 0) { // else there may be no block
+        memset(l->words, 0, layout->n * l->n_words * sizeof *l->words);
+    }
+    if (layout->n_docs > 0) {
+        memset(l->gave_up, 0, layout->n_docs * l->n_words * sizeof *l->gave_up);
+    }
     for (size_t set = 0; set < 1 + 2 * l->n; set++) {
         l->sets[set].n = 0;
     }
