@@ -106,11 +106,10 @@ void part_free(struct part *p)
     for (size_t i = 0; p->samples && i < p->shape->n_hypotheses; i++) {
         example_list_free(&p->samples[i]);
     }
-    void *const rest[] = {p->layers,  p->sets[SPLIT_DEV], p->sets[SPLIT_TEST],
-                          p->watched, p->samples,         p->kind,
-                          p->place,   p->doc_of,          p->sampled,
-                          p->row,     p->fixed,           p->bins,
-                          p->flags,   p->positions,       p->counts};
+    void *const rest[] = {
+        p->layers, p->sets[SPLIT_DEV], p->sets[SPLIT_TEST], p->watched, p->samples, p->kind,
+        p->place,  p->doc_of,          p->sampled,          p->row,     p->fixed,   p->bins,
+        p->flags,  p->positions,       p->counts,           p->others};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
         free(rest[i]);
     }
@@ -177,6 +176,33 @@ static int fill_set(struct part *p, size_t set, const uint32_t *at, size_t n,
     return 0;
 }
 
+/* Makes a set of more than half of the tokens one of the others. */
+static int turn_set(struct part *p, int split, size_t set, struct err *err)
+{
+    const struct part_tokens *all = &p->sets[split][SET_ALL];
+    struct part_tokens *s = &p->sets[split][set];
+    s->tokens = s->n;
+    s->others = set_is_labelled(set) && s->n > all->n / 2;
+    if (!s->others) {
+        return 0;
+    }
+    const int rc = mem_reserve(&p->others, &p->others_cap, all->n - s->n, sizeof *p->others,
+                               "a unit's labels", err);
+    size_t n = 0;
+    for (size_t i = 0, k = 0; i < all->n && !rc; i++) {
+        if (k < s->n && s->at[k] == all->at[i]) {
+            k++;
+        } else {
+            p->others[n++] = all->at[i];
+        }
+    }
+    for (size_t i = 0; i < n; i++) { // there is room: they are fewer
+        s->at[i] = p->others[i];
+    }
+    s->n = n;
+    return rc;
+}
+
 static int fill_sets(struct part *p, struct err *err)
 {
     const struct part_unit *u = &p->unit;
@@ -192,6 +218,9 @@ static int fill_sets(struct part *p, struct err *err)
     for (size_t set = 1; set < neurons_n_sets(p->shape) && !rc; set++) {
         rc = fill_set(p, set, u->sets[set].at, u->sets[set].n, ordinal, err);
     }
+    for (size_t k = 0; k < SPLITS * neurons_n_sets(p->shape) && !rc; k++) {
+        rc = turn_set(p, (int)(k % SPLITS), k / SPLITS, err);
+    }
     free(ordinal);
     return rc;
 }
@@ -200,8 +229,10 @@ static void clear_sets(struct part *p)
 {
     for (size_t set = 0; set < neurons_n_sets(p->shape); set++) {
         for (int split = 0; split < SPLITS; split++) {
-            p->sets[split][set].n = 0;
-            p->sets[split][set].docs = 0;
+            struct part_tokens *s = &p->sets[split][set];
+            s->n = 0;
+            s->others = false;
+            s->tokens = s->docs = 0;
         }
     }
 }
@@ -487,16 +518,42 @@ int part_end(struct part *p, struct err *err)
 
 // --- into the whole -----------------------------------------------------------------------------
 
+/* Adds what all tokens have and the counted ones, where there are any, have not. */
+static void add_others(struct neurons *to, const struct part *p, size_t layer, int split,
+                       size_t set)
+{
+    const struct part_sums *all = &p->layers[layer].sets[split][SET_ALL];
+    const struct part_sums *s = &p->layers[layer].sets[split][set];
+    const struct neurons_subset *subset = neurons_subset(p->shape, layer, set);
+    struct set_sums *sums = to->layers[layer].sums[split][set];
+    uint64_t *hist = to->layers[layer].hist[split][set];
+    for (size_t i = 0; i < p->shape->layers[layer].n; i++) {
+        sums[i].sum += all->sum[i] - (s->used ? s->sum[i] : 0);
+        sums[i].positive += all->positive[i] - (s->used ? s->positive[i] : 0);
+    }
+    for (size_t k = 0; k < neurons_n_hists(p->shape, layer, set); k++) {
+        const uint32_t *of_all = all->hist + (subset ? subset->items[k] : k) * BINS;
+        for (size_t bin = 0; bin < BINS; bin++) {
+            hist[k * BINS + bin] += of_all[bin] - (s->used ? s->hist[k * BINS + bin] : 0);
+        }
+    }
+}
+
 static int add_set(struct neurons *to, const struct part *p, size_t layer, int split, size_t set,
                    struct err *err)
 {
     const struct part_sums *s = &p->layers[layer].sets[split][set];
-    if (!s->used) {
+    const bool others = p->sets[split][set].others;
+    if (!s->used && !others) {
         return 0;
     }
     const int rc = neurons_reserve_set(to, layer, split, set, err);
     if (rc) {
         return rc;
+    }
+    if (others) {
+        add_others(to, p, layer, split, set);
+        return 0;
     }
     struct set_sums *sums = to->layers[layer].sums[split][set];
     uint64_t *hist = to->layers[layer].hist[split][set];
@@ -519,7 +576,7 @@ int neurons_add(struct neurons *to, struct part *p, struct err *err)
     const struct neurons_shape *shape = p->shape;
     int rc = 0;
     for (size_t k = 0; k < SPLITS * neurons_n_sets(shape); k++) {
-        to->sets[k % SPLITS][k / SPLITS].tokens += p->sets[k % SPLITS][k / SPLITS].n;
+        to->sets[k % SPLITS][k / SPLITS].tokens += p->sets[k % SPLITS][k / SPLITS].tokens;
         to->sets[k % SPLITS][k / SPLITS].docs += p->sets[k % SPLITS][k / SPLITS].docs;
         for (size_t i = 0; i < shape->n_layers && !rc; i++) {
             rc = add_set(to, p, i, (int)(k % SPLITS), k / SPLITS, err);

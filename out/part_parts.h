@@ -14,10 +14,13 @@
 #define PART_NONE UINT32_MAX
 enum { PART_DEV = SPLIT_DEV, PART_TEST = SPLIT_TEST, PART_NO_DOC };
 
-/* A set of tokens of a unit, in one half of the documents. */
+/* A set of tokens of a unit, in one half of the documents.  Where it is more than half of them, the
+ * others are counted, and what is wanted is all less those. */
 struct part_tokens {
     uint32_t *at; // [n] their ordinals, ascending: the how-manieth of the unit's counted tokens
     size_t n, cap;
+    bool others;     // 'at' are those of the half that are not in the set
+    uint64_t tokens; // in the set
     uint64_t docs;
 };
 
@@ -76,6 +79,8 @@ struct part {
     uint32_t *place, *doc_of; // [n] hash of the place; index of the document
     uint8_t *sampled;         // [n] some sample has it
     size_t kind_cap, place_cap, doc_of_cap, sampled_cap;
+    uint32_t *others; // of a set
+    size_t others_cap;
     struct part_tokens *sets[SPLITS]; // [n_sets]
 
     struct part_layer *layers;         // [n_layers]

@@ -104,8 +104,11 @@ static void fill_doc(struct kit *k, struct kit_doc *d, uint64_t *random)
             d->gave_up[h / 64] |= bit;
             continue;
         }
-        for (size_t i = 0; i < d->n && h != 2; i++) { // 2 never labels
-            d->labels[i * n_words + h / 64] |= kit_random(random, rare) ? 0 : bit;
+        for (size_t i = 0; i < d->n && h != 2; i++) { // 2 never labels, 1 mostly, 3 always
+            const bool is = h == 1   ? kit_random(random, 8) > 0
+                            : h == 3 ? true
+                                     : kit_random(random, rare) == 0;
+            d->labels[i * n_words + h / 64] |= is ? bit : 0;
         }
     }
     for (size_t l = 0; l < k->shape->n_layers; l++) {
