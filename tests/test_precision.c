@@ -109,7 +109,7 @@ static void a_check_does_not_depend_on_threads(void **state)
 
 // --- scans --------------------------------------------------------------------------------------
 
-#define SCAN "gapscope scan" KIT_MODELS KIT_PAIRS "--checkpoint 0 --top 40 "
+#define SCAN "gapscope scan" KIT_MODELS KIT_PAIRS "--no-neurons --checkpoint 0 --top 40 "
 #define HITS                                                                                       \
     "SELECT pair, side, rank, gap, base_logprob, other_logprob, shard, doc, byte_start, byte_end," \
     " token, token_text, before, after, detail FROM hit ORDER BY pair, side, rank"
