@@ -25,8 +25,8 @@ struct labels;
 int labels_new(struct labels **out, const struct hypotheses *hypotheses, struct err *err);
 void labels_free(struct labels *l); // NULL is allowed
 
-/* Labels the documents of a layout, forgetting those before.  stop: once it is set, the rest is left
- * unlabelled, and none of it means anything.  Errors: labeller_run()'s, with the document. */
+/* Labels the documents of a layout, forgetting those before.  stop: once it is set, the rest is
+ * left unlabelled, and none of it means anything.  Errors: labeller_run()'s, with the document. */
 int labels_make(struct labels *l, const struct layout *layout, const atomic_int *stop,
                 struct err *err);
 
