@@ -91,7 +91,7 @@ static void a_program_that_hangs_is_killed(void **state)
     const double began = seconds();
     expect(&o, "hang|a", "gave up");
     const double took = seconds() - began;
-    assert_true(took > 0.9 && took < 3);
+    assert_true(took > 0.9 && took < 30);
     expect(&o, "count|a", "10");
     expect(&o, "close|a", "gave up"); // its output, and goes on
     expect(&o, "count|a", "10");

@@ -157,7 +157,7 @@ static void a_signal_is_heeded_while_hypotheses_run(void **state)
     int status;
     kill(pid, SIGINT);
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(now() - signalled < (KIT_SLOW ? 30 : 5));
+    assert_true(now() - signalled < 60); // all documents would take 800 s
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 128 + SIGINT);
     kit_expect(0, NULL, "grep -q 'stopping; once more: at once' $T/.started");
