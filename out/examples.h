@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "scan/base/bits.h"
 #include "scan/base/err.h"
 
 #define EXAMPLE_TOKENS 64 // of context, the token among them
@@ -48,13 +49,13 @@ static inline const uint64_t *example_labels(const struct example *e)
 
 static inline bool example_labelled(const struct example *e, size_t h)
 {
-    return example_labels(e)[h / 64] >> (h % 64) & 1;
+    return bits_get(example_labels(e), h);
 }
 
 /* Did the hypothesis give up on its document? */
 static inline bool example_unknown(const struct example *e, size_t h)
 {
-    return e->labels[(size_t)e->n_rows * e->n_words + h / 64] >> (h % 64) & 1;
+    return bits_get(e->labels + (size_t)e->n_rows * e->n_words, h);
 }
 
 /* Does a stand before b?  By key, shard, doc, at. */

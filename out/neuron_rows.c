@@ -1,4 +1,5 @@
 #include "out/neuron_rows.h"
+#include "scan/base/bits.h"
 
 #include <math.h>
 
@@ -106,11 +107,6 @@ static int activations_json(struct buf *b, const struct example *e, bool sample,
     return rc ? rc : end_list(b, err);
 }
 
-static bool bit(const uint64_t *words, size_t i)
-{
-    return words[i / 64] >> (i % 64) & 1;
-}
-
 /* The hypotheses that label the token. */
 int neuron_rows_labels(struct buf *b, const struct example *e, size_t n_hypotheses, struct err *err)
 {
@@ -129,7 +125,7 @@ int neuron_rows_labelled(struct buf *b, const struct example *e, size_t h, struc
 {
     int rc = begin_list(b, err);
     for (size_t i = 0; i < e->n_rows && !rc; i++) {
-        if (bit(e->labels + i * e->n_words, h)) {
+        if (bits_get(e->labels + i * e->n_words, h)) {
             rc = next_item(b, err);
             rc = rc ? rc : put_u64(b, i, err);
         }

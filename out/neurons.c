@@ -4,6 +4,7 @@
 
 #include "out/neurons_parts.h"
 #include "out/part_parts.h"
+#include "scan/base/fixed.h"
 
 uint32_t neurons_list_most(const struct neurons_shape *shape, unsigned list)
 {
@@ -119,10 +120,30 @@ int neurons_reserve_set(struct neurons *n, size_t layer, int split, size_t set, 
     return l->sums[split][set] && l->hist[split][set] ? 0 : err_nomem(err, "neurons");
 }
 
-/* Sums in a damaged file may be anything: they wrap, as fixed_sum(). */
-static __int128 sum(__int128 a, __int128 b)
+int neurons_take_layer(struct neurons *to, size_t layer, struct example_list *lists,
+                       struct err *err)
 {
-    return (__int128)((unsigned __int128)a + (unsigned __int128)b);
+    const size_t n = to->shape->layers[layer].n;
+    int rc = 0;
+    for (size_t i = 0; i < LISTS * n && !rc; i++) {
+        rc = example_list_take(&to->layers[layer].lists[i], &lists[i],
+                               neurons_list_most(to->shape, (unsigned)(i / n)), err);
+    }
+    return rc;
+}
+
+int neurons_take_hypotheses(struct neurons *to, struct example_list (*watched)[2],
+                            struct example_list *samples, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < 2 * to->shape->n_watches && !rc; i++) {
+        rc = example_list_take(&to->watched[i / 2][i % 2], &watched[i / 2][i % 2], LIST_WATCH_MOST,
+                               err);
+    }
+    for (size_t h = 0; h < to->shape->n_hypotheses && !rc; h++) {
+        rc = example_list_take(&to->samples[h], &samples[h], LIST_SAMPLE_MOST, err);
+    }
+    return rc;
 }
 
 static int merge_set(struct neurons *to, const struct neurons *from, size_t layer, int split,
@@ -140,9 +161,9 @@ static int merge_set(struct neurons *to, const struct neurons *from, size_t laye
     struct set_sums *to_sums = to->layers[layer].sums[split][set];
     uint64_t *to_hist = to->layers[layer].hist[split][set];
     for (size_t i = 0; i < to->shape->layers[layer].n; i++) {
-        to_sums[i].sum = sum(to_sums[i].sum, sums[i].sum);
-        to_sums[i].positive = sum(to_sums[i].positive, sums[i].positive);
-        to_sums[i].squares = sum(to_sums[i].squares, sums[i].squares);
+        to_sums[i].sum = fixed_sum(to_sums[i].sum, sums[i].sum);
+        to_sums[i].positive = fixed_sum(to_sums[i].positive, sums[i].positive);
+        to_sums[i].squares = fixed_sum(to_sums[i].squares, sums[i].squares);
     }
     const size_t n = neurons_n_hists(to->shape, layer, set) * BINS;
     for (size_t i = 0; i < n; i++) {
@@ -153,18 +174,13 @@ static int merge_set(struct neurons *to, const struct neurons *from, size_t laye
 
 static int merge_layer(struct neurons *to, struct neurons *from, size_t layer, struct err *err)
 {
-    const size_t n = to->shape->layers[layer].n;
     int rc = 0;
     for (int split = 0; split < SPLITS; split++) {
         for (size_t set = 0; set < neurons_n_sets(to->shape) && !rc; set++) {
             rc = merge_set(to, from, layer, split, set, err);
         }
     }
-    for (size_t i = 0; i < LISTS * n && !rc; i++) {
-        rc = example_list_take(&to->layers[layer].lists[i], &from->layers[layer].lists[i],
-                               neurons_list_most(to->shape, (unsigned)(i / n)), err);
-    }
-    return rc;
+    return rc ? rc : neurons_take_layer(to, layer, from->layers[layer].lists, err);
 }
 
 int neurons_merge(struct neurons *to, struct neurons *from, struct err *err)
@@ -180,14 +196,7 @@ int neurons_merge(struct neurons *to, struct neurons *from, struct err *err)
     for (size_t i = 0; i < shape->n_layers && !rc; i++) {
         rc = merge_layer(to, from, i, err);
     }
-    for (size_t i = 0; i < 2 * shape->n_watches && !rc; i++) {
-        rc = example_list_take(&to->watched[i / 2][i % 2], &from->watched[i / 2][i % 2],
-                               LIST_WATCH_MOST, err);
-    }
-    for (size_t h = 0; h < shape->n_hypotheses && !rc; h++) {
-        rc = example_list_take(&to->samples[h], &from->samples[h], LIST_SAMPLE_MOST, err);
-    }
-    return rc;
+    return rc ? rc : neurons_take_hypotheses(to, from->watched, from->samples, err);
 }
 
 // --- memory -------------------------------------------------------------------------------------

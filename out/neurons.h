@@ -25,6 +25,7 @@
 
 #include "out/bins.h"
 #include "out/examples.h"
+#include "scan/base/bits.h"
 #include "scan/base/err.h"
 #include "scan/base/mem.h"
 
@@ -90,7 +91,7 @@ static inline size_t neurons_n_sets(const struct neurons_shape *shape)
 }
 static inline size_t neurons_n_words(const struct neurons_shape *shape)
 {
-    return (shape->n_hypotheses + 63) / 64;
+    return bits_words(shape->n_hypotheses);
 }
 /* The neurons of a layer whose histograms a set has; NULL: all. */
 static inline const struct neurons_subset *neurons_subset(const struct neurons_shape *shape,

@@ -138,9 +138,6 @@ static uint32_t place_hash(uint32_t shard, uint64_t doc, size_t at)
 static void describe_tokens(struct part *p)
 {
     const struct part_unit *u = &p->unit;
-    if (u->n == 0) {
-        return; // there may be no arrays
-    }
     memset(p->kind, PART_NO_DOC, u->n);
     memset(p->sampled, 0, u->n);
     for (size_t d = 0; d < u->n_docs; d++) {
@@ -582,19 +579,8 @@ int neurons_add(struct neurons *to, struct part *p, struct err *err)
             rc = add_set(to, p, i, (int)(k % SPLITS), k / SPLITS, err);
         }
     }
-    for (size_t i = 0; i < shape->n_layers; i++) {
-        const size_t n = shape->layers[i].n;
-        for (size_t k = 0; k < LISTS * n && !rc; k++) {
-            rc = example_list_take(&to->layers[i].lists[k], &p->layers[i].lists.lists[k],
-                                   neurons_list_most(shape, (unsigned)(k / n)), err);
-        }
+    for (size_t i = 0; i < shape->n_layers && !rc; i++) {
+        rc = neurons_take_layer(to, i, p->layers[i].lists.lists, err);
     }
-    for (size_t i = 0; i < 2 * shape->n_watches && !rc; i++) {
-        rc = example_list_take(&to->watched[i / 2][i % 2], &p->watched[i / 2][i % 2],
-                               LIST_WATCH_MOST, err);
-    }
-    for (size_t h = 0; h < shape->n_hypotheses && !rc; h++) {
-        rc = example_list_take(&to->samples[h], &p->samples[h], LIST_SAMPLE_MOST, err);
-    }
-    return rc;
+    return rc ? rc : neurons_take_hypotheses(to, p->watched, p->samples, err);
 }

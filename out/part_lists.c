@@ -10,6 +10,7 @@
 
 #include "out/neurons_parts.h"
 #include "out/part_parts.h"
+#include "scan/base/bits.h"
 
 #define CONTEXT 8 // tokens before a place that, with it, tell its context
 
@@ -228,14 +229,20 @@ void part_lists_begin(struct part *p, size_t layer)
 
 // --- examples -----------------------------------------------------------------------------------
 
+/* How many tokens stand before t in its document and window, at most 'most'. */
+static size_t tokens_before(const struct part *p, size_t t, size_t most)
+{
+    const size_t in_window = p->unit.pos[t] - 1, in_doc = t - p->unit.docs[p->doc_of[t]].begin;
+    const size_t before = in_window < in_doc ? in_window : in_doc;
+    return before < most ? before : most;
+}
+
 /* A place as it is compared, without its context. */
 static struct example bare_example(const struct part *p, uint32_t key, size_t t)
 {
     const struct part_unit *u = &p->unit;
     const struct part_doc *doc = &u->docs[p->doc_of[t]];
-    const size_t in_window = u->pos[t] - 1, in_doc = t - doc->begin;
-    size_t before = in_window < in_doc ? in_window : in_doc;
-    before = before < CONTEXT ? before : CONTEXT;
+    const size_t in_doc = t - doc->begin, before = tokens_before(p, t, CONTEXT);
     return (struct example){
         .key = key,
         .shard = u->shard,
@@ -254,9 +261,7 @@ static int add_context(const struct part *p, struct example *e, size_t t, bool a
 {
     const struct part_unit *u = &p->unit;
     const struct part_doc *doc = &u->docs[p->doc_of[t]];
-    const size_t in_window = u->pos[t] - 1, in_doc = t - doc->begin;
-    size_t before = in_window < in_doc ? in_window : in_doc;
-    before = before < EXAMPLE_BEFORE ? before : EXAMPLE_BEFORE;
+    const size_t before = tokens_before(p, t, EXAMPLE_BEFORE);
     size_t end = t + 1;
     while (end < doc->begin + doc->n && u->pos[end] != 1 && end - (t - before) < EXAMPLE_TOKENS) {
         end++;
@@ -408,21 +413,17 @@ static void offer_flagged(struct part *p, size_t layer, size_t i, float a, size_
     }
 }
 
-static bool bit(const uint64_t *words, size_t i)
-{
-    return words[i / 64] >> (i % 64) & 1;
-}
-
 static void offer_watched(struct part *p, size_t layer, const float *a, size_t t)
 {
     const struct neurons_shape *shape = p->shape;
     const size_t n_words = neurons_n_words(shape);
     for (size_t i = 0; i < shape->n_watches; i++) {
         const struct neurons_watch *w = &shape->watches[i];
-        if (w->layer != layer || bit(p->unit.gave_up + p->doc_of[t] * n_words, w->hypothesis)) {
+        if (w->layer != layer ||
+            bits_get(p->unit.gave_up + p->doc_of[t] * n_words, w->hypothesis)) {
             continue;
         }
-        const bool labelled = bit(p->unit.labels + t * n_words, w->hypothesis);
+        const bool labelled = bits_get(p->unit.labels + t * n_words, w->hypothesis);
         const size_t slot = LISTS * shape->layers[layer].n + 2 * i + labelled;
         const int32_t order = bins_order(bins_bits(a[w->neuron]));
         const uint32_t key = labelled ? key_bottom(order) : key_top(order);

@@ -84,36 +84,32 @@ static double group_edge(int k)
     return edges[k];
 }
 
-static uint64_t group_tokens(const uint64_t hist[BINS], int k)
-{
-    uint64_t n = 0;
-    for (int bin = 0; bin < BINS; bin++) {
-        const int32_t bits = bins_bits(bins_least(bin));
-        n += (unsigned)bins_group(bits) == group_from_top(k) ? hist[bin] : 0;
-    }
-    return n;
-}
-
 /* How far from 0 two neighbours reach. */
 static double reach(const struct interval *v)
 {
     return fmax(fabs(group_edge(v[0].first)), fabs(group_edge(v[1].last + 1)));
 }
 
+/* Examples of group k from the top: some, where a token falls into it. */
+static const struct example_list *group_list(const struct neuron_rows *x, size_t l, size_t i, int k)
+{
+    return neuron_rows_list(x, l, LIST_GROUP + group_from_top(k), i);
+}
+
 /* Up to INTERVALS_MOST: where more groups are in use, neighbours are joined, those next to 0 first.
  */
-static size_t make_intervals(const uint64_t hist[BINS], struct interval *v)
+static size_t make_intervals(const struct neuron_rows *x, size_t l, size_t i, struct interval *v)
 {
     size_t n = 0;
     for (int k = 0; k < BINS_GROUPS; k++) {
-        if (group_tokens(hist, k) > 0) {
+        if (group_list(x, l, i, k)->n > 0) {
             v[n++] = (struct interval){k, k};
         }
     }
     while (n > INTERVALS_MOST) {
         size_t least = 0;
-        for (size_t i = 1; i + 1 < n; i++) {
-            least = reach(&v[i]) < reach(&v[least]) ? i : least;
+        for (size_t j = 1; j + 1 < n; j++) {
+            least = reach(&v[j]) < reach(&v[least]) ? j : least;
         }
         v[least].last = v[least + 1].last;
         memmove(&v[least + 1], &v[least + 2], (n - least - 2) * sizeof *v);
@@ -145,16 +141,13 @@ static bool is_again(const struct example *e, const struct example *const *items
  * own least. */
 static void put_intervals(struct neuron_rows *x, struct rows *w, size_t l, size_t i)
 {
-    struct neuron_stats stats;
     struct interval v[BINS_GROUPS];
-    scores_neuron(x->neurons, l, i, &stats);
-    const size_t n = make_intervals(stats.hist, v);
+    const size_t n = make_intervals(x, l, i, v);
     for (size_t k = 0, rank = 0; k < n; k++) {
         const struct example *items[BINS_GROUPS * LIST_GROUP_MOST];
         size_t n_items = 0;
         for (int g = v[k].first; g <= v[k].last; g++) {
-            const struct example_list *list =
-                neuron_rows_list(x, l, LIST_GROUP + group_from_top(g), i);
+            const struct example_list *list = group_list(x, l, i, g);
             for (size_t j = 0; j < list->n; j++) {
                 items[n_items++] = &list->items[j];
             }

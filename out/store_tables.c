@@ -572,7 +572,7 @@ static int write_tokens(const struct store *s, const struct run *run, const stru
     (void)tally;
     const struct buf *texts = &run->token_texts;
     struct rows w;
-    rows_open(&w, s, "INSERT OR IGNORE INTO token VALUES(?,?)", err);
+    rows_open(&w, s, "INSERT INTO token VALUES(?,?)", err);
     if (!w.rc && store_has_rows(s, "token")) {
         return rows_close(&w);
     }

@@ -79,7 +79,7 @@ struct tally_doc {
     const uint32_t *pos;          // [n] position in its window, from 1: where 1 is, a window begins
     const double *const *logprob; // [n_models][n] nats
     const struct tally_labels *labels; // [n_hypotheses]
-    const uint64_t *label_words;       // [n][(n_hypotheses + 63) / 64] the same, a bit each
+    const uint64_t *label_words;       // [n][bits_words(n_hypotheses)] the same, a bit each
 };
 
 /* Tokens of a document that may enter a list of hits: their indices in it, ascending. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "out/tally_parts.h"
+#include "scan/base/bits.h"
 
 static void count(struct tally_hypothesis *h, const struct tally_labels *labels, size_t n)
 {
@@ -35,7 +36,7 @@ static void add_to_ledger(struct tally_ledger *l, const struct tally_labels *lab
 /* The first hypothesis of a token's words, or n. */
 static size_t first_label(const uint64_t *words, size_t n)
 {
-    for (size_t k = 0; k < (n + 63) / 64; k++) {
+    for (size_t k = 0; k < bits_words(n); k++) {
         if (words[k]) {
             return 64 * k + (size_t)__builtin_ctzll(words[k]);
         }
@@ -46,7 +47,7 @@ static size_t first_label(const uint64_t *words, size_t n)
 static void add_firsts(struct tally_ledger *ledger, const struct tally_doc *doc,
                        size_t n_hypotheses, const int64_t *gaps)
 {
-    const size_t n_words = (n_hypotheses + 63) / 64;
+    const size_t n_words = bits_words(n_hypotheses);
     for (size_t i = 0; i < doc->n; i++) {
         const size_t h = first_label(doc->label_words + i * n_words, n_hypotheses);
         if (h < n_hypotheses) {

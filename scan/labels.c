@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "miners/labeller.h"
+#include "scan/base/bits.h"
 #include "scan/base/mem.h"
 
 /* A set's tokens, growing. */
@@ -35,7 +36,7 @@ int labels_new(struct labels **out, const struct hypotheses *hypotheses, struct 
         return err_nomem(err, "labels");
     }
     l->n = hypotheses->n;
-    l->n_words = (l->n + 63) / 64;
+    l->n_words = bits_words(l->n);
     l->sets = mem_zero(1 + 2 * l->n, sizeof *l->sets);
     l->views = mem_zero(1 + 2 * l->n, sizeof *l->views);
     int rc = l->sets && l->views ? 0 : err_nomem(err, "labels");
@@ -112,16 +113,15 @@ static int label_doc(struct labels *l, size_t h, size_t d, struct err *err)
     if (rc) {
         return err_prefix(err, "document %" PRIu64, doc->doc->number);
     }
-    const uint64_t bit = UINT64_C(1) << (h % 64);
     if (verdict == MINER_GAVE_UP) {
-        l->gave_up[d * l->n_words + h / 64] |= bit;
+        bits_set(l->gave_up + d * l->n_words, h);
         return add(&l->sets[set_left_out(h)], doc->begin, doc->n, NULL, err);
     }
     struct grown *set = &l->sets[set_labelled(h)];
     const size_t before = set->n;
     rc = add(set, doc->begin, doc->n, l->label, err);
     for (size_t k = before; k < set->n && !rc; k++) {
-        l->words[set->at[k] * l->n_words + h / 64] |= bit;
+        bits_set(l->words + set->at[k] * l->n_words, h);
     }
     return rc;
 }
@@ -178,7 +178,7 @@ void labels_of_doc(const struct labels *l, size_t d, struct tally_labels *out)
             .at = l->sets[set_labelled(h)].at + begin,
             .n = end - begin,
             .base = (uint32_t)l->layout->docs[d].begin,
-            .gave_up = l->gave_up[d * l->n_words + h / 64] >> (h % 64) & 1,
+            .gave_up = bits_get(l->gave_up + d * l->n_words, h),
         };
     }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "scan/base/bits.h"
 #include "scan/base/mem.h"
 #include "scan/details.h"
 #include "scan/labels.h"
@@ -262,7 +263,7 @@ static struct tally_doc scored_doc(const struct worker *w, const struct unit *u,
     const struct layout *l = &w->layout;
     const struct layout_doc *doc = &l->docs[d];
     const bool text = w->work->layout.tokenizer != NULL;
-    const size_t n_words = w->labels ? (w->work->hypotheses->n + 63) / 64 : 0;
+    const size_t n_words = w->labels ? bits_words(w->work->hypotheses->n) : 0;
     for (size_t m = 0; m < w->work->lineup->n; m++) {
         rows[m] = w->logprob[m] + doc->begin;
     }
@@ -443,11 +444,11 @@ static void name_labels(void *context, size_t token, struct jsonout *j)
 {
     const struct worker *w = context;
     const struct hypotheses *h = w->work->hypotheses;
-    const uint64_t *words = labels_words(w->labels) + token * ((h->n + 63) / 64);
+    const uint64_t *words = labels_words(w->labels) + token * bits_words(h->n);
     jsonout_key(j, "hypotheses");
     jsonout_begin(j, '[');
     for (size_t i = 0; i < h->n; i++) {
-        if (words[i / 64] >> (i % 64) & 1) {
+        if (bits_get(words, i)) {
             jsonout_string(j, h->items[i].name);
         }
     }
