@@ -9,6 +9,7 @@
 #include "scan/args.h"
 #include "scan/base/mem.h"
 #include "scan/lineup.h"
+#include "scan/neuron_name.h"
 #include "scan/windows.h"
 
 struct options {
@@ -39,14 +40,6 @@ struct watch {
     size_t n;
 };
 
-/* "L0N424" -> layer 0, index 424. */
-static bool parse_neuron(const char *text, size_t *layer, size_t *index)
-{
-    int end = 0;
-    return text[0] == 'L' && sscanf(text, "L%5zuN%9zu%n", layer, index, &end) == 2 &&
-           text[end] == '\0' && strpbrk(text, " +-") == NULL;
-}
-
 /* Is 'spec' ("L0N5" or "NAME:L0N5") for model m?  *neuron is then the part after the name. */
 static bool is_for(const char *spec, const struct model *m, const char **neuron)
 {
@@ -61,7 +54,8 @@ static int add_neuron(struct watcher *w, const char *text, size_t n_ctx, struct 
 {
     const struct config *c = &w->model->config;
     struct neuron neuron = {.name = text};
-    if (!parse_neuron(text, &neuron.layer, &neuron.index)) {
+    const size_t end = neuron_name_read(text, &neuron.layer, &neuron.index);
+    if (end == 0 || text[end]) {
         return err_set(err, ERR_USAGE, "--neuron %s: L<layer>N<index> is wanted, e.g. L0N5", text);
     }
     if (neuron.layer >= c->n_layers || neuron.index >= c->d_mlp) {
@@ -147,21 +141,6 @@ static void each_window(void *context, const struct window *window, FILE *to)
     jsonout_end(&j, '}');
 }
 
-static int parse_site(const char *text, enum site *out, struct err *err)
-{
-    *out = SITE_DEFAULT;
-    if (!text) {
-        return 0;
-    }
-    for (enum site site = SITE_PRE; site <= SITE_POST; site++) {
-        if (strcmp(text, site_name(site)) == 0) {
-            *out = site;
-            return 0;
-        }
-    }
-    return err_set(err, ERR_USAGE, "--site %s: pre, mid or post is wanted", text);
-}
-
 /* Every "NAME:..." names a model of the run. */
 static int check_names(const struct options *o, const struct lineup *lineup, struct err *err)
 {
@@ -188,7 +167,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct lineup lineup = {0};
     struct watch watch = {0};
     enum site site;
-    int rc = parse_site(o->site, &site, err);
+    int rc = site_read(o->site, &site, err);
     if (!rc) {
         rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err);
     }

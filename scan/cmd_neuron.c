@@ -265,9 +265,7 @@ static int put_hypotheses(const struct page *p, struct err *err)
 
 /* In ?1, ?2, ?3 as above. */
 #define CREDIT                                                                                     \
-    "SELECT (SELECT name FROM model WHERE id = p.base) || ':' || (SELECT group_concat(m.name, "    \
-    "'+')"                                                                                         \
-    " FROM (SELECT value FROM json_each(p.others) ORDER BY key) o JOIN model m ON m.id = o.value)" \
+    "SELECT (SELECT name FROM model WHERE id = p.base) || ':' || " VIEW_PAIR_OTHERS                \
     " AS pair, c.credit, c.hits, (SELECT count(*) FROM hit WHERE pair = p.id AND side = 'other')"  \
     " AS of_hits FROM gap_credit c JOIN pair p ON p.id = c.pair"                                   \
     " WHERE c.model = ?1 AND c.layer = ?2 AND c.idx = ?3 ORDER BY p.id"

@@ -19,7 +19,6 @@
 #include "scan/firstunit.h"
 #include "scan/lineup.h"
 #include "scan/meta.h"
-#include "scan/pairs.h"
 #include "scan/pipeline.h"
 #include "scan/precision.h"
 #include "scan/progress.h"

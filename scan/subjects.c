@@ -10,6 +10,7 @@
 #include "model/effects.h"
 #include "out/scores.h"
 #include "scan/base/mem.h"
+#include "scan/neuron_name.h"
 
 _Static_assert(RUN_EFFECTS == EFFECTS_TOKENS, "the tokens at either end");
 
@@ -19,19 +20,6 @@ void subjects_free(struct subjects *s)
 }
 
 // --- what is asked for --------------------------------------------------------------------------
-
-static int parse_site(enum site *out, const char *text, struct err *err)
-{
-    static const enum site sites[] = {SITE_PRE, SITE_MID, SITE_POST};
-    *out = SITE_DEFAULT;
-    for (size_t i = 0; text && i < sizeof sites / sizeof *sites; i++) {
-        if (strcmp(text, site_name(sites[i])) == 0) {
-            *out = sites[i];
-            return 0;
-        }
-    }
-    return text ? err_set(err, ERR_USAGE, "--site %s: pre, mid or post is wanted", text) : 0;
-}
 
 static int parse_histograms(uint32_t *out, const char *text, struct err *err)
 {
@@ -52,7 +40,7 @@ static int describe_sites(struct subjects *s, struct run *run, const struct subj
                           const struct lineup *l, struct err *err)
 {
     enum site wish;
-    int rc = parse_site(&wish, o->site, err);
+    int rc = site_read(o->site, &wish, err);
     size_t n_layers = 0;
     for (size_t i = 0; i < l->n && !rc; i++) {
         const struct model *m = l->models[i];
@@ -94,17 +82,18 @@ static int describe_hypotheses(struct subjects *s, struct run *run, struct err *
 
 /* Where "L0N424=HYPOTHESIS" begins: behind the colon of the first "MODEL:L0N424="; NULL: nowhere.
  */
-static const char *find_neuron(const char *text, unsigned *layer, unsigned *neuron, size_t *end)
+static const char *find_neuron(const char *text, size_t *layer, size_t *neuron, size_t *end)
 {
     for (const char *at = strchr(text, ':'); at; at = strchr(at + 1, ':')) {
-        int n = 0;
-        if (sscanf(at, ":L%7uN%7u=%n", layer, neuron, &n) == 2 && n > 0) {
-            *end = (size_t)(at - text) + (size_t)n;
+        const size_t n = neuron_name_read(at + 1, layer, neuron);
+        if (n > 0 && at[1 + n] == '=') {
+            *end = (size_t)(at - text) + n + 2;
             return at;
         }
     }
     return NULL;
 }
+
 /* The model whose name is text[len]. */
 static size_t find_model(const struct lineup *l, const char *text, size_t len)
 {
@@ -119,8 +108,7 @@ static size_t find_model(const struct lineup *l, const char *text, size_t len)
 static int parse_watch(struct neurons_watch *w, const char *text, const struct subjects *s,
                        const struct lineup *l, struct err *err)
 {
-    unsigned layer = 0, neuron = 0;
-    size_t end = 0;
+    size_t layer = 0, neuron = 0, end = 0;
     const char *colon = find_neuron(text, &layer, &neuron, &end);
     if (!colon) {
         return err_set(err, ERR_USAGE, "--watch %s: MODEL:L0N424=HYPOTHESIS is wanted", text);
@@ -151,7 +139,7 @@ static int parse_watch(struct neurons_watch *w, const char *text, const struct s
                        text, name);
     }
     *w = (struct neurons_watch){.layer = (uint32_t)(s->first_layers[model] + layer),
-                                .neuron = neuron,
+                                .neuron = (uint32_t)neuron,
                                 .hypothesis = (uint32_t)h};
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "scan/base/mem.h"
+#include "scan/neuron_name.h"
 #include "scan/show.h"
 
 // --- pairs -------------------------------------------------------------------------------------
@@ -61,15 +62,11 @@ static int choose(struct view_pairs *p, const struct view *v, const char *wanted
 int view_pairs_read(struct view_pairs *p, const struct view *v, const char *wanted, struct err *err)
 {
     int rc = 0;
-    // A damaged list of others is an empty one: json_each() would end the query.
-    sqlite3_stmt *stmt =
-        view_query(v,
-                   "SELECT p.id, b.name, (SELECT group_concat(m.name, '+') FROM (SELECT value FROM"
-                   " json_each(iif(json_valid(p.others), p.others, '[]')) ORDER BY key) o"
-                   " JOIN model m ON m.id = o.value),"
-                   " p.tokens, p.docs, p.mean_gap, p.se, p.share_other_better"
-                   " FROM pair p JOIN model b ON b.id = p.base ORDER BY p.id",
-                   NULL, &rc, err);
+    sqlite3_stmt *stmt = view_query(v,
+                                    "SELECT p.id, b.name, " VIEW_PAIR_OTHERS ","
+                                    " p.tokens, p.docs, p.mean_gap, p.se, p.share_other_better"
+                                    " FROM pair p JOIN model b ON b.id = p.base ORDER BY p.id",
+                                    NULL, &rc, err);
     while (view_step(v, stmt, &rc, err)) {
         rc = add_pair(p, stmt, err);
     }
@@ -118,15 +115,6 @@ int view_pairs_put(const struct view_pairs *p, const struct view *v, struct err 
 }
 
 // --- neurons -----------------------------------------------------------------------------------
-
-/* "L0N424" -> layer 0, index 424. */
-static bool parse(const char *text, int64_t *layer, int64_t *index)
-{
-    int end = 0;
-    return text[0] == 'L' &&
-           sscanf(text, "L%5" SCNd64 "N%9" SCNd64 "%n", layer, index, &end) == 2 &&
-           text[end] == '\0' && strpbrk(text, " \t\n\v\f\r+-") == NULL;
-}
 
 /* The models that have neurons: their number, and their names in *names. */
 static size_t with_neurons(const struct view *v, struct buf *names, int *rc, struct err *err)
@@ -184,12 +172,16 @@ int view_neuron_find(struct view_neuron *out, const struct view *v, const char *
 {
     const char *colon = strrchr(spec, ':');
     const char *neuron = colon ? colon + 1 : spec;
-    if (!parse(neuron, &out->layer, &out->index)) {
+    size_t layer = 0, index = 0;
+    const size_t end = neuron_name_read(neuron, &layer, &index);
+    if (end == 0 || neuron[end]) {
         return err_set(err, ERR_USAGE,
                        "%s: a neuron is wanted as NAME:L0N424 (layer 0, index 424), or L0N424 "
                        "where one model has neurons",
                        spec);
     }
+    out->layer = (int64_t)layer;
+    out->index = (int64_t)index;
     const int rc = find_model(out, v, colon ? spec : NULL, colon ? (size_t)(colon - spec) : 0, err);
     if (!rc && (out->layer >= out->n_layers || out->index >= out->d_mlp)) {
         return err_set(err, ERR_NOT_FOUND,

@@ -10,6 +10,13 @@
 #include "scan/base/err.h"
 #include "scan/view.h"
 
+/* SQL: the names of the others of pair p, "other+other".  A damaged list of them is an empty one:
+ * json_each() would end the query. */
+#define VIEW_PAIR_OTHERS                                                                           \
+    "(SELECT group_concat(m.name, '+') FROM (SELECT value FROM"                                    \
+    " json_each(iif(json_valid(p.others), p.others, '[]')) ORDER BY key) o"                        \
+    " JOIN model m ON m.id = o.value)"
+
 struct view_pair {
     int64_t id;
     char *name; // "base:other+other"
