@@ -21,8 +21,7 @@
 
 #include "scan/base/file.h"
 #include "scan/base/mem.h"
-
-static char folder[] = "/tmp/gapscope-test-XXXXXX"; // $T in commands
+#include "tests/folder.h" // $T in commands
 
 struct ran {
     int status;
@@ -86,19 +85,5 @@ static void check_said(const struct said *cases, size_t n)
     ran_free(&r);
 }
 #define CHECK_SAID(cases) check_said(cases, sizeof(cases) / sizeof *(cases))
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
 
 #endif

@@ -2,7 +2,7 @@
  * Direct logit attribution against TransformerLens in float64, and against plain sums in the test:
  * the parts make the logit, the neurons make their MLP's part, for every kind of norm.
  */
-#include "tests/golden.h"
+#include "tests/golden_model.h"
 
 #include <math.h>
 
@@ -20,18 +20,6 @@ static const char *const names[] = {
 };
 #define WITH_CIRCUITS 7 // the first of them have a circuits.json
 #define N_NAMES (sizeof names / sizeof *names)
-
-static struct model *load(const char *name)
-{
-    char dir[256];
-    struct model *m = NULL;
-    struct err err = {0};
-    snprintf(dir, sizeof dir, "tests/golden/models/%s", name);
-    if (model_load(&m, name, dir, &err)) {
-        fail_msg("%s", err.msg);
-    }
-    return m;
-}
 
 /* A model, ready to be looked into. */
 struct at_work {
@@ -243,7 +231,7 @@ static void attributions_are_those_of_transformer_lens(void **state)
     (void)state;
     double most = 0;
     for (size_t i = 0; i < WITH_CIRCUITS; i++) {
-        struct model *m = load(names[i]);
+        struct model *m = golden_model(names[i]);
         for (size_t t = 0; kern_at(t); t++) {
             if (kern_runs(kern_at(t))) {
                 const double error = check_golden(m, kern_at(t));
@@ -416,7 +404,7 @@ static void parts_make_the_logit_whatever_the_norm(void **state)
     (void)state;
     static struct windows windows;
     for (size_t i = 0; i < N_NAMES; i++) {
-        struct model *m = load(names[i]);
+        struct model *m = golden_model(names[i]);
         struct at_work w = start(m, kern_best());
         make_windows(&windows, m);
         struct look *look = look_at(&w, windows.picks, windows.n_picks);
@@ -464,7 +452,7 @@ static void sights_are_those_of_the_reference(void **state)
     (void)state;
     static struct windows windows;
     for (size_t i = 0; i < N_NAMES; i++) {
-        struct model *m = load(names[i]);
+        struct model *m = golden_model(names[i]);
         const struct config *c = &m->config;
         struct at_work w = start(m, kern_best());
         struct forward *f;
@@ -495,7 +483,7 @@ static void a_pick_is_attributed_alike_in_any_company(void **state)
     (void)state;
     static struct windows windows;
     for (size_t i = 0; i < N_NAMES; i++) {
-        struct model *m = load(names[i]);
+        struct model *m = golden_model(names[i]);
         make_windows(&windows, m);
         for (size_t t = 0; kern_at(t); t++) {
             if (!kern_runs(kern_at(t))) {

@@ -2,7 +2,7 @@
  * What neurons do by themselves, against TransformerLens in float64 and against plain sums in the
  * test, for every kind of norm.
  */
-#include "tests/golden.h"
+#include "tests/golden_model.h"
 
 #include <math.h>
 
@@ -18,18 +18,6 @@ static const char *const names[] = {
 };
 #define WITH_CIRCUITS 4 // the first of them have a circuits.json
 #define N_NAMES (sizeof names / sizeof *names)
-
-static struct model *load(const char *name)
-{
-    char dir[256];
-    struct model *m = NULL;
-    struct err err = {0};
-    snprintf(dir, sizeof dir, "tests/golden/models/%s", name);
-    if (model_load(&m, name, dir, &err)) {
-        fail_msg("%s", err.msg);
-    }
-    return m;
-}
 
 static struct engine *start(const struct model *m, const struct kern *k)
 {
@@ -69,7 +57,7 @@ static void output_tokens_are_those_of_transformer_lens(void **state)
         if (!kern_runs(k)) {
             continue;
         }
-        struct model *m = load(names[i % WITH_CIRCUITS]);
+        struct model *m = golden_model(names[i % WITH_CIRCUITS]);
         struct engine *e = start(m, k);
         char path[256];
         snprintf(path, sizeof path, "tests/golden/models/%s/circuits.json", m->name);
@@ -219,7 +207,7 @@ static void effects_are_plain_sums_whatever_the_norm(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_NAMES; i++) {
-        struct model *m = load(names[i]);
+        struct model *m = golden_model(names[i]);
         for (size_t t = 0; kern_at(t); t++) {
             if (kern_runs(kern_at(t))) {
                 check_model(m, kern_at(t));

@@ -19,39 +19,8 @@
 #include "out/store.h"
 #include "scan/base/file.h"
 #include "tests/run_sample.h"
+#include "tests/store_file.h"
 #include "tests/tally_whole.h"
-
-static char folder[] = "/tmp/gapscope-test-XXXXXX";
-static char path[64]; // of the test's run.db, a new one each
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
-
-static int new_path(void **state)
-{
-    (void)state;
-    static int n;
-    snprintf(path, sizeof path, "%s/run%d.db", folder, n++);
-    return 0;
-}
-
-static void ok(int rc, const struct err *err)
-{
-    if (rc) {
-        fail_msg("%s", err->msg);
-    }
-}
 
 /* A run and its tally. */
 struct whole {
