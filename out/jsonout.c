@@ -113,6 +113,14 @@ void jsonout_double(struct jsonout *j, double value)
     fputs(text, j->to);
 }
 
+void jsonout_rounded(struct jsonout *j, double value, int digits)
+{
+    separate(j);
+    if (!put_odd(j->to, value)) {
+        fprintf(j->to, "%.*g", digits, value);
+    }
+}
+
 void jsonout_text(struct jsonout *j, const char *text, size_t len)
 {
     separate(j);

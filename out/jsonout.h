@@ -36,6 +36,9 @@ void jsonout_i64(struct jsonout *j, int64_t value);
 void jsonout_float(struct jsonout *j, float value);
 void jsonout_double(struct jsonout *j, double value);
 
+/* With 'digits' significant digits, 1 to 17. */
+void jsonout_rounded(struct jsonout *j, double value, int digits);
+
 /* text[len] is valid UTF-8 and may hold NULs. */
 void jsonout_text(struct jsonout *j, const char *text, size_t len);
 void jsonout_string(struct jsonout *j, const char *text);

@@ -15,6 +15,7 @@
 #include "scan/table.h"
 #include "scan/view.h"
 #include "scan/view_names.h"
+#include "scan/view_sql.h"
 
 #define N_DEFAULT 10       // hypotheses
 #define EXAMPLES_DEFAULT 5 // of each kind, where it is not said; of each interval then one
@@ -42,20 +43,8 @@ struct page {
     struct cover cover;
 };
 
-#define OF_NEURON "model = ?1 AND layer = ?2 AND idx = ?3"
-
-/* Driven by the hypotheses, since those come first in the key of 'score'; best first: chosen on one
- * half of the documents, shown on the other.  Of what average precision could gain over knowing
- * nothing, which is prevalence: else what labels nearly every token would come first. */
-#define BEST_FIRST                                                                                 \
-    " FROM hypothesis h CROSS JOIN score s ON s.hypothesis = h.id AND s.model = ?1"                \
-    " AND s.layer = ?2 AND s.idx = ?3 AND s.split = 'test'"                                        \
-    " LEFT JOIN score d ON d.hypothesis = h.id AND d.model = ?1 AND d.layer = ?2"                  \
-    " AND d.idx = ?3 AND d.split = 'dev'"                                                          \
-    " ORDER BY d.average_precision IS NULL,"                                                       \
-    " (d.average_precision - d.prevalence) / (1 - d.prevalence) DESC, h.id"
-
-#define HEAD "SELECT site, n, mean, sd, min, max, share_positive, hist FROM neuron WHERE " OF_NEURON
+#define HEAD                                                                                       \
+    "SELECT site, n, mean, sd, min, max, share_positive, hist FROM neuron WHERE " SQL_OF_NEURON
 
 // --- reading -----------------------------------------------------------------------------------
 
@@ -64,16 +53,16 @@ static int read_split(struct page *p, struct err *err)
 {
     int rc = 0;
     sqlite3_stmt *stmt =
-        view_query(p->v, "SELECT h.id, h.name" BEST_FIRST " LIMIT 1", p->key, &rc, err);
+        view_query(p->v, "SELECT h.id, h.name" SQL_BEST_FIRST " LIMIT 1", p->key, &rc, err);
     int64_t args[] = {p->key[0], p->key[1], p->key[2], 0};
     if (view_step(p->v, stmt, &rc, err)) {
         args[3] = sqlite3_column_int64(stmt, 0);
         p->best = view_strdup(stmt, 1, &rc, err);
     }
     sqlite3_finalize(stmt);
-    stmt = view_query(p->v,
-                      "SELECT labelled, rest FROM split_hist WHERE hypothesis = ?4 AND " OF_NEURON,
-                      args, &rc, err);
+    stmt = view_query(
+        p->v, "SELECT labelled, rest FROM split_hist WHERE hypothesis = ?4 AND " SQL_OF_NEURON,
+        args, &rc, err);
     bool any = false;
     while (view_step(p->v, stmt, &rc, err)) {
         p->n_labelled += bins_count(&p->bins, stmt, 0, p->labelled);
@@ -157,7 +146,7 @@ static sqlite3_stmt *query_effect(const struct page *p, const char *kind, int *r
     char sql[256];
     snprintf(sql, sizeof sql,
              "SELECT e.token, t.text, e.value FROM effect e LEFT JOIN token t ON t.id = e.token"
-             " WHERE " OF_NEURON " AND kind = '%s' ORDER BY rank",
+             " WHERE " SQL_OF_NEURON " AND kind = '%s' ORDER BY rank",
              kind);
     return view_query(p->v, sql, p->key, rc, err);
 }
@@ -189,7 +178,7 @@ static int put_effects(const struct page *p, struct err *err)
         stmts[i] = query_effect(p, kinds[i], &rc, err);
     }
     const bool inputs = view_number(p->v,
-                                    "SELECT count(*) FROM effect WHERE " OF_NEURON
+                                    "SELECT count(*) FROM effect WHERE " SQL_OF_NEURON
                                     " AND kind IN ('input_top', 'input_bottom')",
                                     p->key, &rc, err) > 0;
     struct table t = {.heads = heads, .n_columns = inputs ? 8 : 4, .group = 2};
@@ -230,7 +219,7 @@ static int put_hypotheses(const struct page *p, struct err *err)
     sqlite3_stmt *stmt = view_query(
         p->v,
         "SELECT h.name, s.n_pos, s.prevalence, s.average_precision, s.auroc, s.precision, s.recall,"
-        " s.f1, s.r, s.mass_covered, s.top_covered, s.n_pos + s.n_neg" BEST_FIRST " LIMIT ?4",
+        " s.f1, s.r, s.mass_covered, s.top_covered, s.n_pos + s.n_neg" SQL_BEST_FIRST " LIMIT ?4",
         args, &rc, err);
     while (view_step(p->v, stmt, &rc, err)) {
         n = n > 0 ? n : view_u64(stmt, 11);
@@ -263,20 +252,13 @@ static int put_hypotheses(const struct page *p, struct err *err)
     return rc;
 }
 
-/* In ?1, ?2, ?3 as above. */
-#define CREDIT                                                                                     \
-    "SELECT (SELECT name FROM model WHERE id = p.base) || ':' || " VIEW_PAIR_OTHERS                \
-    " AS pair, c.credit, c.hits, (SELECT count(*) FROM hit WHERE pair = p.id AND side = 'other')"  \
-    " AS of_hits FROM gap_credit c JOIN pair p ON p.id = c.pair"                                   \
-    " WHERE c.model = ?1 AND c.layer = ?2 AND c.idx = ?3 ORDER BY p.id"
-
 /* What it did where its model was better. */
 static int put_credit(const struct page *p, struct err *err)
 {
     static const char *const heads[] = {"<pair", "credit", "hits", "of"};
     struct table t = {.heads = heads, .n_columns = 4, .n_keys = 1};
     int rc = 0;
-    sqlite3_stmt *stmt = view_query(p->v, CREDIT, p->key, &rc, err);
+    sqlite3_stmt *stmt = view_query(p->v, SQL_CREDIT, p->key, &rc, err);
     while (view_step(p->v, stmt, &rc, err)) {
         table_text(&t, view_text(stmt, 0));
         table_signed(&t, view_real(stmt, 1), 2);
@@ -299,15 +281,6 @@ static int put_credit(const struct page *p, struct err *err)
 
 // --- examples ----------------------------------------------------------------------------------
 
-#define EXAMPLES                                                                                   \
-    "SELECT kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end, token_index,"        \
-    " tokens, activations, labels FROM"                                                            \
-    " (SELECT *, row_number() OVER (PARTITION BY kind, lo, hi ORDER BY rank) AS turn FROM example" \
-    " WHERE " OF_NEURON ") WHERE turn <= iif(kind = 'interval', ?5, ?4)"                           \
-    " ORDER BY CASE kind WHEN 'top' THEN 0 WHEN 'interval' THEN 1 WHEN 'random' THEN 2 ELSE 3 "    \
-    "END,"                                                                                         \
-    " rank"
-
 static const struct passage_columns example_columns = {
     .activation = 2, .shard = 5, .tokens = 10, .activations = 11, .token_index = 9, .labelled = -1};
 
@@ -319,7 +292,7 @@ static sqlite3_stmt *query_examples(const struct page *p, bool all, int *rc, str
                             all                 ? INT64_MAX
                             : asked == SIZE_MAX ? 1
                                                 : some};
-    return view_query(p->v, EXAMPLES, args, rc, err);
+    return view_query(p->v, SQL_EXAMPLES, args, rc, err);
 }
 
 static const char *kind_title(const char *kind)
@@ -401,16 +374,16 @@ static int put_json(const struct page *p, sqlite3_stmt *head, struct err *err)
     bins_json(&p->bins, &j, "histogram", counts, names, p->best ? 3 : 1);
     int rc = view_json_rows(p->v, &j, "effects",
                             "SELECT kind, rank, token, (SELECT text FROM token WHERE id = token)"
-                            " AS token_text, value FROM effect WHERE " OF_NEURON,
+                            " AS token_text, value FROM effect WHERE " SQL_OF_NEURON,
                             p->key, err);
     if (!rc) {
         rc = view_json_rows(p->v, &j, "scores",
                             "SELECT h.name, h.kind, s.* FROM hypothesis h CROSS JOIN score s"
-                            " ON s.hypothesis = h.id AND " OF_NEURON,
+                            " ON s.hypothesis = h.id AND " SQL_OF_NEURON,
                             p->key, err);
     }
     if (!rc) {
-        rc = view_json_rows(p->v, &j, "gap_credit", CREDIT, p->key, err);
+        rc = view_json_rows(p->v, &j, "gap_credit", SQL_CREDIT, p->key, err);
     }
     if (!rc) {
         cover_json(&p->cover, &j);

@@ -7,25 +7,7 @@
 #include "scan/show.h"
 #include "scan/table.h"
 #include "scan/view_names.h"
-
-/* Each hypothesis' best neuron is that of the greatest average precision on the dev half (SQLite
- * takes the other columns from the row of the max()); what is shown of it is of the test half. */
-#define HYPOTHESES                                                                                 \
-    "SELECT h.id AS hypothesis, h.name, h.kind, h.spec, h.tokens AS labelled_tokens, h.docs,"      \
-    " h.tokens * 1.0 / h.tokens_seen AS prevalence, h.aborted, h.tokens_seen,"                     \
-    " (SELECT name FROM model WHERE id = d.model) AS model, d.layer, d.idx, t.n_pos,"              \
-    " t.prevalence AS test_prevalence, t.average_precision, t.auroc, t.precision, t.recall"        \
-    " FROM hypothesis h LEFT JOIN (SELECT hypothesis, model, layer, idx, max(average_precision)"   \
-    " FROM score WHERE split = 'dev' AND average_precision NOT NULL GROUP BY hypothesis) d"        \
-    " ON d.hypothesis = h.id"                                                                      \
-    " LEFT JOIN score t ON t.hypothesis = h.id AND t.model = d.model AND t.layer = d.layer"        \
-    " AND t.idx = d.idx AND t.split = 'test' ORDER BY h.id"
-
-#define LEDGER                                                                                     \
-    "SELECT g.hypothesis, h.name, g.n, g.mean_gap, g.se, g.mean_gap_rest, g.se_rest,"              \
-    " g.share_of_gap, g.share_beyond_earlier, g.share_of_gain, g.gain_beyond_earlier"              \
-    " FROM hypothesis_gap g JOIN hypothesis h ON h.id = g.hypothesis WHERE g.pair = ?1"            \
-    " ORDER BY g.hypothesis"
+#include "scan/view_sql.h"
 
 /* 'detail' may be damaged: such a hit counts as one that was not looked at. */
 #define UNEXPLAINED                                                                                \
@@ -78,7 +60,7 @@ static int put_hypotheses(const struct view *v, struct err *err)
     struct table t = {.heads = heads, .n_columns = 12, .n_keys = 1};
     int rc = 0;
     uint64_t seen = 0;
-    sqlite3_stmt *stmt = view_query(v, HYPOTHESES, NULL, &rc, err);
+    sqlite3_stmt *stmt = view_query(v, SQL_HYPOTHESES, NULL, &rc, err);
     while (view_step(v, stmt, &rc, err)) {
         seen = view_u64(stmt, 8) > seen ? view_u64(stmt, 8) : seen;
         put_hypothesis(&t, stmt);
@@ -117,7 +99,7 @@ static int put_ledger(const struct view *v, const struct view_pair *pair, struct
     struct table t = {.heads = heads, .n_columns = 9, .n_keys = 1};
     double sums[2] = {0};
     int rc = 0;
-    sqlite3_stmt *stmt = view_query(v, LEDGER, &pair->id, &rc, err);
+    sqlite3_stmt *stmt = view_query(v, SQL_LEDGER, &pair->id, &rc, err);
     while (view_step(v, stmt, &rc, err)) {
         table_text(&t, view_text(stmt, 1));
         table_count(&t, view_u64(stmt, 2));
@@ -181,7 +163,7 @@ static int put_json(const struct view *v, const struct view_pair *pair,
 {
     struct jsonout j = {.to = v->to};
     jsonout_begin(&j, '{');
-    int rc = view_json_rows(v, &j, "hypotheses", HYPOTHESES, NULL, err);
+    int rc = view_json_rows(v, &j, "hypotheses", SQL_HYPOTHESES, NULL, err);
     jsonout_key(&j, "pair");
     if (pair) {
         view_json_text(&j, pair->name);
@@ -191,12 +173,12 @@ static int put_json(const struct view *v, const struct view_pair *pair,
     if (!rc && pair) {
         const int64_t args[] = {pair->id, (int64_t)o->n};
         double sums[2] = {0};
-        sqlite3_stmt *stmt = view_query(v, LEDGER, args, &rc, err);
+        sqlite3_stmt *stmt = view_query(v, SQL_LEDGER, args, &rc, err);
         while (view_step(v, stmt, &rc, err)) {
             add_shares(sums, stmt);
         }
         sqlite3_finalize(stmt);
-        rc = rc ? rc : view_json_rows(v, &j, "ledger", LEDGER, args, err);
+        rc = rc ? rc : view_json_rows(v, &j, "ledger", SQL_LEDGER, args, err);
         jsonout_key(&j, "unexplained_gap");
         jsonout_double(&j, 1 - sums[0]);
         jsonout_key(&j, "unexplained_gain");

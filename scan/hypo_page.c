@@ -11,6 +11,7 @@
 #include "scan/show.h"
 #include "scan/table.h"
 #include "scan/view_names.h"
+#include "scan/view_sql.h"
 
 #define ROWS_LABELLED 4
 #define ROWS_REST 4
@@ -35,65 +36,10 @@ struct page {
     " tokens * 1.0 / tokens_seen AS prevalence, aborted, tokens_seen FROM hypothesis WHERE id = "  \
     "?1"
 
-#define DOMAINS                                                                                    \
-    "SELECT d.name AS domain, h.tokens_seen, h.tokens AS labelled_tokens, h.prevalence"            \
-    " FROM hypothesis_domain h LEFT JOIN domain d ON d.id = h.domain WHERE h.hypothesis = ?1"      \
-    " ORDER BY h.prevalence DESC, h.domain LIMIT ?2"
-
-/* The best ?5 neurons by average precision on dev, the one in ?2, ?3, ?4 before all; of the first
- * one all halves, of the others the test half unless ?6. */
-#define NEURONS                                                                                    \
-    "SELECT m.name || ':L' || s.layer || 'N' || s.idx AS neuron, s.hypothesis, s.model, s.layer,"  \
-    " s.idx, s.split, s.n_pos, s.n_neg, s.docs_pos, s.prevalence, s.mean_pos, s.mean_neg, s.r,"    \
-    " s.variance_explained, s.auroc, s.auroc_bound, s.average_precision, s.threshold,"             \
-    " s.precision, s.recall, s.f1, s.mcc, s.mutual_information, s.mass_covered, s.top_covered"     \
-    " FROM (SELECT model, layer, idx, row_number() OVER (ORDER BY"                                 \
-    " model = ?2 AND layer = ?3 AND idx = ?4 DESC, average_precision IS NULL,"                     \
-    " average_precision DESC, model, layer, idx) AS turn"                                          \
-    " FROM score WHERE hypothesis = ?1 AND split = 'dev') b"                                       \
-    " JOIN score s ON s.hypothesis = ?1 AND s.model = b.model AND s.layer = b.layer"               \
-    " AND s.idx = b.idx JOIN model m ON m.id = s.model WHERE b.turn <= ?5"                         \
-    " AND (?6 OR b.turn = 1 OR s.split = 'test')"                                                  \
-    " ORDER BY b.turn, CASE s.split WHEN 'dev' THEN 0 WHEN 'test' THEN 1 ELSE 2 END"
-
 /* How many have an order. */
 #define RANKED                                                                                     \
     "SELECT count(*) FROM score WHERE hypothesis = ?1 AND split = 'dev' AND average_precision "    \
     "NOT NULL"
-
-/* Its columns. */
-enum {
-    N_NAME,
-    N_HYPOTHESIS,
-    N_MODEL,
-    N_LAYER,
-    N_IDX,
-    N_SPLIT,
-    N_POS,
-    N_NEG,
-    N_DOCS,
-    N_PREVALENCE,
-    N_MEAN_POS,
-    N_MEAN_NEG,
-    N_R,
-    N_VARIANCE,
-    N_AUROC,
-    N_BOUND,
-    N_AP,
-    N_THRESHOLD,
-    N_PRECISION,
-    N_RECALL,
-    N_F1,
-    N_MCC,
-    N_INFORMATION,
-    N_MASS,
-    N_TOP,
-};
-
-#define COUNTEREXAMPLES                                                                            \
-    "SELECT kind, rank, activation, shard, doc, byte_start, byte_end, token_index, tokens,"        \
-    " activations, labelled FROM counterexample WHERE hypothesis = ?1 AND model = ?2"              \
-    " AND layer = ?3 AND idx = ?4 AND rank <= ?5 ORDER BY kind, rank"
 
 static const struct passage_columns counterexample_columns = {
     .activation = 2, .shard = 3, .tokens = 8, .activations = 9, .token_index = 7, .labelled = 10};
@@ -122,7 +68,7 @@ static int find_hypothesis(const struct view *v, const char *name, int64_t *id, 
     return rc;
 }
 
-/* What NEURONS asks for; without --neuron no neuron comes before the best. */
+/* What SQL_NEURONS asks for; without --neuron no neuron comes before the best. */
 static const int64_t *neuron_args(const struct page *p, size_t n, bool all, int64_t args[6])
 {
     const int64_t values[] = {
@@ -141,7 +87,7 @@ static int choose_neuron(struct page *p, struct err *err)
         view_neuron_free(&n);
     }
     int64_t args[6];
-    sqlite3_stmt *stmt = view_query(p->v, NEURONS, neuron_args(p, 1, false, args), &rc, err);
+    sqlite3_stmt *stmt = view_query(p->v, SQL_NEURONS, neuron_args(p, 1, false, args), &rc, err);
     if (view_step(p->v, stmt, &rc, err)) {
         p->neuron_name = view_strdup(stmt, N_NAME, &rc, err);
         for (int i = 1; i < 4; i++) {
@@ -249,7 +195,7 @@ static int put_domains(const struct page *p, struct err *err)
     const int64_t args[] = {p->key[0], (int64_t)p->o->n};
     const int64_t n = view_number(
         p->v, "SELECT count(*) FROM hypothesis_domain WHERE hypothesis = ?1", args, &rc, err);
-    sqlite3_stmt *stmt = view_query(p->v, DOMAINS, args, &rc, err);
+    sqlite3_stmt *stmt = view_query(p->v, SQL_DOMAINS, args, &rc, err);
     while (view_step(p->v, stmt, &rc, err)) {
         table_text(&t, view_is_null(stmt, 0) ? "(none)" : view_text(stmt, 0));
         table_count(&t, view_u64(stmt, 1));
@@ -297,7 +243,7 @@ static int put_neurons(const struct page *p, struct err *err)
     int rc = 0;
     int64_t args[6];
     neuron_args(p, p->o->n, p->o->all, args);
-    sqlite3_stmt *stmt = view_query(p->v, NEURONS, args, &rc, err);
+    sqlite3_stmt *stmt = view_query(p->v, SQL_NEURONS, args, &rc, err);
     while (view_step(p->v, stmt, &rc, err)) {
         put_score(&t, stmt);
     }
@@ -362,7 +308,7 @@ static int put_counterexamples(const struct page *p, struct err *err)
     char kind[32] = "";
     int rc = passages_open(&passages, p->v, p->max, p->min, err);
     const int64_t args[] = {p->key[0], p->key[1], p->key[2], p->key[3], (int64_t)p->o->n};
-    sqlite3_stmt *stmt = view_query(p->v, COUNTEREXAMPLES, args, &rc, err);
+    sqlite3_stmt *stmt = view_query(p->v, SQL_COUNTEREXAMPLES, args, &rc, err);
     putc('\n', p->v->to);
     while (view_step(p->v, stmt, &rc, err)) {
         if (!*kind) {
@@ -421,7 +367,7 @@ static int json_counterexamples(const struct page *p, struct jsonout *j, struct 
     struct passages passages;
     int rc = passages_open(&passages, p->v, p->max, p->min, err);
     const int64_t args[] = {p->key[0], p->key[1], p->key[2], p->key[3], INT64_MAX};
-    sqlite3_stmt *stmt = view_query(p->v, COUNTEREXAMPLES, args, &rc, err);
+    sqlite3_stmt *stmt = view_query(p->v, SQL_COUNTEREXAMPLES, args, &rc, err);
     jsonout_key(j, "counterexamples");
     jsonout_begin(j, '[');
     while (view_step(p->v, stmt, &rc, err)) {
@@ -451,8 +397,8 @@ static int put_json(const struct page *p, struct err *err)
     const int64_t all[] = {p->key[0], INT64_MAX};
     int64_t some[6];
     neuron_args(p, p->o->n, true, some);
-    rc = rc ? rc : view_json_rows(p->v, &j, "domains", DOMAINS, all, err);
-    rc = rc ? rc : view_json_rows(p->v, &j, "neurons", NEURONS, some, err);
+    rc = rc ? rc : view_json_rows(p->v, &j, "domains", SQL_DOMAINS, all, err);
+    rc = rc ? rc : view_json_rows(p->v, &j, "neurons", SQL_NEURONS, some, err);
     jsonout_key(&j, "neuron"); // what follows is of
     if (p->neuron_name) {
         view_json_text(&j, p->neuron_name);

@@ -41,16 +41,20 @@ static int look_at_terminal(struct view *v, const char *color, const char *outpu
     return 0;
 }
 
+int view_open_file(struct view *v, const char *path, struct err *err)
+{
+    *v = (struct view){.path = path};
+    const int rc = store_open_read(&v->store, path, err);
+    v->db = rc ? NULL : store_sqlite(v->store);
+    return rc;
+}
+
 int view_open(struct view *v, const char *path, const char *color, const char *output,
               struct err *err)
 {
-    *v = (struct view){.path = path};
-    int rc = look_at_terminal(v, color, output, err);
+    int rc = view_open_file(v, path, err);
+    rc = rc ? rc : look_at_terminal(v, color, output, err);
     if (!rc) {
-        rc = store_open_read(&v->store, path, err);
-    }
-    if (!rc) {
-        v->db = store_sqlite(v->store);
         v->to = open_memstream(&v->text, &v->len);
         rc = v->to ? 0 : err_nomem(err, "what is shown");
     }
@@ -90,10 +94,16 @@ sqlite3_stmt *view_query(const struct view *v, const char *sql, const int64_t *a
     if (!*rc && sqlite3_prepare_v2(v->db, sql, -1, &stmt, NULL) != SQLITE_OK) {
         *rc = fail(v, err);
     }
+    view_again(stmt, args);
+    return stmt;
+}
+
+void view_again(sqlite3_stmt *stmt, const int64_t *args)
+{
+    sqlite3_reset(stmt);
     for (int i = 0; i < sqlite3_bind_parameter_count(stmt); i++) {
         sqlite3_bind_int64(stmt, i + 1, args[i]);
     }
-    return stmt;
 }
 
 bool view_step(const struct view *v, sqlite3_stmt *stmt, int *rc, struct err *err)
@@ -280,7 +290,7 @@ void view_json_text(struct jsonout *j, const char *text)
 static bool holds_json(const char *column)
 {
     static const char *const names[] = {"detail", "hist",     "tokens", "activations", "labels",
-                                        "spec",   "labelled", "rest",   "others"};
+                                        "spec",   "labelled", "rest",   "others",      "places"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(column, names[i]) == 0) {
             return true;
@@ -289,26 +299,69 @@ static bool holds_json(const char *column)
     return false;
 }
 
-static void json_column(struct jsonout *j, sqlite3_stmt *stmt, int column, const char *name)
+static void put_object(struct jsonout *j, struct json_object *value, int digits)
+{
+    jsonout_begin(j, '{');
+    json_object_object_foreach(value, key, member)
+    {
+        jsonout_key(j, key);
+        view_json_value(j, member, digits);
+    }
+    jsonout_end(j, '}');
+}
+
+void view_json_value(struct jsonout *j, struct json_object *value, int digits)
+{
+    switch (json_object_get_type(value)) {
+    case json_type_object:
+        put_object(j, value, digits);
+        break;
+    case json_type_array:
+        jsonout_begin(j, '[');
+        for (size_t i = 0; i < json_object_array_length(value); i++) {
+            view_json_value(j, json_object_array_get_idx(value, i), digits);
+        }
+        jsonout_end(j, ']');
+        break;
+    case json_type_double:
+        jsonout_rounded(j, json_object_get_double(value), digits);
+        break;
+    case json_type_string:
+        jsonout_text(j, json_object_get_string(value), (size_t)json_object_get_string_len(value));
+        break;
+    default: // a whole number, true, false, null
+        jsonout_raw(j, json_object_to_json_string(value));
+    }
+}
+
+void view_json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digits)
 {
     switch (sqlite3_column_type(stmt, column)) {
     case SQLITE_INTEGER:
         jsonout_i64(j, sqlite3_column_int64(stmt, column));
         break;
     case SQLITE_FLOAT:
-        jsonout_double(j, sqlite3_column_double(stmt, column));
+        if (digits > 0) {
+            jsonout_rounded(j, sqlite3_column_double(stmt, column), digits);
+        } else {
+            jsonout_double(j, sqlite3_column_double(stmt, column));
+        }
         break;
     case SQLITE_NULL:
         jsonout_double(j, NAN);
         break;
     default:
-        if (!holds_json(name)) {
+        if (!holds_json(sqlite3_column_name(stmt, column))) {
             view_json_text(j, view_text(stmt, column));
             break;
         }
         struct json_object *value = view_json(stmt, column);
-        jsonout_raw(j, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN |
-                                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
+        if (digits > 0) {
+            view_json_value(j, value, digits);
+        } else {
+            jsonout_raw(j, json_object_to_json_string_ext(
+                               value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        }
         json_object_put(value);
     }
 }
@@ -316,10 +369,36 @@ static void json_column(struct jsonout *j, sqlite3_stmt *stmt, int column, const
 void view_json_columns(struct jsonout *j, sqlite3_stmt *stmt, int from, int end)
 {
     for (int i = from; i < end; i++) {
-        const char *name = sqlite3_column_name(stmt, i);
-        jsonout_key(j, name);
-        json_column(j, stmt, i, name);
+        jsonout_key(j, sqlite3_column_name(stmt, i));
+        view_json_cell(j, stmt, i, 0);
     }
+}
+
+int view_json_table(const struct view *v, struct jsonout *j, const char *key, sqlite3_stmt *stmt,
+                    int digits, struct err *err)
+{
+    int rc = 0;
+    const int n = sqlite3_column_count(stmt);
+    jsonout_key(j, key);
+    jsonout_begin(j, '{');
+    jsonout_key(j, "columns");
+    jsonout_begin(j, '[');
+    for (int i = 0; i < n; i++) {
+        jsonout_string(j, sqlite3_column_name(stmt, i));
+    }
+    jsonout_end(j, ']');
+    jsonout_key(j, "rows");
+    jsonout_begin(j, '[');
+    while (view_step(v, stmt, &rc, err)) {
+        jsonout_begin(j, '[');
+        for (int i = 0; i < n; i++) {
+            view_json_cell(j, stmt, i, digits);
+        }
+        jsonout_end(j, ']');
+    }
+    jsonout_end(j, ']');
+    jsonout_end(j, '}');
+    return rc;
 }
 
 int view_json_rows(const struct view *v, struct jsonout *j, const char *key, const char *sql,

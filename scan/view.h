@@ -40,6 +40,9 @@ struct view {
 int view_open(struct view *v, const char *path, const char *color, const char *output,
               struct err *err);
 
+/* The file alone: nothing is to be printed.  Ended by store_close(v->store). */
+int view_open_file(struct view *v, const char *path, struct err *err);
+
 /* Closes the file and, where rc is 0, writes what was collected.  Returns rc or its own error. */
 int view_close(struct view *v, int rc, const char *output, struct err *err);
 
@@ -49,6 +52,9 @@ int view_close(struct view *v, int rc, const char *output, struct err *err);
  * The caller ends it with sqlite3_finalize(). */
 sqlite3_stmt *view_query(const struct view *v, const char *sql, const int64_t *args, int *rc,
                          struct err *err);
+
+/* The same statement once more, from its first row.  NULL is allowed. */
+void view_again(sqlite3_stmt *stmt, const int64_t *args);
 
 /* The next row, or false at the end or with an error. */
 bool view_step(const struct view *v, sqlite3_stmt *stmt, int *rc, struct err *err);
@@ -88,5 +94,16 @@ void view_json_columns(struct jsonout *j, sqlite3_stmt *stmt, int from, int end)
 /* All rows as "key": [{...}, ...]. */
 int view_json_rows(const struct view *v, struct jsonout *j, const char *key, const char *sql,
                    const int64_t *args, struct err *err);
+
+/* One cell of a row, as view_json_table() writes it; digits 0: all, and JSON as it is. */
+void view_json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digits);
+
+/* A statement's rows as "key": {"columns": ["a", ...], "rows": [[...], ...]}, columns as above;
+ * reals have 'digits' significant digits, also those inside of JSON. */
+int view_json_table(const struct view *v, struct jsonout *j, const char *key, sqlite3_stmt *stmt,
+                    int digits, struct err *err);
+
+/* What json-c has read, as a value. */
+void view_json_value(struct jsonout *j, struct json_object *value, int digits);
 
 #endif
