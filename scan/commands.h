@@ -15,6 +15,7 @@ int cmd_merge(int argc, char **argv);
 int cmd_model(int argc, char **argv);
 int cmd_neuron(int argc, char **argv);
 int cmd_pack(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_scan(int argc, char **argv);
 int cmd_score(int argc, char **argv);
 int cmd_tensors(int argc, char **argv);

@@ -1,0 +1,215 @@
+/*
+ * gaps.js - the hits of a pair: where one model is better than the other, with what both said
+ */
+
+const hitsAtOnce = 50;
+
+async function gapsPage(parameters) {
+  const pair = choosePair(parameters);
+  if (!pair) {
+    return [el("h2", { class: "page" }, "Gaps"), note("One model alone has no gap: a scan with a second --model compares.")];
+  }
+  const side = parameters.get("side") === "base" ? "base" : "other";
+  const all = rows((await chunk(`hits/${pair.id}`)).hit).filter((h) => h.side === side);
+  const list = el("div", { id: "hits" });
+  const summary = el("p", { class: "note", id: "hits-summary", role: "status" });
+  const state = Object.fromEntries(parameters);
+  const refill = (changes) => {
+    Object.assign(state, changes);
+    replaceAddress(address("gaps", state));
+    fillHits(list, summary, all, pair, side, state);
+  };
+  fillHits(list, summary, all, pair, side, state);
+  return [
+    el("h2", { class: "page" }, "Gaps"),
+    pairPicker("gaps", pair, parameters),
+    el("div", { class: "controls" },
+      field("side", select([["other", `greatest gaps: ${pair.others_name} is better`], ["base", `least gaps: ${pair.base_name} is better`]], side,
+        (value) => { location.hash = address("gaps", { ...state, pair: pair.name, side: value === "base" ? "base" : "" }); })),
+      field("token holds", textInput({ "data-search": true, placeholder: " the" }, state.token, (token) => refill({ token }))),
+      field("text holds", textInput({}, state.text, (text) => refill({ text }))),
+      hypothesisField(all, state, refill),
+      domainField(all, state, refill),
+      field("gap at least, in size", el("input", { type: "number", min: "0", step: "0.5", value: state.min ?? "", onchange: (e) => refill({ min: e.target.value }) })),
+      el("label", { class: "field check" }, el("input", { type: "checkbox", checked: state.unfold === "1", onchange: (e) => refill({ unfold: e.target.checked ? "1" : "" }) }), el("span", {}, "show near-duplicates"))),
+    summary, list,
+  ];
+}
+
+function hypothesisField(all, state, refill) {
+  const names = new Map();
+  for (const name of all.flatMap((h) => h.detail?.hypotheses ?? [])) {
+    names.set(name, (names.get(name) ?? 0) + 1);
+  }
+  if (names.size === 0) {
+    return null;
+  }
+  const sorted = [...names].sort((a, b) => b[1] - a[1]);
+  const open = all.filter((h) => h.detail && (h.detail.hypotheses ?? []).length === 0).length;
+  return field("hypothesis", select([["", "any or none"], ["(none)", `labelled by none (${open})`],
+    ...sorted.map(([name, n]) => [name, `${name} (${n})`])], state.hypothesis ?? "", (hypothesis) => refill({ hypothesis })));
+}
+
+function domainField(all, state, refill) {
+  const names = [...new Set(all.map((h) => h.detail?.domain).filter((d) => d != null))].sort();
+  return names.length < 2 ? null : field("domain",
+    select([["", "all"], ...names.map((d) => [d, visible(d)])], state.domain ?? "", (domain) => refill({ domain })));
+}
+
+// --- which hits --------------------------------------------------------------------------------
+
+/* The text around a hit, with it. */
+function hitWords(hit) {
+  return Array.isArray(hit.detail?.around?.tokens)
+    ? hit.detail.around.tokens.map((t) => run.texts.get(t) ?? "").join("")
+    : `${hit.before ?? ""}${hit.token_text}${hit.after ?? ""}`;
+}
+
+function matches(hit, state) {
+  const holds = (text, wanted) => !wanted || text.toLowerCase().includes(wanted.toLowerCase());
+  const labelled = hit.detail?.hypotheses;
+  return holds(hit.token_text, state.token) && (!state.text || holds(hitWords(hit), state.text)) &&
+    (!state.min || Math.abs(hit.gap) >= Number(state.min)) &&
+    (!state.domain || hit.detail?.domain === state.domain) &&
+    (!state.hypothesis || (state.hypothesis === "(none)" ? labelled?.length === 0 : labelled?.includes(state.hypothesis)));
+}
+
+/* Hits of the same token after the same three: the first of them, with the others behind it. */
+function fold(hits, unfolded) {
+  const groups = new Map();
+  for (const hit of hits) {
+    const around = hit.detail?.around;
+    const key = unfolded ? hit.rank : Array.isArray(around?.tokens)
+      ? `${around.tokens.slice(Math.max(0, around.at - 3), around.at + 1)}`
+      : `${hit.token} ${(hit.before ?? "").slice(-12)}`;
+    groups.has(key) ? groups.get(key).push(hit) : groups.set(key, [hit]);
+  }
+  return [...groups.values()];
+}
+
+function fillHits(list, summary, all, pair, side, state) {
+  const found = all.filter((h) => matches(h, state));
+  const groups = fold(found, state.unfold === "1");
+  const extreme = pair.floor == null ? 6 : Math.min(-pair.floor, Math.max(...all.map((h) => Math.abs(h.gap)), 1));
+  const kept = side === "base" ? pair.hits_base : pair.hits_other;
+  summary.textContent = `${plural(found.length, "hit")}${found.length < all.length ? ` of ${count(all.length)}` : ""}` +
+    `${groups.length < found.length ? ` in ${plural(groups.length, "group")} of near-duplicates (same token after the same three)` : ""}` +
+    `${kept > all.length ? `; the run keeps ${count(kept)}` : ""}. Tokens are tinted by their gap.`;
+  summary.dataset.hits = found.length;
+  summary.dataset.groups = groups.length;
+  let shown = 0;
+  const more = el("p", { class: "more" });
+  const show = (n) => {
+    more.before(...groups.slice(shown, shown + n).map((group) => hitGroup(group, pair, extreme)));
+    shown = Math.min(groups.length, shown + n);
+    more.replaceChildren(...(shown < groups.length ? [
+      `${count(shown)} of ${count(groups.length)} `,
+      el("button", { type: "button", onclick: () => show(hitsAtOnce) }, `${Math.min(hitsAtOnce, groups.length - shown)} more`), " ",
+      el("button", { type: "button", onclick: () => show(Infinity) }, "all")] : []));
+  };
+  list.replaceChildren(more);
+  if (found.length === 0) {
+    more.before(note(all.length ? "No hit matches." : "No hit is kept."));
+  }
+  show(hitsAtOnce);
+}
+
+function hitGroup([first, ...others], pair, extreme) {
+  const rest = el("div", { class: "folded", hidden: true });
+  const toggle = others.length === 0 ? null : el("button", {
+    type: "button", "aria-expanded": "false",
+    onclick: () => {
+      if (!rest.hasChildNodes()) {
+        rest.append(...others.map((h) => hitArticle(h, pair, extreme)));
+      }
+      rest.hidden = !rest.hidden;
+      toggle.setAttribute("aria-expanded", String(!rest.hidden));
+    },
+  }, `${count(others.length)} alike`);
+  return [hitArticle(first, pair, extreme, toggle), rest].filter((x) => x !== rest || toggle)
+    .reduce((box, x) => (box.append(x), box), el("div", { class: "group" }));
+}
+
+// --- a hit -------------------------------------------------------------------------------------
+
+function hitArticle(hit, pair, extreme, toggle) {
+  const views = [hit.detail?.base, ...(hit.detail?.others ?? [])].filter(Boolean);
+  const inner = el("div", { class: "detail", hidden: true });
+  const open = (event) => {
+    if (!inner.hasChildNodes()) {
+      inner.append(...hitDetail(hit, pair, views).filter(Boolean));
+    }
+    inner.hidden = !inner.hidden;
+    event.currentTarget.setAttribute("aria-expanded", String(!inner.hidden));
+    hidePopover();
+  };
+  return el("article", { class: "hit", "data-rank": hit.rank },
+    el("div", { class: "head" },
+      el("span", { class: "rank" }, `#${hit.rank}`),
+      el("span", { class: "strength" }, `gap ${signed(hit.gap, 3)}`),
+      el("span", {}, `logprob ${fixed(hit.base_logprob, 3)} \u2192 ${fixed(hit.other_logprob, 3)}`),
+      hit.duplicates > 0 ? el("span", { title: "tokens in the same context, counted but not kept; an estimate" }, `\u00d7${count(hit.duplicates + 1)}`) : null,
+      toggle),
+    hitText(hit, extreme, open, () => topTables(hit, views)),
+    el("div", { class: "foot" },
+      el("span", { class: "place" }, placeName(hit), hit.detail?.domain == null ? null : ` \u00b7 ${visible(hit.detail.domain)}`),
+      (hit.detail?.hypotheses ?? []).map((name) => el("span", { class: "chip" }, hypothesisNamed(name)))),
+    inner);
+}
+
+/* Tinted where the run has the gaps of the tokens around, else the text alone. */
+function hitText(hit, extreme, open, peek) {
+  const around = hit.detail?.around;
+  const press = { label: "What the models said at", onclick: open };
+  if (around && Array.isArray(around.tokens) && around.tokens.length > around.at) {
+    return passage({
+      tokens: around.tokens, values: around.gaps ?? [], at: around.at, extreme, up: "other", down: "base",
+      what: "gap", show: (v) => signed(v, 2), press, peek,
+    });
+  }
+  const node = el("p", { class: "passage" }, visible(hit.before ?? ""),
+    el("button", { type: "button", class: `tok at ${hit.gap > 0 ? "other" : "base"}`, "aria-expanded": "false", "aria-label": `${press.label} ${visible(hit.token_text)}`, "data-v": signed(hit.gap, 2), onclick: open }, visible(hit.token_text)),
+    visible(hit.after ?? ""));
+  node.querySelector("button").style.setProperty("--s", Math.min(1, Math.abs(hit.gap) / extreme));
+  hoverable(node, peek);
+  return node;
+}
+
+/* The ten most likely tokens of every model, side by side, and the rank of the true one. */
+function topTables(hit, views) {
+  return views.length === 0 ? note("The run has no details of this hit.") : el("div", { class: "tops" }, views.map((view) =>
+    el("table", { class: "top" },
+      el("caption", {}, view.model, el("br"), `true token: rank ${count(view.rank)}`, el("br"), `entropy ${fixed(view.entropy, 2)} nats`),
+      el("tbody", {}, (view.top ?? []).map(([token, logprob]) =>
+        el("tr", { class: token === hit.token ? "true" : null },
+          el("th", { scope: "row" }, token === hit.token ? "\u2713 " : "", tokenLabel(tokenText(token))),
+          el("td", { class: "n" }, share(Math.exp(logprob)))))))));
+}
+
+function hitDetail(hit, pair, views) {
+  const attributed = views.filter((v) => v.attribution?.parts);
+  return [topTables(hit, views), attributed.length ? partsTable(attributed) : null,
+    neuronsOfHit(attributed),
+    note(`Place: ${placeName(hit)} to ${hit.byte_end}. P is of the true token ${JSON.stringify(visible(hit.token_text))}: ${share(Math.exp(hit.base_logprob))} by ${pair.base_name}, ${share(Math.exp(hit.other_logprob))} by ${severalOthers(pair) ? "the other that decides" : pair.others_name}.`)];
+}
+
+/* What each part of a model adds to the true token's logit. */
+function partsTable(views) {
+  const names = [...new Set(views.flatMap((v) => Object.keys(v.attribution.parts)))];
+  const items = names.map((name) => ({ name, values: views.map((v) => v.attribution.parts[name] ?? null) }));
+  const most = Math.max(...items.flatMap((x) => x.values.map((v) => Math.abs(v ?? 0))));
+  return el("div", {},
+    table([
+      { head: "part", show: (x) => x.name },
+      ...views.flatMap((v, i) => [
+        { head: v.model, number: true, show: (x) => signed(x.values[i], 2) },
+        { head: "", show: (x) => bar(x.values[i], most, x.values[i] < 0 ? "base" : "other") },
+      ]),
+    ], [...items, { name: "all", values: views.map((v) => v.attribution.logit) }], { caption: "What spoke for the true token: its logit less the mean over the vocabulary, by part, in nats" }));
+}
+
+function neuronsOfHit(views) {
+  const lists = views.filter((v) => v.attribution.neurons?.length);
+  return lists.length === 0 ? null : el("div", {}, lists.map((v) => el("p", {}, `Neurons of ${v.model} of the largest effect: `,
+    v.attribution.neurons.map(([name, effect], i) => [i ? ", " : "", neuronLink(`${v.model}:${name}`), ` ${signed(effect, 2)}`]))));
+}

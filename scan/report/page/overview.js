@@ -1,0 +1,364 @@
+/*
+ * overview.js - what was run, and where the gap of a pair lies
+ */
+
+async function overviewPage(parameters) {
+  const pair = choosePair(parameters, true);
+  const parts = [runCard(), modelsCard()];
+  if (pair) {
+    const tokens = rows((await chunk(`tokens/${pair.id}`)).token_gap);
+    parts.push(
+      gapCard(pair), firstCard(pair, run.nNeurons > 0 ? await neurons() : []), classesCard(pair, tokens),
+      tokensCard(pair, tokens), ledgerCard(pair), domainsCard(pair), positionsCard(pair));
+  } else {
+    parts.push(note("One model alone has no gap: a scan with a second --model compares."));
+  }
+  parts.push(rejectsCard());
+  return [el("h2", { class: "page" }, "Overview"), pair ? pairPicker("overview", pair, parameters) : null, parts];
+}
+
+let lastPair = null; // that was chosen by hand: other pages keep it
+
+function severalOthers(pair) {
+  return pair.others_name.includes("+");
+}
+
+/* The pair in the address, else the one that was looked at, else the run's first; 'single': with one
+ * other, if there is one. */
+function choosePair(parameters, single = false) {
+  const named = run.pairs.find((p) => p.name === parameters.get("pair"));
+  lastPair = named ?? lastPair;
+  return lastPair ?? (single ? run.pairs.find((p) => !severalOthers(p)) : null) ?? run.pairs[0];
+}
+
+function pairPicker(page, pair, parameters) {
+  return run.pairs.length < 2 ? null : el("div", { class: "controls" }, field("pair of models",
+    select(run.pairs.map((p) => [p.name, p.name]), pair.name, (name) => {
+      location.hash = address(page, { ...Object.fromEntries(parameters), pair: name });
+    })));
+}
+
+// --- the run -----------------------------------------------------------------------------------
+
+function facts(list) {
+  return el("dl", { class: "facts" }, list.filter(([, value]) => value != null && value !== "")
+    .map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+}
+
+/* The time between two of the run's, or "". */
+function duration(from, to) {
+  const seconds = (Date.parse(to) - Date.parse(from)) / 1000;
+  return !(seconds >= 0) ? "" : seconds < 120 ? `${seconds} s`
+    : seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${fixed(seconds / 3600, 1)} h`;
+}
+
+function settings() {
+  try {
+    return JSON.parse(run.meta.get("settings") ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+function runCard() {
+  const finished = run.meta.get("finished"), s = settings();
+  const sum = (key) => run.shards.reduce((n, shard) => n + (shard[key] ?? 0), 0);
+  const rejects = run.rejects.reduce((n, r) => n + r.n, 0);
+  return card("What was scanned",
+    finished ? null : el("p", { class: "warning" },
+      `Not finished: ${run.meta.get("units_in_tables") ?? 0} of ${run.meta.get("units") ?? "?"} units so far.`),
+    facts([
+      ["corpus", `${plural(run.shards.length, "shard")}: ${run.shards.slice(0, 3).map((x) => x.name).join(", ")}${run.shards.length > 3 ? ", ..." : ""}`],
+      ["read", `${count(sum("tokens"))} tokens of ${plural(sum("docs"), "document")}, ${fixed(sum("text_bytes") / 1e6, 1)} MB of text`],
+      ["time", [run.meta.get("started"), finished ? ` to ${finished} (${duration(run.meta.get("started"), finished)})` : "", `, ${plural(Number(run.meta.get("threads") ?? 1), "thread")}`]],
+      ["arithmetic", `${s.precision ?? ""} precision, kernels ${run.meta.get("kernels") ?? none}`],
+      ["windows", s.n_ctx ? `${s.packing ?? "docs"}, up to ${s.n_ctx} tokens` : ""],
+      ["gap", `in nats, log-probs clamped at ${run.meta.get("floor") ?? none}`],
+      ["skipped", rejects ? `${plural(rejects, "record")}: see below` : "nothing"],
+      ["version", `gapscope ${run.meta.get("version") ?? none}`],
+      ["command", run.meta.has("command") ? el("code", {}, visible(run.meta.get("command"))) : ""],
+    ]));
+}
+
+/* The measured error of a model's precision, in words. */
+function precisionOf(model) {
+  let p;
+  try {
+    p = JSON.parse(run.meta.get(`precision.${model.name}`) ?? "null");
+  } catch {
+    p = null;
+  }
+  if (!p) {
+    return none;
+  }
+  return p.used === "exact" ? "exact"
+    : `${p.used}: off f32 by ${Number(p.mean_error).toExponential(1)} on average, ${Number(p.max_error).toExponential(1)} at most (${plural(p.tokens, "token")})${p.used !== p.asked ? `; ${p.asked} was asked` : ""}`;
+}
+
+function modelsCard() {
+  const most = Math.max(...run.models.map((m) => -m.mean_logprob));
+  return card("Models",
+    table([
+      { head: "model", of: (m) => m.name },
+      { head: "layers", number: true, of: (m) => m.n_layers },
+      { head: "d_model", number: true, of: (m) => m.d_model },
+      { head: "d_mlp", number: true, of: (m) => m.d_mlp, show: (m) => (m.d_mlp ? m.d_mlp : none) },
+      { head: "act_fn", of: (m) => m.act_fn },
+      { head: "tokens", number: true, of: (m) => m.tokens, show: (m) => count(m.tokens) },
+      { head: "loss", number: true, title: "nats a token, the standard error clustered by document", of: (m) => -m.mean_logprob, show: (m) => `${fixed(m.mean_logprob == null ? null : -m.mean_logprob, 4)} \u00b1 ${fixed(m.se, 4)}` },
+      { head: "", show: (m) => bar(-m.mean_logprob, most) },
+      { head: "bits a byte", number: true, of: (m) => m.bits_per_byte, show: (m) => fixed(m.bits_per_byte, 4) },
+      { head: "clamped", number: true, title: "tokens whose log-prob is below the floor", of: (m) => m.clamped_share, show: (m) => share(m.clamped_share) },
+      { head: "precision", title: "against f32, on the first unit, in nats", show: precisionOf },
+    ], run.models, { caption: "Models: loss in nats a token \u00b1 its standard error" }));
+}
+
+// --- a pair ------------------------------------------------------------------------------------
+
+/* The quantile of a histogram of gaps, as the bin's middle. */
+function gapQuantile(hist, q) {
+  const n = hist.reduce((sum, b) => sum + b.n, 0);
+  let seen = 0;
+  for (const b of hist) {
+    seen += b.n;
+    if (seen >= q * n) {
+      return (b.lo + b.hi) / 2;
+    }
+  }
+  return null;
+}
+
+/* Who is better, by how much. */
+function gapSentence(pair) {
+  const size = el("strong", {}, `${fixed(severalOthers(pair) ? pair.mean_gap : Math.abs(pair.mean_gap), 4)} \u00b1 ${fixed(pair.se, 4)} nats`);
+  const where = ` on ${count(pair.tokens)} tokens of ${plural(pair.docs, "document")}`;
+  const often = share(pair.share_other_better);
+  return severalOthers(pair)
+    ? [`Each of ${pair.others_name.replaceAll("+", ", ")} is better than ${pair.base_name} on `, el("strong", {}, often), ` of tokens; the least of their gaps is `, size, " on average,", where, "."]
+    : [`${pair.mean_gap > 0 ? pair.others_name : pair.base_name} is better by `, size, " a token,", where, `. ${pair.others_name} gives the true token more probability on ${often} of them.`];
+}
+
+function gapCard(pair) {
+  const hist = run.gapHist.filter((b) => b.pair === pair.id);
+  if (hist.length === 0 || !pair.tokens) {
+    return card(`The gap of ${pair.name}`, note("No token is counted yet."));
+  }
+  const lo = hist[0].lo, hi = hist[hist.length - 1].hi, at = (x) => (x - lo) / (hi - lo);
+  const clamp = pair.floor == null ? null : -pair.floor;
+  return card(`The gap of ${pair.name}`,
+    el("p", { class: "lead" }, gapSentence(pair)),
+    severalOthers(pair) ? note(`The gap to several models is the least of theirs: large where all of them beat ${pair.base_name}, so not by the luck of one training run. Its mean says nothing of any one of them: see the other pairs.`) : null,
+    histogram({
+      title: "How many tokens have which gap (heights logarithmic)",
+      label: `Histogram of the gap of ${pair.name}: from ${lo} to ${hi} nats, half of the tokens between ${fixed(gapQuantile(hist, 0.25), 2)} and ${fixed(gapQuantile(hist, 0.75), 2)}`,
+      series: [{ name: "tokens", counts: hist.map((b) => b.n), kind: "all" }],
+      n: hist.length,
+      x: (i) => (i < hist.length ? at(hist[i].lo) : 1),
+      xTicks: ticks(lo, hi, 8).map((x) => [at(x), general(x).replace(/\.0+$/, "")]),
+      xLabel: `gap in nats: ${pair.others_name} is better to the right`,
+      marks: [[at(pair.mean_gap), `mean ${signed(pair.mean_gap, 3)}`],
+        ...(clamp == null ? [] : [[at(-clamp), `clamp \u2212${clamp}`], [at(clamp), `clamp +${clamp}`]])],
+      data: table([
+        { head: "from", number: true, of: (b) => b.lo, show: (b) => fixed(b.lo, 1) },
+        { head: "to", number: true, show: (b) => fixed(b.hi, 1) },
+        { head: "tokens", number: true, of: (b) => b.n, show: (b) => count(b.n) },
+      ], hist.filter((b) => b.n > 0), { caption: "Tokens by gap" }),
+    }),
+    note(`Log-probs are clamped at ${fixed(pair.floor, 1).replace(/\.0$/, "")} before they are subtracted, so no gap is beyond \u00b1${clamp}. Clamped: ${run.models.map((m) => `${share(m.clamped_share)} of ${m.name}'s`).join(", ")}.`),
+    el("p", {}, el("a", { href: address("gaps", { pair: pair.name }) }, `Look at the ${count(pair.hits_other)} greatest gaps`), " and ",
+      el("a", { href: address("gaps", { pair: pair.name, side: "base" }) }, `the ${count(pair.hits_base)} least`), "."));
+}
+
+/* A handful of neurons worth a look, each with the reason. */
+function firstCard(pair, all) {
+  if (all.length === 0) {
+    return null;
+  }
+  const credited = all.filter((n) => n.credit.has(pair.id))
+    .sort((a, b) => b.credit.get(pair.id).credit - a.credit.get(pair.id).credit).slice(0, 5);
+  const fitted = all.filter((n) => n.gain != null).sort((a, b) => b.gain - a.gain).slice(0, 5);
+  const open = rankings.unexplained.order(all).slice(0, 5);
+  const list = (title, items, say, rank) => items.length === 0 ? null : el("div", {},
+    el("h3", {}, title),
+    el("ol", {}, items.map((n) => el("li", {}, neuronLink(n.name), " ", say(n), n.peaks.length ? [", peaks on ", n.peaks.slice(0, 3).map((t) => [tokenLabel(tokenText(t)), " "])] : null))),
+    el("p", {}, el("a", { href: address("neurons", { rank, pair: pair.name }) }, "all of them")));
+  return card("Which neurons to look at first",
+    el("div", { class: "columns" },
+      list("They made the difference", credited, (n) => `${signed(n.credit.get(pair.id).credit, 1)} nats in ${plural(n.credit.get(pair.id).hits, "hit")}`, "credit"),
+      list("A hypothesis fits them", fitted, (n) => [hypothesisLink(n.hypothesis), ` AP ${fixed(n.average_precision, 2)} at prevalence ${share(n.prevalence)}`], "score"),
+      list("Strong, and nothing explains them", open, (n) => `kurtosis ${fixed(n.kurtosis, 0)}, ${n.by_none} of ${n.top} top examples by no hypothesis`, "unexplained")),
+    note("The first: summed effect on the true token's logit over the pair's greatest gaps in which a neuron is among the ten of most effect. The second: chosen by average precision over prevalence on the dev half, shown on the test half."));
+}
+
+// --- classes of tokens -------------------------------------------------------------------------
+
+/* By its text alone; the first that matches. */
+const tokenClasses = [
+  ["special token", /^<\|.*\|>$/],
+  ["part of a character", /\\x[0-9A-Fa-f]{2}/],
+  ["line end", /^[ \t\r]*\n[\s]*$/],
+  ["spaces", /^\s+$/],
+  ["digits", /^\s*\p{Nd}+$/u],
+  ["word after a space, small letters", /^\s+[a-z]+$/],
+  ["word after a space, Capital", /^\s+[A-Z][a-z]*$/],
+  ["CAPITALS", /^\s*[A-Z]{2,}$/],
+  ["piece or word without a space, small letters", /^[a-z]+$/],
+  ["piece or word without a space, Capital", /^[A-Z][a-z]*$/],
+  ["letters of mixed case", /^\s*[A-Za-z]+$/],
+  ["letters beyond a to z", /^\s*[\p{L}\p{M}]+$/u],
+  ["punctuation and signs", /^\s*[\p{P}\p{S}]+\s*$/u],
+  ["mixed", /^/],
+];
+
+function tokenClass(text) {
+  return tokenClasses.findIndex(([, pattern]) => pattern.test(text));
+}
+
+/* Sums over classes: exact, since the mean of every token and its n are known. */
+function classSums(tokens) {
+  const sums = tokenClasses.map(([name]) => ({ name, n: 0, gap: 0, base: 0, other: 0, tokens: 0, common: [] }));
+  for (const t of tokens) {
+    const s = sums[tokenClass(run.texts.get(t.token) ?? "")];
+    s.n += t.n;
+    s.gap += t.n * t.mean_gap;
+    s.base += t.n * t.base_mean_logprob;
+    s.other += t.n * t.other_mean_logprob;
+    s.tokens += 1;
+    s.common.push(t);
+  }
+  for (const s of sums) {
+    s.common = s.common.sort((a, b) => b.n - a.n).slice(0, 5).map((t) => t.token);
+  }
+  return sums.filter((s) => s.n > 0);
+}
+
+function classesCard(pair, tokens) {
+  if (run.texts.size === 0) {
+    return null;
+  }
+  const sums = classSums(tokens);
+  const total = sums.reduce((n, s) => n + s.gap, 0), n = sums.reduce((all, s) => all + s.n, 0);
+  const most = Math.max(...sums.map((s) => Math.abs(s.gap)));
+  const best = [...sums].sort((a, b) => b.gap - a.gap)[0];
+  const steepest = sums.filter((s) => s.n >= n / 1000).sort((a, b) => b.gap / b.n - a.gap / a.n)[0];
+  return card("Which kinds of tokens",
+    best && best.gap > 0 && steepest ? el("p", { class: "lead" }, total > 0 ? ["Most of what ", pair.others_name, " gains is on "] : "The gap is largest on ", el("strong", {}, best.name), ` (${share(best.n / n)} of tokens, ${signed(best.gap / best.n, 3)} nats each); most a token on `, el("strong", {}, steepest.name), ` (${signed(steepest.gap / steepest.n, 3)} nats).`) : null,
+    table([
+      { head: "class", of: (s) => s.name },
+      { head: "for instance", show: (s) => s.common.map((t) => [tokenLabel(tokenText(t)), " "]) },
+      { head: "n", number: true, of: (s) => s.n, show: (s) => count(s.n) },
+      { head: "of tokens", number: true, of: (s) => s.n, show: (s) => share(s.n / n) },
+      { head: "mean gap", number: true, of: (s) => s.gap / s.n, show: (s) => signed(s.gap / s.n, 4) },
+      { head: "base logprob", number: true, of: (s) => s.base / s.n, show: (s) => fixed(s.base / s.n, 3) },
+      { head: "other logprob", number: true, of: (s) => s.other / s.n, show: (s) => fixed(s.other / s.n, 3) },
+      { head: "summed gap", number: true, of: (s) => s.gap, show: (s) => signed(s.gap, 0) },
+      { head: "of the gap", number: true, title: "its share of the pair's summed gap, which may be below 0", of: (s) => s.gap, show: (s) => (total > 0 ? share(s.gap / total) : none) },
+      { head: "", show: (s) => bar(s.gap, most, s.gap < 0 ? "base" : "other") },
+    ], sums, { caption: "The gap by the kind of token", sort: { column: 7, down: true } }),
+    note("Classes are of a token's text: a piece may stand anywhere, also at a line's start. Gaps are clamped, log-probs are not."));
+}
+
+function tokensCard(pair, tokens) {
+  const columns = [
+    { head: "token", of: (t) => tokenText(t.token), show: (t) => el("a", { href: address("gaps", { pair: pair.name, token: tokenText(t.token) }) }, tokenLabel(tokenText(t.token))) },
+    { head: "n", number: true, of: (t) => t.n, show: (t) => count(t.n) },
+    { head: "mean gap", number: true, of: (t) => t.mean_gap, show: (t) => signed(t.mean_gap, 3) },
+    { head: "base logprob", number: true, of: (t) => t.base_mean_logprob, show: (t) => fixed(t.base_mean_logprob, 2) },
+    { head: "other logprob", number: true, of: (t) => t.other_mean_logprob, show: (t) => fixed(t.other_mean_logprob, 2) },
+    { head: "summed gap", number: true, of: (t) => t.n * t.mean_gap, show: (t) => signed(t.n * t.mean_gap, 0) },
+  ];
+  return card("Which tokens",
+    table(columns, tokens, { caption: `All ${count(tokens.length)} tokens that were seen, by what they add to the gap`, sort: { column: 5, down: true }, page: 12 }));
+}
+
+// --- the ledger --------------------------------------------------------------------------------
+
+const broadly = 0.2; // a hypothesis of more tokens than that covers nearly anything
+
+function ledgerCard(pair) {
+  const items = run.ledger.filter((g) => g.pair === pair.id).map((g) => ({
+    ...g, name: run.hypotheses.find((h) => h.hypothesis === g.hypothesis)?.name ?? `hypothesis ${g.hypothesis}`,
+  }));
+  if (items.length === 0) {
+    return null;
+  }
+  const rest = (key) => 1 - items.reduce((sum, g) => sum + (g[key] ?? 0), 0);
+  const unexplained = { name: "unexplained", rest: true, gain_beyond_earlier: rest("gain_beyond_earlier"), share_beyond_earlier: rest("share_beyond_earlier") };
+  const all = [...items, unexplained];
+  const most = Math.max(...all.map((g) => Math.abs(g.gain_beyond_earlier ?? 0)));
+  const prevalence = (g) => run.hypotheses.find((h) => h.hypothesis === g.hypothesis)?.prevalence;
+  const broad = items.filter((g) => prevalence(g) > broadly);
+  const broadGain = broad.reduce((sum, g) => sum + (g.gain_beyond_earlier ?? 0), 0);
+  const beyond = "on tokens that no hypothesis above it in the file labels, so these add up";
+  return card("Where the gap lies: the ledger",
+    el("p", { class: "lead" }, "The hypotheses label ", el("strong", {}, share(1 - unexplained.gain_beyond_earlier)), " of what ", pair.others_name, " gains; ", el("strong", {}, share(unexplained.gain_beyond_earlier)), " is unexplained.",
+      broad.length ? ` ${share(broadGain)} is on tokens that a broad one is the first to label (${broad.map((g) => g.name).join(", ")}: each labels over a fifth of all tokens), which explains little.` : null),
+    table([
+      { head: "hypothesis", of: (g) => g.name, show: (g) => (g.rest ? el("a", { href: address("gaps", { pair: pair.name, hypothesis: "(none)" }) }, "unexplained") : hypothesisNamed(g.name)) },
+      { head: "gain beyond", number: true, title: `share of the summed gaps above 0 ${beyond}`, of: (g) => g.gain_beyond_earlier, show: (g) => share(g.gain_beyond_earlier) },
+      { head: "", show: (g) => bar(g.gain_beyond_earlier, most, g.rest ? "rest" : "other") },
+      { head: "of gain", number: true, title: "share of the summed gaps above 0 where it labels", of: (g) => g.share_of_gain, show: (g) => share(g.share_of_gain) },
+      { head: "gap beyond", number: true, title: `share of the summed gap ${beyond}`, of: (g) => g.share_beyond_earlier, show: (g) => share(g.share_beyond_earlier) },
+      { head: "of gap", number: true, title: "share of the summed gap where it labels", of: (g) => g.share_of_gap, show: (g) => share(g.share_of_gap) },
+      { head: "n", number: true, title: "tokens that it labels", of: (g) => g.n, show: (g) => (g.rest ? "" : count(g.n)) },
+      { head: "preval.", number: true, title: "share of all tokens", of: prevalence, show: (g) => (g.rest ? "" : share(prevalence(g))) },
+      { head: "mean gap", number: true, of: (g) => g.mean_gap, show: (g) => (g.rest ? "" : `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}`) },
+      { head: "elsewhere", number: true, of: (g) => g.mean_gap_rest, show: (g) => (g.rest ? "" : `${signed(g.mean_gap_rest, 4)} \u00b1 ${fixed(g.se_rest, 4)}`) },
+    ], all, { caption: "The ledger of the gap, in nats a token", sort: { column: 1, down: true }, page: 15, rowClass: (g) => (g.rest ? "rest" : null) }),
+    note(`Shares called "beyond" are of tokens that no hypothesis above it in the file labels: they and the unexplained rest make 100 %. They depend on the file's order.`));
+}
+
+// --- domains and positions ---------------------------------------------------------------------
+
+function domainsCard(pair) {
+  const items = run.domainGap.filter((g) => g.pair === pair.id).map((g) => {
+    const domain = run.domains.find((d) => d.id === g.domain);
+    const loss = (model) => run.domainLoss.find((l) => l.domain === g.domain && l.model === model)?.mean_logprob;
+    return { ...g, name: domain?.name ?? `domain ${g.domain}`, docs: domain?.docs, base: loss(pair.base) };
+  });
+  if (items.length < 2) {
+    return null;
+  }
+  const most = Math.max(...items.map((g) => Math.abs(g.mean_gap ?? 0)));
+  return card("By domain",
+    table([
+      { head: "domain", of: (g) => g.name, show: (g) => el("a", { href: address("gaps", { pair: pair.name, domain: g.name }) }, visible(g.name)) },
+      { head: "documents", number: true, of: (g) => g.docs, show: (g) => count(g.docs) },
+      { head: "tokens", number: true, of: (g) => g.tokens, show: (g) => count(g.tokens) },
+      { head: "mean gap", number: true, of: (g) => g.mean_gap, show: (g) => `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}` },
+      { head: "", show: (g) => bar(g.mean_gap, most, g.mean_gap < 0 ? "base" : "other") },
+      { head: `loss of ${pair.base_name}`, number: true, of: (g) => -g.base, show: (g) => fixed(g.base == null ? null : -g.base, 3) },
+    ], items, { caption: "The gap by domain, in nats a token \u00b1 its standard error", sort: { column: 3, down: true }, page: 20 }));
+}
+
+function positionsCard(pair) {
+  const items = run.positions.filter((p) => p.pair === pair.id && p.n > 0);
+  if (items.length === 0) {
+    return null;
+  }
+  const name = (p) => (p.lo === p.hi ? `${p.lo}` : `${p.lo}\u2013${p.hi}`);
+  return card("By position in the window",
+    steps({
+      title: "Mean gap by how many tokens stand before",
+      label: `Mean gap by position: ${items.map((p) => `${name(p)}: ${signed(p.mean_gap, 3)}`).join(", ")}`,
+      series: [{ name: "mean gap", values: items.map((p) => p.mean_gap), kind: "other" }],
+      names: items.map(name), xLabel: "position in the window", yLabel: "mean gap in nats",
+      data: table([
+        { head: "position", show: name },
+        { head: "n", number: true, show: (p) => count(p.n) },
+        { head: "mean gap", number: true, show: (p) => signed(p.mean_gap, 4) },
+        { head: "base logprob", number: true, show: (p) => fixed(p.base_mean_logprob, 4) },
+        { head: "other logprob", number: true, show: (p) => fixed(p.other_mean_logprob, 4) },
+      ], items, { caption: "Means by position, in nats" }),
+    }));
+}
+
+function rejectsCard() {
+  return run.rejects.length === 0 ? null : card("What was skipped",
+    table([
+      { head: "shard", of: (r) => shardName(r.shard), show: (r) => visible(shardName(r.shard)) },
+      { head: "reason", of: (r) => r.reason, show: (r) => visible(r.reason) },
+      { head: "n", number: true, of: (r) => r.n, show: (r) => count(r.n) },
+      { head: "the first", show: (r) => (r.places ?? []).slice(0, 3).map((p) => `line ${p.line}: ${visible(String(p.why ?? ""))}`).join("; ") },
+    ], run.rejects, { caption: "Records that could not be used", page: 20 }));
+}
