@@ -45,7 +45,8 @@ enum { N_COLUMN_MIN = 6, N_COLUMN_MAX, N_COLUMN_SHARE, N_COLUMN_HIST };
 
 /* Of both halves. */
 #define SPLIT                                                                                      \
-    "SELECT split, labelled, rest FROM split_hist WHERE hypothesis = ?4 AND " SQL_OF_NEURON
+    "SELECT hypothesis, split, labelled, rest FROM split_hist WHERE hypothesis = ?4 AND"           \
+    " " SQL_OF_NEURON
 
 #define CREDIT "SELECT pair, credit, hits FROM gap_credit WHERE " SQL_OF_NEURON " ORDER BY pair"
 
@@ -202,25 +203,43 @@ static int put_table(struct pass *p, const char *key, sqlite3_stmt *stmt, const 
     return view_json_table(p->report->v, &p->block.json, key, stmt, REPORT_DIGITS, err);
 }
 
+/* args[3]: the best hypothesis whose histograms are kept; -1 where there is none. */
+static int choose_split(struct pass *p, int64_t *args, struct err *err)
+{
+    const struct view *v = p->report->v;
+    int64_t best[REPORT_SCORES];
+    size_t n = 0;
+    int rc = 0;
+    args[3] = REPORT_SCORES;
+    view_again(p->scores, args);
+    while (n < REPORT_SCORES && view_step(v, p->scores, &rc, err)) {
+        best[n++] = sqlite3_column_int64(p->scores, 0);
+    }
+    for (size_t i = 0; i < n && !rc; i++) {
+        args[3] = best[i];
+        view_again(p->split, args);
+        if (view_step(v, p->split, &rc, err)) {
+            return rc;
+        }
+    }
+    args[3] = -1;
+    return rc;
+}
+
 static int put_neuron(struct pass *p, sqlite3_stmt *row, const struct cover *cover, struct err *err)
 {
     struct jsonout *j = &p->block.json;
     const double step = report_step(view_real(row, N_COLUMN_MIN), view_real(row, N_COLUMN_MAX));
     int64_t args[] = {sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1),
                       sqlite3_column_int64(row, 2), REPORT_SCORES};
-    int rc = 0;
     jsonout_begin(j, '{');
     jsonout_key(j, "step");
     jsonout_rounded(j, step, REPORT_DIGITS);
     jsonout_key(j, "hist");
     view_json_cell(j, row, N_COLUMN_HIST, REPORT_DIGITS);
-    rc = put_table(p, "effect", p->effects, args, err);
+    int rc = put_table(p, "effect", p->effects, args, err);
     rc = rc ? rc : put_table(p, "score", p->scores, args, err);
-    view_again(p->scores, args);
-    // of the best one; of none where there is none
-    args[3] = !rc && view_step(p->report->v, p->scores, &rc, err)
-                  ? sqlite3_column_int64(p->scores, 0)
-                  : -1;
+    rc = rc ? rc : choose_split(p, args, err);
     rc = rc ? rc : put_table(p, "split_hist", p->split, args, err);
     cover_json(cover, j);
     rc = rc ? rc : put_examples(p, args, step, err);

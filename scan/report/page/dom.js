@@ -40,9 +40,10 @@ function visible(text) {
     .replace(/[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, "\ufffd");
 }
 
-/* A token that stands alone: its spaces can be seen as well. */
+/* A token that stands alone: its spaces can be seen as well, many of them as their number. */
 function tokenLabel(text) {
-  return el("span", { class: "token-label" }, visible(text).replace(/ /g, "\u00b7"));
+  const label = visible(text).replace(/ {5,}/g, (spaces) => `\u00b7\u00d7${spaces.length}`).replace(/ /g, "\u00b7");
+  return el("span", { class: "token-label" }, label);
 }
 
 // --- numbers -----------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ function hypothesisNamed(name) {
 
 /*
  * columns: [{head, title, of: row -> value to sort by, show: row -> what is shown (else the value),
- *            number: true}]
+ *            number: true, room: "some" or "much" for text}]
  * options: caption; sort: {column, down}; page: rows at a time; onsort(column, down)
  * The heads sort where there is an 'of'.  Returns an element that scrolls sideways by itself.
  */
@@ -174,7 +175,7 @@ function table(columns, items, options = {}) {
 
   function row(item) {
     return el("tr", { class: options.rowClass?.(item) }, columns.map((c, i) =>
-      el(i === 0 ? "th" : "td", { class: c.number ? "n" : null, scope: i === 0 ? "row" : null },
+      el(i === 0 ? "th" : "td", { class: c.number ? "n" : c.room, scope: i === 0 ? "row" : null },
         c.show ? c.show(item) : c.of(item))));
   }
 
@@ -182,7 +183,7 @@ function table(columns, items, options = {}) {
   return el("div", { class: "table" },
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": options.caption ?? "table" },
       el("table", {},
-        options.caption ? el("caption", {}, options.caption) : null,
+        options.caption ? el("caption", {}, el("span", {}, options.caption)) : null,
         el("thead", {}, el("tr", {}, heads)), body)),
     more);
 }

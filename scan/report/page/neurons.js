@@ -70,8 +70,8 @@ function fillNeurons(list, summary, all, pair, state) {
   summary.dataset.all = all.length;
   list.replaceChildren(table([
     { head: "neuron", of: (n) => -n.number, show: (n) => neuronLink(n.name) },
-    { head: "peaks on", title: "the tokens of its strongest examples", show: (n) => n.peaks.slice(0, 3).map((t) => [tokenLabel(tokenText(t)), " "]) },
-    { head: "raises", title: "the tokens whose logits it raises most", show: (n) => n.raised.slice(0, 3).map((t) => [tokenLabel(tokenText(t)), " "]) },
+    { head: "peaks on", room: "some", title: "the tokens of its strongest examples", show: (n) => n.peaks.slice(0, 3).map((t) => [tokenLabel(tokenText(t)), " "]) },
+    { head: "raises", room: "some", title: "the tokens whose logits it raises most", show: (n) => n.raised.slice(0, 3).map((t) => [tokenLabel(tokenText(t)), " "]) },
     { head: "kurtosis", number: true, of: (n) => n.kurtosis, show: (n) => fixed(n.kurtosis, 1) },
     { head: "max", number: true, of: (n) => n.max, show: (n) => general(n.max) },
     { head: "above 0", number: true, title: "share of tokens", of: (n) => n.share_positive, show: (n) => share(n.share_positive) },
@@ -118,10 +118,11 @@ function neuronSentence(n, data) {
 }
 
 function histogramCard(n, data) {
-  const best = rows(data.score)[0], splits = rows(data.split_hist);
+  const splits = rows(data.split_hist), scores = rows(data.score);
+  const split = scores.find((s) => s.hypothesis === splits[0]?.hypothesis);
   const counts = binCounts(data.hist ?? []);
   const labelled = binCounts(...splits.map((s) => s.labelled ?? []));
-  const name = best ? run.hypotheses.find((h) => h.hypothesis === best.hypothesis)?.name : null;
+  const name = run.hypotheses.find((h) => h.hypothesis === splits[0]?.hypothesis)?.name;
   const series = [{ name: "all tokens", counts, kind: "all" }];
   if (splits.length) {
     series.push({ name: `labelled ${name} (${count(labelled.reduce((a, b) => a + b, 0))})`, counts: labelled, kind: "labelled" });
@@ -130,9 +131,9 @@ function histogramCard(n, data) {
     activationHistogram({
       title: `${count(n.n)} tokens by activation (heights logarithmic)`,
       label: `Histogram of ${n.name}: ${count(n.n)} tokens from ${general(n.min)} to ${general(n.max)}`,
-      series, mark: splits.length ? best.threshold : null,
+      series, mark: split?.threshold,
     }),
-    best && !splits.length ? note(`How ${name} splits it is kept for the ten best neurons of a hypothesis alone.`) : null);
+    scores.length && split !== scores[0] ? note(splits.length ? `${name} is the best hypothesis` : "No hypothesis is one", " whose labels are counted by activation: the run keeps that for the ten best neurons of each hypothesis.") : null);
 }
 
 function effectsCard(data) {

@@ -109,7 +109,7 @@ function modelsCard() {
       { head: "", show: (m) => bar(-m.mean_logprob, most) },
       { head: "bits a byte", number: true, of: (m) => m.bits_per_byte, show: (m) => fixed(m.bits_per_byte, 4) },
       { head: "clamped", number: true, title: "tokens whose log-prob is below the floor", of: (m) => m.clamped_share, show: (m) => share(m.clamped_share) },
-      { head: "precision", title: "against f32, on the first unit, in nats", show: precisionOf },
+      { head: "precision", title: "against f32, on the first unit, in nats", room: "much", show: precisionOf },
     ], run.models, { caption: "Models: loss in nats a token \u00b1 its standard error" }));
 }
 
@@ -154,7 +154,7 @@ function gapCard(pair) {
       series: [{ name: "tokens", counts: hist.map((b) => b.n), kind: "all" }],
       n: hist.length,
       x: (i) => (i < hist.length ? at(hist[i].lo) : 1),
-      xTicks: ticks(lo, hi, 8).map((x) => [at(x), general(x).replace(/\.0+$/, "")]),
+      xTicks: ticks(lo, hi, plotWidth() / 80).map((x) => [at(x), general(x).replace(/\.0+$/, "")]),
       xLabel: `gap in nats: ${pair.others_name} is better to the right`,
       marks: [[at(pair.mean_gap), `mean ${signed(pair.mean_gap, 3)}`],
         ...(clamp == null ? [] : [[at(-clamp), `clamp \u2212${clamp}`], [at(clamp), `clamp +${clamp}`]])],
@@ -245,7 +245,7 @@ function classesCard(pair, tokens) {
     best && best.gap > 0 && steepest ? el("p", { class: "lead" }, total > 0 ? ["Most of what ", pair.others_name, " gains is on "] : "The gap is largest on ", el("strong", {}, best.name), ` (${share(best.n / n)} of tokens, ${signed(best.gap / best.n, 3)} nats each); most a token on `, el("strong", {}, steepest.name), ` (${signed(steepest.gap / steepest.n, 3)} nats).`) : null,
     table([
       { head: "class", of: (s) => s.name },
-      { head: "for instance", show: (s) => s.common.map((t) => [tokenLabel(tokenText(t)), " "]) },
+      { head: "for instance", room: "some", show: (s) => s.common.map((t) => [tokenLabel(tokenText(t)), " "]) },
       { head: "n", number: true, of: (s) => s.n, show: (s) => count(s.n) },
       { head: "of tokens", number: true, of: (s) => s.n, show: (s) => share(s.n / n) },
       { head: "mean gap", number: true, of: (s) => s.gap / s.n, show: (s) => signed(s.gap / s.n, 4) },

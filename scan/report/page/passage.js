@@ -95,5 +95,5 @@ function example(e, step, extreme, chips) {
       tokens: e.tokens, values, at: e.at, extreme, up: "up", down: "down", what: "activation",
       labelled: e.labelled ?? [], show: (v) => fixed(v, Math.min(digits, 6)),
     }),
-    el("span", { class: "place" }, placeName(e), chips?.length ? [" ", chips] : null));
+    el("span", { class: "place" }, placeName(e), (chips ?? []).map((c) => [" ", c])));
 }

@@ -4,7 +4,13 @@
  * A plot scales with its column; it has a sentence for those who do not see it.
  */
 
-const plotWidth = 640, plotHeight = 200;
+const plotHeight = 200;
+
+/* As wide as the page, so that letters keep their size on a narrow screen. */
+function plotWidth() {
+  return Math.max(300, Math.min(640, document.getElementById("main").clientWidth - 50));
+}
+
 const margin = { left: 52, right: 12, top: 10, bottom: 34 };
 
 function figure(title, picture, data, ...more) {
@@ -14,7 +20,7 @@ function figure(title, picture, data, ...more) {
 }
 
 function frame(label, height, ...children) {
-  return svg("svg", { viewBox: `0 0 ${plotWidth} ${height}`, role: "img", "aria-label": label }, children);
+  return svg("svg", { viewBox: `0 0 ${plotWidth()} ${height}`, role: "img", "aria-label": label }, children);
 }
 
 /* 1, 10, 100, ... up to n. */
@@ -51,7 +57,7 @@ function axisText(x, y, text, anchor = "middle") {
  */
 function histogram({ title, label, series, n, x, xTicks, xLabel, marks = [], data, height = plotHeight }) {
   const most = Math.max(1, ...series.flatMap((s) => s.counts));
-  const w = plotWidth - margin.left - margin.right, h = height - margin.top - margin.bottom;
+  const w = plotWidth() - margin.left - margin.right, h = height - margin.top - margin.bottom;
   const px = (at) => margin.left + at * w;
   const py = (v) => margin.top + h - (v > 0 ? (h * Math.log10(v * 2)) / Math.log10(most * 2) : 0);
   const every = Math.max(1, Math.ceil(decades(most).length / 5));
@@ -83,7 +89,7 @@ function histogram({ title, label, series, n, x, xTicks, xLabel, marks = [], dat
  */
 function unitCurves({ title, label, series, marks, xLabel, yLabel, data, level }) {
   const height = 300, size = height - margin.top - margin.bottom;
-  const px = (x) => margin.left + x * (plotWidth - margin.left - margin.right);
+  const px = (x) => margin.left + x * (plotWidth() - margin.left - margin.right);
   const py = (y) => margin.top + (1 - y) * size;
   return figure(title, frame(label, height,
     [0, 0.25, 0.5, 0.75, 1].map((v) => [
@@ -109,11 +115,11 @@ function steps({ title, label, series, names, xLabel, yLabel, data }) {
   const height = plotHeight, h = height - margin.top - margin.bottom;
   const values = series.flatMap((s) => s.values).filter((v) => v != null);
   const lo = Math.min(0, ...values), hi = Math.max(0, ...values);
-  const px = (i) => margin.left + ((i + 0.5) / names.length) * (plotWidth - margin.left - margin.right);
+  const px = (i) => margin.left + ((i + 0.5) / names.length) * (plotWidth() - margin.left - margin.right);
   const py = (v) => margin.top + h - ((v - lo) / (hi - lo || 1)) * h;
   return figure(title, frame(label, height,
     (hi > lo ? ticks(lo, hi, 4) : [0]).map((v) => [
-      svg("line", { class: Math.abs(v) < 1e-12 ? "axis" : "grid", x1: margin.left, x2: plotWidth - margin.right, y1: py(v), y2: py(v) }),
+      svg("line", { class: Math.abs(v) < 1e-12 ? "axis" : "grid", x1: margin.left, x2: plotWidth() - margin.right, y1: py(v), y2: py(v) }),
       axisText(margin.left - 6, py(v) + 4, general(v), "end"),
     ]),
     names.map((name, i) => axisText(px(i), height - margin.bottom + 16, name)),
@@ -163,7 +169,7 @@ function activationHistogram({ title, label, series, mark }) {
   const zero = labelled.find(([, lo]) => lo === 0)?.[0];
   const kept = [];
   for (const [i, lo] of [...labelled].sort(([i], [j]) => (i === zero ? -1 : j === zero ? 1 : j - i))) {
-    if (kept.every(([k]) => Math.abs(k - i) / n > 0.075)) {
+    if (kept.every(([k]) => (Math.abs(k - i) / n) * plotWidth() > 48)) {
       kept.push([i, lo]);
     }
   }
