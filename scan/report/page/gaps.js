@@ -193,11 +193,18 @@ function hitDetail(hit, pair, views) {
     note(`Place: ${placeName(hit)} to ${hit.byte_end}. P is of the true token ${JSON.stringify(visible(hit.token_text))}: ${share(Math.exp(hit.base_logprob))} by ${pair.base_name}, ${share(Math.exp(hit.other_logprob))} by ${severalOthers(pair) ? "the other that decides" : pair.others_name}.`)];
 }
 
+const partsInOrder = 24; // more of them, of large models, stand by their size
+
 /* What each part of a model adds to the true token's logit. */
 function partsTable(views) {
   const names = [...new Set(views.flatMap((v) => Object.keys(v.attribution.parts)))];
   const items = names.map((name) => ({ name, values: views.map((v) => v.attribution.parts[name] ?? null) }));
-  const most = Math.max(...items.flatMap((x) => x.values.map((v) => Math.abs(v ?? 0))));
+  const size = (x) => Math.max(...x.values.map((v) => Math.abs(v ?? 0)));
+  const most = Math.max(...items.map(size));
+  if (items.length > partsInOrder) {
+    items.sort((a, b) => size(b) - size(a));
+  }
+  items.unshift({ name: "all", values: views.map((v) => v.attribution.logit) });
   return el("div", {},
     table([
       { head: "part", show: (x) => x.name },
@@ -205,7 +212,7 @@ function partsTable(views) {
         { head: v.model, number: true, show: (x) => signed(x.values[i], 2) },
         { head: "", show: (x) => bar(x.values[i], most, x.values[i] < 0 ? "base" : "other") },
       ]),
-    ], [...items, { name: "all", values: views.map((v) => v.attribution.logit) }], { caption: "What spoke for the true token: its logit less the mean over the vocabulary, by part, in nats" }));
+    ], items, { caption: "What spoke for the true token: its logit less the mean over the vocabulary, by part, in nats", page: partsInOrder + 1, rowClass: (x) => (x === items[0] ? "chosen" : null) }));
 }
 
 function neuronsOfHit(views) {

@@ -135,7 +135,7 @@ function gapSentence(pair) {
   const often = share(pair.share_other_better);
   return severalOthers(pair)
     ? [`Each of ${pair.others_name.replaceAll("+", ", ")} is better than ${pair.base_name} on `, el("strong", {}, often), ` of tokens; the least of their gaps is `, size, " on average,", where, "."]
-    : [`${pair.mean_gap > 0 ? pair.others_name : pair.base_name} is better by `, size, " a token,", where, `. ${pair.others_name} gives the true token more probability on ${often} of them.`];
+    : [`${pair.mean_gap > 0 ? pair.others_name : pair.base_name} is better by `, size, " a token,", where, `. The gap is above 0 on ${often} of them.`];
 }
 
 function gapCard(pair) {
