@@ -522,6 +522,20 @@ int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct ta
     return rc;
 }
 
+void tally_gaps(struct tally *t, size_t pair, const double *const *logprob, size_t begin, size_t n,
+                int64_t *gaps)
+{
+    const int64_t floor = fixed_from(t->shape->floor);
+    for (size_t at = 0; at < n; at += BLOCK) {
+        const size_t n_block = n - at < BLOCK ? n - at : BLOCK;
+        fill_block(t, logprob, begin + at, n_block);
+        for (size_t i = 0; i < n_block; i++) {
+            uint32_t deciding;
+            gaps[at + i] = gap_of(&t->shape->pairs[pair], t->scratch->fixed, i, floor, &deciding);
+        }
+    }
+}
+
 int tally_set_detail(struct tally_hit *hit, const char *json, size_t len, struct err *err)
 {
     char *detail = mem_new(len + 1, 1);

@@ -222,6 +222,11 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
 int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct tally_picks *picks,
                    const double *const *logprob, const int64_t *cutoff, struct err *err);
 
+/* The pair's gaps, fixed, at places [begin, begin + n) of logprob, [n_models][>= begin + n], into
+ * gaps[n].  't' is left as it is. */
+void tally_gaps(struct tally *t, size_t pair, const double *const *logprob, size_t begin, size_t n,
+                int64_t *gaps);
+
 /* Gives a hit its detail, json[len], which must depend on its document alone.  ERR_NOMEM. */
 int tally_set_detail(struct tally_hit *hit, const char *json, size_t len, struct err *err);
 

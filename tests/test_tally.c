@@ -372,6 +372,42 @@ static void the_first_of_the_worst_others_decides(void **state)
     }
 }
 
+/* Of a stretch longer than what is looked at in one go. */
+static void gaps_of_a_stretch_are_those_of_its_tokens(void **state)
+{
+    (void)state;
+    enum { N = 700, BEGIN = 3, END = N - 5 };
+    static double values[REF_MODELS][N];
+    const double *rows[REF_MODELS];
+    uint64_t random = 5;
+    for (size_t m = 0; m < REF_MODELS; m++) {
+        for (size_t i = 0; i < N; i++) {
+            values[m][i] = -0.01 * (double)ref_random(&random, 800); // some beyond the floor
+        }
+        rows[m] = values[m];
+    }
+    const struct tally_shape shape = shape_of(5, 0);
+    struct tally *t = new_tally(&shape);
+    struct buf before = save(t);
+    for (size_t p = 0; p < 3; p++) {
+        int64_t gaps[END - BEGIN];
+        tally_gaps(t, p, rows, BEGIN, END - BEGIN, gaps);
+        for (size_t i = BEGIN; i < END; i++) {
+            const double base = fmax(values[pairs[p].base][i], shape.floor);
+            int64_t least = INT64_MAX;
+            for (uint32_t k = 0; k < pairs[p].n_others; k++) {
+                const double other = fmax(values[pairs[p].others[k]][i], shape.floor);
+                const int64_t gap = fixed_from(other) - fixed_from(base);
+                least = gap < least ? gap : least;
+            }
+            assert_true(gaps[i - BEGIN] == least);
+        }
+    }
+    expect_bytes(t, &before);
+    buf_free(&before);
+    tally_free(t);
+}
+
 static void a_document_gives_three_hits_of_different_contexts(void **state)
 {
     (void)state;
@@ -892,6 +928,7 @@ int main(void)
         cmocka_unit_test(a_gap_falls_into_the_bin_that_holds_it),
         cmocka_unit_test(positions_are_counted_by_powers_of_two),
         cmocka_unit_test(the_first_of_the_worst_others_decides),
+        cmocka_unit_test(gaps_of_a_stretch_are_those_of_its_tokens),
         cmocka_unit_test(a_document_gives_three_hits_of_different_contexts),
         cmocka_unit_test(a_context_ends_at_its_window_and_after_eight),
         cmocka_unit_test(a_hit_is_shown_with_the_text_around),
