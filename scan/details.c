@@ -35,8 +35,8 @@ struct viewer {
 struct wanted {
     struct tally_hit *hit;
     size_t pair;
-    size_t token; // of the layout
-    size_t view;  // tokens of several pairs share their views
+    size_t doc, token; // of the layout
+    size_t view;       // tokens of several pairs share their views
 };
 
 struct details {
@@ -105,8 +105,8 @@ static int by_token(const void *a, const void *b)
     return x->token != y->token ? (x->token < y->token ? -1 : 1) : 0;
 }
 
-/* The token of a hit of the unit. */
-static size_t hit_token(const struct layout *l, const struct tally_hit *hit)
+/* The document of a hit of the unit. */
+static size_t hit_doc(const struct layout *l, const struct tally_hit *hit)
 {
     size_t low = 0, high = l->n_docs - 1;
     while (low < high) { // documents ascend by number
@@ -117,7 +117,7 @@ static size_t hit_token(const struct layout *l, const struct tally_hit *hit)
             high = middle - 1;
         }
     }
-    return l->docs[low].begin + hit->at;
+    return low;
 }
 
 /* Lists the hits of the tally, those of one token together. */
@@ -133,8 +133,12 @@ static int list_wanted(struct details *d, const struct layout *l, struct tally *
             return rc;
         }
         for (size_t k = 0; k < hits->n; k++) {
-            d->wanted[d->n_wanted++] = (struct wanted){
-                .hit = &hits->items[k], .pair = i / 2, .token = hit_token(l, &hits->items[k])};
+            const size_t doc = hit_doc(l, &hits->items[k]);
+            d->wanted[d->n_wanted++] =
+                (struct wanted){.hit = &hits->items[k],
+                                .pair = i / 2,
+                                .doc = doc,
+                                .token = l->docs[doc].begin + hits->items[k].at};
         }
     }
     if (d->n_wanted > 0) {
@@ -280,8 +284,75 @@ static void write_view(struct jsonout *j, const struct viewer *v, size_t number)
     jsonout_end(j, '}');
 }
 
+/* Tokens [from, to) of a document. */
+struct stretch {
+    size_t from, to;
+};
+
+/* Those around token 'at'.  No more tokens than bytes, so that even those of a vocabulary with
+ * empty ones are few. */
+static struct stretch find_around(const struct layout *l, const struct layout_doc *doc, size_t at)
+{
+    const bool text = doc->text_len > 0; // with tokens it has some, but for ids
+    const size_t most_before = text ? TALLY_BEFORE : DETAILS_IDS_BEFORE;
+    const size_t most_after = text ? TALLY_AFTER : DETAILS_IDS_AFTER;
+    struct stretch s = {.from = at > most_before ? at - most_before : 0,
+                        .to = doc->n - at - 1 > most_after ? at + 1 + most_after : doc->n};
+    if (text) {
+        const uint32_t *ends = l->ends + doc->begin;
+        const size_t begin = at > 0 ? ends[at - 1] : 0, end = ends[at];
+        while (s.from < at && begin - (s.from > 0 ? ends[s.from - 1] : 0) > TALLY_BEFORE) {
+            s.from++;
+        }
+        while (s.to > at + 1 && ends[s.to - 1] - end > TALLY_AFTER) {
+            s.to--;
+        }
+    }
+    return s;
+}
+
+/* With two decimals.  Rounded as a whole number, which has no -0. */
+static void write_gap(struct jsonout *j, int64_t gap)
+{
+    const int64_t size = ((gap < 0 ? -gap : gap) * 100 + FIXED_ONE / 2) / FIXED_ONE;
+    jsonout_double(j, (double)(gap < 0 ? -size : size) / 100);
+}
+
+static void write_around(struct jsonout *j, const struct details_unit *unit, const struct wanted *w,
+                         struct tally *tally)
+{
+    const struct layout_doc *doc = &unit->layout->docs[w->doc];
+    const size_t at = w->token - doc->begin;
+    const struct stretch s = find_around(unit->layout, doc, at);
+    int64_t gaps[TALLY_BEFORE + 1 + TALLY_AFTER];
+    tally_gaps(tally, w->pair, unit->logprob, doc->begin + s.from, s.to - s.from, gaps);
+    gaps[at - s.from] = w->hit->gap;
+    jsonout_key(j, "around");
+    jsonout_begin(j, '{');
+    jsonout_key(j, "at");
+    jsonout_u64(j, at - s.from);
+    jsonout_key(j, "tokens");
+    jsonout_u32s(j, unit->layout->ids + doc->begin + s.from, s.to - s.from);
+    jsonout_key(j, "gaps");
+    jsonout_begin(j, '[');
+    for (size_t i = 0; i < s.to - s.from; i++) {
+        write_gap(j, gaps[i]);
+    }
+    jsonout_end(j, ']');
+    jsonout_end(j, '}');
+}
+
+static void write_domain(struct jsonout *j, const struct details_unit *unit, size_t doc)
+{
+    const size_t domain = unit->layout->docs[doc].doc->domain;
+    if (domain != SIZE_MAX && unit->domains[domain] != '\0') { // "" counts as none, as in a tally
+        jsonout_key(j, "domain");
+        jsonout_string(j, unit->domains + domain);
+    }
+}
+
 static int write_detail(const struct details *d, const struct details_unit *unit,
-                        const struct wanted *w, struct err *err)
+                        const struct wanted *w, struct tally *tally, struct err *err)
 {
     const struct tally_pair *p = &d->shape->pairs[w->pair];
     char *text = NULL;
@@ -299,6 +370,8 @@ static int write_detail(const struct details *d, const struct details_unit *unit
         write_view(&j, &d->viewers[p->others[i]], w->view);
     }
     jsonout_end(&j, ']');
+    write_around(&j, unit, w, tally);
+    write_domain(&j, unit, w->doc);
     if (unit->more) {
         unit->more(unit->context, w->token, &j);
     }
@@ -318,7 +391,7 @@ int details_add(struct details *d, const struct details_unit *unit, struct tally
         ask(d, m, unit, stop);
     }
     for (size_t k = 0; k < d->n_wanted && !rc && !is_stopped(stop); k++) {
-        rc = write_detail(d, unit, &d->wanted[k], err);
+        rc = write_detail(d, unit, &d->wanted[k], tally, err);
     }
     return rc;
 }

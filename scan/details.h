@@ -4,7 +4,8 @@
  *
  *     a tally's hits -> tokens -> every model of their pairs looks at them once more -> JSON
  *
- *     {"base": VIEW, "others": [VIEW, ...]}       and what details_more() adds
+ *     {"base": VIEW, "others": [VIEW, ...], "around": {"at": 5, "tokens": [id, ...],
+ *      "gaps": [0.31, ...]}, "domain": "code"}     and what details_more() adds
  *     VIEW: {"model": "gelu-1l", "rank": 3, "entropy": 2.1, "top": [[id, logprob], ...],
  *            "attribution": {"logit": 4.1, "parts": {"embed": 1.6, ..., "L0H0": 0.2, ...},
  *                            "neurons": [["L0N77", 0.9], ...]}}
@@ -13,7 +14,15 @@
  * less its mean over the vocabulary (model/attribution.h), neurons: the ten of the largest effects,
  * not of attention-only models.
  *
- * A detail depends on its document alone, bit for bit.
+ * around: the tokens of the document that lie wholly in what the hit shows of its text (before, its
+ * own, after), tokens[at] being its own; of a list of ids the DETAILS_IDS_BEFORE before it and the
+ * DETAILS_IDS_AFTER after it, without the first of the list, which is context.  gaps: the pair's at
+ * each, in nats with two decimals, enough for a tint: its own exact, those beside it as scanned
+ * (each side of a gap within the precision's bound).  All are predicted, so none is null.
+ *
+ * domain: the document's; not of one without.  The table of domains may count it in "(other)".
+ *
+ * A detail depends on its document alone (with rows packed, on its unit), bit for bit.
  *
  * Threads: one thread at a time.
  */
@@ -29,6 +38,10 @@
 #include "scan/layout.h"
 #include "scan/lineup.h"
 #include "scan/base/err.h"
+
+// Tokens around a hit where there is no text: about as many as fill its bytes of text elsewhere.
+#define DETAILS_IDS_BEFORE 40
+#define DETAILS_IDS_AFTER 20
 
 struct details;
 
@@ -46,6 +59,8 @@ typedef void details_more(void *context, size_t token, struct jsonout *j);
 struct details_unit {
     const struct layout *layout;
     const struct engine_window *windows; // [layout->n_windows], their logprob not wanted
+    const double *const *logprob;        // [n_models][layout->n] as scanned
+    const char *domains;                 // names, as the unit's documents point into them
     details_more *more;                  // NULL: nothing
     void *context;
 };

@@ -464,6 +464,8 @@ int worker_run(struct worker *w, const struct unit *u, const struct worker_out *
     rc = rc ? rc : add_docs(w, u, tally, out->cutoff, err);
     const struct details_unit unit = {.layout = &w->layout,
                                       .windows = w->windows,
+                                      .logprob = (const double *const *)w->logprob,
+                                      .domains = u->names.data,
                                       .more = w->labels ? name_labels : NULL,
                                       .context = w};
     rc = rc || is_stopped(w->work->stop)

@@ -1,6 +1,7 @@
 #include "tests/scan_kit.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -287,4 +288,35 @@ void kit_dump(struct buf *out, sqlite3 *db, const char *sql)
     }
     assert_int_equal(buf_append(out, "", 1, NULL), 0); // ends in NUL, also where empty
     out->len--;
+}
+
+#define ORDER "ORDER BY pair, side, rank"
+#define AROUND "'$.around.gaps'"
+
+void kit_same_hits(sqlite3 *a, sqlite3 *b, double off)
+{
+    static const char hits[] =
+        "SELECT pair, side, rank, gap, base_logprob, other_logprob, shard, doc, byte_start,"
+        " byte_end, token, token_text, before, after, duplicates, json_remove(detail, " AROUND "),"
+        " json_extract(detail, " AROUND " || '[' || json_extract(detail, '$.around.at') || ']')"
+        " FROM hit " ORDER;
+    static const char gaps[] = "SELECT value, pair, side, rank, key"
+                               " FROM hit, json_each(detail, " AROUND ") " ORDER ", key";
+    struct buf x = {0}, y = {0};
+    kit_dump(&x, a, hits);
+    kit_dump(&y, b, hits);
+    assert_string_equal(x.data, y.data);
+    buf_free(&x);
+    buf_free(&y);
+    sqlite3_stmt *of_a = kit_query(a, "%s", gaps), *of_b = kit_query(b, "%s", gaps);
+    while (kit_next(of_a)) {
+        assert_true(kit_next(of_b));
+        const double one = sqlite3_column_double(of_a, 0), two = sqlite3_column_double(of_b, 0);
+        if (!(fabs(one - two) <= off)) {
+            fail_msg("pair %d, %s, rank %d: gap %d around is %g, not %g",
+                     sqlite3_column_int(of_b, 1), (const char *)sqlite3_column_text(of_b, 2),
+                     sqlite3_column_int(of_b, 3), sqlite3_column_int(of_b, 4), two, one);
+        }
+    }
+    assert_false(kit_next(of_b));
 }

@@ -118,4 +118,8 @@ int64_t kit_number(sqlite3 *db, const char *sql, ...) __attribute__((format(prin
 /* All rows of a query as text, "a|b|c\n", doubles with 17 digits. */
 void kit_dump(struct buf *out, sqlite3 *db, const char *sql);
 
+/* Fails unless the hits of both are the same in all that they hold, but for the gaps around their
+ * own: those are as scanned, and may be up to 'off' nats apart. */
+void kit_same_hits(sqlite3 *a, sqlite3 *b, double off);
+
 #endif

@@ -803,6 +803,87 @@ static void every_detail_has_parts_that_make_the_logit(void **state)
     json_tokener_free(parser);
 }
 
+/* Token t and those beside it that lie in the bytes which a hit shows before and after it. */
+static void check_neighbours(struct json_object *around, size_t p, size_t t)
+{
+    struct json_object *tokens = json_member(around, "tokens"), *gaps = json_member(around, "gaps");
+    const struct ref_doc *d = &ref.docs[ref.tokens[t].doc];
+    size_t n = 0, at = SIZE_MAX;
+    for (size_t k = d->first; k < d->first + d->n; k++) {
+        if (ref.tokens[k].start + 160 < ref.tokens[t].start ||
+            ref.tokens[k].end > ref.tokens[t].end + 80) {
+            continue;
+        }
+        at = k == t ? n : at;
+        assert_int_equal(golden_number(tokens, n), ref.tokens[k].id);
+        const double gap = golden_number(gaps, n++);
+        assert_true(gap == nearbyint(gap * 100) / 100);
+        if (!(fabs(gap - ref.gap[p][k]) <= 0.005 + NEAR)) {
+            fail_msg("pair %zu, doc %zu, byte %u: the gap is %.7f, not %g", p, ref.tokens[t].doc,
+                     ref.tokens[k].start, ref.gap[p][k], gap);
+        }
+    }
+    assert_int_equal(json_object_array_length(tokens), n);
+    assert_int_equal(json_object_array_length(gaps), n);
+    assert_int_equal(json_object_get_uint64(json_member(around, "at")), at);
+}
+
+static void expect_no_negative_zero(const char *detail)
+{
+    const char *gaps = strstr(detail, "\"gaps\":[");
+    assert_non_null(gaps);
+    for (const char *at = gaps; at[-1] != ']'; at++) {
+        assert_false(at[0] == '-' && at[1 + strspn(at + 1, "0.")] < '1');
+    }
+}
+
+static void hits_stand_among_their_neighbours(void **state)
+{
+    (void)state;
+    struct json_tokener *parser = json_parser_new();
+    for (size_t p = 0; p < REF_PAIRS; p++) {
+        sqlite3_stmt *row =
+            kit_query(results(),
+                      "SELECT shard, doc, byte_start, byte_end, detail, gap FROM hit WHERE pair=%d",
+                      (int)pair_id(p));
+        while (kit_next(row)) {
+            struct json_object *detail = parse_detail(parser, text(row, 4));
+            struct json_object *around = json_member(detail, "around");
+            check_neighbours(around, p, token_at(row, 0));
+            const double own = golden_number(json_member(around, "gaps"),
+                                             json_object_get_uint64(json_member(around, "at")));
+            assert_true(fabs(own - number(row, 5)) <= 0.005 + 1e-9);
+            expect_no_negative_zero(text(row, 4));
+            json_object_put(detail);
+        }
+    }
+    json_tokener_free(parser);
+}
+
+static void hits_name_the_domain_of_their_document(void **state)
+{
+    (void)state;
+    struct json_tokener *parser = json_parser_new();
+    sqlite3_stmt *row =
+        kit_query(results(), "SELECT shard, doc, byte_start, byte_end, detail FROM hit");
+    size_t with = 0, without = 0;
+    while (kit_next(row)) {
+        struct json_object *detail = parse_detail(parser, text(row, 4));
+        struct json_object *domain = json_member(detail, "domain");
+        const char *wanted = ref.docs[ref.tokens[token_at(row, 0)].doc].doc->domain;
+        if (*wanted) {
+            assert_string_equal(json_object_get_string(domain), wanted);
+            with++;
+        } else {
+            assert_null(domain);
+            without++;
+        }
+        json_object_put(detail);
+    }
+    assert_true(with > 0 && without > 0);
+    json_tokener_free(parser);
+}
+
 static void rejects_are_as_they_were_written(void **state)
 {
     (void)state;
@@ -884,6 +965,8 @@ int main(void)
         cmocka_unit_test(hits_are_as_the_reference),
         cmocka_unit_test(details_hold_the_top_tokens_and_entropy),
         cmocka_unit_test(every_detail_has_parts_that_make_the_logit),
+        cmocka_unit_test(hits_stand_among_their_neighbours),
+        cmocka_unit_test(hits_name_the_domain_of_their_document),
         cmocka_unit_test(rejects_are_as_they_were_written),
         cmocka_unit_test(shards_are_counted),
     };
