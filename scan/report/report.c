@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "scan/base/json.h"
 #include "scan/view_names.h"
@@ -17,6 +18,22 @@ int report_put_table(const struct report *r, struct draft *d, const char *key, c
     return rc;
 }
 
+void report_open_table(struct jsonout *j, const char *key, const char *columns)
+{
+    jsonout_key(j, key);
+    jsonout_begin(j, '{');
+    jsonout_key(j, "columns");
+    jsonout_raw(j, columns);
+    jsonout_key(j, "rows");
+    jsonout_begin(j, '[');
+}
+
+void report_end_table(struct jsonout *j)
+{
+    jsonout_end(j, ']');
+    jsonout_end(j, '}');
+}
+
 double report_step(double min, double max)
 {
     const double extreme = fmax(fabs(min), fabs(max));
@@ -30,25 +47,54 @@ static size_t list_length(struct json_object *list)
     return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
 }
 
+/* NULL where there is none: json-c does not look whether a list is one. */
+static struct json_object *list_item(struct json_object *list, int64_t i)
+{
+    return (size_t)i < list_length(list) ? json_object_array_get_idx(list, (size_t)i) : NULL;
+}
+
 static bool is_number(struct json_object *value)
 {
     return json_object_is_type(value, json_type_double) ||
            json_object_is_type(value, json_type_int);
 }
 
-/* What is shown of a list. */
+/* What is shown of a list: [from, end), with the place in question 'at' from the begin. */
 struct stretch {
-    int64_t from, end;
+    int64_t from, end, at;
 };
+
+static struct stretch stretch_around(int64_t own, size_t length)
+{
+    const int64_t n = (int64_t)length;
+    own = own < 0 || own >= n ? 0 : own;
+    const int64_t from = own > REPORT_BEFORE ? own - REPORT_BEFORE : 0;
+    return (struct stretch){from, n - own > REPORT_AFTER ? own + REPORT_AFTER + 1 : n, own - from};
+}
 
 /* The whole numbers of list[from, end); what is damaged becomes null. */
 static void put_whole_numbers(struct jsonout *j, struct json_object *list, struct stretch s)
 {
     jsonout_begin(j, '[');
     for (int64_t i = s.from; i < s.end; i++) {
-        struct json_object *value = json_object_array_get_idx(list, (size_t)i);
+        struct json_object *value = list_item(list, i);
         if (json_object_is_type(value, json_type_int)) {
             jsonout_i64(j, json_object_get_int64(value));
+        } else {
+            jsonout_raw(j, "null");
+        }
+    }
+    jsonout_end(j, ']');
+}
+
+/* The numbers of list[from, end), null where there is none. */
+static void put_reals(struct jsonout *j, struct json_object *list, struct stretch s)
+{
+    jsonout_begin(j, '[');
+    for (int64_t i = s.from; i < s.end; i++) {
+        struct json_object *value = list_item(list, i);
+        if (is_number(value)) {
+            jsonout_rounded(j, json_object_get_double(value), REPORT_DETAIL_DIGITS);
         } else {
             jsonout_raw(j, "null");
         }
@@ -59,12 +105,11 @@ static void put_whole_numbers(struct jsonout *j, struct json_object *list, struc
 static void put_activations(struct jsonout *j, struct json_object *list, struct stretch s,
                             double step)
 {
-    const int64_t n = (int64_t)list_length(list);
     jsonout_begin(j, '[');
     for (int64_t i = s.from; i < s.end; i++) {
-        struct json_object *value = i < n ? json_object_array_get_idx(list, (size_t)i) : NULL;
-        double steps = is_number(value) ? rint(json_object_get_double(value) / step) : NAN;
-        steps = fabs(steps) >= 100 ? 10 * rint(steps / 10) : steps;
+        struct json_object *value = list_item(list, i);
+        const double exact = is_number(value) ? json_object_get_double(value) / step : NAN;
+        const double steps = fabs(exact) >= 99.5 ? 10 * rint(exact / 10) : rint(exact);
         if (fabs(steps) <= 1e6) { // no neuron of the run has more
             jsonout_i64(j, (int64_t)steps);
         } else {
@@ -98,12 +143,9 @@ void report_put_place(struct jsonout *j, sqlite3_stmt *row, const struct report_
 {
     struct json_object *tokens = view_json(row, at->tokens);
     struct json_object *activations = view_json(row, at->activations);
-    const int64_t n = (int64_t)list_length(tokens);
-    int64_t own = sqlite3_column_int64(row, at->token_index);
-    own = own < 0 || own >= n ? 0 : own;
-    const struct stretch s = {own > REPORT_BEFORE ? own - REPORT_BEFORE : 0,
-                              n - own > REPORT_AFTER ? own + REPORT_AFTER + 1 : n};
-    jsonout_i64(j, own - s.from);
+    const struct stretch s =
+        stretch_around(sqlite3_column_int64(row, at->token_index), list_length(tokens));
+    jsonout_i64(j, s.at);
     put_whole_numbers(j, tokens, s);
     put_activations(j, activations, s, step);
     if (at->labelled >= 0) {
@@ -201,31 +243,99 @@ int report_add_run(struct report *r, struct err *err)
 
 // --- gaps --------------------------------------------------------------------------------------
 
-/* Where the detail has the tokens around, their text is not needed twice. */
-#define CONTEXT                                                                                    \
-    "iif(json_valid(detail) AND json_type(detail, '$.around.tokens') = 'array', NULL, before)"     \
-    " AS before, iif(json_valid(detail) AND json_type(detail, '$.around.tokens') = 'array',"       \
-    " NULL, after) AS after,"
+#define HITS                                                                                       \
+    "SELECT side, rank, gap, base_logprob, other_logprob, shard, doc, byte_start, byte_end,"       \
+    " token, token_text, duplicates, before, after, detail FROM hit WHERE pair = ?1"               \
+    " AND rank <= ?2 ORDER BY side DESC, rank"
+
+enum { H_BEFORE = 12, H_AFTER, H_DETAIL };
+
+static const char hit_columns[] =
+    "[\"side\",\"rank\",\"gap\",\"base_logprob\",\"other_logprob\",\"shard\",\"doc\","
+    "\"byte_start\",\"byte_end\",\"token\",\"token_text\",\"duplicates\",\"before\","
+    "\"after\",\"detail\"]";
+
+/* As much of the tokens around a hit as of those around an example. */
+static void put_around(struct jsonout *j, struct json_object *around)
+{
+    struct json_object *tokens = json_member(around, "tokens");
+    const struct stretch s =
+        stretch_around(json_object_get_int64(json_member(around, "at")), list_length(tokens));
+    jsonout_begin(j, '{');
+    jsonout_key(j, "at");
+    jsonout_i64(j, s.at);
+    jsonout_key(j, "tokens");
+    put_whole_numbers(j, tokens, s);
+    jsonout_key(j, "gaps");
+    put_reals(j, json_member(around, "gaps"), s);
+    jsonout_end(j, '}');
+}
+
+static void put_detail(struct jsonout *j, struct json_object *detail)
+{
+    jsonout_begin(j, '{');
+    json_object_object_foreach(detail, key, value)
+    {
+        jsonout_key(j, key);
+        if (strcmp(key, "around") == 0) {
+            put_around(j, value);
+        } else {
+            view_json_value(j, value, REPORT_DETAIL_DIGITS);
+        }
+    }
+    jsonout_end(j, '}');
+}
+
+static void put_hit(struct jsonout *j, sqlite3_stmt *row)
+{
+    struct json_object *detail = view_json(row, H_DETAIL);
+    const bool around = list_length(json_member(json_member(detail, "around"), "tokens")) > 0;
+    jsonout_begin(j, '[');
+    for (int i = 0; i < H_DETAIL; i++) {
+        if (around && (i == H_BEFORE || i == H_AFTER)) {
+            jsonout_raw(j, "null"); // the tokens say it
+        } else {
+            view_json_cell(j, row, i, REPORT_DIGITS);
+        }
+    }
+    if (json_object_is_type(detail, json_type_object)) {
+        put_detail(j, detail);
+    } else {
+        jsonout_raw(j, "null");
+    }
+    jsonout_end(j, ']');
+    json_object_put(detail);
+}
+
+static int add_hits(struct report *r, const int64_t args[2], struct err *err)
+{
+    struct draft d;
+    int rc = draft_open(&d, err);
+    if (rc) {
+        return rc;
+    }
+    sqlite3_stmt *row = view_query(r->v, HITS, args, &rc, err);
+    jsonout_begin(&d.json, '{');
+    report_open_table(&d.json, "hit", hit_columns);
+    for (; view_step(r->v, row, &rc, err); r->n_hits++) {
+        put_hit(&d.json, row);
+    }
+    report_end_table(&d.json);
+    jsonout_end(&d.json, '}');
+    sqlite3_finalize(row);
+    return chunks_add(&r->chunks, &d, rc, err, "hits/%" PRId64, args[0]);
+}
 
 static int add_pair(struct report *r, int64_t pair, struct err *err)
 {
     char name[CHUNK_NAME];
     const int64_t args[] = {pair, (int64_t)r->hits};
     snprintf(name, sizeof name, "tokens/%" PRId64, pair);
-    int rc = add_table(r, name, "token_gap",
-                       "SELECT token, n, mean_gap, base_mean_logprob, other_mean_logprob"
-                       " FROM token_gap WHERE pair = ?1 ORDER BY token",
-                       args, err);
-    snprintf(name, sizeof name, "hits/%" PRId64, pair);
-    rc = rc ? rc
-            : add_table(r, name, "hit",
-                        "SELECT side, rank, gap, base_logprob, other_logprob, shard, doc,"
-                        " byte_start, byte_end, token, token_text, " CONTEXT " duplicates,"
-                        " detail FROM hit WHERE pair = ?1 AND rank <= ?2 ORDER BY side DESC, rank",
-                        args, err);
-    r->n_hits += (size_t)view_number(
-        r->v, "SELECT count(*) FROM hit WHERE pair = ?1 AND rank <= ?2", args, &rc, err);
-    return rc;
+    const int rc = add_table(r, name, "token_gap",
+                             "SELECT token, n, mean_gap, base_mean_logprob, other_mean_logprob"
+                             " FROM token_gap WHERE pair = ?1 ORDER BY token",
+                             args, err);
+    return rc ? rc : add_hits(r, args, err);
 }
 
 int report_add_gaps(struct report *r, struct err *err)

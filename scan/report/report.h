@@ -14,7 +14,7 @@
  *     neurons        a row a neuron: what it can be found and ranked by
  *     neuron/B       all there is of the neurons B * REPORT_BLOCK and on of that list
  *
- * Reals have REPORT_DIGITS significant digits.  Of the tokens around an example REPORT_BEFORE and
+ * Reals have REPORT_DIGITS significant digits.  Of the tokens around a place REPORT_BEFORE and
  * REPORT_AFTER are taken; their activations are whole numbers of 'step', the power of ten that
  * gives the neuron's extreme three digits, and those of three digits are rounded to tens: two
  * significant digits, or 1/100 of the extreme.
@@ -29,7 +29,8 @@
 #include "scan/view.h"
 
 #define REPORT_DIGITS 6
-#define REPORT_BLOCK 16 // neurons a chunk: some 150 KB
+#define REPORT_DETAIL_DIGITS 4 // of what models said of a hit
+#define REPORT_BLOCK 16        // neurons a chunk: some 150 KB
 #define REPORT_BEFORE 32
 #define REPORT_AFTER 16
 #define REPORT_SCORES 10 // neurons of a hypothesis, hypotheses of a neuron
@@ -53,6 +54,11 @@ int report_add_neurons(struct report *r, struct err *err);
 /* A query's rows as a table of the draft. */
 int report_put_table(const struct report *r, struct draft *d, const char *key, const char *sql,
                      const int64_t *args, struct err *err);
+
+/* The same for rows that are put one by one between these two; columns: a JSON list of their names.
+ */
+void report_open_table(struct jsonout *j, const char *key, const char *columns);
+void report_end_table(struct jsonout *j);
 
 /* The power of ten that gives the larger of |min| and |max| three digits; 1 where both are 0. */
 double report_step(double min, double max);

@@ -16,6 +16,10 @@
 
 enum { C_AT = 10, C_TOKENS, C_ACTIVATIONS, C_LABELLED, C_MIN, C_MAX };
 
+static const char counterexample_columns[] =
+    "[\"model\",\"layer\",\"idx\",\"kind\",\"rank\",\"activation\",\"shard\",\"doc\","
+    "\"byte_start\",\"byte_end\",\"step\",\"at\",\"tokens\",\"acts\",\"labelled\"]";
+
 static int put_counterexamples(const struct report *r, struct draft *d, int64_t id, struct err *err)
 {
     static const struct report_place place = {.token_index = C_AT,
@@ -26,14 +30,7 @@ static int put_counterexamples(const struct report *r, struct draft *d, int64_t 
     int rc = 0;
     sqlite3_stmt *stmt = view_query(r->v, COUNTEREXAMPLES, args, &rc, err);
     struct jsonout *j = &d->json;
-    jsonout_key(j, "counterexample");
-    jsonout_begin(j, '{');
-    jsonout_key(j, "columns");
-    jsonout_raw(j, "[\"model\",\"layer\",\"idx\",\"kind\",\"rank\",\"activation\",\"shard\","
-                   "\"doc\",\"byte_start\",\"byte_end\",\"step\",\"at\",\"tokens\",\"acts\","
-                   "\"labelled\"]");
-    jsonout_key(j, "rows");
-    jsonout_begin(j, '[');
+    report_open_table(j, "counterexample", counterexample_columns);
     while (view_step(r->v, stmt, &rc, err)) {
         const double step = report_step(view_real(stmt, C_MIN), view_real(stmt, C_MAX));
         jsonout_begin(j, '[');
@@ -44,8 +41,7 @@ static int put_counterexamples(const struct report *r, struct draft *d, int64_t 
         report_put_place(j, stmt, &place, step);
         jsonout_end(j, ']');
     }
-    jsonout_end(j, ']');
-    jsonout_end(j, '}');
+    report_end_table(j);
     sqlite3_finalize(stmt);
     return rc;
 }

@@ -165,6 +165,10 @@ static int put_index_row(struct pass *p, sqlite3_stmt *row, const int64_t *args,
 
 // --- a neuron ----------------------------------------------------------------------------------
 
+static const char example_columns[] =
+    "[\"kind\",\"rank\",\"activation\",\"lo\",\"hi\",\"shard\",\"doc\",\"byte_start\","
+    "\"byte_end\",\"labels\",\"at\",\"tokens\",\"acts\"]";
+
 static int put_examples(struct pass *p, const int64_t *key, double step, struct err *err)
 {
     static const struct report_place place = {
@@ -174,13 +178,7 @@ static int put_examples(struct pass *p, const int64_t *key, double step, struct 
     struct jsonout *j = &p->block.json;
     int rc = 0;
     view_again(p->examples, args);
-    jsonout_key(j, "example");
-    jsonout_begin(j, '{');
-    jsonout_key(j, "columns");
-    jsonout_raw(j, "[\"kind\",\"rank\",\"activation\",\"lo\",\"hi\",\"shard\",\"doc\","
-                   "\"byte_start\",\"byte_end\",\"labels\",\"at\",\"tokens\",\"acts\"]");
-    jsonout_key(j, "rows");
-    jsonout_begin(j, '[');
+    report_open_table(j, "example", example_columns);
     while (view_step(p->report->v, p->examples, &rc, err)) {
         jsonout_begin(j, '[');
         for (int i = 0; i < E_AT; i++) {
@@ -190,8 +188,7 @@ static int put_examples(struct pass *p, const int64_t *key, double step, struct 
         report_put_place(j, p->examples, &place, step);
         jsonout_end(j, ']');
     }
-    jsonout_end(j, ']');
-    jsonout_end(j, '}');
+    report_end_table(j);
     return rc;
 }
 
@@ -282,19 +279,13 @@ static void open_index(struct pass *p)
 {
     struct jsonout *j = &p->index.json;
     jsonout_begin(j, '{');
-    jsonout_key(j, "neuron");
-    jsonout_begin(j, '{');
-    jsonout_key(j, "columns");
-    jsonout_raw(j, index_columns);
-    jsonout_key(j, "rows");
-    jsonout_begin(j, '[');
+    report_open_table(j, "neuron", index_columns);
 }
 
 static int end_index(struct pass *p, struct err *err)
 {
     struct jsonout *j = &p->index.json;
-    jsonout_end(j, ']');
-    jsonout_end(j, '}');
+    report_end_table(j);
     const int rc = report_put_table(
         p->report, &p->index, "gap_credit",
         "SELECT pair, model, layer, idx, hits, credit FROM gap_credit ORDER BY pair, credit DESC",

@@ -88,12 +88,13 @@ function placeName(p) {
 /* One example: its activation, its text, what labels it, where it is. */
 function example(e, step, extreme, chips) {
   const values = e.acts.map((a) => (a == null ? null : a * step));
-  const digits = Math.max(0, -Math.round(Math.log10(step)));
+  const digits = Math.min(6, Math.max(0, -Math.round(Math.log10(step))));
+  const show = (v) => fixed(v, Math.max(0, Math.abs(v) >= 99.5 * step ? digits - 1 : digits)); // as they were rounded
   return el("li", { class: "example" },
     el("span", { class: "strength" }, general(e.activation)),
     passage({
       tokens: e.tokens, values, at: e.at, extreme, up: "up", down: "down", what: "activation",
-      labelled: e.labelled ?? [], show: (v) => fixed(v, Math.min(digits, 6)),
+      labelled: e.labelled ?? [], show,
     }),
     el("span", { class: "place" }, placeName(e), (chips ?? []).map((c) => [" ", c])));
 }
