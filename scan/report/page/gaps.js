@@ -94,7 +94,7 @@ function fillHits(list, summary, all, pair, side, state) {
   const kept = side === "base" ? pair.hits_base : pair.hits_other;
   summary.textContent = `${plural(found.length, "hit")}${found.length < all.length ? ` of ${count(all.length)}` : ""}` +
     `${groups.length < found.length ? ` in ${plural(groups.length, "group")} of near-duplicates (same token after the same three)` : ""}` +
-    `${kept > all.length ? `; the run keeps ${count(kept)}` : ""}. Tokens are tinted by their gap.`;
+    `${kept > all.length ? `; the run keeps ${count(kept)}` : ""}. ${all.some((h) => h.detail?.around) ? `Tokens are tinted by their gap: green over a solid line where ${pair.others_name} is better, violet over a dashed one where ${pair.base_name} is.` : ""}`;
   summary.dataset.hits = found.length;
   summary.dataset.groups = groups.length;
   let shown = 0;

@@ -200,9 +200,10 @@ function exampleCards(n, data) {
     if (items.length === 0) {
       return null;
     }
+    const tints = note("Tokens are tinted by the activation: orange over a solid line above 0, blue over a dashed one below.");
     const list = (some) => el("ol", { class: "examples" }, some.map((e) => example(e, data.step, extreme, chips(e))));
     if (kind !== "interval") {
-      return card(`${title} (${items.length})`, list(items));
+      return card(`${title} (${items.length})`, kind === "top" ? tints : null, list(items));
     }
     const ranges = [...new Set(items.map((e) => `${e.lo} ${e.hi}`))];
     return card(`${title} (${items.length})`, ranges.map((range) => {

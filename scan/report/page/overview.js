@@ -14,7 +14,14 @@ async function overviewPage(parameters) {
     parts.push(note("One model alone has no gap: a scan with a second --model compares."));
   }
   parts.push(rejectsCard());
-  return [el("h2", { class: "page" }, "Overview"), pair ? pairPicker("overview", pair, parameters) : null, parts];
+  const cards = parts.filter(Boolean);
+  return [el("h2", { class: "page" }, "Overview"), pair ? pairPicker("overview", pair, parameters) : null, jumps(cards), cards];
+}
+
+/* Buttons, since the address is the page's. */
+function jumps(cards) {
+  return el("p", { class: "jumps" }, cards.map((c) => [c.querySelector("h2"), c]).filter(([h]) => h).map(([h, c]) =>
+    [el("button", { type: "button", onclick: () => c.scrollIntoView() }, h.textContent), " "]));
 }
 
 let lastPair = null; // that was chosen by hand: other pages keep it
