@@ -100,4 +100,5 @@ void summary_print(const struct run *run, const struct tally *t, const struct li
         fprintf(stderr, "look: gapscope neuron %s %s:L0N0\n", output,
                 run->models[run->neurons->layers[0].model].name);
     }
+    fprintf(stderr, "look: gapscope report %s -o report.html\n", output);
 }

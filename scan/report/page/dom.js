@@ -32,7 +32,7 @@ function svg(tag, attributes, ...children) {
 
 /* What cannot be seen, or turns the direction of writing, as a sign; a line end as an arrow. */
 function visible(text) {
-  return text
+  return String(text ?? "")
     .replace(/\n/g, "\u21b5")
     .replace(/\t/g, "\u2192")
     .replace(/\r/g, "\u240d")
