@@ -222,7 +222,7 @@ function textInput(attributes, value, oninput) {
     type: "search", autocomplete: "off", spellcheck: "false", ...attributes, value: value ?? "",
     oninput: () => {
       clearTimeout(timer);
-      timer = setTimeout(() => oninput(node.value), 150);
+      timer = setTimeout(() => node.isConnected && oninput(node.value), 150); // else another page is shown by now
     },
   });
   return node;
