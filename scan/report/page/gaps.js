@@ -51,9 +51,14 @@ function hypothesisField(all, state, refill) {
 }
 
 function domainField(all, state, refill) {
-  const names = [...new Set(all.map((h) => h.detail?.domain).filter((d) => d != null))].sort();
+  const names = [...new Set(all.filter((h) => h.detail).map(domainOf))].sort();
   return names.length < 2 ? null : field("domain",
     select([["", "all"], ...names.map((d) => [d, visible(d)])], state.domain ?? "", (domain) => refill({ domain })));
+}
+
+/* As the overview calls it. */
+function domainOf(hit) {
+  return hit.detail?.domain ?? "(none)";
 }
 
 // --- which hits --------------------------------------------------------------------------------
@@ -70,7 +75,7 @@ function matches(hit, state) {
   const labelled = hit.detail?.hypotheses;
   return holds(hit.token_text, state.token) && (!state.text || holds(hitWords(hit), state.text)) &&
     (!state.min || Math.abs(hit.gap) >= Number(state.min)) &&
-    (!state.domain || hit.detail?.domain === state.domain) &&
+    (!state.domain || domainOf(hit) === state.domain) &&
     (!state.hypothesis || (state.hypothesis === "(none)" ? labelled?.length === 0 : labelled?.includes(state.hypothesis)));
 }
 
