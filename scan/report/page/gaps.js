@@ -66,14 +66,14 @@ function domainOf(hit) {
 /* The text around a hit, with it. */
 function hitWords(hit) {
   return Array.isArray(hit.detail?.around?.tokens)
-    ? hit.detail.around.tokens.map((t) => run.texts.get(t) ?? "").join("")
+    ? hit.detail.around.tokens.map(tokenText).join("")
     : `${hit.before ?? ""}${hit.token_text}${hit.after ?? ""}`;
 }
 
 function matches(hit, state) {
   const holds = (text, wanted) => !wanted || text.toLowerCase().includes(wanted.toLowerCase());
   const labelled = hit.detail?.hypotheses;
-  return holds(hit.token_text, state.token) && (!state.text || holds(hitWords(hit), state.text)) &&
+  return holds(hit.token_text || tokenText(hit.token), state.token) && (!state.text || holds(hitWords(hit), state.text)) &&
     (!state.min || Math.abs(hit.gap) >= Number(state.min)) &&
     (!state.domain || domainOf(hit) === state.domain) &&
     (!state.hypothesis || (state.hypothesis === "(none)" ? labelled?.length === 0 : labelled?.includes(state.hypothesis)));
