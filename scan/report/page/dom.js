@@ -16,7 +16,8 @@ function build(node, attributes, children) {
       node.setAttribute(name, value);
     }
   }
-  node.append(...children.flat(Infinity).filter((c) => c != null && c !== false));
+  node.append(...children.flat(Infinity).filter((c) => c != null && c !== false)
+    .map((c) => (typeof c === "string" ? visible(c) : c)));
   return node;
 }
 

@@ -97,9 +97,9 @@ function fillHits(list, summary, all, pair, side, state) {
   const groups = fold(found, state.unfold === "1");
   const extreme = pair.floor == null ? 6 : Math.min(-pair.floor, Math.max(...all.map((h) => Math.abs(h.gap)), 1));
   const kept = side === "base" ? pair.hits_base : pair.hits_other;
-  summary.textContent = `${plural(found.length, "hit")}${found.length < all.length ? ` of ${count(all.length)}` : ""}` +
+  summary.textContent = visible(`${plural(found.length, "hit")}${found.length < all.length ? ` of ${count(all.length)}` : ""}` +
     `${groups.length < found.length ? ` in ${plural(groups.length, "group")} of near-duplicates (same token after the same three)` : ""}` +
-    `${kept > all.length ? `; the run keeps ${count(kept)}` : ""}. ${all.some((h) => h.detail?.around) ? `Tokens are tinted by their gap: green over a solid line where ${pair.others_name} is better, violet over a dashed one where ${pair.base_name} is.` : ""}`;
+    `${kept > all.length ? `; the run keeps ${count(kept)}` : ""}. ${all.some((h) => h.detail?.around) ? `Tokens are tinted by their gap: green over a solid line where ${pair.others_name} is better, violet over a dashed one where ${pair.base_name} is.` : ""}`);
   summary.dataset.hits = found.length;
   summary.dataset.groups = groups.length;
   let shown = 0;
