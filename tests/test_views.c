@@ -12,128 +12,11 @@
 #include <cmocka.h>
 
 #include <json-c/json.h>
-#include <sqlite3.h>
 
-#include "out/store.h"
 #include "scan/base/json.h"
 #include "scan/base/utf8.h"
-#include "tests/run_sample.h"
 #include "tests/scan_kit.h"
-#include "tests/tally_whole.h"
-
-// --- a run.db ------------------------------------------------------------------------------------
-
-static const char tables[] =
-    "DROP TABLE IF EXISTS token; CREATE TABLE token(id INTEGER PRIMARY KEY, text TEXT);"
-    "DROP TABLE IF EXISTS bin; CREATE TABLE bin(id INTEGER PRIMARY KEY, lo REAL, hi REAL);"
-    "DROP TABLE IF EXISTS neuron; CREATE TABLE neuron(model, layer, idx, site TEXT, n, mean, sd,"
-    " min, max, share_positive, hist TEXT, PRIMARY KEY(model, layer, idx));"
-    "DROP TABLE IF EXISTS example; CREATE TABLE example(model, layer, idx, kind TEXT, rank,"
-    " activation, lo, hi, shard, doc, byte_start, byte_end, token_index, tokens TEXT,"
-    " activations TEXT, labels TEXT, PRIMARY KEY(model, layer, idx, kind, rank));"
-    "DROP TABLE IF EXISTS effect; CREATE TABLE effect(model, layer, idx, kind TEXT, rank, token,"
-    " value, PRIMARY KEY(model, layer, idx, kind, rank));"
-    "DROP TABLE IF EXISTS hypothesis; CREATE TABLE hypothesis(id INTEGER PRIMARY KEY, name TEXT,"
-    " kind TEXT, spec TEXT, tokens, docs, aborted, tokens_seen);"
-    "DROP TABLE IF EXISTS hypothesis_domain; CREATE TABLE hypothesis_domain(hypothesis, domain,"
-    " tokens_seen, tokens, prevalence, PRIMARY KEY(hypothesis, domain));"
-    "DROP TABLE IF EXISTS score; CREATE TABLE score(hypothesis, model, layer, idx, split TEXT,"
-    " n_pos, n_neg, docs_pos, prevalence, mean_pos, mean_neg, r, variance_explained, auroc,"
-    " auroc_bound, average_precision, threshold, precision, recall, f1, mcc, mutual_information,"
-    " mass_covered, top_covered, PRIMARY KEY(hypothesis, model, layer, idx, split));"
-    "DROP TABLE IF EXISTS split_hist; CREATE TABLE split_hist(hypothesis, model, layer, idx,"
-    " split TEXT, labelled TEXT, rest TEXT, PRIMARY KEY(hypothesis, model, layer, idx, split));"
-    "DROP TABLE IF EXISTS counterexample; CREATE TABLE counterexample(hypothesis, model, layer, "
-    "idx,"
-    " kind TEXT, rank, activation, shard, doc, byte_start, byte_end, token_index, tokens TEXT,"
-    " activations TEXT, labelled TEXT, PRIMARY KEY(hypothesis, model, layer, idx, kind, rank));"
-    "DROP TABLE IF EXISTS hypothesis_gap; CREATE TABLE hypothesis_gap(pair, hypothesis, n, "
-    "mean_gap,"
-    " se, mean_gap_rest, se_rest, share_of_gap, share_beyond_earlier, share_of_gain,"
-    " gain_beyond_earlier, PRIMARY KEY(pair, hypothesis));";
-
-/* One neuron, L0N5 of model 'one', with all there can be of it; L0N6 has scores alone. */
-static const char rows[] =
-    "UPDATE model SET site = 'post' WHERE name = 'one';"
-    "INSERT INTO token VALUES(0, '<|EOS|>'), (1, ' the'), (2, 'a'), (3, '\\xE2\\x82'),"
-    " (4, char(10)), (5, 'e'), (6, 'f'), (7, 'g'), (8, 'h'), (9, 'i');"
-    "INSERT INTO bin VALUES(0, NULL, -0.5), (1, -0.5, -0.125), (2, -0.125, 0.125), (3, 0.125, 0.5),"
-    " (4, 0.5, 1), (5, 1, 2), (6, 2, 4), (7, 4, NULL);"
-    "INSERT INTO neuron VALUES(1, 0, 5, 'post', 1111, 0.25, 1.5, -0.4, 5, 0.125,"
-    " '[[1,10],[2,1000],[4,100],[7,1]]');"
-    "INSERT INTO example VALUES"
-    " (1, 0, 5, 'top', 1, 5, NULL, NULL, 1, 7, 40, 41, 2, '[1,2,4,5,6]', '[0.1,4,5,null,2.6]',"
-    "  '[0]'),"
-    " (1, 0, 5, 'top', 2, 4.5, NULL, NULL, 0, 3, 30, 31, 0, '[2,1]', '[4.5,0]', '[0,2]'),"
-    " (1, 0, 5, 'top', 3, 4, NULL, NULL, 0, 4, 20, 21, 0, '[5]', '[4]', '[1]'),"
-    " (1, 0, 5, 'top', 4, 3, NULL, NULL, 0, 5, 10, 11, 0, '[6]', '[3]', '[]'),"
-    " (1, 0, 5, 'interval', 1, 3.5, 3, 4, 0, 6, 1, 2, 0, '[7]', '[3.5]', '[]'),"
-    " (1, 0, 5, 'interval', 2, 3.25, 3, 4, 0, 7, 1, 2, 0, '[8]', '[3.25]', '[]'),"
-    " (1, 0, 5, 'interval', 3, 2.5, 2, 3, 0, 8, 1, 2, 0, '[9]', '[2.5]', '[]'),"
-    " (1, 0, 5, 'random', 1, 0.01, NULL, NULL, 0, 9, 1, 2, 1, '[1,2]', '[0.01,0.01]', '[]'),"
-    " (1, 0, 5, 'bottom', 1, -0.4, NULL, NULL, 0, 10, 1, 2, 0, '[2,5]', '[-0.4,-0.3]', '[]');"
-    "INSERT INTO effect VALUES(1, 0, 5, 'output_top', 1, 1, 1.5), (1, 0, 5, 'output_top', 2, 2, 1),"
-    " (1, 0, 5, 'output_bottom', 1, 4, -2), (1, 0, 5, 'input_top', 1, 3, 0.5);"
-    "INSERT INTO hypothesis VALUES"
-    " (0, 'base64', 'regex', '{\"regex\":\"[a-z]  +\"}', 12, 4, 1, 1200),"
-    " (1, 'digits', 'regex', '{}', 24, 5, 0, 1200), (2, 'seen', 'code', '{}', 720, 11, 0, 1200);"
-    "INSERT INTO hypothesis_domain VALUES(0, 0, 600, 12, 0.02), (0, 1, 600, 0, 0);"
-    "INSERT INTO score SELECT h.id, 1, 0, n.idx, s.split, 51, 410, 4, 0.1106, 2, 0.1, 0.5, 0.25,"
-    " 0.91, 0.0012, (0.8 - h.id * 0.1 - (n.idx - 5) * 0.3) * s.scale, 0.5, 0.75, 0.625, 0.5, "
-    "0.4375,"
-    " 0.0625, 0.9, 0.5 FROM hypothesis h, (SELECT 5 AS idx UNION SELECT 6) n,"
-    " (SELECT 'dev' AS split, 1.0 AS scale UNION SELECT 'test', 0.5 UNION SELECT 'all', 0.75) s;"
-    "INSERT INTO split_hist VALUES(0, 1, 0, 5, 'dev', '[[4,40]]', '[[2,600]]'),"
-    " (0, 1, 0, 5, 'test', '[[4,50],[7,1]]', '[[2,400],[4,10]]');"
-    "INSERT INTO counterexample VALUES"
-    " (0, 1, 0, 5, 'fires_without', 1, 2.5, 1, 2, 8, 9, 3, '[2,5,6,7,8]', '[2.5,0,0,2.5,0]', "
-    "'[0,1,4]'),"
-    " (0, 1, 0, 5, 'silent_with', 1, -0.2, 0, 2, 8, 9, 1, '[2,5]', '[0,-0.2]', '[1]');"
-    "INSERT INTO hypothesis_gap VALUES(0, 0, 12, 0.5, 0.01, 0.125, 0.001, 0.25, 0.25, 0.3, 0.3),"
-    " (0, 1, 24, -0.5, 0.01, 0.25, 0.001, -0.125, -0.0625, 0.1, 0.05);"
-    "UPDATE hit SET detail = iif(rank = 2, '{\"hypotheses\":[]}', "
-    "'{\"hypotheses\":[\"digits\"]}');";
-
-/* A run with the tables and rows of 'sql' beside its own, as $T/name. */
-static void write_run(const char *name, const char *sql)
-{
-    struct run r = sample_run();
-    struct tally_shape shape = run_shape(&r);
-    struct tally *t = NULL;
-    struct store *s = NULL;
-    bool exists;
-    char *message = NULL;
-    sqlite3 *db = NULL;
-    assert_int_equal(tally_new(&t, &shape, NULL), 0);
-    for (uint64_t unit = 0; unit < SAMPLE_UNITS; unit++) {
-        sample_add_unit(&r, t, unit);
-    }
-    r.counted = true;
-    r.n_units = SAMPLE_UNITS;
-    assert_int_equal(store_open(&s, kit_path(name), &exists, NULL), 0);
-    assert_int_equal(store_checkpoint(s, &r, t, NULL, true, NULL, NULL), 0);
-    store_close(s);
-    tally_free(t);
-    run_free(&r);
-    assert_int_equal(sqlite3_open(kit_path(name), &db), SQLITE_OK);
-    if (sqlite3_exec(db, tables, NULL, NULL, &message) != SQLITE_OK ||
-        sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) {
-        fail_msg("%s", message);
-    }
-    sqlite3_close(db);
-}
-
-/* Runs one statement on $T/name. */
-static void change(const char *name, const char *sql)
-{
-    sqlite3 *db = NULL;
-    char *message = NULL;
-    assert_int_equal(sqlite3_open(kit_path(name), &db), SQLITE_OK);
-    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) {
-        fail_msg("%s: %s", sql, message);
-    }
-    sqlite3_close(db);
-}
+#include "tests/view_run.h"
 
 static int set_up(void **state)
 {
@@ -143,7 +26,7 @@ static int set_up(void **state)
     if (kit_make_folder(state)) {
         return -1;
     }
-    write_run("run.db", rows);
+    view_run_write("run.db", view_rows);
     return 0;
 }
 
@@ -385,19 +268,19 @@ static void what_is_not_there_is_said_with_what_is(void **state)
 static void a_run_without_neurons_or_hypotheses_says_how_to_get_them(void **state)
 {
     (void)state;
-    write_run("bare.db", "");
+    view_run_write("bare.db", "");
     kit_expect(1, "keeps no neurons: a scan keeps those of every model that has an MLP",
                "gapscope neuron $T/bare.db L0N5");
     kit_expect(1, "was scanned without hypotheses: scan --hypotheses FILE.yaml",
                "gapscope hypo $T/bare.db");
-    write_run("alone.db", rows); // neurons without hypotheses
-    change("alone.db", "DELETE FROM hypothesis; DELETE FROM score; DELETE FROM split_hist;"
-                       "DELETE FROM effect; DELETE FROM token");
+    view_run_write("alone.db", view_rows); // neurons without hypotheses
+    view_run_change("alone.db", "DELETE FROM hypothesis; DELETE FROM score; DELETE FROM split_hist;"
+                                "DELETE FROM effect; DELETE FROM token");
     expect("gapscope neuron $T/alone.db L0N5", "1000 ┤ █");
     expect("gapscope neuron $T/alone.db L0N5", " <1><2>⁸[<4>]<5><6>⁵\n"); // a scan of ids
     expect_not("gapscope neuron $T/alone.db L0N5", "top 4 examples");
     expect_not("gapscope neuron $T/alone.db L0N5", "raised and lowered");
-    change("alone.db", "UPDATE model SET site = 'post' WHERE name = 'two'");
+    view_run_change("alone.db", "UPDATE model SET site = 'post' WHERE name = 'two'");
     kit_expect(1, "has neurons of one, two; say of which", "gapscope neuron $T/alone.db L0N5");
 }
 
@@ -454,19 +337,20 @@ static size_t columns(const char *line, size_t len)
 static void lines_are_as_wide_as_the_terminal_at_most(void **state)
 {
     (void)state;
-    write_run("wide.db", rows);
-    change("wide.db",
-           "WITH RECURSIVE many(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM many WHERE k < 63)"
-           " UPDATE example SET token_index = 40, tokens = (SELECT json_group_array(k % 10) FROM "
-           "many),"
-           " activations = (SELECT json_group_array(k * 0.07) FROM many);"
-           "UPDATE counterexample SET token_index = 40, labelled = '[38,39,40,50]',"
-           " tokens = (SELECT tokens FROM example LIMIT 1),"
-           " activations = (SELECT activations FROM example LIMIT 1);"
-           "UPDATE hypothesis SET name = name || '-with-quite-a-long-name-that-is-still-allowed';"
-           "WITH RECURSIVE many(k) AS (SELECT 8 UNION ALL SELECT k + 1 FROM many WHERE k < 199)"
-           " INSERT INTO bin SELECT k, k, k + 1 FROM many;"
-           "UPDATE neuron SET hist = (SELECT json_group_array(json_array(id, id * id)) FROM bin)");
+    view_run_write("wide.db", view_rows);
+    view_run_change(
+        "wide.db",
+        "WITH RECURSIVE many(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM many WHERE k < 63)"
+        " UPDATE example SET token_index = 40, tokens = (SELECT json_group_array(k % 10) FROM "
+        "many),"
+        " activations = (SELECT json_group_array(k * 0.07) FROM many);"
+        "UPDATE counterexample SET token_index = 40, labelled = '[38,39,40,50]',"
+        " tokens = (SELECT tokens FROM example LIMIT 1),"
+        " activations = (SELECT activations FROM example LIMIT 1);"
+        "UPDATE hypothesis SET name = name || '-with-quite-a-long-name-that-is-still-allowed';"
+        "WITH RECURSIVE many(k) AS (SELECT 8 UNION ALL SELECT k + 1 FROM many WHERE k < 199)"
+        " INSERT INTO bin SELECT k, k, k + 1 FROM many;"
+        "UPDATE neuron SET hist = (SELECT json_group_array(json_array(id, id * id)) FROM bin)");
     static const char *const pages[] = {
         "neuron $T/wide.db L0N5", "neuron $T/wide.db L0N5 --color always", "hypo $T/wide.db",
         "hypo $T/wide.db base64-with-quite-a-long-name-that-is-still-allowed",
@@ -497,17 +381,17 @@ static void nothing_of_a_run_drives_the_terminal(void **state)
     (void)state;
     // an escape, an 8-bit one, a carriage return, a line end, a right-to-left override
 #define HOSTILE "char(27) || '[2J' || char(155) || '31m' || char(13, 10, 8238, 8295)"
-    write_run("hostile.db", rows);
-    change("hostile.db",
-           "UPDATE token SET text = " HOSTILE ";"
-           "UPDATE hypothesis SET name = id || " HOSTILE ", kind = " HOSTILE
-           ", spec = json_quote(" HOSTILE ");"
-           "UPDATE model SET name = " HOSTILE " || name, site = " HOSTILE " WHERE id = 1;"
-           "UPDATE shard SET name = " HOSTILE ";"
-           "UPDATE domain SET name = " HOSTILE ";"
-           "UPDATE hit SET token_text = " HOSTILE ", before = " HOSTILE ", after = " HOSTILE
-           ", detail = '{\"hypotheses\":[]}';"
-           "UPDATE meta SET value = " HOSTILE " WHERE key = 'finished'");
+    view_run_write("hostile.db", view_rows);
+    view_run_change("hostile.db",
+                    "UPDATE token SET text = " HOSTILE ";"
+                    "UPDATE hypothesis SET name = id || " HOSTILE ", kind = " HOSTILE
+                    ", spec = json_quote(" HOSTILE ");"
+                    "UPDATE model SET name = " HOSTILE " || name, site = " HOSTILE " WHERE id = 1;"
+                    "UPDATE shard SET name = " HOSTILE ";"
+                    "UPDATE domain SET name = " HOSTILE ";"
+                    "UPDATE hit SET token_text = " HOSTILE ", before = " HOSTILE
+                    ", after = " HOSTILE ", detail = '{\"hypotheses\":[]}';"
+                    "UPDATE meta SET value = " HOSTILE " WHERE key = 'finished'");
     static const char *const commands[] = {
         "gapscope neuron $T/hostile.db L0N5",
         "gapscope neuron $T/hostile.db L0N5 --all --json",
@@ -585,12 +469,12 @@ static void a_damaged_column_is_shown_as_such_and_never_crashes(void **state)
                                            "gapscope hypo $T/bad.db --json",
                                            "gapscope hypo $T/bad.db base64 --json"};
     for (size_t i = 0; i < sizeof columns_of / sizeof *columns_of; i++) {
-        write_run("bad.db", rows);
+        view_run_write("bad.db", view_rows);
         for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
             char sql[256];
             snprintf(sql, sizeof sql, "UPDATE OR IGNORE %s SET %s = %s", columns_of[i].table,
                      columns_of[i].column, values[k]);
-            change("bad.db", sql);
+            view_run_change("bad.db", sql);
             for (size_t c = 0; c < sizeof commands / sizeof *commands; c++) {
                 json_object_put(json_of(commands[c]));
             }
@@ -604,10 +488,10 @@ static void a_damaged_column_is_shown_as_such_and_never_crashes(void **state)
         }
         assert_int_equal(remove(kit_path("bad.db")), 0);
     }
-    write_run("bad.db", rows);
-    change("bad.db", "UPDATE example SET tokens = '[1,'");
+    view_run_write("bad.db", view_rows);
+    view_run_change("bad.db", "UPDATE example SET tokens = '[1,'");
     expect("gapscope neuron $T/bad.db L0N5", "+5.000  1:7:40         (its text cannot be read)\n");
-    change("bad.db", "DROP TABLE example");
+    view_run_change("bad.db", "DROP TABLE example");
     kit_expect(1, "no such table: example", "gapscope neuron $T/bad.db L0N5");
 }
 

@@ -174,10 +174,12 @@ target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_
 add_dependencies(test_run_commands gapscope)
 
 # neuron and hypo on tables that the test writes
-gapscope_test(views gapscope_out PkgConfig::ZSTD)
-target_sources(test_views PRIVATE tests/scan_kit.c)
-target_compile_definitions(test_views PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
-add_dependencies(test_views gapscope)
+foreach(name views)
+  gapscope_test(${name} gapscope_out PkgConfig::ZSTD)
+  target_sources(test_${name} PRIVATE tests/scan_kit.c tests/view_run.c)
+  target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+  add_dependencies(test_${name} gapscope)
+endforeach()
 
 # gapscope scan: its results against a slow reference, and that they do not depend on how it ran
 foreach(name scan scan_runs scan_neurons scan_miners precision)
