@@ -42,9 +42,12 @@ static int read_run(struct report *r, const char *path, struct err *err)
 
 static void say(const struct report *r, const struct page *p)
 {
-    fprintf(stderr, "%s: %.1f MB: %zu hits, %zu neurons, %zu hypotheses\n",
-            p->output ? p->output : "standard output", (double)p->bytes / MEGABYTE, r->n_hits,
-            r->n_neurons, r->n_hypotheses);
+    fprintf(stderr, "%s: ", p->output ? p->output : "standard output");
+    if (p->bytes > 0) { // a pipe does not say
+        fprintf(stderr, "%.1f MB: ", (double)p->bytes / MEGABYTE);
+    }
+    fprintf(stderr, "%zu hits, %zu neurons, %zu hypotheses\n", r->n_hits, r->n_neurons,
+            r->n_hypotheses);
     if (p->folder) {
         fprintf(stderr, "%s: %zu files, %.1f MB, what has no room in the page: keep it beside\n",
                 p->folder, p->n_files, (double)p->bytes_files / MEGABYTE);
@@ -60,8 +63,10 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         return err_set(err, ERR_USAGE, "a page for a browser, not for a terminal: -o report.html");
     }
     struct report r = {.hits = o->hits, .examples = o->examples};
-    struct page p = {.output = o->output,
-                     .bytes_max = to_stdout ? SIZE_MAX : o->megabytes * MEGABYTE};
+    struct page p = {.output = to_stdout ? NULL : o->output, .bytes_max = SIZE_MAX};
+    if (!to_stdout && o->megabytes < SIZE_MAX / MEGABYTE) {
+        p.bytes_max = o->megabytes * MEGABYTE;
+    }
     char *name = file_base_name(operands->items[0]);
     p.title = o->title ? o->title : name;
     int rc = name ? 0 : err_nomem(err, "a title");
