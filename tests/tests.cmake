@@ -173,13 +173,14 @@ gapscope_test(run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_run_commands gapscope)
 
-# neuron and hypo on tables that the test writes
-foreach(name views)
+# neuron and hypo, and report, on tables that the tests write
+foreach(name views report)
   gapscope_test(${name} gapscope_out PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/scan_kit.c tests/view_run.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
   add_dependencies(test_${name} gapscope)
 endforeach()
+target_link_libraries(test_report PRIVATE PkgConfig::ZLIB)
 
 # gapscope scan: its results against a slow reference, and that they do not depend on how it ran
 foreach(name scan scan_runs scan_neurons scan_miners precision)
