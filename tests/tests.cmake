@@ -204,3 +204,9 @@ foreach(name packing_rows record_read neuron_scores)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
+
+# the report in a browser; what a sanitizer can find is in test_report
+if(NOT GAPSCOPE_SANITIZE)
+  add_test(NAME report_page COMMAND ${CMAKE_SOURCE_DIR}/tests/report $<TARGET_FILE:gapscope>)
+  set_tests_properties(report_page PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+endif()
