@@ -35,6 +35,7 @@ static const struct {
     {"neuron", cmd_neuron, "a neuron's page: where it fires, on what"},
     {"hypo", cmd_hypo, "hypotheses: which neuron fits them, and where it does not"},
     {"report", cmd_report, "a page to look at in a browser: all of a run"},
+    {"export", cmd_export, "a run as files that other programs read"},
     {"merge", cmd_merge, "the parts of a run as one"},
     {"digest", cmd_digest, "a hash of all results of a run"},
     {"model", cmd_model, "what a model is; checks its files"},

@@ -275,16 +275,21 @@ void view_note(const struct view *v, size_t indent, const char *fmt, ...)
 
 // --- JSON out ----------------------------------------------------------------------------------
 
-void view_json_text(struct jsonout *j, const char *text)
+static void json_text(struct jsonout *j, const char *text, size_t len)
 {
     struct buf repaired = {0};
     uint64_t n;
-    if (utf8_repair(&repaired, text, strlen(text), &n, NULL) == 0) {
+    if (utf8_repair(&repaired, text, len, &n, NULL) == 0) {
         jsonout_text(j, repaired.len ? repaired.data : "", repaired.len);
     } else {
         jsonout_string(j, "");
     }
     buf_free(&repaired);
+}
+
+void view_json_text(struct jsonout *j, const char *text)
+{
+    json_text(j, text, strlen(text));
 }
 
 static bool holds_json(const char *column)
@@ -334,8 +339,9 @@ void view_json_value(struct jsonout *j, struct json_object *value, int digits)
     }
 }
 
-void view_json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digits)
+bool view_json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digits)
 {
+    bool whole = true;
     switch (sqlite3_column_type(stmt, column)) {
     case SQLITE_INTEGER:
         jsonout_i64(j, sqlite3_column_int64(stmt, column));
@@ -352,10 +358,12 @@ void view_json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digit
         break;
     default:
         if (!holds_json(sqlite3_column_name(stmt, column))) {
-            view_json_text(j, view_text(stmt, column));
+            const char *text = view_text(stmt, column); // before its length, which is of this form
+            json_text(j, text, (size_t)sqlite3_column_bytes(stmt, column));
             break;
         }
         struct json_object *value = view_json(stmt, column);
+        whole = value || strcmp(view_text(stmt, column), "null") == 0;
         if (digits > 0) {
             view_json_value(j, value, digits);
         } else {
@@ -364,14 +372,17 @@ void view_json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digit
         }
         json_object_put(value);
     }
+    return whole;
 }
 
-void view_json_columns(struct jsonout *j, sqlite3_stmt *stmt, int from, int end)
+size_t view_json_columns(struct jsonout *j, sqlite3_stmt *stmt, int from, int end)
 {
+    size_t damaged = 0;
     for (int i = from; i < end; i++) {
         jsonout_key(j, sqlite3_column_name(stmt, i));
-        view_json_cell(j, stmt, i, 0);
+        damaged += !view_json_cell(j, stmt, i, 0);
     }
+    return damaged;
 }
 
 int view_json_table(const struct view *v, struct jsonout *j, const char *key, sqlite3_stmt *stmt,

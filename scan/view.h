@@ -88,15 +88,17 @@ void view_note(const struct view *v, size_t indent, const char *fmt, ...)
 void view_json_text(struct jsonout *j, const char *text); // repaired where it is no UTF-8
 
 /* The row's columns [from, end) as members of the object in hand: keys are the columns' names, a
- * text column that is known to hold JSON stands as that (null where it is damaged). */
-void view_json_columns(struct jsonout *j, sqlite3_stmt *stmt, int from, int end);
+ * text column that is known to hold JSON stands as that (null where it is damaged).  Returns how
+ * many were damaged. */
+size_t view_json_columns(struct jsonout *j, sqlite3_stmt *stmt, int from, int end);
 
 /* All rows as "key": [{...}, ...]. */
 int view_json_rows(const struct view *v, struct jsonout *j, const char *key, const char *sql,
                    const int64_t *args, struct err *err);
 
-/* One cell of a row, as view_json_table() writes it; digits 0: all, and JSON as it is. */
-void view_json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digits);
+/* One cell of a row, as view_json_table() writes it; digits 0: all, and JSON as it is.  Returns false
+ * for one that should hold JSON and does not. */
+bool view_json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digits);
 
 /* A statement's rows as "key": {"columns": ["a", ...], "rows": [[...], ...]}, columns as above;
  * reals have 'digits' significant digits, also those inside of JSON. */
