@@ -44,7 +44,8 @@ static int make_folder(const char *path, struct err *err)
     if (mkdir(path, 0777) == 0 || file_is_folder(path)) {
         return 0;
     }
-    return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    return err_set(err, ERR_IO, "%s: %s", path,
+                   errno == EEXIST ? "is there and is no folder" : strerror(errno));
 }
 
 int export_make_dir(const char *dir, bool force, struct err *err)
@@ -223,25 +224,38 @@ void export_neuron_read(struct export_neuron *n, struct export *x, sqlite3_stmt 
     bins_count(&x->bins, row, 9, x->counts);
 }
 
+/* Adds 'tokens' at activation a to the sums of the 2nd to 4th power about the mean. */
+static void add_powers(double sums[3], double a, double mean, double tokens)
+{
+    const double d = a - mean;
+    sums[0] += tokens * d * d;
+    sums[1] += tokens * d * d * d;
+    sums[2] += tokens * d * d * d * d;
+}
+
 void export_shape(const struct export *x, const struct export_neuron *n, double *skewness,
                   double *kurtosis)
 {
-    double total = 0, third = 0, fourth = 0;
+    double sums[3] = {0}, total = 0;
+    size_t first = x->bins.n, last = 0;
     for (size_t i = 0; i < x->bins.n; i++) {
+        first = x->counts[i] > 0 && first == x->bins.n ? i : first;
+        last = x->counts[i] > 0 ? i : last;
+    }
+    for (size_t i = first; i < x->bins.n && i <= last; i++) {
         // fmax() and fmin() take the other where one is NaN: an open end
         const double lo = fmax(x->bins.items[i].lo, n->min), hi = fmin(x->bins.items[i].hi, n->max);
-        const double u = lo - n->mean, v = fmax(hi, lo) - n->mean;
         const double tokens = (double)x->counts[i];
-        if (tokens > 0) { // the means of t^3 and t^4 over [u, v]
-            total += tokens;
-            third += tokens * (u * u + v * v) * (u + v) / 4;
-            fourth +=
-                tokens *
-                (u * u * u * u + u * u * u * v + u * u * v * v + u * v * v * v + v * v * v * v) / 5;
-        }
+        total += tokens;
+        // the least and the greatest are known: in a long tail one token is half of all
+        add_powers(sums, (lo + hi) / 2, n->mean, tokens - (i == first) - (i == last));
     }
-    *skewness = total > 0 && n->sd > 0 ? third / total / pow(n->sd, 3) : NAN;
-    *kurtosis = total > 0 && n->sd > 0 ? fourth / total / pow(n->sd, 4) : NAN;
+    add_powers(sums, n->min, n->mean, 1);
+    add_powers(sums, n->max, n->mean, 1);
+    // by the bins' own variance, since its error and those of the others are alike
+    const double variance = sums[0] / total;
+    *skewness = total > 1 && variance > 0 ? sums[1] / total / pow(variance, 1.5) : NAN;
+    *kurtosis = total > 1 && variance > 0 ? sums[2] / total / (variance * variance) : NAN;
 }
 
 // --- tokens ------------------------------------------------------------------------------------

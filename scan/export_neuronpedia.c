@@ -196,7 +196,7 @@ static int put_effects(const struct source *s, struct jsonout *j, const struct e
     char sql[192];
     snprintf(sql, sizeof sql,
              "SELECT token, value FROM effect WHERE model = ?1 AND layer = ?2 AND idx = ?3 AND"
-             " kind = '%s' AND typeof(value) = 'real' ORDER BY rank",
+             " kind = '%s' AND abs(value) < 1e300 ORDER BY rank",
              kind);
     for (int column = 0; column < 2; column++) {
         sqlite3_stmt *stmt =
@@ -333,16 +333,18 @@ static int put_activations(const struct source *s, struct gz *z, const struct ex
 // --- explanations ------------------------------------------------------------------------------
 
 /* The hypothesis whose average precision is furthest above prevalence on dev, as on a neuron's
- * page, and what the test half says of it. */
+ * page, and what the test half says of it; none where that half does not bear it out.  CROSS JOIN:
+ * by the scores' key, hypothesis by hypothesis. */
+#define OF_NEURON(t)                                                                               \
+    t ".hypothesis = h.id AND " t ".model = ?1 AND " t ".layer = ?2 AND " t ".idx = ?3 AND " t     \
+      ".split = "
 #define BEST                                                                                       \
     "SELECT h.name AS hypothesis, h.kind, t.n_pos, t.n_neg, t.docs_pos, t.prevalence,"             \
     " t.average_precision, t.auroc, t.auroc_bound, t.threshold, t.precision, t.recall, t.f1,"      \
-    " t.mcc, t.r, t.mutual_information, t.mass_covered, t.top_covered"                             \
-    " FROM hypothesis h CROSS JOIN score d ON d.hypothesis = h.id AND d.model = ?1 AND"            \
-    " d.layer = ?2 AND d.idx = ?3 AND d.split = 'dev' JOIN score t ON t.hypothesis = h.id AND"     \
-    " t.model = ?1 AND t.layer = ?2 AND t.idx = ?3 AND t.split = 'test' WHERE"                     \
-    " d.average_precision > d.prevalence AND t.average_precision IS NOT NULL"                      \
-    " ORDER BY d.average_precision - d.prevalence DESC, h.id LIMIT 1"
+    " t.mcc, t.r, t.mutual_information, t.mass_covered, t.top_covered FROM hypothesis h"           \
+    " CROSS JOIN score d ON " OF_NEURON("d") "'dev' CROSS JOIN score t ON " OF_NEURON(             \
+        "t") "'test' WHERE d.average_precision > d.prevalence"                                     \
+             " ORDER BY d.average_precision - d.prevalence DESC, h.id LIMIT 1"
 
 static int put_explanation(const struct source *s, FILE *to, int64_t index, sqlite3_stmt *row,
                            struct err *err)
@@ -392,7 +394,8 @@ static int put_best(const struct source *s, struct gz *z, const struct export_ne
     }
     sqlite3_stmt *stmt =
         view_query(s->x->v, BEST, (int64_t[]){n->model, n->layer, n->index}, &rc, err);
-    if (view_step(s->x->v, stmt, &rc, err)) {
+    // 5, 6: prevalence and average precision
+    if (view_step(s->x->v, stmt, &rc, err) && view_real(stmt, 6) > view_real(stmt, 5)) {
         rc = put_explanation(s, z->to, n->index, stmt, err);
         z->lines++;
     }

@@ -173,8 +173,8 @@ gapscope_test(run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_run_commands gapscope)
 
-# neuron and hypo, and report, on tables that the tests write
-foreach(name views report)
+# neuron and hypo, report, export, on tables that the tests write
+foreach(name views report export)
   gapscope_test(${name} gapscope_out PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/scan_kit.c tests/view_run.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
@@ -199,8 +199,8 @@ target_sources(test_precision PRIVATE scan/precision.c)
 target_link_libraries(test_precision PRIVATE gapscope_model gapscope_out)
 
 # against references in Python: --packing rows; a record, read by a library that is not ours; what is
-# said of neurons and hypotheses
-foreach(name packing_rows record_read neuron_scores)
+# said of neurons and hypotheses; exports
+foreach(name packing_rows record_read neuron_scores export_read)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
