@@ -15,7 +15,7 @@ struct options {
 
 static const struct format {
     const char *name;
-    int (*write)(struct export *x, struct err *err);
+    int (*write)(struct exporter *x, struct err *err);
     bool of_neurons;
 } formats[] = {
     {"neuronrecord", export_neuronrecord, true},
@@ -49,7 +49,7 @@ static void say_left_out(uint64_t n, const char *one, const char *many)
 }
 
 /* What could not be taken, how far the run is, and at last what was written. */
-static int say(const struct export *x, const struct format *format, struct err *err)
+static int say(const struct exporter *x, const struct format *format, struct err *err)
 {
     say_left_out(x->bad_neurons, "neuron left out: its model, layer or index cannot be told",
                  "neurons left out: their model, layer or index cannot be told");
@@ -88,7 +88,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         return err_set(err, ERR_USAGE, "-o DIR is missing");
     }
     struct view v = {0};
-    struct export x = {0};
+    struct exporter x = {0};
     int rc = view_open(&v, operands->items[0], NULL, NULL, err);
     if (!rc) {
         rc = export_begin(&x, &v, o->output, format->of_neurons, err);

@@ -124,7 +124,7 @@ static bool has_table(const struct view *v, const char *name, int *rc, struct er
     return view_number(v, sql, NULL, rc, err) > 0;
 }
 
-static int begin_neurons(struct export *x, struct err *err)
+static int begin_neurons(struct exporter *x, struct err *err)
 {
     static const int64_t none[1];
     int rc = 0;
@@ -157,27 +157,27 @@ static int begin_neurons(struct export *x, struct err *err)
     return rc;
 }
 
-int export_begin(struct export *x, const struct view *v, const char *dir, bool of_neurons,
+int export_begin(struct exporter *x, const struct view *v, const char *dir, bool of_neurons,
                  struct err *err)
 {
-    *x = (struct export){.v = v, .dir = dir};
+    *x = (struct exporter){.v = v, .dir = dir};
     return of_neurons ? begin_neurons(x, err) : 0;
 }
 
-void export_end(struct export *x)
+void export_end(struct exporter *x)
 {
     bins_free(&x->bins);
     free(x->counts);
     free(x->texts);
     sqlite3_finalize(x->token);
     buf_free(&x->text);
-    *x = (struct export){0};
+    *x = (struct exporter){0};
 }
 
 // --- models and neurons ------------------------------------------------------------------------
 
-int export_models(struct export *x,
-                  int (*each)(struct export *x, const struct export_model *m, struct err *err),
+int export_models(struct exporter *x,
+                  int (*each)(struct exporter *x, const struct export_model *m, struct err *err),
                   struct err *err)
 {
     int rc = 0;
@@ -206,7 +206,7 @@ int export_models(struct export *x,
     return rc;
 }
 
-void export_neuron_read(struct export_neuron *n, struct export *x, sqlite3_stmt *row)
+void export_neuron_read(struct export_neuron *n, struct exporter *x, sqlite3_stmt *row)
 {
     *n = (struct export_neuron){.model = sqlite3_column_int64(row, 0),
                                 .layer = sqlite3_column_int64(row, 1),
@@ -224,44 +224,10 @@ void export_neuron_read(struct export_neuron *n, struct export *x, sqlite3_stmt 
     bins_count(&x->bins, row, 9, x->counts);
 }
 
-/* Adds 'tokens' at activation a to the sums of the 2nd to 4th power about the mean. */
-static void add_powers(double sums[3], double a, double mean, double tokens)
-{
-    const double d = a - mean;
-    sums[0] += tokens * d * d;
-    sums[1] += tokens * d * d * d;
-    sums[2] += tokens * d * d * d * d;
-}
-
-void export_shape(const struct export *x, const struct export_neuron *n, double *skewness,
-                  double *kurtosis)
-{
-    double sums[3] = {0}, total = 0;
-    size_t first = x->bins.n, last = 0;
-    for (size_t i = 0; i < x->bins.n; i++) {
-        first = x->counts[i] > 0 && first == x->bins.n ? i : first;
-        last = x->counts[i] > 0 ? i : last;
-    }
-    for (size_t i = first; i < x->bins.n && i <= last; i++) {
-        // fmax() and fmin() take the other where one is NaN: an open end
-        const double lo = fmax(x->bins.items[i].lo, n->min), hi = fmin(x->bins.items[i].hi, n->max);
-        const double tokens = (double)x->counts[i];
-        total += tokens;
-        // the least and the greatest are known: in a long tail one token is half of all
-        add_powers(sums, (lo + hi) / 2, n->mean, tokens - (i == first) - (i == last));
-    }
-    add_powers(sums, n->min, n->mean, 1);
-    add_powers(sums, n->max, n->mean, 1);
-    // by the bins' own variance, since its error and those of the others are alike
-    const double variance = sums[0] / total;
-    *skewness = total > 1 && variance > 0 ? sums[1] / total / pow(variance, 1.5) : NAN;
-    *kurtosis = total > 1 && variance > 0 ? sums[2] / total / (variance * variance) : NAN;
-}
-
 // --- tokens ------------------------------------------------------------------------------------
 
 /* The token's text or, without, "<ID>", to x->text as a JSON string. */
-static int read_token(struct export *x, int64_t id, struct err *err)
+static int read_token(struct exporter *x, int64_t id, struct err *err)
 {
     int rc = 0;
     uint64_t repaired;
@@ -288,7 +254,7 @@ static int read_token(struct export *x, int64_t id, struct err *err)
     return rc ? rc : buf_append(&x->text, "", 1, err);
 }
 
-const char *export_token(struct export *x, int64_t id, int *rc, struct err *err)
+const char *export_token(struct exporter *x, int64_t id, int *rc, struct err *err)
 {
     struct export_text *kept = &x->texts[(uint64_t)id % TEXTS];
     if (kept->json[0] && kept->id == id) {
@@ -306,7 +272,7 @@ const char *export_token(struct export *x, int64_t id, int *rc, struct err *err)
 
 // --- examples ----------------------------------------------------------------------------------
 
-void export_examples_open(struct export_examples *e, struct export *x,
+void export_examples_open(struct export_examples *e, struct exporter *x,
                           const struct export_neuron *n, const char *kind, int *rc, struct err *err)
 {
     char sql[320];

@@ -22,8 +22,7 @@
 #include "scan/base/mem.h"
 #include "scan/view.h"
 
-struct export
-{
+struct exporter {
     const struct view *v;
     const char *dir;
     // of formats of neurons
@@ -42,9 +41,9 @@ struct export
 
 /* of_neurons: also what the formats of neurons need.  export_end() ends *x in any case.
  * Errors: ERR_NOT_FOUND (the run has no neurons), view_step()'s. */
-int export_begin(struct export *x, const struct view *v, const char *dir, bool of_neurons,
+int export_begin(struct exporter *x, const struct view *v, const char *dir, bool of_neurons,
                  struct err *err);
-void export_end(struct export *x);
+void export_end(struct exporter *x);
 
 /* Makes the folder with those above it.  One that is not empty is refused unless 'force'.
  * Errors: ERR_IO, ERR_MISMATCH (not empty). */
@@ -67,10 +66,10 @@ char *export_path(const char *folder, const char *name, const char *suffix, stru
 
 // --- the formats: each writes into x->dir and counts what it wrote
 
-int export_csv(struct export *x, struct err *err);
-int export_jsonl(struct export *x, struct err *err);
-int export_neuronrecord(struct export *x, struct err *err);
-int export_neuronpedia(struct export *x, struct err *err);
+int export_csv(struct exporter *x, struct err *err);
+int export_jsonl(struct exporter *x, struct err *err);
+int export_neuronrecord(struct exporter *x, struct err *err);
+int export_neuronpedia(struct exporter *x, struct err *err);
 
 // --- neurons
 
@@ -83,8 +82,8 @@ struct export_model {
 };
 
 /* Calls each() for every model that has neurons, in the run's order. */
-int export_models(struct export *x,
-                  int (*each)(struct export *x, const struct export_model *m, struct err *err),
+int export_models(struct exporter *x,
+                  int (*each)(struct exporter *x, const struct export_model *m, struct err *err),
                   struct err *err);
 
 struct export_neuron {
@@ -101,18 +100,11 @@ struct export_neuron {
     "typeof(layer) = 'integer' AND layer >= 0 AND typeof(idx) = 'integer' AND idx >= 0"
 
 /* Its histogram goes to x->counts. */
-void export_neuron_read(struct export_neuron *n, struct export *x, sqlite3_stmt *row);
-
-/* Skewness and kurtosis (of a normal distribution: 3) by x->counts, a bin's tokens taken to be in
- * its middle but for the least and the greatest; NaN where there is no telling.  Of 256 neurons on
- * 11,584 tokens, half of each model's were within 0.9 % and 1.9 % of the exact values, and all
- * within 3.5 % and 7.7 %. */
-void export_shape(const struct export *x, const struct export_neuron *n, double *skewness,
-                  double *kurtosis);
+void export_neuron_read(struct export_neuron *n, struct exporter *x, sqlite3_stmt *row);
 
 /* A token's text as a JSON string with its quotes, valid until the next call; "<ID>" where the run
  * has no text of it. */
-const char *export_token(struct export *x, int64_t id, int *rc, struct err *err);
+const char *export_token(struct exporter *x, int64_t id, int *rc, struct err *err);
 
 /*
  * The examples of a neuron, one after the other:
@@ -120,7 +112,7 @@ const char *export_token(struct export *x, int64_t id, int *rc, struct err *err)
  *     export_examples_open -> while export_examples_next -> export_examples_close
  */
 struct export_examples {
-    struct export *x;
+    struct exporter *x;
     sqlite3_stmt *stmt;
     // the one in hand
     const char *kind;
@@ -133,7 +125,7 @@ struct export_examples {
 };
 
 /* kind: NULL for all, in the order of their names.  export_examples_close() ends *e in any case. */
-void export_examples_open(struct export_examples *e, struct export *x,
+void export_examples_open(struct export_examples *e, struct exporter *x,
                           const struct export_neuron *n, const char *kind, int *rc,
                           struct err *err);
 bool export_examples_next(struct export_examples *e, int *rc, struct err *err);

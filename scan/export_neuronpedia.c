@@ -61,7 +61,7 @@ static int gz_open(struct gz *z, const char *path, struct err *err)
 }
 
 /* Gives the file its name if rc is 0 and there is a line in it.  Returns rc or its own error. */
-static int gz_close(struct gz *z, struct export *x, int rc, struct err *err)
+static int gz_close(struct gz *z, struct exporter *x, int rc, struct err *err)
 {
     errno = 0;
     const bool failed = z->to && fclose(z->to) != 0;
@@ -81,7 +81,7 @@ static int gz_close(struct gz *z, struct export *x, int rc, struct err *err)
 // --- what is being written ---------------------------------------------------------------------
 
 struct source {
-    struct export *x;
+    struct exporter *x;
     const struct export_model *m;
     int64_t layer;
     char set[64]; // "gapscope-post"
@@ -148,7 +148,7 @@ static void put_id(const struct source *s, struct jsonout *j, int64_t index, con
 
 /* Tokens above 0 in bars of equal width up to the greatest activation; a bin's tokens are spread
  * evenly over it.  heights: [BARS], whole numbers whose sum is that of the bins'. */
-static void fill_bars(const struct export *x, double max, uint64_t heights[BARS])
+static void fill_bars(const struct exporter *x, double max, uint64_t heights[BARS])
 {
     uint64_t before = 0;
     for (size_t k = 0; k < BARS; k++) {
@@ -167,7 +167,7 @@ static void fill_bars(const struct export *x, double max, uint64_t heights[BARS]
     }
 }
 
-static void put_bars(const struct export *x, struct jsonout *j, double max)
+static void put_bars(const struct exporter *x, struct jsonout *j, double max)
 {
     uint64_t heights[BARS];
     const size_t n = max > 0 && isfinite(max) ? BARS : 0;
@@ -261,7 +261,7 @@ static int put_feature(const struct source *s, FILE *to, const struct export_neu
 // --- activations -------------------------------------------------------------------------------
 
 /* The share of all tokens whose activation is in the interval of an example. */
-static double share_of(const struct export *x, const struct export_examples *e)
+static double share_of(const struct exporter *x, const struct export_examples *e)
 {
     double inside = 0, total = 0;
     for (size_t i = 0; i < x->bins.n; i++) {
@@ -274,7 +274,7 @@ static double share_of(const struct export *x, const struct export_examples *e)
 }
 
 /* What is shown together: an interval, or theirs for the strongest (-1 to the maximum), or none. */
-static void put_interval(const struct export *x, struct jsonout *j, const struct export_neuron *n,
+static void put_interval(const struct exporter *x, struct jsonout *j, const struct export_neuron *n,
                          const struct export_examples *e)
 {
     const bool interval = strcmp(e->kind, "interval") == 0, top = strcmp(e->kind, "top") == 0;
@@ -543,7 +543,7 @@ static int write_line(const struct source *s, const char *name,
     return rc;
 }
 
-static int write_source(struct export *x, const struct export_model *m, const char *folder,
+static int write_source(struct exporter *x, const struct export_model *m, const char *folder,
                         int64_t layer, char *run, struct err *err)
 {
     struct source s = {.x = x, .m = m, .layer = layer, .run = run};
@@ -568,7 +568,7 @@ static int write_source(struct export *x, const struct export_model *m, const ch
     return rc;
 }
 
-static int write_model(struct export *x, const struct export_model *m, struct err *err)
+static int write_model(struct exporter *x, const struct export_model *m, struct err *err)
 {
     char *bucket = NULL, *folder = NULL, *run = NULL;
     int rc = export_folder(&bucket, x->dir, "v1", err);
@@ -596,7 +596,7 @@ static int write_model(struct export *x, const struct export_model *m, struct er
     return rc;
 }
 
-int export_neuronpedia(struct export *x, struct err *err)
+int export_neuronpedia(struct exporter *x, struct err *err)
 {
     return export_models(x, write_model, err);
 }

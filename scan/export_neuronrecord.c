@@ -28,7 +28,7 @@ static void member_real(struct jsonout *j, const char *key, double value)
     jsonout_double(j, value);
 }
 
-static int put_records(struct export *x, struct jsonout *j, const struct export_neuron *n,
+static int put_records(struct exporter *x, struct jsonout *j, const struct export_neuron *n,
                        const char *key, const char *kind, struct err *err)
 {
     int rc = 0;
@@ -47,11 +47,12 @@ static int put_records(struct export *x, struct jsonout *j, const struct export_
     return rc;
 }
 
-static int put_neuron(struct export *x, FILE *to, const struct export_neuron *n, struct err *err)
+static int put_neuron(struct exporter *x, FILE *to, const struct export_neuron *n, struct err *err)
 {
     struct jsonout j = {.to = to};
     double skewness, kurtosis;
-    export_shape(x, n, &skewness, &kurtosis);
+    bins_shape(&x->bins, x->counts, &(struct bins_known){n->mean, n->min, n->max}, &skewness,
+               &kurtosis);
     begin_class(&j, "NeuronRecord");
     jsonout_key(&j, "neuron_id");
     begin_class(&j, "NeuronId");
@@ -74,7 +75,7 @@ static int put_neuron(struct export *x, FILE *to, const struct export_neuron *n,
     return rc;
 }
 
-static int write_neuron(struct export *x, const char *folder, const struct export_neuron *n,
+static int write_neuron(struct exporter *x, const char *folder, const struct export_neuron *n,
                         struct err *err)
 {
     struct outfile out = {0};
@@ -95,7 +96,7 @@ static int write_neuron(struct export *x, const char *folder, const struct expor
     return rc;
 }
 
-static int write_model(struct export *x, const struct export_model *m, struct err *err)
+static int write_model(struct exporter *x, const struct export_model *m, struct err *err)
 {
     char *folder = NULL, *layer_folder = NULL, name[32];
     struct export_neuron n = {.layer = -1};
@@ -119,7 +120,7 @@ static int write_model(struct export *x, const struct export_model *m, struct er
     return rc;
 }
 
-int export_neuronrecord(struct export *x, struct err *err)
+int export_neuronrecord(struct exporter *x, struct err *err)
 {
     return export_models(x, write_model, err);
 }

@@ -81,7 +81,7 @@ static int csv_head(FILE *to, sqlite3_stmt *stmt, struct err *err)
     return rc;
 }
 
-static int csv_row(struct export *x, FILE *to, sqlite3_stmt *stmt, struct err *err)
+static int csv_row(struct exporter *x, FILE *to, sqlite3_stmt *stmt, struct err *err)
 {
     (void)x;
     int rc = 0;
@@ -95,7 +95,7 @@ static int csv_row(struct export *x, FILE *to, sqlite3_stmt *stmt, struct err *e
 
 // --- JSONL -------------------------------------------------------------------------------------
 
-static int jsonl_row(struct export *x, FILE *to, sqlite3_stmt *stmt, struct err *err)
+static int jsonl_row(struct exporter *x, FILE *to, sqlite3_stmt *stmt, struct err *err)
 {
     (void)err;
     struct jsonout j = {.to = to};
@@ -110,10 +110,10 @@ static int jsonl_row(struct export *x, FILE *to, sqlite3_stmt *stmt, struct err 
 struct shape {
     const char *suffix;
     int (*head)(FILE *to, sqlite3_stmt *stmt, struct err *err); // or NULL
-    int (*row)(struct export *x, FILE *to, sqlite3_stmt *stmt, struct err *err);
+    int (*row)(struct exporter *x, FILE *to, sqlite3_stmt *stmt, struct err *err);
 };
 
-static int write_rows(struct export *x, const struct shape *shape, const char *path,
+static int write_rows(struct exporter *x, const struct shape *shape, const char *path,
                       sqlite3_stmt *stmt, struct err *err)
 {
     struct outfile out = {0};
@@ -133,7 +133,7 @@ static int write_rows(struct export *x, const struct shape *shape, const char *p
     return rc;
 }
 
-static int write_table(struct export *x, const struct shape *shape, const char *table,
+static int write_table(struct exporter *x, const struct shape *shape, const char *table,
                        int64_t number, struct err *err)
 {
     int rc = 0;
@@ -156,7 +156,7 @@ static int write_table(struct export *x, const struct shape *shape, const char *
     return rc;
 }
 
-static int write_tables(struct export *x, const struct shape *shape, struct err *err)
+static int write_tables(struct exporter *x, const struct shape *shape, struct err *err)
 {
     int rc = 0;
     sqlite3_stmt *stmt =
@@ -171,12 +171,12 @@ static int write_tables(struct export *x, const struct shape *shape, struct err 
     return rc;
 }
 
-int export_csv(struct export *x, struct err *err)
+int export_csv(struct exporter *x, struct err *err)
 {
     return write_tables(x, &(struct shape){".csv", csv_head, csv_row}, err);
 }
 
-int export_jsonl(struct export *x, struct err *err)
+int export_jsonl(struct exporter *x, struct err *err)
 {
     return write_tables(x, &(struct shape){".jsonl", NULL, jsonl_row}, err);
 }

@@ -18,7 +18,7 @@
     "SELECT model, layer, idx, n, mean, sd, min, max, share_positive, hist FROM neuron"            \
     " ORDER BY model, layer, idx"
 
-enum { N_COLUMN_MIN = 6, N_COLUMN_MAX, N_COLUMN_SHARE, N_COLUMN_HIST };
+enum { N_COLUMN_MEAN = 4, N_COLUMN_MIN = 6, N_COLUMN_MAX, N_COLUMN_SHARE, N_COLUMN_HIST };
 
 #define EFFECTS "SELECT kind, token, value FROM effect WHERE " SQL_OF_NEURON " ORDER BY kind, rank"
 
@@ -93,32 +93,6 @@ static void close_pass(struct pass *p)
 
 // --- the index ---------------------------------------------------------------------------------
 
-/* The fourth central moment by the square of the second, 3 for a normal distribution: every bin
- * counts as its middle, the outermost ones as far as the neuron goes. */
-static double kurtosis(const struct bins *bins, const uint64_t *hist, double min, double max)
-{
-    double n = 0, mean = 0, second = 0, fourth = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < bins->n; i++) {
-            // NaN is an open end, and fmax() and fmin() take the other
-            const double middle = (fmax(bins->items[i].lo, min) + fmin(bins->items[i].hi, max)) / 2;
-            if (hist[i] == 0 || !isfinite(middle)) {
-                continue;
-            }
-            if (pass == 0) {
-                n += (double)hist[i];
-                mean += (double)hist[i] * middle;
-                continue;
-            }
-            const double square = (middle - mean) * (middle - mean);
-            second += (double)hist[i] * square;
-            fourth += (double)hist[i] * square * square;
-        }
-        mean = pass == 0 ? mean / n : mean;
-    }
-    return second > 0 ? fourth * n / (second * second) : NAN;
-}
-
 /* The first column of a statement as a list. */
 static int put_list(struct pass *p, sqlite3_stmt *stmt, const int64_t *args, struct err *err)
 {
@@ -147,8 +121,11 @@ static int put_index_row(struct pass *p, sqlite3_stmt *row, const int64_t *args,
     for (int i = 0; i <= N_COLUMN_SHARE; i++) {
         view_json_cell(j, row, i, REPORT_DIGITS);
     }
-    const double min = view_real(row, N_COLUMN_MIN), max = view_real(row, N_COLUMN_MAX);
-    jsonout_rounded(j, kurtosis(&p->bins, p->hist, min, max), REPORT_DIGITS);
+    const struct bins_known known = {view_real(row, N_COLUMN_MEAN), view_real(row, N_COLUMN_MIN),
+                                     view_real(row, N_COLUMN_MAX)};
+    double skewness, kurtosis;
+    bins_shape(&p->bins, p->hist, &known, &skewness, &kurtosis);
+    jsonout_rounded(j, kurtosis, REPORT_DIGITS);
     int rc = put_list(p, p->raised, args, err);
     rc = rc ? rc : put_list(p, p->peaks, args, err);
     jsonout_u64(j, cover->n_examples);
