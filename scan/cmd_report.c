@@ -64,7 +64,9 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     }
     struct report r = {.hits = o->hits, .examples = o->examples};
     struct page p = {.output = to_stdout ? NULL : o->output, .bytes_max = SIZE_MAX};
-    if (!to_stdout && o->megabytes < SIZE_MAX / MEGABYTE) {
+    const bool to_device =
+        to_stdout || (access(o->output, F_OK) == 0 && !file_is_regular(o->output));
+    if (!to_device && o->megabytes < SIZE_MAX / MEGABYTE) {
         p.bytes_max = o->megabytes * MEGABYTE;
     }
     char *name = file_base_name(operands->items[0]);

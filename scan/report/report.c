@@ -129,7 +129,9 @@ static void put_labelled(struct jsonout *j, sqlite3_stmt *row, int column, struc
     struct json_object *list = view_json(row, column);
     jsonout_begin(j, '[');
     for (size_t i = 0; i < list_length(list); i++) {
-        const int64_t at = json_object_get_int64(json_object_array_get_idx(list, i));
+        struct json_object *value = json_object_array_get_idx(list, i);
+        const int64_t at =
+            json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : -1;
         if (at >= s.from && at < s.end) {
             jsonout_i64(j, at - s.from);
         }

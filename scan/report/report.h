@@ -29,7 +29,7 @@
 #include "scan/view.h"
 
 #define REPORT_DIGITS 6
-#define REPORT_DETAIL_DIGITS 4 // of what models said of a hit
+#define REPORT_DETAIL_DIGITS 5 // of what models said of a hit: a probability has three then
 #define REPORT_BLOCK 16        // neurons a chunk: some 150 KB
 #define REPORT_BEFORE 32
 #define REPORT_AFTER 16

@@ -70,6 +70,8 @@ function makeHead() {
   const counts = { gaps: run.pairs.reduce((n, p) => n + p.hits_other + p.hits_base, 0), neurons: run.nNeurons, hypotheses: run.hypotheses.length };
   document.getElementById("pages").append(...pages.map(([name, title]) =>
     el("a", { href: address(name), "data-page": name }, title, counts[name] ? el("span", { class: "count" }, ` ${count(counts[name])}`) : null)));
+  const title = document.querySelector("h1 a"); // of any characters
+  title.textContent = visible(title.textContent);
   const theme = stored("theme") ?? "auto";
   document.getElementById("settings").append(
     el("label", { class: "check", title: "v" }, el("input", { type: "checkbox", id: "values", onchange: (e) => setValues(e.target.checked) }), " values"),

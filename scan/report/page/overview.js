@@ -27,7 +27,7 @@ function jumps(cards) {
 let lastPair = null; // that was chosen by hand: other pages keep it
 
 function severalOthers(pair) {
-  return pair.others_name.includes("+");
+  return pair.others?.length > 1;
 }
 
 /* The pair in the address, else the one that was looked at, else the run's first; 'single': with one
@@ -141,7 +141,7 @@ function gapSentence(pair) {
   const where = ` on ${count(pair.tokens)} tokens of ${plural(pair.docs, "document")}`;
   const often = share(pair.share_other_better);
   return severalOthers(pair)
-    ? [`Each of ${pair.others_name.replaceAll("+", ", ")} is better than ${pair.base_name} on `, el("strong", {}, often), ` of tokens; the least of their gaps is `, size, " on average,", where, "."]
+    ? [`Each of ${pair.others.map(modelName).join(", ")} is better than ${pair.base_name} on `, el("strong", {}, often), ` of tokens; the least of their gaps is `, size, " on average,", where, "."]
     : [`${pair.mean_gap > 0 ? pair.others_name : pair.base_name} is better by `, size, " a token,", where, `. The gap is above 0 on ${often} of them.`];
 }
 
@@ -329,7 +329,7 @@ function domainsCard(pair) {
   const most = Math.max(...items.map((g) => Math.abs(g.mean_gap ?? 0)));
   return card("By domain",
     table([
-      { head: "domain", of: (g) => g.name, show: (g) => el("a", { href: address("gaps", { pair: pair.name, domain: g.name }) }, visible(g.name)) },
+      { head: "domain", of: (g) => g.name, show: (g) => (g.name === "(other)" ? g.name : el("a", { href: address("gaps", { pair: pair.name, domain: g.name }) }, g.name)) }, // hits know their own
       { head: "documents", number: true, of: (g) => g.docs, show: (g) => count(g.docs) },
       { head: "tokens", number: true, of: (g) => g.tokens, show: (g) => count(g.tokens) },
       { head: "mean gap", number: true, of: (g) => g.mean_gap, show: (g) => `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}` },
