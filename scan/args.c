@@ -212,6 +212,18 @@ int command_main(const struct command *c, int argc, char **argv)
     return status;
 }
 
+int args_part(const char *text, size_t *part, size_t *n_parts, struct err *err)
+{
+    *part = 0;
+    *n_parts = 1;
+    int end = 0;
+    if (text && (sscanf(text, "%9zu/%9zu%n", part, n_parts, &end) != 2 || text[end] ||
+                 *n_parts == 0 || *part >= *n_parts || strpbrk(text, "+- "))) {
+        return err_set(err, ERR_USAGE, "--part %s: I/N is wanted, I from 0 to N - 1", text);
+    }
+    return 0;
+}
+
 int args_real(const char *name, const char *text, double least, double most, double *out,
               struct err *err)
 {

@@ -35,6 +35,9 @@ struct arg {
 int args_real(const char *name, const char *text, double least, double most, double *out,
               struct err *err);
 
+/* "I/N" of --part: I from 0 to N - 1; NULL: 0/1.  Errors: ERR_USAGE. */
+int args_part(const char *text, size_t *part, size_t *n_parts, struct err *err);
+
 /* Does a command's work.  operands: as many as n_min and n_max allow.  A non-zero return is an
  * error in *err; *status (0 before) is the exit status of a run that came to its end. */
 typedef int command_run(void *options, const struct arg_list *operands, int *status,

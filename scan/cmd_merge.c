@@ -6,15 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "out/store.h"
 #include "scan/args.h"
 #include "scan/base/file.h"
 #include "scan/base/mem.h"
+#include "scan/counting.h"
 #include "scan/meta.h"
 
 struct options {
     const char *output;
+    size_t min_count; // of counts
     bool force;
 };
 
@@ -134,7 +137,7 @@ static int check_output(const struct options *o, const struct arg_list *parts, s
 {
     struct stat out, part;
     if (!o->output || strcmp(o->output, "-") == 0) {
-        return err_set(err, ERR_USAGE, "merge needs -o run.db, a file");
+        return err_set(err, ERR_USAGE, "merge needs -o FILE");
     }
     if (stat(o->output, &out) != 0) {
         return 0;
@@ -177,12 +180,34 @@ static int write_merged(const struct merged *m, const char *path, struct err *er
     return rc;
 }
 
+/* Parts of a count. */
+static int merge_counts(const struct options *o, const struct arg_list *parts, struct err *err)
+{
+    struct counted done;
+    if (o->min_count < 1 || o->min_count > 2) {
+        return err_set(err, ERR_USAGE, "--min-count %zu: 1 or 2 is wanted", o->min_count);
+    }
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const int rc = counting_merge(parts, o->output, cores > 0 ? (size_t)cores : 1, (size_t)1 << 30,
+                                  o->min_count, &done, err);
+    if (!rc) {
+        counting_print(&done.info, o->output);
+    }
+    return rc;
+}
+
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     (void)status;
     const struct options *o = options;
     struct merged m = {0};
     int rc = check_output(o, operands, err);
+    if (!rc && ngrams_is(operands->items[0])) {
+        return merge_counts(o, operands, err);
+    }
+    if (!rc && o->min_count != 1) {
+        rc = err_set(err, ERR_USAGE, "--min-count is for the parts of a count");
+    }
     for (size_t i = 0; i < operands->n && !rc; i++) {
         rc = add_part(&m, operands->items[i], operands->items[0], err);
     }
@@ -207,17 +232,21 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
 
 int cmd_merge(int argc, char **argv)
 {
-    struct options o = {0};
+    struct options o = {.min_count = 1};
     const struct arg args[] = {
         {"output", 'o', ARG_STRING, &o.output, "run.db", "the merged run, a new file"},
+        {"min-count", 0, ARG_SIZE, &o.min_count, "K",
+         "of counts, 2: leave out trigrams and skip-bigrams seen once"},
         {"force", 0, ARG_FLAG, &o.force, NULL, "replace run.db if it is there"},
         {0}};
     const struct command command = {
         .name = "merge",
-        .usage = "-o run.db part.db...",
-        .summary = "Merges the parts of a run (gapscope scan --part I/N), in any order and\n"
-                   "grouping: all together are exactly the undivided run.  Parts of different\n"
-                   "models, corpora or settings are refused, and parts that overlap.",
+        .usage = "-o run.db part.db... | -o counts.ngrams part.ngrams...",
+        .summary =
+            "Merges the parts of a run (gapscope scan --part I/N), in any order and\n"
+            "grouping: all together are exactly the undivided run.  Parts of different\n"
+            "models, corpora or settings are refused, and parts that overlap.  The parts of a\n"
+            "count (gapscope count --part I/N) are merged likewise.",
         .args = args,
         .n_min = 1,
         .n_max = (size_t)-1,

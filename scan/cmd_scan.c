@@ -84,19 +84,6 @@ static void catch_signals(void)
 
 // --- options ------------------------------------------------------------------------------------
 
-/* "I/N" */
-static int read_part(const char *text, size_t *part, size_t *n_parts, struct err *err)
-{
-    *part = 0;
-    *n_parts = 1;
-    int end = 0;
-    if (text && (sscanf(text, "%9zu/%9zu%n", part, n_parts, &end) != 2 || text[end] ||
-                 *n_parts == 0 || *part >= *n_parts || strpbrk(text, "+- "))) {
-        return err_set(err, ERR_USAGE, "--part %s: I/N is wanted, I from 0 to N - 1", text);
-    }
-    return 0;
-}
-
 static int check_words(const struct scan_options *o, struct err *err)
 {
     if (!o->output) {
@@ -484,7 +471,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     int rc = check_words(o, err);
     rc = rc ? rc : precision_parse(&s.asked, o->precision, PRECISION_DEFAULT, err);
     rc = rc ? rc : precision_kernels(&s.kern, o->kernels, err);
-    rc = rc ? rc : read_part(o->part, &p.part, &p.n_parts, err);
+    rc = rc ? rc : args_part(o->part, &p.part, &p.n_parts, err);
     rc = rc ? rc : args_real("checkpoint", o->checkpoint, 0, 1e6, &p.checkpoint_seconds, err);
     rc = rc ? rc : input_format(&o->input, &p.units.source.format, err);
     rc = rc ? rc : lineup_load(&s.lineup, &o->models, o->tokenizer, !o->input.ids, err);

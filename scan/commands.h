@@ -8,6 +8,7 @@
 #define GAPSCOPE_SCAN_COMMANDS_H
 
 int cmd_acts(int argc, char **argv);
+int cmd_count(int argc, char **argv);
 int cmd_digest(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_label(int argc, char **argv);

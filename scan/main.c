@@ -28,6 +28,7 @@ static const struct {
 } commands[] = {
     {"tokenize", cmd_tokenize, "text to token ids"},
     {"scan", cmd_scan, "a corpus through several models: where is which one better?"},
+    {"count", cmd_count, "a corpus' bigrams, trigrams and skip-bigrams, as models for scan"},
     {"score", cmd_score, "the log-prob of every token, by one or several models"},
     {"acts", cmd_acts, "activations of neurons on every token"},
     {"label", cmd_label, "which tokens a regular expression or other hypothesis names"},
