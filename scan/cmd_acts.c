@@ -151,7 +151,7 @@ static int check_names(const struct options *o, const struct lineup *lineup, str
         bool found = false;
         for (size_t k = 0; k < lineup->n && !found; k++) {
             const char *neuron;
-            found = is_for(o->neurons.items[i], lineup->models[k], &neuron);
+            found = is_for(o->neurons.items[i], lineup->models[k].weights, &neuron);
         }
         if (!found) {
             return err_set(err, ERR_USAGE, "--neuron %s: no --model has this name",
@@ -171,6 +171,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     if (!rc) {
         rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err);
     }
+    rc = rc ? rc : lineup_need_weights(&lineup, err);
     if (!rc) {
         rc = check_names(o, &lineup, err);
     }
@@ -183,8 +184,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         goto out;
     }
     while (!rc && watch.n < lineup.n) {
-        rc = watcher_init(&watch.watchers[watch.n], lineup.models[watch.n], o, site, lineup.n_ctx,
-                          err);
+        rc = watcher_init(&watch.watchers[watch.n], lineup.models[watch.n].weights, o, site,
+                          lineup.n_ctx, err);
         watch.n++;
     }
     if (!rc) {

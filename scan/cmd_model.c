@@ -184,9 +184,10 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     const struct options *o = options;
     struct lineup lineup = {0};
     int rc = lineup_load(&lineup, operands, NULL, false, err);
+    rc = rc ? rc : lineup_need_weights(&lineup, err);
     for (size_t i = 0; i < lineup.n && !rc; i++) {
-        print_model(lineup.models[i]);
-        rc = print_loss_of_text(lineup.models[i], o->tokenizer, err);
+        print_model(lineup.models[i].weights);
+        rc = print_loss_of_text(lineup.models[i].weights, o->tokenizer, err);
     }
     if (!rc) {
         print_kernels();

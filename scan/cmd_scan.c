@@ -15,6 +15,7 @@
 #include "out/store.h"
 #include "scan/args.h"
 #include "scan/base/mem.h"
+#include "scan/counting.h"
 #include "scan/describe.h"
 #include "scan/firstunit.h"
 #include "scan/lineup.h"
@@ -33,7 +34,7 @@
 /* Everything of a scan that must be ended. */
 struct scan {
     struct lineup lineup;
-    struct engine **engines; // [lineup.n]
+    struct predictor *predictors; // [lineup.n]
     struct shards shards;
     struct run run;
     struct tally_shape shape;
@@ -210,10 +211,14 @@ static int choose_engines(struct scan *s, const struct pipeline_options *p, stru
                 precision_name(s->asked));
     }
     for (size_t i = 0; i < s->lineup.n && !rc && !atomic_load(&signals.stop); i++) {
-        rc = precision_choose(&s->engines[i], &s->checks[i], s->lineup.models[i], s->kern, s->asked,
+        const struct model *m = s->lineup.models[i].weights;
+        if (!m) {
+            continue; // counts are exact
+        }
+        rc = precision_choose(&s->predictors[i].engine, &s->checks[i], m, s->kern, s->asked,
                               &layout, p->n_threads, &signals.stop, err);
         if (!rc) {
-            print_check(s->lineup.models[i]->name, &s->checks[i]);
+            print_check(m->name, &s->checks[i]);
             s->check_texts[i] = precision_to_json(&s->checks[i]);
             rc = s->check_texts[i] ? 0 : err_nomem(err, "meta");
         }
@@ -227,11 +232,14 @@ static int remembered_engines(struct scan *s, struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; i < s->lineup.n && !rc; i++) {
+        const struct model *m = s->lineup.models[i].weights;
+        if (!m) {
+            continue;
+        }
         rc = meta_get(&s->check_texts[i], s->store, s->check_keys[i], err);
         s->checks[i].asked = s->asked;
         s->checks[i].used = precision_from_json(s->check_texts[i], s->asked);
-        rc = rc ? rc
-                : engine_new(&s->engines[i], s->lineup.models[i], s->kern, s->checks[i].used, err);
+        rc = rc ? rc : engine_new(&s->predictors[i].engine, m, s->kern, s->checks[i].used, err);
     }
     return rc;
 }
@@ -247,12 +255,32 @@ static int join_kernels(struct scan *s, struct err *err)
     return rc ? rc : meta_join(&s->kernels, s->kern->name, err);
 }
 
-static int make_engines(struct scan *s, const struct pipeline_options *p, struct err *err)
+/* Says whose own counts are left out. */
+static void print_left_out(const struct predictor *p, size_t n_shards)
 {
-    s->engines = mem_zero(s->lineup.n, sizeof(struct engine *));
-    int rc = s->engines ? join_kernels(s, err) : err_nomem(err, "engines");
+    size_t n = 0;
+    for (size_t i = 0; i < n_shards && p->leave_out; i++) {
+        n += p->leave_out[i];
+    }
+    if (n > 0) {
+        fprintf(stderr,
+                "  %-24s counted on %s of this corpus: a document's own counts are left out\n",
+                p->model->name, n == n_shards ? "all" : "some");
+    }
+}
+
+static int make_predictors(struct scan *s, const struct pipeline_options *p, uint64_t settings,
+                           struct err *err)
+{
+    s->predictors = mem_zero(s->lineup.n, sizeof *s->predictors);
+    int rc = s->predictors ? join_kernels(s, err) : err_nomem(err, "models");
     for (size_t i = 0; i < s->lineup.n && !rc; i++) {
-        if (asprintf(&s->check_keys[i], "precision.%s", s->lineup.models[i]->name) < 0) {
+        s->predictors[i].model = &s->lineup.models[i];
+        rc = predictor_leave_out(&s->predictors[i], p->shards, settings, err);
+        print_left_out(&s->predictors[i], p->shards->n);
+    }
+    for (size_t i = 0; i < s->lineup.n && !rc; i++) {
+        if (asprintf(&s->check_keys[i], "precision.%s", s->lineup.models[i].name) < 0) {
             s->check_keys[i] = NULL;
             rc = err_nomem(err, "meta");
         }
@@ -265,14 +293,14 @@ static int make_engines(struct scan *s, const struct pipeline_options *p, struct
     return rc;
 }
 
-static void free_engines(struct scan *s)
+static void free_predictors(struct scan *s)
 {
-    for (size_t i = 0; i < s->lineup.n && s->engines; i++) {
-        engine_free(s->engines[i]);
+    for (size_t i = 0; i < s->lineup.n && s->predictors; i++) {
+        predictor_free(&s->predictors[i]);
         free(s->check_keys[i]);
         free(s->check_texts[i]);
     }
-    free(s->engines);
+    free(s->predictors);
     free(s->kernels);
 }
 
@@ -280,7 +308,7 @@ static void free_engines(struct scan *s)
 
 static void set_work(const struct scan *s, struct work *work)
 {
-    work->engines = s->engines;
+    work->predictors = s->predictors;
     work->hypotheses = s->subjects.hypotheses.n > 0 ? &s->subjects.hypotheses : NULL;
     work->neurons = s->run.neurons;
     work->sites = s->subjects.sites;
@@ -310,7 +338,7 @@ static int dry_run(struct scan *s, const struct pipeline_options *p, struct work
     for (size_t i = 0; i < s->shards.n; i++) {
         bytes += s->shards.items[i].bytes;
     }
-    int rc = make_engines(s, p, err);
+    int rc = make_predictors(s, p, work->settings, err);
     set_work(s, work);
     rc = rc || !work->neurons ? rc : neurons_new(&neurons, work->neurons, err);
     rc = rc ? rc : firstunit_run(&first, p, work, neurons, err);
@@ -366,10 +394,10 @@ static int choose_histograms(struct scan *s, const struct pipeline_options *p, s
 static int prepare(struct scan *s, const struct pipeline_options *p, struct work *work,
                    struct err *err)
 {
-    int rc = make_engines(s, p, err);
+    int rc = make_predictors(s, p, work->settings, err);
     set_work(s, work);
     rc = rc ? rc : choose_histograms(s, p, work, err);
-    rc = rc ? rc : subjects_effects(&s->run, s->engines, &signals.stop, err);
+    rc = rc ? rc : subjects_effects(&s->run, s->predictors, &signals.stop, err);
     if (!rc && s->run.neurons && !s->neurons) {
         rc = neurons_new(&s->neurons, s->run.neurons, err);
     }
@@ -485,6 +513,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct work work = {
         .lineup = &s.lineup,
         .shape = &s.shape,
+        .settings = counting_settings(&o->input),
         .layout = {.tokenizer = s.lineup.tokenizer,
                    .packing = scan_packing(o),
                    .special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN,
@@ -527,7 +556,7 @@ out:
     neurons_free(s.neurons);
     run_free(&s.run);
     shards_free(&s.shards);
-    free_engines(&s);
+    free_predictors(&s);
     subjects_free(&s.subjects);
     lineup_free(&s.lineup);
     return rc;

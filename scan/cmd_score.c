@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/engine.h"
 #include "model/logprob.h"
 #include "out/jsonout.h"
 #include "scan/args.h"
 #include "scan/base/mem.h"
 #include "scan/lineup.h"
 #include "scan/precision.h"
+#include "scan/predictor.h"
 #include "scan/windows.h"
 
 struct options {
@@ -26,9 +26,9 @@ struct options {
 
 /* One model at work, and what it says of the window in hand. */
 struct scorer {
-    const struct model *model;
-    struct engine *engine;
-    struct engine_run *run;
+    const struct lineup_model *model;
+    struct predictor predictor;
+    struct predictor_run *run;
     struct engine_pick *picks; // [n_ctx]
     double *logprob;           // [n_ctx]; [i] is ln P(ids[i+1] | ids[0..i]), n - 1 of them
     float *entropy;            // [n_ctx], nats
@@ -46,12 +46,17 @@ struct score {
     uint64_t windows;
     uint64_t tokens;     // predicted
     uint64_t text_bytes; // that they stand for; 0 with --ids
+    int rc;              // the first failure
+    struct err err;
 };
 
-static int scorer_init(struct scorer *s, const struct model *m, size_t n_ctx, size_t top,
+static int scorer_init(struct scorer *s, const struct lineup_model *m, size_t n_ctx, size_t top,
                        struct err *err)
 {
-    *s = (struct scorer){.model = m, .top = top < m->config.d_vocab ? top : m->config.d_vocab};
+    *s = (struct scorer){.model = m,
+                         .predictor = {.model = m},
+                         .top = top < m->config->d_vocab ? top : m->config->d_vocab};
+    s->top = predictor_looks(&s->predictor) ? s->top : 0;
     size_t tops;
     if (!mem_mul(n_ctx, s->top, &tops)) {
         return err_nomem(err, "the top tokens");
@@ -69,8 +74,8 @@ static int scorer_init(struct scorer *s, const struct model *m, size_t n_ctx, si
 
 static void scorer_free(struct scorer *s)
 {
-    engine_run_free(s->run);
-    engine_free(s->engine);
+    predictor_run_free(s->run);
+    predictor_free(&s->predictor);
     free(s->picks);
     free(s->logprob);
     free(s->entropy);
@@ -81,7 +86,7 @@ static void scorer_free(struct scorer *s)
 /* Entropy and the most likely tokens at position i. */
 static void look(struct scorer *s, size_t i, const float *logits)
 {
-    const size_t d_vocab = s->model->config.d_vocab;
+    const size_t d_vocab = s->model->config->d_vocab;
     const double lse = logprob_log_sum_exp(logits, d_vocab);
     s->entropy[i] = (float)logprob_entropy(logits, d_vocab, lse);
     uint32_t *ids = s->top_ids + i * s->top;
@@ -99,23 +104,28 @@ static void look_all(void *context, size_t k, size_t n, const struct engine_sigh
     }
 }
 
-static void score_window(struct scorer *s, const struct window *w, bool more)
+static int score_window(struct scorer *s, const struct window *w, bool more, struct err *err)
 {
+    int rc = 0;
     struct engine_window window = {
         .first = w->ids[0], .tokens = w->ids + 1, .n = w->n - 1, .logprob = s->logprob};
     if (window.n > 0) {
-        engine_score(s->run, &window, 1, NULL);
+        rc = predictor_score(s->run, NULL, &window, 1, NULL, NULL, err);
     }
     for (size_t i = 0; i < window.n; i++) {
         s->sum += s->logprob[i];
     }
-    if (more) { // also of what comes after the last
+    for (size_t i = 0; i < w->n; i++) {
+        s->entropy[i] = NAN; // where it cannot say
+    }
+    if (!rc && more && predictor_looks(&s->predictor)) { // also of what comes after the last
         window.n = w->n;
         for (size_t i = 0; i < w->n; i++) {
             s->picks[i] = (struct engine_pick){.window = &window, .at = i};
         }
-        engine_look(s->run, s->picks, w->n, look_all, s, NULL);
+        rc = predictor_look(s->run, NULL, s->picks, w->n, look_all, s, NULL, err);
     }
+    return rc;
 }
 
 static void write_top(struct jsonout *j, const struct scorer *s, size_t n)
@@ -176,7 +186,10 @@ static void each_window(void *context, const struct window *w, FILE *to)
 {
     struct score *score = context;
     for (size_t i = 0; i < score->n; i++) {
-        score_window(&score->scorers[i], w, score->options->entropy || score->options->top > 0);
+        const bool more = score->options->entropy || score->options->top > 0;
+        if (!score->rc) {
+            score->rc = score_window(&score->scorers[i], w, more, &score->err);
+        }
     }
     write_window(score, w, to);
     score->windows++;
@@ -222,13 +235,15 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     }
     while (!rc && score.n < lineup.n) {
         struct scorer *one = &score.scorers[score.n];
-        rc = scorer_init(one, lineup.models[score.n++], lineup.n_ctx, o->top, err);
-        rc = rc ? rc : engine_new(&one->engine, one->model, kern, precision, err);
-        rc = rc ? rc : engine_run_new(&one->run, one->engine, err);
+        rc = scorer_init(one, &lineup.models[score.n++], lineup.n_ctx, o->top, err);
+        const struct model *m = one->model->weights;
+        rc = rc || !m ? rc : engine_new(&one->predictor.engine, m, kern, precision, err);
+        rc = rc ? rc : predictor_run_new(&one->run, &one->predictor, err);
     }
     if (!rc) {
         rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, &score,
                          status, err);
+        rc = rc ? rc : score.rc ? err_set(err, score.rc, "%s", score.err.msg) : 0;
     }
     if (!rc) {
         print_summary(&score);

@@ -318,9 +318,7 @@ static int add_unit(struct state *s, struct hand *h, struct err *err)
             : mem_reserve(&h->units, &h->units_cap, h->n_units + 1, sizeof *h->units, "units", err);
     for (size_t d = 0; d < l->n_docs && !rc; d++) {
         const struct layout_doc *doc = &l->docs[d];
-        const uint32_t first =
-            s->c->layout.tokenizer ? tokenizer_bos(s->c->tokenizer) : h->unit.ids[doc->doc->at];
-        rc = ngrams_keys_add(h->keys, first, l->ids + doc->begin, doc->n, err);
+        rc = ngrams_keys_add(h->keys, doc->first, l->ids + doc->begin, doc->n, err);
     }
     if (!rc) {
         h->units[h->n_units++] = h->unit.number;

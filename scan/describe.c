@@ -18,6 +18,16 @@ static char *copy(const char *text)
     return strdup(text ? text : "");
 }
 
+/* "counts:2", ... of counts, so that the kind of model tells them apart, too. */
+static char *copy_act_fn(const struct lineup_model *m)
+{
+    char *text = NULL;
+    if (m->weights) {
+        return copy(m->config->attn_only ? "none" : act_fn_name(m->config->act_fn));
+    }
+    return asprintf(&text, "counts:%s", count_order_name(m->counts.order)) < 0 ? NULL : text;
+}
+
 static int describe_models(struct run *run, const struct lineup *l, struct err *err)
 {
     run->models = mem_zero(l->n, sizeof *run->models);
@@ -25,19 +35,19 @@ static int describe_models(struct run *run, const struct lineup *l, struct err *
         return err_nomem(err, "the run");
     }
     for (size_t i = 0; i < l->n; i++) {
-        const struct model *m = l->models[i];
-        const struct config *c = &m->config;
+        const struct lineup_model *m = &l->models[i];
+        const struct config *c = m->config;
         run->models[i] = (struct run_model){
             .name = copy(m->name),
-            .path = copy(m->dir),
-            .act_fn = copy(c->attn_only ? "none" : act_fn_name(c->act_fn)),
+            .path = copy(m->path),
+            .act_fn = copy_act_fn(m),
             .n_layers = c->n_layers,
             .d_model = c->d_model,
             .n_heads = c->n_heads,
             .d_mlp = c->d_mlp,
             .d_vocab = c->d_vocab,
-            .n_ctx = c->n_ctx,
-            .weights_hash = model_hash(m),
+            .n_ctx = m->weights ? c->n_ctx : l->n_ctx,
+            .weights_hash = m->weights ? model_hash(m->weights) : ngrams_hash(m->counts.ngrams),
         };
         run->n_models++;
         if (!run->models[i].name || !run->models[i].path || !run->models[i].act_fn) {

@@ -23,8 +23,9 @@ struct view {
 
 /* A model that is asked. */
 struct viewer {
-    const struct model *model;
-    struct engine_run *run;
+    const struct predictor *predictor;
+    const struct model *model; // NULL: counts, which have no parts
+    struct predictor_run *run;
     struct attributor *attributor;
     struct view *views; // [n_views]
     float *parts;       // [n_views][attribution_parts()]
@@ -56,21 +57,22 @@ struct details {
     size_t picks_cap, viewed_cap;
 };
 
-int details_new(struct details **out, const struct lineup *lineup, struct engine *const *engines,
-                struct engine_run *const *runs, const struct tally_shape *shape, struct err *err)
+int details_new(struct details **out, const struct predictor *predictors, size_t n,
+                struct predictor_run *const *runs, const struct tally_shape *shape, struct err *err)
 {
     struct details *d = mem_zero(1, sizeof *d);
     if (!d) {
         return err_nomem(err, "details");
     }
     d->shape = shape;
-    d->viewers = mem_zero(lineup->n, sizeof *d->viewers);
+    d->viewers = mem_zero(n, sizeof *d->viewers);
     int rc = d->viewers ? 0 : err_nomem(err, "details");
-    for (; d->n_models < lineup->n && !rc; d->n_models++) {
+    for (; d->n_models < n && !rc; d->n_models++) {
         struct viewer *v = &d->viewers[d->n_models];
-        v->model = lineup->models[d->n_models];
+        v->predictor = &predictors[d->n_models];
+        v->model = v->predictor->model->weights;
         v->run = runs[d->n_models];
-        rc = attributor_new(&v->attributor, engines[d->n_models], err);
+        rc = v->model ? attributor_new(&v->attributor, v->predictor->engine, err) : 0;
     }
     if (rc) {
         details_free(d);
@@ -161,9 +163,10 @@ static int reserve_views(struct details *d, struct err *err)
     for (size_t m = 0; m < d->n_models && !rc; m++) {
         struct viewer *v = &d->viewers[m];
         rc = mem_reserve(&v->views, &v->views_cap, d->n_views, sizeof *v->views, what, err);
-        rc = rc ? rc
-                : mem_reserve(&v->parts, &v->parts_cap, d->n_views,
-                              attribution_parts(v->model) * sizeof *v->parts, what, err);
+        rc = rc || !v->model
+                 ? rc
+                 : mem_reserve(&v->parts, &v->parts_cap, d->n_views,
+                               attribution_parts(v->model) * sizeof *v->parts, what, err);
     }
     return rc;
 }
@@ -194,8 +197,13 @@ static void see(void *context, size_t k, size_t n, const struct engine_sight *si
         const struct engine_pick *pick = &d->picks[k + i];
         const size_t view = d->viewed[k + i];
         see_logits(&v->views[view], pick->window->tokens[pick->at], sights[i].logits,
-                   v->model->config.d_vocab);
-        attributions[i].parts = v->parts + view * attribution_parts(v->model);
+                   v->predictor->model->config->d_vocab);
+        if (v->model) {
+            attributions[i].parts = v->parts + view * attribution_parts(v->model);
+        }
+    }
+    if (!v->model) {
+        return;
     }
     attribute(v->attributor, d->picks + k, sights, n, attributions);
     for (size_t i = 0; i < n; i++) {
@@ -213,9 +221,10 @@ static bool has_model(const struct tally_pair *p, size_t m)
 }
 
 /* What model m says before the tokens of all hits whose pair has it. */
-static void ask(struct details *d, size_t m, const struct details_unit *unit,
-                const atomic_int *stop)
+static int ask(struct details *d, size_t m, const struct details_unit *unit, const atomic_int *stop,
+               struct err *err)
 {
+    const struct predictor_unit in = {.layout = unit->layout, .shard = unit->shard};
     size_t n = 0;
     for (size_t k = 0; k < d->n_wanted; k++) {
         const struct wanted *w = &d->wanted[k];
@@ -226,7 +235,9 @@ static void ask(struct details *d, size_t m, const struct details_unit *unit,
         }
     }
     d->viewer = &d->viewers[m];
-    engine_look(d->viewer->run, d->picks, n, see, d, stop);
+    return predictor_looks(d->viewer->predictor)
+               ? predictor_look(d->viewer->run, &in, d->picks, n, see, d, stop, err)
+               : 0;
 }
 
 // --- as JSON ------------------------------------------------------------------------------------
@@ -265,7 +276,11 @@ static void write_view(struct jsonout *j, const struct viewer *v, size_t number)
     const struct view *view = &v->views[number];
     jsonout_begin(j, '{');
     jsonout_key(j, "model");
-    jsonout_string(j, v->model->name);
+    jsonout_string(j, v->predictor->model->name);
+    if (!predictor_looks(v->predictor)) {
+        jsonout_end(j, '}');
+        return;
+    }
     jsonout_key(j, "rank");
     jsonout_u64(j, view->rank);
     jsonout_key(j, "entropy");
@@ -279,8 +294,10 @@ static void write_view(struct jsonout *j, const struct viewer *v, size_t number)
         jsonout_end(j, ']');
     }
     jsonout_end(j, ']');
-    jsonout_key(j, "attribution");
-    write_attribution(j, v->model, &view->attribution);
+    if (v->model) {
+        jsonout_key(j, "attribution");
+        write_attribution(j, v->model, &view->attribution);
+    }
     jsonout_end(j, '}');
 }
 
@@ -388,7 +405,7 @@ int details_add(struct details *d, const struct details_unit *unit, struct tally
     int rc = list_wanted(d, unit->layout, tally, err);
     rc = rc ? rc : reserve_views(d, err);
     for (size_t m = 0; m < d->n_models && !rc && d->n_views > 0; m++) {
-        ask(d, m, unit, stop);
+        rc = ask(d, m, unit, stop, err);
     }
     for (size_t k = 0; k < d->n_wanted && !rc && !is_stopped(stop); k++) {
         rc = write_detail(d, unit, &d->wanted[k], tally, err);

@@ -10,6 +10,9 @@
  *            "attribution": {"logit": 4.1, "parts": {"embed": 1.6, ..., "L0H0": 0.2, ...},
  *                            "neurons": [["L0N77", 0.9], ...]}}
  *
+ * Of counts there is no attribution, and of those that choose with hindsight (:skip, :oracle) the
+ * model's name alone.
+ *
  * rank: of the true token, from 1; top: the ten most likely; attribution: of the true token's logit
  * less its mean over the vocabulary (model/attribution.h), neurons: the ten of the largest effects,
  * not of attention-only models.
@@ -36,7 +39,7 @@
 #include "out/jsonout.h"
 #include "out/tally.h"
 #include "scan/layout.h"
-#include "scan/lineup.h"
+#include "scan/predictor.h"
 #include "scan/base/err.h"
 
 // Tokens around a hit where there is no text: about as many as fill its bytes of text elsewhere.
@@ -45,10 +48,10 @@
 
 struct details;
 
-/* The models, each with its engine and a run of it, and the pairs; all outlive *out.
- * Errors: ERR_NOMEM. */
-int details_new(struct details **out, const struct lineup *lineup, struct engine *const *engines,
-                struct engine_run *const *runs, const struct tally_shape *shape, struct err *err);
+/* The models, each with a run of it, and the pairs; all outlive *out.  Errors: ERR_NOMEM. */
+int details_new(struct details **out, const struct predictor *predictors, size_t n,
+                struct predictor_run *const *runs, const struct tally_shape *shape,
+                struct err *err);
 void details_free(struct details *d); // NULL is allowed
 
 /* Writes more members, a jsonout_key() and a value each, into the detail of a token of the layout.
@@ -58,6 +61,7 @@ typedef void details_more(void *context, size_t token, struct jsonout *j);
 /* The unit that a tally is of. */
 struct details_unit {
     const struct layout *layout;
+    uint32_t shard;
     const struct engine_window *windows; // [layout->n_windows], their logprob not wanted
     const double *const *logprob;        // [n_models][layout->n] as scanned
     const char *domains;                 // names, as the unit's documents point into them

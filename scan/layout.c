@@ -89,6 +89,7 @@ int layout_make(struct layout *l, const struct unit *u, const struct layout_opti
     for (size_t i = 0; i < u->n_docs && !rc; i++) {
         struct layout_doc *d = &l->docs[i];
         *d = (struct layout_doc){.doc = &u->docs[i]};
+        d->first = o->tokenizer ? tokenizer_bos(o->tokenizer) : u->ids[d->doc->at];
         if (o->packing == PACKING_ROWS && i > 0) { // add_tokens() has left room for it
             l->ids[l->n] = tokenizer_eos(o->tokenizer);
             l->ends[l->n++] = 0;
@@ -100,8 +101,7 @@ int layout_make(struct layout *l, const struct unit *u, const struct layout_opti
         l->n += d->n;
         l->n_docs++;
         if (o->packing == PACKING_DOCS) {
-            const uint32_t first = o->tokenizer ? tokenizer_bos(o->tokenizer) : u->ids[d->doc->at];
-            rc = cut(l, d->begin, first, o->n_ctx, err);
+            rc = cut(l, d->begin, d->first, o->n_ctx, err);
         }
     }
     if (!rc && o->packing == PACKING_ROWS) {

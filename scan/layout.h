@@ -27,6 +27,7 @@
 enum packing { PACKING_DOCS, PACKING_ROWS };
 
 struct layout_doc {
+    uint32_t first;        // what stands before its first token: BOS, or with ids the list's first
     size_t begin, n;       // its tokens
     size_t text, text_len; // bytes of layout->text, normalised
     const struct unit_doc *doc;

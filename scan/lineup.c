@@ -1,5 +1,7 @@
 #include "scan/lineup.h"
 
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,28 +52,48 @@ static int join_tokenizer(struct lineup *l, const char *path, const char *name, 
     return rc;
 }
 
+/* Are the counts of the tokenizer that is there? */
+static int check_counts(const struct lineup *l, const struct lineup_model *m, struct err *err)
+{
+    const struct ngrams_info *info = ngrams_info(m->counts.ngrams);
+    if (info->tokenizer != tokenizer_hash(l->tokenizer)) {
+        return err_set(err, ERR_MISMATCH,
+                       "%s: %s was counted with another tokenizer; count again with this one",
+                       m->name, m->path);
+    }
+    return 0;
+}
+
 static int join_tokenizers(struct lineup *l, const char *given, struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; i < l->n && !rc; i++) {
-        const struct model *m = l->models[i];
+        const struct lineup_model *m = &l->models[i];
         char *path = NULL;
-        rc = tokenizer_path_of(&path, m->name, m->dir, &m->config, given, err);
-        if (!rc) {
-            rc = join_tokenizer(l, path, m->name, l->models[0]->name, err);
+        if (m->weights) {
+            rc = tokenizer_path_of(&path, m->name, m->path, m->config, given, err);
+            rc = rc ? rc : join_tokenizer(l, path, m->name, l->models[0].name, err);
         }
         free(path);
     }
     if (!rc && given) {
-        rc = join_tokenizer(l, given, "--tokenizer", l->models[0]->name, err);
+        rc = join_tokenizer(l, given, "--tokenizer", l->models[0].name, err);
+    }
+    if (!rc && !l->tokenizer) {
+        rc = err_set(err, ERR_NOT_FOUND,
+                     "%s: counts come without a tokenizer; give the one they were made with: "
+                     "--tokenizer FILE",
+                     l->models[0].name);
     }
     for (size_t i = 0; i < l->n && !rc; i++) {
-        const struct model *m = l->models[i];
+        const struct lineup_model *m = &l->models[i];
         const size_t n = tokenizer_n_vocab(l->tokenizer);
-        if (n > m->config.d_vocab) {
+        if (!m->weights) {
+            rc = check_counts(l, m, err);
+        } else if (n > m->config->d_vocab) {
             rc = err_set(err, ERR_MISMATCH,
                          "%s: the tokenizer has ids up to %zu, the model a d_vocab of %zu", m->name,
-                         n - 1, m->config.d_vocab);
+                         n - 1, m->config->d_vocab);
         }
     }
     return rc;
@@ -93,31 +115,147 @@ static int check_windows(const struct lineup *l, struct err *err)
     return 0;
 }
 
-static int load_model(struct lineup *l, const char *spec, struct err *err)
+/* Takes a model's name and path, which it then owns, on success. */
+static int name_model(struct lineup *l, struct hub_place *place, struct err *err)
 {
-    struct hub_place place = {0};
-    int rc = hub_resolve(&place, spec, err);
-    if (!rc && utf8_valid_prefix(place.name, strlen(place.name)) < strlen(place.name)) {
-        rc = err_set(err, ERR_USAGE, "%s: not UTF-8; give it a name: --model NAME=...", place.dir);
+    if (utf8_valid_prefix(place->name, strlen(place->name)) < strlen(place->name)) {
+        return err_set(err, ERR_USAGE, "%s: not UTF-8; give it a name: --model NAME=...",
+                       place->dir);
     }
-    for (size_t i = 0; i < l->n && !rc; i++) {
-        if (strcmp(l->models[i]->name, place.name) == 0) {
-            rc = err_set(err, ERR_USAGE,
-                         "two models are called %s; give one another name: --model NAME=%s",
-                         place.name, place.dir);
+    for (size_t i = 0; i < l->n; i++) {
+        if (strcmp(l->models[i].name, place->name) == 0) {
+            return err_set(err, ERR_USAGE,
+                           "two models are called %s; give one another name: --model NAME=%s",
+                           place->name, place->dir);
         }
     }
+    struct lineup_model *m = &l->models[l->n];
+    m->name = place->name;
+    m->path = place->dir;
+    *place = (struct hub_place){0};
+    return 0;
+}
+
+static int load_weights(struct lineup *l, const char *spec, struct err *err)
+{
+    struct hub_place place = {0};
+    struct lineup_model *m = &l->models[l->n];
+    int rc = hub_resolve(&place, spec, err);
+    rc = rc ? rc : name_model(l, &place, err);
+    rc = rc ? rc : model_load(&m->weights, m->name, m->path, err);
     if (!rc) {
-        rc = model_load(&l->models[l->n], place.name, place.dir, err);
-    }
-    if (!rc) {
-        const struct config *c = &l->models[l->n]->config;
-        l->n_ctx = l->n == 0 || c->n_ctx < l->n_ctx ? c->n_ctx : l->n_ctx;
-        l->d_vocab = l->n == 0 || c->d_vocab < l->d_vocab ? c->d_vocab : l->d_vocab;
-        l->n++;
+        m->config = &m->weights->config;
     }
     hub_place_free(&place);
     return rc;
+}
+
+// --- counts -------------------------------------------------------------------------------------
+
+/* Where in "NAME=FILE.ngrams:ORDER" FILE and ORDER begin; false: it speaks of no counts. */
+static bool find_counts(const char *spec, const char **file, const char **order)
+{
+    static const char ext[] = ".ngrams";
+    const char *equals = strchr(spec, '='), *colon = strrchr(spec, ':');
+    *file = equals ? equals + 1 : spec;
+    *order = colon && colon > *file ? colon + 1 : NULL;
+    if (!*order) {
+        return file_ends_with(*file, ext);
+    }
+    const size_t len = (size_t)(colon - *file), n = sizeof ext - 1;
+    enum count_order any;
+    return (len > n && memcmp(colon - n, ext, n) == 0) || count_order_parse(*order, &any);
+}
+
+/* "NAME", or without it "FILE-ORDER". */
+static int place_counts(struct hub_place *out, const char *spec, const char *file,
+                        const char *order, struct err *err)
+{
+    char *base = NULL;
+    int len = 0;
+    out->dir = strndup(file, (size_t)(order - 1 - file));
+    if (file > spec) {
+        out->name = strndup(spec, (size_t)(file - 1 - spec));
+    } else if (out->dir && (base = file_base_name(out->dir))) {
+        const size_t n = strlen(base);
+        len = asprintf(&out->name, "%.*s-%s", (int)(file_ends_with(base, ".ngrams") ? n - 7 : n),
+                       base, order);
+    }
+    free(base);
+    return out->dir && out->name && len >= 0 ? 0 : err_nomem(err, "a name");
+}
+
+/* The file, open already where another model has it. */
+static int open_counts(struct lineup *l, struct lineup_model *m, const struct ngrams **out,
+                       struct err *err)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (!l->models[i].weights && strcmp(l->models[i].path, m->path) == 0) {
+            *out = l->models[i].counts.ngrams;
+            return 0;
+        }
+    }
+    int rc = ngrams_open(&m->ngrams, m->path, err);
+    *out = m->ngrams;
+    if (!rc && ngrams_info(*out)->n_units_done < ngrams_info(*out)->n_units) {
+        rc = err_set(err, ERR_MISMATCH, "%s is a part of a count; gapscope merge joins them",
+                     m->path);
+    }
+    return rc;
+}
+
+static int load_counts(struct lineup *l, const char *spec, const char *file, const char *order,
+                       struct err *err)
+{
+    struct lineup_model *m = &l->models[l->n];
+    struct hub_place place = {0};
+    enum count_order which;
+    if (!order || !count_order_parse(order, &which)) {
+        return err_set(err, ERR_USAGE, "--model %s: %s.ngrams:2, :3, :skip or :oracle is wanted",
+                       spec, order ? "FILE" : "what kind of model the counts are: FILE");
+    }
+    const struct ngrams *ngrams = NULL;
+    int rc = place_counts(&place, spec, file, order, err);
+    rc = rc ? rc : name_model(l, &place, err);
+    rc = rc ? rc : open_counts(l, m, &ngrams, err);
+    if (!rc) {
+        countmodel_init(&m->counts, ngrams, which);
+        m->none_config = (struct config){
+            .attn_only = true, .n_ctx = SIZE_MAX, .d_vocab = ngrams_info(ngrams)->d_vocab};
+        m->config = &m->none_config;
+    }
+    hub_place_free(&place);
+    return rc;
+}
+
+int lineup_need_weights(const struct lineup *l, struct err *err)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (!l->models[i].weights) {
+            return err_set(err, ERR_USAGE,
+                           "%s is made of counts: there are no weights to look into",
+                           l->models[i].name);
+        }
+    }
+    return 0;
+}
+
+// --- all of them --------------------------------------------------------------------------------
+
+static int load_model(struct lineup *l, const char *spec, struct err *err)
+{
+    const char *file, *order;
+    const int rc = find_counts(spec, &file, &order) ? load_counts(l, spec, file, order, err)
+                                                    : load_weights(l, spec, err);
+    if (rc) {
+        l->n++; // what it has is freed with the others
+        return rc;
+    }
+    const struct config *c = l->models[l->n].config;
+    l->n_ctx = l->n == 0 || c->n_ctx < l->n_ctx ? c->n_ctx : l->n_ctx;
+    l->d_vocab = l->n == 0 || c->d_vocab < l->d_vocab ? c->d_vocab : l->d_vocab;
+    l->n++;
+    return 0;
 }
 
 int lineup_load(struct lineup *out, const struct arg_list *specs, const char *tokenizer_path,
@@ -135,6 +273,7 @@ int lineup_load(struct lineup *out, const struct arg_list *specs, const char *to
     for (size_t i = 0; i < specs->n && !rc; i++) {
         rc = load_model(&l, specs->items[i], err);
     }
+    l.n_ctx = l.n_ctx == SIZE_MAX ? LINEUP_N_CTX : l.n_ctx;
     if (!rc && want_tokenizer) {
         rc = join_tokenizers(&l, tokenizer_path, err);
         rc = rc ? rc : check_windows(&l, err);
@@ -150,7 +289,11 @@ int lineup_load(struct lineup *out, const struct arg_list *specs, const char *to
 void lineup_free(struct lineup *l)
 {
     for (size_t i = 0; i < l->n; i++) {
-        model_free(l->models[i]);
+        struct lineup_model *m = &l->models[i];
+        free(m->name);
+        free(m->path);
+        model_free(m->weights);
+        ngrams_close(m->ngrams);
     }
     free(l->models);
     tokenizer_free(l->tokenizer);

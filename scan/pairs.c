@@ -10,7 +10,7 @@ static int find_model(uint32_t *out, const char *name, size_t len, const char *s
                       const struct lineup *lineup, struct err *err)
 {
     for (size_t i = 0; i < lineup->n; i++) {
-        const char *known = lineup->models[i]->name;
+        const char *known = lineup->models[i].name;
         if (strlen(known) == len && memcmp(known, name, len) == 0) {
             *out = (uint32_t)i;
             return 0;
@@ -92,9 +92,9 @@ int pairs_parse(struct tally_pair **pairs, size_t *n, const struct arg_list *spe
 char *pair_name(const struct tally_pair *pair, const struct lineup *lineup)
 {
     struct buf name = {0};
-    int rc = buf_printf(&name, NULL, "%s", lineup->models[pair->base]->name);
+    int rc = buf_printf(&name, NULL, "%s", lineup->models[pair->base].name);
     for (uint32_t i = 0; i < pair->n_others && !rc; i++) {
-        rc = buf_printf(&name, NULL, "%c%s", i ? '+' : ':', lineup->models[pair->others[i]]->name);
+        rc = buf_printf(&name, NULL, "%c%s", i ? '+' : ':', lineup->models[pair->others[i]].name);
     }
     if (rc) {
         buf_free(&name);

@@ -43,15 +43,15 @@ static int describe_sites(struct subjects *s, struct run *run, const struct subj
     int rc = site_read(o->site, &wish, err);
     size_t n_layers = 0;
     for (size_t i = 0; i < l->n && !rc; i++) {
-        const struct model *m = l->models[i];
-        const bool kept = !o->no_neurons && !m->config.attn_only;
-        rc = kept ? model_site(m, wish, &s->sites[i], err) : 0;
+        const struct lineup_model *m = &l->models[i];
+        const bool kept = !o->no_neurons && !m->config->attn_only;
+        rc = kept ? model_site(m->weights, wish, &s->sites[i], err) : 0;
         if (rc) {
             err_set(err, rc, "--site %s: %s; without --site it is mid for SoLU, else post", o->site,
                     err->msg);
         }
         s->first_layers[i] = kept ? n_layers : SIZE_MAX;
-        n_layers += kept ? m->config.n_layers : 0;
+        n_layers += kept ? m->config->n_layers : 0;
         run->models[i].site = rc ? NULL : strdup(kept ? site_name(s->sites[i]) : "");
         if (!rc && !run->models[i].site) {
             rc = err_nomem(err, "the run");
@@ -99,7 +99,7 @@ static size_t find_model(const struct lineup *l, const char *text, size_t len)
 {
     size_t i = 0;
     while (i < l->n &&
-           (strncmp(text, l->models[i]->name, len) != 0 || l->models[i]->name[len] != '\0')) {
+           (strncmp(text, l->models[i].name, len) != 0 || l->models[i].name[len] != '\0')) {
         i++;
     }
     return i;
@@ -119,15 +119,16 @@ static int parse_watch(struct neurons_watch *w, const char *text, const struct s
         return err_set(err, ERR_USAGE, "--watch %s: %.*s is no model of this scan", text,
                        (int)(colon - text), text);
     }
-    const struct config *c = &l->models[model]->config;
+    const struct config *c = l->models[model].config;
     if (s->first_layers[model] == SIZE_MAX) {
-        return err_set(err, ERR_USAGE, "--watch %s: %s has none: it is attention-only", text,
-                       l->models[model]->name);
+        return err_set(err, ERR_USAGE, "--watch %s: %s has none: it is %s", text,
+                       l->models[model].name,
+                       l->models[model].weights ? "attention-only" : "made of counts");
     }
     if (layer >= c->n_layers || neuron >= c->d_mlp) {
         return err_set(err, ERR_USAGE,
                        "--watch %s: %s has %zu layer%s of %zu neurons, both numbered from 0", text,
-                       l->models[model]->name, c->n_layers, c->n_layers == 1 ? "" : "s", c->d_mlp);
+                       l->models[model].name, c->n_layers, c->n_layers == 1 ? "" : "s", c->d_mlp);
     }
     size_t h = 0;
     while (h < s->hypotheses.n && strcmp(s->hypotheses.items[h].name, name) != 0) {
@@ -287,7 +288,7 @@ static int layer_effects(struct run_effect *to, const struct engine *e, size_t l
     return rc;
 }
 
-int subjects_effects(struct run *run, struct engine *const *engines, const atomic_int *stop,
+int subjects_effects(struct run *run, const struct predictor *predictors, const atomic_int *stop,
                      struct err *err)
 {
     const struct neurons_shape *s = run->neurons;
@@ -298,8 +299,9 @@ int subjects_effects(struct run *run, struct engine *const *engines, const atomi
     int rc = effects ? 0 : err_nomem(err, "neurons");
     for (size_t i = 0; i < s->n_layers && !rc; i++) {
         const struct neurons_layer *l = &s->layers[i];
-        rc = layer_effects(effects + l->first * RUN_EFFECT_KINDS * RUN_EFFECTS, engines[l->model],
-                           l->layer, l->n, run->models[l->model].n_layers == 1, stop, err);
+        rc = layer_effects(effects + l->first * RUN_EFFECT_KINDS * RUN_EFFECTS,
+                           predictors[l->model].engine, l->layer, l->n,
+                           run->models[l->model].n_layers == 1, stop, err);
     }
     if (rc || is_stopped(stop)) {
         free(effects);

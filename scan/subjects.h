@@ -16,8 +16,8 @@
 #include "out/run.h"
 #include "scan/args.h"
 #include "scan/base/err.h"
-#include "scan/lineup.h"
 #include "scan/mining.h"
+#include "scan/predictor.h"
 
 struct subjects_options {
     struct mining_options mining;
@@ -70,7 +70,7 @@ char *subjects_text(const struct run *run, size_t n_threads);
 
 /* The direct effects of the run's neurons into run->effects, unless they are there.  stop: once it
  * is set, nothing is.  Errors: ERR_NOMEM. */
-int subjects_effects(struct run *run, struct engine *const *engines, const atomic_int *stop,
+int subjects_effects(struct run *run, const struct predictor *predictors, const atomic_int *stop,
                      struct err *err);
 
 /* From 'first', what a first unit's neurons and labels do (with empty subsets): a subset of

@@ -14,7 +14,7 @@
 
 struct worker {
     const struct work *work;
-    struct engine_run **runs; // [n_models]
+    struct predictor_run **runs; // [n_models]
 
     // the unit in hand
     struct layout layout;
@@ -69,14 +69,16 @@ int worker_new(struct worker **out, const struct work *work, struct err *err)
     w->exact = mem_zero(work->lineup->n, sizeof *w->exact);
     int rc = w->runs && w->logprob && w->row_logprob && w->exact ? 0 : err_nomem(err, "a worker");
     for (size_t m = 0; m < work->lineup->n && !rc; m++) {
-        rc = engine_run_new(&w->runs[m], work->engines[m], err);
+        rc = predictor_run_new(&w->runs[m], &work->predictors[m], err);
     }
     if (!rc && work->hypotheses) {
         w->doc_labels = mem_new(work->hypotheses->n, sizeof *w->doc_labels);
         rc = w->doc_labels ? labels_new(&w->labels, work->hypotheses, err)
                            : err_nomem(err, "a worker");
     }
-    rc = rc ? rc : details_new(&w->details, work->lineup, work->engines, w->runs, work->shape, err);
+    rc =
+        rc ? rc
+           : details_new(&w->details, work->predictors, work->lineup->n, w->runs, work->shape, err);
     if (rc) {
         worker_free(w);
         return rc;
@@ -93,7 +95,7 @@ void worker_free(struct worker *w)
     details_free(w->details);
     for (size_t m = 0; m < w->work->lineup->n; m++) {
         if (w->runs) {
-            engine_run_free(w->runs[m]);
+            predictor_run_free(w->runs[m]);
         }
         if (w->logprob) {
             free(w->logprob[m]);
@@ -225,19 +227,22 @@ static void see(void *context, size_t layer, const struct engine_window *windows
 // --- log-probs ----------------------------------------------------------------------------------
 
 /* Of model m, which 'out' may want the neurons of. */
-static int score_model(struct worker *w, size_t m, const struct worker_out *out, struct err *err)
+static int score_model(struct worker *w, const struct unit *u, size_t m,
+                       const struct worker_out *out, struct err *err)
 {
     const struct work *work = w->work;
     set_windows(w, m);
+    const struct predictor_unit unit = {.layout = &w->layout, .shard = u->shard};
     if (!out->part || work->first_layers[m] == SIZE_MAX) {
-        engine_score(w->runs[m], w->windows, w->layout.n_windows, work->stop);
-        return 0;
+        return predictor_score(w->runs[m], &unit, w->windows, w->layout.n_windows, NULL, work->stop,
+                               err);
     }
     struct seeing seeing = {
         .worker = w, .part = out->part, .first_layer = work->first_layers[m], .err = err};
     const struct engine_watch watch = {.site = work->sites[m], .see = see, .context = &seeing};
-    engine_score_watched(w->runs[m], w->windows, w->layout.n_windows, &watch, work->stop);
-    return seeing.rc;
+    const int rc = predictor_score(w->runs[m], &unit, w->windows, w->layout.n_windows, &watch,
+                                   work->stop, err);
+    return rc ? rc : seeing.rc;
 }
 
 static int score(struct worker *w, const struct unit *u, const struct worker_out *out,
@@ -251,7 +256,7 @@ static int score(struct worker *w, const struct unit *u, const struct worker_out
     rc = rc || !w->labels ? rc : labels_make(w->labels, l, w->work->stop, err);
     rc = rc || !out->part ? rc : begin_part(w, u, out, err);
     for (size_t m = 0; m < w->work->lineup->n && !rc; m++) {
-        rc = score_model(w, m, out, err);
+        rc = score_model(w, u, m, out, err);
     }
     return rc || !out->part || is_stopped(w->work->stop) ? rc : part_end(out->part, err);
 }
@@ -299,7 +304,7 @@ static void score_exactly(struct worker *w, size_t m)
             w->engine_picks[n] = layout_pick(&w->layout, w->windows, begin + w->wait_at[n]);
         }
     }
-    engine_pick_exact(w->runs[m], w->engine_picks, n, w->exact[m], w->work->stop);
+    predictor_pick_exact(w->runs[m], w->engine_picks, n, w->exact[m], w->work->stop);
 }
 
 /* Adds the hits of the documents that wait. */
@@ -463,6 +468,7 @@ int worker_run(struct worker *w, const struct unit *u, const struct worker_out *
     rc = rc ? rc : score(w, u, out, err);
     rc = rc ? rc : add_docs(w, u, tally, out->cutoff, err);
     const struct details_unit unit = {.layout = &w->layout,
+                                      .shard = u->shard,
                                       .windows = w->windows,
                                       .logprob = (const double *const *)w->logprob,
                                       .domains = u->names.data,

@@ -21,19 +21,20 @@
 
 #include "corpora/units.h"
 #include "miners/hypotheses.h"
-#include "model/engine.h"
 #include "out/part.h"
 #include "out/record.h"
 #include "out/tally.h"
 #include "scan/layout.h"
 #include "scan/lineup.h"
+#include "scan/predictor.h"
 
 /* What all workers share: set before they start, then read only. */
 struct work {
     const struct lineup *lineup;
-    struct engine *const *engines; // [lineup->n]
+    const struct predictor *predictors; // [lineup->n]
     const struct tally_shape *shape;
     struct layout_options layout;
+    uint64_t settings;                   // counting_settings(): how documents are read
     const struct hypotheses *hypotheses; // NULL: none
     const struct neurons_shape *neurons; // NULL: none are kept
     const enum site *sites;              // [lineup->n]; of models whose neurons are kept
