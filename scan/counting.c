@@ -65,15 +65,24 @@ static bool set_has(const struct set *s, uint64_t unit)
     return unit / 64 < s->cap && bits_get(s->words, unit);
 }
 
-static int set_add(struct set *s, uint64_t unit, struct err *err)
+/* Room for this unit, and all before. */
+static int reserve_units(struct set *s, uint64_t unit, struct err *err)
 {
     const size_t before = s->cap;
+    const int rc = mem_reserve(&s->words, &s->cap, unit / 64 + 1, sizeof *s->words, "units", err);
+    if (!rc && s->cap > before) {
+        memset(s->words + before, 0, (s->cap - before) * sizeof *s->words);
+    }
+    return rc;
+}
+
+static int set_add(struct set *s, uint64_t unit, struct err *err)
+{
     if (unit >= (uint64_t)1 << 40) {
         return err_set(err, ERR_FORMAT, "a run names unit %" PRIu64, unit);
     }
-    const int rc = mem_reserve(&s->words, &s->cap, unit / 64 + 1, sizeof *s->words, "units", err);
+    const int rc = reserve_units(s, unit, err);
     if (!rc) {
-        memset(s->words + before, 0, (s->cap - before) * sizeof *s->words);
         bits_set(s->words, unit);
     }
     return rc;
@@ -483,9 +492,7 @@ static int build(struct state *s, struct ngrams_info *info, const char *path, st
         info->docs += s->runs[i].info.docs;
         info->n_units_done += s->runs[i].info.n_units;
     }
-    int rc = s->n_units ? mem_reserve(&s->done.words, &s->done.cap, bits_words(s->n_units),
-                                      sizeof *s->done.words, "units", err)
-                        : 0;
+    int rc = s->n_units ? reserve_units(&s->done, s->n_units - 1, err) : 0;
     const struct ngrams_build b = {.info = *info,
                                    .units = s->done.words,
                                    .runs = s->runs,

@@ -210,3 +210,7 @@ if(NOT GAPSCOPE_SANITIZE)
   add_test(NAME report_page COMMAND ${CMAKE_SOURCE_DIR}/tests/report $<TARGET_FILE:gapscope>)
   set_tests_properties(report_page PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 endif()
+# counts and count models against a reference in Python, to the last digits
+add_executable(count_dump tests/count_dump.c)
+target_link_libraries(count_dump PRIVATE gapscope_model)
+add_test(NAME count_models COMMAND ${CMAKE_SOURCE_DIR}/tests/count_models $<TARGET_FILE:gapscope> $<TARGET_FILE:count_dump>)
