@@ -94,6 +94,9 @@ target_compile_definitions(test_toy PRIVATE TOY_REAL=double)
 add_test(NAME toytrain COMMAND ${CMAKE_SOURCE_DIR}/tests/toytrain $<TARGET_FILE:toytrain>
          $<TARGET_FILE:gapscope> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 
+# model: counts
+gapscope_test(ngrams gapscope_model m)
+
 # miners: the built-in ones
 foreach(name code code_base64 code_inside code_repeat code_text)
   gapscope_test(${name} gapscope_miners)
@@ -183,7 +186,7 @@ endforeach()
 target_link_libraries(test_report PRIVATE PkgConfig::ZLIB)
 
 # gapscope scan: its results against a slow reference, and that they do not depend on how it ran
-foreach(name scan scan_runs scan_neurons scan_miners precision)
+foreach(name scan scan_runs scan_neurons scan_miners precision count)
   gapscope_test(${name} gapscope_base PkgConfig::SQLITE3 PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/scan_kit.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
