@@ -119,7 +119,7 @@ struct ngrams;
  * path. */
 int ngrams_open(struct ngrams **out, const char *path, struct err *err);
 
-/* The same of bytes[len], 8-aligned, that outlive *out. */
+/* The same of bytes[len] that outlive *out. */
 int ngrams_parse(struct ngrams **out, const void *bytes, size_t len, struct err *err);
 void ngrams_close(struct ngrams *n); // NULL is allowed
 

@@ -78,7 +78,9 @@ static bool merge_next(struct merge *m)
     m->key = m->heap[0]->key;
     m->count = 0;
     while (m->n_heap > 0 && m->heap[0]->key == m->key) {
-        m->count += m->heap[0]->bigram.count;
+        if (__builtin_add_overflow(m->count, m->heap[0]->bigram.count, &m->count)) {
+            m->count = UINT64_MAX; // parts that lie
+        }
         ngrams_next(m->heap[0]);
         if (!m->heap[0]->is) {
             m->heap[0] = m->heap[--m->n_heap];

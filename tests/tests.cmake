@@ -96,6 +96,7 @@ add_test(NAME toytrain COMMAND ${CMAKE_SOURCE_DIR}/tests/toytrain $<TARGET_FILE:
 
 # model: counts
 gapscope_test(ngrams gapscope_model m)
+gapscope_fuzz(ngrams gapscope_model)
 
 # miners: the built-in ones
 foreach(name code code_base64 code_inside code_repeat code_text)
@@ -159,9 +160,9 @@ gapscope_fuzz(tally gapscope_out)
 gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 
-# tests/fuzz/seeds of run, tally and neurons anew, where their bytes have changed
+# tests/fuzz/seeds of run, tally, neurons and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
-target_link_libraries(fuzz_seeds PRIVATE gapscope_out)
+target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
 # the program
 gapscope_test(cli gapscope_base m)

@@ -1,5 +1,5 @@
 /*
- * fuzz_seeds - writes the seeds of run, tally and neurons, which are bytes of our own
+ * fuzz_seeds - writes the seeds of run, tally, neurons and ngrams, which are bytes of our own
  *
  *     cmake --build --preset release --target fuzz_seeds && build/release/fuzz_seeds
  *
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/ngrams_build.h"
 #include "out/part.h"
 #include "out/run.h"
 #include "tests/fuzz/fuzz_shapes.h"
@@ -192,8 +193,58 @@ static void write_neurons(void)
     neurons_free(n);
 }
 
+// --- counts -------------------------------------------------------------------------------------
+
+static void write_counts(const char *name, uint64_t min_count)
+{
+    static const uint32_t ids[] = {1, 2, 1, 2, 3, 3, 3, 3, 3, 0, 1, 2, 4, 1, 2, 3, 0, 4, 1, 2, 1};
+    static char shard_name[] = "a.jsonl.zst";
+    struct ngrams_shard shard = {.bytes = 1, .hash = 2, .name = shard_name};
+    struct ngrams_keys *keys = NULL;
+    struct ngrams_run run;
+    const uint64_t unit = 0, done = 1;
+    const struct ngrams_run_info about = {.docs = 1, .units = &unit, .n_units = 1};
+    char path[] = "/tmp/fuzz-seeds-XXXXXX", part[64], counts[64];
+    struct buf bytes = {0};
+    bool stopped;
+    must(!mkdtemp(path));
+    snprintf(part, sizeof part, "%s/run", path);
+    snprintf(counts, sizeof counts, "%s/counts", path);
+    must(ngrams_keys_new(&keys, 5, 10, NULL));
+    must(ngrams_keys_add(keys, 0, ids, sizeof ids / sizeof *ids, NULL));
+    must(ngrams_keys_write(keys, &about, part, NULL));
+    must(ngrams_run_open(&run, part, NULL));
+    struct ngrams_info made;
+    const struct ngrams_build b = {.info = {.d_vocab = 5,
+                                            .tokens = 21,
+                                            .docs = 1,
+                                            .n_units = 1,
+                                            .n_units_done = 1,
+                                            .min_count = min_count,
+                                            .shards = &shard,
+                                            .n_shards = 1},
+                                   .units = &done,
+                                   .runs = &run,
+                                   .n_runs = 1,
+                                   .folder = path,
+                                   .n_threads = 1};
+    must(ngrams_build(&b, counts, &stopped, &made, NULL));
+    must(file_read(counts, 1 << 20, &bytes, NULL));
+    write_seed("ngrams", name, bytes.data, bytes.len);
+    if (min_count == 2) {
+        write_seed("ngrams", "n_cut", bytes.data, bytes.len - 8);
+        write_seed("ngrams", "n_header", bytes.data, NGRAMS_HEADER);
+    }
+    buf_free(&bytes);
+    ngrams_run_close(&run);
+    ngrams_keys_free(keys);
+    must(remove(part) || remove(counts) || remove(path));
+}
+
 int main(void)
 {
+    write_counts("y_all", 1);
+    write_counts("y_min_count", 2);
     write_runs();
     write_tallies();
     write_neurons();
