@@ -137,7 +137,7 @@ static int check_output(const struct options *o, const struct arg_list *parts, s
 {
     struct stat out, part;
     if (!o->output || strcmp(o->output, "-") == 0) {
-        return err_set(err, ERR_USAGE, "merge needs -o FILE");
+        return err_set(err, ERR_USAGE, "merge needs -o run.db, a file");
     }
     if (stat(o->output, &out) != 0) {
         return 0;
