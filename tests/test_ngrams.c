@@ -498,6 +498,10 @@ static void every_damaged_byte_is_refused(void **state)
     }
     // Zeros between sections, up to 7 before each, are in no sum.
     assert_true(bytes.len - refused <= 7 * NGRAMS_SECTIONS);
+    struct err garbage = {0};
+    assert_int_equal(buf_append(&bytes, "12345678", 8, NULL), 0);
+    assert_int_equal(ngrams_parse(&n, bytes.data, bytes.len, &garbage), ERR_GARBAGE);
+    bytes.len -= 8;
     for (size_t len = 0; len < bytes.len; len++) {
         struct err err = {0};
         char *cut = malloc(len ? len : 1); // of its own size, for ASan
