@@ -13,9 +13,13 @@
  *                                is kept as one of four: 2, 3-4, 5-8, 9-16
  *
  * BOS is a context like any token.  All counts are exact: nothing is sampled or hashed, so the
- * error is 0 and the size goes with the corpus (README has it measured).  With a 'min_count' of 2
- * trigrams and skip-bigrams that were seen once are not in their tables, but still in all that is
- * said of contexts.
+ * error is 0 and the size goes with the corpus: about 2.4 bytes a different trigram or skip-bigram,
+ * index included (10 MB for 1.1 million tokens, 226 MB for 105 million, 675 MB for 582 million).  A
+ * sketch of stated size is no smaller where its error is small: a count-min of the same bytes, two
+ * rows of 32 bits, says too much of 93 % of what was seen (6.8 on average where it is 1) and 5.7 on
+ * average of what was not, of the demo's corpus; and it cannot say how many different tokens follow
+ * a context.  With a 'min_count' of 2 trigrams and skip-bigrams that were seen once are not in their
+ * tables, but still in all that is said of contexts; that halves the file.
  *
  * File, all numbers little-endian:
  *

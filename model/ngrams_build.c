@@ -10,8 +10,9 @@
 
 #include "scan/base/mem.h"
 
-// Entries between two looks at whether to stop.
+// Entries between two looks at whether to stop, and between two returns of memory.
 #define LOOK ((uint64_t)1 << 16)
+#define FORGET ((uint64_t)1 << 20)
 
 // --- many sorted streams as one -----------------------------------------------------------------
 
@@ -19,7 +20,10 @@ struct merge {
     struct ngrams_cursor *cursors; // [n]
     struct ngrams_cursor **heap;   // [n_heap] those that have an entry, the least key on top
     size_t n, n_heap;
-    uint64_t key, count; // the entry in hand
+    uint64_t key, count;           // the entry in hand
+    const struct ngrams_run *runs; // [n_runs] that the first of them read
+    size_t n_runs;
+    unsigned table;
 };
 
 static void sift(struct merge *m, size_t i)
@@ -90,6 +94,24 @@ static bool merge_next(struct merge *m)
         }
     }
     return true;
+}
+
+/* Runs lie on the disk: what has been read of them need not stay in memory. */
+static void merge_forget(const struct merge *m)
+{
+    for (size_t i = 0; i < m->n_runs; i++) {
+        const struct ngrams_run *r = &m->runs[i];
+        file_map_done_with(&r->map, r->at[m->table], (size_t)(m->cursors[i].at - r->map.data));
+    }
+}
+
+/* Is it time to stop?  Looked at before every entry, the n-th; now and then it forgets, too. */
+static bool merge_stops(const struct merge *m, uint64_t n, const atomic_int *stop)
+{
+    if (n % FORGET == FORGET - 1) {
+        merge_forget(m);
+    }
+    return n % LOOK == 0 && stop && atomic_load(stop) != 0;
 }
 
 /* Were all read to their end? */
@@ -182,6 +204,9 @@ static int open_sources(struct merge *m, const struct build *b, unsigned table, 
     if (rc) {
         return rc;
     }
+    m->runs = o->runs;
+    m->n_runs = o->n_runs;
+    m->table = table;
     for (size_t i = 0; i < o->n_runs; i++) {
         ngrams_run_stream(&m->cursors[i], &o->runs[i], table);
     }
@@ -260,7 +285,7 @@ static int make_skips(struct build *b, unsigned table, struct err *err)
         const uint64_t a = m.key >> b->bits;
         if (a >= b->info->d_vocab || (m.key & mask) >= b->info->d_vocab) {
             rc = wrong_id(err);
-        } else if (n % LOOK == 0 && is_stopped(b)) {
+        } else if (merge_stops(&m, n, b->b->stop)) {
             break;
         } else {
             add_type(&b->words[a].skip[table - NGRAMS_SKIP], m.count);
@@ -384,7 +409,7 @@ static int make_trigrams(struct build *b, struct temporary *contexts, struct lef
             rc = wrong_id(err);
             break;
         }
-        if (n % LOOK == 0 && is_stopped(b)) {
+        if (merge_stops(&m, n, b->b->stop)) {
             break;
         }
         if (m.key >> b->bits != ab) {
@@ -428,7 +453,7 @@ static int join_bigrams(struct build *b, struct merge *m, struct ngrams_cursor *
     const uint64_t mask = ((uint64_t)1 << b->bits) - 1, v = b->info->d_vocab;
     bool is_left = merge_next(left);
     for (uint64_t n = 0; merge_next(m); n++) {
-        if (n % LOOK == 0 && is_stopped(b)) {
+        if (merge_stops(m, n, b->b->stop)) {
             return 0;
         }
         if (m->key >> b->bits >= v || (m->key & mask) >= v) {

@@ -1,8 +1,10 @@
 #include "model/ngrams_run.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "model/le.h"
@@ -265,38 +267,71 @@ static uint64_t row_bytes(const uint64_t *keys, size_t n)
     return len;
 }
 
+/* Sorts all rows; lens[NGRAMS_TABLES]: bytes that each will take. */
+static int sort_rows(struct ngrams_keys *k, uint64_t *lens, struct err *err)
+{
+    for (unsigned t = 0; t < NGRAMS_TABLES; t++) {
+        const struct row *r = &k->rows[t];
+        const int rc =
+            mem_reserve(&k->other, &k->other_cap, r->n, sizeof *k->other, "n-grams", err);
+        if (rc) {
+            return rc;
+        }
+        if (r->n > 0) {
+            ngrams_sort(r->keys, k->other, r->n, (t == NGRAMS_TRIGRAMS ? 3 : 2) * k->bits);
+        }
+        lens[t] = row_bytes(r->keys, r->n);
+    }
+    return 0;
+}
+
+/* Header, rows, sum; whether it could be written is for the stream to say. */
+static int write_rows(struct ngrams_keys *k, const struct ngrams_run_info *info,
+                      const uint64_t *lens, FILE *to, struct err *err)
+{
+    unsigned char sum[8];
+    const int rc = ngrams_sink_begin(&k->sink, to, err);
+    if (rc) {
+        return rc;
+    }
+    write_header(k, info, lens, &k->sink);
+    for (unsigned t = 0; t < NGRAMS_TABLES; t++) {
+        k->sink.key = UINT64_MAX;
+        write_row(&k->sink, k->rows[t].keys, k->rows[t].n);
+        k->rows[t].n = 0;
+    }
+    ngrams_sink_flush(&k->sink);
+    put_u64(sum, ngrams_sink_sum(&k->sink));
+    (void)!fwrite(sum, 1, sizeof sum, to);
+    ngrams_sink_end(&k->sink);
+    k->toks = 0;
+    return 0;
+}
+
+/* No fsync: a run that a power cut leaves in pieces has a wrong sum and is counted again, and to
+ * wait for the disk took a third of the time. */
 int ngrams_keys_write(struct ngrams_keys *k, const struct ngrams_run_info *info, const char *path,
                       struct err *err)
 {
-    struct outfile out = {0};
     uint64_t lens[NGRAMS_TABLES];
-    int rc = 0;
-    for (unsigned t = 0; t < NGRAMS_TABLES && !rc; t++) {
-        const struct row *r = &k->rows[t];
-        rc = mem_reserve(&k->other, &k->other_cap, r->n, sizeof *k->other, "n-grams", err);
-        if (!rc && r->n > 0) {
-            ngrams_sort(r->keys, k->other, r->n, (t == NGRAMS_TRIGRAMS ? 3 : 2) * k->bits);
-        }
-        lens[t] = rc ? 0 : row_bytes(r->keys, r->n);
+    char *temporary = NULL;
+    FILE *to = NULL;
+    int rc = sort_rows(k, lens, err);
+    if (!rc && asprintf(&temporary, "%s.tmp", path) < 0) {
+        temporary = NULL;
+        rc = err_nomem(err, "a path");
     }
-    rc = rc ? rc : outfile_open(&out, path, err);
-    rc = rc ? rc : ngrams_sink_begin(&k->sink, out.stream, err);
-    if (!rc) {
-        write_header(k, info, lens, &k->sink);
-        for (unsigned t = 0; t < NGRAMS_TABLES; t++) {
-            k->sink.key = UINT64_MAX;
-            write_row(&k->sink, k->rows[t].keys, k->rows[t].n);
-            k->rows[t].n = 0;
-        }
-        ngrams_sink_flush(&k->sink);
-        unsigned char sum[8];
-        put_u64(sum, ngrams_sink_sum(&k->sink));
-        (void)!fwrite(sum, 1, sizeof sum, out.stream);
-        k->toks = 0;
-        rc = outfile_commit(&out, err);
+    if (!rc && !(to = fopen(temporary, "we"))) {
+        rc = err_set(err, ERR_IO, "%s: %m", temporary);
     }
-    ngrams_sink_end(&k->sink);
-    outfile_discard(&out);
+    rc = rc ? rc : write_rows(k, info, lens, to, err);
+    if (to && ((ferror(to) | fclose(to)) || (!rc && rename(temporary, path) != 0))) {
+        rc = rc ? rc : err_set(err, ERR_IO, "%s: %m", path);
+    }
+    if (rc && temporary) {
+        unlink(temporary);
+    }
+    free(temporary);
     return rc;
 }
 
@@ -354,6 +389,7 @@ int ngrams_run_open(struct ngrams_run *out, const char *path, struct err *err)
         ngrams_run_close(&r);
         return err_prefix(err, "%s", path);
     }
+    file_map_done_with(&r.map, 0, r.map.len); // read for its sum
     *out = r;
     return 0;
 }

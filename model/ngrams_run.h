@@ -51,7 +51,8 @@ struct ngrams_run_info {
     size_t n_units;
 };
 
-/* Writes all that was added, and forgets it.  Errors: outfile_commit()'s. */
+/* Writes all that was added, under "path.tmp" until it is whole, and forgets it.  Errors: ERR_IO,
+ * ERR_NOMEM. */
 int ngrams_keys_write(struct ngrams_keys *k, const struct ngrams_run_info *info, const char *path,
                       struct err *err);
 

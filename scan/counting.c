@@ -207,7 +207,7 @@ static int take_run(struct state *s, struct ngrams_run *run, struct err *err)
 static int resume_file(struct state *s, const char *path, struct err *err)
 {
     struct ngrams_run run = {0};
-    if (!strstr(path + strlen(s->folder), "run-") || strstr(path + strlen(s->folder), ".tmp-") ||
+    if (!strstr(path + strlen(s->folder), "run-") || strstr(path + strlen(s->folder), ".tmp") ||
         ngrams_run_open(&run, path, NULL)) {
         return remove_file(s, path, err);
     }

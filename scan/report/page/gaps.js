@@ -184,7 +184,8 @@ function hitText(hit, extreme, open, peek) {
 function topTables(hit, views) {
   return views.length === 0 ? note("The run has no details of this hit.") : el("div", { class: "tops" }, views.map((view) =>
     el("table", { class: "top" },
-      el("caption", {}, view.model, el("br"), `true token: rank ${count(view.rank)}`, el("br"), `entropy ${fixed(view.entropy, 2)} nats`),
+      el("caption", {}, view.model, el("br"), view.rank == null ? "chooses with hindsight: no distribution"
+        : [`true token: rank ${count(view.rank)}`, el("br"), `entropy ${fixed(view.entropy, 2)} nats`]),
       el("tbody", {}, (view.top ?? []).map(([token, logprob]) =>
         el("tr", { class: token === hit.token ? "true" : null },
           el("th", { scope: "row" }, token === hit.token ? "\u2713 " : "", tokenLabel(tokenText(token))),
