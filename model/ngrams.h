@@ -18,8 +18,8 @@
  * sketch of stated size is no smaller where its error is small: a count-min of the same bytes, two
  * rows of 32 bits, says too much of 93 % of what was seen (6.8 on average where it is 1) and 5.7 on
  * average of what was not, of the demo's corpus; and it cannot say how many different tokens follow
- * a context.  With a 'min_count' of 2 trigrams and skip-bigrams that were seen once are not in their
- * tables, but still in all that is said of contexts; that halves the file.
+ * a context.  With a 'min_count' of 2 trigrams and skip-bigrams that were seen once are not in
+ * their tables, but still in all that is said of contexts; that takes half of the file.
  *
  * File, all numbers little-endian:
  *

@@ -8,122 +8,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "model/ngrams_merge.h"
 #include "scan/base/mem.h"
-
-// Entries between two looks at whether to stop, and between two returns of memory.
-#define LOOK ((uint64_t)1 << 16)
-#define FORGET ((uint64_t)1 << 20)
-
-// --- many sorted streams as one -----------------------------------------------------------------
-
-struct merge {
-    struct ngrams_cursor *cursors; // [n]
-    struct ngrams_cursor **heap;   // [n_heap] those that have an entry, the least key on top
-    size_t n, n_heap;
-    uint64_t key, count;           // the entry in hand
-    const struct ngrams_run *runs; // [n_runs] that the first of them read
-    size_t n_runs;
-    unsigned table;
-};
-
-static void sift(struct merge *m, size_t i)
-{
-    struct ngrams_cursor *c = m->heap[i];
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= m->n_heap) {
-            break;
-        }
-        if (child + 1 < m->n_heap && m->heap[child + 1]->key < m->heap[child]->key) {
-            child++;
-        }
-        if (m->heap[child]->key >= c->key) {
-            break;
-        }
-        m->heap[i] = m->heap[child];
-        i = child;
-    }
-    m->heap[i] = c;
-}
-
-static int merge_new(struct merge *m, size_t n, struct err *err)
-{
-    *m = (struct merge){.n = n};
-    m->cursors = mem_zero(n, sizeof *m->cursors);
-    m->heap = mem_zero(n, sizeof(struct ngrams_cursor *));
-    return m->cursors && m->heap ? 0 : err_nomem(err, "a merge");
-}
-
-static void merge_free(struct merge *m)
-{
-    free(m->cursors);
-    free(m->heap);
-}
-
-/* After the cursors have been set. */
-static void merge_begin(struct merge *m)
-{
-    for (size_t i = 0; i < m->n; i++) {
-        if (m->cursors[i].is) {
-            m->heap[m->n_heap++] = &m->cursors[i];
-        }
-    }
-    for (size_t i = m->n_heap; i-- > 0;) {
-        sift(m, i);
-    }
-}
-
-/* The next key and the sum of its counts; false: there are no more. */
-static bool merge_next(struct merge *m)
-{
-    if (m->n_heap == 0) {
-        return false;
-    }
-    m->key = m->heap[0]->key;
-    m->count = 0;
-    while (m->n_heap > 0 && m->heap[0]->key == m->key) {
-        if (__builtin_add_overflow(m->count, m->heap[0]->bigram.count, &m->count)) {
-            m->count = UINT64_MAX; // parts that lie
-        }
-        ngrams_next(m->heap[0]);
-        if (!m->heap[0]->is) {
-            m->heap[0] = m->heap[--m->n_heap];
-        }
-        if (m->n_heap > 0) {
-            sift(m, 0);
-        }
-    }
-    return true;
-}
-
-/* Runs lie on the disk: what has been read of them need not stay in memory. */
-static void merge_forget(const struct merge *m)
-{
-    for (size_t i = 0; i < m->n_runs; i++) {
-        const struct ngrams_run *r = &m->runs[i];
-        file_map_done_with(&r->map, r->at[m->table], (size_t)(m->cursors[i].at - r->map.data));
-    }
-}
-
-/* Is it time to stop?  Looked at before every entry, the n-th; now and then it forgets, too. */
-static bool merge_stops(const struct merge *m, uint64_t n, const atomic_int *stop)
-{
-    if (n % FORGET == FORGET - 1) {
-        merge_forget(m);
-    }
-    return n % LOOK == 0 && stop && atomic_load(stop) != 0;
-}
-
-/* Were all read to their end? */
-static int merge_check(const struct merge *m, struct err *err)
-{
-    for (size_t i = 0; i < m->n; i++) {
-        if (m->cursors[i].bad) {
-            return err_set(err, ERR_FORMAT, "entries that cannot be read");
-        }
-    }
-    return 0;
-}
 
 // --- a build ------------------------------------------------------------------------------------
 
@@ -197,23 +83,19 @@ static bool is_stopped(const struct build *b)
 }
 
 /* The table's entries in all sources. */
-static int open_sources(struct merge *m, const struct build *b, unsigned table, struct err *err)
+static int open_sources(struct ngrams_merge *m, const struct build *b, unsigned table,
+                        struct err *err)
 {
     const struct ngrams_build *o = b->b;
-    const int rc = merge_new(m, o->n_runs + o->n_parts, err);
+    const int rc = ngrams_merge_new(m, o->n_runs + o->n_parts, err);
     if (rc) {
         return rc;
     }
-    m->runs = o->runs;
-    m->n_runs = o->n_runs;
-    m->table = table;
-    for (size_t i = 0; i < o->n_runs; i++) {
-        ngrams_run_stream(&m->cursors[i], &o->runs[i], table);
-    }
+    ngrams_merge_runs(m, o->runs, o->n_runs, table);
     for (size_t i = 0; i < o->n_parts; i++) {
         ngrams_seek(&m->cursors[o->n_runs + i], o->parts[i], table, 0);
     }
-    merge_begin(m);
+    ngrams_merge_begin(m);
     return 0;
 }
 
@@ -277,23 +159,23 @@ static void put_count(struct build *b, unsigned table, uint64_t key, uint64_t co
 
 static int make_skips(struct build *b, unsigned table, struct err *err)
 {
-    struct merge m = {0};
+    struct ngrams_merge m = {0};
     const uint64_t mask = ((uint64_t)1 << b->bits) - 1;
     int rc = begin_table(b, table, err);
     rc = rc ? rc : open_sources(&m, b, table, err);
-    for (uint64_t n = 0; !rc && merge_next(&m); n++) {
+    for (uint64_t n = 0; !rc && ngrams_merge_next(&m); n++) {
         const uint64_t a = m.key >> b->bits;
         if (a >= b->info->d_vocab || (m.key & mask) >= b->info->d_vocab) {
             rc = wrong_id(err);
-        } else if (merge_stops(&m, n, b->b->stop)) {
+        } else if (ngrams_merge_stops(&m, n, b->b->stop)) {
             break;
         } else {
             add_type(&b->words[a].skip[table - NGRAMS_SKIP], m.count);
             put_count(b, table, m.key, m.count);
         }
     }
-    rc = rc ? rc : merge_check(&m, err);
-    merge_free(&m);
+    rc = rc ? rc : ngrams_merge_check(&m, err);
+    ngrams_merge_free(&m);
     return rc ? rc : end_table(b, table, err);
 }
 
@@ -366,13 +248,14 @@ static int lefts_add(struct lefts *l, const struct build *b, uint64_t key, struc
 }
 
 /* All of them, as one. */
-static int lefts_open(struct merge *m, struct lefts *l, const struct build *b, struct err *err)
+static int lefts_open(struct ngrams_merge *m, struct lefts *l, const struct build *b,
+                      struct err *err)
 {
     int rc = l->n > 0 ? lefts_spill(l, b, err) : 0;
     free(l->keys);
     free(l->other);
     l->keys = l->other = NULL;
-    rc = rc ? rc : merge_new(m, l->n_runs, err);
+    rc = rc ? rc : ngrams_merge_new(m, l->n_runs, err);
     for (size_t i = 0; i < l->n_runs && !rc; i++) {
         rc = file_map(&l->maps[i], l->runs[i]->path, err);
         if (!rc) {
@@ -381,7 +264,7 @@ static int lefts_open(struct merge *m, struct lefts *l, const struct build *b, s
         }
     }
     if (!rc) {
-        merge_begin(m);
+        ngrams_merge_begin(m);
     }
     return rc;
 }
@@ -398,18 +281,18 @@ static void put_context(struct ngrams_sink *s, uint64_t key, const struct ngrams
 static int make_trigrams(struct build *b, struct temporary *contexts, struct lefts *lefts,
                          struct err *err)
 {
-    struct merge m = {0};
+    struct ngrams_merge m = {0};
     struct ngrams_context context = {0};
     uint64_t ab = 0;
     const uint64_t mask = ((uint64_t)1 << b->bits) - 1, v = b->info->d_vocab;
     int rc = begin_table(b, NGRAMS_TRIGRAMS, err);
     rc = rc ? rc : open_sources(&m, b, NGRAMS_TRIGRAMS, err);
-    for (uint64_t n = 0; !rc && merge_next(&m); n++) {
+    for (uint64_t n = 0; !rc && ngrams_merge_next(&m); n++) {
         if (m.key >> 2 * b->bits >= v || (m.key >> b->bits & mask) >= v || (m.key & mask) >= v) {
             rc = wrong_id(err);
             break;
         }
-        if (merge_stops(&m, n, b->b->stop)) {
+        if (ngrams_merge_stops(&m, n, b->b->stop)) {
             break;
         }
         if (m.key >> b->bits != ab) {
@@ -422,8 +305,8 @@ static int make_trigrams(struct build *b, struct temporary *contexts, struct lef
         rc = lefts_add(lefts, b, m.key & (((uint64_t)1 << 2 * b->bits) - 1), err);
     }
     put_context(&contexts->sink, ab, &context);
-    rc = rc ? rc : merge_check(&m, err);
-    merge_free(&m);
+    rc = rc ? rc : ngrams_merge_check(&m, err);
+    ngrams_merge_free(&m);
     rc = rc ? rc : temporary_done(contexts, err);
     return rc ? rc : end_table(b, NGRAMS_TRIGRAMS, err);
 }
@@ -447,13 +330,13 @@ static void add_bigram(struct build *b, uint64_t key, const struct ngrams_bigram
 }
 
 /* Bigrams with what the trigrams say of each. */
-static int join_bigrams(struct build *b, struct merge *m, struct ngrams_cursor *contexts,
-                        struct merge *left, struct err *err)
+static int join_bigrams(struct build *b, struct ngrams_merge *m, struct ngrams_cursor *contexts,
+                        struct ngrams_merge *left, struct err *err)
 {
     const uint64_t mask = ((uint64_t)1 << b->bits) - 1, v = b->info->d_vocab;
-    bool is_left = merge_next(left);
-    for (uint64_t n = 0; merge_next(m); n++) {
-        if (merge_stops(m, n, b->b->stop)) {
+    bool is_left = ngrams_merge_next(left);
+    for (uint64_t n = 0; ngrams_merge_next(m); n++) {
+        if (ngrams_merge_stops(m, n, b->b->stop)) {
             return 0;
         }
         if (m->key >> b->bits >= v || (m->key & mask) >= v) {
@@ -466,7 +349,7 @@ static int join_bigrams(struct build *b, struct merge *m, struct ngrams_cursor *
         }
         if (is_left && left->key == m->key) {
             bigram.left = left->count;
-            is_left = merge_next(left);
+            is_left = ngrams_merge_next(left);
         }
         if (bigram.after.total > bigram.count) {
             return err_set(err, ERR_FORMAT, "more trigrams than bigrams");
@@ -479,7 +362,7 @@ static int join_bigrams(struct build *b, struct merge *m, struct ngrams_cursor *
 static int make_bigrams(struct build *b, const struct temporary *contexts, struct lefts *lefts,
                         struct err *err)
 {
-    struct merge m = {0}, left = {0};
+    struct ngrams_merge m = {0}, left = {0};
     struct file_map map = {0};
     struct ngrams_cursor cursor;
     int rc = begin_table(b, NGRAMS_BIGRAMS, err);
@@ -489,10 +372,10 @@ static int make_bigrams(struct build *b, const struct temporary *contexts, struc
     if (!rc) {
         ngrams_stream(&cursor, map.data, map.len, (uint64_t)1 << 2 * b->bits, true);
         rc = join_bigrams(b, &m, &cursor, &left, err);
-        rc = rc ? rc : merge_check(&m, err);
+        rc = rc ? rc : ngrams_merge_check(&m, err);
     }
-    merge_free(&m);
-    merge_free(&left);
+    ngrams_merge_free(&m);
+    ngrams_merge_free(&left);
     file_unmap(&map);
     for (size_t i = 0; i < b->info->d_vocab && !rc; i++) {
         if (b->words[i].left > 0) {

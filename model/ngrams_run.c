@@ -308,8 +308,8 @@ static int write_rows(struct ngrams_keys *k, const struct ngrams_run_info *info,
     return 0;
 }
 
-/* No fsync: a run that a power cut leaves in pieces has a wrong sum and is counted again, and to
- * wait for the disk took a third of the time. */
+/* No fsync: a run that a power cut leaves in pieces has a wrong sum and is counted again, and 72
+ * million tokens took 34 s with it, 19 s without (the better of two each, beside other work). */
 int ngrams_keys_write(struct ngrams_keys *k, const struct ngrams_run_info *info, const char *path,
                       struct err *err)
 {
