@@ -567,7 +567,8 @@ int cmd_scan(int argc, char **argv)
     struct scan_options o = {.top = 1000, .subjects.examples = 20};
     const struct arg args[] = {
         {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
-         "a folder, an alias (gelu-1l) or a repository; give\nseveral to compare them"},
+         "a folder, an alias (gelu-1l), a repository, or counts,\nFILE.ngrams:2, :3, :skip, "
+         ":oracle; give several to\ncompare them"},
         {"pair", 0, ARG_LIST, &o.pairs, "A:B[+C]",
          "the gap of B (the least of B's and C's) over A; else the\nfirst model is the base of "
          "every other"},

@@ -261,7 +261,8 @@ int cmd_score(int argc, char **argv)
     struct options o = {0};
     const struct arg args[] = {
         {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
-         "a folder, an alias (gelu-1l) or a repository; give\nseveral to score with each"},
+         "a folder, an alias (gelu-1l), a repository, or counts,\nFILE.ngrams:2, :3, :skip, "
+         ":oracle; give several to\nscore with each"},
         {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
         IDS_ARG(&o.input),
         {"top", 0, ARG_SIZE, &o.top, "K", "also the K most likely tokens at every position"},

@@ -55,7 +55,7 @@ int main(int argc, char **argv)
     struct countmodel m;
     struct countrun *run = NULL;
     struct err err = {0};
-    enum count_order order;
+    enum count_order order = COUNT_BIGRAM;
     must(argc == 4 && count_order_parse(argv[2], &order), "FILE ORDER all|own|look");
     must(ngrams_open(&n, argv[1], &err) == 0, err.msg);
     countmodel_init(&m, n, order);
