@@ -139,11 +139,11 @@ static int same_corpus(const struct ngrams_info *a, const struct ngrams_info *b,
 
 // --- the folder ---------------------------------------------------------------------------------
 
-static int open_folder(struct state *s, const char *path, struct err *err)
+static int open_folder(struct state *s, const char *path, const char *ext, struct err *err)
 {
     char *lock = NULL;
     int rc = 0;
-    if (asprintf(&s->folder, "%s.work", path) < 0) {
+    if (asprintf(&s->folder, "%s%s", path, ext) < 0) {
         s->folder = NULL;
         return err_nomem(err, "a path");
     }
@@ -161,7 +161,7 @@ static int open_folder(struct state *s, const char *path, struct err *err)
     return rc;
 }
 
-/* Calls each() for every file of the folder but the lock. */
+/* Calls each() for every file of ours in the folder but the lock. */
 static int each_file(struct state *s, int (*each)(struct state *s, const char *name, struct err *),
                      struct err *err)
 {
@@ -171,7 +171,7 @@ static int each_file(struct state *s, int (*each)(struct state *s, const char *n
     }
     int rc = 0;
     for (struct dirent *e; !rc && (e = readdir(dir));) {
-        if (e->d_name[0] != '.' && strcmp(e->d_name, "lock") != 0) {
+        if (strncmp(e->d_name, "run-", 4) == 0 || strncmp(e->d_name, "table.", 6) == 0) {
             char *path = file_join(s->folder, e->d_name);
             rc = path ? each(s, path, err) : err_nomem(err, "a path");
             free(path);
@@ -526,7 +526,7 @@ static void state_free(struct state *s)
 static int count(struct state *s, struct ngrams_info *info, const char *path, struct err *err)
 {
     const struct counting *c = s->c;
-    int rc = open_folder(s, path, err);
+    int rc = open_folder(s, path, ".work", err);
     rc = rc ? rc : each_file(s, resume_file, err);
     if (rc) {
         return rc;
@@ -546,10 +546,14 @@ static int count(struct state *s, struct ngrams_info *info, const char *path, st
         rc = build(s, info, path, err);
         s->out->merge_seconds = progress_clock() - counted;
     }
-    if (!rc && !s->out->stopped) {
+    if ((!rc && !s->out->stopped) || s->n_runs == 0) {
         remove_folder(s);
+        return rc;
     }
-    return rc;
+    return rc ? err_set(err, err->code,
+                        "%s; what was done is in %s: the same command goes on from there", err->msg,
+                        s->folder)
+              : 0;
 }
 
 int counting_run(const struct counting *c, const char *path, struct counted *out, struct err *err)
@@ -635,7 +639,7 @@ int counting_merge(const struct arg_list *parts, const char *path, size_t n_thre
             rc = err_prefix(err, "%s cannot be merged with %s", parts->items[i], parts->items[0]);
         }
     }
-    rc = rc ? rc : open_folder(&s, path, err);
+    rc = rc ? rc : open_folder(&s, path, ".merge", err);
     if (!rc) {
         info.min_count = min_count;
         const struct ngrams_build b = {.info = info,

@@ -261,6 +261,7 @@ static void wrong_usage_is_told(void **state)
     kit_expect(2, "is for the parts of a count",
                "gapscope merge --min-count 2 -o $T/x.db $T/b.jsonl");
     assert_false(is_there("x"));
+    assert_false(is_there("x.work"));
 }
 
 static void skipped_records_are_counted(void **state)
@@ -290,6 +291,7 @@ static void ids_are_counted_as_they_are(void **state)
     kit_ran_free(&b);
     kit_expect(0, NULL, "printf '{\"ids\":[0,5000]}' >$T/bad.jsonl");
     kit_expect(1, "5000", COUNT "--ids -o $T/x.ngrams $T/bad.jsonl");
+    assert_false(is_there("x.ngrams.work"));
     kit_expect(0, NULL, ": >$T/empty.jsonl");
     kit_expect(0, ": 0 tokens of 0 documents", COUNT "-o $T/empty.ngrams $T/empty.jsonl");
 }
