@@ -39,22 +39,6 @@ static void expect(const char *command, const char *wanted)
     kit_ran_free(&r);
 }
 
-/* What a command prints: one JSON value. */
-static struct json_object *json_of(const char *command)
-{
-    struct kit_ran r = {0};
-    struct json_tokener *parser = json_parser_new();
-    struct json_object *value = NULL;
-    struct err err = {0};
-    kit_run(&r, "%s", command);
-    if (r.status != 0 || json_parse(parser, &value, r.out.data, r.out.len, &err)) {
-        fail_msg("%s: status %d: %s\n%s%s", command, r.status, err.msg, r.out.data, r.err.data);
-    }
-    json_tokener_free(parser);
-    kit_ran_free(&r);
-    return value;
-}
-
 static const char *plain(struct json_object *value)
 {
     return json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN);
@@ -113,7 +97,7 @@ static void a_record_of_a_neuron_has_what_run_db_has(void **state)
                "gapscope export: finished 20",
                EXPORT("neuronrecord", "records"));
     expect("ls $T/records $T/records/one $T/records/one/0 | grep -v :", "one\n\n0\n\n5.json\n");
-    struct json_object *r = json_of("cat $T/records/one/0/5.json");
+    struct json_object *r = view_run_json("cat $T/records/one/0/5.json");
     static const struct {
         const char *key, *value;
     } members[] = {
@@ -138,7 +122,7 @@ static void a_record_of_a_neuron_has_what_run_db_has(void **state)
     view_run_write("ids.db", view_rows); // a scan of ids has no texts
     view_run_change("ids.db", "DROP TABLE token");
     kit_expect(0, NULL, "gapscope export $T/ids.db --format neuronrecord -o $T/ids");
-    r = json_of("cat $T/ids/one/0/5.json");
+    r = view_run_json("cat $T/ids/one/0/5.json");
     assert_non_null(strstr(plain(r), "[\"<1>\",\"<2>\"]"));
     json_object_put(r);
 }
@@ -149,7 +133,7 @@ static void a_source_of_neuronpedia_has_a_line_a_neuron_an_example_and_a_hypothe
 #define SOURCE "$T/pedia/v1/one/0-gapscope-post"
     kit_expect(0, "wrote neuronpedia: 1 neuron with 8 examples in 6 files",
                EXPORT("neuronpedia", "pedia"));
-    struct json_object *f = json_of("zcat " SOURCE "/features/batch-0.jsonl.gz");
+    struct json_object *f = view_run_json("zcat " SOURCE "/features/batch-0.jsonl.gz");
     assert_string_equal(plain(json_member(f, "pos_str")), "[\" the\",\"a\"]");
     assert_string_equal(plain(json_member(f, "neg_values")), "[-2]");
     assert_string_equal(plain(json_member(f, "index")), "\"5\"");
@@ -163,13 +147,13 @@ static void a_source_of_neuronpedia_has_a_line_a_neuron_an_example_and_a_hypothe
     assert_int_equal(sum, 101);
     assert_int_equal(json_object_get_int64(json_object_array_get_idx(bars, 7)), 20);
     json_object_put(f);
-    struct json_object *e = json_of("zcat " SOURCE "/explanations/batch-0.jsonl.gz");
+    struct json_object *e = view_run_json("zcat " SOURCE "/explanations/batch-0.jsonl.gz");
     assert_non_null(
         strstr(json_object_get_string(json_member(e, "description")),
                "base64 (regex): on the test half average precision 0.400 where 11.1 % "));
     json_object_put(e);
-    struct json_object *a =
-        json_of("zcat " SOURCE "/activations/batch-0.jsonl.gz | grep '\"interval\"' | head -1");
+    struct json_object *a = view_run_json(
+        "zcat " SOURCE "/activations/batch-0.jsonl.gz | grep '\"interval\"' | head -1");
     assert_string_equal(plain(json_member(a, "binMin")), "3");
     assert_string_equal(plain(json_member(a, "dataIndex")), "\"0:6:1\"");
     json_object_put(a);
@@ -398,26 +382,10 @@ static void a_damaged_column_is_left_out_and_never_crashes(void **state)
         {"model", "site"},
         {"token", "text"},
     };
-    static const char *const values[] = {"NULL",
-                                         "''",
-                                         "'['",
-                                         "'{\"a\":1}'",
-                                         "'[NaN,-Infinity]'",
-                                         "'[[0,5],[1],[2,-3],7,[99,1]]'",
-                                         "'[[1,9223372036854775807],[2,9223372036854775807]]'",
-                                         "'[1e999,-1e999,null,\"x\"]'",
-                                         "x'ff00fe'",
-                                         "-1",
-                                         "9223372036854775807",
-                                         "-1e308",
-                                         "replace(hex(zeroblob(1000)), '0', '[')"};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         view_run_write("bad.db", view_rows);
-        for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
-            char sql[256];
-            snprintf(sql, sizeof sql, "UPDATE OR IGNORE %s SET %s = %s", columns[i].table,
-                     columns[i].column, values[k]);
-            view_run_change("bad.db", sql);
+        for (size_t k = 0; k < VIEW_RUN_DAMAGES; k++) {
+            const char *sql = view_run_damage("bad.db", columns[i].table, columns[i].column, k);
             check_all_lines("gapscope export $T/bad.db --format jsonl -o $T/bad && cat $T/bad/*;"
                             " s=$?; rm -rf $T/bad; (exit $s)",
                             sql);

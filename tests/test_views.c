@@ -55,33 +55,6 @@ static void expect_not(const char *command, const char *unwanted)
     kit_ran_free(&r);
 }
 
-/* What the command prints, as one JSON value; NULL: it said why not and ended with 1. */
-static struct json_object *json_of(const char *command)
-{
-    struct kit_ran r = {0};
-    struct json_tokener *parser = json_parser_new();
-    struct json_object *value = NULL;
-    struct err err = {0};
-    kit_run(&r, "%s", command);
-    if (r.status != 0 && (r.status != 1 || r.err.len == 0)) {
-        fail_msg("%s: status %d: %s", command, r.status, r.err.data);
-    }
-    if (r.status == 0 && json_parse(parser, &value, r.out.data, r.out.len, &err)) {
-        fail_msg("%s: %s\n%s", command, err.msg, r.out.data);
-    }
-    bool quoted = false;
-    for (const char *p = r.out.data; *p; p++) { // json-c takes NaN and Infinity
-        quoted ^= *p == '"';
-        p += quoted && *p == '\\';
-        if (!quoted && (*p == 'N' || *p == 'I')) {
-            fail_msg("%s: no JSON: %s", command, p);
-        }
-    }
-    json_tokener_free(parser);
-    kit_ran_free(&r);
-    return value;
-}
-
 /* value["key"][i]["key2"] */
 static struct json_object *at(struct json_object *value, const char *key, size_t i,
                               const char *key2)
@@ -138,7 +111,7 @@ static void a_neurons_page_has_all_that_is_known_of_it(void **state)
 static void a_neurons_page_for_programs_has_every_number(void **state)
 {
     (void)state;
-    struct json_object *page = json_of("gapscope neuron $T/run.db L0N5 --json");
+    struct json_object *page = view_run_json("gapscope neuron $T/run.db L0N5 --json");
     assert_string_equal(json_object_get_string(json_member(page, "model")), "one");
     assert_string_equal(json_object_get_string(json_member(page, "neuron")), "L0N5");
     assert_int_equal(json_object_get_int64(json_member(page, "n")), 1111);
@@ -187,7 +160,7 @@ static void the_list_of_hypotheses_has_the_ledger_and_what_is_unexplained(void *
     }
     expect("gapscope hypo $T/run.db | grep -c '^ *[0-9]*  gap '", "1\n");
     expect("gapscope hypo $T/run.db --pair base:one+two", "no gap is accounted for yet\n");
-    struct json_object *list = json_of("gapscope hypo $T/run.db --json");
+    struct json_object *list = view_run_json("gapscope hypo $T/run.db --json");
     assert_int_equal(length(list, "hypotheses"), 3);
     assert_int_equal(length(list, "ledger"), 2);
     assert_true(json_object_get_double(json_member(list, "unexplained_gap")) == 0.8125);
@@ -228,7 +201,7 @@ static void a_hypothesis_page_has_its_neurons_and_where_they_fail(void **state)
            "\none:L0N6: no histogram of the test half");
     expect("gapscope hypo $T/run.db base64 --neuron L0N6",
            "one:L0N6: no counterexamples are kept\n");
-    struct json_object *page = json_of("gapscope hypo $T/run.db base64 --json");
+    struct json_object *page = view_run_json("gapscope hypo $T/run.db base64 --json");
     assert_int_equal(length(page, "neurons"), 6);
     assert_int_equal(length(page, "domains"), 2);
     assert_int_equal(length(page, "counterexamples"), 2);
@@ -411,7 +384,7 @@ static void nothing_of_a_run_drives_the_terminal(void **state)
         if (!json) {
             expect(commands[i], "␛[2J�31m␍␊��");
         } else {
-            json_object_put(json_of(commands[i]));
+            json_object_put(view_run_json(commands[i]));
         }
     }
 }
@@ -451,32 +424,16 @@ static void a_damaged_column_is_shown_as_such_and_never_crashes(void **state)
         {"model", "n_layers"},
         {"model", "d_mlp"},
     };
-    static const char *const values[] = {"NULL",
-                                         "''",
-                                         "'['",
-                                         "'{\"a\":1}'",
-                                         "'[NaN,-Infinity]'",
-                                         "'[[0,5],[1],[2,-3],7,[99,1]]'",
-                                         "'[[1,9223372036854775807],[2,9223372036854775807]]'",
-                                         "'[1e999,-1e999,null,\"x\"]'",
-                                         "x'ff00fe'",
-                                         "-1",
-                                         "9223372036854775807",
-                                         "1e308",
-                                         "-1e308",
-                                         "replace(hex(zeroblob(1000)), '0', '[')"};
     static const char *const commands[] = {"gapscope neuron $T/bad.db L0N5 --json",
                                            "gapscope hypo $T/bad.db --json",
                                            "gapscope hypo $T/bad.db base64 --json"};
     for (size_t i = 0; i < sizeof columns_of / sizeof *columns_of; i++) {
         view_run_write("bad.db", view_rows);
-        for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
-            char sql[256];
-            snprintf(sql, sizeof sql, "UPDATE OR IGNORE %s SET %s = %s", columns_of[i].table,
-                     columns_of[i].column, values[k]);
-            view_run_change("bad.db", sql);
+        for (size_t k = 0; k < VIEW_RUN_DAMAGES; k++) {
+            const char *sql =
+                view_run_damage("bad.db", columns_of[i].table, columns_of[i].column, k);
             for (size_t c = 0; c < sizeof commands / sizeof *commands; c++) {
-                json_object_put(json_of(commands[c]));
+                json_object_put(view_run_json(commands[c]));
             }
             struct kit_ran r = {0};
             kit_run(&r, "well() { gapscope \"$@\" || test $? = 1; }; well neuron $T/bad.db L0N5 &&"

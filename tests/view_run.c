@@ -4,11 +4,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
 
 #include "out/store.h"
+#include "scan/base/json.h"
 #include "tests/run_sample.h"
 #include "tests/scan_kit.h"
 #include "tests/tally_whole.h"
@@ -115,4 +117,56 @@ void view_run_change(const char *name, const char *sql)
         fail_msg("%s: %s", sql, message);
     }
     sqlite3_close(db);
+}
+
+const char *view_run_damage(const char *name, const char *table, const char *column, size_t k)
+{
+    static const char *const values[VIEW_RUN_DAMAGES] = {
+        "NULL",
+        "''",
+        "'['",
+        "'{\"a\":1}'",
+        "'[NaN,-Infinity]'",
+        "'[[0,5],[1],[2,-3],7,[99,1]]'",
+        "'[[1,9223372036854775807],[2,9223372036854775807]]'",
+        "'[1e999,-1e999,null,\"x\"]'",
+        "x'ff00fe'",
+        "'</script><!--'",
+        "-1",
+        "9223372036854775807",
+        "1e308",
+        "-1e308",
+        "replace(hex(zeroblob(1000)), '0', '[')",
+    };
+    static char sql[256];
+    snprintf(sql, sizeof sql, "UPDATE OR IGNORE %s SET %s = %s", table, column, values[k]);
+    view_run_change(name, sql);
+    return sql;
+}
+
+/* What the command prints, as one JSON value; NULL: it said why not and ended with 1. */
+struct json_object *view_run_json(const char *command)
+{
+    struct kit_ran r = {0};
+    struct json_tokener *parser = json_parser_new();
+    struct json_object *value = NULL;
+    struct err err = {0};
+    kit_run(&r, "%s", command);
+    if (r.status != 0 && (r.status != 1 || r.err.len == 0)) {
+        fail_msg("%s: status %d: %s", command, r.status, r.err.data);
+    }
+    if (r.status == 0 && json_parse(parser, &value, r.out.data, r.out.len, &err)) {
+        fail_msg("%s: %s\n%s", command, err.msg, r.out.data);
+    }
+    bool quoted = false;
+    for (const char *p = r.out.data; *p; p++) { // json-c takes NaN and Infinity
+        quoted ^= *p == '"';
+        p += quoted && *p == '\\';
+        if (!quoted && (*p == 'N' || *p == 'I')) {
+            fail_msg("%s: no JSON: %s", command, p);
+        }
+    }
+    json_tokener_free(parser);
+    kit_ran_free(&r);
+    return value;
 }

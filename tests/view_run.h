@@ -5,6 +5,10 @@
 #ifndef GAPSCOPE_TESTS_VIEW_RUN_H
 #define GAPSCOPE_TESTS_VIEW_RUN_H
 
+#include <stddef.h>
+
+#include <json-c/json.h>
+
 /* Rows of one neuron, L0N5 of model 'one', with all there can be of it, and of three hypotheses;
  * L0N6 has scores alone. */
 extern const char view_rows[];
@@ -14,5 +18,13 @@ void view_run_write(const char *name, const char *sql);
 
 /* Runs statements on $T/name. */
 void view_run_change(const char *name, const char *sql);
+
+/* Puts the k-th value that does not belong there, k < VIEW_RUN_DAMAGES, into all rows of a column;
+ * returns the statement, valid until the next call. */
+#define VIEW_RUN_DAMAGES 15
+const char *view_run_damage(const char *name, const char *table, const char *column, size_t k);
+
+/* What the command prints, as one JSON value; NULL: it said why not and ended with 1. */
+struct json_object *view_run_json(const char *command);
 
 #endif

@@ -4,7 +4,6 @@
 #include "scan/report/report.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "scan/bars.h"
@@ -47,8 +46,6 @@ enum { N_COLUMN_MEAN = 4, N_COLUMN_MIN = 6, N_COLUMN_MAX, N_COLUMN_SHARE, N_COLU
 #define SPLIT                                                                                      \
     "SELECT hypothesis, split, labelled, rest FROM split_hist WHERE hypothesis = ?4 AND"           \
     " " SQL_OF_NEURON
-
-#define CREDIT "SELECT pair, credit, hits FROM gap_credit WHERE " SQL_OF_NEURON " ORDER BY pair"
 
 enum { E_AT = 9, E_TOKENS, E_ACTIVATIONS, E_LABELS };
 

@@ -108,7 +108,7 @@ function modelsCard() {
     table([
       { head: "model", of: (m) => m.name },
       { head: "layers", number: true, of: (m) => m.n_layers },
-      { head: "d_model", number: true, of: (m) => m.d_model },
+      { head: "d_model", number: true, of: (m) => m.d_model, show: (m) => (m.d_model ? m.d_model : none) },
       { head: "d_mlp", number: true, of: (m) => m.d_mlp, show: (m) => (m.d_mlp ? m.d_mlp : none) },
       { head: "act_fn", of: (m) => m.act_fn },
       { head: "tokens", number: true, of: (m) => m.tokens, show: (m) => count(m.tokens) },
