@@ -194,16 +194,24 @@ static float gelu_new(float x)
 
 // --- the layers ---------------------------------------------------------------------------------
 
+/* A run of rows [first, n). */
+struct pass {
+    size_t n, first;
+    const struct forward_hooks *hooks; // or NULL
+    const struct forward_edits *edits; // or NULL
+};
+
 /* q, k, v [n][d_head] -> pattern [n][n], and z [n][d_head] = pattern v. */
-static void attend(struct forward *f, size_t n, size_t d_head)
+static void attend(struct forward *f, const struct pass *p, size_t d_head)
 {
+    const size_t n = p->n, first = p->first;
     const float scale = (float)(1 / sqrt((double)d_head));
     for (size_t j = 0; j < n; j++) {
         for (size_t d = 0; d < d_head; d++) {
             f->k_T[d * n + j] = f->k[j * d_head + d];
         }
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = first; i < n; i++) {
         float *row = f->pattern + i * n;
         memset(row, 0, n * sizeof *row); // what lies after i is never seen
         for (size_t d = 0; d < d_head; d++) {
@@ -214,14 +222,14 @@ static void attend(struct forward *f, size_t n, size_t d_head)
         }
         softmax(row, i + 1);
     }
-    matmul(f->z, f->pattern, f->v, NULL, n, n, d_head, false);
+    matmul(f->z + first * d_head, f->pattern + first * n, f->v, NULL, n - first, n, d_head, false);
 }
 
-static void attention(struct forward *f, size_t l, const struct forward_hooks *hooks)
+static void attention(struct forward *f, size_t l, const struct pass *p)
 {
     const struct config *c = &f->model->config;
     const struct layer *w = &f->model->layers[l];
-    const size_t n = f->n, d_model = c->d_model, d_head = c->d_head;
+    const size_t n = p->n, first = p->first, d_model = c->d_model, d_head = c->d_head;
 
     norm(c, f->x, f->resid, w->ln1_w, w->ln1_b, n, d_model, true);
     const float *x_qk = f->x;
@@ -233,66 +241,119 @@ static void attention(struct forward *f, size_t l, const struct forward_hooks *h
     }
     for (size_t h = 0; h < c->n_heads; h++) {
         const size_t at = h * d_model * d_head, b = h * d_head;
-        matmul(f->q, x_qk, w->W_Q + at, w->b_Q + b, n, d_model, d_head, false);
+        matmul(f->q + first * d_head, x_qk + first * d_model, w->W_Q + at, w->b_Q + b, n - first,
+               d_model, d_head, false);
         matmul(f->k, x_qk, w->W_K + at, w->b_K + b, n, d_model, d_head, false);
         matmul(f->v, f->x, w->W_V + at, w->b_V + b, n, d_model, d_head, false);
-        attend(f, n, d_head);
-        if (hooks && hooks->pattern) {
-            hooks->pattern(hooks->context, l, h, f->pattern, n);
+        attend(f, p, d_head);
+        if (p->hooks && p->hooks->pattern) {
+            p->hooks->pattern(p->hooks->context, l, h, f->pattern, n);
+        }
+        if (p->edits && p->edits->z) {
+            p->edits->z(p->edits->context, l, h, f->z);
         }
         // b_O once, with the last head
         const float *b_O = h + 1 == c->n_heads ? w->b_O : NULL;
-        matmul(f->resid, f->z, w->W_O + at, b_O, n, d_head, d_model, true);
+        matmul(f->resid + first * d_model, f->z + first * d_head, w->W_O + at, b_O, n - first,
+               d_head, d_model, true);
     }
 }
 
-static void show_neurons(const struct forward_hooks *hooks, size_t l, enum site site,
-                         const float *acts, size_t n, size_t d_mlp)
+static void show_neurons(const struct pass *p, size_t l, enum site site, const float *acts,
+                         size_t d_mlp)
 {
-    if (hooks && hooks->neurons) {
-        hooks->neurons(hooks->context, l, site, acts, n, d_mlp);
+    if (p->hooks && p->hooks->neurons) {
+        p->hooks->neurons(p->hooks->context, l, site, acts, p->n, d_mlp);
     }
 }
 
-static void mlp(struct forward *f, size_t l, const struct forward_hooks *hooks)
+/* resid += post W_out + b_out; with edits by way of x, where the sum can be changed. */
+static void add_mlp(struct forward *f, size_t l, const struct pass *p)
+{
+    const struct layer *w = &f->model->layers[l];
+    const size_t d_mlp = f->model->config.d_mlp, d_model = f->model->config.d_model;
+    const size_t rows = p->n - p->first, at = p->first * d_model;
+    const float *post = f->post + p->first * d_mlp;
+    if (!p->edits) {
+        matmul(f->resid + at, post, w->W_out, w->b_out, rows, d_mlp, d_model, true);
+        return;
+    }
+    matmul(f->x + at, post, w->W_out, w->b_out, rows, d_mlp, d_model, false);
+    if (p->edits->mlp_out) {
+        p->edits->mlp_out(p->edits->context, l, f->x);
+    }
+    for (size_t i = at; i < at + rows * d_model; i++) {
+        f->resid[i] += f->x[i];
+    }
+}
+
+static void mlp(struct forward *f, size_t l, const struct pass *p)
 {
     const struct config *c = &f->model->config;
     const struct layer *w = &f->model->layers[l];
-    const size_t n = f->n, d_model = c->d_model, d_mlp = c->d_mlp;
+    const size_t d_model = c->d_model, d_mlp = c->d_mlp;
+    const size_t rows = p->n - p->first, from = p->first * d_mlp, end = p->n * d_mlp;
 
-    norm(c, f->x, f->resid, w->ln2_w, w->ln2_b, n, d_model, true);
-    matmul(f->pre, f->x, w->W_in, w->b_in, n, d_model, d_mlp, false);
-    show_neurons(hooks, l, SITE_PRE, f->pre, n, d_mlp);
+    norm(c, f->x, f->resid + p->first * d_model, w->ln2_w, w->ln2_b, rows, d_model, true);
+    matmul(f->pre + from, f->x, w->W_in, w->b_in, rows, d_model, d_mlp, false);
+    show_neurons(p, l, SITE_PRE, f->pre, d_mlp);
 
     switch (c->act_fn) {
     case ACT_GELU:
-        for (size_t i = 0; i < n * d_mlp; i++) {
+        for (size_t i = from; i < end; i++) {
             f->post[i] = gelu(f->pre[i]);
         }
         break;
     case ACT_GELU_NEW:
-        for (size_t i = 0; i < n * d_mlp; i++) {
+        for (size_t i = from; i < end; i++) {
             f->post[i] = gelu_new(f->pre[i]);
         }
         break;
     case ACT_SOLU_LN:
-        memcpy(f->mid, f->pre, n * d_mlp * sizeof *f->mid);
-        for (size_t i = 0; i < n; i++) {
+        memcpy(f->mid + from, f->pre + from, rows * d_mlp * sizeof *f->mid);
+        for (size_t i = p->first; i < p->n; i++) {
             softmax(f->mid + i * d_mlp, d_mlp);
         }
-        for (size_t i = 0; i < n * d_mlp; i++) {
+        for (size_t i = from; i < end; i++) {
             f->mid[i] *= f->pre[i];
         }
-        show_neurons(hooks, l, SITE_MID, f->mid, n, d_mlp);
-        layer_norm(f->post, f->mid, w->ln_mlp_w, w->ln_mlp_b, n, d_mlp, c->eps, true);
+        show_neurons(p, l, SITE_MID, f->mid, d_mlp);
+        layer_norm(f->post + from, f->mid + from, w->ln_mlp_w, w->ln_mlp_b, rows, d_mlp, c->eps,
+                   true);
         break;
     }
-    show_neurons(hooks, l, SITE_POST, f->post, n, d_mlp);
-    matmul(f->resid, f->post, w->W_out, w->b_out, n, d_mlp, d_model, true);
+    show_neurons(p, l, SITE_POST, f->post, d_mlp);
+    if (p->edits && p->edits->post) {
+        p->edits->post(p->edits->context, l, f->post);
+    }
+    add_mlp(f, l, p);
 }
 
-void forward_run(struct forward *f, const uint32_t *ids, size_t n,
-                 const struct forward_hooks *hooks)
+// --- whole runs and parts of them
+// -----------------------------------------------------------------
+
+static void edit_resid(const struct pass *p, void (*edit)(void *, size_t, float *), size_t l,
+                       float *resid)
+{
+    if (edit) {
+        edit(p->edits->context, l, resid);
+    }
+}
+
+/* Layer l, from its MLP on alone where that is said. */
+static void run_layer(struct forward *f, size_t l, bool mlp_alone, const struct pass *p)
+{
+    if (!mlp_alone) {
+        edit_resid(p, p->edits ? p->edits->resid_pre : NULL, l, f->resid);
+        attention(f, l, p);
+    }
+    if (!f->model->config.attn_only) {
+        edit_resid(p, p->edits ? p->edits->resid_mid : NULL, l, f->resid);
+        mlp(f, l, p);
+    }
+}
+
+static void run_whole(struct forward *f, const uint32_t *ids, size_t n, const struct pass *p)
 {
     const struct model *m = f->model;
     const struct config *c = &m->config;
@@ -307,10 +368,33 @@ void forward_run(struct forward *f, const uint32_t *ids, size_t n,
         }
     }
     for (size_t l = 0; l < c->n_layers; l++) {
-        attention(f, l, hooks);
-        if (!c->attn_only) {
-            mlp(f, l, hooks);
-        }
+        run_layer(f, l, false, p);
+    }
+}
+
+void forward_run(struct forward *f, const uint32_t *ids, size_t n,
+                 const struct forward_hooks *hooks)
+{
+    run_whole(f, ids, n, &(struct pass){.n = n, .hooks = hooks});
+}
+
+void forward_run_edited(struct forward *f, const uint32_t *ids, size_t n,
+                        const struct forward_edits *edits)
+{
+    run_whole(f, ids, n, &(struct pass){.n = n, .edits = edits});
+}
+
+void forward_run_part(struct forward *f, size_t n, const struct forward_part *part,
+                      const struct forward_edits *edits)
+{
+    const struct config *c = &f->model->config;
+    assert(n >= 1 && n <= c->n_ctx && part->first < n && part->layer < c->n_layers);
+    assert(!(part->mlp && c->attn_only));
+    f->n = n;
+    for (size_t l = part->layer; l < c->n_layers; l++) {
+        const bool last = part->last_alone && l + 1 == c->n_layers;
+        run_layer(f, l, part->mlp && l == part->layer,
+                  &(struct pass){.n = n, .first = last ? n - 1 : part->first, .edits = edits});
     }
 }
 
@@ -322,4 +406,22 @@ void forward_logits(struct forward *f, size_t from, size_t count, float *logits)
     const float *resid = f->resid + from * c->d_model;
     norm(c, f->x, resid, m->ln_final_w, m->ln_final_b, count, c->d_model, !c->final_rms);
     matmul(logits, f->x, m->W_U, m->b_U, count, c->d_model, c->d_vocab, false);
+}
+
+void forward_token_logits(struct forward *f, size_t at, const uint32_t *tokens, size_t count,
+                          float *logits)
+{
+    const struct model *m = f->model;
+    const struct config *c = &m->config;
+    assert(at < f->n);
+    norm(c, f->x, f->resid + at * c->d_model, m->ln_final_w, m->ln_final_b, 1, c->d_model,
+         !c->final_rms);
+    for (size_t t = 0; t < count; t++) {
+        assert(tokens[t] < c->d_vocab);
+        float sum = 0; // in the order of matmul()
+        for (size_t d = 0; d < c->d_model; d++) {
+            sum += f->x[d] * m->W_U[d * c->d_vocab + tokens[t]];
+        }
+        logits[t] = sum + m->b_U[tokens[t]];
+    }
 }

@@ -26,6 +26,7 @@
 #ifndef GAPSCOPE_MODEL_FORWARD_H
 #define GAPSCOPE_MODEL_FORWARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,41 @@ int forward_new(struct forward **out, const struct model *model, struct err *err
 void forward_run(struct forward *f, const uint32_t *ids, size_t n,
                  const struct forward_hooks *hooks);
 
+/*
+ * What may be changed on the way: what an array holds when the function returns is what the run
+ * goes on with.  Any may be NULL.  Rows before 'first' are not there, but for resid_pre (below).
+ */
+struct forward_edits {
+    void *context;
+    /* Before a layer, and between its attention and its MLP. */
+    void (*resid_pre)(void *context, size_t layer, float *resid); // [n][d_model]
+    void (*resid_mid)(void *context, size_t layer, float *resid); // [n][d_model]
+    /* What a head read, before W_O; neurons, before W_out; what the MLP adds. */
+    void (*z)(void *context, size_t layer, size_t head, float *z); // [n][d_head]
+    void (*post)(void *context, size_t layer, float *post);        // [n][d_mlp]
+    void (*mlp_out)(void *context, size_t layer, float *out);      // [n][d_model]
+};
+
+/* A part of a run: rows [first, n) from the attention or the MLP of a layer on. */
+struct forward_part {
+    size_t layer;
+    bool mlp;
+    size_t first;
+    bool last_alone; // of the last layer the last row alone is made
+};
+
+/*
+ * forward_run() with edits, not NULL: the same but for rounding, since an MLP's output is a sum of
+ * its own.  Whole: ids[n].  Part: nothing is embedded; all rows of the residual stream stand as the
+ * edit of where it begins (resid_pre or resid_mid) leaves them, and before each later layer
+ * resid_pre must give the rows before 'first', which keys and values are made of.
+ * A row is the same bits as in a whole run.
+ */
+void forward_run_edited(struct forward *f, const uint32_t *ids, size_t n,
+                        const struct forward_edits *edits);
+void forward_run_part(struct forward *f, size_t n, const struct forward_part *part,
+                      const struct forward_edits *edits);
+
 /* The residual stream after the last layer, before the final norm: [n][d_model] of the last run,
  * valid until the next. */
 const float *forward_resid_final(const struct forward *f);
@@ -64,6 +100,10 @@ const float *forward_resid_final(const struct forward *f);
  * A few dozen positions at a time keep the weights in cache and the logits small: 24 rows of 48262
  * floats are 4.6 MB. */
 void forward_logits(struct forward *f, size_t from, size_t count, float *logits);
+
+/* The logits of tokens[count] alone, after position 'at': the same bits. */
+void forward_token_logits(struct forward *f, size_t at, const uint32_t *tokens, size_t count,
+                          float *logits);
 
 void forward_free(struct forward *f); // NULL is allowed
 
