@@ -73,6 +73,9 @@ static int store(const struct arg *a, const char *value, struct err *err)
         list->items[list->n++] = value;
         return 0;
     }
+    case ARG_PAIR:
+        ((const char **)a->out)[0] = value;
+        return 0;
     }
     return err_set(err, ERR_USAGE, "--%s: unknown kind", a->name);
 }
@@ -146,6 +149,13 @@ static enum args_status parse_options(const struct command *c, int argc, char **
         }
         if (store(arg, optarg, err)) {
             return ARGS_BAD;
+        }
+        if (arg->kind == ARG_PAIR && optind >= argc) {
+            err_set(err, ERR_USAGE, "--%s needs two values", arg->name);
+            return ARGS_BAD;
+        }
+        if (arg->kind == ARG_PAIR) { // what getopt has moved stands before optind
+            ((const char **)arg->out)[1] = argv[optind++];
         }
     }
 }

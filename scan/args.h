@@ -14,6 +14,7 @@ enum arg_kind {
     ARG_STRING, // const char *: the last one given stands
     ARG_SIZE,   // size_t: a whole number from 0
     ARG_LIST,   // struct arg_list: every one given
+    ARG_PAIR,   // const char *[2]: the two words behind the option
 };
 
 struct arg_list {

@@ -49,16 +49,27 @@ int view_open_file(struct view *v, const char *path, struct err *err)
     return rc;
 }
 
+static int open_screen(struct view *v, const char *color, const char *output, struct err *err)
+{
+    const int rc = look_at_terminal(v, color, output, err);
+    if (rc) {
+        return rc;
+    }
+    v->to = open_memstream(&v->text, &v->len);
+    return v->to ? 0 : err_nomem(err, "what is shown");
+}
+
 int view_open(struct view *v, const char *path, const char *color, const char *output,
               struct err *err)
 {
-    int rc = view_open_file(v, path, err);
-    rc = rc ? rc : look_at_terminal(v, color, output, err);
-    if (!rc) {
-        v->to = open_memstream(&v->text, &v->len);
-        rc = v->to ? 0 : err_nomem(err, "what is shown");
-    }
-    return rc;
+    const int rc = view_open_file(v, path, err);
+    return rc ? rc : open_screen(v, color, output, err);
+}
+
+int view_open_screen(struct view *v, const char *color, const char *output, struct err *err)
+{
+    *v = (struct view){0};
+    return open_screen(v, color, output, err);
 }
 
 int view_close(struct view *v, int rc, const char *output, struct err *err)

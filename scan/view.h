@@ -40,6 +40,9 @@ struct view {
 int view_open(struct view *v, const char *path, const char *color, const char *output,
               struct err *err);
 
+/* The terminal alone, without a file. */
+int view_open_screen(struct view *v, const char *color, const char *output, struct err *err);
+
 /* The file alone: nothing is to be printed.  Ended by store_close(v->store). */
 int view_open_file(struct view *v, const char *path, struct err *err);
 
