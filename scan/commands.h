@@ -14,6 +14,7 @@ int cmd_export(int argc, char **argv);
 int cmd_label(int argc, char **argv);
 int cmd_hypo(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
+int cmd_minimal(int argc, char **argv);
 int cmd_model(int argc, char **argv);
 int cmd_neuron(int argc, char **argv);
 int cmd_pack(int argc, char **argv);
