@@ -84,7 +84,7 @@ static int find_all(struct minimal *all, const struct lineup *l, const struct pr
 {
     int rc = 0;
     for (size_t i = 0; i < l->n && !rc; i++) {
-        rc = minimal_find(&all[i], l->models[i], p, options, err);
+        rc = minimal_find(&all[i], l->models[i].weights, p, options, err);
     }
     return rc;
 }
@@ -106,6 +106,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct view v = {0};
     int rc = view_open_screen(&v, o->color, o->output, err);
     rc = rc ? rc : lineup_load(&lineup, &o->models, o->tokenizer, !o->ids, err);
+    rc = rc ? rc : lineup_need_weights(&lineup, err);
     rc = rc ? rc : prompts_read(&prompts, &lineup, &given, err);
     if (!rc) {
         all = mem_zero(lineup.n, sizeof *all);
