@@ -391,6 +391,9 @@ static void tables_say_the_same(void **state)
     run(&r, "gapscope minimal --color always --model " GELU " 'a (' 'a [' --answers ' (' ' ['");
     assert_has(&r, "\x1b[1mtokens\x1b[0m\n");
     assert_null(strstr(r.out.data, "of each model"));
+    run(&r, "gapscope minimal --model " GELU " 'a (' 'a [' --answers \"$(printf '\\t')\" ' ['");
+    assert_int_equal(r.status, 0);
+    assert_null(strchr(r.out.data, '\t'));
     run(&r,
         "gapscope minimal --model " GELU " 'a (' 'a [' --answers ' (' ' [' -o $T/x; wc -l <$T/x");
     assert_true(atoi(r.out.data) > 40);
