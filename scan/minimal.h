@@ -89,7 +89,7 @@ void minimal_free(struct minimal *m); // {0} is allowed
 /* The effect of patching into prompt k that gave this difference. */
 double minimal_effect(const struct minimal *m, size_t k, double difference);
 
-/* The difference when component i of [n_layers][of_layer] is called "L0H3" or "L0MLP". */
+/* What component i of [n_layers][of_layer] is called: "L0H3" or "L0MLP". */
 #define MINIMAL_NAME ((size_t)48)
 void minimal_component_name(const struct minimal *m, size_t i, char name[MINIMAL_NAME]);
 
