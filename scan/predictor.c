@@ -278,8 +278,3 @@ int predictor_look(struct predictor_run *r, const struct predictor_unit *unit,
 {
     return r->kind->look(r, unit, picks, n, view, context, stop, err);
 }
-
-struct engine_run *predictor_engine_run(struct predictor_run *r)
-{
-    return r->engine;
-}

@@ -68,7 +68,4 @@ int predictor_look(struct predictor_run *r, const struct predictor_unit *unit,
                    const struct engine_pick *picks, size_t n, engine_view *view, void *context,
                    const atomic_int *stop, struct err *err);
 
-/* For attribution; NULL: counts. */
-struct engine_run *predictor_engine_run(struct predictor_run *r);
-
 #endif

@@ -53,7 +53,7 @@ function hypothesisField(all, state, refill) {
 function domainField(all, state, refill) {
   const names = [...new Set(all.filter((h) => h.detail).map(domainOf))].sort();
   return names.length < 2 ? null : field("domain",
-    select([["", "all"], ...names.map((d) => [d, visible(d)])], state.domain ?? "", (domain) => refill({ domain })));
+    select([["", "all"], ...names.map((d) => [d, d])], state.domain ?? "", (domain) => refill({ domain })));
 }
 
 /* As the overview calls it. */
@@ -157,7 +157,7 @@ function hitArticle(hit, pair, extreme, toggle) {
       toggle),
     hitText(hit, extreme, open, () => topTables(hit, views)),
     el("div", { class: "foot" },
-      el("span", { class: "place" }, placeName(hit), hit.detail?.domain == null ? null : ` \u00b7 ${visible(hit.detail.domain)}`),
+      el("span", { class: "place" }, placeName(hit), hit.detail?.domain == null ? null : ` \u00b7 ${hit.detail.domain}`),
       (hit.detail?.hypotheses ?? []).map((name) => el("span", { class: "chip" }, hypothesisNamed(name)))),
     inner);
 }
@@ -172,9 +172,9 @@ function hitText(hit, extreme, open, peek) {
       what: "gap", show: (v) => signed(v, 2), press, peek,
     });
   }
-  const node = el("p", { class: "passage" }, visible(hit.before ?? ""),
-    el("button", { type: "button", class: `tok at ${hit.gap > 0 ? "other" : "base"}`, "aria-expanded": "false", "aria-label": `${press.label} ${visible(hit.token_text)}`, "data-v": signed(hit.gap, 2), onclick: open }, visible(hit.token_text)),
-    visible(hit.after ?? ""));
+  const node = el("p", { class: "passage" }, hit.before ?? "",
+    el("button", { type: "button", class: `tok at ${hit.gap > 0 ? "other" : "base"}`, "aria-expanded": "false", "aria-label": `${press.label} ${visible(hit.token_text)}`, "data-v": signed(hit.gap, 2), onclick: open }, hit.token_text),
+    hit.after ?? "");
   node.querySelector("button").style.setProperty("--s", Math.min(1, Math.abs(hit.gap) / extreme));
   hoverable(node, peek);
   return node;

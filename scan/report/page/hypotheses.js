@@ -32,7 +32,7 @@ async function hypothesesPage() {
 async function hypothesisPage(parameters, name) {
   const i = run.hypotheses.findIndex((h) => h.name === name), h = run.hypotheses[i];
   if (!h) {
-    return [el("h2", { class: "page" }, visible(name)), note("The run has no such hypothesis. ", el("a", { href: address("hypotheses") }, "All hypotheses"))];
+    return [el("h2", { class: "page" }, name), note("The run has no such hypothesis. ", el("a", { href: address("hypotheses") }, "All hypotheses"))];
   }
   const data = await chunk(`hypothesis/${h.hypothesis}`);
   const scores = rows(data.score);
@@ -44,12 +44,12 @@ async function hypothesisPage(parameters, name) {
   };
   return [
     el("div", { class: "titlebar" },
-      el("h2", { class: "page" }, visible(h.name)),
+      el("h2", { class: "page" }, h.name),
       el("span", { class: "buttons" },
         el("button", { type: "button", "data-key": "p", onclick: () => go(-1) }, "previous"),
         el("button", { type: "button", "data-key": "n", onclick: () => go(1) }, "next"))),
     el("p", { class: "lead" }, hypothesisSentence(h, scores)),
-    el("pre", { class: "spec" }, visible(typeof h.spec === "string" ? h.spec : JSON.stringify(h.spec))),
+    el("pre", { class: "spec" }, typeof h.spec === "string" ? h.spec : JSON.stringify(h.spec)),
     ...(chosen ? neuronOfHypothesis(h, data, scores, names, chosen) : [note("No neuron was tested.")]),
     hypothesisGaps(h), hypothesisDomains(data),
   ];
@@ -169,7 +169,7 @@ function hypothesisDomains(data) {
   const most = Math.max(...items.map((d) => d.prevalence ?? 0));
   return items.length < 2 ? null : card("By domain",
     table([
-      { head: "domain", of: (d) => d.domain ?? "(none)", show: (d) => visible(d.domain ?? "(none)") },
+      { head: "domain", of: (d) => d.domain ?? "(none)" },
       { head: "tokens", number: true, of: (d) => d.tokens_seen, show: (d) => count(d.tokens_seen) },
       { head: "labelled", number: true, of: (d) => d.labelled_tokens, show: (d) => count(d.labelled_tokens) },
       { head: "preval.", number: true, of: (d) => d.prevalence, show: (d) => share(d.prevalence) },

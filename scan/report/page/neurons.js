@@ -91,7 +91,7 @@ async function neuronPage(parameters, name) {
   const all = run.nNeurons > 0 ? await neurons() : [];
   const n = all.find((x) => x.name === name);
   if (!n) {
-    return [el("h2", { class: "page" }, visible(name)), note("The run has no such neuron. ", el("a", { href: address("neurons") }, "All neurons"))];
+    return [el("h2", { class: "page" }, name), note("The run has no such neuron. ", el("a", { href: address("neurons") }, "All neurons"))];
   }
   const data = (await chunk(`neuron/${Math.floor(n.number / run.block)}`))[n.number % run.block];
   const go = (step) => goToNeuron(all[(n.number + step + all.length) % all.length]);
@@ -105,7 +105,7 @@ async function neuronPage(parameters, name) {
     el("p", { class: "lead" }, neuronSentence(n, data)),
     el("div", { class: "columns wide" }, histogramCard(n, data), effectsCard(data)),
     scoresCard(n, data), creditCard(n), ...exampleCards(n, data),
-    note("In a terminal: ", el("code", {}, `gapscope neuron ${visible(document.title)} ${n.name}`)),
+    note("In a terminal: ", el("code", {}, `gapscope neuron ${document.title} ${n.name}`)),
   ];
 }
 

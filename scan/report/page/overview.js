@@ -83,7 +83,7 @@ function runCard() {
       ["gap", `in nats, log-probs clamped at ${run.meta.get("floor") ?? none}`],
       ["skipped", rejects ? `${plural(rejects, "record")}: see below` : "nothing"],
       ["version", `gapscope ${run.meta.get("version") ?? none}`],
-      ["command", run.meta.has("command") ? el("code", {}, visible(run.meta.get("command"))) : ""],
+      ["command", run.meta.has("command") ? el("code", {}, run.meta.get("command")) : ""],
     ]));
 }
 
@@ -363,9 +363,9 @@ function positionsCard(pair) {
 function rejectsCard() {
   return run.rejects.length === 0 ? null : card("What was skipped",
     table([
-      { head: "shard", of: (r) => shardName(r.shard), show: (r) => visible(shardName(r.shard)) },
-      { head: "reason", of: (r) => r.reason, show: (r) => visible(r.reason) },
+      { head: "shard", of: (r) => shardName(r.shard) },
+      { head: "reason", of: (r) => r.reason },
       { head: "n", number: true, of: (r) => r.n, show: (r) => count(r.n) },
-      { head: "the first", show: (r) => (r.places ?? []).slice(0, 3).map((p) => `line ${p.line}: ${visible(String(p.why ?? ""))}`).join("; ") },
+      { head: "the first", show: (r) => (r.places ?? []).slice(0, 3).map((p) => `line ${p.line}: ${p.why ?? ""}`).join("; ") },
     ], run.rejects, { caption: "Records that could not be used", page: 20 }));
 }

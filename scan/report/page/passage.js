@@ -25,8 +25,8 @@ function passage({ tokens, values, at, extreme, up, down, show, what, labelled =
     ].filter(Boolean).join(" ");
     const attributes = { class: kind, "data-i": i, "data-v": value == null ? "" : show(value) };
     const token = i === at && press
-      ? el("button", { type: "button", ...attributes, "aria-expanded": "false", "aria-label": `${press.label} ${visible(tokenText(id))}`, onclick: press.onclick }, visible(tokenText(id)))
-      : el("span", attributes, visible(tokenText(id)));
+      ? el("button", { type: "button", ...attributes, "aria-expanded": "false", "aria-label": `${press.label} ${visible(tokenText(id))}`, onclick: press.onclick }, tokenText(id))
+      : el("span", attributes, tokenText(id));
     token.style.setProperty("--s", strength.toFixed(3));
     return token;
   }));
