@@ -109,9 +109,9 @@ static const char index_columns[] =
     "\"docs_pos\",\"prevalence\",\"average_precision\",\"dev_average_precision\","
     "\"dev_prevalence\"]";
 
-/* args: the neuron's key, and TOKENS_LISTED. */
-static int put_index_row(struct pass *p, sqlite3_stmt *row, const int64_t *args,
-                         const struct cover *cover, struct err *err)
+/* The row up to what put_scores() adds; args: the neuron's key, and TOKENS_LISTED. */
+static int begin_index_row(struct pass *p, sqlite3_stmt *row, const int64_t *args,
+                           const struct cover *cover, struct err *err)
 {
     struct jsonout *j = &p->index.json;
     jsonout_begin(j, '[');
@@ -127,13 +127,6 @@ static int put_index_row(struct pass *p, sqlite3_stmt *row, const int64_t *args,
     rc = rc ? rc : put_list(p, p->peaks, args, err);
     jsonout_u64(j, cover->n_examples);
     jsonout_u64(j, cover->n_none);
-    view_again(p->scores, args);
-    if (!rc && view_step(p->report->v, p->scores, &rc, err)) {
-        for (int i = 0; i < SCORE_INDEXED; i++) {
-            view_json_cell(j, p->scores, i, REPORT_DIGITS);
-        }
-    }
-    jsonout_end(j, ']');
     return rc;
 }
 
@@ -174,26 +167,39 @@ static int put_table(struct pass *p, const char *key, sqlite3_stmt *stmt, const 
     return view_json_table(p->report->v, &p->block.json, key, stmt, REPORT_DIGITS, err);
 }
 
-/* args[3]: the best hypothesis whose histograms are kept; -1 where there is none. */
-static int choose_split(struct pass *p, int64_t *args, struct err *err)
+static const char score_columns[] =
+    "[\"hypothesis\",\"n_pos\",\"n_neg\",\"docs_pos\",\"prevalence\",\"average_precision\","
+    "\"dev_average_precision\",\"dev_prevalence\",\"auroc\",\"auroc_bound\",\"threshold\","
+    "\"precision\",\"recall\",\"f1\",\"mcc\",\"mutual_information\",\"r\",\"mass_covered\","
+    "\"top_covered\"]";
+
+/* Its best hypotheses; the first columns of the best one end the row of the index.  args[3] becomes
+ * the best one whose histograms are kept; -1: there is none. */
+static int put_scores(struct pass *p, int64_t *args, struct err *err)
 {
     const struct view *v = p->report->v;
-    int64_t best[REPORT_SCORES];
-    size_t n = 0;
+    struct jsonout *j = &p->block.json;
+    int64_t kept = -1;
     int rc = 0;
-    args[3] = REPORT_SCORES;
     view_again(p->scores, args);
-    while (n < REPORT_SCORES && view_step(v, p->scores, &rc, err)) {
-        best[n++] = sqlite3_column_int64(p->scores, 0);
-    }
-    for (size_t i = 0; i < n && !rc; i++) {
-        args[3] = best[i];
-        view_again(p->split, args);
-        if (view_step(v, p->split, &rc, err)) {
-            return rc;
+    report_open_table(j, "score", score_columns);
+    for (bool first = true; view_step(v, p->scores, &rc, err); first = false) {
+        jsonout_begin(j, '[');
+        for (int i = 0; i < sqlite3_column_count(p->scores); i++) {
+            view_json_cell(j, p->scores, i, REPORT_DIGITS);
+            if (first && i < SCORE_INDEXED) {
+                view_json_cell(&p->index.json, p->scores, i, REPORT_DIGITS);
+            }
+        }
+        jsonout_end(j, ']');
+        if (kept < 0) {
+            args[3] = sqlite3_column_int64(p->scores, 0);
+            view_again(p->split, args);
+            kept = view_step(v, p->split, &rc, err) ? args[3] : -1;
         }
     }
-    args[3] = -1;
+    report_end_table(j);
+    args[3] = kept;
     return rc;
 }
 
@@ -209,8 +215,7 @@ static int put_neuron(struct pass *p, sqlite3_stmt *row, const struct cover *cov
     jsonout_key(j, "hist");
     view_json_cell(j, row, N_COLUMN_HIST, REPORT_DIGITS);
     int rc = put_table(p, "effect", p->effects, args, err);
-    rc = rc ? rc : put_table(p, "score", p->scores, args, err);
-    rc = rc ? rc : choose_split(p, args, err);
+    rc = rc ? rc : put_scores(p, args, err);
     rc = rc ? rc : put_table(p, "split_hist", p->split, args, err);
     cover_json(cover, j);
     rc = rc ? rc : put_examples(p, args, step, err);
@@ -233,8 +238,9 @@ static int add_neuron(struct pass *p, sqlite3_stmt *row, struct err *err)
     }
     bins_count(&p->bins, row, N_COLUMN_HIST, p->hist);
     rc = rc ? rc : cover_read(&cover, r->v, args, err);
+    rc = rc ? rc : begin_index_row(p, row, args, &cover, err);
     rc = rc ? rc : put_neuron(p, row, &cover, err);
-    rc = rc ? rc : put_index_row(p, row, args, &cover, err);
+    jsonout_end(&p->index.json, ']');
     cover_free(&cover);
     r->n_neurons += !rc;
     return rc;
