@@ -7,6 +7,14 @@
 #include "model/model.h"
 #include "tests/golden.h"
 
+static const char *const golden_names[] = {
+    "attn-only-1l",   "attn-only-2l-demo", "attn-only-3l",    "gelu-1l",
+    "gelu-2l",        "solu-1l",           "solu-4l",         "redwood_attn_2l",
+    "SoLU_1L_v9_old", "SoLU_4L_v11_old",   "SoLU_8L_v21_old",
+};
+#define GOLDEN_CIRCUITS 7 // the first of them have a circuits.json
+#define GOLDEN_NAMES (sizeof golden_names / sizeof *golden_names)
+
 /* The caller ends it with model_free(). */
 static inline struct model *golden_model(const char *name)
 {

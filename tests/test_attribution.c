@@ -9,17 +9,10 @@
 #include "model/attribution.h"
 #include "model/engine.h"
 #include "model/forward.h"
+#include "tests/random.h"
 
 #define MAX_GOLDEN 5e-6 // reached: 1.2e-6
 #define MAX_PLAIN 1e-5  // relative to the sizes of what is summed
-
-static const char *const names[] = {
-    "attn-only-1l",   "attn-only-2l-demo", "attn-only-3l",    "gelu-1l",
-    "gelu-2l",        "solu-1l",           "solu-4l",         "redwood_attn_2l",
-    "SoLU_1L_v9_old", "SoLU_4L_v11_old",   "SoLU_8L_v21_old",
-};
-#define WITH_CIRCUITS 7 // the first of them have a circuits.json
-#define N_NAMES (sizeof names / sizeof *names)
 
 /* A model, ready to be looked into. */
 struct at_work {
@@ -56,15 +49,6 @@ static size_t part_named(const struct model *m, const char *wanted)
     }
     fail_msg("%s has no part %s", m->name, wanted);
     return 0;
-}
-
-static uint32_t next_random(uint32_t below)
-{
-    static uint64_t state = 88172645463325252u;
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 32) % below;
 }
 
 // --- what is found of picks, kept ---------------------------------------------------------------
@@ -230,8 +214,8 @@ static void attributions_are_those_of_transformer_lens(void **state)
 {
     (void)state;
     double most = 0;
-    for (size_t i = 0; i < WITH_CIRCUITS; i++) {
-        struct model *m = golden_model(names[i]);
+    for (size_t i = 0; i < GOLDEN_CIRCUITS; i++) {
+        struct model *m = golden_model(golden_names[i]);
         for (size_t t = 0; kern_at(t); t++) {
             if (kern_runs(kern_at(t))) {
                 const double error = check_golden(m, kern_at(t));
@@ -403,8 +387,8 @@ static void parts_make_the_logit_whatever_the_norm(void **state)
 {
     (void)state;
     static struct windows windows;
-    for (size_t i = 0; i < N_NAMES; i++) {
-        struct model *m = golden_model(names[i]);
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct model *m = golden_model(golden_names[i]);
         struct at_work w = start(m, kern_best());
         make_windows(&windows, m);
         struct look *look = look_at(&w, windows.picks, windows.n_picks);
@@ -451,8 +435,8 @@ static void sights_are_those_of_the_reference(void **state)
 {
     (void)state;
     static struct windows windows;
-    for (size_t i = 0; i < N_NAMES; i++) {
-        struct model *m = golden_model(names[i]);
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct model *m = golden_model(golden_names[i]);
         const struct config *c = &m->config;
         struct at_work w = start(m, kern_best());
         struct forward *f;
@@ -482,8 +466,8 @@ static void a_pick_is_attributed_alike_in_any_company(void **state)
 {
     (void)state;
     static struct windows windows;
-    for (size_t i = 0; i < N_NAMES; i++) {
-        struct model *m = golden_model(names[i]);
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct model *m = golden_model(golden_names[i]);
         make_windows(&windows, m);
         for (size_t t = 0; kern_at(t); t++) {
             if (!kern_runs(kern_at(t))) {

@@ -11,6 +11,7 @@
 #include "model/forward.h"
 #include "model/logprob.h"
 #include "tests/bench/synthetic.h"
+#include "tests/random.h"
 
 // The contract is 1e-4 nats; what is reached is 1.5e-5 (an old 8-layer SoLU).
 #define MAX_NATS 2e-5
@@ -62,15 +63,6 @@ static void stop(struct at_work *w)
 {
     engine_run_free(w->run);
     engine_free(w->engine);
-}
-
-static uint32_t next_random(uint32_t below)
-{
-    static uint64_t state = 88172645463325252u;
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 32) % below;
 }
 
 // --- TransformerLens ----------------------------------------------------------------------------

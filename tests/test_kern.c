@@ -19,15 +19,7 @@
 #endif
 
 #include "model/kern.h"
-
-static uint32_t next_random(uint32_t below)
-{
-    static uint64_t state = 88172645463325252u;
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 32) % below;
-}
+#include "tests/random.h"
 
 /* From -1 to 1. */
 static float random_float(void)

@@ -11,17 +11,11 @@
 #include "model/forward.h"
 #include "model/logprob.h"
 #include "model/patch.h"
+#include "tests/random.h"
 
 #define MAX_GOLDEN 5e-6 // of a logit difference (reached: 2.6e-6), of a mean log-prob (6.6e-7)
 #define MAX_ZEROED 1e-5 // of a logit, relative to the largest; reached: 1.8e-6
 
-static const char *const names[] = {
-    "attn-only-1l",   "attn-only-2l-demo", "attn-only-3l",    "gelu-1l",
-    "gelu-2l",        "solu-1l",           "solu-4l",         "redwood_attn_2l",
-    "SoLU_1L_v9_old", "SoLU_4L_v11_old",   "SoLU_8L_v21_old",
-};
-#define WITH_CIRCUITS 7 // the first of them have a circuits.json
-#define N_NAMES (sizeof names / sizeof *names)
 #define IDS_MAX 96
 #define VOCAB_MAX 1024
 
@@ -49,15 +43,6 @@ static void pair_free(struct pair *p)
     recording_free(p->recordings[1]);
     patcher_free(p->patcher);
     model_free(p->model);
-}
-
-static uint32_t next_random(uint32_t below)
-{
-    static uint64_t state = 88172645463325252u;
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)(state >> 32) % below;
 }
 
 /* Two windows of n random ids that are alike before 'from'. */
@@ -159,8 +144,8 @@ static void patched_differences_are_those_of_transformer_lens(void **state)
 {
     (void)state;
     double most = 0;
-    for (size_t i = 0; i < WITH_CIRCUITS; i++) {
-        most = fmax(most, check_circuits(names[i]));
+    for (size_t i = 0; i < GOLDEN_CIRCUITS; i++) {
+        most = fmax(most, check_circuits(golden_names[i]));
     }
     printf("largest error of a logit difference %.1e\n", most);
 }
@@ -186,12 +171,12 @@ static void zeroed_components_are_those_of_transformer_lens(void **state)
 {
     (void)state;
     double most = 0;
-    for (size_t i = 0; i < N_NAMES; i++) {
-        struct model *m = golden_model(names[i]);
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct model *m = golden_model(golden_names[i]);
         struct patcher *p;
         assert_int_equal(patcher_new(&p, m, NULL), 0);
         char path[256];
-        snprintf(path, sizeof path, "tests/golden/models/%s/golden.json", names[i]);
+        snprintf(path, sizeof path, "tests/golden/models/%s/golden.json", golden_names[i]);
         struct json_object *golden = golden_json(path);
         struct json_object *doc = json_object_array_get_idx(json_member(golden, "documents"), 1);
         struct json_object *list = json_member(doc, "ids");
@@ -205,7 +190,7 @@ static void zeroed_components_are_those_of_transformer_lens(void **state)
         {
             const struct patch patch = component(NULL, what);
             most = fmax(most, compare(mean_logprob(p, ids, n, &patch),
-                                      json_object_get_double(value), names[i], what));
+                                      json_object_get_double(value), golden_names[i], what));
         }
         json_object_put(golden);
         patcher_free(p);
@@ -219,8 +204,8 @@ static void zeroed_components_are_those_of_transformer_lens(void **state)
 static void everything_patched_is_the_other_window(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_NAMES; i++) {
-        struct pair p = random_pair(names[i], 23, 5);
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct pair p = random_pair(golden_names[i], 23, 5);
         const struct config *c = &p.model->config;
         for (size_t into = 0; into < 2; into++) {
             const struct recording *other = p.recordings[!into];
@@ -229,7 +214,7 @@ static void everything_patched_is_the_other_window(void **state)
                 struct patch patches[64] = {patch_from(other, PATCH_RESID_PRE, l, 0)};
                 patch_run(p.patcher, p.recordings[into], patches, 1);
                 patch_logits(p.patcher, logits);
-                assert_same_bits(logits, other->logits, c->d_vocab, names[i], "resid_pre");
+                assert_same_bits(logits, other->logits, c->d_vocab, golden_names[i], "resid_pre");
                 size_t n = 1;
                 for (size_t h = 0; h < c->n_heads; h++) {
                     patches[n++] = patch_from(other, PATCH_Z, l, h);
@@ -239,7 +224,7 @@ static void everything_patched_is_the_other_window(void **state)
                 }
                 patch_run(p.patcher, p.recordings[into], patches, n);
                 patch_logits(p.patcher, logits);
-                assert_same_bits(logits, other->logits, c->d_vocab, names[i], "a layer");
+                assert_same_bits(logits, other->logits, c->d_vocab, golden_names[i], "a layer");
             }
         }
         pair_free(&p);
@@ -250,8 +235,8 @@ static void everything_patched_is_the_other_window(void **state)
 static void all_neurons_are_their_mlp(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_NAMES; i++) {
-        struct pair p = random_pair(names[i], 23, 5);
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct pair p = random_pair(golden_names[i], 23, 5);
         const struct config *c = &p.model->config;
         for (size_t l = 0; l < c->n_layers && !c->attn_only; l++) {
             struct patch patches[512];
@@ -265,7 +250,7 @@ static void all_neurons_are_their_mlp(void **state)
             patches[0] = patch_from(p.recordings[1], PATCH_MLP_OUT, l, 0);
             patch_run(p.patcher, p.recordings[0], patches, 1);
             patch_logits(p.patcher, mlp);
-            assert_same_bits(neurons, mlp, c->d_vocab, names[i], "neurons");
+            assert_same_bits(neurons, mlp, c->d_vocab, golden_names[i], "neurons");
             assert_true(memcmp(mlp, p.recordings[0]->logits, c->d_vocab * sizeof *mlp) != 0);
         }
         pair_free(&p);
@@ -314,13 +299,13 @@ static void zeros_are_as_weights_zeroed_by_hand(void **state)
 {
     (void)state;
     double most = 0;
-    for (size_t i = 0; i < N_NAMES; i++) {
-        struct pair p = random_pair(names[i], 23, 5);
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct pair p = random_pair(golden_names[i], 23, 5);
         const struct config *c = &p.model->config;
         for (size_t l = 0; l < c->n_layers; l++) {
             struct patch patch = {.kind = PATCH_Z, .layer = l, .position = PATCH_ALL};
             patch.index = next_random((uint32_t)c->n_heads);
-            struct model *m = golden_model(names[i]);
+            struct model *m = golden_model(golden_names[i]);
             const size_t size = c->d_head * c->d_model;
             zero(m, m->layers[l].W_O + patch.index * size, size);
             most = fmax(most, check_zeroed(&p, &patch, m));
@@ -328,7 +313,7 @@ static void zeros_are_as_weights_zeroed_by_hand(void **state)
             if (c->attn_only) {
                 continue;
             }
-            m = golden_model(names[i]);
+            m = golden_model(golden_names[i]);
             patch.kind = PATCH_POST;
             patch.index = next_random((uint32_t)c->d_mlp);
             zero(m, m->layers[l].W_out + patch.index * c->d_model, c->d_model);
@@ -428,8 +413,8 @@ static void parts_of_a_pass_are_as_the_whole(void **state)
     for (size_t i = 0; i < 1024; i++) {
         noise[i] = (float)next_random(1000) / 1000;
     }
-    for (size_t i = 0; i < N_NAMES; i++) {
-        struct pair p = random_pair(names[i], 19, 7);
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct pair p = random_pair(golden_names[i], 19, 7);
         struct forward *f;
         assert_int_equal(forward_new(&f, p.model, NULL), 0);
         for (size_t k = 0; k < 200; k++) {
@@ -450,7 +435,7 @@ static void parts_of_a_pass_are_as_the_whole(void **state)
             forward_logits(f, p.n - 1, 1, wanted);
             patch_run(p.patcher, p.recordings[0], patches, s.n_patches);
             patch_logits(p.patcher, logits);
-            assert_same_bits(logits, wanted, p.model->config.d_vocab, names[i], "logits");
+            assert_same_bits(logits, wanted, p.model->config.d_vocab, golden_names[i], "logits");
             const uint32_t tokens[2] = {next_random((uint32_t)p.model->config.d_vocab), 0};
             patch_token_logits(p.patcher, tokens, 2, some);
             assert_true(some[0] == wanted[tokens[0]] && some[1] == wanted[0]);
@@ -466,8 +451,8 @@ static void parts_of_a_pass_are_as_the_whole(void **state)
 static void what_is_recorded_is_the_reference_pass(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_NAMES; i++) {
-        struct pair p = random_pair(names[i], IDS_MAX, 7);
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct pair p = random_pair(golden_names[i], IDS_MAX, 7);
         const struct config *c = &p.model->config;
         struct forward *f;
         float logits[VOCAB_MAX];
