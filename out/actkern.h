@@ -41,6 +41,9 @@ struct actkern {
     unsigned (*row)(const float *a, size_t n, uint32_t place, const struct act_limits *limits,
                     int32_t *fixed, uint8_t *bins, uint8_t *flags);
 
+    /* Adds a token's activations a[n], as whole numbers, to sum[n]. */
+    void (*add)(const float *a, size_t n, int64_t *sum);
+
     /* Adds rows at[n_rows] of fixed[][n] to sum[n], and what is positive of them to positive[n]. */
     void (*sums)(const int32_t *fixed, size_t n, const uint8_t *at, size_t n_rows, int64_t *sum,
                  int64_t *positive);

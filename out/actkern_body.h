@@ -7,6 +7,14 @@
 
 #define ACT_MAX 1024.0f
 
+/* As a whole number; NaN is the greatest. */
+static inline int32_t whole(float a)
+{
+    float capped = a < ACT_MAX ? a : ACT_MAX;
+    capped = capped > -ACT_MAX ? capped : -ACT_MAX;
+    return (int32_t)__builtin_rintf(capped * (1 << 20));
+}
+
 /* Leaves ACT_GROUP to those that have it. */
 static unsigned confirm_groups(const float *restrict a, size_t n, uint32_t place,
                                const struct act_limits *limits, uint8_t *restrict flags)
@@ -39,9 +47,7 @@ static unsigned row(const float *restrict a, size_t n, uint32_t place,
     const uint32_t *restrict most = limits->most, *restrict open = limits->open;
     uint32_t any = 0;
     for (size_t i = 0; i < n; i++) {
-        float capped = a[i] < ACT_MAX ? a[i] : ACT_MAX; // NaN too
-        capped = capped > -ACT_MAX ? capped : -ACT_MAX;
-        fixed[i] = (int32_t)__builtin_rintf(capped * (1 << 20));
+        fixed[i] = whole(a[i]);
     }
     for (size_t i = 0; i < n; i++) {
         bins[i] = bins_of(bins_bits(a[i]));
@@ -61,6 +67,13 @@ static unsigned row(const float *restrict a, size_t n, uint32_t place,
         any = (any & ~(uint32_t)ACT_GROUP) | confirm_groups(a, n, place, limits, flags);
     }
     return any;
+}
+
+static void add(const float *restrict a, size_t n, int64_t *restrict sum)
+{
+    for (size_t i = 0; i < n; i++) {
+        sum[i] += whole(a[i]);
+    }
 }
 
 /* Sums stay in registers over the rows: VECTORS vectors of LANES neurons at once, which compilers
@@ -194,5 +207,5 @@ static void turn(const uint8_t *restrict rows, size_t n_rows, size_t n, uint8_t 
 
 #define ACTKERN_TABLE(NAME)                                                                        \
     {                                                                                              \
-        .name = (NAME), .row = row, .sums = sums, .squares = squares, .turn = turn                 \
+        .name = (NAME), .row = row, .add = add, .sums = sums, .squares = squares, .turn = turn     \
     }

@@ -47,6 +47,7 @@ void run_free(struct run *r)
         free(r->hypotheses[i].spec);
     }
     shape_free(r->neurons);
+    trigrams_shape_free(r->trigrams);
     free(r->hypotheses);
     free(r->watches);
     free(r->effects);
@@ -224,6 +225,22 @@ static int same_hypotheses(const struct run *a, const struct run *b, struct err 
                : differ_u64(why, "histograms", a->histograms, b->histograms);
 }
 
+static int same_trigrams(const struct trigrams_shape *a, const struct trigrams_shape *b,
+                         struct err *why)
+{
+    const size_t n = a ? a->n : 0;
+    if (n != (b ? b->n : 0)) {
+        return differ_u64(why, "number of trigrams", n, b ? b->n : 0);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct trigram *x = &a->items[i], *y = &b->items[i];
+        if (x->a != y->a || x->b != y->b || x->c != y->c) {
+            return err_set(why, ERR_MISMATCH, "trigram %zu: not the same tokens", i);
+        }
+    }
+    return 0;
+}
+
 static bool same_pair(const struct tally_pair *a, const struct tally_pair *b)
 {
     return a->base == b->base && a->n_others == b->n_others &&
@@ -267,7 +284,8 @@ int run_same(const struct run *a, const struct run *b, struct err *why)
     if (strcmp(a->settings, b->settings) != 0) {
         return differ(why, "settings", a->settings, b->settings);
     }
-    return same_hypotheses(a, b, why);
+    const int rc = same_trigrams(a->trigrams, b->trigrams, why);
+    return rc ? rc : same_hypotheses(a, b, why);
 }
 
 /* Have both histograms of the same neurons?  They were chosen on the first unit. */
@@ -447,6 +465,32 @@ int run_shape_neurons(struct run *r, struct neurons_subset *subsets, struct err 
                                 .subsets = subsets};
     shape_free(r->neurons);
     r->neurons = s;
+    return 0;
+}
+
+int run_shape_trigrams(struct run *r, const struct trigram *items, size_t n, struct err *err)
+{
+    const struct neurons_shape *neurons = r->neurons;
+    struct trigrams_shape *s = NULL;
+    size_t *layers = mem_new(neurons ? neurons->n_layers : 0, sizeof *layers);
+    for (size_t l = 0; layers && neurons && l < neurons->n_layers; l++) {
+        layers[l] = neurons->layers[l].n;
+    }
+    int rc = layers ? trigrams_shape_make(&s, items, n, r->n_models, r->n_pairs, layers,
+                                          neurons ? neurons->n_layers : 0, err)
+                    : err_nomem(err, "trigrams");
+    free(layers);
+    if (!rc && neurons && s->n_groups > RUN_TRIGRAM_SUMS / neurons->n) {
+        rc = err_set(err, ERR_LIMIT,
+                     "%zu trigrams of %zu groups of tokens are too many for %zu neurons", n,
+                     s->n_groups, neurons->n);
+    }
+    if (rc) {
+        trigrams_shape_free(s);
+        return rc;
+    }
+    trigrams_shape_free(r->trigrams);
+    r->trigrams = s;
     return 0;
 }
 

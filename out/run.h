@@ -10,6 +10,7 @@
 
 #include "out/neurons.h"
 #include "out/tally.h"
+#include "out/trigrams.h"
 #include "scan/base/err.h"
 #include "scan/base/mem.h"
 
@@ -38,8 +39,9 @@ struct run_hypothesis {
 enum { RUN_OUTPUT_TOP, RUN_OUTPUT_BOTTOM, RUN_INPUT_TOP, RUN_INPUT_BOTTOM, RUN_EFFECT_KINDS };
 #define RUN_EFFECTS 15 // of each kind
 #define RUN_NO_TOKEN UINT32_MAX
-#define RUN_EXAMPLES_MAX 1000               // top examples of a neuron
-#define RUN_NEURONS_MAX ((uint64_t)1 << 20) // of all models
+#define RUN_EXAMPLES_MAX 1000                // top examples of a neuron
+#define RUN_NEURONS_MAX ((uint64_t)1 << 20)  // of all models
+#define RUN_TRIGRAM_SUMS ((uint64_t)1 << 30) // neurons x groups of tokens that are summed: 8 GiB
 struct run_effect {
     uint32_t token;
     float value;
@@ -69,7 +71,8 @@ struct run {
     struct buf token_texts;     // run_add_token()'s, each ended by a NUL; empty: no tokenizer
     struct run_effect *effects; // [neurons->n][RUN_EFFECT_KINDS][RUN_EFFECTS]; NULL: not known
 
-    struct neurons_shape *neurons; // run_shape_neurons(): of all the above; NULL: none are kept
+    struct neurons_shape *neurons;   // run_shape_neurons(): of all the above; NULL: none are kept
+    struct trigrams_shape *trigrams; // run_shape_trigrams(); NULL: none are asked for
 
     // how much is done
     bool counted;        // the corpus has been read to its end: n_units is known
@@ -105,6 +108,12 @@ int run_merge(struct run *to, const struct run *from, struct err *err);
  */
 int run_shape_neurons(struct run *r, struct neurons_subset *subsets, struct err *err);
 void run_subsets_free(struct neurons_subset *subsets, size_t n); // NULL is allowed
+
+/* Sets run->trigrams from items[n], 0 < n <= TRIGRAMS_MAX; the run has its models, pairs and
+ * neurons. Errors: ERR_NOMEM, ERR_FORMAT (trigrams_shape_make()'s), ERR_LIMIT (too many for so many
+ * neurons).
+ */
+int run_shape_trigrams(struct run *r, const struct trigram *items, size_t n, struct err *err);
 
 /* The shape of the run's tallies, pointing into it (r->pairs). */
 struct tally_shape run_shape(const struct run *r);

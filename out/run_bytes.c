@@ -4,7 +4,7 @@
  * Numbers are 8 bytes, little-endian; a text is its length and its bytes; an array is its length
  * and its items: models, shards, pairs, floor (its bits), top, hypotheses, watches, examples,
  * histograms (and, where not 0, the neurons of each layer and hypothesis), settings, reasons,
- * counted, n_units, limited, done_bits, done.
+ * trigrams, counted, n_units, limited, done_bits, done.
  */
 #include "out/run.h"
 
@@ -77,6 +77,38 @@ static void put_hypotheses(struct writer *w, const struct run *r)
     }
 }
 
+static void put_real(struct writer *w, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    put(w, bits);
+}
+
+static void put_trigrams(struct writer *w, const struct trigrams_shape *s)
+{
+    put(w, s ? s->n : 0);
+    for (size_t i = 0; s && i < s->n; i++) {
+        const struct trigram *t = &s->items[i];
+        const uint64_t numbers[] = {t->a,        t->b,        t->c,       t->count,
+                                    t->count_ab, t->count_bc, t->count_b, t->count_c};
+        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+            put(w, numbers[k]);
+        }
+        put_real(w, t->p);
+        put_real(w, t->p_bigram);
+        for (size_t k = 0; k < TRIGRAM_SKIPS; k++) {
+            put_real(w, t->p_skip[k]);
+        }
+        put_real(w, t->p_added);
+        for (size_t side = 0; side < 2; side++) {
+            put(w, t->n_fillers[side]);
+            for (size_t k = 0; k < t->n_fillers[side]; k++) {
+                put(w, t->fillers[side][k]);
+            }
+        }
+    }
+}
+
 int run_save(const struct run *r, struct buf *out, struct err *err)
 {
     const size_t before = out->len;
@@ -112,9 +144,7 @@ int run_save(const struct run *r, struct buf *out, struct err *err)
             put(&w, p->others[k]);
         }
     }
-    uint64_t floor_bits;
-    memcpy(&floor_bits, &r->floor, sizeof floor_bits);
-    put(&w, floor_bits);
+    put_real(&w, r->floor);
     put(&w, r->top);
     put_hypotheses(&w, r);
     put_text(&w, r->settings);
@@ -122,6 +152,7 @@ int run_save(const struct run *r, struct buf *out, struct err *err)
     for (size_t i = 0; i < r->n_reasons; i++) {
         put_text(&w, r->reasons[i]);
     }
+    put_trigrams(&w, r->trigrams);
     put(&w, r->counted);
     put(&w, r->n_units);
     put(&w, r->limited);
@@ -300,6 +331,51 @@ static void get_neurons(struct reader *r, struct run *run)
     }
 }
 
+static double get_real(struct reader *r, const char *what)
+{
+    const uint64_t bits = get(r, 0, UINT64_MAX, what);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void get_trigram(struct reader *r, struct trigram *t)
+{
+    uint32_t *const ids[] = {&t->a, &t->b, &t->c};
+    uint64_t *const counts[] = {&t->count, &t->count_ab, &t->count_bc, &t->count_b, &t->count_c};
+    for (size_t k = 0; k < 3; k++) {
+        *ids[k] = (uint32_t)get(r, 0, VOCAB_MAX, "a trigram's token");
+    }
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+        *counts[k] = get(r, 0, UINT64_MAX, "a trigram's count");
+    }
+    t->p = get_real(r, "a trigram's probability");
+    t->p_bigram = get_real(r, "a trigram's probability");
+    for (size_t k = 0; k < TRIGRAM_SKIPS; k++) {
+        t->p_skip[k] = get_real(r, "a trigram's probability");
+    }
+    t->p_added = get_real(r, "a trigram's probability");
+    for (size_t side = 0; side < 2; side++) {
+        t->n_fillers[side] = (uint32_t)get(r, 0, TRIGRAM_FILLERS, "a trigram's fillers");
+        for (size_t k = 0; k < t->n_fillers[side]; k++) {
+            t->fillers[side][k] = (uint32_t)get(r, 0, VOCAB_MAX, "a filler");
+        }
+    }
+}
+
+static void get_trigrams(struct reader *r, struct run *run)
+{
+    size_t n = get_n(r, TRIGRAMS_MAX, 17 * 8, "number of trigrams");
+    struct trigram *items = get_room(r, n, sizeof *items, &n, "trigrams");
+    for (size_t i = 0; i < n; i++) {
+        get_trigram(r, &items[i]);
+    }
+    if (n > 0 && !r->rc) {
+        r->rc = run_shape_trigrams(run, items, n, r->err);
+    }
+    free(items);
+}
+
 static void get_done(struct reader *r, struct run *run)
 {
     const uint64_t bits = get(r, 0, UINT64_MAX - 7, "its set of units");
@@ -342,8 +418,7 @@ int run_load(struct run *out, const void *bytes, size_t len, struct err *err)
     for (size_t i = 0; i < run.n_pairs; i++) {
         get_pair(&r, &run.pairs[i], run.n_models);
     }
-    const uint64_t floor_bits = get(&r, 0, UINT64_MAX, "the floor");
-    memcpy(&run.floor, &floor_bits, sizeof run.floor);
+    run.floor = get_real(&r, "the floor");
     if (!(run.floor <= -0.1 && run.floor >= -1000)) { // as scan --floor has it: a bin at least
         bad(&r, "the floor");
     }
@@ -356,6 +431,7 @@ int run_load(struct run *out, const void *bytes, size_t len, struct err *err)
     for (size_t i = 0; i < run.n_reasons; i++) {
         run.reasons[i] = get_text(&r, "a reason");
     }
+    get_trigrams(&r, &run);
     run.counted = get(&r, 0, 1, "whether its units are counted") != 0;
     run.n_units = get(&r, 0, UINT64_MAX, "units");
     run.limited = get(&r, 0, 1, "whether it is limited") != 0;

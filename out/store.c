@@ -27,11 +27,12 @@
 #include <xxhash.h>
 
 #include "out/store_sql.h"
+#include "out/trigram_tests.h"
 #include "scan/base/file.h"
 #include "scan/base/utf8.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
-#define FORMAT_VERSION 3
+#define FORMAT_VERSION 4
 #define OPEN_WAIT_MS 1000             // for a lock that another process takes for a moment
 #define COMMIT_WAIT_MS 10000          // for readers to finish
 #define STATE_PART ((size_t)64 << 20) // SQLite's values end at 1e9 bytes
@@ -455,6 +456,15 @@ static int load_state(const struct store *s, const char *key, struct buf *out, s
     return rows_close(&q);
 }
 
+/* What was read from saved bytes: an error about them names the file. */
+static int parsed(const struct store *s, int rc, struct err *err)
+{
+    if (rc) {
+        err_prefix(err, "%s", s->path);
+    }
+    return rc;
+}
+
 /* The key of a piece of the neurons. */
 static void piece_key(char key[32], size_t piece)
 {
@@ -480,77 +490,64 @@ static int load_effects(const struct store *s, struct run *run, struct buf *byte
     return 0;
 }
 
-/* bytes: to be used. */
-static int load_neurons(const struct store *s, struct run *run, struct neurons **out,
+static int load_neurons(const struct store *s, struct run *run, struct neurons *n,
                         struct buf *bytes, struct err *err)
 {
-    struct neurons *n = NULL;
     int rc = load_effects(s, run, bytes, err);
-    rc = rc ? rc : neurons_new(&n, run->neurons, err);
     for (size_t piece = 0; piece <= run->neurons->n_layers && !rc; piece++) {
         char key[32];
         piece_key(key, piece);
         bytes->len = 0;
         rc = load_state(s, key, bytes, err);
-        if (!rc && (rc = neurons_load(n, piece, bytes->data, bytes->len, err)) != 0) {
-            err_prefix(err, "%s", s->path);
-        }
+        rc = rc ? rc : parsed(s, neurons_load(n, piece, bytes->data, bytes->len, err), err);
     }
-    if (rc) {
-        neurons_free(n);
-        return rc;
-    }
-    *out = n;
-    return 0;
+    return rc;
 }
 
-int store_load(struct store *s, struct run *run, struct tally_shape *shape, struct tally **tally,
-               struct neurons **neurons, struct err *err)
+/* bytes: to be used. */
+static int load_results(const struct store *s, struct run *run, const struct tally_shape *shape,
+                        struct results *out, struct buf *bytes, struct err *err)
+{
+    int rc = results_new(out, shape, run, err);
+    bytes->len = 0;
+    rc = rc ? rc : load_state(s, "tally", bytes, err);
+    rc = rc ? rc : parsed(s, tally_load(out->tally, bytes->data, bytes->len, err), err);
+    if (!rc && out->neurons) {
+        rc = load_neurons(s, run, out->neurons, bytes, err);
+    }
+    if (!rc && out->trigrams) {
+        bytes->len = 0;
+        rc = load_state(s, "trigrams", bytes, err);
+        rc = rc ? rc : parsed(s, trigrams_load(out->trigrams, bytes->data, bytes->len, err), err);
+    }
+    return rc;
+}
+
+int store_load(struct store *s, struct run *run, struct tally_shape *shape, struct results *results,
+               struct err *err)
 {
     struct buf bytes = {0};
     struct run r = {0};
-    struct tally *t = NULL;
-    struct neurons *n = NULL;
+    struct results found = {0};
     int rc = load_state(s, "run", &bytes, err);
-    if (!rc && (rc = run_load(&r, bytes.data, bytes.len, err)) != 0) {
-        err_prefix(err, "%s", s->path);
-    }
-    if (!rc) {
-        rc = load_state(s, "tokens", &r.token_texts, err);
-    }
+    rc = rc ? rc : parsed(s, run_load(&r, bytes.data, bytes.len, err), err);
+    rc = rc ? rc : load_state(s, "tokens", &r.token_texts, err);
     if (!rc && r.token_texts.len && r.token_texts.data[r.token_texts.len - 1]) {
         rc = err_set(err, ERR_FORMAT, "%s: the saved run is damaged: texts of tokens", s->path);
     }
-    bytes.len = 0;
     if (!rc) {
-        rc = load_state(s, "tally", &bytes, err);
+        *shape = run_shape(&r);
+        rc = load_results(s, &r, shape, &found, &bytes, err);
     }
+    buf_free(&bytes);
     if (rc) {
-        goto out;
-    }
-    *shape = run_shape(&r);
-    rc = tally_new(&t, shape, err);
-    if (!rc) {
-        rc = tally_load(t, bytes.data, bytes.len, err);
-    }
-    if (rc) {
-        err_prefix(err, "%s", s->path);
-        goto out;
-    }
-    rc = r.neurons ? load_neurons(s, &r, &n, &bytes, err) : 0;
-    if (rc) {
-        goto out;
+        results_free(&found);
+        run_free(&r);
+        return rc;
     }
     *run = r;
-    r = (struct run){0};
-    *tally = t;
-    t = NULL;
-    *neurons = n;
-out:
-    tally_free(t);
-    run_free(&r);
-    buf_free(&bytes);
-    return rc;
+    *results = found;
+    return 0;
 }
 
 // --- a checkpoint ------------------------------------------------------------------------------
@@ -637,23 +634,22 @@ static int save_neurons(const struct store *s, const struct run *run, const stru
     return rc;
 }
 
-static int write_state(const struct store *s, const struct run *run, const struct tally *tally,
-                       const struct neurons *neurons, struct err *err)
+static int write_state(const struct store *s, const struct run *run, const struct results *results,
+                       struct err *err)
 {
     struct buf bytes = {0};
     int64_t n = 0;
     int rc = run_save(run, &bytes, err);
-    if (!rc) {
-        rc = save_state(s, "run", &bytes, err);
-    }
+    rc = rc ? rc : save_state(s, "run", &bytes, err);
     bytes.len = 0;
-    if (!rc) {
-        rc = tally_save(tally, &bytes, err);
+    rc = rc ? rc : tally_save(results->tally, &bytes, err);
+    rc = rc ? rc : save_state(s, "tally", &bytes, err);
+    rc = rc ? rc : save_neurons(s, run, results->neurons, &bytes, err);
+    if (!rc && results->trigrams) {
+        bytes.len = 0;
+        rc = trigrams_save(results->trigrams, &bytes, err);
+        rc = rc ? rc : save_state(s, "trigrams", &bytes, err);
     }
-    if (!rc) {
-        rc = save_state(s, "tally", &bytes, err);
-    }
-    rc = rc ? rc : save_neurons(s, run, neurons, &bytes, err);
     buf_free(&bytes);
     if (!rc) { // the texts never change: written once
         rc = query_int(s, "SELECT count(*) FROM state WHERE key='tokens'", &n, err);
@@ -661,26 +657,37 @@ static int write_state(const struct store *s, const struct run *run, const struc
     return rc || n > 0 ? rc : save_state(s, "tokens", &run->token_texts, err);
 }
 
-int store_checkpoint(struct store *s, const struct run *run, const struct tally *tally,
-                     const struct neurons *neurons, bool full, const char *const *meta,
-                     struct err *err)
+int store_checkpoint(struct store *s, const struct run *run, const struct results *results,
+                     bool full, const char *const *meta, struct err *err)
 {
     int rc = s->locked ? 0 : lock(s, err);
-    if (!rc) {
-        rc = store_tables_write(s, run, tally, neurons, full, err);
-    }
-    if (!rc) {
-        rc = write_meta(s, run, full, meta, err);
-    }
-    if (!rc) {
-        rc = write_state(s, run, tally, neurons, err);
-    }
-    if (!rc) {
-        rc = commit(s, err);
-    }
+    rc = rc ? rc : store_tables_write(s, run, results, full, err);
+    rc = rc ? rc : write_meta(s, run, full, meta, err);
+    rc = rc ? rc : write_state(s, run, results, err);
+    rc = rc ? rc : commit(s, err);
     if (rc) {
         roll_back(s);
         lock(s, NULL); // else the next checkpoint says why not
+        return rc;
+    }
+    return lock(s, err);
+}
+
+int store_trigram_tests(struct store *s, const struct trigram_test *tests, size_t n,
+                        size_t n_tested, struct err *err)
+{
+    struct rows w;
+    int rc = s->locked ? 0 : lock(s, err);
+    rc = rc ? rc : store_trigram_rows(s, tests, n, err);
+    if (!rc) {
+        rows_open(&w, s, "INSERT OR REPLACE INTO meta VALUES(?,?)", err);
+        put_meta_u64(&w, "trigrams_tested", n_tested);
+        rc = rows_close(&w);
+    }
+    rc = rc ? rc : commit(s, err);
+    if (rc) {
+        roll_back(s);
+        lock(s, NULL);
         return rc;
     }
     return lock(s, err);

@@ -10,9 +10,8 @@
 #ifndef GAPSCOPE_OUT_STORE_H
 #define GAPSCOPE_OUT_STORE_H
 
-#include "out/neurons.h"
+#include "out/results.h"
 #include "out/run.h"
-#include "out/tally.h"
 
 struct store;
 
@@ -32,25 +31,23 @@ int store_open(struct store **out, const char *path, bool *exists, struct err *e
 int store_open_read(struct store **out, const char *path, struct err *err);
 void store_close(struct store *s); // NULL is allowed
 
-/* The run, its tally (a new one, of *shape = run_shape(run)) and its neurons (of run->neurons; NULL
- * where it keeps none); the caller ends them, the run last.
+/* The run, *shape = run_shape(run), and new results of these; the caller ends them, the run last.
  * Errors: ERR_FORMAT (the saved state is damaged), ERR_IO, ERR_NOMEM. */
-int store_load(struct store *s, struct run *run, struct tally_shape *shape, struct tally **tally,
-               struct neurons **neurons, struct err *err);
+int store_load(struct store *s, struct run *run, struct tally_shape *shape, struct results *results,
+               struct err *err);
 
 /*
- * A checkpoint: everything anew, in one transaction.  neurons: NULL where the run keeps none. meta:
- * pairs of key and value, ended by NULL (or NULL: none); keys not named stay.  The store's own:
- * settings, floor, top, units (where known), units_done, units_in_tables (done when the tables were
- * last written), finished (when, in UTC; '' until then).  full: the tables too, else only state,
- * meta and shard (the tables then stay those of the last full checkpoint).
+ * A checkpoint: everything anew, in one transaction.  meta: pairs of key and value, ended by NULL
+ * (or NULL: none); keys not named stay.  The store's own: settings, floor, top, units (where
+ * known), units_done, units_in_tables (done when the tables were last written), finished (when, in
+ * UTC; '' until then).  full: the tables too, else only state, meta and shard (the tables then stay
+ * those of the last full checkpoint).
  *
  * Errors: ERR_IO (a full disk), ERR_LIMIT (a client has been reading for too long; another process
  * wrote), ERR_NOMEM: the file is then as it was, and the next checkpoint may succeed.
  */
-int store_checkpoint(struct store *s, const struct run *run, const struct tally *tally,
-                     const struct neurons *neurons, bool full, const char *const *meta,
-                     struct err *err);
+int store_checkpoint(struct store *s, const struct run *run, const struct results *results,
+                     bool full, const char *const *meta, struct err *err);
 
 /* Forgets everything in it, at once (scan --force). */
 int store_clear(struct store *s, struct err *err);

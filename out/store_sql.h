@@ -62,11 +62,18 @@ int store_neurons_write(const struct store *s, const struct run *run, const stru
                         struct err *err);
 int store_hypotheses_write(const struct store *s, const struct run *run, const struct tally *tally,
                            struct err *err);
+int store_trigrams_write(const struct store *s, const struct run *run,
+                         const struct results *results, struct err *err);
+
+/* The tables of tests, in place of what they held. */
+struct trigram_test;
+int store_trigram_rows(const struct store *s, const struct trigram_test *tests, size_t n,
+                       struct err *err);
 
 /* The result tables.  write: all but 'state' and 'meta'; only 'shard' where 'full' is false. */
 int store_tables_create(const struct store *s, struct err *err);
-int store_tables_write(const struct store *s, const struct run *run, const struct tally *tally,
-                       const struct neurons *neurons, bool full, struct err *err);
+int store_tables_write(const struct store *s, const struct run *run, const struct results *results,
+                       bool full, struct err *err);
 int store_tables_clear(const struct store *s, struct err *err);
 
 #endif

@@ -134,6 +134,41 @@ static const struct table {
      " PRIMARY KEY(pair, model, layer, idx)",
      "SELECT pair, model, layer, idx, hits, credit FROM gap_credit"
      " ORDER BY pair, model, layer, idx"},
+    {"trigram",
+     "id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c INTEGER, a_text TEXT, b_text TEXT,"
+     " c_text TEXT, count INTEGER, count_ab INTEGER, count_bc INTEGER, count_b INTEGER,"
+     " count_c INTEGER, p REAL, p_bigram REAL, p_skip2 REAL, p_skip4 REAL, p_skip8 REAL,"
+     " p_skip16 REAL, p_added REAL, n INTEGER, docs INTEGER, mean_logprob TEXT, gain REAL,"
+     " tested INTEGER, fillers_a TEXT, fillers_b TEXT, n_ab INTEGER, n_xb INTEGER, n_ax INTEGER,"
+     " n_xx INTEGER",
+     "SELECT id, a, b, c, a_text, b_text, c_text, count, count_ab, count_bc, count_b, count_c, p,"
+     " p_bigram, p_skip2, p_skip4, p_skip8, p_skip16, p_added, n, docs, mean_logprob, gain, tested,"
+     " fillers_a, fillers_b, n_ab, n_xb, n_ax, n_xx FROM trigram ORDER BY id"},
+    {"trigram_gap",
+     "pair INTEGER, trigram INTEGER, mean_gap REAL, se REAL, PRIMARY KEY(pair, trigram)",
+     "SELECT pair, trigram, mean_gap, se FROM trigram_gap ORDER BY pair, trigram"},
+    {"trigram_example",
+     "trigram INTEGER, kind TEXT, rank INTEGER, shard INTEGER, doc INTEGER, byte_start INTEGER,"
+     " byte_end INTEGER, token_index INTEGER, tokens TEXT, logprobs TEXT,"
+     " PRIMARY KEY(trigram, kind, rank)",
+     "SELECT trigram, kind, rank, shard, doc, byte_start, byte_end, token_index, tokens, logprobs"
+     " FROM trigram_example ORDER BY trigram, kind, rank"},
+    {"trigram_model",
+     "trigram INTEGER, model INTEGER, contexts INTEGER, pairs INTEGER, lp_ab REAL, lp_xb REAL,"
+     " lp_ax REAL, lp_xx REAL, interaction REAL, se REAL, verdict TEXT, layer INTEGER,"
+     " idx INTEGER, half INTEGER, PRIMARY KEY(trigram, model)",
+     "SELECT trigram, model, contexts, pairs, lp_ab, lp_xb, lp_ax, lp_xx, interaction, se, verdict,"
+     " layer, idx, half FROM trigram_model ORDER BY trigram, model"},
+    {"trigram_neuron",
+     "trigram INTEGER, model INTEGER, layer INTEGER, idx INTEGER, rank INTEGER, kind TEXT,"
+     " corpus_ab REAL, corpus_xb REAL, corpus_ax REAL, corpus_xx REAL, corpus_interaction REAL,"
+     " ab REAL, xb REAL, ax REAL, xx REAL, interaction REAL, se REAL, direct REAL, written REAL,"
+     " share REAL, ablated REAL, ablated_se REAL, ablated_elsewhere REAL,"
+     " PRIMARY KEY(trigram, model, layer, idx)",
+     "SELECT trigram, model, layer, idx, rank, kind, corpus_ab, corpus_xb, corpus_ax, corpus_xx,"
+     " corpus_interaction, ab, xb, ax, xx, interaction, se, direct, written, share, ablated, "
+     "ablated_se,"
+     " ablated_elsewhere FROM trigram_neuron ORDER BY trigram, model, layer, idx"},
 };
 #define N_TABLES (sizeof tables / sizeof *tables)
 
@@ -585,8 +620,8 @@ static int write_tokens(const struct store *s, const struct run *run, const stru
     return rows_close(&w);
 }
 
-int store_tables_write(const struct store *s, const struct run *run, const struct tally *tally,
-                       const struct neurons *neurons, bool full, struct err *err)
+int store_tables_write(const struct store *s, const struct run *run, const struct results *results,
+                       bool full, struct err *err)
 {
     static int (*const writers[])(const struct store *, const struct run *, const struct tally *,
                                   struct err *) = {
@@ -596,9 +631,12 @@ int store_tables_write(const struct store *s, const struct run *run, const struc
     };
     int rc = 0;
     for (size_t i = 0; i < (full ? sizeof writers / sizeof *writers : 1) && !rc; i++) {
-        rc = writers[i](s, run, tally, err);
+        rc = writers[i](s, run, results->tally, err);
     }
-    return rc || !full || !neurons ? rc : store_neurons_write(s, run, neurons, err);
+    if (!rc && full && results->neurons) {
+        rc = store_neurons_write(s, run, results->neurons, err);
+    }
+    return rc || !full || !results->trigrams ? rc : store_trigrams_write(s, run, results, err);
 }
 
 // --- digest ------------------------------------------------------------------------------------

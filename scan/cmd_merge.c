@@ -25,16 +25,14 @@ struct options {
 struct merged {
     struct run run;
     struct tally_shape shape;
-    struct tally *tally; // NULL: none yet
-    struct neurons *neurons;
-    char **meta; // [2 * n_meta] key, value
+    struct results results; // tally NULL: none yet
+    char **meta;            // [2 * n_meta] key, value
     size_t n_meta, meta_cap;
 };
 
 static void merged_free(struct merged *m)
 {
-    tally_free(m->tally);
-    neurons_free(m->neurons);
+    results_free(&m->results);
     run_free(&m->run);
     for (size_t i = 0; i < 2 * m->n_meta; i++) {
         free(m->meta[i]);
@@ -97,11 +95,11 @@ static int add_part(struct merged *m, const char *path, const char *first, struc
     struct store *s = NULL;
     struct run run = {0};
     struct tally_shape shape; // of this part; the first one's stays as long as the tally
-    struct tally *tally = NULL;
-    struct neurons *neurons = NULL;
+    struct results results = {0};
+    const bool is_first = m->results.tally == NULL;
     int rc = store_open_read(&s, path, err);
     if (!rc) {
-        rc = store_load(s, &run, m->tally ? &shape : &m->shape, &tally, &neurons, err);
+        rc = store_load(s, &run, is_first ? &m->shape : &shape, &results, err);
     }
     if (!rc) {
         rc = add_all_meta(m, s, path, err);
@@ -110,13 +108,11 @@ static int add_part(struct merged *m, const char *path, const char *first, struc
     if (rc) {
         goto out;
     }
-    if (!m->tally) {
+    if (is_first) {
         m->run = run;
-        m->tally = tally;
-        m->neurons = neurons;
+        m->results = results;
         run = (struct run){0};
-        tally = NULL;
-        neurons = NULL;
+        results = (struct results){0};
         goto out;
     }
     rc = run_merge(&m->run, &run, err);
@@ -124,11 +120,9 @@ static int add_part(struct merged *m, const char *path, const char *first, struc
         err_prefix(err, "%s cannot be merged with %s", path, first);
         goto out;
     }
-    rc = tally_merge(m->tally, tally, err);
-    rc = rc || !neurons ? rc : neurons_merge(m->neurons, neurons, err);
+    rc = results_merge(&m->results, &results, err);
 out:
-    tally_free(tally);
-    neurons_free(neurons);
+    results_free(&results);
     run_free(&run);
     return rc;
 }
@@ -169,8 +163,7 @@ static int write_merged(const struct merged *m, const char *path, struct err *er
         rc = store_open(&s, out.tmp_path, &exists, err);
     }
     if (!rc) {
-        rc = store_checkpoint(s, &m->run, m->tally, m->neurons, true, (const char *const *)m->meta,
-                              err);
+        rc = store_checkpoint(s, &m->run, &m->results, true, (const char *const *)m->meta, err);
     }
     store_close(s);
     if (!rc) {

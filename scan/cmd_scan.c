@@ -38,9 +38,8 @@ struct scan {
     struct shards shards;
     struct run run;
     struct tally_shape shape;
-    struct tally *tally;
     struct subjects subjects;
-    struct neurons *neurons; // NULL: none are kept
+    struct results results;
     struct store *store;
     struct record *record; // NULL: none
     bool resumed;
@@ -118,9 +117,8 @@ static int resume(struct scan *s, const struct scan_options *o, struct err *err)
     }
     struct run old = {0};
     struct tally_shape shape;
-    struct tally *tally = NULL;
-    struct neurons *neurons = NULL;
-    int rc = store_load(s->store, &old, &shape, &tally, &neurons, err);
+    struct results results = {0};
+    int rc = store_load(s->store, &old, &shape, &results, err);
     if (rc) {
         return rc;
     }
@@ -129,15 +127,13 @@ static int resume(struct scan *s, const struct scan_options *o, struct err *err)
         rc = err_set(err, ERR_MISMATCH,
                      "%s holds another run (%s); name another file, or --force to start anew",
                      o->output, why.msg);
-        tally_free(tally);
-        neurons_free(neurons);
+        results_free(&results);
         run_free(&old);
         return rc;
     }
     run_free(&s->run);
     s->run = old;
-    s->tally = tally;
-    s->neurons = neurons;
+    s->results = results;
     s->resumed = true;
     return 0;
 }
@@ -153,11 +149,10 @@ static int open_run(struct scan *s, const struct scan_options *o, struct err *er
         return rc;
     }
     s->shape = run_shape(&s->run);
-    if (s->tally) {
-        s->tally->shape = &s->shape;
-        return 0;
+    if (s->resumed) {
+        s->results.tally->shape = &s->shape;
     }
-    return tally_new(&s->tally, &s->shape, err);
+    return 0;
 }
 
 /* Is every unit of this part done? */
@@ -398,10 +393,7 @@ static int prepare(struct scan *s, const struct pipeline_options *p, struct work
     set_work(s, work);
     rc = rc ? rc : choose_histograms(s, p, work, err);
     rc = rc ? rc : subjects_effects(&s->run, s->predictors, &signals.stop, err);
-    if (!rc && s->run.neurons && !s->neurons) {
-        rc = neurons_new(&s->neurons, s->run.neurons, err);
-    }
-    return rc;
+    return rc ? rc : results_new(&s->results, &s->shape, &s->run, err);
 }
 
 /* Pairs of key and value, and their end. */
@@ -435,14 +427,13 @@ static int scan(struct scan *s, const struct scan_options *o, const struct pipel
                 p->n_parts > 1 ? (s->run.n_units + p->n_parts - 1 - p->part) / p->n_parts
                                : s->run.n_units,
                 p->n_parts > 1 ? "this part" : "the corpus");
-        return tables_lag(s)
-                   ? store_checkpoint(s->store, &s->run, s->tally, s->neurons, true, p->meta, err)
-                   : 0;
+        return tables_lag(s) ? store_checkpoint(s->store, &s->run, &s->results, true, p->meta, err)
+                             : 0;
     }
     if (s->resumed) {
         fprintf(stderr,
                 "gapscope scan: %s: going on from %" PRIu64 " units done, %" PRIu64 " tokens\n",
-                o->output, run_count_done(&s->run), summary_tokens(s->tally));
+                o->output, run_count_done(&s->run), summary_tokens(s->results.tally));
     }
     struct pipeline_result result = {0};
     int rc = prepare(s, p, work, err);
@@ -454,20 +445,20 @@ static int scan(struct scan *s, const struct scan_options *o, const struct pipel
         return rc;
     }
     add_checks(meta, s);
-    rc = pipeline_run(p, &s->run, s->tally, s->neurons, s->store, &result, err);
+    rc = pipeline_run(p, &s->run, &s->results, s->store, &result, err);
     const int stopped = atomic_load(&signals.stop);
     if (rc) {
         return err_set(err, err->code,
                        "%s; what was done is in %s: the same command goes on from there", err->msg,
                        o->output);
     }
-    summary_print(&s->run, s->tally, &s->lineup, o->output, &result);
+    summary_print(&s->run, s->results.tally, &s->lineup, o->output, &result);
     if (stopped) {
         fprintf(stderr, "stopped: run the same command again, and it goes on from here\n");
         *status = 128 + stopped;
     } else if (o->input.strict) {
         for (size_t i = 0; i < s->run.n_shards; i++) {
-            *status = *status || s->tally->shards[i].skipped > 0;
+            *status = *status || s->results.tally->shards[i].skipped > 0;
         }
     }
     return 0;
@@ -552,8 +543,7 @@ out:
     buf_free(&command);
     record_close(s.record);
     store_close(s.store);
-    tally_free(s.tally);
-    neurons_free(s.neurons);
+    results_free(&s.results);
     run_free(&s.run);
     shards_free(&s.shards);
     free_predictors(&s);

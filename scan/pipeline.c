@@ -36,10 +36,9 @@ struct pipeline {
     bool reader_done;
     size_t n_working; // workers that have not ended
     struct run *run;
-    struct tally *tally;
-    struct neurons *neurons; // NULL: none
-    bool dirty;              // the tally has more than the last checkpoint
-    bool broken;             // a merge failed half-way: the tally is not to be saved
+    struct results *results;
+    bool dirty;  // the results are more than the last checkpoint's
+    bool broken; // a merge failed half-way: the results are not to be saved
     struct pipeline_result result;
     uint64_t raw_done;   // bytes of shards behind the units that this run has done
     uint64_t raw_passed; // and behind those that are not for it to do
@@ -210,14 +209,11 @@ static struct unit *dequeue(struct pipeline *p)
 static int merge(struct pipeline *p, const struct unit *u, const struct worker_out *out,
                  struct err *err)
 {
-    // The bit is set first: where there is no memory for it, the tally is still as it was.
+    // The bit is set first: where there is no memory for it, the results are still as they were.
     int rc = run_set_done(p->run, u->number, err);
-    if (!rc) {
-        rc = tally_merge(p->tally, out->tally, err);
-    }
-    if (!rc && out->part) {
-        rc = neurons_add(p->neurons, out->part, err);
-    }
+    rc = rc ? rc : tally_merge(p->results->tally, out->tally, err);
+    rc = rc || !out->part ? rc : neurons_add(p->results->neurons, out->part, err);
+    rc = rc || !out->trigrams ? rc : trigrams_merge(p->results->trigrams, out->trigrams, err);
     p->broken = p->broken || rc != 0;
     p->result.units++;
     p->raw_done += u->raw;
@@ -234,6 +230,7 @@ struct hand {
     int64_t *cutoff;
     struct part *part; // NULL where no neurons are kept
     struct part_cutoffs *cutoffs;
+    struct trigrams *trigrams; // NULL: none
 };
 
 static int hand_open(struct hand *h, const struct pipeline *p, struct err *err)
@@ -241,7 +238,10 @@ static int hand_open(struct hand *h, const struct pipeline *p, struct err *err)
     const struct tally_shape *shape = p->work.shape;
     h->cutoff = mem_new(2 * shape->n_pairs, sizeof *h->cutoff);
     int rc = h->cutoff ? tally_new(&h->tally, shape, err) : err_nomem(err, "a worker");
-    if (!rc && p->neurons) {
+    if (!rc && p->results->trigrams) {
+        rc = trigrams_new(&h->trigrams, p->results->trigrams->shape, err);
+    }
+    if (!rc && p->results->neurons) {
         rc = part_new(&h->part, p->work.neurons, err);
         rc = rc ? rc : part_cutoffs_new(&h->cutoffs, p->work.neurons, err);
     }
@@ -253,21 +253,25 @@ static void hand_close(struct hand *h)
     worker_free(h->worker);
     part_free(h->part);
     part_cutoffs_free(h->cutoffs);
+    trigrams_free(h->trigrams);
     tally_free(h->tally);
     free(h->cutoff);
 }
 
 static int work(struct pipeline *p, const struct hand *h, struct err *err)
 {
-    const struct worker_out out = {
-        .tally = h->tally, .cutoff = h->cutoff, .part = h->part, .cutoffs = h->cutoffs};
+    const struct worker_out out = {.tally = h->tally,
+                                   .cutoff = h->cutoff,
+                                   .part = h->part,
+                                   .cutoffs = h->cutoffs,
+                                   .trigrams = h->trigrams};
     for (;;) {
         pthread_mutex_lock(&p->mu);
         struct unit *u = dequeue(p);
         if (u) {
-            tally_cutoff(p->tally, h->cutoff);
+            tally_cutoff(p->results->tally, h->cutoff);
             if (h->part) {
-                part_cutoffs_of(h->cutoffs, p->neurons);
+                part_cutoffs_of(h->cutoffs, p->results->neurons);
             }
         }
         pthread_mutex_unlock(&p->mu);
@@ -330,8 +334,7 @@ static int checkpoint(struct pipeline *p, struct checkpoints *c, bool full, stru
         }
     }
     full = full || begin - c->last_full > CHECKPOINT_SHARE * c->full_seconds;
-    const int rc =
-        store_checkpoint(c->store, p->run, p->tally, p->neurons, full, p->options->meta, err);
+    const int rc = store_checkpoint(c->store, p->run, p->results, full, p->options->meta, err);
     c->last = progress_clock();
     if (full) {
         c->last_full = c->last;
@@ -386,7 +389,7 @@ static void supervise(struct pipeline *p, struct checkpoints *c, struct progress
                                          .tokens = p->result.tokens,
                                          .raw_done = p->raw_done,
                                          .raw_passed = p->raw_passed};
-        progress_show(progress, &now, p->tally, asked);
+        progress_show(progress, &now, p->results->tally, asked);
     }
 }
 
@@ -440,12 +443,11 @@ static int start(struct pipeline *p, pthread_t *reader, bool *reading, pthread_t
     return failed ? err_set(err, ERR_IO, "starting a thread: %s", strerror(failed)) : 0;
 }
 
-int pipeline_run(const struct pipeline_options *options, struct run *run, struct tally *tally,
-                 struct neurons *neurons, struct store *store, struct pipeline_result *result,
-                 struct err *err)
+int pipeline_run(const struct pipeline_options *options, struct run *run, struct results *results,
+                 struct store *store, struct pipeline_result *result, struct err *err)
 {
     struct pipeline p = {
-        .options = options, .work = *options->work, .run = run, .tally = tally, .neurons = neurons};
+        .options = options, .work = *options->work, .run = run, .results = results};
     p.work.stop = &p.stop;
     struct progress progress;
     const double begin = progress_clock();

@@ -17,10 +17,9 @@
 #include <stdint.h>
 
 #include "corpora/units.h"
-#include "out/neurons.h"
+#include "out/results.h"
 #include "out/run.h"
 #include "out/store.h"
-#include "out/tally.h"
 #include "scan/worker.h"
 
 /* What signal handlers say to the pipeline. */
@@ -50,13 +49,11 @@ struct pipeline_result {
 };
 
 /*
- * Does every unit that is not in run->done, merging into *tally and *neurons (NULL where none are
- * kept), with checkpoints into 'store', the last one when it ends, however it ends.  Returns 0 also
- * when a signal has stopped it. Errors: those of reading, of a worker, of a checkpoint; what was
+ * Does every unit that is not in run->done, merging into *results, with checkpoints into 'store',
+ * the last one when it ends, however it ends.  Returns 0 also when a signal has stopped it. Errors: those of reading, of a worker, of a checkpoint; what was
  * checkpointed is kept.
  */
-int pipeline_run(const struct pipeline_options *options, struct run *run, struct tally *tally,
-                 struct neurons *neurons, struct store *store, struct pipeline_result *result,
-                 struct err *err);
+int pipeline_run(const struct pipeline_options *options, struct run *run, struct results *results,
+                 struct store *store, struct pipeline_result *result, struct err *err);
 
 #endif

@@ -33,6 +33,9 @@ struct worker {
     size_t *rows_of; // [windows in a block]
     size_t rows_of_cap;
 
+    struct trigrams_doc *trigram_docs; // [layout.n_docs], where there are trigrams
+    size_t trigram_docs_cap;
+
     // its rows for the record
     uint64_t *row_docs;       // [row_docs_cap]
     uint32_t *row_columns[3]; // [row_caps[k]]: window, pos, token
@@ -124,6 +127,7 @@ void worker_free(struct worker *w)
     free(w->doc_labels);
     free(w->part_docs);
     free(w->rows_of);
+    free(w->trigram_docs);
     layout_free(&w->layout);
     free(w);
 }
@@ -196,10 +200,25 @@ static int begin_part(struct worker *w, const struct unit *u, const struct worke
     return part_begin(out->part, &unit, out->cutoffs, err);
 }
 
-/* engine_neurons(): hands a layer on to the part. */
+/* The unit, as trigrams want it. */
+static int begin_trigrams(struct worker *w, struct trigrams *t, struct err *err)
+{
+    const struct layout *l = &w->layout;
+    int rc = mem_reserve(&w->trigram_docs, &w->trigram_docs_cap, l->n_docs, sizeof *w->trigram_docs,
+                         "documents", err);
+    for (size_t d = 0; d < l->n_docs && !rc; d++) {
+        w->trigram_docs[d] = (struct trigrams_doc){.begin = l->docs[d].begin, .n = l->docs[d].n};
+    }
+    const struct trigrams_tokens unit = {
+        .ids = l->ids, .pos = l->pos, .n = l->n, .docs = w->trigram_docs, .n_docs = l->n_docs};
+    return rc ? rc : trigrams_begin(t, &unit, err);
+}
+
+/* engine_neurons(): hands a layer on to the part, and to trigrams (or NULL). */
 struct seeing {
     struct worker *worker;
     struct part *part;
+    struct trigrams *trigrams;
     size_t first_layer;
     struct err *err;
     int rc; // the first failure; what comes after it is not looked at
@@ -217,10 +236,13 @@ static void see(void *context, size_t layer, const struct engine_window *windows
     for (size_t k = 0; k < n_windows && !s->rc; k++) {
         w->rows_of[k] = windows[k].n;
     }
+    const size_t begin = (size_t)(windows[0].tokens - w->layout.ids);
+    layer += s->first_layer;
     if (!s->rc) {
-        s->rc =
-            part_block(s->part, s->first_layer + layer, (size_t)(windows[0].tokens - w->layout.ids),
-                       w->rows_of, n_windows, acts, s->err);
+        s->rc = part_block(s->part, layer, begin, w->rows_of, n_windows, acts, s->err);
+    }
+    if (!s->rc && s->trigrams) {
+        trigrams_block(s->trigrams, layer, begin, w->rows_of, n_windows, acts);
     }
 }
 
@@ -237,8 +259,11 @@ static int score_model(struct worker *w, const struct unit *u, size_t m,
         return predictor_score(w->runs[m], &unit, w->windows, w->layout.n_windows, NULL, work->stop,
                                err);
     }
-    struct seeing seeing = {
-        .worker = w, .part = out->part, .first_layer = work->first_layers[m], .err = err};
+    struct seeing seeing = {.worker = w,
+                            .part = out->part,
+                            .trigrams = out->trigrams,
+                            .first_layer = work->first_layers[m],
+                            .err = err};
     const struct engine_watch watch = {.site = work->sites[m], .see = see, .context = &seeing};
     const int rc = predictor_score(w->runs[m], &unit, w->windows, w->layout.n_windows, &watch,
                                    work->stop, err);
@@ -255,6 +280,7 @@ static int score(struct worker *w, const struct unit *u, const struct worker_out
                           err);
     rc = rc || !w->labels ? rc : labels_make(w->labels, l, w->work->stop, err);
     rc = rc || !out->part ? rc : begin_part(w, u, out, err);
+    rc = rc || !out->trigrams ? rc : begin_trigrams(w, out->trigrams, err);
     for (size_t m = 0; m < w->work->lineup->n && !rc; m++) {
         rc = score_model(w, u, m, out, err);
     }
@@ -354,29 +380,31 @@ static int wait_with(struct worker *w, const struct unit *u, size_t d, struct ta
     return w->n_wait < WAIT_MOST ? 0 : add_waiting(w, u, tally, cutoff, err);
 }
 
-static int add_doc(struct worker *w, const struct unit *u, size_t d, struct tally *tally,
-                   const int64_t *cutoff, struct err *err)
+static int add_doc(struct worker *w, const struct unit *u, size_t d, const struct worker_out *out,
+                   struct err *err)
 {
     const double *rows[TALLY_MODELS_MAX];
     const struct tally_doc doc = scored_doc(w, u, d, rows);
-    const int rc = tally_add_doc(tally, &doc, cutoff, &w->picks, err);
+    int rc = tally_add_doc(out->tally, &doc, out->cutoff, &w->picks, err);
+    rc = rc || !out->trigrams ? rc : trigrams_add_doc(out->trigrams, d, &doc, out->tally, err);
     if (rc) {
         return rc;
     }
-    return w->work->shape->epsilon > 0 ? wait_with(w, u, d, tally, cutoff, err)
-                                       : tally_add_hits(tally, &doc, &w->picks, NULL, cutoff, err);
+    return w->work->shape->epsilon > 0
+               ? wait_with(w, u, d, out->tally, out->cutoff, err)
+               : tally_add_hits(out->tally, &doc, &w->picks, NULL, out->cutoff, err);
 }
 
 /* Adds the documents, but for their hits' details. */
-static int add_docs(struct worker *w, const struct unit *u, struct tally *tally,
-                    const int64_t *cutoff, struct err *err)
+static int add_docs(struct worker *w, const struct unit *u, const struct worker_out *out,
+                    struct err *err)
 {
     int rc = 0;
     w->n_waiting = w->n_wait = 0;
     for (size_t d = 0; d < w->layout.n_docs && !rc && !is_stopped(w->work->stop); d++) {
-        rc = add_doc(w, u, d, tally, cutoff, err);
+        rc = add_doc(w, u, d, out, err);
     }
-    return rc ? rc : add_waiting(w, u, tally, cutoff, err);
+    return rc ? rc : add_waiting(w, u, out->tally, out->cutoff, err);
 }
 
 // --- the record ---------------------------------------------------------------------------------
@@ -466,7 +494,7 @@ int worker_run(struct worker *w, const struct unit *u, const struct worker_out *
     struct tally *tally = out->tally;
     int rc = layout_make(&w->layout, u, &w->work->layout, err);
     rc = rc ? rc : score(w, u, out, err);
-    rc = rc ? rc : add_docs(w, u, tally, out->cutoff, err);
+    rc = rc ? rc : add_docs(w, u, out, err);
     const struct details_unit unit = {.layout = &w->layout,
                                       .shard = u->shard,
                                       .windows = w->windows,

@@ -3,9 +3,9 @@
  *
  *     unit -> layout (tokens, windows) -> labels of all hypotheses
  *                                             |
- *             every model scores all windows, its neurons are seen on the way -> part
+ *       every model scores all windows, its neurons are seen on the way -> part, trigrams
  *                                             |
- *                                       tally, record
+ *                                   tally, trigrams, record
  *                                             |
  *                      what may be a hit, once more: exactly, if it was not; and its details
  *
@@ -24,6 +24,7 @@
 #include "out/part.h"
 #include "out/record.h"
 #include "out/tally.h"
+#include "out/trigrams.h"
 #include "scan/layout.h"
 #include "scan/lineup.h"
 #include "scan/predictor.h"
@@ -54,6 +55,7 @@ struct worker_out {
     const int64_t *cutoff;              // tally_add_doc()'s
     struct part *part;                  // NULL where no neurons are kept
     const struct part_cutoffs *cutoffs; // part_begin()'s
+    struct trigrams *trigrams;          // NULL: none are looked for
 };
 
 /*

@@ -45,7 +45,7 @@ static void write_part(const char *name, uint64_t first, uint64_t step, bool uni
     struct err err = {0};
     assert_int_equal(store_open(&s, path, &exists, &err), 0);
     const char *const meta[] = {"kernels", name, "version", "1", NULL};
-    assert_int_equal(store_checkpoint(s, &r, t, NULL, true, meta, &err), 0);
+    assert_int_equal(store_checkpoint(s, &r, &(struct results){.tally = t}, true, meta, &err), 0);
     store_close(s);
     tally_free(t);
     run_free(&r);
@@ -230,7 +230,7 @@ static void a_corpus_cannot_drive_the_terminal(void **state)
     struct store *s = NULL;
     bool exists;
     assert_int_equal(store_open(&s, path, &exists, NULL), 0);
-    assert_int_equal(store_checkpoint(s, &r, t, NULL, true, NULL, NULL), 0);
+    assert_int_equal(store_checkpoint(s, &r, &(struct results){.tally = t}, true, NULL, NULL), 0);
     store_close(s);
     tally_free(t);
     run_free(&r);

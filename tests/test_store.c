@@ -55,7 +55,7 @@ static struct store *open_store(bool wanted)
 static void checkpoint(struct store *s, const struct whole *w, bool full, const char *const *meta)
 {
     struct err err = {0};
-    ok(store_checkpoint(s, &w->run, w->tally, NULL, full, meta, &err), &err);
+    ok(store_checkpoint(s, &w->run, &(struct results){.tally = w->tally}, full, meta, &err), &err);
 }
 
 /* A file with units [0, n) of the sample, of n_units (0: not known). */
@@ -76,11 +76,12 @@ static void write_sample(uint64_t n, uint64_t n_units)
 
 static int load(struct whole *w, struct err *err)
 {
-    struct neurons *none = NULL;
+    struct results results = {0};
     struct store *s = NULL;
     int rc = store_open_read(&s, path, err);
     if (!rc) {
-        rc = store_load(s, &w->run, &w->shape, &w->tally, &none, err);
+        rc = store_load(s, &w->run, &w->shape, &results, err);
+        w->tally = results.tally;
     }
     store_close(s);
     return rc;
@@ -284,8 +285,9 @@ static void a_run_goes_on_where_it_was(void **state)
     write_sample(5, 0);
     s = open_store(true);
     struct err err = {0};
-    struct neurons *none = NULL;
-    ok(store_load(s, &w.run, &w.shape, &w.tally, &none, &err), &err);
+    struct results results = {0};
+    ok(store_load(s, &w.run, &w.shape, &results, &err), &err);
+    w.tally = results.tally;
     assert_int_equal(run_count_done(&w.run), 5);
     assert_int_equal(run_same(&w.run, &straight.run, &err), 0);
     assert_int_equal(w.run.token_texts.len, straight.run.token_texts.len);
@@ -361,7 +363,8 @@ static void a_full_disk_leaves_the_last_checkpoint(void **state)
     sqlite3_exec(store_sqlite(s), "PRAGMA max_page_count=1", NULL, NULL, NULL); // no more pages
     sample_add_unit(&w.run, w.tally, 1);
     struct err err = {0};
-    assert_int_equal(store_checkpoint(s, &w.run, w.tally, NULL, true, NULL, &err), ERR_IO);
+    assert_int_equal(
+        store_checkpoint(s, &w.run, &(struct results){.tally = w.tally}, true, NULL, &err), ERR_IO);
     assert_non_null(strstr(err.msg, "the disk is full"));
     get_digest(after);
     assert_string_equal(after, before);
@@ -409,7 +412,7 @@ static void write_for_ever(int ready)
     }
     for (uint64_t unit = 0;; unit++) {
         sample_add_unit(&w.run, w.tally, unit);
-        if (store_checkpoint(s, &w.run, w.tally, NULL, true, NULL, NULL)) {
+        if (store_checkpoint(s, &w.run, &(struct results){.tally = w.tally}, true, NULL, NULL)) {
             _exit(1);
         }
         if (unit == 0) {
@@ -672,13 +675,14 @@ static void damage_anywhere_in_the_file_is_survived(void **state)
         write_bytes(file.data, file.len);
         struct store *s = NULL;
         struct whole w = {0};
-        struct neurons *none = NULL;
+        struct results results = {0};
         char digest[33];
         bool exists;
         if (store_open_read(&s, path, NULL) == 0) {
             store_digest(s, digest, NULL);
-            if (store_load(s, &w.run, &w.shape, &w.tally, &none, NULL) == 0) {
-                end(&w);
+            if (store_load(s, &w.run, &w.shape, &results, NULL) == 0) {
+                results_free(&results);
+                run_free(&w.run);
             }
             store_close(s);
         }

@@ -53,7 +53,7 @@ static void watch(struct run *r, uint32_t layer, uint32_t neuron, uint32_t hypot
 }
 
 /* A checkpoint into 'path', which may have one. */
-static void write_tables(const struct run *r, const struct neurons *n)
+static void write_tables(const struct run *r, struct neurons *n)
 {
     struct store *s = NULL;
     struct tally *t = NULL;
@@ -62,7 +62,7 @@ static void write_tables(const struct run *r, const struct neurons *n)
     const struct tally_shape shape = run_shape(r);
     ok(tally_new(&t, &shape, &err), &err);
     ok(store_open(&s, path, &exists, &err), &err);
-    ok(store_checkpoint(s, r, t, n, true, NULL, &err), &err);
+    ok(store_checkpoint(s, r, &(struct results){.tally = t, .neurons = n}, true, NULL, &err), &err);
     store_close(s);
     tally_free(t);
 }
@@ -609,28 +609,26 @@ static void a_later_checkpoint_and_a_loaded_run_write_the_same(void **state)
     struct store *s = NULL;
     struct run back = {0};
     struct tally_shape shape;
-    struct tally *t = NULL;
-    struct neurons *loaded = NULL;
+    struct results results = {0};
     struct err err = {0};
     ok(store_open_read(&s, path, &err), &err);
-    ok(store_load(s, &back, &shape, &t, &loaded, &err), &err);
+    ok(store_load(s, &back, &shape, &results, &err), &err);
     store_close(s);
     for (size_t piece = 0; piece <= 3; piece++) {
-        struct buf a = kit_save(n, piece), b = kit_save(loaded, piece);
+        struct buf a = kit_save(n, piece), b = kit_save(results.neurons, piece);
         assert_int_equal(a.len, b.len);
         assert_memory_equal(a.data, b.data, a.len);
         buf_free(&a);
         buf_free(&b);
     }
     new_path(NULL);
-    write_tables(&back, loaded);
+    write_tables(&back, results.neurons);
     get_digest(again);
     assert_string_equal(again, once);
     neurons_free(n);
     neurons_free(first);
     neurons_free(rest);
-    neurons_free(loaded);
-    tally_free(t);
+    results_free(&results);
     run_free(&back);
     kit_free(&k);
     run_free(&r);

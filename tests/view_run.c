@@ -99,7 +99,7 @@ void view_run_write(const char *name, const char *sql)
     r.counted = true;
     r.n_units = SAMPLE_UNITS;
     assert_int_equal(store_open(&s, kit_path(name), &exists, NULL), 0);
-    assert_int_equal(store_checkpoint(s, &r, t, NULL, true, NULL, NULL), 0);
+    assert_int_equal(store_checkpoint(s, &r, &(struct results){.tally = t}, true, NULL, NULL), 0);
     store_close(s);
     tally_free(t);
     run_free(&r);
