@@ -394,13 +394,26 @@ static double p3(const struct countrun *r, uint32_t a, uint32_t b, uint32_t c,
     return step(count, &context, m->discounts[NGRAMS_TRIGRAMS], lower);
 }
 
+/* What Pd stands on: no other token is known. */
+static double unigram(const struct countrun *r, uint32_t c)
+{
+    const struct ngrams_info *info = ngrams_info(r->m->ngrams);
+    const uint64_t count = less(ngrams_word(r->m->ngrams, c)->count, find(r, OWN_WORD, c)->count);
+    const double all = (double)less(info->tokens, r->own_toks) + info->d_vocab;
+    return ((double)count + 1) / all;
+}
+
+static struct ngrams_context after_skip(const struct countrun *r, unsigned skip, uint32_t a)
+{
+    return rest_of(&ngrams_word(r->m->ngrams, a)->skip[skip], find(r, OWN_SKIP_AFTER + skip, a));
+}
+
 static double pd(const struct countrun *r, unsigned skip, uint32_t a, uint32_t c, double lower)
 {
     const struct ngrams *n = r->m->ngrams;
     const unsigned table = NGRAMS_SKIP + skip;
     const uint64_t key = ngrams_key2(r->bits, a, c);
-    const struct ngrams_context context =
-        rest_of(&ngrams_word(n, a)->skip[skip], find(r, OWN_SKIP_AFTER + skip, a));
+    const struct ngrams_context context = after_skip(r, skip, a);
     const uint64_t own = find(r, table, key)->count;
     return context.total == 0 ? lower
                               : step(less(ngrams_count(n, table, key), own), &context,
@@ -416,11 +429,8 @@ static uint32_t before(const struct count_text *t, size_t i, unsigned d)
 /* The greatest of all distances. */
 static double best_skip(const struct countrun *r, const struct count_text *t, size_t i)
 {
-    const struct ngrams_info *info = ngrams_info(r->m->ngrams);
     const uint32_t c = t->ids[i];
-    const uint64_t count = less(ngrams_word(r->m->ngrams, c)->count, find(r, OWN_WORD, c)->count);
-    const double all = (double)less(info->tokens, r->own_toks) + info->d_vocab;
-    const double lower = ((double)count + 1) / all;
+    const double lower = unigram(r, c);
     double best = 0;
     for (unsigned d = 2; d <= NGRAMS_SKIP_MAX && d <= i + 1; d++) {
         best = fmax(best, pd(r, ngrams_skip_of(d), before(t, i, d), c, lower));
@@ -442,6 +452,62 @@ double countrun_score(const struct countrun *r, const struct count_text *t, size
     }
     // Counts of a file that lies may make it anything.
     return p > DBL_MIN ? log(fmin(p, 1)) : log(DBL_MIN);
+}
+
+// --- of ids --------------------------------------------------------------------------------------
+
+double countrun_p2(const struct countrun *r, uint32_t b, uint32_t c)
+{
+    const struct ngrams_bigram bc = ngrams_bigram(r->m->ngrams, ngrams_key2(r->bits, b, c));
+    return p2(r, b, c, &bc);
+}
+
+double countrun_p3(const struct countrun *r, uint32_t a, uint32_t b, uint32_t c)
+{
+    const struct ngrams_bigram bc = ngrams_bigram(r->m->ngrams, ngrams_key2(r->bits, b, c));
+    return p3(r, a, b, c, &bc);
+}
+
+double countrun_pd(const struct countrun *r, unsigned skip, uint32_t a, uint32_t c)
+{
+    return pd(r, skip, a, c, unigram(r, c));
+}
+
+/* The sum over all X of P2(X|B) Pd(X|A) / P0(X).  Pd / P0 is A's lower share but where X was seen 2
+ * behind A, and P2 sums to 1: what is left to add up are those X. */
+static double sum_added(const struct countrun *r, uint32_t a, uint32_t b)
+{
+    const struct ngrams *n = r->m->ngrams;
+    const uint64_t mask = (UINT64_C(1) << r->bits) - 1;
+    const struct ngrams_context of_a = after_skip(r, 0, a), of_b = after_1(r, b);
+    const double *d_a = r->m->discounts[NGRAMS_SKIP], *d_b = r->m->discounts[NGRAMS_BIGRAMS];
+    const double lower_b = share_lower(&of_b, d_b);
+    double sum = share_lower(&of_a, d_a);
+    struct ngrams_cursor x, bx; // (A, X) and, beside it, (B, X)
+    ngrams_seek(&x, n, NGRAMS_SKIP, ngrams_key2(r->bits, a, 0));
+    ngrams_seek(&bx, n, NGRAMS_BIGRAMS, ngrams_key2(r->bits, b, 0));
+    for (; x.is && x.key >> r->bits == a && (x.key & mask) < ngrams_info(n)->d_vocab;
+         ngrams_next(&x)) {
+        const uint32_t id = (uint32_t)(x.key & mask);
+        const uint64_t key = ngrams_key2(r->bits, b, id);
+        while (bx.is && bx.key < key) {
+            ngrams_next(&bx);
+        }
+        const uint64_t count_b = bx.is && bx.key == key ? bx.bigram.count : 0;
+        const double p =
+            share_kept(less(count_b, find(r, NGRAMS_BIGRAMS, key)->count), &of_b, d_b) +
+            lower_b * p1(r, id);
+        const uint64_t count_a = less(x.bigram.count, find(r, NGRAMS_SKIP, x.key)->count);
+        sum += p * (share_kept(count_a, &of_a, d_a) / unigram(r, id));
+    }
+    return sum;
+}
+
+double countrun_added(const struct countrun *r, uint32_t a, uint32_t b, uint32_t c)
+{
+    const double p0 = unigram(r, c), sum = sum_added(r, a, b);
+    const double product = countrun_p2(r, b, c) * (pd(r, 0, a, c, p0) / p0);
+    return sum > 0 ? product / sum : 0;
 }
 
 // --- all tokens at once -------------------------------------------------------------------------

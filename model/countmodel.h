@@ -16,7 +16,7 @@
  *     P1(C)      = step(N(*C);   N(* .),   1 / d_vocab)
  *     P2(C|B)    = step(c(B,C);  (B, .),   P1(C))                    :2
  *     P3(C|A,B)  = step(c(A,B,C); (A, B, .), step(N(*BC); N(*B .), P1(C)))     :3
- *     Pd(C|A)    = step(cd(A,C); (A, . at d), (c(C) + 1) / (tokens + d_vocab))
+ *     Pd(C|A)    = step(cd(A,C); (A, . at d), P0(C)),  P0(C) = (c(C) + 1) / (tokens + d_vocab)
  *
  * Behind a context that was never seen all is the shorter one's.  Where only one token stands
  * before C (BOS, or the first id of a window), P3 is P2.  The context is what the window holds.
@@ -24,6 +24,15 @@
  * :skip is the greatest of P2 and Pd, d = 2 ... 16, and :oracle that of P3, too, *for the true
  * token*: they choose with hindsight, so they are no distributions (they sum to more than 1) but
  * bounds on what a mixture of such predictors could say.
+ *
+ * What A and B say where neither knows of the other is a product of experts, that is, a sum of
+ * logits:
+ *
+ *     Padded(C|A,B) = P2(C|B) Pd(C|A) / P0(C), d = 2, over its sum over all C
+ *
+ * By Bayes' rule it is P(C|A,B) where A and B are independent given C.  Then what is divided by is
+ * how often C is there in all: P0, which Pd stands on, not P1, which says behind how many different
+ * tokens C is new.
  *
  * Leave one out.  Of a document that is itself in the counts, all that it adds is taken away: its
  * own n-grams from every count c; from N(*C), N(*BC) and n1, n2, n3 what then is no longer seen, or
@@ -86,6 +95,15 @@ int countrun_document(struct countrun *r, uint32_t first, const uint32_t *ids, s
 
 /* ln P of token i. */
 double countrun_score(const struct countrun *r, const struct count_text *t, size_t i);
+
+/* Of ids below d_vocab: P2(c|b), P3(c|a,b), Pd(c|a) at a distance of the kind 'skip',
+ * Padded(c|a,b). For what is left out the order must be one that knows of it: COUNT_ORACLE does of
+ * all.  >= 0, and never NaN; of a file that lies it may be more than 1.  countrun_added() goes
+ * through all that stands behind a and b: at most 2 d_vocab entries. */
+double countrun_p2(const struct countrun *r, uint32_t b, uint32_t c);
+double countrun_p3(const struct countrun *r, uint32_t a, uint32_t b, uint32_t c);
+double countrun_pd(const struct countrun *r, unsigned skip, uint32_t a, uint32_t c);
+double countrun_added(const struct countrun *r, uint32_t a, uint32_t b, uint32_t c);
 
 /* p[d_vocab]: P of every token in place of token i.  Of :2 and :3 alone. */
 void countrun_look(const struct countrun *r, const struct count_text *t, size_t i, double *p);

@@ -98,6 +98,7 @@ add_test(NAME toytrain COMMAND ${CMAKE_SOURCE_DIR}/tests/toytrain $<TARGET_FILE:
 # model: counts
 gapscope_test(ngrams gapscope_model m)
 gapscope_fuzz(ngrams gapscope_model)
+gapscope_bench(candidates gapscope_model)
 
 # miners: the built-in ones
 foreach(name code code_base64 code_inside code_repeat code_text)
