@@ -184,7 +184,8 @@ static void put_list(struct writer *x, struct rows *w, size_t item, const char *
     const bool place = list == &x->t->items[item].places;
     for (size_t k = 0; k < list->n && !w->rc; k++) {
         const struct example *e = &list->items[k];
-        w->rc = ids_json(&x->json[0], e->ids, e->n_tokens, x->err);
+        // without what begins the window
+        w->rc = ids_json(&x->json[0], e->ids + 1, e->n_tokens ? e->n_tokens - 1 : 0, x->err);
         w->rc = w->rc ? w->rc : reals_json(&x->json[1], e->acts, e->n_acts, x->err);
         rows_u64(w, item);
         rows_text(w, kind);
@@ -193,7 +194,7 @@ static void put_list(struct writer *x, struct rows *w, size_t item, const char *
         rows_u64(w, e->doc);
         rows_u64(w, e->byte_start);
         rows_u64(w, e->byte_end);
-        rows_u64(w, e->before);
+        rows_u64(w, e->before ? e->before - 1 : 0);
         rows_text(w, x->json[0].data);
         rows_text(w, place ? x->json[1].data : NULL);
         rows_next(w);

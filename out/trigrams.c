@@ -459,7 +459,7 @@ static size_t tokens_before(const struct tally_doc *doc, size_t at, size_t most)
     return n;
 }
 
-static int insert(struct trigrams *t, struct example_list *list, uint32_t most,
+static int insert(struct trigrams *t, struct example_list *list, uint32_t most, uint32_t first,
                   const struct tally_doc *doc, uint32_t key, size_t at, struct err *err)
 {
     const size_t near = tokens_before(doc, at, CONTEXT);
@@ -479,25 +479,27 @@ static int insert(struct trigrams *t, struct example_list *list, uint32_t most,
     while (end < doc->n && end <= at + TRIGRAM_AFTER && doc->pos[end] == doc->pos[end - 1] + 1) {
         end++;
     }
-    e.before = (uint32_t)before;
-    e.n_tokens = (uint32_t)(end - (at - before));
+    e.before = (uint32_t)before + 1;
+    e.n_tokens = (uint32_t)(end - (at - before)) + 1;
     e.n_acts = (uint32_t)t->shape->n_models;
     e.n_rows = 1;
     const int rc = example_new(&e, err);
     if (rc) {
         return rc;
     }
-    memcpy(e.ids, doc->ids + at - before, e.n_tokens * sizeof *e.ids);
+    e.ids[0] = first;
+    memcpy(e.ids + 1, doc->ids + at - before, (e.n_tokens - 1) * sizeof *e.ids);
     for (size_t m = 0; m < t->shape->n_models; m++) {
         e.acts[m] = (float)doc->logprob[m][at];
     }
     return example_insert(list, &e, most, err);
 }
 
-_Static_assert(TRIGRAM_BEFORE + 1 + TRIGRAM_AFTER <= EXAMPLE_TOKENS, "room for a context");
+_Static_assert(1 + TRIGRAM_BEFORE + 1 + TRIGRAM_AFTER <= EXAMPLE_TOKENS, "room for a context");
 
 /* Adds what the document has of an item, which is untouched again. */
-static int end_item(struct trigrams *t, uint32_t item, const struct tally_doc *doc, struct err *err)
+static int end_item(struct trigrams *t, uint32_t item, uint32_t first, const struct tally_doc *doc,
+                    struct err *err)
 {
     const struct trigrams_shape *s = t->shape;
     struct trigrams_unit *u = t->unit;
@@ -516,10 +518,11 @@ static int end_item(struct trigrams *t, uint32_t item, const struct tally_doc *d
     }
     int rc = 0;
     if (best.at[0] != NONE) {
-        rc = insert(t, &sums->places, TRIGRAM_PLACES, doc, best.key[0], best.at[0], err);
+        rc = insert(t, &sums->places, TRIGRAM_PLACES, first, doc, best.key[0], best.at[0], err);
     }
     if (best.at[1] != NONE && !rc) {
-        rc = insert(t, &sums->elsewhere, TRIGRAM_ELSEWHERE, doc, best.key[1], best.at[1], err);
+        rc = insert(t, &sums->elsewhere, TRIGRAM_ELSEWHERE, first, doc, best.key[1], best.at[1],
+                    err);
     }
     return rc;
 }
@@ -556,7 +559,7 @@ int trigrams_add_doc(struct trigrams *t, size_t d, const struct tally_doc *doc, 
     }
     int rc = 0;
     for (size_t k = 0; k < u->n_touched && !rc; k++) {
-        rc = end_item(t, u->touched[k], doc, err);
+        rc = end_item(t, u->touched[k], u->tokens.docs[d].first, doc, err);
     }
     u->n_touched = 0;
     return rc;

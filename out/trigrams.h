@@ -89,8 +89,9 @@ int trigrams_shape_make(struct trigrams_shape **out, const struct trigram *items
 void trigrams_shape_free(struct trigrams_shape *s); // NULL is allowed
 
 struct trigram_sums {
-    uint64_t n;                    // places
-    uint64_t docs;                 // with one
+    uint64_t n;    // places
+    uint64_t docs; // with one
+    // 'ids' begin with what begins the window, which may have more tokens after that
     struct example_list places;    // 'acts': the models' ln P(C)
     struct example_list elsewhere; // of B; 'acts': the models' ln P(B)
 };
@@ -117,6 +118,7 @@ struct trigrams_tokens {
     size_t n;
     const struct trigrams_doc {
         size_t begin, n; // its tokens
+        uint32_t first;  // what begins its windows: BOS, or the first of a list of ids
     } * docs;            // [n_docs], in order; tokens between documents belong to none
     size_t n_docs;
 };

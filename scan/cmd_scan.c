@@ -39,6 +39,7 @@ struct scan {
     struct run run;
     struct tally_shape shape;
     struct subjects subjects;
+    struct chosen chosen;
     struct results results;
     struct store *store;
     struct record *record; // NULL: none
@@ -390,6 +391,7 @@ static int prepare(struct scan *s, const struct pipeline_options *p, struct work
                    struct err *err)
 {
     int rc = make_predictors(s, p, work->settings, err);
+    chosen_print(&s->chosen);
     set_work(s, work);
     rc = rc ? rc : choose_histograms(s, p, work, err);
     rc = rc ? rc : subjects_effects(&s->run, s->predictors, &signals.stop, err);
@@ -397,7 +399,7 @@ static int prepare(struct scan *s, const struct pipeline_options *p, struct work
 }
 
 /* Pairs of key and value, and their end. */
-#define META_MAX (2 * (8 + TALLY_MODELS_MAX) + 1)
+#define META_MAX (2 * (9 + TALLY_MODELS_MAX) + 1)
 
 static void add_checks(const char **meta, const struct scan *s)
 {
@@ -412,6 +414,10 @@ static void add_checks(const char **meta, const struct scan *s)
             meta[n++] = s->check_keys[i];
             meta[n++] = s->check_texts[i];
         }
+    }
+    if (s->chosen.meta) {
+        meta[n++] = "trigrams";
+        meta[n++] = s->chosen.meta;
     }
     meta[n] = NULL;
 }
@@ -496,7 +502,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     rc = rc ? rc : lineup_load(&s.lineup, &o->models, o->tokenizer, !o->input.ids, err);
     rc = rc ? rc : check_eos(o, &s.lineup, err);
     rc = rc ? rc : shards_open(&s.shards, operands->items, operands->n, err);
-    rc = rc ? rc : describe_run(&s.run, &s.subjects, o, &s.lineup, &s.shards, s.asked, err);
+    rc = rc ? rc
+            : describe_run(&s.run, &s.subjects, &s.chosen, o, &s.lineup, &s.shards, s.asked, err);
     rc = rc ? rc : subjects_check_memory(&s.run, p.n_threads, err);
     if (rc) {
         goto out;
@@ -548,6 +555,7 @@ out:
     shards_free(&s.shards);
     free_predictors(&s);
     subjects_free(&s.subjects);
+    chosen_free(&s.chosen);
     lineup_free(&s.lineup);
     return rc;
 }
@@ -575,6 +583,7 @@ int cmd_scan(int argc, char **argv)
         {"floor", 0, ARG_STRING, &o.floor, "X", "log-probs below it count as it; -6 if not given"},
         {"top", 0, ARG_SIZE, &o.top, "N", "hits kept a pair and side; 1000 if not given"},
         SUBJECT_ARGS(&o.subjects),
+        CHOSEN_ARGS(&o.trigrams),
         {"packing", 0, ARG_STRING, &o.packing, "P",
          "docs: a window holds one document's tokens (if not given);\nrows: documents joined with "
          "EOS fill every window"},

@@ -78,7 +78,7 @@ static int describe_shards(struct run *run, const struct shards *s, struct err *
 
 /* All that changes results and is not a field of the run, as JSON. */
 static int describe_settings(struct run *run, const struct scan_options *o, const struct lineup *l,
-                             enum precision asked, struct err *err)
+                             const struct chosen *chosen, enum precision asked, struct err *err)
 {
     char *text = NULL;
     size_t len = 0;
@@ -114,6 +114,10 @@ static int describe_settings(struct run *run, const struct scan_options *o, cons
     jsonout_u64(&j, l->n_ctx);
     jsonout_key(&j, "tokenizer");
     jsonout_u64(&j, l->tokenizer ? tokenizer_hash(l->tokenizer) : 0);
+    if (chosen->settings) {
+        jsonout_key(&j, "trigrams");
+        jsonout_raw(&j, chosen->settings);
+    }
     jsonout_end(&j, '}');
     if (fclose(j.to) != 0) {
         free(text);
@@ -148,9 +152,9 @@ static int describe_names(struct run *run, const struct lineup *l, struct err *e
     return rc;
 }
 
-int describe_run(struct run *run, struct subjects *subjects, const struct scan_options *o,
-                 const struct lineup *l, const struct shards *shards, enum precision asked,
-                 struct err *err)
+int describe_run(struct run *run, struct subjects *subjects, struct chosen *chosen,
+                 const struct scan_options *o, const struct lineup *l, const struct shards *shards,
+                 enum precision asked, struct err *err)
 {
     run->floor = -6;
     run->top = o->top;
@@ -160,7 +164,8 @@ int describe_run(struct run *run, struct subjects *subjects, const struct scan_o
     rc = rc ? rc : describe_shards(run, shards, err);
     rc = rc ? rc : describe_names(run, l, err);
     rc = rc ? rc : subjects_describe(subjects, run, &o->subjects, l, err);
-    return rc ? rc : describe_settings(run, o, l, asked, err);
+    rc = rc ? rc : chosen_describe(chosen, run, &o->trigrams, l, err);
+    return rc ? rc : describe_settings(run, o, l, chosen, asked, err);
 }
 
 int describe_command(struct buf *out, const struct scan_options *o, const struct arg_list *operands,
@@ -186,12 +191,20 @@ int describe_command(struct buf *out, const struct scan_options *o, const struct
     }
     const struct {
         const char *name, *value;
-    } words[] = {{"tokenizer", o->tokenizer}, {"field", o->input.field},
-                 {"format", o->input.format}, {"domain", o->domain},
-                 {"floor", o->floor},         {"part", o->part},
-                 {"packing", o->packing},     {"record", o->record},
-                 {"precision", o->precision}, {"kernels", o->kernels},
-                 {"site", o->subjects.site},  {"histograms", o->subjects.histograms}};
+    } words[] = {{"tokenizer", o->tokenizer},
+                 {"field", o->input.field},
+                 {"format", o->input.format},
+                 {"domain", o->domain},
+                 {"floor", o->floor},
+                 {"part", o->part},
+                 {"packing", o->packing},
+                 {"record", o->record},
+                 {"precision", o->precision},
+                 {"kernels", o->kernels},
+                 {"site", o->subjects.site},
+                 {"histograms", o->subjects.histograms},
+                 {"trigrams", o->trigrams.counts},
+                 {"trigram-rule", o->trigrams.rule}};
     for (size_t i = 0; i < sizeof words / sizeof *words && !rc; i++) {
         rc = words[i].value ? buf_printf(out, err, " --%s %s", words[i].name, words[i].value) : 0;
     }

@@ -12,6 +12,7 @@
 #include "scan/args.h"
 #include "scan/base/err.h"
 #include "scan/base/mem.h"
+#include "scan/chosen.h"
 #include "scan/layout.h"
 #include "scan/lineup.h"
 #include "scan/precision.h"
@@ -23,6 +24,7 @@ struct scan_options {
     struct arg_list models, pairs;
     struct input_options input;
     struct subjects_options subjects;
+    struct chosen_options trigrams;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
         *record, *kernels;
     size_t threads, top, max_tokens;
@@ -32,12 +34,13 @@ struct scan_options {
 enum packing scan_packing(const struct scan_options *o);
 
 /*
- * Fills *run, {0} before, which run_free() ends in any case, and *subjects.
- * Errors: ERR_USAGE, pairs_parse()'s, subjects_describe()'s, ERR_NOMEM.
+ * Fills *run, {0} before, which run_free() ends in any case, *subjects, and *chosen, {0} before,
+ * which chosen_free() does.
+ * Errors: ERR_USAGE, pairs_parse()'s, subjects_describe()'s, chosen_describe()'s, ERR_NOMEM.
  */
-int describe_run(struct run *run, struct subjects *subjects, const struct scan_options *o,
-                 const struct lineup *l, const struct shards *shards, enum precision asked,
-                 struct err *err);
+int describe_run(struct run *run, struct subjects *subjects, struct chosen *chosen,
+                 const struct scan_options *o, const struct lineup *l, const struct shards *shards,
+                 enum precision asked, struct err *err);
 
 /* Appends the command as it was given, for 'meta'; a NUL follows it.  Errors: ERR_NOMEM. */
 int describe_command(struct buf *out, const struct scan_options *o, const struct arg_list *operands,

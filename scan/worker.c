@@ -207,7 +207,8 @@ static int begin_trigrams(struct worker *w, struct trigrams *t, struct err *err)
     int rc = mem_reserve(&w->trigram_docs, &w->trigram_docs_cap, l->n_docs, sizeof *w->trigram_docs,
                          "documents", err);
     for (size_t d = 0; d < l->n_docs && !rc; d++) {
-        w->trigram_docs[d] = (struct trigrams_doc){.begin = l->docs[d].begin, .n = l->docs[d].n};
+        w->trigram_docs[d] = (struct trigrams_doc){
+            .begin = l->docs[d].begin, .n = l->docs[d].n, .first = l->docs[d].first};
     }
     const struct trigrams_tokens unit = {
         .ids = l->ids, .pos = l->pos, .n = l->n, .docs = w->trigram_docs, .n_docs = l->n_docs};
