@@ -98,15 +98,35 @@ static double mean_of(const float *x, size_t n)
     return sum / (double)n;
 }
 
-/* What the final norm multiplied a residual by. */
-static double norm_scale(const float *resid, size_t n, bool centre, double eps)
+double attribution_scale(const struct model *m, const float *resid)
 {
-    const double mean = centre ? mean_of(resid, n) : 0;
+    const struct config *c = &m->config;
+    if (c->norm == NORM_NONE) {
+        return 1;
+    }
+    const double mean = c->final_rms ? 0 : mean_of(resid, c->d_model);
     double square = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < c->d_model; i++) {
         square += ((double)resid[i] - mean) * ((double)resid[i] - mean);
     }
-    return 1 / sqrt(square / (double)n + eps);
+    return 1 / sqrt(square / (double)c->d_model + (double)c->eps);
+}
+
+/* A direction v[d_model] of the final norm's output becomes that of its input, where it multiplies
+ * by 'scale'. */
+static void before_norm(const struct model *m, double scale, float *v)
+{
+    const struct config *c = &m->config;
+    if (c->norm == NORM_NONE) {
+        return;
+    }
+    for (size_t i = 0; i < c->d_model && m->ln_final_w; i++) {
+        v[i] *= m->ln_final_w[i];
+    }
+    const double mean = c->final_rms ? 0 : mean_of(v, c->d_model);
+    for (size_t i = 0; i < c->d_model; i++) {
+        v[i] = (float)(((double)v[i] - mean) * scale);
+    }
 }
 
 /* Puts a token's direction in the last residual into v[d_model]; returns what of its logit is the
@@ -115,22 +135,10 @@ static float find_direction(const struct attributor *a, uint32_t token, const fl
                             float *v)
 {
     const struct model *m = a->model;
-    const struct config *c = &m->config;
-    const size_t d = c->d_model;
     const float b_U = unembed_direction(engine_unembed(a->engine), token, v);
-    if (c->norm == NORM_NONE) {
-        return b_U;
-    }
-    const float b = m->ln_final_b ? a->f32->dot(m->ln_final_b, v, d) : 0;
-    for (size_t i = 0; i < d && m->ln_final_w; i++) {
-        v[i] *= m->ln_final_w[i];
-    }
-    const bool centre = !c->final_rms;
-    const double scale = norm_scale(resid, d, centre, (double)c->eps);
-    const double mean = centre ? mean_of(v, d) : 0;
-    for (size_t i = 0; i < d; i++) {
-        v[i] = (float)(((double)v[i] - mean) * scale);
-    }
+    const bool biased = m->config.norm != NORM_NONE && m->ln_final_b;
+    const float b = biased ? a->f32->dot(m->ln_final_b, v, m->config.d_model) : 0;
+    before_norm(m, attribution_scale(m, resid), v);
     return b + b_U;
 }
 
@@ -237,5 +245,29 @@ void attribute(struct attributor *a, const struct engine_pick *picks,
     }
     for (size_t i = 0; i < n && !c->attn_only; i++) {
         list_neurons(c, &out[i]);
+    }
+}
+
+// --- all neurons, a token -----------------------------------------------------------------------
+
+void attribution_direct(const struct attributor *a, uint32_t token, const float *p, float *direct)
+{
+    const struct model *m = a->model;
+    const struct config *c = &m->config;
+    const size_t d = c->d_model;
+    float *v = a->directions;
+    if (p) {
+        for (size_t i = 0; i < d; i++) {
+            const float *row = m->W_U + i * c->d_vocab;
+            v[i] = row[token] - a->f32->dot(row, p, c->d_vocab);
+        }
+    } else {
+        unembed_direction(engine_unembed(a->engine), token, v);
+    }
+    before_norm(m, 1, v);
+    for (size_t l = 0; l < c->n_layers; l++) {
+        for (size_t k = 0; k < c->d_mlp; k++) {
+            direct[l * c->d_mlp + k] = a->f32->dot(m->layers[l].W_out + k * d, v, d);
+        }
     }
 }

@@ -69,4 +69,16 @@ void attributor_free(struct attributor *a); // NULL is allowed
 void attribute(struct attributor *a, const struct engine_pick *picks,
                const struct engine_sight *sights, size_t n, struct attribution *out);
 
+/*
+ * What one unit of each neuron's post adds by itself to the token's logit, before the final norm's
+ * scale, less the mean of that over the vocabulary: direct[n_layers][d_mlp], effects.h's output.
+ * Times post and attribution_scale() it is the neuron's effect in 'attribution', but for rounding.
+ * p[d_vocab], which sums to 1: less the mean that p weighs, so that times post and scale it is what
+ * the neuron adds to ln P(token), to first order, where p is what the model says; NULL: all alike.
+ */
+void attribution_direct(const struct attributor *a, uint32_t token, const float *p, float *direct);
+
+/* What the final norm multiplies a residual[d_model] by, s above; 1 without a norm. */
+double attribution_scale(const struct model *m, const float *resid);
+
 #endif

@@ -30,14 +30,36 @@ struct engine {
     struct unembed *unembed;
 };
 
-/* Rows of the window in hand that are kept from inside its layers. */
+/* Rows of the block in hand that are kept from inside its layers. */
 struct inside {
-    const struct engine_pick *picks; // [n]
+    size_t rows[ENGINE_SIGHTS]; // [n]
     size_t n;
-    size_t first; // where what is kept of picks[0] stands
-    float *resid; // [ENGINE_SIGHTS][d_model]
-    float *z;     // [ENGINE_SIGHTS][n_layers][width]
-    float *post;  // [ENGINE_SIGHTS][n_layers][d_mlp]
+    size_t first;   // where what is kept of rows[0] stands
+    enum site site; // of acts; SITE_DEFAULT: they are not kept
+    float *resid;   // [ENGINE_SIGHTS][d_model]
+    float *z;       // [ENGINE_SIGHTS][n_layers][width]
+    float *acts;    // [ENGINE_SIGHTS][n_layers][d_mlp]
+    float *post;    // [ENGINE_SIGHTS][n_layers][d_mlp]
+};
+
+/* Rows [at, at + n) of the block in hand, behind one another in one window: from its beginning on,
+ * or a branch, behind the last strand that is from the beginning, its stem. */
+struct strand {
+    uint32_t first;
+    const uint32_t *tokens; // behind first, or of a branch all
+    size_t at, n;
+    size_t base; // the position of its first row, how many rows its stem has; 0: no branch
+    size_t room; // for keys: of a stem with those of its longest branch
+    const struct engine_edit *edits; // [n_edits] of the last row
+    size_t n_edits;
+};
+
+/* What goes through the layers together. */
+struct block {
+    struct strand *strands; // [n], room for rows_max; branches stand behind their stem
+    size_t n, n_rows;
+    const struct engine_window *windows; // [n_windows] for the watch
+    size_t n_windows;
 };
 
 struct engine_run {
@@ -62,6 +84,7 @@ struct engine_run {
     float *gather;   // [rows_max][d_model]
     uint32_t *ids;   // [rows_max] the true tokens
     double *logprob; // [rows_max]
+    struct block block;
     struct inside inside;
     const struct engine_watch *watch; // in the call in hand; NULL: none
 };
@@ -237,6 +260,7 @@ int engine_run_new(struct engine_run **out, const struct engine *e, struct err *
         {&r->gather, r->rows_max, c->d_model},
         {&r->inside.resid, ENGINE_SIGHTS, c->d_model},
         {&r->inside.z, ENGINE_SIGHTS, c->n_layers * width},
+        {&r->inside.acts, ENGINE_SIGHTS, c->n_layers * d_mlp},
         {&r->inside.post, ENGINE_SIGHTS, c->n_layers * d_mlp},
     };
     bool whole = true;
@@ -248,7 +272,9 @@ int engine_run_new(struct engine_run **out, const struct engine *e, struct err *
     }
     r->ids = mem_new(r->rows_max, sizeof *r->ids);
     r->logprob = mem_new(r->rows_max, sizeof *r->logprob);
-    int rc = whole && r->ids && r->logprob ? 0 : err_nomem(err, "an engine's working memory");
+    r->block.strands = mem_new(r->rows_max, sizeof *r->block.strands);
+    whole = whole && r->ids && r->logprob && r->block.strands;
+    int rc = whole ? 0 : err_nomem(err, "an engine's working memory");
     rc = rc ? rc : make_inputs(r, err);
     rc = rc ? rc : unembed_run_new(&r->unembed, e->unembed, r->rows_max, err);
     if (rc) {
@@ -264,21 +290,23 @@ void engine_run_free(struct engine_run *r)
     if (!r) {
         return;
     }
-    float *const parts[] = {
-        r->resid,   r->x,      r->x_pos,  r->qk,           r->v,        r->z,
-        r->mlp,     r->acts,   r->pre,    r->queries,      r->keys,     r->values,
-        r->pattern, r->packed, r->gather, r->inside.resid, r->inside.z, r->inside.post};
+    float *const parts[] = {r->resid,    r->x,           r->x_pos,      r->qk,
+                            r->v,        r->z,           r->mlp,        r->acts,
+                            r->pre,      r->queries,     r->keys,       r->values,
+                            r->pattern,  r->packed,      r->gather,     r->inside.resid,
+                            r->inside.z, r->inside.acts, r->inside.post};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         free(parts[i]);
     }
     free(r->ids);
     free(r->logprob);
+    free(r->block.strands);
     inputs_free(&r->in);
     unembed_run_free(r->unembed);
     free(r);
 }
 
-// --- layers -------------------------------------------------------------------------------------
+// --- a block ------------------------------------------------------------------------------------
 
 /* A window's rows: with a watch that of its last token too. */
 static size_t rows_of(const struct engine_run *r, const struct engine_window *w)
@@ -286,14 +314,50 @@ static size_t rows_of(const struct engine_run *r, const struct engine_window *w)
     return w->n + (r->watch ? 1 : 0);
 }
 
-/* Keeps of x[n][width], rows from i0 on of the window in hand, those that are wanted from inside:
+/* Puts n rows behind those of the block. */
+static struct strand *add_strand(struct engine_run *r, uint32_t first, const uint32_t *tokens,
+                                 size_t base, size_t n)
+{
+    struct strand *s = &r->block.strands[r->block.n++];
+    assert(n >= 1 && base + n <= r->engine->model->config.n_ctx);
+    *s = (struct strand){.first = first,
+                         .tokens = tokens,
+                         .at = r->block.n_rows,
+                         .n = n,
+                         .base = base,
+                         .room = base + n};
+    r->block.n_rows += n;
+    return s;
+}
+
+/* Makes a block of windows. */
+static void lay_windows(struct engine_run *r, const struct engine_window *windows, size_t n_windows)
+{
+    struct block *b = &r->block;
+    b->n = b->n_rows = 0;
+    b->windows = windows;
+    b->n_windows = n_windows;
+    for (size_t k = 0; k < n_windows; k++) {
+        add_strand(r, windows[k].first, windows[k].tokens, 0, rows_of(r, &windows[k]));
+    }
+}
+
+/* The token of a strand's row i. */
+static uint32_t strand_id(const struct strand *s, size_t i)
+{
+    return s->base > 0 ? s->tokens[i] : i > 0 ? s->tokens[i - 1] : s->first;
+}
+
+// --- layers -------------------------------------------------------------------------------------
+
+/* Keeps of x[n][width], rows from i0 on of the block in hand, those that are wanted from inside:
  * as layer l of to[][n_layers][width]. */
 static void keep_inside(struct engine_run *r, float *to, const float *x, size_t l, size_t i0,
                         size_t n, size_t width)
 {
     const struct inside *in = &r->inside;
     for (size_t k = 0; k < in->n; k++) {
-        const size_t row = in->picks[k].at;
+        const size_t row = in->rows[k];
         if (row >= i0 && row - i0 < n) {
             memcpy(to + ((in->first + k) * r->engine->model->config.n_layers + l) * width,
                    x + (row - i0) * width, width * sizeof *x);
@@ -323,24 +387,26 @@ static void multiply(struct engine_run *r, float *out, const float *x, size_t n,
     product(out, w->m, n, &r->in, w, add);
 }
 
-/* Keys of one head of a window as panels [d_head][cols], values as panels [n][cols]. */
+/* Keys and values of one head, of positions [from, from + n): keys into panels of [d_head][cols],
+ * values into panels of [room][cols]. */
 static void pack_head(struct engine_run *r, const float *keys, size_t keys_ld, const float *values,
-                      size_t values_ld, size_t n, size_t d_head)
+                      size_t values_ld, size_t from, size_t n, size_t room)
 {
-    const size_t cols = r->f32->cols;
-    for (size_t j0 = 0; j0 < n; j0 += cols) {
-        const size_t m = n - j0 < cols ? n - j0 : cols;
-        float *to = r->keys + j0 * d_head;
+    const size_t cols = r->f32->cols, d_head = r->engine->model->config.d_head;
+    for (size_t j = 0, m; j < n; j += m) {
+        const size_t at = (from + j) % cols; // in its panel
+        m = n - j < cols - at ? n - j : cols - at;
+        float *to = r->keys + (from + j - at) * d_head + at;
         for (size_t d = 0; d < d_head; d++, to += cols) {
-            for (size_t j = 0; j < m; j++) {
-                to[j] = keys[(j0 + j) * keys_ld + d];
+            for (size_t i = 0; i < m; i++) {
+                to[i] = keys[(j + i) * keys_ld + d];
             }
-            memset(to + m, 0, (cols - m) * sizeof *to);
+            memset(to + m, 0, (cols - at - m) * sizeof *to);
         }
     }
     for (size_t d0 = 0; d0 < d_head; d0 += cols) {
         const size_t m = d_head - d0 < cols ? d_head - d0 : cols;
-        float *to = r->values + d0 * n;
+        float *to = r->values + d0 * room + from * cols;
         for (size_t j = 0; j < n; j++, to += cols) {
             memcpy(to, values + j * values_ld + d0, m * sizeof *to);
             memset(to + m, 0, (cols - m) * sizeof *to);
@@ -348,80 +414,113 @@ static void pack_head(struct engine_run *r, const float *keys, size_t keys_ld, c
     }
 }
 
-/* Queries [i0, i0 + rows) of one head, packed: z = softmax(q k) v over the keys up to each.
- * What lies behind a query has weight 0 in its tile, which changes no sum. */
-static void attend(struct engine_run *r, size_t i0, size_t n, size_t d_head, float *z, size_t z_ld)
+/* Queries of one head at positions [i0, i0 + n), n <= rows, packed: z = softmax(q k) v over the
+ * keys up to each.  What lies behind a query has weight 0 in its tile, which changes no sum. */
+static void attend(struct engine_run *r, size_t i0, size_t n, size_t room, float *z, size_t z_ld)
 {
-    const size_t rows = r->f32->rows, cols = r->f32->cols;
+    const size_t cols = r->f32->cols, d_head = r->engine->model->config.d_head;
     _Alignas(64) float tile[KERN_ROWS_MAX * KERN_COLS_MAX];
-    const size_t n_rows = n - i0 < rows ? n - i0 : rows, n_keys = i0 + n_rows;
+    const size_t n_keys = i0 + n;
     for (size_t j0 = 0; j0 < n_keys; j0 += cols) {
         r->f32->tile(tile, r->queries, r->keys + j0 * d_head, d_head);
         const size_t m = n_keys - j0 < cols ? n_keys - j0 : cols;
-        for (size_t i = 0; i < n_rows; i++) {
+        for (size_t i = 0; i < n; i++) {
             memcpy(r->pattern + i * n_keys + j0, tile + i * cols, m * sizeof *tile);
         }
     }
-    for (size_t i = 0; i < n_rows; i++) {
+    for (size_t i = 0; i < n; i++) {
         float *row = r->pattern + i * n_keys;
         r->f32->softmax(row, i0 + i + 1);
         memset(row + i0 + i + 1, 0, (n_keys - i0 - i - 1) * sizeof *row);
     }
-    r->f32->pack(r->packed, r->pattern, n_keys, n_rows, n_keys, 1);
+    r->f32->pack(r->packed, r->pattern, n_keys, n, n_keys, 1);
     for (size_t d0 = 0; d0 < d_head; d0 += cols) {
-        r->f32->tile(tile, r->packed, r->values + d0 * n, n_keys);
+        r->f32->tile(tile, r->packed, r->values + d0 * room, n_keys);
         const size_t m = d_head - d0 < cols ? d_head - d0 : cols;
-        for (size_t i = 0; i < n_rows; i++) {
-            memcpy(z + (i0 + i) * z_ld + d0, tile + i * cols, m * sizeof *z);
+        for (size_t i = 0; i < n; i++) {
+            memcpy(z + i * z_ld + d0, tile + i * cols, m * sizeof *z);
         }
     }
 }
 
-/* Windows [windows, + n_windows) stand behind one another in the block's rows. */
-static void attention(struct engine_run *r, const struct packed_layer *p, size_t l,
-                      const struct engine_window *windows, size_t n_windows, size_t n)
+/* Head h of a strand and its branches, strands[n]: each branch's keys take the place of the last
+ * one's, behind those of the stem. */
+static void attend_head(struct engine_run *r, const struct strand *strands, size_t n, size_t h)
+{
+    const struct config *c = &r->engine->model->config;
+    const size_t d_head = c->d_head, width = c->n_heads * d_head, rows = r->f32->rows;
+    const float scale = (float)(1 / sqrt((double)d_head));
+    for (size_t k = 0; k < n; k++) {
+        const struct strand *s = &strands[k];
+        const float *q = r->qk + s->at * 2 * width + h * d_head;
+        pack_head(r, q + width, 2 * width, r->v + s->at * width + h * d_head, width, s->base, s->n,
+                  strands->room);
+        for (size_t i0 = 0; i0 < s->n; i0 += rows) {
+            const size_t m = s->n - i0 < rows ? s->n - i0 : rows;
+            r->f32->pack(r->queries, q + i0 * 2 * width, 2 * width, m, d_head, scale);
+            attend(r, s->base + i0, m, strands->room, r->z + (s->at + i0) * width + h * d_head,
+                   width);
+        }
+    }
+}
+
+static void attention(struct engine_run *r, const struct packed_layer *p, size_t l)
 {
     const struct config *c = &r->engine->model->config;
     const struct layer *w = &r->engine->model->layers[l];
-    const size_t d = c->d_model, d_head = c->d_head, width = c->n_heads * d_head;
-    const size_t rows = r->f32->rows;
+    const struct block *b = &r->block;
+    const size_t d = c->d_model, width = c->n_heads * c->d_head, n = b->n_rows;
     norm(r, r->x, r->resid, w->ln1_w, w->ln1_b, n, true);
     multiply(r, r->v, r->x, n, &p->v, false);
     if (c->shortformer) {
-        for (size_t k = 0, at = 0; k < n_windows; at += rows_of(r, &windows[k++]) * d) {
-            for (size_t i = 0; i < rows_of(r, &windows[k]) * d; i++) {
-                r->x_pos[at + i] = r->x[at + i] + r->engine->model->W_pos[i];
+        for (size_t k = 0; k < b->n; k++) {
+            const size_t at = b->strands[k].at * d;
+            const float *W_pos = r->engine->model->W_pos + b->strands[k].base * d;
+            for (size_t i = 0; i < b->strands[k].n * d; i++) {
+                r->x_pos[at + i] = r->x[at + i] + W_pos[i];
             }
         }
         multiply(r, r->qk, r->x_pos, n, &p->qk, false);
     } else {
         product(r->qk, 2 * width, n, &r->in, &p->qk, false); // the rows that v had
     }
-    const float scale = (float)(1 / sqrt((double)d_head));
-    for (size_t k = 0, at = 0; k < n_windows; at += rows_of(r, &windows[k++])) {
-        const size_t n_rows = rows_of(r, &windows[k]);
+    for (size_t k = 0, next; k < b->n; k = next) {
+        for (next = k + 1; next < b->n && b->strands[next].base > 0; next++) {
+        }
         for (size_t h = 0; h < c->n_heads; h++) {
-            const float *q = r->qk + at * 2 * width + h * d_head;
-            pack_head(r, q + width, 2 * width, r->v + at * width + h * d_head, width, n_rows,
-                      d_head);
-            for (size_t i0 = 0; i0 < n_rows; i0 += rows) {
-                const size_t left = n_rows - i0;
-                r->f32->pack(r->queries, q + i0 * 2 * width, 2 * width, left < rows ? left : rows,
-                             d_head, scale);
-                attend(r, i0, n_rows, d_head, r->z + at * width + h * d_head, width);
-            }
+            attend_head(r, b->strands + k, next - k, h);
         }
     }
     keep_inside(r, r->inside.z, r->z, l, 0, n, width);
     multiply(r, r->resid, r->z, n, &p->o, true);
 }
 
-/* Keeps r->mlp[n][d_mlp], which is of this site, as rows from i0 on of what the watch sees. */
-static void keep(struct engine_run *r, enum site site, size_t i0, size_t n)
+/* Keeps r->mlp[n][d_mlp] of layer l, which is of this site, as rows from i0 on of what the watch
+ * sees, and what is wanted of them. */
+static void keep(struct engine_run *r, enum site site, size_t l, size_t i0, size_t n)
 {
     const size_t d_mlp = r->engine->model->config.d_mlp;
     if (r->watch && r->watch->site == site) {
         memcpy(r->acts + i0 * d_mlp, r->mlp, n * d_mlp * sizeof *r->acts);
+    }
+    if (r->inside.site == site) {
+        keep_inside(r, r->inside.acts, r->mlp, l, i0, n, d_mlp);
+    }
+}
+
+/* Makes the edits of r->mlp[n][d_mlp], post of layer l, rows from i0 on. */
+static void edit(struct engine_run *r, size_t l, size_t i0, size_t n)
+{
+    const struct config *c = &r->engine->model->config;
+    for (size_t k = 0; k < r->block.n; k++) {
+        const struct strand *s = &r->block.strands[k];
+        const size_t row = s->at + s->n - 1;
+        for (size_t i = 0; i < s->n_edits && row >= i0 && row - i0 < n; i++) {
+            assert(s->edits[i].layer < c->n_layers && s->edits[i].index < c->d_mlp);
+            if (s->edits[i].layer == l) {
+                r->mlp[(row - i0) * c->d_mlp + s->edits[i].index] = s->edits[i].post;
+            }
+        }
     }
 }
 
@@ -448,15 +547,16 @@ static void solu_norm(struct engine_run *r, const struct config *c, const struct
     }
 }
 
-static void mlp(struct engine_run *r, const struct packed_layer *p, size_t l, size_t n)
+static void mlp(struct engine_run *r, const struct packed_layer *p, size_t l)
 {
     const struct config *c = &r->engine->model->config;
     const struct layer *w = &r->engine->model->layers[l];
+    const size_t n = r->block.n_rows;
     norm(r, r->x, r->resid, w->ln2_w, w->ln2_b, n, true);
     for (size_t i0 = 0; i0 < n; i0 += MLP_ROWS) {
         const size_t n_rows = n - i0 < MLP_ROWS ? n - i0 : MLP_ROWS;
         multiply(r, r->mlp, r->x + i0 * c->d_model, n_rows, &p->in, false);
-        keep(r, SITE_PRE, i0, n_rows);
+        keep(r, SITE_PRE, l, i0, n_rows);
         switch (c->act_fn) {
         case ACT_GELU:
             r->f32->gelu(r->mlp, n_rows * c->d_mlp);
@@ -466,72 +566,73 @@ static void mlp(struct engine_run *r, const struct packed_layer *p, size_t l, si
             break;
         case ACT_SOLU_LN:
             solu(r, c, n_rows);
-            keep(r, SITE_MID, i0, n_rows);
+            keep(r, SITE_MID, l, i0, n_rows);
             solu_norm(r, c, w, n_rows);
             break;
         }
-        keep(r, SITE_POST, i0, n_rows);
+        keep(r, SITE_POST, l, i0, n_rows);
+        edit(r, l, i0, n_rows);
         keep_inside(r, r->inside.post, r->mlp, l, i0, n_rows, c->d_mlp);
         multiply(r, r->resid + i0 * c->d_model, r->mlp, n_rows, &p->out, true);
     }
 }
 
-/* Embeds windows of n rows in all. */
-static void embed(struct engine_run *r, const struct engine_window *windows, size_t n_windows)
+static void embed(struct engine_run *r)
 {
     const struct model *m = r->engine->model;
     const struct config *c = &m->config;
     const size_t d = c->d_model;
     float *to = r->resid;
-    for (size_t k = 0; k < n_windows; k++) {
-        const size_t n = rows_of(r, &windows[k]);
-        assert(windows[k].n >= 1 && n <= c->n_ctx);
-        for (size_t i = 0; i < n; i++, to += d) {
-            const uint32_t id = i == 0 ? windows[k].first : windows[k].tokens[i - 1];
+    for (size_t k = 0; k < r->block.n; k++) {
+        const struct strand *s = &r->block.strands[k];
+        for (size_t i = 0; i < s->n; i++, to += d) {
+            const uint32_t id = strand_id(s, i);
             assert(id < c->d_vocab);
             for (size_t j = 0; j < d; j++) {
-                to[j] = m->W_E[id * d + j] + (c->shortformer ? 0.0f : m->W_pos[i * d + j]);
+                to[j] =
+                    m->W_E[id * d + j] + (c->shortformer ? 0.0f : m->W_pos[(s->base + i) * d + j]);
             }
         }
     }
 }
 
-/* Runs windows of n rows in all through the layers and the final norm, into r->x. */
-static void run_layers(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
-                       size_t n, bool exact)
+/* Runs the block through the layers and the final norm, into r->x. */
+static void run_layers(struct engine_run *r, bool exact)
 {
     const struct engine *e = r->engine;
     const struct model *m = e->model;
+    const struct block *b = &r->block;
     const bool fast = !exact && e->fast_layers;
     const struct packed_layer *layers = fast ? e->fast_layers : e->layers;
-    embed(r, windows, n_windows);
+    embed(r);
     if (fast) {
         dot_begin(e->kern->s16);
     }
     for (size_t l = 0; l < m->config.n_layers; l++) {
-        attention(r, &layers[l], l, windows, n_windows, n);
+        attention(r, &layers[l], l);
         if (!m->config.attn_only) {
-            mlp(r, &layers[l], l, n);
+            mlp(r, &layers[l], l);
         }
         if (r->watch) {
-            r->watch->see(r->watch->context, l, windows, n_windows, r->acts);
+            r->watch->see(r->watch->context, l, b->windows, b->n_windows, r->acts);
         }
     }
     if (fast) {
         dot_end(e->kern->s16);
     }
-    norm(r, r->x, r->resid, m->ln_final_w, m->ln_final_b, n, !m->config.final_rms);
+    norm(r, r->x, r->resid, m->ln_final_w, m->ln_final_b, b->n_rows, !m->config.final_rms);
 }
 
 // --- windows and picks --------------------------------------------------------------------------
 
-/* Windows of n rows in all.  The last token's row, which a watch has seen, predicts nothing; what a
- * watch sees is f32 in any precision. */
+/* The last token's row, which a watch has seen, predicts nothing; what a watch sees is f32 in any
+ * precision. */
 static void score_block(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
-                        size_t n, bool exact, const atomic_int *stop)
+                        bool exact, const atomic_int *stop)
 {
     const size_t d = r->engine->model->config.d_model;
-    run_layers(r, windows, n_windows, n, exact || r->watch);
+    lay_windows(r, windows, n_windows);
+    run_layers(r, exact || r->watch);
     size_t n_tokens = 0;
     for (size_t k = 0, row = 0; k < n_windows; row += rows_of(r, &windows[k++])) {
         memcpy(r->ids + n_tokens, windows[k].tokens, windows[k].n * sizeof *r->ids);
@@ -556,7 +657,7 @@ static void score(struct engine_run *r, const struct engine_window *windows, siz
             }
             n += more;
         }
-        score_block(r, windows + k, next - k, n, exact, stop);
+        score_block(r, windows + k, next - k, exact, stop);
     }
 }
 
@@ -597,10 +698,13 @@ static size_t gather(struct engine_run *r, const struct engine_pick *picks, size
         }
         struct engine_window so_far = *w;
         so_far.n = last + 1;
-        r->inside.picks = picks + m;
         r->inside.n = inside ? end - m : 0;
         r->inside.first = m;
-        run_layers(r, &so_far, 1, so_far.n, true);
+        for (size_t k = 0; k < r->inside.n; k++) {
+            r->inside.rows[k] = picks[m + k].at;
+        }
+        lay_windows(r, &so_far, 1);
+        run_layers(r, true);
         for (size_t k = 0; k < r->inside.n; k++) {
             memcpy(r->inside.resid + (m + k) * d, r->resid + picks[m + k].at * d,
                    d * sizeof *r->resid);
@@ -644,6 +748,131 @@ void engine_look(struct engine_run *r, const struct engine_pick *picks, size_t n
         }
         if (!is_stopped(stop)) {
             view(context, k, m, sights);
+        }
+    }
+}
+
+// --- branches -----------------------------------------------------------------------------------
+
+/* How many of branches[n] have the first one's stem, and the rows that they take with it. */
+static size_t count_branches(const struct engine_branch *branches, size_t n, size_t *rows)
+{
+    size_t k = 0;
+    *rows = 1 + branches->stem->n;
+    for (; k < n && branches[k].stem == branches->stem; k++) {
+        *rows += branches[k].n;
+    }
+    return k;
+}
+
+/* Puts a stem and those of its branches[n] for which there is room behind the block's rows: how
+ * many branches. */
+static size_t lay_stem(struct engine_run *r, const struct engine_branch *branches, size_t n)
+{
+    const struct engine_window *w = branches->stem;
+    struct strand *stem = add_strand(r, w->first, w->tokens, 0, 1 + w->n);
+    size_t k = 0;
+    for (; k < n && r->block.n_rows + branches[k].n <= r->rows_max; k++) {
+        const struct engine_branch *b = &branches[k];
+        struct strand *s = add_strand(r, 0, b->tokens, stem->n, b->n);
+        s->edits = b->edits;
+        s->n_edits = b->n_edits;
+        stem->room = s->room > stem->room ? s->room : stem->room;
+    }
+    return k;
+}
+
+/* Makes a block of the first of branches[n], at most 'most': of how many.  A stem whose branches do
+ * not all have room waits for the next block, but for the first. */
+static size_t lay_branches(struct engine_run *r, const struct engine_branch *branches, size_t n,
+                           size_t most)
+{
+    size_t k = 0;
+    r->block.n = r->block.n_rows = 0;
+    while (k < n && k < most) {
+        size_t rows;
+        const size_t of_stem = count_branches(branches + k, n - k, &rows);
+        const bool fits = k + of_stem <= most && r->block.n_rows + rows <= r->rows_max;
+        if (k > 0 && !fits) {
+            break;
+        }
+        k += lay_stem(r, branches + k, fits ? of_stem : of_stem < most ? of_stem : most);
+    }
+    return k;
+}
+
+static size_t last_row(const struct strand *s)
+{
+    return s->at + s->n - 1;
+}
+
+/* Runs the block; its branches' last rows go into r->gather from row 'at' on, and with a view what
+ * is inside them into r->inside. */
+static void run_branches(struct engine_run *r, size_t at, const struct engine_leaf_view *view)
+{
+    const size_t d = r->engine->model->config.d_model;
+    const struct block *b = &r->block;
+    struct inside *in = &r->inside;
+    in->first = 0;
+    in->site = view ? view->site : SITE_DEFAULT;
+    for (size_t k = 0; k < b->n && view; k++) {
+        if (b->strands[k].base > 0) {
+            in->rows[in->n++] = last_row(&b->strands[k]);
+        }
+    }
+    run_layers(r, true);
+    for (size_t k = 0; k < in->n; k++) {
+        memcpy(in->resid + k * d, r->resid + in->rows[k] * d, d * sizeof *r->resid);
+    }
+    for (size_t k = 0; k < b->n; k++) {
+        if (b->strands[k].base > 0) {
+            memcpy(r->gather + at++ * d, r->x + last_row(&b->strands[k]) * d, d * sizeof *r->x);
+        }
+    }
+    in->n = 0;
+    in->site = SITE_DEFAULT;
+}
+
+/* Shows the block's n branches, from branch k on, whose rows of r->gather begin at 'at'. */
+static void show_leaves(struct engine_run *r, size_t k, size_t n, size_t at,
+                        const struct engine_leaf_view *view)
+{
+    const struct config *c = &r->engine->model->config;
+    struct engine_leaf leaves[ENGINE_SIGHTS];
+    size_t ld = 0;
+    const float *logits =
+        view->logits ? unembed_logits(r->unembed, r->gather + at * c->d_model, n, &ld) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        const size_t neurons = i * c->n_layers * c->d_mlp;
+        leaves[i] = (struct engine_leaf){
+            .resid = r->inside.resid + i * c->d_model,
+            .acts = c->attn_only ? NULL : r->inside.acts + neurons,
+            .post = c->attn_only ? NULL : r->inside.post + neurons,
+            .logits = logits ? logits + i * ld : NULL,
+        };
+    }
+    view->see(view->context, k, n, leaves);
+}
+
+void engine_branches(struct engine_run *r, const struct engine_branch *branches, size_t n,
+                     const struct engine_leaf_view *view, double *logprob, const atomic_int *stop)
+{
+    for (size_t k = 0, m; k < n && !is_stopped(stop); k += m) {
+        for (m = 0; k + m < n && m < r->rows_max && !is_stopped(stop);) {
+            const size_t left = r->rows_max - m;
+            const size_t most = view && left > ENGINE_SIGHTS ? ENGINE_SIGHTS : left;
+            const size_t more = lay_branches(r, branches + k + m, n - k - m, most);
+            run_branches(r, m, view);
+            if (view) {
+                show_leaves(r, k + m, more, m, view);
+            }
+            m += more;
+        }
+        for (size_t i = 0; i < m; i++) {
+            r->ids[i] = branches[k + i].target;
+        }
+        if (logprob) {
+            unembed_score(r->unembed, r->gather, r->ids, m, true, logprob + k, stop);
         }
     }
 }

@@ -1,7 +1,8 @@
 /*
  * engine.h - a model at speed: log-probs of many windows, and what is inside at single tokens
  *
- *     engine_new (once, shared) -> engine_run_new (a thread) -> engine_score, engine_look, ...
+ *     engine_new (once, shared) -> engine_run_new (a thread) -> engine_score, engine_look,
+ *                                                              engine_branches, ...
  *
  * The same function of ids as forward.h.  In PRECISION_EXACT it is f32 throughout, within 1e-4 nats
  * (tests: 2e-5 against float64 golden values); in the others a run still gives exact values on
@@ -17,6 +18,7 @@
 #define GAPSCOPE_MODEL_ENGINE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -114,5 +116,53 @@ typedef void engine_view(void *context, size_t k, size_t n, const struct engine_
 /* Shows all picks, in order; those of one window stand together.  stop: as above. */
 void engine_look(struct engine_run *r, const struct engine_pick *picks, size_t n, engine_view *view,
                  void *context, const atomic_int *stop);
+
+/* A neuron's activation that is put in place of its own, before W_out. */
+struct engine_edit {
+    uint32_t layer, index;
+    float post;
+};
+
+/*
+ * Tokens behind the beginning of a window: what is said after first, stem->tokens[0..stem->n),
+ * tokens[0..n), 1 + stem->n + n <= n_ctx.  Edits are made in the row of the last token: all layers
+ * behind them see them.
+ */
+struct engine_branch {
+    const struct engine_window *stem; // n may be 0, logprob NULL
+    const uint32_t *tokens;           // [n], n >= 1
+    size_t n;
+    uint32_t target;                 // the token whose log-prob is wanted
+    const struct engine_edit *edits; // [n_edits]
+    size_t n_edits;
+};
+
+/* What is in the row of a branch's last token, f32 throughout. */
+struct engine_leaf {
+    const float *resid;  // [d_model] the last residual, before the final norm
+    const float *acts;   // [n_layers][d_mlp] of the neurons at the site asked for, as they came out
+    const float *post;   // [n_layers][d_mlp] as W_out read them, edits made; NULL where there are
+                         // no neurons, as acts
+    const float *logits; // [d_vocab]; NULL: not asked for
+};
+
+/* Sees branches [k, k + n), n <= ENGINE_SIGHTS; leaves[n] are the run's, until this returns. */
+typedef void engine_leaves(void *context, size_t k, size_t n, const struct engine_leaf *leaves);
+
+struct engine_leaf_view {
+    enum site site; // one that the model has; not looked at where it is attention-only
+    bool logits;
+    engine_leaves *see;
+    void *context;
+};
+
+/*
+ * logprob[n], NULL: not wanted: what is said of the branches' targets, in f32 throughout; view:
+ * what to see of them, NULL: nothing.  The branches of one stem stand together, and its rows are
+ * run once for them all: of a thousand rows, or of ENGINE_SIGHTS branches with a view.  The same
+ * bits as in a whole window.  stop: as above.
+ */
+void engine_branches(struct engine_run *r, const struct engine_branch *branches, size_t n,
+                     const struct engine_leaf_view *view, double *logprob, const atomic_int *stop);
 
 #endif
