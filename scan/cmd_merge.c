@@ -14,6 +14,7 @@
 #include "scan/base/mem.h"
 #include "scan/counting.h"
 #include "scan/meta.h"
+#include "scan/trying.h"
 
 struct options {
     const char *output;
@@ -72,8 +73,10 @@ static int add_all_meta(struct merged *m, struct store *s, const char *path, str
     sqlite3 *db = store_sqlite(s);
     sqlite3_stmt *stmt = NULL;
     int rc = 0, step = SQLITE_DONE;
-    // The store has its own opinion on when the whole was finished.
-    if (sqlite3_prepare_v2(db, "SELECT key, value FROM meta WHERE key <> 'finished' ORDER BY key",
+    // The store has its own opinion on when the whole was finished, and on what has been tried.
+    if (sqlite3_prepare_v2(db,
+                           "SELECT key, value FROM meta WHERE key NOT IN ('finished', "
+                           "'trigrams_tested') ORDER BY key",
                            -1, &stmt, NULL) != SQLITE_OK) {
         return err_set(err, ERR_FORMAT, "%s: %s", path, sqlite3_errmsg(db));
     }
@@ -152,6 +155,25 @@ static int check_output(const struct options *o, const struct arg_list *parts, s
     return 0;
 }
 
+/* Tries the trigrams of a whole run, if the models are still where they were. */
+static void try_trigrams(const struct merged *m, struct store *s)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct err err = {0};
+    size_t n = 0;
+    if (!trying_wanted(&m->run)) {
+        return;
+    }
+    if (trying_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, s, &n, &err)) {
+        fprintf(stderr,
+                "gapscope merge: the trigrams are not tried on the models: %s\n"
+                "merge again where they are\n",
+                err.msg);
+    } else {
+        fprintf(stderr, "  trigrams: tried %zu that beat the base on the models\n", n);
+    }
+}
+
 /* Under a temporary name until it is whole. */
 static int write_merged(const struct merged *m, const char *path, struct err *err)
 {
@@ -164,6 +186,9 @@ static int write_merged(const struct merged *m, const char *path, struct err *er
     }
     if (!rc) {
         rc = store_checkpoint(s, &m->run, &m->results, true, (const char *const *)m->meta, err);
+    }
+    if (!rc) {
+        try_trigrams(m, s);
     }
     store_close(s);
     if (!rc) {

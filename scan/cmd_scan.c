@@ -25,6 +25,7 @@
 #include "scan/progress.h"
 #include "scan/subjects.h"
 #include "scan/summary.h"
+#include "scan/trying.h"
 #include "scan/windows.h"
 #include "scan/worker.h"
 
@@ -422,6 +423,57 @@ static void add_checks(const char **meta, const struct scan *s)
     meta[n] = NULL;
 }
 
+/* Tries the trigrams of a finished run on its models. */
+static int try_trigrams(struct scan *s, const struct scan_options *o, size_t n_threads, int *status,
+                        struct err *err)
+{
+    const struct engine *engines[TALLY_MODELS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < s->lineup.n; i++) {
+        engines[i] = s->predictors[i].engine;
+    }
+    const struct trying trying = {.run = &s->run,
+                                  .results = &s->results,
+                                  .engines = engines,
+                                  .n_threads = n_threads,
+                                  .stop = &signals.stop};
+    const double begin = progress_clock();
+    const int rc = trying_run(&trying, s->store, &n, err);
+    if (!rc && atomic_load(&signals.stop)) {
+        fprintf(stderr, "stopped before the trigrams were tried: run the same command again\n");
+        *status = 128 + atomic_load(&signals.stop);
+    } else if (!rc) {
+        fprintf(stderr,
+                "  trigrams: tried %zu that beat the base on the models, in %.1f s\n"
+                "look: gapscope trigrams %s\n",
+                n, progress_clock() - begin, o->output);
+    }
+    return rc;
+}
+
+/* Have they been tried? */
+static bool trigrams_tried(const struct scan *s)
+{
+    char *tested = NULL;
+    meta_get(&tested, s->store, "trigrams_tested", NULL);
+    const bool is = tested != NULL;
+    free(tested);
+    return is;
+}
+
+/* What a run has to do when all its units are in. */
+static int finish(struct scan *s, const struct scan_options *o, const struct pipeline_options *p,
+                  const struct work *work, int *status, struct err *err)
+{
+    int rc =
+        tables_lag(s) ? store_checkpoint(s->store, &s->run, &s->results, true, p->meta, err) : 0;
+    if (rc || !trying_wanted(&s->run) || trigrams_tried(s)) {
+        return rc;
+    }
+    rc = s->predictors ? 0 : make_predictors(s, p, work->settings, err);
+    return rc ? rc : try_trigrams(s, o, p->n_threads, status, err);
+}
+
 /* meta[META_MAX]: p->meta */
 static int scan(struct scan *s, const struct scan_options *o, const struct pipeline_options *p,
                 struct work *work, const char **meta, int *status, struct err *err)
@@ -433,8 +485,7 @@ static int scan(struct scan *s, const struct scan_options *o, const struct pipel
                 p->n_parts > 1 ? (s->run.n_units + p->n_parts - 1 - p->part) / p->n_parts
                                : s->run.n_units,
                 p->n_parts > 1 ? "this part" : "the corpus");
-        return tables_lag(s) ? store_checkpoint(s->store, &s->run, &s->results, true, p->meta, err)
-                             : 0;
+        return finish(s, o, p, work, status, err);
     }
     if (s->resumed) {
         fprintf(stderr,
@@ -462,12 +513,12 @@ static int scan(struct scan *s, const struct scan_options *o, const struct pipel
     if (stopped) {
         fprintf(stderr, "stopped: run the same command again, and it goes on from here\n");
         *status = 128 + stopped;
-    } else if (o->input.strict) {
-        for (size_t i = 0; i < s->run.n_shards; i++) {
-            *status = *status || s->results.tally->shards[i].skipped > 0;
-        }
+        return 0;
     }
-    return 0;
+    for (size_t i = 0; i < s->run.n_shards && o->input.strict; i++) {
+        *status = *status || s->results.tally->shards[i].skipped > 0;
+    }
+    return finish(s, o, p, work, status, err);
 }
 
 static int check_eos(const struct scan_options *o, const struct lineup *l, struct err *err)
