@@ -478,27 +478,27 @@ double countrun_pd(const struct countrun *r, unsigned skip, uint32_t a, uint32_t
 static double sum_added(const struct countrun *r, uint32_t a, uint32_t b)
 {
     const struct ngrams *n = r->m->ngrams;
-    const uint64_t mask = (UINT64_C(1) << r->bits) - 1;
-    const struct ngrams_context of_a = after_skip(r, 0, a), of_b = after_1(r, b);
     const double *d_a = r->m->discounts[NGRAMS_SKIP], *d_b = r->m->discounts[NGRAMS_BIGRAMS];
+    const struct ngrams_context of_a = after_skip(r, 0, a), of_b = after_1(r, b);
     const double lower_b = share_lower(&of_b, d_b);
     double sum = share_lower(&of_a, d_a);
-    struct ngrams_cursor x, bx; // (A, X) and, beside it, (B, X)
-    ngrams_seek(&x, n, NGRAMS_SKIP, ngrams_key2(r->bits, a, 0));
+    struct ngrams_cursor ax, bx; // (A, X) and, beside it, (B, X)
+    ngrams_seek(&ax, n, NGRAMS_SKIP, ngrams_key2(r->bits, a, 0));
     ngrams_seek(&bx, n, NGRAMS_BIGRAMS, ngrams_key2(r->bits, b, 0));
-    for (; x.is && x.key >> r->bits == a && (x.key & mask) < ngrams_info(n)->d_vocab;
-         ngrams_next(&x)) {
-        const uint32_t id = (uint32_t)(x.key & mask);
-        const uint64_t key = ngrams_key2(r->bits, b, id);
+    for (; ax.is && ax.key >> r->bits == a; ngrams_next(&ax)) {
+        const uint64_t x = ax.key & ((UINT64_C(1) << r->bits) - 1);
+        const uint64_t key = (uint64_t)b << r->bits | x;
+        if (x >= ngrams_info(n)->d_vocab) {
+            break;
+        }
         while (bx.is && bx.key < key) {
             ngrams_next(&bx);
         }
-        const uint64_t count_b = bx.is && bx.key == key ? bx.bigram.count : 0;
-        const double p =
-            share_kept(less(count_b, find(r, NGRAMS_BIGRAMS, key)->count), &of_b, d_b) +
-            lower_b * p1(r, id);
-        const uint64_t count_a = less(x.bigram.count, find(r, NGRAMS_SKIP, x.key)->count);
-        sum += p * (share_kept(count_a, &of_a, d_a) / unigram(r, id));
+        const uint64_t bigram = bx.is && bx.key == key ? bx.bigram.count : 0;
+        const uint64_t count_b = less(bigram, find(r, NGRAMS_BIGRAMS, key)->count);
+        const uint64_t count_a = less(ax.bigram.count, find(r, NGRAMS_SKIP, ax.key)->count);
+        const double p = share_kept(count_b, &of_b, d_b) + lower_b * p1(r, (uint32_t)x);
+        sum += p * share_kept(count_a, &of_a, d_a) / unigram(r, (uint32_t)x);
     }
     return sum;
 }

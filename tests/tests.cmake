@@ -98,6 +98,8 @@ add_test(NAME toytrain COMMAND ${CMAKE_SOURCE_DIR}/tests/toytrain $<TARGET_FILE:
 # model: counts
 gapscope_test(ngrams gapscope_model m)
 gapscope_fuzz(ngrams gapscope_model)
+gapscope_test(candidates gapscope_model m)
+target_sources(test_candidates PRIVATE tests/planted_text.c)
 gapscope_bench(candidates gapscope_model)
 
 # miners: the built-in ones

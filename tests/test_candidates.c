@@ -1,0 +1,916 @@
+/*
+ * Candidates: of documents in which it is known what predicts what, those and no others are found;
+ * every number against a count of the raw ids, with its own Kneser-Ney; and that order, heap and
+ * fillers are what the header says.
+ */
+#include "tests/folder.h"
+#include "tests/golden.h"
+
+#include <math.h>
+
+#include "model/candidates.h"
+#include "model/countmodel.h"
+#include "model/ngrams_build.h"
+#include "scan/base/file.h"
+#include "tests/ngrams_sign.h"
+#include "tests/planted_text.h"
+
+static const struct candidates_rule plain = {.count = 10, .high = 0.5, .low = 0.1, .most = 500};
+static const struct candidates_rule wide = {.count = 2, .high = 0.2, .low = 0.1, .most = 500};
+static const struct candidates_rule xor_rule = {.count = 12, .high = 0.8, .low = 0.55, .most = 500};
+static const uint32_t bos = PLANTED_BOS;
+
+static void must(int rc, const struct err *err)
+{
+    if (rc) {
+        fail_msg("%s", err->msg);
+    }
+}
+
+// --- corpora and files --------------------------------------------------------------------------
+
+struct corpus {
+    uint32_t d_vocab;
+    size_t n_docs;
+    const struct planted_doc *docs; // [n_docs]
+};
+
+static struct planted_text planted;
+static struct corpus planted_corpus;
+
+/* Four trigrams of which no part says anything, a group: each A stands before two Bs, each B behind
+ * two As, each C behind two of both, the exclusive or of both.  Groups are the same but for their
+ * ids, so that all trigrams are worth the same. */
+#define XOR_GROUPS 5u
+#define XOR_TIMES 12u
+static struct planted_doc xor_docs[XOR_GROUPS * 4 * XOR_TIMES];
+static uint32_t xor_ids[XOR_GROUPS * 4 * XOR_TIMES][3];
+static const struct corpus xor_corpus = {
+    .d_vocab = 1 + 6 * XOR_GROUPS, .n_docs = XOR_GROUPS * 4 * XOR_TIMES, .docs = xor_docs};
+
+static void make_xor(void)
+{
+    for (size_t d = 0; d < xor_corpus.n_docs; d++) {
+        const uint32_t first = 1 + 6 * (uint32_t)(d % XOR_GROUPS);
+        const uint32_t a = d / XOR_GROUPS & 1, b = d / XOR_GROUPS >> 1 & 1;
+        xor_ids[d][0] = first + a;
+        xor_ids[d][1] = first + 2 + b;
+        xor_ids[d][2] = first + 4 + (a ^ b);
+        xor_docs[d] = (struct planted_doc){.n = 3, .ids = xor_ids[d]};
+    }
+}
+
+static const char *path_of(const char *name)
+{
+    static char paths[4][96];
+    static unsigned turn;
+    char *path = paths[turn++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+/* Documents with number % n_parts == part, as a file with one run; a document is a unit. */
+static void make_file(const struct corpus *c, size_t part, size_t n_parts, uint64_t min_count,
+                      const char *name)
+{
+    static uint64_t units[PLANTED_DOCS];
+    uint64_t bits[PLANTED_DOCS / 64 + 1] = {0};
+    struct ngrams_keys *keys = NULL;
+    struct ngrams_run run;
+    struct ngrams_run_info about = {.units = units};
+    struct ngrams_info made,
+        info = {.d_vocab = c->d_vocab, .n_units = c->n_docs, .min_count = min_count};
+    bool stopped;
+    struct err err = {0};
+    must(ngrams_keys_new(&keys, c->d_vocab, 10, &err), &err);
+    for (size_t d = part; d < c->n_docs; d += n_parts) {
+        must(ngrams_keys_add(keys, PLANTED_BOS, c->docs[d].ids, c->docs[d].n, &err), &err);
+        info.tokens += c->docs[d].n;
+        info.docs++;
+        bits[d / 64] |= UINT64_C(1) << d % 64;
+        units[about.n_units++] = d;
+    }
+    info.n_units_done = about.n_units;
+    must(ngrams_keys_write(keys, &about, path_of("run"), &err), &err);
+    must(ngrams_run_open(&run, path_of("run"), &err), &err);
+    const struct ngrams_build b = {
+        .info = info, .units = bits, .runs = &run, .n_runs = 1, .folder = folder, .n_threads = 1};
+    must(ngrams_build(&b, path_of(name), &stopped, &made, &err), &err);
+    ngrams_run_close(&run);
+    ngrams_keys_free(keys);
+}
+
+static struct ngrams *open_file(const char *name)
+{
+    struct ngrams *n = NULL;
+    struct err err = {0};
+    must(ngrams_open(&n, path_of(name), &err), &err);
+    return n;
+}
+
+static void merge_files(const struct corpus *c, const char *one, const char *other,
+                        const char *name)
+{
+    struct ngrams *parts[] = {open_file(one), open_file(other)};
+    uint64_t bits[PLANTED_DOCS / 64 + 1] = {0};
+    struct ngrams_info made, info = {.d_vocab = c->d_vocab, .n_units = c->n_docs, .min_count = 1};
+    bool stopped;
+    struct err err = {0};
+    for (size_t i = 0; i < 2; i++) {
+        const struct ngrams_info *p = ngrams_info(parts[i]);
+        info.tokens += p->tokens;
+        info.docs += p->docs;
+        info.n_units_done += p->n_units_done;
+        for (uint64_t d = 0; d < p->n_units; d++) {
+            bits[d / 64] |= (uint64_t)ngrams_has_unit(parts[i], d) << d % 64;
+        }
+    }
+    const struct ngrams_build b = {.info = info,
+                                   .units = bits,
+                                   .parts = (const struct ngrams *const *)parts,
+                                   .n_parts = 2,
+                                   .folder = folder,
+                                   .n_threads = 1};
+    must(ngrams_build(&b, path_of(name), &stopped, &made, &err), &err);
+    ngrams_close(parts[0]);
+    ngrams_close(parts[1]);
+}
+
+static struct candidates find(const struct ngrams *n, const struct candidates_rule *rule)
+{
+    struct candidates c;
+    struct err err = {0};
+    must(candidates_find(&c, n, rule, &bos, 1, NULL, &err), &err);
+    return c;
+}
+
+// --- the slow way -------------------------------------------------------------------------------
+
+struct trigram {
+    uint32_t a, b, c;
+    double count;
+};
+
+/* Everything that is counted, densely; a trigram's place in a list instead of its count. */
+struct slow {
+    uint32_t v;
+    size_t n_trigrams;
+    struct trigram *trigrams;
+    double tokens;
+    double *words, *before;                   // [v]; before: different tokens before it
+    double *bigrams, *before_pair, *skips[4]; // [v][v]
+    double d_bigram[3], d_trigram[3], d_pair[3], d_word[3], d_skip[4][3];
+};
+
+static int by_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, 3 * sizeof(uint32_t));
+}
+
+/* Chen and Goodman's D1, D2, D3 of counts; where they are not to be had, a half for each time. */
+static void slow_discounts(double *d, const double *counts, size_t n, size_t stride)
+{
+    double seen[5] = {0};
+    for (size_t i = 0; i < n; i++) {
+        const double count = *(const double *)((const char *)counts + i * stride);
+        seen[(int)fmin(count, 5) % 5]++;
+    }
+    for (int k = 1; k <= 3; k++) {
+        const double y = seen[1] / (seen[1] + 2 * seen[2]);
+        d[k - 1] = k - (k + 1) * y * seen[k + 1] / seen[k];
+        if (!(d[k - 1] >= 0 && d[k - 1] <= k)) {
+            d[k - 1] = k / 2.;
+        }
+    }
+}
+
+static void slow_count(struct slow *s, const struct corpus *c)
+{
+    const size_t v = c->d_vocab, pairs = v * v;
+    size_t n = 0, cap = 0;
+    *s = (struct slow){.v = c->d_vocab,
+                       .words = calloc(v, sizeof(double)),
+                       .before = calloc(v, sizeof(double)),
+                       .bigrams = calloc(pairs, sizeof(double)),
+                       .before_pair = calloc(pairs, sizeof(double))};
+    for (int k = 0; k < 4; k++) {
+        s->skips[k] = calloc(pairs, sizeof(double));
+    }
+    for (size_t d = 0; d < c->n_docs; d++) {
+        cap += c->docs[d].n;
+    }
+    struct trigram *all = malloc(cap * sizeof *all);
+    for (size_t d = 0; d < c->n_docs; d++) {
+        uint32_t ids[PLANTED_DOC_MAX] = {PLANTED_BOS};
+        memcpy(ids + 1, c->docs[d].ids, c->docs[d].n * sizeof *ids);
+        for (size_t i = 1; i <= c->docs[d].n; i++) {
+            s->tokens++;
+            s->words[ids[i]]++;
+            s->bigrams[ids[i - 1] * v + ids[i]]++;
+            if (i > 1) {
+                all[n++] = (struct trigram){.a = ids[i - 2], .b = ids[i - 1], .c = ids[i]};
+            }
+            for (size_t far = 2; far <= 16 && far <= i; far++) {
+                s->skips[far == 2   ? 0
+                         : far <= 4 ? 1
+                         : far <= 8 ? 2
+                                    : 3][ids[i - far] * v + ids[i]]++;
+            }
+        }
+    }
+    qsort(all, n, sizeof *all, by_ids);
+    for (size_t i = 0; i < n; i++) {
+        if (s->n_trigrams == 0 || by_ids(&all[s->n_trigrams - 1], &all[i]) != 0) {
+            all[s->n_trigrams] = all[i];
+            all[s->n_trigrams++].count = 0;
+            s->before_pair[all[i].b * v + all[i].c]++;
+        }
+        all[s->n_trigrams - 1].count++;
+    }
+    s->trigrams = all;
+    for (size_t i = 0; i < pairs; i++) {
+        s->before[i % v] += s->bigrams[i] > 0;
+    }
+    slow_discounts(s->d_word, s->before, v, sizeof(double));
+    slow_discounts(s->d_bigram, s->bigrams, pairs, sizeof(double));
+    slow_discounts(s->d_pair, s->before_pair, pairs, sizeof(double));
+    slow_discounts(s->d_trigram, &all->count, s->n_trigrams, sizeof *all);
+    for (int k = 0; k < 4; k++) {
+        slow_discounts(s->d_skip[k], s->skips[k], pairs, sizeof(double));
+    }
+}
+
+static void slow_free(struct slow *s)
+{
+    free(s->trigrams);
+    free(s->words);
+    free(s->bigrams);
+    free(s->before);
+    free(s->before_pair);
+    for (int k = 0; k < 4; k++) {
+        free(s->skips[k]);
+    }
+}
+
+/* Of counts[n] behind a context: what counts[at] keeps, and of 'lower' what all have given. */
+static double slow_step(const double *counts, size_t n, size_t at, const double *d, double lower)
+{
+    double total = 0, given = 0;
+    for (size_t i = 0; i < n; i++) {
+        total += counts[i];
+        given += counts[i] > 0 ? d[counts[i] < 3 ? (int)counts[i] - 1 : 2] : 0;
+    }
+    const double own = counts[at];
+    const double kept = own > 0 ? own - d[own < 3 ? (int)own - 1 : 2] : 0;
+    return total > 0 ? kept / total + given / total * lower : lower;
+}
+
+static double slow_p1(const struct slow *s, uint32_t c)
+{
+    return slow_step(s->before, s->v, c, s->d_word, 1. / s->v);
+}
+
+static double slow_p2(const struct slow *s, uint32_t b, uint32_t c)
+{
+    return slow_step(s->bigrams + b * s->v, s->v, c, s->d_bigram, slow_p1(s, c));
+}
+
+static double slow_p3(const struct slow *s, uint32_t a, uint32_t b, uint32_t c)
+{
+    double *behind = calloc(s->v, sizeof *behind);
+    for (size_t i = 0; i < s->n_trigrams; i++) {
+        const struct trigram *t = &s->trigrams[i];
+        behind[t->c] += t->a == a && t->b == b ? t->count : 0;
+    }
+    const double lower = slow_step(s->before_pair + b * s->v, s->v, c, s->d_pair, slow_p1(s, c));
+    const double p = slow_step(behind, s->v, c, s->d_trigram, lower);
+    free(behind);
+    return p;
+}
+
+static double slow_p0(const struct slow *s, uint32_t c)
+{
+    return (s->words[c] + 1) / (s->tokens + s->v);
+}
+
+static double slow_skip(const struct slow *s, int k, uint32_t a, uint32_t c)
+{
+    return slow_step(s->skips[k] + a * s->v, s->v, c, s->d_skip[k], slow_p0(s, c));
+}
+
+static double slow_added(const struct slow *s, uint32_t a, uint32_t b, uint32_t c)
+{
+    double sum = 0;
+    for (uint32_t x = 0; x < s->v; x++) {
+        sum += slow_p2(s, b, x) * slow_skip(s, 0, a, x) / slow_p0(s, x);
+    }
+    return slow_p2(s, b, c) * slow_skip(s, 0, a, c) / slow_p0(s, c) / sum;
+}
+
+/* A trigram's place in the order of all, unless it falls out before. */
+static bool slow_judge(const struct slow *s, const struct trigram *t,
+                       const struct candidates_rule *rule, struct candidates_funnel *funnel,
+                       struct candidate *out)
+{
+    *out = (struct candidate){.a = t->a, .b = t->b, .c = t->c, .count = (uint64_t)t->count};
+    if (t->count < (double)rule->count || t->a == bos || t->b == bos || t->c == bos) {
+        return false;
+    }
+    funnel->frequent++;
+    out->p = slow_p3(s, t->a, t->b, t->c);
+    if (out->p < rule->high) {
+        return false;
+    }
+    funnel->predictable++;
+    double most = out->p_bigram = slow_p2(s, t->b, t->c);
+    if (most > rule->low) {
+        funnel->by_bigram++;
+        return false;
+    }
+    for (int k = 0; k < 4; k++) {
+        out->p_skip[k] = slow_skip(s, k, t->a, t->c);
+        most = fmax(most, out->p_skip[k]);
+    }
+    if (most > rule->low) {
+        funnel->by_skip++;
+        return false;
+    }
+    out->p_added = slow_added(s, t->a, t->b, t->c);
+    if (out->p_added > rule->low) {
+        funnel->by_added++;
+        return false;
+    }
+    funnel->candidates++;
+    out->worth = t->count * (log(out->p) - log(fmax(most, out->p_added)));
+    for (size_t i = 0; i < s->n_trigrams; i++) {
+        const struct trigram *other = &s->trigrams[i];
+        out->count_ab += other->a == t->a && other->b == t->b ? (uint64_t)other->count : 0;
+    }
+    for (uint32_t x = 0; x < s->v; x++) {
+        out->count_b += (uint64_t)s->bigrams[t->b * s->v + x];
+    }
+    out->count_bc = (uint64_t)s->bigrams[t->b * s->v + t->c];
+    out->count_c = (uint64_t)s->words[t->c];
+    return true;
+}
+
+static const struct candidate *find_item(const struct candidates *c, const struct candidate *one)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->items[i].a == one->a && c->items[i].b == one->b && c->items[i].c == one->c) {
+            return &c->items[i];
+        }
+    }
+    fail_msg("%u %u -> %u is missing", one->a, one->b, one->c);
+    return NULL;
+}
+
+static void expect_item(const struct candidate *got, const struct candidate *wanted)
+{
+    assert_int_equal(got->count, wanted->count);
+    assert_int_equal(got->count_ab, wanted->count_ab);
+    assert_int_equal(got->count_bc, wanted->count_bc);
+    assert_int_equal(got->count_b, wanted->count_b);
+    assert_int_equal(got->count_c, wanted->count_c);
+    assert_float_equal(got->p, wanted->p, 1e-9);
+    assert_float_equal(got->p_bigram, wanted->p_bigram, 1e-9);
+    for (int k = 0; k < 4; k++) {
+        assert_float_equal(got->p_skip[k], wanted->p_skip[k], 1e-9);
+    }
+    assert_float_equal(got->p_added, wanted->p_added, 1e-9);
+    assert_float_equal(got->worth, wanted->worth, 0x1p-20);
+    assert_true(got->worth * 0x1p20 == floor(got->worth * 0x1p20));
+}
+
+/* All that is found in a file of all counts, and nothing else, with all its numbers. */
+static void expect_slow(const struct candidates *got, const struct corpus *c,
+                        const struct candidates_rule *rule)
+{
+    struct slow s;
+    struct candidates_funnel funnel = {0};
+    slow_count(&s, c);
+    for (size_t i = 0; i < s.n_trigrams; i++) {
+        struct candidate wanted;
+        if (slow_judge(&s, &s.trigrams[i], rule, &funnel, &wanted)) {
+            expect_item(find_item(got, &wanted), &wanted);
+        }
+    }
+    funnel.trigrams = s.n_trigrams;
+    funnel.kept = funnel.candidates;
+    assert_memory_equal(&got->funnel, &funnel, sizeof funnel);
+    assert_int_equal(got->n, funnel.kept);
+    slow_free(&s);
+}
+
+static void expect_order(const struct candidates *c)
+{
+    for (size_t i = 1; i < c->n; i++) {
+        const struct candidate *x = &c->items[i - 1], *y = &c->items[i];
+        const uint32_t x_ids[] = {x->a, x->b, x->c}, y_ids[] = {y->a, y->b, y->c};
+        size_t k = 0;
+        while (k < 2 && x_ids[k] == y_ids[k]) {
+            k++;
+        }
+        assert_true(x->worth > y->worth || (x->worth == y->worth && x_ids[k] < y_ids[k]));
+    }
+}
+
+/* To the last bit. */
+static void expect_same(const struct candidate *a, const struct candidate *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++, a++, b++) {
+        assert_true(a->a == b->a && a->b == b->b && a->c == b->c);
+        assert_memory_equal(&a->count, &b->count, sizeof *a - offsetof(struct candidate, count));
+    }
+}
+
+// --- what is found ------------------------------------------------------------------------------
+
+static void planted_trigrams_are_found_and_nothing_else(void **state)
+{
+    (void)state;
+    struct candidates_rule rule = plain;
+    struct ngrams *n = open_file("planted");
+    for (int rare = 0; rare < 2; rare++) {
+        size_t wanted = 0;
+        rule.count = rare ? PLANTED_RARE_TIMES : PLANTED_RARE_TIMES + 1;
+        struct candidates c = find(n, &rule);
+        for (size_t i = 0; i < PLANTED_ITEMS; i++) {
+            const enum planted_kind kind = planted.items[i].kind;
+            wanted += kind == PLANTED_TRIGRAM || (rare && kind == PLANTED_RARE);
+        }
+        assert_int_equal(c.n, wanted);
+        for (size_t i = 0; i < c.n; i++) {
+            const struct candidate *x = &c.items[i];
+            const bool often = planted_text_find(&planted, PLANTED_TRIGRAM, x->a, x->b, x->c);
+            assert_true(often || planted_text_find(&planted, PLANTED_RARE, x->a, x->b, x->c));
+            assert_int_equal(x->count, often ? PLANTED_TIMES : PLANTED_RARE_TIMES);
+        }
+        candidates_free(&c);
+    }
+    ngrams_close(n);
+}
+
+static void decoys_fall_at_their_own_stage(void **state)
+{
+    (void)state;
+    struct ngrams *n = open_file("planted");
+    struct candidates c = find(n, &plain);
+    size_t by[PLANTED_KINDS] = {0};
+    for (size_t i = 0; i < PLANTED_ITEMS; i++) {
+        by[planted.items[i].kind]++;
+    }
+    // Of a few values each, x B C and A y C.
+    assert_int_equal(c.funnel.by_bigram, by[PLANTED_BIGRAM] * PLANTED_FEW);
+    assert_int_equal(c.funnel.by_skip, by[PLANTED_SKIP] * PLANTED_FEW);
+    assert_int_equal(c.funnel.by_added, by[PLANTED_ADDED]);
+    assert_int_equal(c.funnel.candidates, by[PLANTED_TRIGRAM]);
+    candidates_free(&c);
+    ngrams_close(n);
+}
+
+static void numbers_are_those_of_raw_ids(void **state)
+{
+    (void)state;
+    struct ngrams *n = open_file("planted");
+    const struct candidates_rule rules[] = {
+        plain,
+        wide,
+        {.count = 7, .high = 0.5, .low = 0.055, .most = 500},
+        {.count = 9, .high = 0.7, .low = 0.65, .most = 500},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        struct candidates c = find(n, &rules[i]);
+        assert_true(c.n > 0);
+        expect_slow(&c, &planted_corpus, &rules[i]);
+        expect_order(&c);
+        candidates_free(&c);
+    }
+    ngrams_close(n);
+}
+
+/* Each part says a half, and both added a half, since the other C has as much of both. */
+static void an_exclusive_or_is_only_in_the_trigrams(void **state)
+{
+    (void)state;
+    struct ngrams *n = open_file("xor");
+    struct candidates c = find(n, &xor_rule);
+    assert_int_equal(c.n, 4 * XOR_GROUPS);
+    for (size_t i = 0; i < c.n; i++) {
+        assert_float_equal(c.items[i].p_added, 0.5, 0.01);
+        assert_true(c.items[i].p > 0.85);
+        assert_true(c.items[i].worth == c.items[0].worth);
+    }
+    expect_slow(&c, &xor_corpus, &xor_rule);
+    expect_order(&c);
+    candidates_free(&c);
+    ngrams_close(n);
+}
+
+// --- both added ---------------------------------------------------------------------------------
+
+static double full_sum(const struct countrun *r, uint32_t v, double tokens, const struct ngrams *n,
+                       uint32_t a, uint32_t b)
+{
+    double sum = 0;
+    for (uint32_t x = 0; x < v; x++) {
+        const double p0 = ((double)ngrams_word(n, x)->count + 1) / (tokens + v);
+        sum += countrun_p2(r, b, x) * countrun_pd(r, 0, a, x) / p0;
+    }
+    return sum;
+}
+
+static void added_is_its_product_over_the_full_sum(void **state)
+{
+    (void)state;
+    const char *const names[] = {"planted", "few", "xor"};
+    for (size_t i = 0; i < 3; i++) {
+        struct ngrams *n = open_file(names[i]);
+        struct countmodel m;
+        struct countrun *r = NULL;
+        const uint32_t v = ngrams_info(n)->d_vocab;
+        const double tokens = (double)ngrams_info(n)->tokens;
+        countmodel_init(&m, n, COUNT_ORACLE);
+        assert_int_equal(countrun_new(&r, &m, NULL), 0);
+        for (uint32_t k = 0; k < 30; k++) { // BOS among them, and tokens that nothing follows
+            const uint32_t a = k * 5 % v, b = (k * 11 + k / 7) % v;
+            const double sum = full_sum(r, v, tokens, n, a, b);
+            double all = 0;
+            for (uint32_t c = 0; c < v; c++) {
+                const double p0 = ((double)ngrams_word(n, c)->count + 1) / (tokens + v);
+                const double p = countrun_p2(r, b, c) * countrun_pd(r, 0, a, c) / p0 / sum;
+                const double got = countrun_added(r, a, b, c);
+                assert_true(fabs(got - p) <= 1e-12 * p);
+                all += got;
+            }
+            assert_float_equal(all, 1, 1e-12);
+        }
+        countrun_free(r);
+        ngrams_close(n);
+    }
+}
+
+/* As if its document had never been counted, but for the discounts: it sums to 1, and is what a
+ * scored token's own parts are. */
+static void added_leaves_a_document_out(void **state)
+{
+    (void)state;
+    struct ngrams *n = open_file("planted");
+    struct countmodel m, bigram;
+    struct countrun *r = NULL, *alone = NULL;
+    const struct planted_doc *d = &planted.docs[3];
+    const struct count_text text = {.first = bos, .ids = d->ids};
+    countmodel_init(&m, n, COUNT_ORACLE);
+    countmodel_init(&bigram, n, COUNT_BIGRAM);
+    assert_int_equal(countrun_new(&r, &m, NULL), 0);
+    assert_int_equal(countrun_new(&alone, &bigram, NULL), 0);
+    assert_int_equal(countrun_document(r, bos, d->ids, d->n, NULL), 0);
+    assert_int_equal(countrun_document(alone, bos, d->ids, d->n, NULL), 0);
+    for (size_t i = 2; i < 40; i += 7) {
+        double all = 0;
+        const uint32_t a = d->ids[i - 2], b = d->ids[i - 1];
+        for (uint32_t c = 0; c < PLANTED_VOCAB; c++) {
+            all += countrun_added(r, a, b, c);
+        }
+        assert_float_equal(all, 1, 1e-12);
+        assert_float_equal(log(countrun_p2(r, b, d->ids[i])), countrun_score(alone, &text, i),
+                           1e-15);
+    }
+    countrun_free(r);
+    countrun_free(alone);
+    ngrams_close(n);
+}
+
+// --- however it is put together -----------------------------------------------------------------
+
+static void parts_give_the_same(void **state)
+{
+    (void)state;
+    struct ngrams *whole = open_file("planted");
+    make_file(&planted_corpus, 0, 2, 1, "part0");
+    make_file(&planted_corpus, 1, 2, 1, "part1");
+    merge_files(&planted_corpus, "part1", "part0", "merged");
+    struct ngrams *merged = open_file("merged");
+    struct candidates a = find(whole, &wide), b = find(merged, &wide);
+    assert_memory_equal(&a.funnel, &b.funnel, sizeof a.funnel);
+    assert_int_equal(a.n, b.n);
+    expect_same(a.items, b.items, a.n);
+    assert_true(a.n > 10);
+    candidates_free(&a);
+    candidates_free(&b);
+    ngrams_close(whole);
+    ngrams_close(merged);
+}
+
+/* What was seen once is not in the file, and gives all to the shorter context. */
+static void files_of_a_min_count_have_them_too(void **state)
+{
+    (void)state;
+    struct ngrams *n = open_file("few");
+    struct candidates c = find(n, &plain);
+    assert_int_equal(c.n, 6);
+    for (size_t i = 0; i < c.n; i++) {
+        const struct candidate *x = &c.items[i];
+        assert_non_null(planted_text_find(&planted, PLANTED_TRIGRAM, x->a, x->b, x->c));
+    }
+    assert_true(c.funnel.trigrams < ngrams_info(n)->dropped[NGRAMS_TRIGRAMS]);
+    candidates_free(&c);
+    ngrams_close(n);
+}
+
+static void most_cuts_the_tail_alone(void **state)
+{
+    (void)state;
+    const char *const names[] = {"planted", "xor"}; // the second: all are worth the same
+    struct candidates_rule rules[] = {wide, xor_rule};
+    for (size_t i = 0; i < 2; i++) {
+        struct ngrams *n = open_file(names[i]);
+        rules[i].most = SIZE_MAX;
+        struct candidates all = find(n, &rules[i]);
+        assert_true(all.n >= 20);
+        for (size_t most = 0; most <= all.n + 1; most++) {
+            rules[i].most = most;
+            struct candidates c = find(n, &rules[i]);
+            assert_int_equal(c.n, most < all.n ? most : all.n);
+            assert_int_equal(c.funnel.kept, c.n);
+            assert_int_equal(c.funnel.candidates, all.n);
+            expect_same(c.items, all.items, c.n);
+            candidates_free(&c);
+        }
+        candidates_free(&all);
+        ngrams_close(n);
+    }
+}
+
+static void what_never_may_be_is_not(void **state)
+{
+    (void)state;
+    struct ngrams *n = open_file("planted");
+    struct candidates all = find(n, &plain), c;
+    const uint32_t b = all.items[0].b, never[] = {b, UINT32_MAX, bos, PLANTED_VOCAB, b};
+    assert_int_equal(candidates_find(&c, n, &plain, never, 5, NULL, NULL), 0);
+    assert_true(c.n < all.n);
+    for (size_t i = 0; i < c.n; i++) {
+        const struct candidate *x = &c.items[i];
+        assert_true(x->a != b && x->b != b && x->c != b);
+        for (uint32_t k = 0; k < 2 * CANDIDATE_FILLERS; k++) {
+            const unsigned which = k % 2;
+            assert_true(k / 2 >= x->n_fillers[which] || x->fillers[which][k / 2] != b);
+        }
+    }
+    candidates_free(&c);
+    assert_int_equal(candidates_find(&c, n, &plain, NULL, 0, NULL, NULL), 0);
+    assert_true(c.n >= all.n);
+    candidates_free(&c);
+    candidates_free(&all);
+    ngrams_close(n);
+}
+
+static void wrong_rules_are_refused(void **state)
+{
+    (void)state;
+    struct ngrams *n = open_file("xor");
+    const struct candidates_rule wrong[] = {
+        {.count = 1, .high = 0.5, .low = 0.1, .most = 5},
+        {.count = 0, .high = 0.5, .low = 0.1, .most = 5},
+        {.count = 2, .high = 0.5, .low = 0.5, .most = 5},
+        {.count = 2, .high = 1.5, .low = 0.5, .most = 5},
+        {.count = 2, .high = 0.5, .low = -0.1, .most = 5},
+        {.count = 2, .high = NAN, .low = 0.1, .most = 5},
+        {.count = 2, .high = 0.5, .low = NAN, .most = 5},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct candidates c;
+        struct err err = {0};
+        assert_int_equal(candidates_find(&c, n, &wrong[i], &bos, 1, NULL, &err), ERR_USAGE);
+        assert_true(err.msg[0] && c.n == 0 && !c.items);
+    }
+    ngrams_close(n);
+}
+
+static void a_search_that_is_stopped_ends(void **state)
+{
+    (void)state;
+    struct ngrams *n = open_file("planted");
+    const atomic_int stop = 1;
+    struct candidates c;
+    assert_int_equal(candidates_find(&c, n, &plain, &bos, 1, &stop, NULL), 0);
+    assert_int_equal(c.n, 0);
+    assert_true(c.funnel.trigrams <= 1);
+    candidates_free(&c);
+    ngrams_close(n);
+}
+
+// --- fillers ------------------------------------------------------------------------------------
+
+struct neighbour {
+    uint32_t id;
+    double count, ratio;
+    size_t apart; // places
+    bool above;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct neighbour *x = a, *y = b;
+    return x->count != y->count ? (x->count > y->count ? 1 : -1) : x->id > y->id ? 1 : -1;
+}
+
+static int by_distance(const void *a, const void *b)
+{
+    const struct neighbour *x = a, *y = b;
+    return x->ratio != y->ratio   ? (x->ratio > y->ratio ? 1 : -1)
+           : x->above != y->above ? (x->above ? 1 : -1)
+                                  : (x->apart > y->apart) - (x->apart < y->apart);
+}
+
+/* The tokens that may stand in, nearest first. */
+static size_t list_neighbours(const struct slow *s, const struct candidate *c, uint32_t id,
+                              struct neighbour *list)
+{
+    size_t n = 0, own = 0;
+    for (uint32_t x = 0; x < s->v; x++) {
+        if (x == id || (s->words[x] > 0 && x != bos && x != c->a && x != c->b && x != c->c)) {
+            list[n++] = (struct neighbour){.id = x, .count = s->words[x]};
+        }
+    }
+    qsort(list, n, sizeof *list, by_place);
+    while (list[own].id != id) {
+        own++;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const double x = list[i].count, y = s->words[id];
+        list[i].ratio = x > y ? x / y : y / x;
+        list[i].above = i > own;
+        list[i].apart = i > own ? i - own : own - i;
+    }
+    list[own] = list[--n];
+    qsort(list, n, sizeof *list, by_distance);
+    return n;
+}
+
+static bool slow_has(const struct slow *s, uint32_t a, uint32_t b, uint32_t c)
+{
+    for (size_t i = 0; i < s->n_trigrams; i++) {
+        const struct trigram *t = &s->trigrams[i];
+        if (t->a == a && t->b == b && t->c == c) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each is one of the nearest 64, 128, ... that qualify; and if not all of these are taken, there is
+ * the full number. */
+static void expect_fillers(const struct slow *s, const struct candidate *c, unsigned which)
+{
+    static struct neighbour list[PLANTED_VOCAB];
+    const size_t n = list_neighbours(s, c, which ? c->b : c->a, list);
+    size_t qualified = 0, taken = 0;
+    for (size_t i = 0, most = 64; i < n && i < most; i++) {
+        const uint32_t x = list[i].id;
+        const bool is = !slow_has(s, which ? c->a : x, which ? x : c->b, c->c);
+        qualified += is;
+        for (uint32_t k = 0; k < c->n_fillers[which]; k++) {
+            taken += c->fillers[which][k] == x && is;
+        }
+        if (i + 1 == most && qualified < CANDIDATE_FILLERS) {
+            most *= 2;
+        }
+    }
+    assert_int_equal(taken, c->n_fillers[which]);
+    assert_int_equal(taken, qualified < CANDIDATE_FILLERS ? qualified : CANDIDATE_FILLERS);
+}
+
+static void fillers_are_near_and_do_not_say_it(void **state)
+{
+    (void)state;
+    const char *const names[] = {"planted", "xor"};
+    const struct corpus *const corpora[] = {&planted_corpus, &xor_corpus};
+    const struct candidates_rule rules[] = {wide, xor_rule};
+    bool seen[PLANTED_VOCAB] = {0};
+    size_t different = 0;
+    for (size_t i = 0; i < 2; i++) {
+        struct ngrams *n = open_file(names[i]);
+        struct slow s;
+        slow_count(&s, corpora[i]);
+        struct candidates c = find(n, &rules[i]);
+        for (size_t k = 0; k < c.n; k++) {
+            expect_fillers(&s, &c.items[k], 0);
+            expect_fillers(&s, &c.items[k], 1);
+            for (uint32_t j = 0; i == 0 && j < c.items[k].n_fillers[0]; j++) {
+                different += !seen[c.items[k].fillers[0][j]];
+                seen[c.items[k].fillers[0][j]] = true;
+            }
+        }
+        candidates_free(&c);
+        slow_free(&s);
+        ngrams_close(n);
+    }
+    assert_true(different > 40); // a sample: not always the same
+}
+
+// --- damage -------------------------------------------------------------------------------------
+
+static bool is_probability(double p)
+{
+    return p >= 0 && p <= 1;
+}
+
+static void expect_sane(const struct candidates *c, uint32_t v)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        const struct candidate *x = &c->items[i];
+        assert_true(x->a < v && x->b < v && x->c < v);
+        assert_true(is_probability(x->p) && is_probability(x->p_bigram));
+        assert_true(is_probability(x->p_added) && isfinite(x->worth) && x->worth > 0);
+        for (unsigned k = 0; k < 4; k++) {
+            assert_true(is_probability(x->p_skip[k]));
+        }
+        for (unsigned k = 0; k < 2 * CANDIDATE_FILLERS; k++) {
+            assert_true(x->n_fillers[k % 2] <= CANDIDATE_FILLERS);
+            assert_true(k / 2 >= x->n_fillers[k % 2] || x->fillers[k % 2][k / 2] < v);
+        }
+    }
+}
+
+static void what_lies_with_right_sums_is_harmless(void **state)
+{
+    (void)state;
+    struct buf bytes = {0};
+    uint64_t seed = 5;
+    size_t read = 0, found = 0, broken = 0;
+    const struct candidates_rule rule = {.count = 2, .high = 0.6, .low = 0.55, .most = 30};
+    assert_int_equal(file_read(path_of("xor"), 1 << 24, &bytes, NULL), 0);
+    char *copy = malloc(bytes.len);
+    for (int i = 0; i < 4000; i++) {
+        struct ngrams *n = NULL;
+        struct candidates c;
+        struct err err = {0};
+        memcpy(copy, bytes.data, bytes.len);
+        for (int k = 0; k < 1 + i % 40; k++) {
+            seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            const size_t at = NGRAMS_HEADER + (size_t)(seed >> 20) % (bytes.len - NGRAMS_HEADER);
+            copy[at] = i % 3 ? (char)(seed >> 56) : (char)(copy[at] ^ 128);
+        }
+        ngrams_sign((unsigned char *)copy, bytes.len);
+        if (ngrams_parse(&n, copy, bytes.len, NULL)) {
+            continue;
+        }
+        read++;
+        const int rc = candidates_find(&c, n, &rule, &bos, 1, NULL, &err);
+        assert_true(rc == 0 || (rc == ERR_FORMAT && err.msg[0] && !c.items));
+        expect_sane(&c, xor_corpus.d_vocab);
+        found += c.n;
+        broken += rc != 0;
+        candidates_free(&c);
+        ngrams_close(n);
+    }
+    assert_true(read > 500 && found > 500 && broken > 50);
+    free(copy);
+    buf_free(&bytes);
+}
+
+// --- all of it ----------------------------------------------------------------------------------
+
+static int make_files(void **state)
+{
+    if (make_folder(state)) {
+        return -1;
+    }
+    planted_text_make(&planted, 1);
+    planted_corpus =
+        (struct corpus){.d_vocab = PLANTED_VOCAB, .n_docs = PLANTED_DOCS, .docs = planted.docs};
+    make_xor();
+    make_file(&planted_corpus, 0, 1, 1, "planted");
+    make_file(&planted_corpus, 0, 1, 2, "few");
+    make_file(&xor_corpus, 0, 1, 1, "xor");
+    return 0;
+}
+
+static int remove_files(void **state)
+{
+    planted_text_free(&planted);
+    return remove_folder(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(planted_trigrams_are_found_and_nothing_else),
+        cmocka_unit_test(decoys_fall_at_their_own_stage),
+        cmocka_unit_test(numbers_are_those_of_raw_ids),
+        cmocka_unit_test(an_exclusive_or_is_only_in_the_trigrams),
+        cmocka_unit_test(added_is_its_product_over_the_full_sum),
+        cmocka_unit_test(added_leaves_a_document_out),
+        cmocka_unit_test(parts_give_the_same),
+        cmocka_unit_test(files_of_a_min_count_have_them_too),
+        cmocka_unit_test(most_cuts_the_tail_alone),
+        cmocka_unit_test(what_never_may_be_is_not),
+        cmocka_unit_test(wrong_rules_are_refused),
+        cmocka_unit_test(a_search_that_is_stopped_ends),
+        cmocka_unit_test(fillers_are_near_and_do_not_say_it),
+        cmocka_unit_test(what_lies_with_right_sums_is_harmless),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
