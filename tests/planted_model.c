@@ -9,6 +9,7 @@
 
 #define N_CTX PLANTED_N_CTX
 #define NOISE ((size_t)16)         // dimensions
+#define HEADS ((size_t)2)          // the one that looks at the token before; one of noise
 #define NOISE_NEURONS ((size_t)32) // behind those that are planted
 
 // Dimensions of a trigram, from N_CTX + OF_TRIGRAM k on.
@@ -33,9 +34,11 @@ struct weights {
 
 static size_t neurons_of(enum planted_kind kind)
 {
-    return kind == PLANTED_SPREAD                           ? PLANTED_MANY
-           : kind == PLANTED_BIGRAM || kind == PLANTED_SKIP ? 0
-                                                            : 1;
+    static const size_t n[] = {[PLANTED_AND] = 1,    [PLANTED_SPREAD] = PLANTED_MANY,
+                               [PLANTED_B_ONLY] = 1, [PLANTED_A_ONLY] = 1,
+                               [PLANTED_BOTH] = 2,   [PLANTED_BIGRAM] = 0,
+                               [PLANTED_SKIP] = 0};
+    return n[kind];
 }
 
 size_t planted_neuron(const struct planted *p, size_t k)
@@ -80,6 +83,9 @@ static void plant_noise(struct weights *w)
 {
     const size_t d = w->d_model, from = d - NOISE, n = w->planted->d_vocab;
     for (size_t i = from; i < d; i++) {
+        const size_t k0 = i - from; // the second head looks at all tokens alike
+        w->W_V[(d + i) * N_CTX + k0] = 1;
+        w->W_O[(N_CTX + k0) * d + i] = 1;
         for (size_t t = 0; t < n; t++) {
             w->W_E[t * d + i] = noise(w, 1);
             w->W_U[i * n + t] = noise(w, 0.25);
@@ -91,16 +97,18 @@ static void plant_noise(struct weights *w)
     }
 }
 
-/* Neurons [from, + n) fire on B (where 'b'), on A before (where 'a'), or on both only, and write
- * 'logit' into a dimension together. */
-static void plant_neurons(struct weights *w, size_t k, size_t n, bool a, bool b, size_t to,
-                          float logit)
+/* When a neuron fires: on B, behind A, or on B behind A. */
+enum when { ON_B, BEHIND_A, ON_BOTH };
+
+/* Neurons [from, + n) of the trigram fire, and write 'logit' into a dimension together. */
+static void plant_neurons(struct weights *w, size_t k, size_t from, size_t n, enum when when,
+                          size_t to, float logit)
 {
-    const size_t from = planted_neuron(w->planted, k);
+    from += planted_neuron(w->planted, k);
     for (size_t i = from; i < from + n; i++) {
-        w->W_in[dimension(k, A_BEFORE) * w->d_mlp + i] = a ? 2 * FIRES : 0;
-        w->W_in[dimension(k, B_HERE) * w->d_mlp + i] = b ? 2 * FIRES : 0;
-        w->b_in[i] = a && b ? -3 * FIRES : -FIRES;
+        w->W_in[dimension(k, A_BEFORE) * w->d_mlp + i] = when == ON_B ? 0 : 2 * FIRES;
+        w->W_in[dimension(k, B_HERE) * w->d_mlp + i] = when == BEHIND_A ? 0 : 2 * FIRES;
+        w->b_in[i] = when == ON_BOTH ? -3 * FIRES : -FIRES;
         w->W_out[i * w->d_model + dimension(k, to)] = logit / FIRES / (float)n;
     }
 }
@@ -117,19 +125,24 @@ static void plant_trigram(struct weights *w, size_t k)
     of_b[dimension(k, SAY_D)] = D_BY_B;
     w->W_U[dimension(k, SAY_C) * d_vocab + t->c] = 1;
     w->W_U[dimension(k, SAY_D) * d_vocab + t->d] = 1;
-    const size_t n = w->attn_only ? 0 : neurons_of(t->kind);
     switch (t->kind) {
     case PLANTED_AND:
+        plant_neurons(w, k, 0, 1, ON_BOTH, SAY_C, C_BY_BOTH);
+        break;
     case PLANTED_SPREAD:
-        plant_neurons(w, k, n, true, true, SAY_C, C_BY_BOTH);
+        plant_neurons(w, k, 0, PLANTED_MANY, ON_BOTH, SAY_C, C_BY_BOTH);
         break;
     case PLANTED_B_ONLY:
-        plant_neurons(w, k, n, false, true, SAY_C, C_BY_B);
+        plant_neurons(w, k, 0, 1, ON_B, SAY_C, C_BY_B);
         of_a[dimension(k, SAY_D)] = -D_BY_B;
         break;
     case PLANTED_A_ONLY:
-        plant_neurons(w, k, n, true, false, SAY_D, -D_BY_B);
+        plant_neurons(w, k, 0, 1, BEHIND_A, SAY_D, -D_BY_B);
         of_b[dimension(k, SAY_C)] = C_BY_B;
+        break;
+    case PLANTED_BOTH:
+        plant_neurons(w, k, 0, 1, ON_B, SAY_C, C_BY_B);
+        plant_neurons(w, k, 1, 1, ON_BOTH, SAY_C, C_BY_BOTH - C_BY_B);
         break;
     case PLANTED_BIGRAM:
         of_b[dimension(k, SAY_C)] = C_BY_BOTH;
@@ -163,10 +176,10 @@ static void write_config(const struct weights *w, const char *dir)
     char text[512];
     const int len =
         snprintf(text, sizeof text,
-                 "{\"n_layers\":1,\"d_model\":%zu,\"n_ctx\":%zu,\"d_head\":%zu,\"n_heads\":1,"
+                 "{\"n_layers\":1,\"d_model\":%zu,\"n_ctx\":%zu,\"d_head\":%zu,\"n_heads\":%zu,"
                  "\"d_mlp\":%zu,\"d_vocab\":%zu,\"act_fn\":\"gelu\",\"attn_only\":%s,"
                  "\"normalization_type\":null,\"architecture\":\"neel\"}\n",
-                 w->d_model, N_CTX, N_CTX, w->attn_only ? 1 : w->d_mlp, w->planted->d_vocab,
+                 w->d_model, N_CTX, N_CTX, HEADS, w->attn_only ? 1 : w->d_mlp, w->planted->d_vocab,
                  w->attn_only ? "true" : "false");
     write_file(dir, "config.json", text, (size_t)len);
 }
@@ -213,10 +226,10 @@ void planted_write(const struct planted *p, bool attn_only, const char *dir)
     const struct tensor tensors[] = {
         {"embed.W_E", {p->d_vocab, d}, &w.W_E},
         {"pos_embed.W_pos", {N_CTX, d}, &w.W_pos},
-        {"blocks.0.attn.W_Q", {1, d, N_CTX}, &w.W_Q},
-        {"blocks.0.attn.W_K", {1, d, N_CTX}, &w.W_K},
-        {"blocks.0.attn.W_V", {1, d, N_CTX}, &w.W_V},
-        {"blocks.0.attn.W_O", {1, N_CTX, d}, &w.W_O},
+        {"blocks.0.attn.W_Q", {HEADS, d, N_CTX}, &w.W_Q},
+        {"blocks.0.attn.W_K", {HEADS, d, N_CTX}, &w.W_K},
+        {"blocks.0.attn.W_V", {HEADS, d, N_CTX}, &w.W_V},
+        {"blocks.0.attn.W_O", {HEADS, N_CTX, d}, &w.W_O},
         {"unembed.W_U", {d, p->d_vocab}, &w.W_U},
         {"blocks.0.mlp.W_in", {d, d_mlp}, &w.W_in}, // not of the twin, from here on
         {"blocks.0.mlp.b_in", {d_mlp}, &w.b_in},

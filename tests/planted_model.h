@@ -11,8 +11,9 @@
  * noise
  *
  * B always speaks for its usual next token D.  Random embeddings, unembeddings and neurons in the
- * dimensions of noise make all other tokens a distribution of their own, so that C has about
- * -ln d_vocab where nothing speaks for it.  What says C after A B:
+ * dimensions of noise, of which the second head brings what stands before, make all other tokens a
+ * distribution of their own, so that ln P(C) is about -ln d_vocab where nothing speaks for it. What
+ * says C after A B:
  *
  *     PLANTED_AND      one neuron that fires on B behind A only, and writes C
  *     PLANTED_SPREAD   PLANTED_MANY neurons, each a share of the same
@@ -20,8 +21,9 @@
  *                      alone, takes D away
  *     PLANTED_A_ONLY   B itself speaks for C, less than for D; one neuron that fires behind any A
  *                      takes D away
- *     PLANTED_BIGRAM   B itself, whatever is before it: no interaction
- *     PLANTED_SKIP     A, by attention alone, whatever is behind it: no interaction
+ *     PLANTED_BOTH     first a neuron as in B_ONLY, then one as in AND that writes less than it:
+ * without A the first alone cannot beat D PLANTED_BIGRAM   B itself, whatever is before it: no
+ * interaction PLANTED_SKIP     A, by attention alone, whatever is behind it: no interaction
  *
  * The attention-only twin is the same without neurons.
  */
@@ -40,6 +42,7 @@ enum planted_kind {
     PLANTED_SPREAD,
     PLANTED_B_ONLY,
     PLANTED_A_ONLY,
+    PLANTED_BOTH,
     PLANTED_BIGRAM,
     PLANTED_SKIP,
 };
