@@ -596,6 +596,216 @@ static void numbers_are_those_of_the_reference(void **state)
     }
 }
 
+/* The same in every table of kernels. */
+static void and_so_with_all_kernels(void **state)
+{
+    (void)state;
+    static const char *const some[] = {"attn-only-2l-demo", "gelu-2l", "solu-4l"};
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        struct model *m = golden_model(some[i]);
+        for (size_t t = 0; kern_at(t); t++) {
+            if (kern_runs(kern_at(t))) {
+                check_model(m, kern_at(t), SITE_POST);
+            }
+        }
+        model_free(m);
+    }
+}
+
+// --- what a trigram may bring -------------------------------------------------------------------
+
+/* The AND neuron's trigram, with the lists changed before it is asked. */
+static void make_first(struct asked *q)
+{
+    const struct planted_trigram *t = &trigrams[0];
+    make_asked(q, t->a, t->b, t->c, FROM, 300, PLANTED_N_CTX - 1);
+}
+
+static void assert_not_tested(struct at_work *w, const struct asked *q)
+{
+    struct trials_result r;
+    trials_run(w->trials, w->run, &q->trigram, &r, NULL);
+    assert_int_equal(r.contexts, 0);
+    assert_int_equal(r.pairs, 0);
+    assert_int_equal(r.n_neurons, 0);
+    assert_true(r.named == SIZE_MAX);
+    assert_string_equal(trials_verdict_name(&r), "not tested");
+}
+
+static void without_contexts_or_fillers_nothing_is_tested(void **state)
+{
+    (void)state;
+    static struct asked q;
+    struct model *m = planted_model(false);
+    struct at_work w = start(m, kern_best(), SITE_POST);
+    make_first(&q);
+    q.trigram.n_contexts = 0;
+    assert_not_tested(&w, &q);
+    make_first(&q);
+    q.trigram.n_fillers_a = 0;
+    assert_not_tested(&w, &q);
+    make_first(&q);
+    q.fillers[1][0] = q.trigram.a;
+    q.fillers[1][1] = q.trigram.c;
+    q.trigram.n_fillers_b = 2; // neither may stand in
+    assert_not_tested(&w, &q);
+    make_first(&q);
+    q.fillers[1][0] = q.fillers[0][0];
+    q.trigram.n_fillers_a = q.trigram.n_fillers_b = 1; // the only pair is one token twice
+    assert_not_tested(&w, &q);
+    stop(&w);
+    struct model small = *m;
+    small.config.n_ctx = 2;
+    w = start(&small, kern_best(), SITE_POST);
+    make_first(&q);
+    assert_not_tested(&w, &q);
+    stop(&w);
+    model_free(m);
+}
+
+static void one_context_has_no_standard_error(void **state)
+{
+    (void)state;
+    static struct asked q;
+    struct trials_result r;
+    struct model *m = planted_model(false);
+    struct at_work w = start(m, kern_best(), SITE_POST);
+    make_first(&q);
+    q.trigram.n_contexts = 1; // of two tokens: nothing but BOS is before A
+    q.trigram.n_elsewhere = 0;
+    assert_int_equal(q.contexts[0].n, 2);
+    trials_run(w.trials, w.run, &q.trigram, &r, NULL);
+    assert_int_equal(r.contexts, 1);
+    assert_int_equal(r.pairs, TRIALS_FILLERS);
+    assert_true(isnan(r.table.se) && r.table.interaction > 8);
+    assert_string_equal(trials_verdict_name(&r), "AND-like");
+    assert_int_equal(r.neurons[r.named].index, planted_neuron(&planted, 0));
+    assert_true(isnan(r.neurons[0].pairs.se) && isnan(r.neurons[0].ablated_se));
+    assert_true(isnan(r.neurons[0].elsewhere) && r.neurons[0].ablated < -7);
+    stop(&w);
+    model_free(m);
+}
+
+/* The same bits, but for NaN. */
+static void assert_equal(double x, double y)
+{
+    assert_true(x == y || (isnan(x) && isnan(y)));
+}
+
+static void assert_same_table(const struct trials_table *x, const struct trials_table *y)
+{
+    for (size_t k = 0; k < TRIALS_CELLS; k++) {
+        assert_equal(x->cells[k], y->cells[k]);
+    }
+    assert_equal(x->interaction, y->interaction);
+    assert_equal(x->se, y->se);
+}
+
+static void assert_same(const struct trials_result *x, const struct trials_result *y)
+{
+    assert_int_equal(x->contexts, y->contexts);
+    assert_int_equal(x->pairs, y->pairs);
+    assert_int_equal(x->verdict, y->verdict);
+    assert_true(x->named == y->named);
+    assert_int_equal(x->n_half, y->n_half);
+    assert_same_table(&x->table, &y->table);
+    assert_int_equal(x->n_neurons, y->n_neurons);
+    for (size_t i = 0; i < x->n_neurons; i++) {
+        const struct trials_neuron *a = &x->neurons[i], *b = &y->neurons[i];
+        assert_true(a->layer == b->layer && a->index == b->index && a->kind == b->kind);
+        assert_same_table(&a->pairs, &b->pairs);
+        assert_equal(a->direct, b->direct);
+        assert_equal(a->written, b->written);
+        assert_equal(a->share, b->share);
+        assert_equal(a->ablated, b->ablated);
+        assert_equal(a->ablated_se, b->ablated_se);
+        assert_equal(a->elsewhere, b->elsewhere);
+    }
+}
+
+static void fillers_that_may_not_stand_in_are_left_out(void **state)
+{
+    (void)state;
+    static struct asked q;
+    struct trials_result clean, r;
+    struct model *m = planted_model(false);
+    struct at_work w = start(m, kern_best(), SITE_POST);
+    make_first(&q);
+    const struct trials_trigram *g = &q.trigram;
+    q.trigram.n_fillers_a = q.trigram.n_fillers_b = 3;
+    trials_run(w.trials, w.run, g, &clean, NULL);
+    assert_int_equal(clean.pairs, 3 * TRIALS_CONTEXTS); // as many as the longer list has
+    const uint32_t *fa = q.fillers[0], *fb = q.fillers[1];
+    const uint32_t as[] = {g->a, fa[0], fa[1], fa[0], g->c, fa[2], g->b, fa[1]};
+    const uint32_t bs[] = {fb[0], g->b, fb[1], fb[1], fb[2], g->c, g->a};
+    q.trigram.fillers_a = as;
+    q.trigram.n_fillers_a = 8;
+    q.trigram.fillers_b = bs;
+    q.trigram.n_fillers_b = 7;
+    trials_run(w.trials, w.run, g, &r, NULL);
+    assert_same(&r, &clean);
+    // one token in both lists: of the second the next one
+    const uint32_t x[] = {40, 41}, y[] = {40, 42}, z[] = {42, 40};
+    q.trigram.fillers_a = x;
+    q.trigram.n_fillers_a = q.trigram.n_fillers_b = 2;
+    q.trigram.fillers_b = y;
+    q.trigram.n_contexts = 1;
+    trials_run(w.trials, w.run, g, &r, NULL); // 40 42, 41 42
+    assert_int_equal(r.pairs, 2);
+    q.trigram.fillers_b = z;
+    q.trigram.n_fillers_b = 1;
+    trials_run(w.trials, w.run, g, &clean, NULL); // 40 42, 41 42
+    assert_same(&r, &clean);
+    q.trigram.fillers_b = x;
+    trials_run(w.trials, w.run, g, &r, NULL); // 41 40 alone
+    assert_int_equal(r.pairs, 1);
+    stop(&w);
+    model_free(m);
+}
+
+static void long_contexts_lose_their_front(void **state)
+{
+    (void)state;
+    static struct asked q;
+    struct trials_result whole, r;
+    struct model *m = planted_model(false);
+    struct model small = *m;
+    small.config.n_ctx = 9;
+    struct at_work w = start(&small, kern_best(), SITE_POST);
+    make_first(&q);
+    trials_run(w.trials, w.run, &q.trigram, &whole, NULL);
+    for (size_t k = 0; k < PLACES; k++) {
+        if (q.contexts[k].n > 8) {
+            q.contexts[k].ids += q.contexts[k].n - 8;
+            q.contexts[k].n = 8;
+        }
+    }
+    trials_run(w.trials, w.run, &q.trigram, &r, NULL);
+    assert_same(&r, &whole);
+    assert_string_equal(trials_verdict_name(&r), "AND-like");
+    stop(&w);
+    model_free(m);
+}
+
+static void a_trial_depends_on_its_trigram_alone(void **state)
+{
+    (void)state;
+    static struct asked q, other;
+    struct trials_result first, between, again;
+    atomic_int stopped = 1;
+    struct model *m = golden_model("gelu-2l");
+    struct at_work w = start(m, kern_best(), SITE_POST);
+    make_asked(&q, 1, 2, 3, FROM, (uint32_t)m->config.d_vocab, LONGEST);
+    make_asked(&other, 4, 5, 6, FROM, (uint32_t)m->config.d_vocab, LONGEST);
+    trials_run(w.trials, w.run, &q.trigram, &first, NULL);
+    trials_run(w.trials, w.run, &other.trigram, &between, NULL);
+    trials_run(w.trials, w.run, &q.trigram, &between, &stopped);
+    trials_run(w.trials, w.run, &q.trigram, &again, NULL);
+    assert_same(&again, &first);
+    stop(&w);
+    model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -603,6 +813,12 @@ int main(void)
         cmocka_unit_test(an_and_neuron_is_as_it_was_planted),
         cmocka_unit_test(many_neurons_share_evenly),
         cmocka_unit_test(numbers_are_those_of_the_reference),
+        cmocka_unit_test(and_so_with_all_kernels),
+        cmocka_unit_test(without_contexts_or_fillers_nothing_is_tested),
+        cmocka_unit_test(one_context_has_no_standard_error),
+        cmocka_unit_test(fillers_that_may_not_stand_in_are_left_out),
+        cmocka_unit_test(long_contexts_lose_their_front),
+        cmocka_unit_test(a_trial_depends_on_its_trigram_alone),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
