@@ -222,38 +222,52 @@ static uint64_t all_memory(const struct run *run, size_t n_threads, struct neuro
     return memory->whole + memory->saving + n_threads * memory->part;
 }
 
+/* Of all threads' trigrams and the whole's. */
+static uint64_t trigrams_total(const struct run *run, size_t n_threads)
+{
+    return run->trigrams ? (1 + n_threads) * trigrams_memory(run->trigrams) : 0;
+}
+
 int subjects_check_memory(const struct run *run, size_t n_threads, struct err *err)
 {
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     const double have = (double)pages * (double)page;
     struct neurons_memory memory;
-    const double want = run->neurons ? (double)all_memory(run, n_threads, &memory) : 0;
+    const double want = (run->neurons ? (double)all_memory(run, n_threads, &memory) : 0) +
+                        (double)trigrams_total(run, n_threads);
     if (pages <= 0 || page <= 0 || want < 0.9 * have) {
         return 0;
     }
     return err_set(err, ERR_LIMIT,
-                   "neurons and hypotheses may take %.1f GB of memory, and this machine has %.1f; "
-                   "--histograms 'top 100', fewer --threads or hypotheses, or --no-neurons",
+                   "neurons, hypotheses and trigrams may take %.1f GB of memory, and this machine "
+                   "has %.1f; --histograms 'top 100', fewer --threads, hypotheses or trigrams "
+                   "(--trigram-rule most=N), or --no-neurons",
                    want * 1e-9, have * 1e-9);
 }
 
 char *subjects_text(const struct run *run, size_t n_threads)
 {
-    char *text = NULL;
+    char *text = NULL, trigrams[80] = "";
     const size_t n = run->n_hypotheses;
+    const char *plural = n == 1 ? "hypothesis" : "hypotheses";
+    const double more = (double)trigrams_total(run, n_threads);
+    if (run->trigrams) {
+        snprintf(trigrams, sizeof trigrams, ", %zu trigrams", run->trigrams->n);
+    }
     if (!run->neurons) {
-        return n == 0                                                          ? strdup("")
-               : asprintf(&text, "%zu hypothes%cs", n, n == 1 ? 'i' : 'e') < 0 ? NULL
-                                                                               : text;
+        return n == 0 && !run->trigrams                               ? strdup("")
+               : asprintf(&text, "%zu %s%s", n, plural, trigrams) < 0 ? NULL
+                                                                      : text;
     }
     struct neurons_memory memory;
     const double all = (double)all_memory(run, n_threads, &memory);
-    const int len =
-        asprintf(&text,
-                 "%zu neurons, %zu hypothes%cs: beside the models at most %.2f GB of "
-                 "memory (%.2f, a thread %.2f, a checkpoint %.2f)",
-                 run->neurons->n, n, n == 1 ? 'i' : 'e', all * 1e-9, (double)memory.whole * 1e-9,
-                 (double)memory.part * 1e-9, (double)memory.saving * 1e-9);
+    const int len = asprintf(&text,
+                             "%zu neurons, %zu %s%s: beside the models at most %.2f GB of memory "
+                             "(%.2f, a thread %.2f, a checkpoint %.2f)",
+                             run->neurons->n, n, plural, trigrams, (all + more) * 1e-9,
+                             ((double)memory.whole + more / (1 + (double)n_threads)) * 1e-9,
+                             ((double)memory.part + more / (1 + (double)n_threads)) * 1e-9,
+                             (double)memory.saving * 1e-9);
     return len < 0 ? NULL : text;
 }
 
