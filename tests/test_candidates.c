@@ -17,7 +17,6 @@
 
 static const struct candidates_rule plain = {.count = 10, .high = 0.5, .low = 0.1, .most = 500};
 static const struct candidates_rule wide = {.count = 2, .high = 0.2, .low = 0.1, .most = 500};
-static const struct candidates_rule xor_rule = {.count = 12, .high = 0.8, .low = 0.55, .most = 500};
 static const uint32_t bos = PLANTED_BOS;
 
 static void must(int rc, const struct err *err)
@@ -35,28 +34,82 @@ struct corpus {
     const struct planted_doc *docs; // [n_docs]
 };
 
+#define DOCS_MAX 4096
+
 static struct planted_text planted;
 static struct corpus planted_corpus;
 
-/* Four trigrams of which no part says anything, a group: each A stands before two Bs, each B behind
- * two As, each C behind two of both, the exclusive or of both.  Groups are the same but for their
- * ids, so that all trigrams are worth the same. */
+/* A group: (A, B) of two As and two Bs, behind which stands one of two Cs if it is the first or the
+ * second of both, else one of two others, each XOR_TIMES.  So A alone, or B alone, says nothing.
+ * Groups are the same but for their ids, and so all of their 8 trigrams are worth the same. */
 #define XOR_GROUPS 5u
+#define XOR_IDS 8u // A, A, B, B, C, C, C, C
 #define XOR_TIMES 12u
-static struct planted_doc xor_docs[XOR_GROUPS * 4 * XOR_TIMES];
-static uint32_t xor_ids[XOR_GROUPS * 4 * XOR_TIMES][3];
+#define XOR_DOCS (XOR_GROUPS * 8 * XOR_TIMES)
+static struct planted_doc xor_docs[XOR_DOCS];
+static uint32_t xor_ids[XOR_DOCS][3];
 static const struct corpus xor_corpus = {
-    .d_vocab = 1 + 6 * XOR_GROUPS, .n_docs = XOR_GROUPS * 4 * XOR_TIMES, .docs = xor_docs};
+    .d_vocab = 1 + XOR_IDS * XOR_GROUPS, .n_docs = XOR_DOCS, .docs = xor_docs};
+
+static const struct candidates_rule xor_rule = {
+    .count = XOR_TIMES, .high = 0.4, .low = 0.3, .most = 500};
 
 static void make_xor(void)
 {
-    for (size_t d = 0; d < xor_corpus.n_docs; d++) {
-        const uint32_t first = 1 + 6 * (uint32_t)(d % XOR_GROUPS);
-        const uint32_t a = d / XOR_GROUPS & 1, b = d / XOR_GROUPS >> 1 & 1;
+    for (uint32_t d = 0; d < XOR_DOCS; d++) {
+        const uint32_t first = 1 + XOR_IDS * (d % XOR_GROUPS), kind = d / XOR_GROUPS % 8;
+        const uint32_t a = kind & 1, b = kind >> 1 & 1;
         xor_ids[d][0] = first + a;
         xor_ids[d][1] = first + 2 + b;
-        xor_ids[d][2] = first + 4 + (a ^ b);
+        xor_ids[d][2] = first + 4 + 2 * (a ^ b) + (kind >> 2);
         xor_docs[d] = (struct planted_doc){.n = 3, .ids = xor_ids[d]};
+    }
+}
+
+/* One trigram, and n tokens as frequent as its A, of which all or none stand before B C, too;
+ * around A by their ids, 16 that are rarer behind them, and as many that are never there. */
+#define CROWD_TIMES 20u // the trigram
+#define CROWD_RARER 16u
+#define CROWD_DOCS (3 * 1024 + 2 * CROWD_TIMES + CROWD_RARER) // of 1024 tokens
+enum { CROWD_B = 1, CROWD_C, CROWD_D, CROWD_FIRST };
+
+struct crowd {
+    uint32_t n, a;
+    struct corpus corpus;
+    struct planted_doc docs[CROWD_DOCS];
+    uint32_t ids[CROWD_DOCS][2 * CROWD_TIMES];
+};
+
+static void add_crowd(struct crowd *w, size_t times, size_t n, const uint32_t *ids)
+{
+    for (size_t i = 0; i < times; i++) {
+        struct planted_doc *d = &w->docs[w->corpus.n_docs];
+        *d = (struct planted_doc){.n = n, .ids = w->ids[w->corpus.n_docs++]};
+        memcpy(d->ids, ids, n * sizeof *ids);
+    }
+}
+
+static void make_crowd(struct crowd *w, uint32_t n, bool says_it)
+{
+    const uint32_t a = CROWD_FIRST + n / 2, end = CROWD_FIRST + n + 1;
+    w->n = n;
+    w->a = a;
+    w->corpus = (struct corpus){.d_vocab = end + 2 * CROWD_RARER, .docs = w->docs};
+    add_crowd(w, CROWD_TIMES, 3, (const uint32_t[]){a, CROWD_B, CROWD_C});
+    add_crowd(w, CROWD_TIMES, 3, (const uint32_t[]){a, CROWD_D, CROWD_D});
+    add_crowd(w, n, 2, (const uint32_t[]){CROWD_B, CROWD_D});
+    for (uint32_t id = CROWD_FIRST; id < end + CROWD_RARER; id++) {
+        uint32_t alone[2 * CROWD_TIMES];
+        for (size_t i = 0; i < 2 * CROWD_TIMES; i++) {
+            alone[i] = id;
+        }
+        if (id < end && id != a) {
+            const bool says = says_it;
+            add_crowd(w, says, 3, (const uint32_t[]){id, CROWD_B, CROWD_C});
+            add_crowd(w, 1, 2 * CROWD_TIMES - says, alone);
+        } else if (id >= end) {
+            add_crowd(w, 1, CROWD_TIMES, alone);
+        }
     }
 }
 
@@ -73,8 +126,8 @@ static const char *path_of(const char *name)
 static void make_file(const struct corpus *c, size_t part, size_t n_parts, uint64_t min_count,
                       const char *name)
 {
-    static uint64_t units[PLANTED_DOCS];
-    uint64_t bits[PLANTED_DOCS / 64 + 1] = {0};
+    static uint64_t units[DOCS_MAX];
+    uint64_t bits[DOCS_MAX / 64 + 1] = {0};
     struct ngrams_keys *keys = NULL;
     struct ngrams_run run;
     struct ngrams_run_info about = {.units = units};
@@ -112,7 +165,7 @@ static void merge_files(const struct corpus *c, const char *one, const char *oth
                         const char *name)
 {
     struct ngrams *parts[] = {open_file(one), open_file(other)};
-    uint64_t bits[PLANTED_DOCS / 64 + 1] = {0};
+    uint64_t bits[DOCS_MAX / 64 + 1] = {0};
     struct ngrams_info made, info = {.d_vocab = c->d_vocab, .n_units = c->n_docs, .min_count = 1};
     bool stopped;
     struct err err = {0};
@@ -489,16 +542,18 @@ static void numbers_are_those_of_raw_ids(void **state)
     ngrams_close(n);
 }
 
-/* Each part says a half, and both added a half, since the other C has as much of both. */
+/* Of four Cs each part says each alike, and both added, too. */
 static void an_exclusive_or_is_only_in_the_trigrams(void **state)
 {
     (void)state;
     struct ngrams *n = open_file("xor");
     struct candidates c = find(n, &xor_rule);
-    assert_int_equal(c.n, 4 * XOR_GROUPS);
+    assert_int_equal(c.n, 8 * XOR_GROUPS);
     for (size_t i = 0; i < c.n; i++) {
-        assert_float_equal(c.items[i].p_added, 0.5, 0.01);
-        assert_true(c.items[i].p > 0.85);
+        assert_float_equal(c.items[i].p_added, 0.25, 0.001);
+        // D3 of counts that are all 12 is 3/2: (12 - 3/2) / 24, and of the other 3/24 next to
+        // nothing
+        assert_float_equal(c.items[i].p, 0.4375 + 3. / 24 / 41, 0.001);
         assert_true(c.items[i].worth == c.items[0].worth);
     }
     expect_slow(&c, &xor_corpus, &xor_rule);
@@ -642,27 +697,45 @@ static void most_cuts_the_tail_alone(void **state)
     }
 }
 
+static void expect_none_of(const struct candidate *x, uint32_t from, uint32_t to)
+{
+    const uint32_t ids[] = {x->a, x->b, x->c};
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(ids[i] >= from && ids[i] < to);
+    }
+    for (unsigned which = 0; which < 2; which++) {
+        for (uint32_t k = 0; k < x->n_fillers[which]; k++) {
+            assert_false(x->fillers[which][k] >= from && x->fillers[which][k] < to);
+        }
+    }
+}
+
 static void what_never_may_be_is_not(void **state)
 {
     (void)state;
+    enum { FROM = 20, TO = 54 };
+    uint32_t never[TO - FROM + 3] = {UINT32_MAX, PLANTED_VOCAB, PLANTED_BOS};
     struct ngrams *n = open_file("planted");
-    struct candidates all = find(n, &plain), c;
-    const uint32_t b = all.items[0].b, never[] = {b, UINT32_MAX, bos, PLANTED_VOCAB, b};
-    assert_int_equal(candidates_find(&c, n, &plain, never, 5, NULL, NULL), 0);
-    assert_true(c.n < all.n);
+    struct candidates all = find(n, &wide), c;
+    for (uint32_t id = FROM; id < TO; id++) {
+        never[id - FROM + 3] = id;
+    }
+    assert_int_equal(candidates_find(&c, n, &wide, never, TO - FROM + 3, NULL, NULL), 0);
+    assert_true(c.n > 10 && c.n < all.n);
     for (size_t i = 0; i < c.n; i++) {
-        const struct candidate *x = &c.items[i];
-        assert_true(x->a != b && x->b != b && x->c != b);
-        for (uint32_t k = 0; k < 2 * CANDIDATE_FILLERS; k++) {
-            const unsigned which = k % 2;
-            assert_true(k / 2 >= x->n_fillers[which] || x->fillers[which][k / 2] != b);
-        }
+        expect_none_of(&c.items[i], FROM, TO);
     }
     candidates_free(&c);
-    assert_int_equal(candidates_find(&c, n, &plain, NULL, 0, NULL, NULL), 0);
-    assert_true(c.n >= all.n);
-    candidates_free(&c);
     candidates_free(&all);
+    ngrams_close(n);
+    // 8 trigrams a group, and where BOS may be one's A 4 more
+    n = open_file("xor");
+    c = find(n, &xor_rule);
+    assert_int_equal(c.funnel.frequent, 8 * XOR_GROUPS);
+    candidates_free(&c);
+    assert_int_equal(candidates_find(&c, n, &xor_rule, NULL, 0, NULL, NULL), 0);
+    assert_int_equal(c.funnel.frequent, 12 * XOR_GROUPS);
+    candidates_free(&c);
     ngrams_close(n);
 }
 
@@ -760,19 +833,20 @@ static bool slow_has(const struct slow *s, uint32_t a, uint32_t b, uint32_t c)
     return false;
 }
 
-/* Each is one of the nearest 64, 128, ... that qualify; and if not all of these are taken, there is
- * the full number. */
-static void expect_fillers(const struct slow *s, const struct candidate *c, unsigned which)
+/* Each is one of the nearest 64, 128, ... that qualify, and there are as many as there can be.
+ * Returns how many are among the 8 nearest of all. */
+static size_t expect_fillers(const struct slow *s, const struct candidate *c, unsigned which)
 {
     static struct neighbour list[PLANTED_VOCAB];
     const size_t n = list_neighbours(s, c, which ? c->b : c->a, list);
-    size_t qualified = 0, taken = 0;
+    size_t qualified = 0, taken = 0, nearest = 0;
     for (size_t i = 0, most = 64; i < n && i < most; i++) {
         const uint32_t x = list[i].id;
         const bool is = !slow_has(s, which ? c->a : x, which ? x : c->b, c->c);
         qualified += is;
         for (uint32_t k = 0; k < c->n_fillers[which]; k++) {
             taken += c->fillers[which][k] == x && is;
+            nearest += c->fillers[which][k] == x && i < CANDIDATE_FILLERS;
         }
         if (i + 1 == most && qualified < CANDIDATE_FILLERS) {
             most *= 2;
@@ -780,34 +854,76 @@ static void expect_fillers(const struct slow *s, const struct candidate *c, unsi
     }
     assert_int_equal(taken, c->n_fillers[which]);
     assert_int_equal(taken, qualified < CANDIDATE_FILLERS ? qualified : CANDIDATE_FILLERS);
+    return nearest;
 }
 
+static size_t in_both(const struct candidate *c)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < c->n_fillers[0]; i++) {
+        for (uint32_t k = 0; k < c->n_fillers[1]; k++) {
+            n += c->fillers[0][i] == c->fillers[1][k];
+        }
+    }
+    return n;
+}
+
+/* Of 64 eight are drawn: about one of the eight nearest, and about one that stands in for A and for
+ * B, if all 64 are near both. */
 static void fillers_are_near_and_do_not_say_it(void **state)
 {
     (void)state;
     const char *const names[] = {"planted", "xor"};
     const struct corpus *const corpora[] = {&planted_corpus, &xor_corpus};
     const struct candidates_rule rules[] = {wide, xor_rule};
-    bool seen[PLANTED_VOCAB] = {0};
-    size_t different = 0;
     for (size_t i = 0; i < 2; i++) {
         struct ngrams *n = open_file(names[i]);
         struct slow s;
         slow_count(&s, corpora[i]);
         struct candidates c = find(n, &rules[i]);
+        size_t nearest = 0, both = 0;
         for (size_t k = 0; k < c.n; k++) {
-            expect_fillers(&s, &c.items[k], 0);
-            expect_fillers(&s, &c.items[k], 1);
-            for (uint32_t j = 0; i == 0 && j < c.items[k].n_fillers[0]; j++) {
-                different += !seen[c.items[k].fillers[0][j]];
-                seen[c.items[k].fillers[0][j]] = true;
-            }
+            nearest += expect_fillers(&s, &c.items[k], 0) + expect_fillers(&s, &c.items[k], 1);
+            both += in_both(&c.items[k]);
         }
+
+        assert_true(i == 1 || (nearest > 0 && nearest < 2 * 2 * c.n && both < c.n));
         candidates_free(&c);
         slow_free(&s);
         ngrams_close(n);
     }
-    assert_true(different > 40); // a sample: not always the same
+}
+
+static void fillers_are_looked_for_farther_away(void **state)
+{
+    (void)state;
+    const struct candidates_rule rule = {.count = CROWD_TIMES, .high = 0.8, .low = 0.7, .most = 9};
+    const struct {
+        uint32_t n;
+        bool says_it;
+        uint32_t fillers;
+    } cases[] = {
+        {100, true, 8}, {100, false, 8}, {1016, true, 8}, {1020, true, 4}, {1024, true, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct crowd *w = calloc(1, sizeof *w);
+        struct slow s;
+        make_crowd(w, cases[i].n, cases[i].says_it);
+        make_file(&w->corpus, 0, 1, 1, "crowd");
+        struct ngrams *n = open_file("crowd");
+        struct candidates c = find(n, &rule);
+        assert_int_equal(c.n, 1);
+        assert_int_equal(c.items[0].a, w->a);
+        assert_int_equal(c.items[0].n_fillers[0], cases[i].fillers);
+        if (w->n == 100) {
+            slow_count(&s, &w->corpus);
+            expect_fillers(&s, &c.items[0], 0);
+            expect_fillers(&s, &c.items[0], 1);
+            slow_free(&s);
+        }
+        candidates_free(&c);
+        ngrams_close(n);
+        free(w);
+    }
 }
 
 // --- damage -------------------------------------------------------------------------------------
@@ -840,7 +956,7 @@ static void what_lies_with_right_sums_is_harmless(void **state)
     struct buf bytes = {0};
     uint64_t seed = 5;
     size_t read = 0, found = 0, broken = 0;
-    const struct candidates_rule rule = {.count = 2, .high = 0.6, .low = 0.55, .most = 30};
+    const struct candidates_rule rule = {.count = 2, .high = 0.35, .low = 0.3, .most = 30};
     assert_int_equal(file_read(path_of("xor"), 1 << 24, &bytes, NULL), 0);
     char *copy = malloc(bytes.len);
     for (int i = 0; i < 4000; i++) {
@@ -910,6 +1026,7 @@ int main(void)
         cmocka_unit_test(wrong_rules_are_refused),
         cmocka_unit_test(a_search_that_is_stopped_ends),
         cmocka_unit_test(fillers_are_near_and_do_not_say_it),
+        cmocka_unit_test(fillers_are_looked_for_farther_away),
         cmocka_unit_test(what_lies_with_right_sums_is_harmless),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
