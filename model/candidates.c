@@ -6,12 +6,11 @@
 #include <stdlib.h>
 
 #include "model/countmodel.h"
-#include "model/unembed.h"
+#include "model/unembed.h" // is_stopped
 #include "scan/base/mem.h"
 
 #define NEAREST 64    // of the fillers' neighbourhood, at first
 #define FARTHEST 1024 // and at last
-#define STOP_EVERY 16384
 
 /* A word of the unigrams' order. */
 struct place {
@@ -169,9 +168,10 @@ static int walk(struct finder *f, const atomic_int *stop, struct err *err)
     struct ngrams_cursor at;
     int rc = 0;
     for (ngrams_seek(&at, f->ngrams, NGRAMS_TRIGRAMS, 0); at.is && !rc; ngrams_next(&at)) {
-        if (funnel->trigrams++ % STOP_EVERY == 0 && is_stopped(stop)) {
+        if (is_stopped(stop)) {
             return 0;
         }
+        funnel->trigrams++;
         if (at.bigram.count < f->rule->count) {
             continue;
         }

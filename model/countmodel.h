@@ -28,11 +28,11 @@
  * What A and B say where neither knows of the other is a product of experts, that is, a sum of
  * logits:
  *
- *     Padded(C|A,B) = P2(C|B) Pd(C|A) / P0(C), d = 2, over its sum over all C
+ *     Pa(C|A,B) = P2(C|B) Pd(C|A) / P0(C), d = 2, over its sum over all C
  *
- * By Bayes' rule it is P(C|A,B) where A and B are independent given C.  Then what is divided by is
- * how often C is there in all: P0, which Pd stands on, not P1, which says behind how many different
- * tokens C is new.
+ * By Bayes' rule it is P(C|A,B) where A and B are independent given C.  What is divided by is then
+ * how often C is there in all: that is P0, which Pd stands on, and not P1, which says behind how
+ * many different tokens C is.
  *
  * Leave one out.  Of a document that is itself in the counts, all that it adds is taken away: its
  * own n-grams from every count c; from N(*C), N(*BC) and n1, n2, n3 what then is no longer seen, or
@@ -97,7 +97,7 @@ int countrun_document(struct countrun *r, uint32_t first, const uint32_t *ids, s
 double countrun_score(const struct countrun *r, const struct count_text *t, size_t i);
 
 /* Of ids below d_vocab: P2(c|b), P3(c|a,b), Pd(c|a) at a distance of the kind 'skip',
- * Padded(c|a,b). For what is left out the order must be one that knows of it: COUNT_ORACLE does of
+ * Pa(c|a,b). For what is left out the order must be one that knows of it: COUNT_ORACLE does of
  * all.  >= 0, and never NaN; of a file that lies it may be more than 1.  countrun_added() goes
  * through all that stands behind a and b: at most 2 d_vocab entries. */
 double countrun_p2(const struct countrun *r, uint32_t b, uint32_t c);

@@ -12,6 +12,7 @@
 #include "model/countmodel.h"
 #include "model/ngrams_build.h"
 #include "scan/base/file.h"
+#include "tests/candidates_ref.h"
 #include "tests/ngrams_sign.h"
 #include "tests/planted_text.h"
 
@@ -28,16 +29,10 @@ static void must(int rc, const struct err *err)
 
 // --- corpora and files --------------------------------------------------------------------------
 
-struct corpus {
-    uint32_t d_vocab;
-    size_t n_docs;
-    const struct planted_doc *docs; // [n_docs]
-};
-
 #define DOCS_MAX 4096
 
 static struct planted_text planted;
-static struct corpus planted_corpus;
+static struct ref_corpus planted_corpus;
 
 /* A group: (A, B) of two As and two Bs, behind which stands one of two Cs if it is the first or the
  * second of both, else one of two others, each XOR_TIMES.  So A alone, or B alone, says nothing.
@@ -48,7 +43,7 @@ static struct corpus planted_corpus;
 #define XOR_DOCS (XOR_GROUPS * 8 * XOR_TIMES)
 static struct planted_doc xor_docs[XOR_DOCS];
 static uint32_t xor_ids[XOR_DOCS][3];
-static const struct corpus xor_corpus = {
+static const struct ref_corpus xor_corpus = {
     .d_vocab = 1 + XOR_IDS * XOR_GROUPS, .n_docs = XOR_DOCS, .docs = xor_docs};
 
 static const struct candidates_rule xor_rule = {
@@ -75,7 +70,7 @@ enum { CROWD_B = 1, CROWD_C, CROWD_D, CROWD_FIRST };
 
 struct crowd {
     uint32_t n, a;
-    struct corpus corpus;
+    struct ref_corpus corpus;
     struct planted_doc docs[CROWD_DOCS];
     uint32_t ids[CROWD_DOCS][2 * CROWD_TIMES];
 };
@@ -94,7 +89,7 @@ static void make_crowd(struct crowd *w, uint32_t n, bool says_it)
     const uint32_t a = CROWD_FIRST + n / 2, end = CROWD_FIRST + n + 1;
     w->n = n;
     w->a = a;
-    w->corpus = (struct corpus){.d_vocab = end + 2 * CROWD_RARER, .docs = w->docs};
+    w->corpus = (struct ref_corpus){.d_vocab = end + 2 * CROWD_RARER, .docs = w->docs};
     add_crowd(w, CROWD_TIMES, 3, (const uint32_t[]){a, CROWD_B, CROWD_C});
     add_crowd(w, CROWD_TIMES, 3, (const uint32_t[]){a, CROWD_D, CROWD_D});
     add_crowd(w, n, 2, (const uint32_t[]){CROWD_B, CROWD_D});
@@ -123,7 +118,7 @@ static const char *path_of(const char *name)
 }
 
 /* Documents with number % n_parts == part, as a file with one run; a document is a unit. */
-static void make_file(const struct corpus *c, size_t part, size_t n_parts, uint64_t min_count,
+static void make_file(const struct ref_corpus *c, size_t part, size_t n_parts, uint64_t min_count,
                       const char *name)
 {
     static uint64_t units[DOCS_MAX];
@@ -161,7 +156,7 @@ static struct ngrams *open_file(const char *name)
     return n;
 }
 
-static void merge_files(const struct corpus *c, const char *one, const char *other,
+static void merge_files(const struct ref_corpus *c, const char *one, const char *other,
                         const char *name)
 {
     struct ngrams *parts[] = {open_file(one), open_file(other)};
@@ -197,215 +192,7 @@ static struct candidates find(const struct ngrams *n, const struct candidates_ru
     return c;
 }
 
-// --- the slow way -------------------------------------------------------------------------------
-
-struct trigram {
-    uint32_t a, b, c;
-    double count;
-};
-
-/* Everything that is counted, densely; a trigram's place in a list instead of its count. */
-struct slow {
-    uint32_t v;
-    size_t n_trigrams;
-    struct trigram *trigrams;
-    double tokens;
-    double *words, *before;                   // [v]; before: different tokens before it
-    double *bigrams, *before_pair, *skips[4]; // [v][v]
-    double d_bigram[3], d_trigram[3], d_pair[3], d_word[3], d_skip[4][3];
-};
-
-static int by_ids(const void *a, const void *b)
-{
-    return memcmp(a, b, 3 * sizeof(uint32_t));
-}
-
-/* Chen and Goodman's D1, D2, D3 of counts; where they are not to be had, a half for each time. */
-static void slow_discounts(double *d, const double *counts, size_t n, size_t stride)
-{
-    double seen[5] = {0};
-    for (size_t i = 0; i < n; i++) {
-        const double count = *(const double *)((const char *)counts + i * stride);
-        seen[(int)fmin(count, 5) % 5]++;
-    }
-    for (int k = 1; k <= 3; k++) {
-        const double y = seen[1] / (seen[1] + 2 * seen[2]);
-        d[k - 1] = k - (k + 1) * y * seen[k + 1] / seen[k];
-        if (!(d[k - 1] >= 0 && d[k - 1] <= k)) {
-            d[k - 1] = k / 2.;
-        }
-    }
-}
-
-static void slow_count(struct slow *s, const struct corpus *c)
-{
-    const size_t v = c->d_vocab, pairs = v * v;
-    size_t n = 0, cap = 0;
-    *s = (struct slow){.v = c->d_vocab,
-                       .words = calloc(v, sizeof(double)),
-                       .before = calloc(v, sizeof(double)),
-                       .bigrams = calloc(pairs, sizeof(double)),
-                       .before_pair = calloc(pairs, sizeof(double))};
-    for (int k = 0; k < 4; k++) {
-        s->skips[k] = calloc(pairs, sizeof(double));
-    }
-    for (size_t d = 0; d < c->n_docs; d++) {
-        cap += c->docs[d].n;
-    }
-    struct trigram *all = malloc(cap * sizeof *all);
-    for (size_t d = 0; d < c->n_docs; d++) {
-        uint32_t ids[PLANTED_DOC_MAX] = {PLANTED_BOS};
-        memcpy(ids + 1, c->docs[d].ids, c->docs[d].n * sizeof *ids);
-        for (size_t i = 1; i <= c->docs[d].n; i++) {
-            s->tokens++;
-            s->words[ids[i]]++;
-            s->bigrams[ids[i - 1] * v + ids[i]]++;
-            if (i > 1) {
-                all[n++] = (struct trigram){.a = ids[i - 2], .b = ids[i - 1], .c = ids[i]};
-            }
-            for (size_t far = 2; far <= 16 && far <= i; far++) {
-                s->skips[far == 2   ? 0
-                         : far <= 4 ? 1
-                         : far <= 8 ? 2
-                                    : 3][ids[i - far] * v + ids[i]]++;
-            }
-        }
-    }
-    qsort(all, n, sizeof *all, by_ids);
-    for (size_t i = 0; i < n; i++) {
-        if (s->n_trigrams == 0 || by_ids(&all[s->n_trigrams - 1], &all[i]) != 0) {
-            all[s->n_trigrams] = all[i];
-            all[s->n_trigrams++].count = 0;
-            s->before_pair[all[i].b * v + all[i].c]++;
-        }
-        all[s->n_trigrams - 1].count++;
-    }
-    s->trigrams = all;
-    for (size_t i = 0; i < pairs; i++) {
-        s->before[i % v] += s->bigrams[i] > 0;
-    }
-    slow_discounts(s->d_word, s->before, v, sizeof(double));
-    slow_discounts(s->d_bigram, s->bigrams, pairs, sizeof(double));
-    slow_discounts(s->d_pair, s->before_pair, pairs, sizeof(double));
-    slow_discounts(s->d_trigram, &all->count, s->n_trigrams, sizeof *all);
-    for (int k = 0; k < 4; k++) {
-        slow_discounts(s->d_skip[k], s->skips[k], pairs, sizeof(double));
-    }
-}
-
-static void slow_free(struct slow *s)
-{
-    free(s->trigrams);
-    free(s->words);
-    free(s->bigrams);
-    free(s->before);
-    free(s->before_pair);
-    for (int k = 0; k < 4; k++) {
-        free(s->skips[k]);
-    }
-}
-
-/* Of counts[n] behind a context: what counts[at] keeps, and of 'lower' what all have given. */
-static double slow_step(const double *counts, size_t n, size_t at, const double *d, double lower)
-{
-    double total = 0, given = 0;
-    for (size_t i = 0; i < n; i++) {
-        total += counts[i];
-        given += counts[i] > 0 ? d[counts[i] < 3 ? (int)counts[i] - 1 : 2] : 0;
-    }
-    const double own = counts[at];
-    const double kept = own > 0 ? own - d[own < 3 ? (int)own - 1 : 2] : 0;
-    return total > 0 ? kept / total + given / total * lower : lower;
-}
-
-static double slow_p1(const struct slow *s, uint32_t c)
-{
-    return slow_step(s->before, s->v, c, s->d_word, 1. / s->v);
-}
-
-static double slow_p2(const struct slow *s, uint32_t b, uint32_t c)
-{
-    return slow_step(s->bigrams + b * s->v, s->v, c, s->d_bigram, slow_p1(s, c));
-}
-
-static double slow_p3(const struct slow *s, uint32_t a, uint32_t b, uint32_t c)
-{
-    double *behind = calloc(s->v, sizeof *behind);
-    for (size_t i = 0; i < s->n_trigrams; i++) {
-        const struct trigram *t = &s->trigrams[i];
-        behind[t->c] += t->a == a && t->b == b ? t->count : 0;
-    }
-    const double lower = slow_step(s->before_pair + b * s->v, s->v, c, s->d_pair, slow_p1(s, c));
-    const double p = slow_step(behind, s->v, c, s->d_trigram, lower);
-    free(behind);
-    return p;
-}
-
-static double slow_p0(const struct slow *s, uint32_t c)
-{
-    return (s->words[c] + 1) / (s->tokens + s->v);
-}
-
-static double slow_skip(const struct slow *s, int k, uint32_t a, uint32_t c)
-{
-    return slow_step(s->skips[k] + a * s->v, s->v, c, s->d_skip[k], slow_p0(s, c));
-}
-
-static double slow_added(const struct slow *s, uint32_t a, uint32_t b, uint32_t c)
-{
-    double sum = 0;
-    for (uint32_t x = 0; x < s->v; x++) {
-        sum += slow_p2(s, b, x) * slow_skip(s, 0, a, x) / slow_p0(s, x);
-    }
-    return slow_p2(s, b, c) * slow_skip(s, 0, a, c) / slow_p0(s, c) / sum;
-}
-
-/* A trigram's place in the order of all, unless it falls out before. */
-static bool slow_judge(const struct slow *s, const struct trigram *t,
-                       const struct candidates_rule *rule, struct candidates_funnel *funnel,
-                       struct candidate *out)
-{
-    *out = (struct candidate){.a = t->a, .b = t->b, .c = t->c, .count = (uint64_t)t->count};
-    if (t->count < (double)rule->count || t->a == bos || t->b == bos || t->c == bos) {
-        return false;
-    }
-    funnel->frequent++;
-    out->p = slow_p3(s, t->a, t->b, t->c);
-    if (out->p < rule->high) {
-        return false;
-    }
-    funnel->predictable++;
-    double most = out->p_bigram = slow_p2(s, t->b, t->c);
-    if (most > rule->low) {
-        funnel->by_bigram++;
-        return false;
-    }
-    for (int k = 0; k < 4; k++) {
-        out->p_skip[k] = slow_skip(s, k, t->a, t->c);
-        most = fmax(most, out->p_skip[k]);
-    }
-    if (most > rule->low) {
-        funnel->by_skip++;
-        return false;
-    }
-    out->p_added = slow_added(s, t->a, t->b, t->c);
-    if (out->p_added > rule->low) {
-        funnel->by_added++;
-        return false;
-    }
-    funnel->candidates++;
-    out->worth = t->count * (log(out->p) - log(fmax(most, out->p_added)));
-    for (size_t i = 0; i < s->n_trigrams; i++) {
-        const struct trigram *other = &s->trigrams[i];
-        out->count_ab += other->a == t->a && other->b == t->b ? (uint64_t)other->count : 0;
-    }
-    for (uint32_t x = 0; x < s->v; x++) {
-        out->count_b += (uint64_t)s->bigrams[t->b * s->v + x];
-    }
-    out->count_bc = (uint64_t)s->bigrams[t->b * s->v + t->c];
-    out->count_c = (uint64_t)s->words[t->c];
-    return true;
-}
+// --- against raw ids ----------------------------------------------------------------------------
 
 static const struct candidate *find_item(const struct candidates *c, const struct candidate *one)
 {
@@ -436,15 +223,15 @@ static void expect_item(const struct candidate *got, const struct candidate *wan
 }
 
 /* All that is found in a file of all counts, and nothing else, with all its numbers. */
-static void expect_slow(const struct candidates *got, const struct corpus *c,
+static void expect_slow(const struct candidates *got, const struct ref_corpus *c,
                         const struct candidates_rule *rule)
 {
-    struct slow s;
+    struct candidates_ref s;
     struct candidates_funnel funnel = {0};
-    slow_count(&s, c);
+    candidates_ref_count(&s, c);
     for (size_t i = 0; i < s.n_trigrams; i++) {
         struct candidate wanted;
-        if (slow_judge(&s, &s.trigrams[i], rule, &funnel, &wanted)) {
+        if (candidates_ref_judge(&s, &s.trigrams[i], rule, &funnel, &wanted)) {
             expect_item(find_item(got, &wanted), &wanted);
         }
     }
@@ -452,7 +239,7 @@ static void expect_slow(const struct candidates *got, const struct corpus *c,
     funnel.kept = funnel.candidates;
     assert_memory_equal(&got->funnel, &funnel, sizeof funnel);
     assert_int_equal(got->n, funnel.kept);
-    slow_free(&s);
+    candidates_ref_free(&s);
 }
 
 static void expect_order(const struct candidates *c)
@@ -798,8 +585,8 @@ static int by_distance(const void *a, const void *b)
 }
 
 /* The tokens that may stand in, nearest first. */
-static size_t list_neighbours(const struct slow *s, const struct candidate *c, uint32_t id,
-                              struct neighbour *list)
+static size_t list_neighbours(const struct candidates_ref *s, const struct candidate *c,
+                              uint32_t id, struct neighbour *list)
 {
     size_t n = 0, own = 0;
     for (uint32_t x = 0; x < s->v; x++) {
@@ -822,10 +609,10 @@ static size_t list_neighbours(const struct slow *s, const struct candidate *c, u
     return n;
 }
 
-static bool slow_has(const struct slow *s, uint32_t a, uint32_t b, uint32_t c)
+static bool slow_has(const struct candidates_ref *s, uint32_t a, uint32_t b, uint32_t c)
 {
     for (size_t i = 0; i < s->n_trigrams; i++) {
-        const struct trigram *t = &s->trigrams[i];
+        const struct ref_trigram *t = &s->trigrams[i];
         if (t->a == a && t->b == b && t->c == c) {
             return true;
         }
@@ -835,7 +622,8 @@ static bool slow_has(const struct slow *s, uint32_t a, uint32_t b, uint32_t c)
 
 /* Each is one of the nearest 64, 128, ... that qualify, and there are as many as there can be.
  * Returns how many are among the 8 nearest of all. */
-static size_t expect_fillers(const struct slow *s, const struct candidate *c, unsigned which)
+static size_t expect_fillers(const struct candidates_ref *s, const struct candidate *c,
+                             unsigned which)
 {
     static struct neighbour list[PLANTED_VOCAB];
     const size_t n = list_neighbours(s, c, which ? c->b : c->a, list);
@@ -874,12 +662,12 @@ static void fillers_are_near_and_do_not_say_it(void **state)
 {
     (void)state;
     const char *const names[] = {"planted", "xor"};
-    const struct corpus *const corpora[] = {&planted_corpus, &xor_corpus};
+    const struct ref_corpus *const corpora[] = {&planted_corpus, &xor_corpus};
     const struct candidates_rule rules[] = {wide, xor_rule};
     for (size_t i = 0; i < 2; i++) {
         struct ngrams *n = open_file(names[i]);
-        struct slow s;
-        slow_count(&s, corpora[i]);
+        struct candidates_ref s;
+        candidates_ref_count(&s, corpora[i]);
         struct candidates c = find(n, &rules[i]);
         size_t nearest = 0, both = 0;
         for (size_t k = 0; k < c.n; k++) {
@@ -889,7 +677,7 @@ static void fillers_are_near_and_do_not_say_it(void **state)
 
         assert_true(i == 1 || (nearest > 0 && nearest < 2 * 2 * c.n && both < c.n));
         candidates_free(&c);
-        slow_free(&s);
+        candidates_ref_free(&s);
         ngrams_close(n);
     }
 }
@@ -906,7 +694,7 @@ static void fillers_are_looked_for_farther_away(void **state)
         {100, true, 8}, {100, false, 8}, {1016, true, 8}, {1020, true, 4}, {1024, true, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct crowd *w = calloc(1, sizeof *w);
-        struct slow s;
+        struct candidates_ref s;
         make_crowd(w, cases[i].n, cases[i].says_it);
         make_file(&w->corpus, 0, 1, 1, "crowd");
         struct ngrams *n = open_file("crowd");
@@ -915,10 +703,10 @@ static void fillers_are_looked_for_farther_away(void **state)
         assert_int_equal(c.items[0].a, w->a);
         assert_int_equal(c.items[0].n_fillers[0], cases[i].fillers);
         if (w->n == 100) {
-            slow_count(&s, &w->corpus);
+            candidates_ref_count(&s, &w->corpus);
             expect_fillers(&s, &c.items[0], 0);
             expect_fillers(&s, &c.items[0], 1);
-            slow_free(&s);
+            candidates_ref_free(&s);
         }
         candidates_free(&c);
         ngrams_close(n);
@@ -996,7 +784,7 @@ static int make_files(void **state)
     }
     planted_text_make(&planted, 1);
     planted_corpus =
-        (struct corpus){.d_vocab = PLANTED_VOCAB, .n_docs = PLANTED_DOCS, .docs = planted.docs};
+        (struct ref_corpus){.d_vocab = PLANTED_VOCAB, .n_docs = PLANTED_DOCS, .docs = planted.docs};
     make_xor();
     make_file(&planted_corpus, 0, 1, 1, "planted");
     make_file(&planted_corpus, 0, 1, 2, "few");

@@ -99,7 +99,7 @@ add_test(NAME toytrain COMMAND ${CMAKE_SOURCE_DIR}/tests/toytrain $<TARGET_FILE:
 gapscope_test(ngrams gapscope_model m)
 gapscope_fuzz(ngrams gapscope_model)
 gapscope_test(candidates gapscope_model m)
-target_sources(test_candidates PRIVATE tests/planted_text.c)
+target_sources(test_candidates PRIVATE tests/candidates_ref.c tests/planted_text.c)
 gapscope_bench(candidates gapscope_model)
 
 # miners: the built-in ones

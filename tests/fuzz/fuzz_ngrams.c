@@ -1,9 +1,11 @@
 /* Property: any bytes are refused as a file of counts with a message; or, also with their sums made
- * right, every entry can be read, every key asked for and every token scored, within the bytes. */
+ * right, every entry can be read, every key asked for, every token scored and candidates be found,
+ * within the bytes. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/candidates.h"
 #include "model/countmodel.h"
 #include "tests/ngrams_sign.h"
 
@@ -57,6 +59,20 @@ static void score(const struct ngrams *n, enum count_order order)
     free(p);
 }
 
+static void find(const struct ngrams *n)
+{
+    const struct candidates_rule rule = {.count = 2, .high = 0.5, .low = 0.4, .most = 10};
+    const uint32_t bos = 0;
+    struct candidates c;
+    struct err err = {0};
+    const int rc = candidates_find(&c, n, &rule, &bos, 1, NULL, &err);
+    check(rc == 0 || (err.msg[0] && c.n == 0));
+    for (size_t i = 0; i < c.n; i++) {
+        check(c.items[i].p >= 0.5 && c.items[i].p <= 1 && c.items[i].worth < 1e300);
+    }
+    candidates_free(&c);
+}
+
 static void parse(const uint8_t *data, size_t size)
 {
     struct ngrams *n = NULL;
@@ -70,6 +86,7 @@ static void parse(const uint8_t *data, size_t size)
     score(n, COUNT_BIGRAM);
     score(n, COUNT_TRIGRAM);
     score(n, COUNT_ORACLE);
+    find(n);
     ngrams_close(n);
 }
 
