@@ -251,6 +251,21 @@ static const struct place *step_out(const struct finder *f, uint64_t count, size
     return below ? &f->places[--*low] : &f->places[(*high)++];
 }
 
+/* Where a token stands, or would. */
+static size_t place_of(const struct finder *f, const struct place *own)
+{
+    size_t low = 0, high = f->n_places;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (by_count(&f->places[middle], own) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 /* In place of A (which: 0) or of B (1). */
 static void find_fillers(const struct finder *f, struct candidate *c, unsigned which)
 {
@@ -259,15 +274,7 @@ static void find_fillers(const struct finder *f, struct candidate *c, unsigned w
         mix(mix((uint64_t)c->a << 32 | c->b) + ((uint64_t)which << 32 | c->c));
     const struct place own = {.count = ngrams_word(f->ngrams, id)->count, .id = id};
     struct filler best[CANDIDATE_FILLERS];
-    size_t n = 0, low = 0, high = f->n_places;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (by_count(&f->places[middle], &own) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
+    size_t n = 0, low = place_of(f, &own), high = low;
     for (size_t seen = 0, wide = NEAREST; seen < wide;) {
         const struct place *p = step_out(f, own.count, &low, &high);
         if (!p) {
@@ -305,6 +312,29 @@ static int check_rule(const struct candidates_rule *rule, struct err *err)
     return 0;
 }
 
+static void set_never(struct finder *f, const uint32_t *never, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (never[i] < f->d_vocab) {
+            f->never[never[i]] = true;
+        }
+    }
+}
+
+/* What is kept into its order, with its fillers. */
+static void finish(const struct finder *f, const atomic_int *stop)
+{
+    struct candidates *out = f->out;
+    if (out->n > 0) {
+        qsort(out->items, out->n, sizeof *out->items, in_order);
+    }
+    out->funnel.kept = out->n;
+    for (size_t i = 0; i < out->n && !is_stopped(stop); i++) {
+        find_fillers(f, &out->items[i], 0);
+        find_fillers(f, &out->items[i], 1);
+    }
+}
+
 int candidates_find(struct candidates *out, const struct ngrams *n,
                     const struct candidates_rule *rule, const uint32_t *never, size_t n_never,
                     const atomic_int *stop, struct err *err)
@@ -328,29 +358,17 @@ int candidates_find(struct candidates *out, const struct ngrams *n,
         rc = err_nomem(err, "candidates");
         goto end;
     }
-    for (size_t i = 0; i < n_never; i++) {
-        if (never[i] < d_vocab) {
-            f.never[never[i]] = true;
-        }
-    }
     countmodel_init(&m, n, COUNT_ORACLE);
     rc = countrun_new(&run, &m, err);
     if (rc) {
         goto end;
     }
     f.run = run;
+    set_never(&f, never, n_never);
     set_places(&f);
     rc = walk(&f, stop, err);
-    if (rc) {
-        goto end;
-    }
-    if (out->n > 0) {
-        qsort(out->items, out->n, sizeof *out->items, in_order);
-    }
-    out->funnel.kept = out->n;
-    for (size_t i = 0; i < out->n && !is_stopped(stop); i++) {
-        find_fillers(&f, &out->items[i], 0);
-        find_fillers(&f, &out->items[i], 1);
+    if (!rc) {
+        finish(&f, stop);
     }
 end:
     if (rc) {

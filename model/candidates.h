@@ -37,7 +37,7 @@
  * then what there is.  In a file with a min_count of 2, a filler's trigram may have been seen once.
  *
  * Time: of a file of 89.6 million tokens (vocabulary 50 k, 7.0 million trigrams of which 608 000
- * are frequent; rule 10, 0.5, 0.1), 3.6 s on one core at 2.6 GHz, nine tenths of it for the Pa of
+ * are frequent; rule 10, 0.5, 0.1), 3.4 s on one core at 2.6 GHz, nine tenths of it for the Pa of
  * 48 000; of the demo's 1.1 million, 0.06 s (tests/bench/bench_candidates.c).  Memory: rule.most
  * candidates, 17 bytes a word.
  *

@@ -20,10 +20,15 @@ static void slow_discounts(double *d, const double *counts, size_t n, size_t str
     for (int k = 1; k <= 3; k++) {
         const double y = seen[1] / (seen[1] + 2 * seen[2]);
         d[k - 1] = k - (k + 1) * y * seen[k + 1] / seen[k];
-        if (!(d[k - 1] >= 0 && d[k - 1] <= k)) {
+        if (seen[1] == 0 || !(d[k - 1] >= 0 && d[k - 1] <= k)) {
             d[k - 1] = k / 2.;
         }
     }
+}
+
+static int kind_of(size_t far)
+{
+    return far == 2 ? 0 : far <= 4 ? 1 : far <= 8 ? 2 : 3;
 }
 
 void candidates_ref_count(struct candidates_ref *s, const struct ref_corpus *c)
@@ -53,10 +58,7 @@ void candidates_ref_count(struct candidates_ref *s, const struct ref_corpus *c)
                 all[n++] = (struct ref_trigram){.a = ids[i - 2], .b = ids[i - 1], .c = ids[i]};
             }
             for (size_t far = 2; far <= 16 && far <= i; far++) {
-                s->skips[far == 2   ? 0
-                         : far <= 4 ? 1
-                         : far <= 8 ? 2
-                                    : 3][ids[i - far] * v + ids[i]]++;
+                s->skips[kind_of(far)][ids[i - far] * v + ids[i]]++;
             }
         }
     }

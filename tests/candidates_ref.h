@@ -28,7 +28,7 @@ struct ref_trigram {
 struct candidates_ref {
     uint32_t v;
     size_t n_trigrams;
-    struct ref_trigram *trigrams; // ascending
+    struct ref_trigram *trigrams; // each once
     double tokens;
     double *words, *before;                   // [v]; before: different tokens before it
     double *bigrams, *before_pair, *skips[4]; // [v][v]

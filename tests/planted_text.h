@@ -7,16 +7,20 @@
  *
  *     PLANTED_BIGRAM    x B C   C behind B, whatever x is: one of a few
  *     PLANTED_SKIP      A y C   C two behind A, whatever y is: one of a few
- *     PLANTED_ADDED     A B C   and many A y C and x B C of any x, y: of what follows A, and B, C
- * is a small part, but little else goes before C; both together say it PLANTED_TRIGRAM   A B C all
- * common, C too; each A stands before two of the Bs and each B behind two of the As, with other Cs,
- * and both before much else PLANTED_RARE      A B C   as those, but PLANTED_RARE_TIMES in all
+ *     PLANTED_ADDED     A B C   and many A y C and x B C of any x, y
+ *     PLANTED_TRIGRAM   A B C   and no others
+ *     PLANTED_RARE      A B C   as those, but PLANTED_RARE_TIMES in all
  *
- * An A that has a B (the last three) stands before it nowhere else.  Of the phrases x B, A y and A
- * B some go on with noise instead of C.
+ * C of an additive item is a small part of what follows A, and of what follows B, but stands behind
+ * little else: both together say it.  A, B and C of the last two kinds are common, each A stands
+ * before two of the Bs and each B behind two of the As, with other Cs, and both before much else:
+ * together they say C, and nothing simpler does.
+ *
+ * An A that has a B (the last three) stands before it nowhere else.  Of the phrases x B, A y and
+ * A B some go on with noise instead of C.
  *
  * The documents fit windows of PLANTED_DOC_MAX ids, their BOS included.  The same seed gives the
- * same documents.
+ * same documents, about 50 000 tokens.
  */
 #ifndef GAPSCOPE_TESTS_PLANTED_TEXT_H
 #define GAPSCOPE_TESTS_PLANTED_TEXT_H

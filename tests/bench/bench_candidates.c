@@ -4,7 +4,12 @@
  *     bench_candidates FILE.ngrams [COUNT HIGH LOW MOST [NEVER...]]
  *
  * Rule: 10 0.5 0.1 500.  NEVER: ids, else 0.  Prints the funnel, the first 30 candidates by their
- * ids, and the best time of three.
+ * ids with their fillers, and the best time of three.
+ *
+ * One core at 2.6 GHz:
+ *
+ *     demo's corpus, 1.1 M tokens, vocabulary 4096       401 k trigrams    375 candidates  0.06 s
+ *     C headers and Python, 89.6 M, vocabulary 50277    6958 k trigrams  19844 candidates  3.4 s
  */
 #include <stdio.h>
 #include <stdlib.h>
