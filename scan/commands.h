@@ -24,5 +24,6 @@ int cmd_score(int argc, char **argv);
 int cmd_tensors(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_trigrams(int argc, char **argv);
 
 #endif

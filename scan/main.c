@@ -34,6 +34,8 @@ static const struct {
     {"minimal", cmd_minimal, "two prompts, two answers: which parts make the difference"},
     {"label", cmd_label, "which tokens a regular expression or other hypothesis names"},
     {"top", cmd_top, "the largest gaps of a run, with their text"},
+    {"trigrams", cmd_trigrams,
+     "what needs two tokens at once: which models know it, by which neuron"},
     {"neuron", cmd_neuron, "a neuron's page: where it fires, on what"},
     {"hypo", cmd_hypo, "hypotheses: which neuron fits them, and where it does not"},
     {"report", cmd_report, "a page to look at in a browser: all of a run"},

@@ -115,7 +115,7 @@ static void read_line(struct line *l, const struct passages *p, sqlite3_stmt *ro
                       const struct passage_columns *at, bool of_min)
 {
     *l = (struct line){.tokens = view_json(row, at->tokens),
-                       .activations = view_json(row, at->activations)};
+                       .activations = at->activations < 0 ? NULL : view_json(row, at->activations)};
     if (json_object_is_type(l->tokens, json_type_array)) {
         const size_t n = json_object_array_length(l->tokens);
         l->n = n < TOKENS_MAX ? n : TOKENS_MAX;
@@ -304,6 +304,17 @@ int passage_put(struct passages *p, sqlite3_stmt *row, const struct passage_colu
     struct line l;
     read_line(&l, p, row, at, of_min);
     const int rc = put_tokens(p, &l, p->v->width - (size_t)used, err);
+    end_line(&l);
+    return rc;
+}
+
+int passage_put_text(struct passages *p, sqlite3_stmt *row, const struct passage_columns *at,
+                     size_t used, struct err *err)
+{
+    struct line l;
+    remember_shard(p, sqlite3_column_int64(row, at->shard));
+    read_line(&l, p, row, at, false);
+    const int rc = put_tokens(p, &l, p->v->width > used ? p->v->width - used : 0, err);
     end_line(&l);
     return rc;
 }

@@ -33,9 +33,9 @@ struct passages {
 
 /* Where a row has what is needed. */
 struct passage_columns {
-    int activation, shard; // shard: doc and byte_start follow it
-    int tokens, activations, token_index;
-    int labelled; // -1: there are no labels
+    int activation, shard;                // shard: doc and byte_start follow it
+    int tokens, activations, token_index; // activations: -1: there are none
+    int labelled;                         // -1: there are no labels
 };
 
 /* passages_close() ends *p in any case. */
@@ -48,6 +48,10 @@ void passages_close(struct passages *p);
  * Errors: ERR_NOMEM, view_step()'s. */
 int passage_put(struct passages *p, sqlite3_stmt *row, const struct passage_columns *at,
                 bool of_min, struct err *err);
+
+/* The tokens alone, behind 'used' columns of the line; without an activation nothing is tinted. */
+int passage_put_text(struct passages *p, sqlite3_stmt *row, const struct passage_columns *at,
+                     size_t used, struct err *err);
 
 /* The names of the shards in the places that were shown, if any was. */
 int passages_put_shards(const struct passages *p, struct err *err);

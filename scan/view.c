@@ -305,8 +305,10 @@ void view_json_text(struct jsonout *j, const char *text)
 
 static bool holds_json(const char *column)
 {
-    static const char *const names[] = {"detail", "hist",     "tokens", "activations", "labels",
-                                        "spec",   "labelled", "rest",   "others",      "places"};
+    static const char *const names[] = {"detail",    "hist",      "tokens",   "activations",
+                                        "labels",    "spec",      "labelled", "rest",
+                                        "others",    "places",    "logprobs", "mean_logprob",
+                                        "fillers_a", "fillers_b", "marked"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(column, names[i]) == 0) {
             return true;

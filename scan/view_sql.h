@@ -29,7 +29,7 @@
     " WHERE c.model = ?1 AND c.layer = ?2 AND c.idx = ?3 ORDER BY p.id"
 
 /* The first ?4 of each kind, and the first ?5 of each interval. */
-#define SQL_EXAMPLES                                                                                 \
+#define SQL_EXAMPLES                                                                               \
     "SELECT kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end, token_index,"        \
     " tokens, activations, labels FROM"                                                            \
     " (SELECT *, row_number() OVER (PARTITION BY kind, lo, hi ORDER BY rank) AS turn FROM example" \
@@ -116,5 +116,133 @@ enum {
     "SELECT kind, rank, activation, shard, doc, byte_start, byte_end, token_index, tokens,"        \
     " activations, labelled FROM counterexample WHERE hypothesis = ?1 AND model = ?2"              \
     " AND layer = ?3 AND idx = ?4 AND rank <= ?5 ORDER BY kind, rank"
+
+// --- of trigrams: ?1 is one of them
+
+/* A JSON object or list of log-probs as text: "base -5.10, one -0.30".  Names are its keys, or
+ * those of the models with its indices.  What is no number is left out. */
+#define SQL_SAID(column, join, name)                                                               \
+    "(SELECT group_concat(" name " || ' ' || printf('%.2f', l.value), ', ')"                       \
+    " FROM json_each(iif(json_valid(" column "), " column ", '[]')) l" join                        \
+    " WHERE l.type IN ('real', 'integer') AND abs(l.value) < 1e6)"
+#define SQL_SAID_BY_NAME(column) SQL_SAID(column, "", "l.key")
+#define SQL_SAID_BY_MODEL(column) SQL_SAID(column, " JOIN model m ON m.id = l.key", "m.name")
+
+#define SQL_TRIGRAM                                                                                \
+    "SELECT id, a, b, c, a_text, b_text, c_text, count, count_ab, count_bc, count_b, count_c, p,"  \
+    " p_bigram, p_skip2, p_skip4, p_skip8, p_skip16, p_added, n, docs, gain, tested, n_ab, n_xb,"  \
+    " n_ax, n_xx, mean_logprob, fillers_a, fillers_b FROM trigram WHERE id = ?1"
+
+/* Its columns. */
+enum {
+    T_ID,
+    T_A,
+    T_B,
+    T_C,
+    T_A_TEXT,
+    T_B_TEXT,
+    T_C_TEXT,
+    T_COUNT,
+    T_COUNT_AB,
+    T_COUNT_BC,
+    T_COUNT_B,
+    T_COUNT_C,
+    T_P,
+    T_P_BIGRAM,
+    T_P_SKIP,
+    T_P_ADDED = T_P_SKIP + 4,
+    T_N,
+    T_DOCS,
+    T_GAIN,
+    T_TESTED,
+    T_N_AB,
+    T_MEAN_LOGPROB = T_N_AB + 4,
+    T_FILLERS_A,
+    T_FILLERS_B,
+};
+
+#define SQL_TRIGRAM_GAPS                                                                           \
+    "SELECT p.id AS pair, (SELECT name FROM model WHERE id = p.base) || ':' || " VIEW_PAIR_OTHERS  \
+    " AS name, g.mean_gap, g.se FROM trigram_gap g JOIN pair p ON p.id = g.pair"                   \
+    " WHERE g.trigram = ?1 ORDER BY p.id"
+
+/* Each with the neuron that its verdict names, or the first where it names none. */
+#define SQL_TRIGRAM_MODELS                                                                         \
+    "SELECT t.model, m.name, t.contexts, t.pairs, t.lp_ab, t.lp_xb, t.lp_ax, t.lp_xx,"             \
+    " t.interaction, t.se, t.verdict, t.layer, t.idx, m.site, n.layer AS neuron_layer,"            \
+    " n.idx AS neuron_idx, n.ab, n.xb, n.ax, n.xx, n.ablated, n.ablated_se, n.ablated_elsewhere"   \
+    " FROM trigram_model t LEFT JOIN model m ON m.id = t.model"                                    \
+    " LEFT JOIN trigram_neuron n ON n.trigram = t.trigram AND n.model = t.model"                   \
+    " AND iif(t.layer IS NULL, n.rank = 1, n.layer = t.layer AND n.idx = t.idx)"                   \
+    " WHERE t.trigram = ?1 GROUP BY t.model ORDER BY t.model"
+
+/* Its columns. */
+enum {
+    TM_MODEL,
+    TM_NAME,
+    TM_CONTEXTS,
+    TM_PAIRS,
+    TM_LP_AB,
+    TM_INTERACTION = TM_LP_AB + 4,
+    TM_SE,
+    TM_VERDICT,
+    TM_LAYER,
+    TM_IDX,
+    TM_SITE,
+    TM_NEURON_LAYER,
+    TM_NEURON_IDX,
+    TM_AB,
+    TM_ABLATED = TM_AB + 4,
+    TM_ABLATED_SE,
+    TM_ELSEWHERE,
+};
+
+/* Of model ?2. */
+#define SQL_TRIGRAM_NEURONS                                                                        \
+    "SELECT layer, idx, rank, kind, corpus_ab, corpus_xb, corpus_ax, corpus_xx,"                   \
+    " corpus_interaction, ab, xb, ax, xx, interaction, se, direct, share, ablated, ablated_se,"    \
+    " ablated_elsewhere FROM trigram_neuron WHERE trigram = ?1 AND model = ?2"                     \
+    " ORDER BY rank, layer, idx"
+
+/* Its columns. */
+enum {
+    TN_LAYER,
+    TN_IDX,
+    TN_RANK,
+    TN_KIND,
+    TN_CORPUS_AB,
+    TN_CORPUS_INTERACTION = TN_CORPUS_AB + 4,
+    TN_AB,
+    TN_INTERACTION = TN_AB + 4,
+    TN_SE,
+    TN_DIRECT,
+    TN_SHARE,
+    TN_ABLATED,
+    TN_ABLATED_SE,
+    TN_ELSEWHERE,
+};
+
+/* The first ?2 of each kind; marked: where A and B stand, or a list of none. */
+#define SQL_TRIGRAM_EXAMPLES                                                                       \
+    "SELECT kind, rank, shard, doc, byte_start, byte_end, token_index, tokens, logprobs,"          \
+    " iif(kind = 'place' AND typeof(token_index) = 'integer' AND token_index > 1,"                 \
+    " json_array(token_index - 2, token_index - 1), '[]') AS marked,"                              \
+    " " SQL_SAID_BY_MODEL(                                                                         \
+        "logprobs") " AS said FROM"                                                                \
+                    " (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY rank) AS turn "     \
+                    "FROM trigram_example"                                                         \
+                    " WHERE trigram = ?1) WHERE turn <= ?2 ORDER BY kind DESC, rank"
+
+/* Its columns. */
+enum {
+    TE_KIND,
+    TE_RANK,
+    TE_SHARD,
+    TE_AT = TE_SHARD + 4,
+    TE_TOKENS,
+    TE_LOGPROBS,
+    TE_MARKED,
+    TE_SAID,
+};
 
 #endif

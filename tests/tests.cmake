@@ -191,8 +191,8 @@ gapscope_test(run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_run_commands gapscope)
 
-# neuron and hypo, report, export, on tables that the tests write
-foreach(name views report export)
+# neuron and hypo, trigrams, report, export, on tables that the tests write
+foreach(name views trigrams_view report export)
   gapscope_test(${name} gapscope_out PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/scan_kit.c tests/view_run.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")

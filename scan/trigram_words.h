@@ -1,0 +1,56 @@
+/*
+ * trigram_words.h - what a run found out about its trigrams, in sentences
+ *
+ * A trigram " ice" " cream" -> " sundae" has a context of two tokens, A and B, and a token that
+ * follows, C.  `gapscope trigrams` and the report's page say the same because they ask here.  What
+ * the run does not know (a NULL, a damaged number) is left out of a sentence, never made up.
+ */
+#ifndef GAPSCOPE_SCAN_TRIGRAM_WORDS_H
+#define GAPSCOPE_SCAN_TRIGRAM_WORDS_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "scan/base/err.h"
+#include "scan/base/json.h"
+#include "scan/base/mem.h"
+#include "scan/view.h"
+
+#define TRIGRAM_DOCS_LEAST 2 // of a trigram that beats the base, where nobody says otherwise
+
+/* Value of meta's key 'trigrams', and what stands beside it.  A count that is not known is -1, a
+ * real NaN. */
+struct trigram_run {
+    struct json_object *json; // as it stands, or NULL: damaged
+    const char *file;         // of the counts, belongs to json; "" where it is not known
+    int64_t rule_count, rule_test;
+    double rule_high, rule_low, rule_gap;
+    int64_t trigrams, frequent, predictable; // of the counts; count >= rule; P(C|A,B) >= high
+    int64_t bigram, skip, added;             // of these explained by one, by the next, by both
+    int64_t candidates, kept;                // what is left; of it in the run
+    int64_t tested;                          // -1: not yet
+};
+
+/* Are there trigrams?  A run of an older version has no table of them. */
+bool trigram_any(const struct view *v, int *rc, struct err *err);
+
+/* trigram_run_free() ends *r, {0} before, in any case.  Errors: view_step()'s, ERR_NOMEM. */
+int trigram_run_read(struct trigram_run *r, const struct view *v, struct err *err);
+void trigram_run_free(struct trigram_run *r);
+
+/* From this gap on a trigram beats the base: the rule's; 0 where that is not known. */
+double trigram_gap_least(const struct trigram_run *r);
+
+// --- sentences: appended to *out with a NUL behind; ERR_NOMEM
+
+/* "counts.ngrams has 1234 trigrams, 456 of them 10 times or more. ..."; "" where all is unknown. */
+int trigram_funnel_words(struct buf *out, const struct trigram_run *r, struct err *err);
+
+/* "AND-like: L0N123 fires 2.31 at A B, ...": of one model; row: one of SQL_TRIGRAM_MODELS. */
+int trigram_verdict_words(struct buf *out, sqlite3_stmt *row, struct err *err);
+
+/* The verdicts there are; NULL ends the list. */
+extern const char *const trigram_verdicts[];
+
+#endif
