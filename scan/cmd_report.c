@@ -34,6 +34,7 @@ static int read_run(struct report *r, const char *path, struct err *err)
     rc = report_add_run(r, err);
     rc = rc ? rc : report_add_gaps(r, err);
     rc = rc ? rc : report_add_hypotheses(r, err);
+    rc = rc ? rc : report_add_trigrams(r, err);
     rc = rc ? rc : report_add_neurons(r, err);
     store_close(v.store);
     r->v = NULL;
@@ -46,8 +47,12 @@ static void say(const struct report *r, const struct page *p)
     if (p->bytes > 0) { // a pipe does not say
         fprintf(stderr, "%.1f MB: ", (double)p->bytes / MEGABYTE);
     }
-    fprintf(stderr, "%zu hits, %zu neurons, %zu hypotheses\n", r->n_hits, r->n_neurons,
+    fprintf(stderr, "%zu hits, %zu neurons, %zu hypotheses", r->n_hits, r->n_neurons,
             r->n_hypotheses);
+    if (r->n_trigrams > 0) {
+        fprintf(stderr, ", %zu trigrams", r->n_trigrams);
+    }
+    putc('\n', stderr);
     if (p->folder) {
         fprintf(stderr, "%s: %zu files, %.1f MB, what has no room in the page: keep it beside\n",
                 p->folder, p->n_files, (double)p->bytes_files / MEGABYTE);
@@ -103,7 +108,8 @@ int cmd_report(int argc, char **argv)
         .summary =
             "One page that opens in a browser, with no network: what was scanned and what came\n"
             "out, the largest gaps with what both models said, every neuron with its examples,\n"
-            "every hypothesis with its counterexamples.  A run that is not finished shows what\n"
+            "every hypothesis with its counterexamples, trigrams where it has them.  A run that is "
+            "not finished shows what\n"
             "it has.",
         .args = args,
         .n_min = 1,

@@ -341,6 +341,76 @@ static void hits_and_examples_are_as_many_as_wanted(void **state)
     }
 }
 
+static void trigrams_are_there_where_the_run_has_some(void **state)
+{
+    (void)state;
+    static const struct place places[] = {
+        {"run", "trigrams", "6"},
+        {"trigrams", "run.funnel.added", "10"},
+        {"trigrams", "words",
+         "\"c.ngrams has 9000 trigrams, 800 of them 10 times or more. 90 of those are predictable,"
+         " P(C | A, B) >= 0.5. Counting alone explained 80 of 90 away, 50 by the bigram (P(C | B) >"
+         " 0.1), 20 by a skip-bigram from A, 10 by both added. 10 are left; the first 6 were"
+         " kept.\""},
+        {"trigrams", "gap_least", "0.5"},
+        {"trigrams", "docs_least", "2"},
+        {"trigrams", "trigram.rows.0",
+         "[0,1,2,4,\" the\",\"a\",\"\\n\",40,0.8,0.05,0.01,0.02,0.03,0.025,0.1,12,6,24,1]"},
+        {"trigrams", "trigram.rows.4.17", "null"},
+        {"trigrams", "gap.rows.1", "[0,1,1.5,0.125]"},
+        {"trigrams", "model.rows.1",
+         "[0,1,4,12,-0.5,-4.25,-5,-6,2.75,0.25,\"AND-like\",0,5,\"AND-like: L0N5 fires 2.31 at A B,"
+         " 0.12 at B behind others, 0.20 at others behind A, 0.02 with neither; without it ln P(C)"
+         " falls by 1.92 +- 0.11 (at other places of B it falls by 0.05)\"]"},
+        {"trigrams", "model.rows.3.0", "2"},
+        {"trigram/0", "0.trigram.rows.0",
+         "[0,1,2,4,\" "
+         "the\",\"a\",\"\\n\",40,50,60,700,800,0.8,0.05,0.01,0.02,0.03,0.025,0.1,12,6,24,"
+         "1,14,30,40,916,{\"base\":-3,\"one\":-1,\"two\":-0.5},[5,6],[7,8,4]]"},
+        {"trigram/0", "0.neuron.rows.0",
+         "[1,0,5,1,\"AND-like\",2.5,0.25,0.125,0,2.125,2.31,0.12,0.2,0.02,2.01,0.1,1.5,0.25,-1.92,"
+         "0.11,-0.05]"},
+        {"trigram/0", "0.neuron.rows.1.17", "null"},
+        {"trigram/0", "0.example.rows",
+         "[[\"place\",1,1,7,40,41,[-3.25,-1.5,-0.25],3,[9,1,2,4,5]],"
+         "[\"place\",2,0,3,30,31,[-2,null,\"x\"],2,[1,2,4]],"
+         "[\"elsewhere\",1,0,4,20,21,null,1,[5,2,6]]]"},
+        {"trigram/0", "5.trigram.rows.0.0", "5"},
+        {"trigram/0", "5.neuron.rows", "[]"},
+    };
+    make_page("run.db", "");
+    const struct place without[] = {{"run", "trigrams", "0"}};
+    CHECK_PLACES(without);
+    assert_null(chunk("trigrams"));
+    view_run_write("trigrams.db", view_rows);
+    view_run_change("trigrams.db", view_trigram_rows);
+    make_page("trigrams.db", "");
+    CHECK_PLACES(places);
+    assert_int_equal(check_chunks(), 13);
+    kit_expect(0, ", 3 hypotheses, 6 trigrams\n",
+               "gapscope report $T/trigrams.db -o $T/1.html --examples 1");
+    read_page("1.html");
+    const struct place fewer[] = {{"trigram/0", "0.example.rows.1.0", "\"elsewhere\""}};
+    CHECK_PLACES(fewer);
+    // 16 a chunk, and an id that is no place in the list
+    view_run_change(
+        "trigrams.db",
+        "WITH RECURSIVE many(k) AS (SELECT 100 UNION ALL SELECT k + 1 FROM many WHERE"
+        " k < 109) INSERT INTO trigram SELECT k, a, b, c, a_text, b_text, c_text, count,"
+        " count_ab, count_bc, count_b, count_c, p, p_bigram, p_skip2, p_skip4, p_skip8,"
+        " p_skip16, p_added, n, docs, mean_logprob, gain, tested, fillers_a, fillers_b,"
+        " n_ab, n_xb, n_ax, n_xx FROM trigram, many WHERE id = 5");
+    make_page("trigrams.db", "");
+    const struct place full[] = {{"trigram/0", "15.trigram.rows.0.0", "109"}};
+    CHECK_PLACES(full);
+    assert_null(chunk("trigram/1")); // exactly one
+    view_run_change("trigrams.db", "INSERT INTO trigram(id) VALUES(110)");
+    make_page("trigrams.db", "");
+    const struct place next[] = {{"trigram/1", "0.trigram.rows.0.0", "110"},
+                                 {"trigrams", "trigram.rows.16.0", "110"}};
+    CHECK_PLACES(next);
+}
+
 // --- what a run.db may lack ----------------------------------------------------------------------
 
 static void a_damaged_column_leaves_the_page_whole(void **state)
@@ -382,13 +452,27 @@ static void a_damaged_column_leaves_the_page_whole(void **state)
         {"meta", "value"},
         {"reject", "places"},
         {"domain", "name"},
+        {"trigram", "a_text"},
+        {"trigram", "p_skip2"},
+        {"trigram", "mean_logprob"},
+        {"trigram", "fillers_b"},
+        {"trigram_gap", "mean_gap"},
+        {"trigram_model", "verdict"},
+        {"trigram_model", "layer"},
+        {"trigram_model", "interaction"},
+        {"trigram_neuron", "ablated"},
+        {"trigram_neuron", "rank"},
+        {"trigram_example", "tokens"},
+        {"trigram_example", "logprobs"},
+        {"trigram_example", "token_index"},
     };
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         view_run_write("bad.db", view_rows);
+        view_run_change("bad.db", view_trigram_rows);
         for (size_t k = 0; k < VIEW_RUN_DAMAGES; k++) {
             const char *sql = view_run_damage("bad.db", columns[i].table, columns[i].column, k);
             make_page("bad.db", "");
-            if (check_chunks() != 11) {
+            if (check_chunks() != 13) {
                 fail_msg("%s: %zu chunks", sql, check_chunks());
             }
         }
@@ -640,6 +724,7 @@ int main(void)
         cmocka_unit_test(examples_are_cut_around_their_token),
         cmocka_unit_test(activations_are_whole_steps_of_two_digits),
         cmocka_unit_test(hits_and_examples_are_as_many_as_wanted),
+        cmocka_unit_test(trigrams_are_there_where_the_run_has_some),
         cmocka_unit_test(a_damaged_column_leaves_the_page_whole),
         cmocka_unit_test(what_is_damaged_is_null_or_left_out),
         cmocka_unit_test(a_run_of_an_older_version_is_refused_by_its_missing_table),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "scan/base/json.h"
+#include "scan/trigram_words.h"
 #include "scan/view_names.h"
 #include "scan/view_sql.h"
 
@@ -144,12 +145,14 @@ void report_put_place(struct jsonout *j, sqlite3_stmt *row, const struct report_
                       double step)
 {
     struct json_object *tokens = view_json(row, at->tokens);
-    struct json_object *activations = view_json(row, at->activations);
+    struct json_object *activations = at->activations >= 0 ? view_json(row, at->activations) : NULL;
     const struct stretch s =
         stretch_around(sqlite3_column_int64(row, at->token_index), list_length(tokens));
     jsonout_i64(j, s.at);
     put_whole_numbers(j, tokens, s);
-    put_activations(j, activations, s, step);
+    if (at->activations >= 0) {
+        put_activations(j, activations, s, step);
+    }
     if (at->labelled >= 0) {
         put_labelled(j, row, at->labelled, s);
     }
@@ -235,6 +238,10 @@ int report_add_run(struct report *r, struct err *err)
     }
     jsonout_key(&d.json, "neurons");
     jsonout_i64(&d.json, view_number(r->v, "SELECT count(*) FROM neuron", NULL, &rc, err));
+    const bool trigrams = trigram_any(r->v, &rc, err);
+    jsonout_key(&d.json, "trigrams");
+    jsonout_i64(&d.json,
+                trigrams ? view_number(r->v, "SELECT count(*) FROM trigram", NULL, &rc, err) : 0);
     jsonout_key(&d.json, "block");
     jsonout_u64(&d.json, REPORT_BLOCK);
     jsonout_end(&d.json, '}');

@@ -1,7 +1,8 @@
 /*
  * report.h - what a run.db holds, as the chunks of a report
  *
- *     report_add_run, report_add_gaps, report_add_hypotheses, report_add_neurons -> page_write
+ *     report_add_run, report_add_gaps, report_add_hypotheses, report_add_trigrams,
+ *     report_add_neurons -> page_write
  *
  * A chunk is an object of tables, {"columns": [...], "rows": [[...], ...]}, whose columns are named
  * as run.db's; P, H and B count from 0:
@@ -11,8 +12,10 @@
  *     tokens/P       token_gap of pair P
  *     hits/P         hit of pair P, both sides
  *     hypothesis/H   one hypothesis: domains, its best neurons, their histograms, counterexamples
- *     neurons        a row a neuron: what it can be found and ranked by
- *     neuron/B       all there is of the neurons B * REPORT_BLOCK and on of that list
+ *     trigrams       what the run says of them; a row a trigram, its gaps, its models with verdicts
+ * in words; not there in a run without trigram/B      all there is of the trigrams B * REPORT_BLOCK
+ * and on of that list neurons        a row a neuron: what it can be found and ranked by neuron/B
+ * all there is of the neurons B * REPORT_BLOCK and on of that list
  *
  * Reals have REPORT_DIGITS significant digits.  Of the tokens around a place REPORT_BEFORE and
  * REPORT_AFTER are taken; their activations are whole numbers of 'step', the power of ten that
@@ -30,7 +33,7 @@
 
 #define REPORT_DIGITS 6
 #define REPORT_DETAIL_DIGITS 5 // of what models said of a hit: a probability has three then
-#define REPORT_BLOCK 16        // neurons a chunk: some 150 KB
+#define REPORT_BLOCK 16        // neurons a chunk, some 150 KB; trigrams
 #define REPORT_BEFORE 32
 #define REPORT_AFTER 16
 #define REPORT_SCORES 10 // neurons of a hypothesis, hypotheses of a neuron
@@ -40,13 +43,14 @@ struct report {
     size_t hits;     // of a side, at most
     size_t examples; // of a kind, at most
     struct chunks chunks;
-    size_t n_hits, n_neurons, n_hypotheses; // that were added
+    size_t n_hits, n_neurons, n_hypotheses, n_trigrams; // that were added
 };
 
 /* Errors of all: view_step()'s, chunks_add()'s. */
 int report_add_run(struct report *r, struct err *err); // run, texts
 int report_add_gaps(struct report *r, struct err *err);
 int report_add_hypotheses(struct report *r, struct err *err);
+int report_add_trigrams(struct report *r, struct err *err);
 int report_add_neurons(struct report *r, struct err *err);
 
 // --- shared by these
@@ -65,8 +69,9 @@ double report_step(double min, double max);
 
 /* Where a row has the tokens around a place. */
 struct report_place {
-    int token_index, tokens, activations;
-    int labelled; // -1: it has none
+    int token_index, tokens;
+    int activations; // -1: it has none
+    int labelled;    // -1: it has none
 };
 
 /* Puts the place's tokens as cells of the row in hand: at, tokens, activations (in steps, null

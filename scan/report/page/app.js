@@ -8,6 +8,7 @@ const pages = [
   ["neurons", "Neurons", neuronsPage],
   ["hypotheses", "Hypotheses", hypothesesPage],
 ];
+const trigramsTab = ["trigrams", "Trigrams", trigramsPage]; // only of a run that has some
 const itemPages = { neuron: ["neurons", neuronPage], hypothesis: ["hypotheses", hypothesisPage] };
 
 const main = document.getElementById("main");
@@ -67,7 +68,11 @@ function setValues(on) {
 }
 
 function makeHead() {
-  const counts = { gaps: run.pairs.reduce((n, p) => n + p.hits_other + p.hits_base, 0), neurons: run.nNeurons, hypotheses: run.hypotheses.length };
+  if (run.nTrigrams > 0) {
+    pages.push(trigramsTab);
+    itemPages.trigram = ["trigrams", trigramPage];
+  }
+  const counts = { gaps: run.pairs.reduce((n, p) => n + p.hits_other + p.hits_base, 0), neurons: run.nNeurons, hypotheses: run.hypotheses.length, trigrams: run.nTrigrams };
   document.getElementById("pages").append(...pages.map(([name, title]) =>
     el("a", { href: address(name), "data-page": name }, title, counts[name] ? el("span", { class: "count" }, ` ${count(counts[name])}`) : null)));
   const title = document.querySelector("h1 a"); // of any characters
@@ -84,7 +89,7 @@ function makeHead() {
 // --- keys --------------------------------------------------------------------------------------
 
 const keys = [
-  ["1 2 3 4", "Overview, Gaps, Neurons, Hypotheses"], ["/", "to the search"], ["n p", "next and previous neuron or hypothesis"],
+  ["/", "to the search"], ["n p", "next and previous neuron, hypothesis or trigram"],
   ["r", "a random neuron"], ["v", "values below the tokens, on and off"], ["Tab, Enter", "through the hits' tokens: what the models said there"],
   ["Esc", "closes what is shown beside the pointer"], ["?", "this list"],
 ];
@@ -92,7 +97,7 @@ const keys = [
 function showHelp() {
   const help = document.getElementById("help");
   help.replaceChildren(el("h2", {}, "Keys"),
-    el("dl", { class: "facts" }, keys.map(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)])),
+    el("dl", { class: "facts" }, [[pages.map((_, i) => i + 1).join(" "), pages.map(([, title]) => title).join(", ")], ...keys].map(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)])),
     el("form", { method: "dialog" }, el("button", {}, "close")));
   help.showModal();
 }

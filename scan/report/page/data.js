@@ -88,6 +88,7 @@ async function readRun() {
   run.hypotheses = rows(data.hypothesis);
   run.ledger = rows(data.hypothesis_gap);
   run.nNeurons = data.neurons;
+  run.nTrigrams = data.trigrams ?? 0;
   run.block = data.block;
 }
 

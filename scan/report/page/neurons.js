@@ -104,7 +104,7 @@ async function neuronPage(parameters, name) {
         el("button", { type: "button", "data-key": "r", onclick: () => goToNeuron(all[Math.floor(Math.random() * all.length)]) }, "random"))),
     el("p", { class: "lead" }, neuronSentence(n, data)),
     el("div", { class: "columns wide" }, histogramCard(n, data), effectsCard(data)),
-    scoresCard(n, data), creditCard(n), ...exampleCards(n, data),
+    scoresCard(n, data), creditCard(n), await trigramsOfNeuron(n), ...exampleCards(n, data),
     note("In a terminal: ", el("code", {}, `gapscope neuron ${document.title} ${n.name}`)),
   ];
 }

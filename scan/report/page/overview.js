@@ -13,6 +13,7 @@ async function overviewPage(parameters) {
   } else {
     parts.push(note("One model alone has no gap: a scan with a second --model compares."));
   }
+  parts.splice(pair ? 4 : 2, 0, await trigramsCard(pair));
   parts.push(rejectsCard());
   const cards = parts.filter(Boolean);
   return [el("h2", { class: "page" }, "Overview"), pair ? pairPicker("overview", pair, parameters) : null, jumps(cards), cards];

@@ -10,11 +10,12 @@ const faint = 1 / 16; // of the extreme: less has no tint
 /*
  *   tokens: [id], values: [number or null], at: the index of the token in question
  *   extreme: what is tinted fully; up, down: the kinds of tint above and below 0
- *   show: value -> text; what: what the numbers are; labelled: indices of labelled tokens
+ *   show: value -> text; what: what the numbers are, left out where there are none
+ *   labelled: indices of labelled tokens; mark: what that is called
  *   press: {label, expanded, onclick} makes the token in question a button
  *   peek: () -> what is shown beside the pointer on that token, else its number
  */
-function passage({ tokens, values, at, extreme, up, down, show, what, labelled = [], press, peek }) {
+function passage({ tokens, values, at, extreme, up, down, show, what, labelled = [], mark = "labelled", press, peek }) {
   const marked = new Set(labelled);
   const node = el("p", { class: "passage" }, tokens.map((id, i) => {
     const value = values[i];
@@ -34,8 +35,8 @@ function passage({ tokens, values, at, extreme, up, down, show, what, labelled =
     const i = Number(target.dataset.i);
     return i === at && peek
       ? peek()
-      : [tokenLabel(tokenText(tokens[i])), ` token ${tokens[i]}, ${what} ${values[i] == null ? none : show(values[i])}`,
-        marked.has(i) ? ", labelled" : ""];
+      : [tokenLabel(tokenText(tokens[i])), ` token ${tokens[i]}`, show ? `, ${what} ${values[i] == null ? none : show(values[i])}` : "",
+        marked.has(i) ? `, ${mark}` : ""];
   });
   return node;
 }
