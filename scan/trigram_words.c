@@ -160,6 +160,22 @@ int trigram_funnel_words(struct buf *out, const struct trigram_run *r, struct er
     return end_words(out, rc, err);
 }
 
+int trigram_tested_words(struct buf *out, const struct trigram_run *r, uint64_t n, struct err *err)
+{
+    int rc = 0;
+    if (n > 0) {
+        rc = buf_printf(out, err, "%" PRIu64 " %s tested with minimal pairs.", n,
+                        n == 1 ? "was" : "were");
+    } else if (r->tested >= 0) {
+        rc = buf_printf(out, err, "None was tested with minimal pairs.");
+    } else {
+        rc = buf_printf(out, err,
+                        "None is tested yet: minimal pairs are run and neurons looked at "
+                        "when the scan is at its end.");
+    }
+    return end_words(out, rc, err);
+}
+
 /* A number with its standard error, where that is known; 0 has no sign. */
 static int add_with_se(struct buf *out, const char *format, double value, double se,
                        struct err *err)

@@ -47,6 +47,9 @@ double trigram_gap_least(const struct trigram_run *r);
 /* "counts.ngrams has 1234 trigrams, 456 of them 10 times or more. ..."; "" where all is unknown. */
 int trigram_funnel_words(struct buf *out, const struct trigram_run *r, struct err *err);
 
+/* How many of them were tested, 'n' of their rows say. */
+int trigram_tested_words(struct buf *out, const struct trigram_run *r, uint64_t n, struct err *err);
+
 /* "AND-like: L0N123 fires 2.31 at A B, ...": of one model; row: one of SQL_TRIGRAM_MODELS. */
 int trigram_verdict_words(struct buf *out, sqlite3_stmt *row, struct err *err);
 

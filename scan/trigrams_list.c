@@ -36,10 +36,10 @@ struct list {
     const struct trigrams *t;
     int64_t model; // -1: all
     size_t order;
-    bool some_tested, every; // every: --all, or there is no pair that could be better
-    struct item *items;      // [n]
+    bool every;         // --all, or there is no pair that could be better
+    struct item *items; // [n]
     size_t n, cap;
-    uint64_t n_all, n_beating;
+    uint64_t n_all, n_beating, n_tested;
 };
 
 // --- which -------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ static bool passes(const struct list *l, sqlite3_stmt *row)
     const bool said = o->min_docs != SIZE_MAX;
     const uint64_t docs = said ? o->min_docs : l->every ? 0 : TRIGRAM_DOCS_LEAST;
     const bool good = l->every || (beats(l, row, docs) &&
-                                   (!l->some_tested || sqlite3_column_int64(row, 12) == 1));
+                                   (l->n_tested == 0 || sqlite3_column_int64(row, 12) == 1));
     return good && sqlite3_column_int64(row, 10) >= (int64_t)docs && has_texts(o, row) &&
            has_verdict(view_text(row, 16), o->verdict) &&
            (!o->model || sqlite3_column_int64(row, 17) > 0);
@@ -177,8 +177,8 @@ static int read_items(struct list *l, struct err *err)
     int rc = 0;
     const struct view_pair *pair = l->t->pairs.chosen;
     const int64_t args[] = {pair ? pair->id : -1, l->model};
-    l->some_tested =
-        view_number(l->t->v, "SELECT count(*) FROM trigram WHERE tested = 1", NULL, &rc, err) > 0;
+    l->n_tested = (uint64_t)view_number(l->t->v, "SELECT count(*) FROM trigram WHERE tested = 1",
+                                        NULL, &rc, err);
     sqlite3_stmt *row = view_query(l->t->v, ROWS, args, &rc, err);
     while (view_step(l->t->v, row, &rc, err)) {
         l->n_all++;
@@ -221,25 +221,25 @@ static int put_funnel(const struct list *l, struct err *err)
 }
 
 /* How many stand the test of this corpus, and how far they were looked into. */
-static void put_standing(const struct list *l)
+static int put_standing(const struct list *l, struct err *err)
 {
     const struct view *v = l->t->v;
-    const struct trigram_run *r = &l->t->run;
-    if (l->t->pairs.chosen) {
-        const struct view_pair *pair = l->t->pairs.chosen;
+    const struct view_pair *pair = l->t->pairs.chosen;
+    struct buf words = {0};
+    const int rc = trigram_tested_words(&words, &l->t->run, l->n_tested, err);
+    if (pair) {
         view_note(v, 0,
                   "In this corpus %s beat%s %s on %" PRIu64 " of %" PRIu64
                   " of them: by %g nats or more on average, in %d or more documents.",
                   pair->name + strlen(pair->base) + 1, strchr(pair->name, '+') ? "" : "s",
-                  pair->base, l->n_beating, l->n_all, trigram_gap_least(r), TRIGRAM_DOCS_LEAST);
+                  pair->base, l->n_beating, l->n_all, trigram_gap_least(&l->t->run),
+                  TRIGRAM_DOCS_LEAST);
     }
-    if (!l->some_tested) {
-        view_note(v, 0,
-                  "None is tested yet: minimal pairs and neurons are looked at when the scan is "
-                  "at its end.");
-    } else if (r->tested >= 0) {
-        view_note(v, 0, "%" PRId64 " were tested with minimal pairs.", r->tested);
+    if (!rc) {
+        view_note(v, 0, "%s", words.data);
     }
+    buf_free(&words);
+    return rc;
 }
 
 // --- one of them -------------------------------------------------------------------------------
@@ -364,9 +364,9 @@ static void put_legend(const struct list *l)
         "counted: A B C, and A B before anything; ln P(C) in nats, its gap +- standard error; "
         "gain: places x gap.%s",
         orders[l->order],
-        l->some_tested ? " Verdicts are of minimal pairs, where A, B or both are replaced by "
-                         "other tokens."
-                       : "");
+        l->n_tested > 0 ? " Verdicts are of minimal pairs, where A, B or both are replaced by "
+                          "other tokens."
+                        : "");
 }
 
 static int put_text(const struct list *l, size_t n, struct err *err)
@@ -375,10 +375,10 @@ static int put_text(const struct list *l, size_t n, struct err *err)
     FILE *to = l->t->v->to;
     int rc = put_run(l, err);
     rc = rc ? rc : put_funnel(l, err);
+    rc = rc ? rc : put_standing(l, err);
     if (rc) {
         return rc;
     }
-    put_standing(l);
     putc('\n', to);
     put_legend(l);
     rc = passages_open(&passages, l->t->v, 0, 0, err);
@@ -393,9 +393,9 @@ static int put_text(const struct list *l, size_t n, struct err *err)
     }
     view_note(l->t->v, 2, "%zu of %" PRIu64 " trigrams%s%s", n, l->n_all,
               l->every ? "" : ": those that beat the base",
-              l->every         ? ""
-              : l->some_tested ? " and were tested (--all: the others too)"
-                               : " (--all: the others too)");
+              l->every          ? ""
+              : l->n_tested > 0 ? " and were tested (--all: the others too)"
+                                : " (--all: the others too)");
     return rc;
 }
 

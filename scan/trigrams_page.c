@@ -174,8 +174,9 @@ static int put_means(const struct view *v, int64_t id, struct err *err)
 static int put_corpus(const struct view *v, sqlite3_stmt *row, struct err *err)
 {
     const int64_t id = sqlite3_column_int64(row, T_ID);
-    fprintf(v->to, "\nin the corpus of the run: %" PRIu64 " places in %" PRIu64 " documents\n",
-            view_u64(row, T_N), view_u64(row, T_DOCS));
+    const uint64_t n = view_u64(row, T_N), docs = view_u64(row, T_DOCS);
+    fprintf(v->to, "\nin the corpus of the run: %" PRIu64 " place%s in %" PRIu64 " document%s\n", n,
+            n == 1 ? "" : "s", docs, docs == 1 ? "" : "s");
     int rc = put_means(v, id, err);
     rc = rc ? rc : put_gaps(v, id, err);
     bool cells = true;

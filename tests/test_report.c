@@ -352,6 +352,7 @@ static void trigrams_are_there_where_the_run_has_some(void **state)
          " P(C | A, B) >= 0.5. Counting alone explained 80 of 90 away, 50 by the bigram (P(C | B) >"
          " 0.1), 20 by a skip-bigram from A, 10 by both added. 10 are left; the first 6 were"
          " kept.\""},
+        {"trigrams", "tested_words", "\"2 were tested with minimal pairs.\""},
         {"trigrams", "gap_least", "0.5"},
         {"trigrams", "docs_least", "2"},
         {"trigrams", "trigram.rows.0",

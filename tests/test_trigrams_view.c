@@ -392,6 +392,9 @@ static void what_is_not_known_is_left_out_of_sentences(void **state)
         {"UPDATE trigram SET p = NULL, p_skip2 = NULL, p_skip4 = NULL, p_skip8 = NULL,"
          " p_skip16 = NULL, mean_logprob = '{\"one\":\"x\"}'",
          "P(C | A, B) -; P(C | B) 0.050; A at a distance before -; both added", "one x"},
+        {"UPDATE trigram SET tested = 0; UPDATE meta SET value = 0 WHERE key = 'trigrams_tested'",
+         "\nNone was tested with minimal pairs.\n", "yet"},
+        {"UPDATE trigram SET tested = id = 0", "\n1 was tested with minimal pairs.\n", "#2"},
         {"UPDATE trigram_example SET tokens = '[1,'", "1:7:40  (its text cannot be read)\n", "‹"},
         {"UPDATE trigram SET a_text = NULL, b_text = ''", "#0  <1> <2> -> \"␊\"\n", "\"\""},
     };

@@ -107,6 +107,12 @@ static int put_run(const struct report *r, struct jsonout *j, struct err *err)
     view_json_value(j, run.json, REPORT_DIGITS);
     jsonout_key(j, "words");
     view_json_text(j, rc ? "" : words.data);
+    const int64_t tested =
+        view_number(r->v, "SELECT count(*) FROM trigram WHERE tested = 1", NULL, &rc, err);
+    words.len = 0;
+    rc = rc ? rc : trigram_tested_words(&words, &run, (uint64_t)tested, err);
+    jsonout_key(j, "tested_words");
+    view_json_text(j, rc ? "" : words.data);
     jsonout_key(j, "gap_least");
     jsonout_rounded(j, trigram_gap_least(&run), REPORT_DIGITS);
     jsonout_key(j, "docs_least");
