@@ -8,6 +8,9 @@
 #include "scan/meta.h"
 #include "scan/view_sql.h"
 
+#define COUNT_MAX INT64_C(1000000000000000) // of trigrams: more are damage, and sums would overflow
+#define REAL_MAX 1e6 // shown: what is beyond it is damage, and would fill lines
+
 const char *const trigram_verdicts[] = {"AND-like",       "B-only",     "A-only", "spread",
                                         "no interaction", "no neurons", NULL};
 
@@ -26,7 +29,7 @@ static int64_t count_of(struct json_object *object, const char *key)
 {
     struct json_object *value = json_member(object, key);
     const int64_t n = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : -1;
-    return n < 0 ? -1 : n;
+    return n < 0 || n > COUNT_MAX ? -1 : n;
 }
 
 static double real_of(struct json_object *object, const char *key)
@@ -176,6 +179,11 @@ int trigram_tested_words(struct buf *out, const struct trigram_run *r, uint64_t 
     return end_words(out, rc, err);
 }
 
+static bool is_known(double x)
+{
+    return fabs(x) < REAL_MAX; // NaN is not
+}
+
 /* A number with its standard error, where that is known; 0 has no sign. */
 static int add_with_se(struct buf *out, const char *format, double value, double se,
                        struct err *err)
@@ -183,16 +191,10 @@ static int add_with_se(struct buf *out, const char *format, double value, double
     char number[32];
     snprintf(number, sizeof number, format, value);
     int rc = buf_printf(out, err, "%s", strspn(number, "+-0.") == strlen(number) ? "0.00" : number);
-    if (!rc && isfinite(se)) {
+    if (!rc && is_known(se)) {
         rc = buf_printf(out, err, " +- %.2f", se);
     }
     return rc;
-}
-
-/* Shown of a number: those beyond it are damage, and would fill lines. */
-static bool is_known(double x)
-{
-    return fabs(x) < 1e6;
 }
 
 static int add_cells(struct buf *out, sqlite3_stmt *row, struct err *err)

@@ -11,6 +11,7 @@
 
 #include "out/jsonout.h"
 #include "scan/base/err.h"
+#include "scan/passage.h"
 #include "scan/trigram_words.h"
 #include "scan/view.h"
 #include "scan/view_names.h"
@@ -41,6 +42,8 @@ int trigrams_put_list(const struct trigrams *t, struct err *err);
 int trigrams_put_page(const struct trigrams *t, struct err *err);
 
 // --- shared by these
+
+extern const struct passage_columns trigrams_example_columns; // of SQL_TRIGRAM_EXAMPLES
 
 /* A token between quotes, so that its spaces are seen; id: where it has no text. */
 void trigrams_put_token(const struct view *v, const char *text, int64_t id);

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 
-#include "scan/passage.h"
 #include "scan/view_sql.h"
 
 int trigrams_json_run(const struct trigrams *t, struct jsonout *j, struct err *err)

@@ -8,7 +8,6 @@
 #include <strings.h>
 
 #include "scan/base/mem.h"
-#include "scan/passage.h"
 #include "scan/show.h"
 #include "scan/view_sql.h"
 
@@ -22,6 +21,12 @@
     " AND (?2 < 0 OR model = ?2)),"                                                                \
     " (SELECT count(*) FROM trigram_model WHERE trigram = t.id AND model = ?2)"                    \
     " FROM trigram t LEFT JOIN trigram_gap g ON g.trigram = t.id AND g.pair = ?1 ORDER BY t.id"
+
+/* What the models and pair ?2 make of trigram ?1. */
+#define SAID SQL_SAID_BY_NAME("t.mean_logprob")
+#define MORE                                                                                       \
+    "SELECT " SAID ", g.mean_gap, g.se FROM trigram t LEFT JOIN trigram_gap g"                     \
+    " ON g.trigram = t.id AND g.pair = ?2 WHERE t.id = ?1"
 
 /* A trigram that passed. */
 struct item {
@@ -305,18 +310,6 @@ static void put_places(const struct list *l, sqlite3_stmt *row, sqlite3_stmt *mo
               view_is_null(more, 0) ? "-" : view_text(more, 0), gap, spread, gain);
 }
 
-#define MORE                                                                                       \
-    "SELECT " SQL_SAID_BY_NAME("t.mean_logprob") " AS said, g.mean_gap, g.se FROM trigram t"       \
-                                                 " LEFT JOIN trigram_gap g ON g.trigram = t.id"    \
-                                                 " AND g.pair = ?2 WHERE t.id = ?1"
-
-static const struct passage_columns example_columns = {.activation = -1,
-                                                       .shard = TE_SHARD,
-                                                       .tokens = TE_TOKENS,
-                                                       .activations = -1,
-                                                       .token_index = TE_AT,
-                                                       .labelled = TE_MARKED};
-
 /* One place of it. */
 static int put_example(const struct list *l, struct passages *passages, int64_t id, struct err *err)
 {
@@ -327,7 +320,7 @@ static int put_example(const struct list *l, struct passages *passages, int64_t 
         const int used = fprintf(l->t->v->to, "      %" PRIu64 ":%" PRIu64 ":%" PRIu64 "  ",
                                  view_u64(row, TE_SHARD), view_u64(row, TE_SHARD + 1),
                                  view_u64(row, TE_SHARD + 2));
-        rc = passage_put_text(passages, row, &example_columns, (size_t)used, err);
+        rc = passage_put_text(passages, row, &trigrams_example_columns, (size_t)used, err);
     }
     sqlite3_finalize(row);
     return rc;

@@ -5,13 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/passage.h"
 #include "scan/show.h"
 #include "scan/table.h"
 #include "scan/view_sql.h"
 
 #define TOKEN_CHARS 40 // shown of one
 #define BAR 20         // columns of a probability of 1
+
+const struct passage_columns trigrams_example_columns = {.activation = -1,
+                                                         .shard = TE_SHARD,
+                                                         .tokens = TE_TOKENS,
+                                                         .activations = -1,
+                                                         .token_index = TE_AT,
+                                                         .labelled = TE_MARKED};
 
 // --- names -------------------------------------------------------------------------------------
 
@@ -382,13 +388,6 @@ static int put_neurons(const struct view *v, int64_t id, struct err *err)
 
 // --- examples ----------------------------------------------------------------------------------
 
-static const struct passage_columns example_columns = {.activation = -1,
-                                                       .shard = TE_SHARD,
-                                                       .tokens = TE_TOKENS,
-                                                       .activations = -1,
-                                                       .token_index = TE_AT,
-                                                       .labelled = TE_MARKED};
-
 static void put_kind(const struct view *v, const char *kind)
 {
     if (strcmp(kind, "place") == 0) {
@@ -418,7 +417,7 @@ static int put_examples(const struct view *v, int64_t id, size_t n, struct err *
             show_text(v->to, view_text(row, TE_SAID), 0, SIZE_MAX);
             used = fprintf(v->to, "\n      ") - 1;
         }
-        rc = passage_put_text(&passages, row, &example_columns, (size_t)used, err);
+        rc = passage_put_text(&passages, row, &trigrams_example_columns, (size_t)used, err);
     }
     sqlite3_finalize(row);
     rc = rc ? rc : passages_put_shards(&passages, err);

@@ -377,6 +377,10 @@ static void what_is_not_known_is_left_out_of_sentences(void **state)
         {"UPDATE meta SET value = json_remove(value, '$.rule', '$.file') WHERE key = 'trigrams'",
          "\nThe counts have 9000 trigrams. 90 are predictable. Counting alone explained 80 of 90",
          ">="},
+        {"UPDATE meta SET value = json_set(value, '$.funnel.bigram', 9223372036854775807)"
+         " WHERE key = 'trigrams'",
+         "P(C | A, B) >= 0.5. 10 are left", "Counting alone"},
+        {"UPDATE trigram_model SET se = 1e308", "by +0.50 beyond", "0000000000"},
         {"UPDATE trigram_neuron SET ablated = NULL, xb = NULL",
          "one: AND-like: L0N5 fires 2.31 at A B, 0.20 at others behind A, 0.02 with neither\n",
          "without it"},
