@@ -22,7 +22,7 @@ static int check_options(const struct trigrams_options *o, struct err *err)
                : 0;
 }
 
-static int show(struct trigrams *t, struct err *err)
+static int show(struct trigrams_view *t, struct err *err)
 {
     const struct view *v = t->v;
     int rc = 0;
@@ -48,7 +48,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     (void)status;
     struct options *o = options;
     struct view v = {0};
-    struct trigrams t = {.v = &v, .o = &o->trigrams};
+    struct trigrams_view t = {.v = &v, .o = &o->trigrams};
     if (operands->n > 1 && o->trigrams.token) {
         return err_set(err, ERR_USAGE, "TEXT and --token are the same: one of them");
     }

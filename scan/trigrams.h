@@ -27,7 +27,7 @@ struct trigrams_options {
 };
 
 /* What both need. */
-struct trigrams {
+struct trigrams_view {
     const struct view *v;
     const struct trigrams_options *o;
     struct trigram_run run;
@@ -36,10 +36,10 @@ struct trigrams {
 
 /* Those that pass the options' filters, ranked.  Errors: ERR_USAGE, ERR_NOT_FOUND (of an option),
  * view_step()'s. */
-int trigrams_put_list(const struct trigrams *t, struct err *err);
+int trigrams_put_list(const struct trigrams_view *t, struct err *err);
 
 /* The page of the one that the options name.  Errors: ERR_NOT_FOUND, view_step()'s. */
-int trigrams_put_page(const struct trigrams *t, struct err *err);
+int trigrams_put_page(const struct trigrams_view *t, struct err *err);
 
 // --- shared by these
 
@@ -56,7 +56,7 @@ int trigrams_put_verdicts(const struct view *v, size_t indent, int64_t id, int64
                           struct err *err);
 
 /* Members "run" and "funnel_words": what the run says of its trigrams. */
-int trigrams_json_run(const struct trigrams *t, struct jsonout *j, struct err *err);
+int trigrams_json_run(const struct trigrams_view *t, struct jsonout *j, struct err *err);
 
 /* All there is of a trigram as one object, examples of each kind up to n. */
 int trigrams_json_one(const struct view *v, struct jsonout *j, int64_t id, size_t n,

@@ -4,7 +4,7 @@
 
 #include "scan/view_sql.h"
 
-int trigrams_json_run(const struct trigrams *t, struct jsonout *j, struct err *err)
+int trigrams_json_run(const struct trigrams_view *t, struct jsonout *j, struct err *err)
 {
     struct buf words = {0};
     const int rc = trigram_funnel_words(&words, &t->run, err);

@@ -38,7 +38,7 @@ static const char *const orders[] = {"gain", "gap", "p", "count", "interaction"}
 #define N_ORDERS (sizeof orders / sizeof *orders)
 
 struct list {
-    const struct trigrams *t;
+    const struct trigrams_view *t;
     int64_t model; // -1: all
     size_t order;
     bool every;         // --all, or there is no pair that could be better
@@ -49,7 +49,7 @@ struct list {
 
 // --- which -------------------------------------------------------------------------------------
 
-static int find_model(int64_t *id, const struct trigrams *t, struct err *err)
+static int find_model(int64_t *id, const struct trigrams_view *t, struct err *err)
 {
     const char *wanted = t->o->model;
     struct buf names = {0};
@@ -417,7 +417,7 @@ static int put_json(const struct list *l, size_t n, struct err *err)
     return rc;
 }
 
-int trigrams_put_list(const struct trigrams *t, struct err *err)
+int trigrams_put_list(const struct trigrams_view *t, struct err *err)
 {
     struct list l = {.t = t, .every = t->o->all || !t->pairs.chosen};
     int rc = find_order(&l.order, t->o->sort, err);

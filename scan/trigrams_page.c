@@ -449,7 +449,7 @@ static int put_commands(const struct view *v, int64_t id, struct err *err)
 
 // --- the page ----------------------------------------------------------------------------------
 
-static int put_text(const struct trigrams *t, sqlite3_stmt *row, struct err *err)
+static int put_text(const struct trigrams_view *t, sqlite3_stmt *row, struct err *err)
 {
     const struct view *v = t->v;
     const int64_t id = sqlite3_column_int64(row, T_ID);
@@ -467,13 +467,13 @@ static int put_text(const struct trigrams *t, sqlite3_stmt *row, struct err *err
     return rc ? rc : put_commands(v, id, err);
 }
 
-static int put_json(const struct trigrams *t, int64_t id, struct err *err)
+static int put_json(const struct trigrams_view *t, int64_t id, struct err *err)
 {
     struct jsonout j = {.to = t->v->to};
     return trigrams_json_one(t->v, &j, id, t->o->n, err);
 }
 
-int trigrams_put_page(const struct trigrams *t, struct err *err)
+int trigrams_put_page(const struct trigrams_view *t, struct err *err)
 {
     const int64_t id = t->o->id < INT64_MAX ? (int64_t)t->o->id : -1;
     int rc = 0;
