@@ -80,7 +80,9 @@ static void every_table_but_state_is_a_file(void **state)
            "bin.csv counterexample.csv domain.csv domain_gap.csv domain_loss.csv effect.csv "
            "example.csv gap_credit.csv gap_hist.csv hit.csv hypothesis.csv hypothesis_domain.csv "
            "hypothesis_gap.csv meta.csv model.csv neuron.csv pair.csv position_gap.csv reject.csv "
-           "score.csv shard.csv split_hist.csv token.csv token_gap.csv ");
+           "score.csv shard.csv split_hist.csv token.csv token_gap.csv "
+           "trigram.csv trigram_example.csv trigram_gap.csv trigram_model.csv "
+           "trigram_neuron.csv ");
     expect(EXPORT("jsonl", "all2") "; cat $T/all2/counterexample.jsonl | head -1",
            "{\"hypothesis\":0,\"model\":1,\"layer\":0,\"idx\":5,\"kind\":\"fires_without\",\"rank\""
            ":1,\"activation\":2.5,\"shard\":1,\"doc\":2,\"byte_start\":8,\"byte_end\":9,"
@@ -236,7 +238,7 @@ static void a_folder_that_is_not_empty_is_refused_and_nothing_in_it_deleted(void
            "mine\nmine\n1\n");
     kit_expect(0, NULL, "mkdir $T/empty; " EXPORT("csv", "empty"));
     kit_expect(0, NULL, EXPORT("csv", "new/one/in//another/"));
-    expect("ls $T/new/one/in/another | wc -l", "24\n");
+    expect("ls $T/new/one/in/another | wc -l", "29\n");
 }
 
 static void wrong_usage_says_what_is_wanted(void **state)
@@ -287,7 +289,7 @@ static void a_run_without_neurons_says_so_and_makes_nothing(void **state)
             formats[i]);
     }
     expect("ls -d $T/bare 2>/dev/null | wc -l", "0\n");
-    kit_expect(0, "in 24 files", "gapscope export $T/bare.db --format jsonl -o $T/bare");
+    kit_expect(0, "in 29 files", "gapscope export $T/bare.db --format jsonl -o $T/bare");
     // an empty table is an empty file, or a header alone
     expect("cat $T/bare/neuron.jsonl; gapscope export $T/bare.db --format csv -o $T/bare2;"
            " cat $T/bare2/token.csv",
