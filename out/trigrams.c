@@ -106,8 +106,10 @@ int trigrams_shape_make(struct trigrams_shape **out, const struct trigram *items
     for (size_t i = 0; i < n && !rc; i++) {
         s->order[i] = (uint32_t)i;
     }
+    for (size_t l = 0; l < n_layers && !rc; l++) {
+        s->layers[l] = layers[l];
+    }
     if (!rc) {
-        memcpy(s->layers, layers, n_layers * sizeof *layers);
         memset(s->of_b, 0xff, n_ids * sizeof *s->of_b);
         memset(s->of_a, 0xff, n_ids * sizeof *s->of_a);
         qsort_r(s->order, n, sizeof *s->order, by_tokens, own);

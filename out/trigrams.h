@@ -80,8 +80,9 @@ struct trigrams_shape {
 };
 
 /*
- * Copies items[n], n <= TRIGRAMS_MAX, and layers.  On success trigrams_shape_free() ends *out.
- * Errors: ERR_NOMEM; ERR_FORMAT (two are the same, or have more fillers than there can be).
+ * Copies items[n], n <= TRIGRAMS_MAX, and layers (NULL where there are none).  On success
+ * trigrams_shape_free() ends *out. Errors: ERR_NOMEM; ERR_FORMAT (two are the same, or have more
+ * fillers than there can be).
  */
 int trigrams_shape_make(struct trigrams_shape **out, const struct trigram *items, size_t n,
                         size_t n_models, size_t n_pairs, const size_t *layers, size_t n_layers,
