@@ -1,0 +1,1161 @@
+/*
+ * All that is kept of trigrams against a slow reference, which sees all tokens at once and looks
+ * for each trigram at each of them; and that it is the same, byte for byte, however the documents
+ * came to it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <xxhash.h>
+
+#include "out/trigrams.h"
+
+#define MODELS 3
+#define PAIRS 2
+#define LAYERS 3
+#define DOCS_MOST 60
+#define TOKENS_MOST 90
+
+static const size_t widths[LAYERS] = {7, 33, 1};
+static const struct tally_pair pairs[PAIRS] = {{.base = 0, .n_others = 1, .others = {1}},
+                                               {.base = 0, .n_others = 2, .others = {1, 2}}};
+static const struct tally_shape tally_shape = {.n_models = MODELS,
+                                               .n_pairs = PAIRS,
+                                               .n_shards = 3,
+                                               .d_vocab = 16,
+                                               .pairs = pairs,
+                                               .floor = -6,
+                                               .gap_bins_half = 60,
+                                               .top = 1};
+
+static uint64_t next(uint64_t *state, uint64_t below)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (*state >> 33) % below;
+}
+
+// --- documents ----------------------------------------------------------------------------------
+
+struct doc {
+    uint32_t shard;
+    uint64_t number;
+    uint32_t first;
+    size_t n, n_foreign; // tokens of nobody before it, in its first window where pos goes on
+    uint32_t ids[TOKENS_MOST], ends[TOKENS_MOST], pos[TOKENS_MOST], window[TOKENS_MOST];
+    double logprob[MODELS][TOKENS_MOST];
+    float acts[LAYERS][TOKENS_MOST][33];
+};
+
+struct world {
+    const struct trigrams_shape *shape;
+    struct doc *docs; // [n]
+    size_t n;
+    bool texts;
+    struct tally *tally; // says what a gap is
+};
+
+static void *room(size_t n, size_t size)
+{
+    void *p = calloc(n ? n : 1, size);
+    assert_non_null(p);
+    return p;
+}
+
+/* Zeros, ties of 2^-21, what is clamped, what is no number. */
+static float some_activation(uint64_t *random)
+{
+    static const float odd[] = {0, -0.0f, INFINITY, -INFINITY, NAN, 1024, -1024, 1025, -3e30f};
+    switch (next(random, 12)) {
+    case 0:
+        return odd[next(random, sizeof odd / sizeof *odd)];
+    case 1:
+        return (float)((double)next(random, 4096) - 2048) * 0x1p-21f;
+    default:
+        return (float)((double)next(random, 2000001) * 1e-6 - 1) * 3;
+    }
+}
+
+/* Some below the floor, some beyond what a sum of nats takes. */
+static double some_logprob(uint64_t *random)
+{
+    const double x = (double)next(random, 1000003) * 1e-6;
+    switch (next(random, 16)) {
+    case 0:
+        return -6 - x;
+    case 1:
+        return -1023.5 - x;
+    default:
+        return -8 * x * x;
+    }
+}
+
+/* Words are few; some documents repeat the last one, some a token. */
+static void fill_doc(struct doc *d, const struct doc *last, uint64_t *random)
+{
+    static const uint32_t words[] = {0, 1, 2, 3, 9};
+    const bool again = last && next(random, 4) == 0;
+    const uint64_t n_words = 1 + next(random, 5), length = 2 + next(random, 60);
+    uint32_t pos = next(random, 2) ? 1 : 2 + (uint32_t)next(random, 9), byte = 0, window = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        d->ids[i] = again && i < last->n ? last->ids[i] : words[next(random, n_words)];
+        byte += (uint32_t)next(random, 4);
+        d->ends[i] = byte;
+        d->pos[i] = pos;
+        d->window[i] = window;
+        const bool ends = next(random, length) == 0;
+        pos = ends ? 1 : pos + 1;
+        window += ends;
+        for (size_t m = 0; m < MODELS; m++) {
+            d->logprob[m][i] = some_logprob(random);
+        }
+        for (size_t l = 0; l < LAYERS; l++) {
+            for (size_t k = 0; k < widths[l]; k++) {
+                d->acts[l][i][k] = some_activation(random);
+            }
+        }
+    }
+    d->n_foreign = next(random, 3) == 0 ? next(random, 6) : 0;
+    d->first = next(random, 4) ? 15 : 1 + (uint32_t)next(random, 3);
+}
+
+static void world_make(struct world *w, const struct trigrams_shape *shape, size_t n,
+                       size_t most_tokens, uint64_t seed)
+{
+    uint64_t random = seed;
+    assert_true(n <= DOCS_MOST && most_tokens <= TOKENS_MOST);
+    *w = (struct world){.shape = shape, .n = n, .texts = seed % 2};
+    w->docs = room(n, sizeof *w->docs);
+    assert_int_equal(tally_new(&w->tally, &tally_shape, NULL), 0);
+    for (size_t i = 0; i < n; i++) {
+        struct doc *d = &w->docs[i];
+        d->shard = (uint32_t)(i % 3);
+        d->number = i + next(&random, 3) + (i % 7 == 0 ? UINT64_C(1) << 33 : 0);
+        d->n = i % 10 == 3 ? 0 : 1 + next(&random, most_tokens);
+        fill_doc(d, i > 0 ? d - 1 : NULL, &random);
+    }
+}
+
+static void world_free(struct world *w)
+{
+    tally_free(w->tally);
+    free(w->docs);
+}
+
+static struct tally_doc tally_doc_of(const struct world *w, const struct doc *d,
+                                     const double *rows[MODELS])
+{
+    for (size_t m = 0; m < MODELS; m++) {
+        rows[m] = d->logprob[m];
+    }
+    return (struct tally_doc){.shard = d->shard,
+                              .number = d->number,
+                              .n = d->n,
+                              .ids = d->ids,
+                              .ends = w->texts ? d->ends : NULL,
+                              .pos = d->pos,
+                              .logprob = rows};
+}
+
+// --- units --------------------------------------------------------------------------------------
+
+/* Documents of a unit, with what stands between. */
+struct unit {
+    struct trigrams_tokens tokens;
+    uint32_t *ids, *pos;
+    const float **acts[LAYERS]; // [n tokens] of a token's; NULL: of nobody's
+    struct trigrams_doc *docs;
+};
+
+static void unit_make(struct unit *u, const struct doc *const *docs, size_t n_docs)
+{
+    size_t n = 0;
+    for (size_t d = 0; d < n_docs; d++) {
+        n += docs[d]->n_foreign + docs[d]->n;
+    }
+    u->ids = room(n, sizeof *u->ids);
+    u->pos = room(n, sizeof *u->pos);
+    u->docs = room(n_docs, sizeof *u->docs);
+    for (size_t l = 0; l < LAYERS; l++) {
+        u->acts[l] = room(n, sizeof *u->acts[l]);
+    }
+    size_t at = 0;
+    for (size_t d = 0; d < n_docs; d++) {
+        const struct doc *doc = docs[d];
+        const uint32_t begin = doc->n > 0 && doc->pos[0] > doc->n_foreign
+                                   ? doc->pos[0] - (uint32_t)doc->n_foreign
+                                   : 1; // so that the document goes on where they end
+        for (uint32_t i = 0; i < doc->n_foreign; i++, at++) {
+            u->ids[at] = i % 4;
+            u->pos[at] = begin + i;
+        }
+        u->docs[d] = (struct trigrams_doc){.begin = at, .n = doc->n, .first = doc->first};
+        memcpy(u->ids + at, doc->ids, doc->n * sizeof *u->ids);
+        memcpy(u->pos + at, doc->pos, doc->n * sizeof *u->pos);
+        for (size_t l = 0; l < LAYERS; l++) {
+            for (size_t i = 0; i < doc->n; i++) {
+                u->acts[l][at + i] = doc->acts[l][i];
+            }
+        }
+        at += doc->n;
+    }
+    u->tokens = (struct trigrams_tokens){
+        .ids = u->ids, .pos = u->pos, .n = n, .docs = u->docs, .n_docs = n_docs};
+}
+
+static void unit_free(struct unit *u)
+{
+    for (size_t l = 0; l < LAYERS; l++) {
+        free(u->acts[l]);
+    }
+    free(u->ids);
+    free(u->pos);
+    free(u->docs);
+}
+
+/* Hands over up to 'most' windows of a layer from token 'begin' on, empty ones among them where
+ * 'random' is; returns the token after. */
+static size_t give_block(struct trigrams *t, const struct unit *u, size_t layer, size_t begin,
+                         size_t most, uint64_t *random)
+{
+    const size_t width = widths[layer], n = u->tokens.n;
+    size_t *lengths = room(2 * n, sizeof *lengths), n_windows = 0, end = begin;
+    float *acts = room(3 * n * width, sizeof *acts), *row = acts;
+    while (end < n && n_windows < most) {
+        size_t window = random && next(random, 6) == 0 ? 0 : 1;
+        while (window > 0 && end + window < n &&
+               u->pos[end + window] == u->pos[end + window - 1] + 1) {
+            window++;
+        }
+        for (size_t i = 0; i < width; i++) {
+            *row++ = 888; // of what stands before
+        }
+        for (size_t i = 0; i < window; i++, row += width) {
+            const float *from = u->acts[layer][end + i];
+            for (size_t k = 0; k < width; k++) {
+                row[k] = from ? from[k] : 999;
+            }
+        }
+        if (window > 0 || n_windows == 0 || lengths[n_windows - 1] > 0) {
+            lengths[n_windows++] = window;
+        } else {
+            row -= width; // one empty one after another is enough
+        }
+        end += window;
+    }
+    trigrams_block(t, layer, begin, lengths, n_windows, acts);
+    free(lengths);
+    free(acts);
+    return end;
+}
+
+/* random: NULL for all windows at once. */
+static void run_unit(struct trigrams *t, const struct world *w, const struct doc *const *docs,
+                     size_t n_docs, uint64_t *random)
+{
+    struct unit u = {0};
+    unit_make(&u, docs, n_docs);
+    assert_int_equal(trigrams_begin(t, &u.tokens, NULL), 0);
+    for (size_t layer = 0; layer < w->shape->n_layers; layer++) {
+        for (size_t at = 0; at < u.tokens.n;) {
+            at = give_block(t, &u, layer, at, random ? 1 + next(random, 5) : SIZE_MAX, random);
+        }
+    }
+    for (size_t d = 0; d < n_docs; d++) {
+        const double *rows[MODELS];
+        const struct tally_doc doc = tally_doc_of(w, docs[d], rows);
+        assert_int_equal(trigrams_add_doc(t, d, &doc, w->tally, NULL), 0);
+    }
+    unit_free(&u);
+}
+
+static struct trigrams *new_one(const struct trigrams_shape *shape)
+{
+    struct trigrams *t;
+    assert_int_equal(trigrams_new(&t, shape, NULL), 0);
+    return t;
+}
+
+static struct buf save(const struct trigrams *t)
+{
+    struct buf bytes = {0};
+    assert_int_equal(trigrams_save(t, &bytes, NULL), 0);
+    return bytes;
+}
+
+static void expect_same(const struct trigrams *a, const struct trigrams *b)
+{
+    struct buf x = save(a), y = save(b);
+    assert_int_equal(x.len, y.len);
+    assert_memory_equal(x.data, y.data, x.len);
+    buf_free(&x);
+    buf_free(&y);
+}
+
+/* Through bytes, which are the same again. */
+static struct trigrams *reload(const struct trigrams *t)
+{
+    struct trigrams *again = new_one(t->shape);
+    struct buf bytes = save(t);
+    struct err err = {0};
+    if (trigrams_load(again, bytes.data, bytes.len, &err)) {
+        fail_msg("%s", err.msg);
+    }
+    expect_same(again, t);
+    buf_free(&bytes);
+    return again;
+}
+
+/* All documents as one unit. */
+static struct trigrams *whole_of(const struct world *w)
+{
+    const struct doc *docs[DOCS_MOST];
+    for (size_t i = 0; i < w->n; i++) {
+        docs[i] = &w->docs[i];
+    }
+    struct trigrams *t = new_one(w->shape);
+    run_unit(t, w, docs, w->n, NULL);
+    return t;
+}
+
+/* Documents in any order, in units of any sizes; wholes that are merged, and saved and loaded
+ * before it: all at random. */
+static struct trigrams *anyhow_of(const struct world *w, uint64_t *random)
+{
+    enum { WHOLES = 4 };
+    struct trigrams *wholes[WHOLES], *worker = new_one(w->shape);
+    const struct doc *docs[DOCS_MOST];
+    size_t n = 1 + next(random, WHOLES);
+    for (size_t i = 0; i < n; i++) {
+        wholes[i] = new_one(w->shape);
+    }
+    for (size_t i = 0; i < w->n; i++) {
+        const size_t at = next(random, i + 1);
+        docs[i] = docs[at];
+        docs[at] = &w->docs[i];
+    }
+    for (size_t at = 0, n_docs; at < w->n; at += n_docs) {
+        n_docs = next(random, 12);
+        n_docs = n_docs < w->n - at ? n_docs : w->n - at;
+        struct trigrams **to = &wholes[next(random, n)];
+        run_unit(worker, w, docs + at, n_docs, random);
+        assert_int_equal(trigrams_merge(*to, worker, NULL), 0);
+        if (next(random, 6) == 0) {
+            struct trigrams *again = reload(*to);
+            trigrams_free(*to);
+            *to = again;
+        }
+    }
+    for (; n > 1; n--) {
+        const size_t from = next(random, n), to = (from + 1) % n;
+        assert_int_equal(trigrams_merge(wholes[to], wholes[from], NULL), 0);
+        trigrams_free(wholes[from]);
+        wholes[from] = wholes[n - 1];
+    }
+    trigrams_free(worker);
+    return wholes[0];
+}
+
+// --- what is expected ---------------------------------------------------------------------------
+
+/* Token i of the document stands right behind another of its window. */
+static bool follows(const struct doc *d, size_t i)
+{
+    return i > 0 && d->window[i] == d->window[i - 1];
+}
+
+static bool is_place(const struct doc *d, size_t i, const struct trigram *t)
+{
+    return i >= 2 && follows(d, i) && follows(d, i - 1) && d->ids[i] == t->c &&
+           d->ids[i - 1] == t->b && d->ids[i - 2] == t->a;
+}
+
+static bool has_a_before(const struct doc *d, size_t i, const struct trigram *t)
+{
+    return follows(d, i) && d->ids[i - 1] == t->a;
+}
+
+/* round(2^20 a), ties to even, within 1024; no number is 1024. */
+static int64_t slow_fixed(double a)
+{
+    return isnan(a) ? 1 << 30 : (int64_t)nearbyint(fmax(-1024, fmin(1024, a)) * 1048576);
+}
+
+static int64_t slow_gap(const struct doc *d, size_t i, const struct tally_pair *pair)
+{
+    int64_t least = INT64_MAX;
+    for (size_t k = 0; k < pair->n_others; k++) {
+        const int64_t gap = slow_fixed(fmax(d->logprob[pair->others[k]][i], -6)) -
+                            slow_fixed(fmax(d->logprob[pair->base][i], -6));
+        least = gap < least ? gap : least;
+    }
+    return least;
+}
+
+static void expect_places(const struct world *w, const struct trigrams *t, size_t item)
+{
+    const struct trigram *tri = &w->shape->items[item];
+    uint64_t n = 0, docs = 0;
+    __int128 logprob[MODELS] = {0};
+    for (const struct doc *d = w->docs; d < w->docs + w->n; d++) {
+        uint64_t own = 0;
+        for (size_t i = 0; i < d->n; i++) {
+            own += is_place(d, i, tri);
+            for (size_t m = 0; m < MODELS && is_place(d, i, tri); m++) {
+                logprob[m] += slow_fixed(d->logprob[m][i]);
+            }
+        }
+        n += own;
+        docs += own > 0;
+    }
+    assert_int_equal(t->items[item].n, n);
+    assert_int_equal(t->items[item].docs, docs);
+    for (size_t m = 0; m < MODELS; m++) {
+        assert_true(t->logprob[item * MODELS + m] == logprob[m]);
+    }
+}
+
+static void expect_gap(const struct world *w, const struct trigrams *t, size_t item, size_t pair)
+{
+    const struct moments *got = &t->gap[item * PAIRS + pair];
+    struct moments wanted = {0};
+    for (const struct doc *d = w->docs; d < w->docs + w->n; d++) {
+        __int128 sum = 0;
+        int64_t n = 0;
+        for (size_t i = 0; i < d->n; i++) {
+            if (is_place(d, i, &w->shape->items[item])) {
+                sum += slow_gap(d, i, &pairs[pair]);
+                n++;
+            }
+        }
+        wanted.docs += n > 0;
+        wanted.n += (uint64_t)n;
+        wanted.sum += sum;
+        wanted.sum_sq += sum * sum;
+        wanted.sum_n += sum * n;
+        wanted.n_sq += (__int128)n * n;
+    }
+    assert_int_equal(got->docs, wanted.docs);
+    assert_int_equal(got->n, wanted.n);
+    assert_true(got->sum == wanted.sum);
+    assert_true(got->sum_sq == wanted.sum_sq);
+    assert_true(got->sum_n == wanted.sum_n);
+    assert_true(got->n_sq == wanted.n_sq);
+}
+
+struct cell_sums {
+    uint64_t tokens[TRIGRAM_CELLS], all;
+    __int128 acts[TRIGRAM_CELLS]; // of one neuron
+};
+
+static void add_cells(struct cell_sums *s, const struct world *w, const struct trigram *t,
+                      size_t layer, size_t neuron)
+{
+    for (const struct doc *d = w->docs; d < w->docs + w->n; d++) {
+        for (size_t i = 0; i < d->n; i++) {
+            const bool a = has_a_before(d, i, t), b = d->ids[i] == t->b;
+            const int cell = a && b ? TRIGRAM_AB : b ? TRIGRAM_XB : a ? TRIGRAM_AX : TRIGRAM_XX;
+            s->all++;
+            s->tokens[cell]++;
+            s->acts[cell] += slow_fixed((double)d->acts[layer][i][neuron]);
+        }
+    }
+}
+
+/* Groups, cells and means.  A mean is of exact sums: a last digit of a double may differ. */
+static void expect_cells(const struct world *w, const struct trigrams *t, size_t item, size_t layer,
+                         size_t neuron)
+{
+    struct cell_sums s = {0};
+    const struct trigram_groups *g = &w->shape->groups[item];
+    add_cells(&s, w, &w->shape->items[item], layer, neuron);
+    uint64_t cells[TRIGRAM_CELLS];
+    trigrams_cells(t, item, s.all, cells);
+    assert_memory_equal(cells, s.tokens, sizeof cells);
+    assert_int_equal(t->tokens[g->ab], s.tokens[TRIGRAM_AB]);
+    assert_int_equal(t->tokens[g->b], s.tokens[TRIGRAM_AB] + s.tokens[TRIGRAM_XB]);
+    assert_int_equal(t->tokens[g->a], s.tokens[TRIGRAM_AB] + s.tokens[TRIGRAM_AX]);
+    if (layer >= w->shape->n_layers) {
+        return;
+    }
+    const int64_t *sums = t->sums[layer] + neuron;
+    const size_t width = widths[layer];
+    assert_true(sums[g->ab * width] == s.acts[TRIGRAM_AB]);
+    assert_true(sums[g->b * width] == s.acts[TRIGRAM_AB] + s.acts[TRIGRAM_XB]);
+    assert_true(sums[g->a * width] == s.acts[TRIGRAM_AB] + s.acts[TRIGRAM_AX]);
+    double mean[TRIGRAM_CELLS];
+    __int128 all = 0;
+    for (int k = 0; k < TRIGRAM_CELLS; k++) {
+        all += s.acts[k];
+    }
+    trigrams_means(t, item, layer, neuron, all, s.all, mean);
+    for (int k = 0; k < TRIGRAM_CELLS; k++) {
+        const double wanted = (double)s.acts[k] / 1048576 / (double)s.tokens[k];
+        assert_int_equal(isnan(mean[k]), s.tokens[k] == 0);
+        assert_true(s.tokens[k] == 0 || fabs(mean[k] - wanted) <= 1e-15 * fabs(wanted));
+    }
+}
+
+// --- and of lists
+
+struct place {
+    uint32_t key;
+    const struct doc *d;
+    size_t i;
+};
+
+static size_t tokens_before(const struct place *p, size_t most)
+{
+    size_t n = 0;
+    while (n < most && n < p->i && p->d->window[p->i - n - 1] == p->d->window[p->i]) {
+        n++;
+    }
+    return n;
+}
+
+static bool same_context(const struct place *a, const struct place *b)
+{
+    const size_t n = tokens_before(a, 8);
+    return n == tokens_before(b, 8) &&
+           memcmp(a->d->ids + a->i - n, b->d->ids + b->i - n, (n + 1) * sizeof *a->d->ids) == 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    return x->key != y->key               ? (x->key < y->key ? -1 : 1)
+           : x->d->shard != y->d->shard   ? (x->d->shard < y->d->shard ? -1 : 1)
+           : x->d->number != y->d->number ? (x->d->number < y->d->number ? -1 : 1)
+                                          : (x->i > y->i) - (x->i < y->i);
+}
+
+/* The first of each context, 'most' of them. */
+static size_t choose(struct place *best, size_t n, size_t most)
+{
+    size_t n_out = 0;
+    qsort(best, n, sizeof *best, by_place);
+    for (size_t k = 0; k < n && n_out < most; k++) {
+        bool again = false;
+        for (size_t j = 0; j < n_out && !again; j++) {
+            again = same_context(&best[j], &best[k]);
+        }
+        if (!again) {
+            best[n_out++] = best[k];
+        }
+    }
+    return n_out;
+}
+
+static void expect_example(const struct world *w, const struct example *e, const struct place *p)
+{
+    const struct doc *d = p->d;
+    const size_t before = tokens_before(p, 31);
+    size_t n = before + 1;
+    while (n < before + 9 && p->i - before + n < d->n &&
+           d->window[p->i - before + n] == d->window[p->i]) {
+        n++;
+    }
+    assert_int_equal(e->key, p->key);
+    assert_int_equal(e->shard, d->shard);
+    assert_true(e->doc == d->number);
+    assert_int_equal(e->at, p->i);
+    assert_int_equal(e->byte_start, w->texts && p->i > 0 ? d->ends[p->i - 1] : 0);
+    assert_int_equal(e->byte_end, w->texts ? d->ends[p->i] : 0);
+    assert_int_equal(e->before, 1 + before);
+    assert_int_equal(e->n_tokens, 1 + n);
+    assert_int_equal(e->ids[0], d->first);
+    assert_memory_equal(e->ids + 1, d->ids + p->i - before, n * sizeof *d->ids);
+    assert_int_equal(e->n_acts, MODELS);
+    for (size_t m = 0; m < MODELS; m++) {
+        assert_true(e->acts[m] == (float)d->logprob[m][p->i]);
+    }
+}
+
+static void expect_list(const struct world *w, const struct example_list *l,
+                        const struct trigram *t, bool elsewhere)
+{
+    struct place best[DOCS_MOST];
+    size_t n = 0;
+    for (const struct doc *d = w->docs; d < w->docs + w->n; d++) {
+        struct place own = {.d = NULL};
+        for (size_t i = 0; i < d->n; i++) {
+            const uint64_t hashed[3] = {d->shard, d->number, i};
+            const struct place p = {(uint32_t)XXH3_64bits(hashed, sizeof hashed), d, i};
+            const bool is = elsewhere ? d->ids[i] == t->b && follows(d, i) && d->ids[i - 1] != t->a
+                                      : is_place(d, i, t);
+            own = is && (!own.d || by_place(&p, &own) < 0) ? p : own;
+        }
+        if (own.d) {
+            best[n++] = own;
+        }
+    }
+    n = choose(best, n, elsewhere ? 8 : 16);
+    assert_int_equal(l->n, n);
+    for (size_t k = 0; k < n; k++) {
+        expect_example(w, &l->items[k], &best[k]);
+    }
+}
+
+static void expect_whole(const struct world *w, const struct trigrams *t)
+{
+    for (size_t item = 0; item < w->shape->n; item++) {
+        expect_places(w, t, item);
+        for (size_t p = 0; p < PAIRS; p++) {
+            expect_gap(w, t, item, p);
+        }
+        expect_list(w, &t->items[item].places, &w->shape->items[item], false);
+        expect_list(w, &t->items[item].elsewhere, &w->shape->items[item], true);
+        expect_cells(w, t, item, LAYERS - 1, 0);
+        for (size_t l = 0; l < w->shape->n_layers; l++) {
+            for (size_t k = 0; k < widths[l]; k++) {
+                expect_cells(w, t, item, l, k);
+            }
+        }
+    }
+}
+
+// --- shapes -------------------------------------------------------------------------------------
+
+static struct trigrams_shape *shape_of(const struct trigram *items, size_t n, size_t n_layers)
+{
+    struct trigrams_shape *s = NULL;
+    struct err err = {0};
+    if (trigrams_shape_make(&s, items, n, MODELS, PAIRS, n_layers ? widths : NULL, n_layers,
+                            &err)) {
+        fail_msg("%s", err.msg);
+    }
+    return s;
+}
+
+/* n of all trigrams of a few words, in any order. */
+static struct trigrams_shape *some_shape(size_t n, size_t n_layers, uint64_t seed)
+{
+    static const uint32_t words[] = {0, 1, 2, 3, 9};
+    struct trigram all[80];
+    uint64_t random = seed;
+    for (uint32_t i = 0; i < 80; i++) {
+        const size_t at = next(&random, i + 1);
+        all[i] = all[at];
+        all[at] = (struct trigram){.a = i / 20, .b = i / 5 % 4, .c = words[i % 5]};
+    }
+    assert_true(n <= 80);
+    return shape_of(all, n, n_layers);
+}
+
+static void groups_are_shared_by_what_has_the_same_tokens(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < 20; seed++) {
+        const size_t n = 1 + seed * 4;
+        struct trigrams_shape *s = some_shape(n, 1, seed);
+        bool used[80] = {false};
+        size_t n_used = 0;
+        for (size_t i = 0; i < n; i++) {
+            const struct trigram *x = &s->items[i];
+            const struct trigram_groups *g = &s->groups[i];
+            const uint32_t own[] = {g->ab, g->b, g->a};
+            for (size_t k = 0; k < 3; k++) {
+                assert_true(own[k] < s->n_groups);
+                n_used += !used[own[k]];
+                used[own[k]] = true;
+            }
+            assert_true(g->ab < s->n_ab && g->b >= s->n_ab && g->b < s->n_ab + s->n_b &&
+                        g->a >= s->n_ab + s->n_b);
+            for (size_t j = 0; j < i; j++) {
+                const struct trigram *y = &s->items[j];
+                const struct trigram_groups *h = &s->groups[j];
+                assert_int_equal(g->ab == h->ab, x->a == y->a && x->b == y->b);
+                assert_int_equal(g->b == h->b, x->b == y->b);
+                assert_int_equal(g->a == h->a, x->a == y->a);
+            }
+        }
+        assert_int_equal(s->n_groups, n_used);
+        trigrams_shape_free(s);
+    }
+}
+
+static void items_stay_as_they_were_given(void **state)
+{
+    (void)state;
+    struct trigram items[] = {{.a = 5, .b = 1, .c = 2, .count = 7, .p = 0.5, .n_fillers = {8, 1}},
+                              {.a = 0, .b = 3, .c = 2}};
+    size_t layers[] = {4, 9};
+    struct trigrams_shape *s = NULL;
+    items[0].fillers[0][7] = 77;
+    items[0].fillers[1][0] = 78;
+    assert_int_equal(trigrams_shape_make(&s, items, 2, 1, 0, layers, 2, NULL), 0);
+    const struct trigram was = items[0];
+    memset(items, 0, sizeof items);
+    memset(layers, 0, sizeof layers);
+    assert_memory_equal(&s->items[0], &was, sizeof was);
+    assert_int_equal(s->items[1].b, 3);
+    assert_int_equal(s->layers[0], 4);
+    assert_int_equal(s->layers[1], 9);
+    assert_int_equal(s->n_ids, 6);
+    trigrams_shape_free(s);
+    trigrams_shape_free(NULL);
+}
+
+static void trigrams_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    struct trigrams_shape *s = NULL;
+    struct err err = {0};
+    struct trigram items[] = {{.a = 1, .b = 2, .c = 3},
+                              {.a = 1, .b = 2, .c = 4},
+                              {.a = 3, .b = 2, .c = 1},
+                              {.a = 1, .b = 2, .c = 3, .p = 0.5}};
+    assert_int_equal(trigrams_shape_make(&s, items, 4, 1, 1, widths, 1, &err), ERR_FORMAT);
+    assert_string_equal(err.msg, "trigrams: one is there twice");
+    for (size_t side = 0; side < 2; side++) {
+        items[1].n_fillers[side] = TRIGRAM_FILLERS + 1;
+        assert_int_equal(trigrams_shape_make(&s, items, 3, 1, 1, widths, 1, &err), ERR_FORMAT);
+        assert_string_equal(err.msg, "trigrams: fillers");
+        items[1].n_fillers[side] = TRIGRAM_FILLERS;
+    }
+    assert_null(s);
+    assert_int_equal(trigrams_shape_make(&s, items, 3, 1, 1, widths, 1, &err), 0);
+    trigrams_shape_free(s);
+}
+
+// --- at random ----------------------------------------------------------------------------------
+
+/* Against the reference, and again in 'rounds' other ways. */
+static void check(const struct trigrams_shape *shape, size_t n_docs, size_t most_tokens,
+                  uint64_t seed, int rounds)
+{
+    struct world w;
+    uint64_t random = seed;
+    world_make(&w, shape, n_docs, most_tokens, seed);
+    struct trigrams *whole = whole_of(&w);
+    expect_whole(&w, whole);
+    for (int i = 0; i < rounds; i++) {
+        struct trigrams *again = anyhow_of(&w, &random);
+        expect_same(again, whole);
+        trigrams_free(again);
+    }
+    struct trigrams *back = reload(whole);
+    expect_whole(&w, back);
+    trigrams_free(back);
+    trigrams_free(whole);
+    world_free(&w);
+}
+
+static void a_whole_is_what_the_tokens_say_however_it_came_about(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        struct trigrams_shape *shape = some_shape(1 + 7 * (seed % 12), LAYERS, seed);
+        check(shape, 10 + 4 * seed, seed % 3 ? 40 : TOKENS_MOST, seed, 5);
+        trigrams_shape_free(shape);
+    }
+}
+
+static void models_may_have_no_neurons(void **state)
+{
+    (void)state;
+    struct trigrams_shape *shape = some_shape(30, 0, 7);
+    check(shape, 40, 60, 7, 4);
+    trigrams_shape_free(shape);
+}
+
+static void one_trigram_is_enough(void **state)
+{
+    (void)state;
+    static const struct trigram items[] = {{.a = 0, .b = 1, .c = 2}, {.a = 1, .b = 1, .c = 1}};
+    for (size_t i = 0; i < 2; i++) {
+        struct trigrams_shape *shape = shape_of(&items[i], 1, 2);
+        assert_int_equal(shape->n_groups, 3);
+        check(shape, 60, 60, 3 + i, 4);
+        trigrams_shape_free(shape);
+    }
+}
+
+/* What the corpus at random is to have: all of it must be met, or the tests above say little. */
+static void the_random_corpus_has_all_kinds_of_places(void **state)
+{
+    (void)state;
+    struct trigrams_shape *shape = some_shape(80, 0, 1);
+    struct world w;
+    world_make(&w, shape, DOCS_MOST, TOKENS_MOST, 1);
+    struct trigrams *t = whole_of(&w);
+    size_t n_full = 0, n_elsewhere_full = 0, n_rare = 0, n_long = 0, n_dropped = 0;
+    for (size_t i = 0; i < shape->n; i++) {
+        const struct trigram_sums *s = &t->items[i];
+        n_full += s->places.n == TRIGRAM_PLACES;
+        n_elsewhere_full += s->elsewhere.n == TRIGRAM_ELSEWHERE;
+        n_rare += s->n > 0 && s->places.n < TRIGRAM_PLACES && s->docs > s->places.n;
+        n_dropped += s->docs > s->places.n;
+        for (size_t k = 0; k < s->places.n; k++) {
+            n_long += s->places.items[k].n_tokens == 1 + 31 + 1 + 8;
+        }
+    }
+    assert_true(n_full > 3 && n_elsewhere_full > 3 && n_rare > 3 && n_long > 3 && n_dropped > 3);
+    trigrams_free(t);
+    world_free(&w);
+    trigrams_shape_free(shape);
+}
+
+// --- by hand ------------------------------------------------------------------------------------
+
+/* Ten tokens in two windows, of which neuron 0 does 1, 2, ... 10 and neuron 1 does -1 each time. */
+static void ten_tokens_are_as_by_hand(void **state)
+{
+    (void)state;
+    static const struct trigram items[] = {{.a = 3, .b = 2, .c = 3}, {.a = 1, .b = 2, .c = 3}};
+    static const size_t layer = 2;
+    static const uint32_t ids[] = {1, 2, 3, 1, 1, 2, /**/ 3, 2, 3, 1};
+    static const uint32_t pos[] = {1, 2, 3, 4, 5, 6, /**/ 1, 2, 3, 4};
+    static const uint32_t ends[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+    static const double base[] = {-1, -2, -0.5, -1, -1, -3, -1, -4, -7, -1};
+    static const double other[] = {-1, -2, -0.25, -1, -1, -3, -1, -4, -1, -1};
+    static const double *const rows[] = {base, other};
+    static const float acts[] = {77, 77, 1, -1, 2, -1, 3, -1, 4,  -1, 5, -1, 6, -1, // window 0
+                                 77, 77, 7, -1, 8, -1, 9, -1, 10, -1};
+    static const size_t windows[] = {6, 4};
+    static const struct trigrams_doc doc = {.n = 10, .first = 15};
+    static const struct trigrams_tokens unit = {
+        .ids = ids, .pos = pos, .n = 10, .docs = &doc, .n_docs = 1};
+    static const struct tally_shape two = {.n_models = 2,
+                                           .n_pairs = 1,
+                                           .n_shards = 1,
+                                           .d_vocab = 16,
+                                           .pairs = pairs,
+                                           .floor = -6,
+                                           .gap_bins_half = 60,
+                                           .top = 1};
+    const struct tally_doc seen = {
+        .number = 4, .n = 10, .ids = ids, .ends = ends, .pos = pos, .logprob = rows};
+    struct trigrams_shape *shape;
+    struct tally *tally;
+    assert_int_equal(trigrams_shape_make(&shape, items, 2, 2, 1, &layer, 1, NULL), 0);
+    assert_int_equal(tally_new(&tally, &two, NULL), 0);
+    struct trigrams *t = new_one(shape);
+    assert_int_equal(trigrams_begin(t, &unit, NULL), 0);
+    trigrams_block(t, 0, 0, windows, 2, acts);
+    assert_int_equal(trigrams_add_doc(t, 0, &seen, tally, NULL), 0);
+
+    // (3, 2) -> 3 at token 8; the base is beyond the floor there: -1 - -6
+    assert_int_equal(t->items[0].n, 1);
+    assert_int_equal(t->items[0].docs, 1);
+    assert_true(t->logprob[0] == -7 * FIXED_ONE && t->logprob[1] == -1 * FIXED_ONE);
+    assert_true(t->gap[0].sum == 5 * FIXED_ONE && t->gap[0].n == 1 && t->gap[0].docs == 1);
+    assert_int_equal(t->items[0].places.items[0].at, 8);
+    assert_int_equal(t->items[0].places.items[0].n_tokens, 5);
+    assert_memory_equal(t->items[0].places.items[0].ids, ((uint32_t[]){15, 3, 2, 3, 1}), 20);
+    assert_int_equal(t->items[0].places.items[0].before, 3);
+    // (1, 2) -> 3 at token 2, and not at 6, which begins a window
+    assert_int_equal(t->items[1].n, 1);
+    assert_true(t->logprob[2] == -FIXED_ONE / 2 && t->logprob[3] == -FIXED_ONE / 4);
+    assert_true(t->gap[1].sum == FIXED_ONE / 4);
+    assert_int_equal(t->items[1].places.items[0].at, 2);
+    assert_memory_equal(t->items[1].places.items[0].ids, ((uint32_t[]){15, 1, 2, 3, 1, 1, 2}), 28);
+    // 2 behind another token than 1: at 7 alone
+    assert_int_equal(t->items[1].elsewhere.n, 1);
+    assert_int_equal(t->items[1].elsewhere.items[0].at, 7);
+    assert_true(t->items[1].elsewhere.items[0].acts[0] == -4.0f);
+    // than 3: at 1 or 5, the one document's least
+
+    uint64_t cells[TRIGRAM_CELLS];
+    double mean[TRIGRAM_CELLS];
+    trigrams_cells(t, 0, 10, cells); // 7 | 1 5 | 3 9 | 0 2 4 6 8
+    assert_memory_equal(cells, ((uint64_t[]){1, 2, 2, 5}), sizeof cells);
+    trigrams_means(t, 0, 0, 0, 55 * (__int128)FIXED_ONE, 10, mean);
+    assert_memory_equal(mean, ((double[]){8, 4, 7, 5}), sizeof mean);
+    trigrams_means(t, 0, 0, 1, -10 * (__int128)FIXED_ONE, 10, mean);
+    assert_memory_equal(mean, ((double[]){-1, -1, -1, -1}), sizeof mean);
+    trigrams_cells(t, 1, 10, cells); // 1 5 | 7 | 4 | 0 2 3 6 8 9
+    assert_memory_equal(cells, ((uint64_t[]){2, 1, 1, 6}), sizeof cells);
+    trigrams_means(t, 1, 0, 0, 55 * (__int128)FIXED_ONE, 10, mean);
+    assert_memory_equal(mean, ((double[]){4, 8, 5, 34.0 / 6}), sizeof mean);
+    trigrams_free(t);
+    tally_free(tally);
+    trigrams_shape_free(shape);
+}
+
+/* A document of one token again and again, with one activation. */
+static void make_repeats(struct world *w, const struct trigrams_shape *shape, size_t n, float act)
+{
+    *w = (struct world){.shape = shape, .n = 1, .docs = room(1, sizeof *w->docs)};
+    assert_int_equal(tally_new(&w->tally, &tally_shape, NULL), 0);
+    w->docs[0].n = n;
+    for (uint32_t i = 0; i < n; i++) {
+        w->docs[0].ids[i] = 1;
+        w->docs[0].pos[i] = i + 1;
+        w->docs[0].acts[0][i][0] = act;
+    }
+}
+
+static void a_token_repeated_is_all_three(void **state)
+{
+    (void)state;
+    static const struct trigram items[] = {{.a = 1, .b = 1, .c = 1}};
+    struct trigrams_shape *shape = shape_of(items, 1, 1);
+    struct world w;
+    make_repeats(&w, shape, 10, 2);
+    struct trigrams *t = whole_of(&w);
+    uint64_t cells[TRIGRAM_CELLS];
+    double mean[TRIGRAM_CELLS];
+    assert_int_equal(t->items[0].n, 8);
+    trigrams_cells(t, 0, 10, cells); // the first has none before it
+    assert_memory_equal(cells, ((uint64_t[]){9, 1, 0, 0}), sizeof cells);
+    trigrams_means(t, 0, 0, 0, 20 * (__int128)FIXED_ONE, 10, mean);
+    assert_true(mean[TRIGRAM_AB] == 2 && mean[TRIGRAM_XB] == 2);
+    assert_true(isnan(mean[TRIGRAM_AX]) && isnan(mean[TRIGRAM_XX]));
+    assert_int_equal(t->items[0].elsewhere.n, 0);
+    trigrams_free(t);
+    world_free(&w);
+    trigrams_shape_free(shape);
+}
+
+static void activations_are_summed_up_to_1024(void **state)
+{
+    (void)state;
+    static const struct trigram items[] = {{.a = 1, .b = 1, .c = 1}};
+    static const struct {
+        float act;
+        int64_t fixed;
+    } cases[] = {{1024, 1 << 30},
+                 {1023.9999f, (1 << 30) - 128}, // 1024 - 2^-13: floats there are 2^-14 apart
+                 {1e30f, 1 << 30},
+                 {INFINITY, 1 << 30},
+                 {NAN, 1 << 30},
+                 {-1024.5f, -(1 << 30)},
+                 {-INFINITY, -(1 << 30)},
+                 {0x1p-21f, 0}, // ties to even
+                 {0x3p-21f, 2},
+                 {-0x3p-21f, -2}};
+    struct trigrams_shape *shape = shape_of(items, 1, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        make_repeats(&w, shape, 10, cases[i].act);
+        struct trigrams *t = whole_of(&w), *back = reload(t);
+        assert_true(t->sums[0][shape->groups[0].ab * 7] == 9 * cases[i].fixed);
+        assert_true(t->sums[0][shape->groups[0].b * 7] == 10 * cases[i].fixed);
+        assert_true(back->sums[0][shape->groups[0].b * 7] == 10 * cases[i].fixed);
+        trigrams_free(t);
+        trigrams_free(back);
+        world_free(&w);
+    }
+    trigrams_shape_free(shape);
+}
+
+/* 2^33 tokens, each as large as can be: more than the corpus of a test, so two halves are set. */
+static void the_greatest_sums_merge_and_save(void **state)
+{
+    (void)state;
+    static const struct trigram items[] = {{.a = 1, .b = 2, .c = 3}};
+    struct trigrams_shape *shape = shape_of(items, 1, 1);
+    struct trigrams *a = new_one(shape), *b = new_one(shape);
+    const uint32_t group = shape->groups[0].b;
+    a->tokens[group] = b->tokens[group] = UINT64_C(1) << 32;
+    for (size_t k = 0; k < 2; k++) {
+        a->sums[0][group * 7 + k] = b->sums[0][group * 7 + k] =
+            k ? -(INT64_C(1) << 62) : (INT64_C(1) << 62) - 1;
+    }
+    struct trigrams *back = reload(a);
+    assert_int_equal(trigrams_merge(b, back, NULL), 0);
+    assert_true(b->sums[0][group * 7] == INT64_MAX - 1);
+    assert_true(b->sums[0][group * 7 + 1] == INT64_MIN);
+    struct trigrams *again = reload(b);
+    double mean[TRIGRAM_CELLS];
+    trigrams_means(again, 0, 0, 1, INT64_MIN, UINT64_C(1) << 33, mean);
+    assert_true(mean[TRIGRAM_XB] == -1024);
+    trigrams_free(a);
+    trigrams_free(b);
+    trigrams_free(back);
+    trigrams_free(again);
+    trigrams_shape_free(shape);
+}
+
+// --- units --------------------------------------------------------------------------------------
+
+static void a_unit_forgets_the_one_before(void **state)
+{
+    (void)state;
+    struct trigrams_shape *shape = some_shape(40, LAYERS, 5);
+    struct world w;
+    const struct doc *docs[DOCS_MOST];
+    world_make(&w, shape, 40, 60, 5);
+    for (size_t i = 0; i < w.n; i++) {
+        docs[i] = &w.docs[i];
+    }
+    struct trigrams *worker = new_one(shape), *fresh = new_one(shape), *empty = new_one(shape);
+    run_unit(worker, &w, docs, 30, NULL);
+    run_unit(worker, &w, docs + 30, 10, NULL);
+    run_unit(fresh, &w, docs + 30, 10, NULL);
+    expect_same(worker, fresh);
+    run_unit(worker, &w, docs, 0, NULL); // no document at all
+    expect_same(worker, empty);
+    run_unit(worker, &w, docs + 3, 1, NULL); // one without tokens
+    assert_int_equal(w.docs[3].n, 0);
+    expect_same(worker, empty);
+    assert_int_equal(trigrams_begin(worker, &(struct trigrams_tokens){0}, NULL), 0);
+    assert_int_equal(trigrams_merge(fresh, worker, NULL), 0); // adds nothing
+    run_unit(empty, &w, docs + 30, 10, NULL);
+    expect_same(fresh, empty);
+    trigrams_free(worker);
+    trigrams_free(fresh);
+    trigrams_free(empty);
+    world_free(&w);
+    trigrams_shape_free(shape);
+}
+
+/* A unit that failed half-way, or was stopped: begun, some layers done, no documents added. */
+static void a_unit_left_half_way_is_forgotten_too(void **state)
+{
+    (void)state;
+    struct trigrams_shape *shape = some_shape(40, LAYERS, 6);
+    struct world w;
+    world_make(&w, shape, 20, 60, 6);
+    const struct doc *docs[] = {&w.docs[0], &w.docs[1], &w.docs[2], &w.docs[4]};
+    struct unit u = {0};
+    struct trigrams *worker = new_one(shape), *fresh = new_one(shape);
+    unit_make(&u, docs, 4);
+    assert_int_equal(trigrams_begin(worker, &u.tokens, NULL), 0);
+    give_block(worker, &u, 0, 0, SIZE_MAX, NULL);
+    give_block(worker, &u, 1, 0, 1, NULL);
+    run_unit(worker, &w, docs + 1, 2, NULL);
+    run_unit(fresh, &w, docs + 1, 2, NULL);
+    expect_same(worker, fresh);
+    unit_free(&u);
+    trigrams_free(worker);
+    trigrams_free(fresh);
+    world_free(&w);
+    trigrams_shape_free(shape);
+}
+
+// --- bytes --------------------------------------------------------------------------------------
+
+/* Loads exactly these bytes from the heap, where ASan sees one too far; what loads saves to the
+ * same, merges, and has numbers. */
+static int load_copy(const struct trigrams_shape *shape, const void *bytes, size_t len)
+{
+    struct trigrams *t = new_one(shape);
+    struct err err = {0};
+    void *copy = room(len, 1);
+    memcpy(copy, bytes, len);
+    const int rc = trigrams_load(t, copy, len, &err);
+    if (rc) {
+        assert_non_null(strstr(err.msg, "the saved trigrams are damaged"));
+    } else {
+        struct buf again = save(t);
+        assert_int_equal(again.len, len);
+        assert_memory_equal(again.data, bytes, len);
+        buf_free(&again);
+        struct trigrams *whole = new_one(shape);
+        double mean[TRIGRAM_CELLS];
+        for (size_t i = 0; i < shape->n; i++) {
+            trigrams_means(t, i, 0, 0, 5, 5, mean);
+        }
+        assert_int_equal(trigrams_merge(whole, t, NULL), 0);
+        trigrams_free(whole);
+    }
+    free(copy);
+    trigrams_free(t);
+    return rc;
+}
+
+static void damaged_bytes_are_refused_or_save_to_the_same(void **state)
+{
+    (void)state;
+    struct trigrams_shape *shape = some_shape(6, 1, 9);
+    struct world w;
+    world_make(&w, shape, 8, 12, 9);
+    struct trigrams *t = whole_of(&w);
+    struct buf bytes = save(t);
+    size_t refused = 0;
+    assert_true(bytes.len > 500);
+    assert_int_equal(load_copy(shape, bytes.data, bytes.len), 0);
+    for (size_t len = 0; len < bytes.len; len++) {
+        assert_int_equal(load_copy(shape, bytes.data, len), ERR_FORMAT);
+    }
+    for (size_t i = 0; i < bytes.len; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            bytes.data[i] ^= (char)(1 << bit);
+            const int rc = load_copy(shape, bytes.data, bytes.len);
+            assert_true(rc == 0 || rc == ERR_FORMAT);
+            refused += rc != 0;
+            bytes.data[i] ^= (char)(1 << bit);
+        }
+    }
+    assert_in_range(refused, bytes.len / 2, bytes.len * 8 - 1);
+    assert_int_equal(buf_append(&bytes, "", 1, NULL), 0);
+    assert_int_equal(load_copy(shape, bytes.data, bytes.len), ERR_FORMAT);
+    buf_free(&bytes);
+    trigrams_free(t);
+    world_free(&w);
+    trigrams_shape_free(shape);
+}
+
+static void trigrams_of_another_shape_are_refused(void **state)
+{
+    (void)state;
+    static const struct trigram items[] = {{.a = 1, .b = 2, .c = 3}, {.a = 2, .b = 2, .c = 3}};
+    static const struct trigram shared[] = {{.a = 1, .b = 2, .c = 3}, {.a = 1, .b = 2, .c = 4}};
+    static const struct {
+        const struct trigram *items;
+        size_t n, n_models, n_pairs, n_layers;
+    } others[] = {{items, 1, 3, 2, 2},
+                  {shared, 2, 3, 2, 2}, // groups
+                  {items, 2, 2, 2, 2},
+                  {items, 2, 3, 1, 2},
+                  {items, 2, 3, 2, 1}};
+    struct trigrams_shape *shape = shape_of(items, 2, 2);
+    struct trigrams *t = new_one(shape);
+    struct buf bytes = save(t);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct trigrams_shape *other;
+        struct err err = {0};
+        assert_int_equal(trigrams_shape_make(&other, others[i].items, others[i].n,
+                                             others[i].n_models, others[i].n_pairs, widths,
+                                             others[i].n_layers, NULL),
+                         0);
+        struct trigrams *to = new_one(other);
+        assert_int_equal(trigrams_load(to, bytes.data, bytes.len, &err), ERR_FORMAT);
+        assert_string_equal(err.msg, "the saved trigrams are damaged: the beginning");
+        trigrams_free(to);
+        trigrams_shape_free(other);
+    }
+    buf_free(&bytes);
+    trigrams_free(t);
+    trigrams_shape_free(shape);
+}
+
+static void memory_is_told_within_reason(void **state)
+{
+    (void)state;
+    struct trigrams_shape *shape = some_shape(80, LAYERS, 1);
+    const uint64_t sums = shape->n_groups * (7 + 33 + 1) * 8;
+    assert_in_range(trigrams_memory(shape), sums, sums + shape->n * 1000);
+    trigrams_shape_free(shape);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(groups_are_shared_by_what_has_the_same_tokens),
+        cmocka_unit_test(items_stay_as_they_were_given),
+        cmocka_unit_test(trigrams_that_cannot_be_are_refused),
+        cmocka_unit_test(a_whole_is_what_the_tokens_say_however_it_came_about),
+        cmocka_unit_test(models_may_have_no_neurons),
+        cmocka_unit_test(one_trigram_is_enough),
+        cmocka_unit_test(the_random_corpus_has_all_kinds_of_places),
+        cmocka_unit_test(ten_tokens_are_as_by_hand),
+        cmocka_unit_test(a_token_repeated_is_all_three),
+        cmocka_unit_test(activations_are_summed_up_to_1024),
+        cmocka_unit_test(the_greatest_sums_merge_and_save),
+        cmocka_unit_test(a_unit_forgets_the_one_before),
+        cmocka_unit_test(a_unit_left_half_way_is_forgotten_too),
+        cmocka_unit_test(damaged_bytes_are_refused_or_save_to_the_same),
+        cmocka_unit_test(trigrams_of_another_shape_are_refused),
+        cmocka_unit_test(memory_is_told_within_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
