@@ -339,12 +339,13 @@ static double get_real(struct reader *r, const char *what)
     return value;
 }
 
-static void get_trigram(struct reader *r, struct trigram *t)
+/* d_vocab: ids that every model has. */
+static void get_trigram(struct reader *r, struct trigram *t, size_t d_vocab)
 {
     uint32_t *const ids[] = {&t->a, &t->b, &t->c};
     uint64_t *const counts[] = {&t->count, &t->count_ab, &t->count_bc, &t->count_b, &t->count_c};
     for (size_t k = 0; k < 3; k++) {
-        *ids[k] = (uint32_t)get(r, 0, VOCAB_MAX, "a trigram's token");
+        *ids[k] = (uint32_t)get(r, 0, d_vocab - 1, "a trigram's token");
     }
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
         *counts[k] = get(r, 0, UINT64_MAX, "a trigram's count");
@@ -358,7 +359,7 @@ static void get_trigram(struct reader *r, struct trigram *t)
     for (size_t side = 0; side < 2; side++) {
         t->n_fillers[side] = (uint32_t)get(r, 0, TRIGRAM_FILLERS, "a trigram's fillers");
         for (size_t k = 0; k < t->n_fillers[side]; k++) {
-            t->fillers[side][k] = (uint32_t)get(r, 0, VOCAB_MAX, "a filler");
+            t->fillers[side][k] = (uint32_t)get(r, 0, d_vocab - 1, "a filler");
         }
     }
 }
@@ -368,10 +369,13 @@ static void get_trigrams(struct reader *r, struct run *run)
     size_t n = get_n(r, TRIGRAMS_MAX, 17 * 8, "number of trigrams");
     struct trigram *items = get_room(r, n, sizeof *items, &n, "trigrams");
     for (size_t i = 0; i < n; i++) {
-        get_trigram(r, &items[i]);
+        get_trigram(r, &items[i], run_shape(run).d_vocab);
     }
-    if (n > 0 && !r->rc) {
-        r->rc = run_shape_trigrams(run, items, n, r->err);
+    const int rc = n > 0 && !r->rc ? run_shape_trigrams(run, items, n, r->err) : 0;
+    if (rc == ERR_NOMEM) {
+        r->rc = rc;
+    } else if (rc) { // two are the same, or too many for its neurons
+        bad(r, "its trigrams");
     }
     free(items);
 }

@@ -221,6 +221,31 @@ static void sums_are_of_the_rows_named(void **state)
     }
 }
 
+static void a_tokens_activations_are_added(void **state)
+{
+    (void)state;
+    static float a[N_MOST + 1];
+    static int64_t sum[N_MOST], before[N_MOST];
+    for (size_t k = 0; k < 40 * N_SIZES; k++) {
+        const size_t n = sizes[k % N_SIZES], shift = k % 3 == 0; // also where nothing is aligned
+        for (size_t i = 0; i < n; i++) {
+            a[shift + i] = some_float();
+            before[i] = (int64_t)(next_random() << 30) - ((int64_t)1 << 61);
+        }
+        const struct actkern *kern;
+        for (size_t t = 0; (kern = actkern_at(t)) != NULL; t++) {
+            memcpy(sum, before, sizeof sum);
+            kern->add(a + shift, n, sum);
+            for (size_t i = 0; i < n; i++) {
+                assert_true(sum[i] == before[i] + slow_fixed(a[shift + i]));
+            }
+            for (size_t i = n; i < N_MOST; i++) {
+                assert_true(sum[i] == before[i]);
+            }
+        }
+    }
+}
+
 static void bytes_are_turned_from_rows_to_neurons(void **state)
 {
     (void)state;
@@ -266,6 +291,7 @@ int main(void)
         cmocka_unit_test(rows_are_as_the_formulas_say),
         cmocka_unit_test(nothing_may_enter_closed_lists),
         cmocka_unit_test(sums_are_of_the_rows_named),
+        cmocka_unit_test(a_tokens_activations_are_added),
         cmocka_unit_test(bytes_are_turned_from_rows_to_neurons),
         cmocka_unit_test(the_plain_table_is_the_last_and_the_best_the_first),
     };

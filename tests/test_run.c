@@ -538,6 +538,236 @@ static void a_damaged_run_with_neurons_is_refused(void **state)
     run_free(&r);
 }
 
+// --- trigrams -----------------------------------------------------------------------------------
+
+static const struct trigram two_trigrams[] = {
+    {.a = 1,
+     .b = 2,
+     .c = 3,
+     .count = 40,
+     .count_ab = 50,
+     .count_bc = 60,
+     .count_b = 700,
+     .count_c = 800,
+     .p = 0.75,
+     .p_bigram = 0.01,
+     .p_skip = {0.02, 0.03, 0.04, 0.05},
+     .p_added = 0.06,
+     .n_fillers = {TRIGRAM_FILLERS, 2},
+     .fillers = {{4, 5, 6, 7, 8, 9, 0, 3}, {1, 9}}},
+    {.a = 2, .b = 2, .c = 2, .count = UINT64_MAX, .p = 1},
+};
+
+static struct run with_trigrams(void)
+{
+    struct run r = with_neurons();
+    assert_int_equal(run_shape_trigrams(&r, two_trigrams, 2, NULL), 0);
+    return r;
+}
+
+static void trigrams_are_of_the_runs_models_pairs_and_neurons(void **state)
+{
+    (void)state;
+    struct run r = with_trigrams();
+    assert_int_equal(r.trigrams->n, 2);
+    assert_int_equal(r.trigrams->n_models, 3);
+    assert_int_equal(r.trigrams->n_pairs, 2);
+    assert_int_equal(r.trigrams->n_layers, 3);
+    assert_int_equal(r.trigrams->layers[0], 32);
+    assert_int_equal(r.trigrams->layers[2], 5);
+    assert_int_equal(r.trigrams->n_groups, 5);                          // 1 2, 2 2; 2; 1, 2
+    assert_int_equal(run_shape_trigrams(&r, two_trigrams, 1, NULL), 0); // anew
+    assert_int_equal(r.trigrams->n, 1);
+    run_free(&r);
+    r = sample_run(); // no neurons
+    assert_int_equal(run_shape_trigrams(&r, two_trigrams, 2, NULL), 0);
+    assert_int_equal(r.trigrams->n_layers, 0);
+    run_free(&r);
+}
+
+static void trigrams_are_saved_and_loaded(void **state)
+{
+    (void)state;
+    for (int neurons = 0; neurons < 2; neurons++) {
+        struct run r = neurons ? with_trigrams() : sample_run(), back = {0};
+        struct buf bytes = {0}, again = {0};
+        struct err err = {0};
+        assert_int_equal(run_shape_trigrams(&r, two_trigrams, 2, NULL), 0);
+        run_set_done(&r, 3, NULL);
+        assert_int_equal(run_save(&r, &bytes, &err), 0);
+        assert_int_equal(run_load(&back, bytes.data, bytes.len, &err), 0);
+        assert_int_equal(run_same(&r, &back, &err), 0);
+        assert_int_equal(back.trigrams->n, 2);
+        assert_memory_equal(back.trigrams->items, two_trigrams, sizeof two_trigrams);
+        assert_int_equal(back.trigrams->n_layers, neurons ? 3 : 0);
+        assert_int_equal(back.trigrams->n_pairs, 2);
+        assert_true(run_is_done(&back, 3));
+        assert_int_equal(run_save(&back, &again, &err), 0);
+        assert_int_equal(again.len, bytes.len);
+        assert_memory_equal(again.data, bytes.data, bytes.len);
+        buf_free(&bytes);
+        buf_free(&again);
+        run_free(&r);
+        run_free(&back);
+    }
+}
+
+static void runs_differ_in_their_trigrams(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n; // of the other's; 0: none
+        uint32_t a, b, c;
+        const char *wanted;
+    } cases[] = {
+        {2, 2, 2, 2, NULL},
+        {0, 0, 0, 0, "number of trigrams: one has 2, the other 0"},
+        {1, 0, 0, 0, "number of trigrams: one has 2, the other 1"},
+        {2, 3, 2, 2, "trigram 1: not the same tokens"},
+        {2, 2, 3, 2, "trigram 1: not the same tokens"},
+        {2, 2, 2, 3, "trigram 1: not the same tokens"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct run a = with_trigrams(), b = with_neurons();
+        struct trigram items[] = {two_trigrams[0], two_trigrams[1]};
+        struct err err = {0};
+        items[1].a = cases[i].a;
+        items[1].b = cases[i].b;
+        items[1].c = cases[i].c;
+        if (cases[i].n > 0) {
+            assert_int_equal(run_shape_trigrams(&b, items, cases[i].n, NULL), 0);
+        }
+        assert_int_equal(run_same(&a, &b, &err), cases[i].wanted ? ERR_MISMATCH : 0);
+        assert_string_equal(err.msg, cases[i].wanted ? cases[i].wanted : "");
+        run_set_done(&b, 3, NULL);
+        assert_int_equal(run_merge(&a, &b, &err), cases[i].wanted ? ERR_MISMATCH : 0);
+        assert_int_equal(run_is_done(&a, 3), cases[i].wanted == NULL);
+        run_free(&a);
+        run_free(&b);
+    }
+    struct run none = with_neurons(), some = with_trigrams();
+    struct err err = {0};
+    assert_int_equal(run_same(&none, &some, &err), ERR_MISMATCH);
+    assert_string_equal(err.msg, "number of trigrams: one has 0, the other 2");
+    run_free(&none);
+    run_free(&some);
+}
+
+static void trigrams_that_cannot_be_leave_the_run_as_it_was(void **state)
+{
+    (void)state;
+    struct run r = with_trigrams();
+    struct trigram items[] = {two_trigrams[0], two_trigrams[1], two_trigrams[0]};
+    struct err err = {0};
+    assert_int_equal(run_shape_trigrams(&r, items, 3, &err), ERR_FORMAT);
+    assert_string_equal(err.msg, "trigrams: one is there twice");
+    items[0].n_fillers[1] = TRIGRAM_FILLERS + 1;
+    assert_int_equal(run_shape_trigrams(&r, items, 2, &err), ERR_FORMAT);
+    assert_int_equal(r.trigrams->n, 2);
+    assert_memory_equal(r.trigrams->items, two_trigrams, sizeof two_trigrams);
+    run_free(&r);
+}
+
+/* n trigrams that share nothing: n groups of each kind. */
+static void make_trigrams(struct trigram *items, size_t n)
+{
+    memset(items, 0, n * sizeof *items);
+    for (uint32_t i = 0; i < n; i++) {
+        items[i].a = items[i].b = i;
+    }
+}
+
+static void trigrams_times_neurons_have_a_limit(void **state)
+{
+    (void)state;
+    enum { N = 342 }; // 1026 groups of 2^20 neurons are more than 2^30 sums; 341 are not
+    static struct trigram items[N];
+    struct run r = with_neurons();
+    struct err err = {0};
+    make_trigrams(items, N);
+    r.n_watches = 0;
+    for (size_t m = 0; m < 3; m++) {
+        r.models[m].d_vocab = N;
+    }
+    r.models[2].d_mlp = ((1 << 20) - 32) / 2;
+    assert_int_equal(run_shape_neurons(&r, NULL, NULL), 0);
+    assert_int_equal(run_shape_trigrams(&r, items, N, &err), ERR_LIMIT);
+    assert_string_equal(err.msg, "342 trigrams of 1026 groups of tokens are too many for 1048576 "
+                                 "neurons");
+    assert_null(r.trigrams);
+    assert_int_equal(run_shape_trigrams(&r, items, N - 1, &err), 0);
+    struct buf bytes = {0};
+    assert_int_equal(run_save(&r, &bytes, NULL), 0);
+    assert_int_equal(load_copy(bytes.data, bytes.len), 0);
+    bytes.len = 0;
+    r.models[2].d_mlp = r.models[1].d_mlp = 1; // too few to be too many
+    assert_int_equal(run_shape_neurons(&r, NULL, NULL), 0);
+    assert_int_equal(run_shape_trigrams(&r, items, N, &err), 0);
+    r.models[2].d_mlp = ((1 << 20) - 32) / 2; // as a file may say
+    r.models[1].d_mlp = 32;
+    assert_int_equal(run_save(&r, &bytes, NULL), 0);
+    struct run back = {0};
+    assert_int_equal(run_load(&back, bytes.data, bytes.len, &err), ERR_FORMAT);
+    assert_string_equal(err.msg, "the saved run is damaged: its trigrams");
+    buf_free(&bytes);
+    run_free(&r);
+}
+
+static void a_damaged_run_with_trigrams_is_refused(void **state)
+{
+    (void)state;
+    struct run r = with_trigrams();
+    struct buf bytes = {0};
+    struct err err = {0};
+    assert_int_equal(run_save(&r, &bytes, NULL), 0);
+    for (size_t len = 0; len < bytes.len; len++) {
+        assert_int_equal(load_copy(bytes.data, len), ERR_FORMAT);
+    }
+    for (size_t i = 0; i < bytes.len; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            bytes.data[i] ^= (char)(1 << bit);
+            const int rc = load_copy(bytes.data, bytes.len);
+            assert_true(rc == 0 || rc == ERR_FORMAT);
+            bytes.data[i] ^= (char)(1 << bit);
+        }
+    }
+    // the second made the first: its tokens stand 8 numbers, 7 reals, 2 + 10 fillers after them
+    const size_t size = 8 * (8 + 7 + 2 + 10);
+    size_t first = 0;
+    const char tokens[24] = {1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3};
+    while (memcmp(bytes.data + first, tokens, sizeof tokens) != 0) {
+        first++;
+        assert_true(first + sizeof tokens + size <= bytes.len);
+    }
+    memcpy(bytes.data + first + size, tokens, sizeof tokens);
+    struct run back = {0};
+    assert_int_equal(run_load(&back, bytes.data, bytes.len, &err), ERR_FORMAT);
+    assert_string_equal(err.msg, "the saved run is damaged: its trigrams");
+    buf_free(&bytes);
+    run_free(&r);
+}
+
+/* Of the models the least has ten tokens, and the trigrams have 9 as a filler. */
+static void tokens_that_a_model_has_not_are_refused(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {
+        "the saved run is damaged: a filler",
+        "the saved run is damaged: a trigram's token",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct run r = with_trigrams(), back = {0};
+        struct buf bytes = {0};
+        struct err err = {0};
+        r.models[0].d_vocab = i ? 3 : 9;
+        assert_int_equal(run_save(&r, &bytes, NULL), 0);
+        assert_int_equal(run_load(&back, bytes.data, bytes.len, &err), ERR_FORMAT);
+        assert_string_equal(err.msg, wanted[i]);
+        buf_free(&bytes);
+        run_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -555,6 +785,13 @@ int main(void)
         cmocka_unit_test(histograms_merge_where_they_are_of_the_same_neurons),
         cmocka_unit_test(neurons_and_hypotheses_are_saved_and_loaded),
         cmocka_unit_test(a_damaged_run_with_neurons_is_refused),
+        cmocka_unit_test(trigrams_are_of_the_runs_models_pairs_and_neurons),
+        cmocka_unit_test(trigrams_are_saved_and_loaded),
+        cmocka_unit_test(runs_differ_in_their_trigrams),
+        cmocka_unit_test(trigrams_that_cannot_be_leave_the_run_as_it_was),
+        cmocka_unit_test(trigrams_times_neurons_have_a_limit),
+        cmocka_unit_test(a_damaged_run_with_trigrams_is_refused),
+        cmocka_unit_test(tokens_that_a_model_has_not_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
