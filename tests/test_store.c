@@ -506,10 +506,35 @@ static int count_digested(const char *table, const char *before)
     return seen;
 }
 
+/* A row 1, 2, ... */
+static void put_numbers(const char *table, int columns)
+{
+    struct buf text = {0};
+    buf_printf(&text, NULL, "INSERT INTO %s VALUES(1", table);
+    for (int i = 2; i <= columns; i++) {
+        buf_printf(&text, NULL, ",%d", i);
+    }
+    buf_append(&text, ")", 2, NULL);
+    sql(text.data);
+    buf_free(&text);
+}
+
+static const struct {
+    const char *name;
+    int columns;
+} of_trigrams[] = {{"trigram", 30},
+                   {"trigram_gap", 4},
+                   {"trigram_example", 10},
+                   {"trigram_model", 14},
+                   {"trigram_neuron", 23}};
+
 static void the_digest_is_of_every_result_and_no_path(void **state)
 {
     (void)state;
     write_sample(SAMPLE_UNITS, SAMPLE_UNITS);
+    for (size_t i = 0; i < sizeof of_trigrams / sizeof *of_trigrams; i++) {
+        put_numbers(of_trigrams[i].name, of_trigrams[i].columns);
+    }
     char before[33], after[33];
     get_digest(before);
     assert_int_equal(strspn(before, "0123456789abcdef"), 32);
@@ -523,6 +548,9 @@ static void the_digest_is_of_every_result_and_no_path(void **state)
     };
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         assert_int_equal(count_digested(tables[i].name, before), tables[i].columns);
+    }
+    for (size_t i = 0; i < sizeof of_trigrams / sizeof *of_trigrams; i++) {
+        assert_int_equal(count_digested(of_trigrams[i].name, before), of_trigrams[i].columns);
     }
     sql("CREATE TABLE saved AS SELECT * FROM hit; DELETE FROM hit WHERE rank = 4");
     get_digest(after);
