@@ -1,10 +1,13 @@
 /*
- * fuzz_shapes.h - of what shape the tallies and neurons are that are read from any bytes
+ * fuzz_shapes.h - of what shape the tallies, neurons and trigrams are that are read from any bytes
  */
 #ifndef GAPSCOPE_TESTS_FUZZ_SHAPES_H
 #define GAPSCOPE_TESTS_FUZZ_SHAPES_H
 
+#include <stdlib.h>
+
 #include "out/neurons.h"
+#include "out/trigrams.h"
 #include "tests/tally_whole.h"
 
 static const struct tally_pair fuzz_pair = {.base = 0, .n_others = 1, .others = {1}};
@@ -58,5 +61,18 @@ static const struct neurons_shape fuzz_neurons_shape = {
     .examples = 2,
     .subsets = fuzz_subsets,
 };
+
+/* Of fuzz_tally_shape's models and pairs; groups are shared.  Made once, for ever. */
+static inline const struct trigrams_shape *fuzz_trigrams_shape(void)
+{
+    static const struct trigram items[] = {
+        {.a = 1, .b = 2, .c = 3}, {.a = 1, .b = 2, .c = 1}, {.a = 2, .b = 2, .c = 3}};
+    static const size_t layers[] = {2, 1};
+    static struct trigrams_shape *shape;
+    if (!shape && trigrams_shape_make(&shape, items, 3, 2, 1, layers, 2, NULL)) {
+        abort();
+    }
+    return shape;
+}
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * fuzz_seeds - writes the seeds of run, tally, neurons and ngrams, which are bytes of our own
+ * fuzz_seeds - writes the seeds of run, tally, neurons, trigrams and ngrams, which are bytes of our
+ * own
  *
  *     cmake --build --preset release --target fuzz_seeds && build/release/fuzz_seeds
  *
@@ -71,6 +72,24 @@ static void add_neurons(struct run *r)
     must(run_shape_neurons(r, subsets, NULL));
 }
 
+static void add_trigrams(struct run *r)
+{
+    static const struct trigram items[] = {
+        {.a = 1,
+         .b = 2,
+         .c = 3,
+         .count = 40,
+         .count_ab = 50,
+         .count_b = 700,
+         .p = 0.75,
+         .p_skip = {0.125, 0.25},
+         .n_fillers = {2, 1},
+         .fillers = {{7, 8}, {9}}},
+        {.a = 2, .b = 2, .c = 1, .count = 11, .p = 0.5},
+    };
+    must(run_shape_trigrams(r, items, 2, NULL));
+}
+
 static void write_runs(void)
 {
     struct run r = sample_run();
@@ -84,6 +103,11 @@ static void write_runs(void)
     write_run("y_neurons", &r);
     r.watches[0].neuron = 32;
     write_run("n_no_such_neuron", &r);
+    r.watches[0].neuron = 31;
+    add_trigrams(&r);
+    write_run("y_trigrams", &r);
+    r.models[0].d_vocab = 4;
+    write_run("n_no_such_filler", &r);
     run_free(&r);
 }
 
@@ -193,6 +217,59 @@ static void write_neurons(void)
     neurons_free(n);
 }
 
+// --- trigrams -----------------------------------------------------------------------------------
+
+static void write_trigrams_of(const char *name, const struct trigrams *t, size_t most)
+{
+    struct buf bytes = {0};
+    must(trigrams_save(t, &bytes, NULL));
+    write_seed("trigrams", name, bytes.data, bytes.len < most ? bytes.len : most);
+    buf_free(&bytes);
+}
+
+/* Two documents: 1 2 3 2 and 1 2 1 | 2, each in its windows. */
+static void add_places(struct trigrams *t)
+{
+    static const uint32_t ids[] = {1, 2, 3, 2, 1, 2, 1, 2}, pos[] = {1, 2, 3, 4, 1, 2, 3, 1};
+    static const uint32_t ends[] = {1, 3, 4, 200};
+    static const struct trigrams_doc docs[] = {{.n = 4, .first = 7}, {.begin = 4, .n = 4}};
+    static const size_t windows[] = {4, 3, 1};
+    static const float first[22] = {9, 9, 1, -2, 0.5f, 0, -3, 40, 0, 0, 9, 9, 1, 2000},
+                       last[11] = {9, 1, -1, 5000, 2, 9, 0.25f};
+    static const double base[] = {-1, -2, -0.5, -9, -0.125, -1, -3, -1},
+                        other[] = {-1, -0.25, -0.25, -1, -1, -1, -0.5, -2};
+    const struct trigrams_tokens unit = {.ids = ids, .pos = pos, .n = 8, .docs = docs, .n_docs = 2};
+    struct tally *tally;
+    must(tally_new(&tally, &fuzz_tally_shape, NULL));
+    must(trigrams_begin(t, &unit, NULL));
+    trigrams_block(t, 0, 0, windows, 3, first);
+    trigrams_block(t, 1, 0, windows, 3, last);
+    for (size_t d = 0; d < 2; d++) {
+        const double *const rows[] = {base + docs[d].begin, other + docs[d].begin};
+        const struct tally_doc doc = {.number = 5 + 300 * d,
+                                      .n = 4,
+                                      .ids = ids + docs[d].begin,
+                                      .ends = ends,
+                                      .pos = pos + docs[d].begin,
+                                      .logprob = rows};
+        must(trigrams_add_doc(t, d, &doc, tally, NULL));
+    }
+    tally_free(tally);
+}
+
+static void write_trigrams(void)
+{
+    struct trigrams *t;
+    must(trigrams_new(&t, fuzz_trigrams_shape(), NULL));
+    write_trigrams_of("y_empty", t, SIZE_MAX);
+    add_places(t);
+    write_trigrams_of("y_places", t, SIZE_MAX);
+    write_trigrams_of("n_cut", t, 150);
+    t->items[0].places.items[0].before = 60; // of fewer tokens
+    write_trigrams_of("n_example", t, SIZE_MAX);
+    trigrams_free(t);
+}
+
 // --- counts -------------------------------------------------------------------------------------
 
 static void write_counts(const char *name, uint64_t min_count)
@@ -248,5 +325,6 @@ int main(void)
     write_runs();
     write_tallies();
     write_neurons();
+    write_trigrams();
     return 0;
 }
