@@ -166,6 +166,7 @@ gapscope_fuzz(tally gapscope_out)
 gapscope_fuzz(trigrams gapscope_out)
 gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
+gapscope_bench(trigrams gapscope_out m)
 
 # tests/fuzz/seeds of run, tally, neurons, trigrams and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
