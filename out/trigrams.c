@@ -464,6 +464,9 @@ static size_t tokens_before(const struct tally_doc *doc, size_t at, size_t most)
 static int insert(struct trigrams *t, struct example_list *list, uint32_t most, uint32_t first,
                   const struct tally_doc *doc, uint32_t key, size_t at, struct err *err)
 {
+    if (key > example_cutoff(list, most)) {
+        return 0;
+    }
     const size_t near = tokens_before(doc, at, CONTEXT);
     struct example e = {.key = key,
                         .shard = doc->shard,
