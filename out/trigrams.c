@@ -605,6 +605,7 @@ int trigrams_merge(struct trigrams *to, struct trigrams *from, struct err *err)
 {
     const struct trigrams_shape *s = to->shape;
     const struct trigrams_unit *u = from->unit;
+    assert(!to->unit->tokens.ids);           // its own unit would not know of what came to it
     const bool unit = u->tokens.ids != NULL; // else it was loaded, or merged: all of it counts
     for (size_t k = 0; k < (unit ? u->n_groups_in : s->n_groups); k++) {
         merge_group(to, from, unit ? u->groups[k] : k);

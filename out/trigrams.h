@@ -140,7 +140,8 @@ int trigrams_add_doc(struct trigrams *t, size_t d, const struct tally_doc *doc, 
                      struct err *err);
 
 /* Adds 'from', of the same shape, and takes its lists; of a unit only what is in it is looked at.
- * On failure both are fit to be freed only. */
+ * 'to' is no unit: trigrams_begin() has not been called with it.  On failure both are fit to be
+ * freed only. */
 int trigrams_merge(struct trigrams *to, struct trigrams *from, struct err *err);
 
 /* The cells of a trigram's table. */
