@@ -250,7 +250,7 @@ void attribute(struct attributor *a, const struct engine_pick *picks,
 
 // --- all neurons, a token -----------------------------------------------------------------------
 
-void attribution_direct(const struct attributor *a, uint32_t token, const float *p, float *direct)
+void attribution_direct(struct attributor *a, uint32_t token, const float *p, float *direct)
 {
     const struct model *m = a->model;
     const struct config *c = &m->config;

@@ -76,7 +76,7 @@ void attribute(struct attributor *a, const struct engine_pick *picks,
  * p[d_vocab], which sums to 1: less the mean that p weighs, so that times post and scale it is what
  * the neuron adds to ln P(token), to first order, where p is what the model says; NULL: all alike.
  */
-void attribution_direct(const struct attributor *a, uint32_t token, const float *p, float *direct);
+void attribution_direct(struct attributor *a, uint32_t token, const float *p, float *direct);
 
 /* What the final norm multiplies a residual[d_model] by, s above; 1 without a norm. */
 double attribution_scale(const struct model *m, const float *resid);

@@ -839,16 +839,13 @@ static void show_leaves(struct engine_run *r, size_t k, size_t n, size_t at,
 {
     const struct config *c = &r->engine->model->config;
     struct engine_leaf leaves[ENGINE_SIGHTS];
-    size_t ld = 0;
-    const float *logits =
-        view->logits ? unembed_logits(r->unembed, r->gather + at * c->d_model, n, &ld) : NULL;
     for (size_t i = 0; i < n; i++) {
         const size_t neurons = i * c->n_layers * c->d_mlp;
         leaves[i] = (struct engine_leaf){
             .resid = r->inside.resid + i * c->d_model,
+            .normed = r->gather + (at + i) * c->d_model,
             .acts = c->attn_only ? NULL : r->inside.acts + neurons,
             .post = c->attn_only ? NULL : r->inside.post + neurons,
-            .logits = logits ? logits + i * ld : NULL,
         };
     }
     view->see(view->context, k, n, leaves);
@@ -875,4 +872,9 @@ void engine_branches(struct engine_run *r, const struct engine_branch *branches,
             unembed_score(r->unembed, r->gather, r->ids, m, true, logprob + k, stop);
         }
     }
+}
+
+const float *engine_logits(struct engine_run *r, const float *x, size_t n, size_t *ld)
+{
+    return unembed_logits(r->unembed, x, n, ld);
 }

@@ -18,7 +18,6 @@
 #define GAPSCOPE_MODEL_ENGINE_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -140,10 +139,10 @@ struct engine_branch {
 /* What is in the row of a branch's last token, f32 throughout. */
 struct engine_leaf {
     const float *resid;  // [d_model] the last residual, before the final norm
+    const float *normed; // [d_model] behind it
     const float *acts;   // [n_layers][d_mlp] of the neurons at the site asked for, as they came out
     const float *post;   // [n_layers][d_mlp] as W_out read them, edits made; NULL where there are
                          // no neurons, as acts
-    const float *logits; // [d_vocab]; NULL: not asked for
 };
 
 /* Sees branches [k, k + n), n <= ENGINE_SIGHTS; leaves[n] are the run's, until this returns. */
@@ -151,7 +150,6 @@ typedef void engine_leaves(void *context, size_t k, size_t n, const struct engin
 
 struct engine_leaf_view {
     enum site site; // one that the model has; not looked at where it is attention-only
-    bool logits;
     engine_leaves *see;
     void *context;
 };
@@ -164,5 +162,9 @@ struct engine_leaf_view {
  */
 void engine_branches(struct engine_run *r, const struct engine_branch *branches, size_t n,
                      const struct engine_leaf_view *view, double *logprob, const atomic_int *stop);
+
+/* The logits of x[n][d_model], rows behind the final norm, n <= ENGINE_SIGHTS, in f32 throughout.
+ * Row i of the result begins at i * *ld; it is the run's, until its next call. */
+const float *engine_logits(struct engine_run *r, const float *x, size_t n, size_t *ld);
 
 #endif

@@ -42,13 +42,12 @@ struct place {
 
 /* What a branch of the minimal pairs is for. */
 struct cell {
-    size_t place;
+    size_t place, pair;
     enum trials_cell cell;
     bool last; // of its place
 };
 
 struct trials {
-    const struct engine *engine;
     const struct model *model;
     enum site site;
     struct attributor *attributor;
@@ -57,7 +56,8 @@ struct trials {
     float *direct;          // [n_neurons] on C's logit, less the mean over the vocabulary
     float *against;         // [n_neurons] less that of what is said in xB instead
     double *sorted;         // [n_neurons]
-    float *p;               // [d_vocab] what is said in xB, mean over contexts
+    float *normed;          // [TRIALS_CONTEXTS][d_model] behind the final norm, in xB
+    float *p;               // [d_vocab] what is said there, mean over contexts
 
     // the trigram in hand
     const struct trials_trigram *trigram;
@@ -99,7 +99,6 @@ int trials_new(struct trials **out, const struct engine *e, enum site site, stru
     if (!t) {
         return err_nomem(err, "trials");
     }
-    t->engine = e;
     t->model = engine_model(e);
     t->site = site;
     const struct config *c = &t->model->config;
@@ -108,8 +107,9 @@ int trials_new(struct trials **out, const struct engine *e, enum site site, stru
     t->direct = mem_new(t->n_neurons, sizeof *t->direct);
     t->against = mem_new(t->n_neurons, sizeof *t->against);
     t->sorted = mem_new(t->n_neurons, sizeof *t->sorted);
+    t->normed = mem_new(TRIALS_CONTEXTS * c->d_model, sizeof *t->normed);
     t->p = mem_new(c->d_vocab, sizeof *t->p);
-    const bool whole = t->neurons && t->direct && t->against && t->sorted && t->p;
+    const bool whole = t->neurons && t->direct && t->against && t->sorted && t->normed && t->p;
     int rc = whole ? 0 : err_nomem(err, "trials");
     rc = rc ? rc : attributor_new(&t->attributor, e, err);
     if (rc) {
@@ -130,6 +130,7 @@ void trials_free(struct trials *t)
     free(t->direct);
     free(t->against);
     free(t->sorted);
+    free(t->normed);
     free(t->p);
     free(t);
 }
@@ -235,23 +236,25 @@ static struct engine_branch *add_branch(struct trials *t, const struct engine_wi
     return &t->branches[k];
 }
 
-static void add_cell(struct trials *t, size_t place, uint32_t x, uint32_t y, enum trials_cell cell)
+static void add_cell(struct trials *t, size_t place, size_t pair, enum trials_cell cell)
 {
-    t->cells[t->n_branches] = (struct cell){.place = place, .cell = cell};
-    add_branch(t, &t->places[place].stem, x, y, 2);
+    const struct place *p = &t->places[place];
+    const bool a = cell == TRIALS_AB || cell == TRIALS_AX;
+    const bool b = cell == TRIALS_AB || cell == TRIALS_XB;
+    t->cells[t->n_branches] = (struct cell){.place = place, .pair = pair, .cell = cell};
+    add_branch(t, &p->stem, a ? t->trigram->a : p->pairs[pair][0],
+               b ? t->trigram->b : p->pairs[pair][1], 2);
 }
 
 static void add_pairs(struct trials *t)
 {
-    const uint32_t a = t->trigram->a, b = t->trigram->b;
     t->n_branches = 0;
     for (size_t i = 0; i < t->n_places; i++) {
-        const struct place *p = &t->places[i];
-        add_cell(t, i, a, b, TRIALS_AB);
-        for (size_t j = 0; j < p->n_pairs; j++) {
-            add_cell(t, i, p->pairs[j][0], b, TRIALS_XB);
-            add_cell(t, i, a, p->pairs[j][1], TRIALS_AX);
-            add_cell(t, i, p->pairs[j][0], p->pairs[j][1], TRIALS_XX);
+        add_cell(t, i, 0, TRIALS_AB);
+        for (size_t j = 0; j < t->places[i].n_pairs; j++) {
+            add_cell(t, i, j, TRIALS_XB);
+            add_cell(t, i, j, TRIALS_AX);
+            add_cell(t, i, j, TRIALS_XX);
         }
         t->cells[t->n_branches - 1].last = true;
     }
@@ -285,6 +288,10 @@ static void see_pairs(void *context, size_t k, size_t n, const struct engine_lea
         const struct cell *cell = &t->cells[k + i];
         const double weight = weight_of(t, cell);
         const double scale = weight * attribution_scale(t->model, leaf->resid);
+        const size_t d = t->model->config.d_model;
+        if (cell->cell == TRIALS_XB && cell->pair == 0) {
+            memcpy(t->normed + cell->place * d, leaf->normed, d * sizeof *t->normed);
+        }
         for (size_t j = 0; j < t->n_neurons; j++) {
             t->neurons[j].own[cell->cell] += weight * (double)leaf->acts[j];
             t->neurons[j].own_written[cell->cell] += scale * (double)leaf->post[j];
@@ -333,32 +340,20 @@ static void run_pairs(struct trials *t, struct engine_run *run, struct trials_re
 
 // --- which neurons ------------------------------------------------------------------------------
 
-/* engine_leaves(): what is said in xB */
-static void see_said(void *context, size_t k, size_t n, const struct engine_leaf *leaves)
-{
-    struct trials *t = context;
-    const size_t d_vocab = t->model->config.d_vocab;
-    (void)k;
-    for (size_t i = 0; i < n; i++) {
-        const double lse = logprob_log_sum_exp(leaves[i].logits, d_vocab);
-        for (size_t j = 0; j < d_vocab; j++) {
-            t->p[j] += expf((float)((double)leaves[i].logits[j] - lse)) / (float)t->n_places;
-        }
-    }
-}
-
 /* What a unit of each neuron says for C: against all tokens, and against what is said in xB, with
  * the first filler of each context. */
-static void find_directions(struct trials *t, struct engine_run *run, const atomic_int *stop)
+static void find_directions(struct trials *t, struct engine_run *run)
 {
-    const struct engine_leaf_view view = {
-        .site = t->site, .logits = true, .see = see_said, .context = t};
-    t->n_branches = 0;
-    for (size_t i = 0; i < t->n_places; i++) {
-        add_branch(t, &t->places[i].stem, t->places[i].pairs[0][0], t->trigram->b, 2);
+    const size_t d_vocab = t->model->config.d_vocab;
+    size_t ld;
+    const float *logits = engine_logits(run, t->normed, t->n_places, &ld);
+    memset(t->p, 0, d_vocab * sizeof *t->p);
+    for (size_t i = 0; i < t->n_places; i++, logits += ld) {
+        const double lse = logprob_log_sum_exp(logits, d_vocab);
+        for (size_t j = 0; j < d_vocab; j++) {
+            t->p[j] += expf((float)((double)logits[j] - lse)) / (float)t->n_places;
+        }
     }
-    memset(t->p, 0, t->model->config.d_vocab * sizeof *t->p);
-    engine_branches(run, t->branches, t->n_branches, &view, NULL, stop);
     attribution_direct(t->attributor, t->trigram->c, NULL, t->direct);
     attribution_direct(t->attributor, t->trigram->c, t->p, t->against);
 }
@@ -581,7 +576,7 @@ static void run_neurons(struct trials *t, struct engine_run *run, struct trials_
             ab[place++] = t->logprob[k];
         }
     }
-    find_directions(t, run, stop);
+    find_directions(t, run);
     const double sum = sum_written(t, &out->n_half);
     out->n_neurons = list_neurons(t, listed);
     for (size_t i = 0; i < out->n_neurons; i++) {

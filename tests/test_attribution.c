@@ -493,6 +493,70 @@ static void a_pick_is_attributed_alike_in_any_company(void **state)
     }
 }
 
+// --- of all neurons -----------------------------------------------------------------------------
+
+/* Relative to the sizes of what is multiplied; p weighs tokens unevenly. */
+static void check_direct(struct at_work *w, const struct engine_pick *pick, const struct found *f)
+{
+    const struct config *c = &w->model->config;
+    const uint32_t token = pick->window->tokens[pick->at];
+    static float p[1024], direct[8 * 512], against[8 * 512];
+    double v[64];
+    float sum = 0;
+    assert_true(c->d_vocab <= 1024 && c->n_layers * c->d_mlp <= 8 * 512 && c->d_model <= 64);
+    for (size_t t = 0; t < c->d_vocab; t++) {
+        p[t] = (float)(t % 7);
+        sum += p[t];
+    }
+    for (size_t l = 0; l < c->d_model; l++) {
+        double mean = 0;
+        for (size_t t = 0; t < c->d_vocab; t++) {
+            mean += (double)p[t] / (double)sum * (double)w->model->W_U[l * c->d_vocab + t];
+        }
+        v[l] = (double)w->model->W_U[l * c->d_vocab + token] - mean;
+        v[l] *= w->model->ln_final_w ? (double)w->model->ln_final_w[l] : 1;
+    }
+    double centre = 0;
+    for (size_t l = 0; l < c->d_model && c->norm != NORM_NONE && !c->final_rms; l++) {
+        centre += v[l] / (double)c->d_model;
+    }
+    for (size_t l = 0; l < c->d_model; l++) {
+        v[l] -= centre;
+    }
+    for (size_t t = 0; t < c->d_vocab; t++) {
+        p[t] /= sum;
+    }
+    const double scale = attribution_scale(w->model, f->resid);
+    attribution_direct(w->attributor, token, NULL, direct);
+    attribution_direct(w->attributor, token, p, against);
+    for (size_t i = 0; i < c->n_layers * c->d_mlp; i++) {
+        const float *W_out = w->model->layers[i / c->d_mlp].W_out + i % c->d_mlp * c->d_model;
+        const double post = (double)f->post[i];
+        assert_same((double)direct[i] * scale * post, (double)f->effects[i], 1 + fabs(post),
+                    w->model->name, "direct, times scale and post");
+        assert_same((double)against[i], plain_dot(W_out, v, c->d_model), 1, w->model->name,
+                    "direct against a distribution");
+    }
+}
+
+static void neurons_directly_do_what_is_attributed_to_them(void **state)
+{
+    (void)state;
+    static struct windows windows;
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct model *m = golden_model(golden_names[i]);
+        struct at_work w = start(m, kern_best());
+        make_windows(&windows, m);
+        struct look *look = look_at(&w, windows.picks, windows.n_picks);
+        for (size_t k = 0; k < look->n && !m->config.attn_only; k += 5) {
+            check_direct(&w, &windows.picks[k], &look->found[k]);
+        }
+        look_free(look);
+        stop(&w);
+        model_free(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -500,6 +564,7 @@ int main(void)
         cmocka_unit_test(parts_make_the_logit_whatever_the_norm),
         cmocka_unit_test(sights_are_those_of_the_reference),
         cmocka_unit_test(a_pick_is_attributed_alike_in_any_company),
+        cmocka_unit_test(neurons_directly_do_what_is_attributed_to_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

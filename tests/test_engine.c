@@ -646,8 +646,8 @@ struct branched {
     struct engine_edit edits[BRANCHES][3];
     size_t next; // what is seen next
     // of each, what was seen
-    double logprob[BRANCHES], of_logits[BRANCHES];
-    float *acts, *post, *resid;
+    double logprob[BRANCHES];
+    float *acts, *post, *resid, *normed;
 };
 
 /* Stems of 0 tokens up to the most, branches of 1 .. 4 tokens, without edits. */
@@ -679,7 +679,8 @@ static void make_branches(struct branched *b, const struct model *m)
     b->acts = malloc(n_neurons * sizeof *b->acts);
     b->post = malloc(n_neurons * sizeof *b->post);
     b->resid = malloc(BRANCHES * c->d_model * sizeof *b->resid);
-    assert_true(b->acts && b->post && b->resid);
+    b->normed = malloc(BRANCHES * c->d_model * sizeof *b->normed);
+    assert_true(b->acts && b->post && b->resid && b->normed);
 }
 
 static void branched_end(struct branched *b)
@@ -687,6 +688,7 @@ static void branched_end(struct branched *b)
     free(b->acts);
     free(b->post);
     free(b->resid);
+    free(b->normed);
 }
 
 /* The whole window of a branch: first, then how many tokens; the last is the target. */
@@ -710,8 +712,7 @@ static void see_leaves(void *context, size_t k, size_t n, const struct engine_le
     b->next += n;
     for (size_t i = 0; i < n; i++) {
         const struct engine_leaf *l = &leaves[i];
-        b->of_logits[k + i] =
-            (double)l->logits[b->items[k + i].target] - logprob_log_sum_exp(l->logits, c->d_vocab);
+        memcpy(b->normed + (k + i) * c->d_model, l->normed, c->d_model * sizeof *l->normed);
         memcpy(b->resid + (k + i) * c->d_model, l->resid, c->d_model * sizeof *l->resid);
         assert_true(c->attn_only == !l->acts && c->attn_only == !l->post);
         if (!c->attn_only) {
@@ -723,8 +724,7 @@ static void see_leaves(void *context, size_t k, size_t n, const struct engine_le
 
 static void run_branched(struct branched *b, struct engine_run *run)
 {
-    const struct engine_leaf_view view = {
-        .site = b->site, .logits = true, .see = see_leaves, .context = b};
+    const struct engine_leaf_view view = {.site = b->site, .see = see_leaves, .context = b};
     b->next = 0;
     engine_branches(run, b->items, BRANCHES, &view, b->logprob, NULL);
     assert_int_equal(b->next, BRANCHES);
@@ -735,6 +735,19 @@ static void see_sight(void *context, size_t k, size_t n, const struct engine_sig
 {
     assert_true(k == 0 && n == 1);
     *(struct engine_sight *)context = sights[0];
+}
+
+/* A branch's logits, of the rows about it together, say what it said. */
+static void check_logits(const struct branched *b, size_t k, struct engine_run *run)
+{
+    const size_t from = k - k % ENGINE_SIGHTS, left = BRANCHES - from;
+    size_t ld;
+    const float *logits = engine_logits(run, b->normed + from * b->model->config.d_model,
+                                        left < ENGINE_SIGHTS ? left : ENGINE_SIGHTS, &ld);
+    logits += (k - from) * ld;
+    const double logprob =
+        (double)logits[b->items[k].target] - logprob_log_sum_exp(logits, b->model->config.d_vocab);
+    assert_true(fabs(b->logprob[k] - logprob) < MAX_NATS);
 }
 
 static void check_branches(const struct model *m, const struct kern *k, enum precision precision)
@@ -757,7 +770,7 @@ static void check_branches(const struct model *m, const struct kern *k, enum pre
         double logprob;
         engine_pick_exact(w.run, &pick, 1, &logprob, NULL);
         assert_true(logprob == b.logprob[i]);
-        assert_true(fabs(b.of_logits[i] - logprob) < MAX_NATS);
+        check_logits(&b, i, w.run);
         engine_look(w.run, &pick, 1, see_sight, &sight, NULL);
         assert_memory_equal(b.resid + i * m->config.d_model, sight.resid,
                             m->config.d_model * sizeof *b.resid);
