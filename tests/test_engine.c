@@ -795,6 +795,14 @@ static void branches_are_whole_windows_bit_for_bit(void **state)
         }
         model_free(m);
     }
+    // heads wider than a tile
+    struct model *wide = synthetic_model(2, 144, 2, 64, 200, N_CTX, false, ACT_GELU, false);
+    for (size_t t = 0; kern_at(t); t++) {
+        if (is_tried(kern_at(t))) {
+            check_branches(wide, kern_at(t), PRECISION_DEFAULT);
+        }
+    }
+    synthetic_free(wide);
 }
 
 /* The longest stem of a model of many positions leaves room for one branch at a time. */

@@ -552,6 +552,18 @@ static void check_neurons(struct reference *r, const struct trials_trigram *g,
     patcher_free(p);
 }
 
+/* A corpus in which neurons differ in all cells; at the site 'mid' one in which what they write
+ * for C differs by ln_mlp.w, and by little else. */
+static void make_corpus(double *corpus, const struct reference *r, size_t n, enum site site)
+{
+    for (size_t i = 0; i < TRIALS_CELLS * n; i++) {
+        corpus[i] = (double)next_random(1000) / 1000;
+        if (site == SITE_MID) {
+            corpus[i] = i < n ? (1 + corpus[i] / 100) / r->direct[i] : 0;
+        }
+    }
+}
+
 static void check_model(const struct model *m, const struct kern *k, enum site site)
 {
     static struct asked q;
@@ -562,16 +574,16 @@ static void check_model(const struct model *m, const struct kern *k, enum site s
     assert_true(m->config.d_vocab <= D_VOCAB);
     make_asked(&q, 1, 2, 3, FROM, (uint32_t)m->config.d_vocab, LONGEST);
     q.trigram.n_contexts = q.trigram.n_elsewhere = FEW;
-    for (size_t i = 0; i < TRIALS_CELLS * NEURONS_MAX; i++) {
-        corpus[i] = (double)next_random(1000) / 1000;
-    }
-    q.trigram.corpus = site == SITE_PRE || m->config.attn_only ? NULL : corpus;
-    struct at_work w = start(m, k, site);
-    trials_run(w.trials, w.run, &q.trigram, &out, NULL);
-    stop(&w);
     assert_int_equal(forward_new(&f, m, NULL), 0);
     find_reference(&r, f, m, &q.trigram, site);
     forward_free(f);
+    if (site != SITE_PRE && !m->config.attn_only) {
+        make_corpus(corpus, &r, m->config.n_layers * m->config.d_mlp, site);
+        q.trigram.corpus = corpus;
+    }
+    struct at_work w = start(m, k, site);
+    trials_run(w.trials, w.run, &q.trigram, &out, NULL);
+    stop(&w);
     check_table(&r, FEW, SIZE_MAX, m, &out.table, MAX_NATS / 4, "ln P(C)");
     if (m->config.attn_only) {
         assert_int_equal(out.n_neurons, 0);
@@ -610,6 +622,58 @@ static void and_so_with_all_kernels(void **state)
         }
         model_free(m);
     }
+}
+
+// --- verdicts -----------------------------------------------------------------------------------
+
+/* What the numbers say, by the rules of trials.h. */
+static const char *plain_verdict(const struct trials_result *r)
+{
+    const double least = 0.25 * r->table.interaction;
+    const char *other = NULL;
+    if (r->table.interaction < 0.5 || r->table.interaction < 2 * r->table.se) {
+        return "no interaction";
+    }
+    for (size_t i = 0; i < r->n_neurons; i++) {
+        if (r->neurons[i].ablated <= -least && r->neurons[i].kind == TRIALS_AND_LIKE) {
+            return "AND-like";
+        }
+    }
+    for (size_t i = 0; i < r->n_neurons && !other; i++) {
+        if (r->neurons[i].ablated <= -least && r->neurons[i].kind != TRIALS_NONE) {
+            other = r->neurons[i].kind == TRIALS_A_ONLY ? "A-only" : "B-only";
+        }
+    }
+    return other ? other : "spread";
+}
+
+/* Random trigrams of models with random weights, 3 contexts: interactions of any size, and sure or
+ * not. */
+static void verdicts_are_what_the_numbers_say(void **state)
+{
+    (void)state;
+    static struct asked q;
+    struct trials_result r;
+    size_t unsure = 0, sure = 0;
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct model *m = golden_model(golden_names[i]);
+        struct at_work w = start(m, kern_best(), SITE_POST);
+        for (size_t k = 0; k < 30 && !m->config.attn_only; k++) {
+            make_asked(&q, next_random(10), 10 + next_random(10), 20 + next_random(10), FROM,
+                       (uint32_t)m->config.d_vocab, LONGEST);
+            q.trigram.n_contexts = 3;
+            trials_run(w.trials, w.run, &q.trigram, &r, NULL);
+            assert_string_equal(trials_verdict_name(&r), plain_verdict(&r));
+            if (r.table.interaction >= 0.5) {
+                sure += r.verdict != TRIALS_NO_INTERACTION;
+                unsure += r.verdict == TRIALS_NO_INTERACTION;
+            }
+        }
+        stop(&w);
+        model_free(m);
+    }
+    assert_true(sure > 0 && unsure > 0);
+    printf("%zu interactions are sure, %zu are not\n", sure, unsure);
 }
 
 // --- what a trigram may bring -------------------------------------------------------------------
@@ -814,6 +878,7 @@ int main(void)
         cmocka_unit_test(many_neurons_share_evenly),
         cmocka_unit_test(numbers_are_those_of_the_reference),
         cmocka_unit_test(and_so_with_all_kernels),
+        cmocka_unit_test(verdicts_are_what_the_numbers_say),
         cmocka_unit_test(without_contexts_or_fillers_nothing_is_tested),
         cmocka_unit_test(one_context_has_no_standard_error),
         cmocka_unit_test(fillers_that_may_not_stand_in_are_left_out),
