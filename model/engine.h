@@ -156,9 +156,9 @@ struct engine_leaf_view {
 
 /*
  * logprob[n], NULL: not wanted: what is said of the branches' targets, in f32 throughout; view:
- * what to see of them, NULL: nothing.  The branches of one stem stand together, and its rows are
- * run once for them all: of a thousand rows, or of ENGINE_SIGHTS branches with a view.  The same
- * bits as in a whole window.  stop: as above.
+ * what to see of them, NULL: nothing.  The branches of one stem stand together: its rows are run
+ * once for all of them that fit in a block, of 1024 rows, or of ENGINE_SIGHTS branches with a view.
+ * The same bits as in whole windows.  stop: as above.
  */
 void engine_branches(struct engine_run *r, const struct engine_branch *branches, size_t n,
                      const struct engine_leaf_view *view, double *logprob, const atomic_int *stop);

@@ -17,6 +17,8 @@
 #define BRANCHES_MAX                                                                               \
     (TRIALS_CONTEXTS * OF_CONTEXT > ABLATED ? TRIALS_CONTEXTS * OF_CONTEXT : ABLATED)
 
+_Static_assert(TRIALS_CONTEXTS <= ENGINE_SIGHTS, "what all say in xB is made logits together");
+
 /* A mean over contexts, as they come. */
 struct mean {
     size_t n;

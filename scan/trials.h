@@ -18,15 +18,18 @@
  * or as many as the longer list has.  Of the lists what comes twice or is A, B or C itself is left
  * out, and no pair is twice the same token.
  *
- * Some neurons are looked at closely, without repetition TRIALS_NEURONS at most, each of the
- * following in turn giving its next:
- *   - the largest interaction of what is written for C directly;
- *   - the largest change from xx to AB of what is written for C against what the model says
- * instead, in xB: neurons that fire on B alone, or on A alone, have no interaction of their own,
- * but together they may have one in ln P(C);
- *   - the largest interaction in the corpus times 'direct', where it is given.  At the site 'mid'
- * it is multiplied by ln_mlp.w too, since all neurons of a row are divided by the same. They are
- * ablated: post set to 0 in the row of B alone, everything behind it made anew.
+ * Some neurons are looked at closely, TRIALS_NEURONS at most.  Three lists give their next in turn,
+ * as long as it is above 0, a neuron once:
+ *
+ *   interaction of what is written for C directly
+ *   change      from xx to AB of what is written for C against what the model says instead, in xB:
+ *               neurons that fire on B alone, or on A alone, have no interaction of their own, but
+ *               together they may make one of ln P(C)
+ *   corpus      interaction of activations in the corpus, where it is given, times 'direct'; at the
+ *               site 'mid' times ln_mlp.w too, for what else the norm does is alike for all
+ *
+ * They are ablated, each alone: post set to 0 in the row of B alone, everything behind it made
+ * anew.
  *
  * The kind of a neuron is what its own activations in the four cells say.  With t = AB - xx,
  * eA = Ax - xx, eB = xB - xx and I = AB - xB - Ax + xx, all times the sign of t:
