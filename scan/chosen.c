@@ -143,10 +143,30 @@ static int check_counts(const struct ngrams *n, const char *path, const struct l
         return err_set(err, ERR_MISMATCH, "%s is a part of a count; gapscope merge joins them",
                        path);
     }
-    if (l->tokenizer ? info->tokenizer != tokenizer_hash(l->tokenizer)
-                     : info->d_vocab > l->d_vocab) {
+    if (l->tokenizer && info->tokenizer != tokenizer_hash(l->tokenizer)) {
         return err_set(err, ERR_MISMATCH,
                        "%s was counted with another tokenizer; count again with this one", path);
+    }
+    return 0;
+}
+
+/* Lists of ids may be counted with any tokenizer: are theirs ids of the models? */
+static int check_ids(const struct candidates *c, const char *path, const struct lineup *l,
+                     struct err *err)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        const struct candidate *x = &c->items[i];
+        uint32_t most = x->a > x->b ? x->a : x->b;
+        most = x->c > most ? x->c : most;
+        for (size_t k = 0; k < 2 * CANDIDATE_FILLERS; k++) {
+            const size_t side = k / CANDIDATE_FILLERS, at = k % CANDIDATE_FILLERS;
+            most = at < x->n_fillers[side] && x->fillers[side][at] > most ? x->fillers[side][at]
+                                                                          : most;
+        }
+        if (most >= l->d_vocab) {
+            return err_set(err, ERR_MISMATCH, "%s has token %" PRIu32 ", and a model only %zu",
+                           path, most, l->d_vocab);
+        }
     }
     return 0;
 }
@@ -260,6 +280,7 @@ int chosen_describe(struct chosen *out, struct run *run, const struct chosen_opt
     rc = rc ? rc : ngrams_open(&n, o->counts, err);
     rc = rc ? rc : check_counts(n, o->counts, l, err);
     rc = rc ? rc : candidates_find(&found, n, &out->rule.counts, never, n_never, NULL, err);
+    rc = rc ? rc : check_ids(&found, o->counts, l, err);
     rc = rc ? rc : keep(run, &found, err);
     out->funnel = found.funnel;
     rc = rc ? rc : make_json(&out->settings, out, ngrams_hash(n), NULL, err);

@@ -32,20 +32,20 @@ struct weights {
     float *W_E, *W_pos, *W_Q, *W_K, *W_V, *W_O, *W_in, *b_in, *W_out, *W_U;
 };
 
-static size_t neurons_of(enum planted_kind kind)
+static size_t neurons_of(enum planted_way way)
 {
-    static const size_t n[] = {[PLANTED_AND] = 1,    [PLANTED_SPREAD] = PLANTED_MANY,
-                               [PLANTED_B_ONLY] = 1, [PLANTED_A_ONLY] = 1,
-                               [PLANTED_BOTH] = 2,   [PLANTED_BIGRAM] = 0,
-                               [PLANTED_SKIP] = 0};
-    return n[kind];
+    static const size_t n[] = {[PLANTED_BY_AND] = 1,    [PLANTED_BY_SPREAD] = PLANTED_MANY,
+                               [PLANTED_BY_B_ONLY] = 1, [PLANTED_BY_A_ONLY] = 1,
+                               [PLANTED_BY_BOTH] = 2,   [PLANTED_BY_BIGRAM] = 0,
+                               [PLANTED_BY_SKIP] = 0};
+    return n[way];
 }
 
 size_t planted_neuron(const struct planted *p, size_t k)
 {
     size_t n = 0;
     for (size_t i = 0; i < k; i++) {
-        n += neurons_of(p->trigrams[i].kind);
+        n += neurons_of(p->trigrams[i].way);
     }
     return n;
 }
@@ -125,29 +125,29 @@ static void plant_trigram(struct weights *w, size_t k)
     of_b[dimension(k, SAY_D)] = D_BY_B;
     w->W_U[dimension(k, SAY_C) * d_vocab + t->c] = 1;
     w->W_U[dimension(k, SAY_D) * d_vocab + t->d] = 1;
-    switch (t->kind) {
-    case PLANTED_AND:
+    switch (t->way) {
+    case PLANTED_BY_AND:
         plant_neurons(w, k, 0, 1, ON_BOTH, SAY_C, C_BY_BOTH);
         break;
-    case PLANTED_SPREAD:
+    case PLANTED_BY_SPREAD:
         plant_neurons(w, k, 0, PLANTED_MANY, ON_BOTH, SAY_C, C_BY_BOTH);
         break;
-    case PLANTED_B_ONLY:
+    case PLANTED_BY_B_ONLY:
         plant_neurons(w, k, 0, 1, ON_B, SAY_C, C_BY_B);
         of_a[dimension(k, SAY_D)] = -D_BY_B;
         break;
-    case PLANTED_A_ONLY:
+    case PLANTED_BY_A_ONLY:
         plant_neurons(w, k, 0, 1, BEHIND_A, SAY_D, -D_BY_B);
         of_b[dimension(k, SAY_C)] = C_BY_B;
         break;
-    case PLANTED_BOTH:
+    case PLANTED_BY_BOTH:
         plant_neurons(w, k, 0, 1, ON_B, SAY_C, C_BY_B);
         plant_neurons(w, k, 1, 1, ON_BOTH, SAY_C, C_BY_BOTH - C_BY_B);
         break;
-    case PLANTED_BIGRAM:
+    case PLANTED_BY_BIGRAM:
         of_b[dimension(k, SAY_C)] = C_BY_BOTH;
         break;
-    case PLANTED_SKIP:
+    case PLANTED_BY_SKIP:
         of_a[dimension(k, SAY_C)] = C_BY_A;
         break;
     }

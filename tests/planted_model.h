@@ -15,15 +15,14 @@
  * distribution of their own, so that ln P(C) is about -ln d_vocab where nothing speaks for it. What
  * says C after A B:
  *
- *     PLANTED_AND      one neuron that fires on B behind A only, and writes C
- *     PLANTED_SPREAD   PLANTED_MANY neurons, each a share of the same
- *     PLANTED_B_ONLY   one that fires on any B and writes C, less than D; A behind it, by attention
- *                      alone, takes D away
- *     PLANTED_A_ONLY   B itself speaks for C, less than for D; one neuron that fires behind any A
- *                      takes D away
- *     PLANTED_BOTH     first a neuron as in B_ONLY, then one as in AND that writes less than it:
- * without A the first alone cannot beat D PLANTED_BIGRAM   B itself, whatever is before it: no
- * interaction PLANTED_SKIP     A, by attention alone, whatever is behind it: no interaction
+ *     PLANTED_BY_AND      one neuron that fires on B behind A only, and writes C
+ *     PLANTED_BY_SPREAD   PLANTED_MANY neurons, each a share of the same
+ *     PLANTED_BY_B_ONLY   one that fires on any B and writes C, less than D; A behind it, by
+ * attention alone, takes D away PLANTED_BY_A_ONLY   B itself speaks for C, less than for D; one
+ * neuron that fires behind any A takes D away PLANTED_BY_BOTH     first a neuron as in B_ONLY, then
+ * one as in AND that writes less than it: without A the first alone cannot beat D PLANTED_BY_BIGRAM
+ * B itself, whatever is before it: no interaction PLANTED_BY_SKIP     A, by attention alone,
+ * whatever is behind it: no interaction
  *
  * The attention-only twin is the same without neurons.
  */
@@ -37,18 +36,18 @@
 #define PLANTED_N_CTX ((size_t)32)
 #define PLANTED_MANY ((size_t)24)
 
-enum planted_kind {
-    PLANTED_AND,
-    PLANTED_SPREAD,
-    PLANTED_B_ONLY,
-    PLANTED_A_ONLY,
-    PLANTED_BOTH,
-    PLANTED_BIGRAM,
-    PLANTED_SKIP,
+enum planted_way {
+    PLANTED_BY_AND,
+    PLANTED_BY_SPREAD,
+    PLANTED_BY_B_ONLY,
+    PLANTED_BY_A_ONLY,
+    PLANTED_BY_BOTH,
+    PLANTED_BY_BIGRAM,
+    PLANTED_BY_SKIP,
 };
 
 struct planted_trigram {
-    enum planted_kind kind;
+    enum planted_way way;
     uint32_t a, b, c, d; // different tokens, also from those of the other trigrams
 };
 

@@ -91,10 +91,10 @@ static void make_asked(struct asked *q, uint32_t a, uint32_t b, uint32_t c, uint
 // --- planted ------------------------------------------------------------------------------------
 
 static const struct planted_trigram trigrams[] = {
-    {PLANTED_AND, 1, 2, 3, 4},        {PLANTED_SPREAD, 5, 6, 7, 8},
-    {PLANTED_B_ONLY, 9, 10, 11, 12},  {PLANTED_A_ONLY, 13, 14, 15, 16},
-    {PLANTED_BIGRAM, 17, 18, 19, 20}, {PLANTED_SKIP, 21, 22, 23, 24},
-    {PLANTED_BOTH, 25, 26, 27, 28},   {PLANTED_AND, 29, 30, 31, 0}, // a second one of a kind
+    {PLANTED_BY_AND, 1, 2, 3, 4},        {PLANTED_BY_SPREAD, 5, 6, 7, 8},
+    {PLANTED_BY_B_ONLY, 9, 10, 11, 12},  {PLANTED_BY_A_ONLY, 13, 14, 15, 16},
+    {PLANTED_BY_BIGRAM, 17, 18, 19, 20}, {PLANTED_BY_SKIP, 21, 22, 23, 24},
+    {PLANTED_BY_BOTH, 25, 26, 27, 28},   {PLANTED_BY_AND, 29, 30, 31, 0}, // a second one of a kind
 };
 #define N_TRIGRAMS (sizeof trigrams / sizeof *trigrams)
 #define FROM 32 // all other tokens
@@ -125,13 +125,13 @@ static void ask(struct at_work *w, const struct planted_trigram *t, struct asked
 }
 
 static const char *const verdicts[][2] = {
-    [PLANTED_AND] = {"AND-like", "no interaction"},
-    [PLANTED_SPREAD] = {"spread", "no interaction"},
-    [PLANTED_B_ONLY] = {"B-only", "no neurons"},
-    [PLANTED_A_ONLY] = {"A-only", "no interaction"},
-    [PLANTED_BOTH] = {"AND-like", "no interaction"},
-    [PLANTED_BIGRAM] = {"no interaction", "no interaction"},
-    [PLANTED_SKIP] = {"no interaction", "no interaction"},
+    [PLANTED_BY_AND] = {"AND-like", "no interaction"},
+    [PLANTED_BY_SPREAD] = {"spread", "no interaction"},
+    [PLANTED_BY_B_ONLY] = {"B-only", "no neurons"},
+    [PLANTED_BY_A_ONLY] = {"A-only", "no interaction"},
+    [PLANTED_BY_BOTH] = {"AND-like", "no interaction"},
+    [PLANTED_BY_BIGRAM] = {"no interaction", "no interaction"},
+    [PLANTED_BY_SKIP] = {"no interaction", "no interaction"},
 };
 
 static void what_was_planted_is_found(void **state)
@@ -144,13 +144,13 @@ static void what_was_planted_is_found(void **state)
         struct at_work w = start(m, kern_best(), SITE_POST);
         for (size_t k = 0; k < N_TRIGRAMS; k++) {
             ask(&w, &trigrams[k], &q, &r);
-            const char *wanted = verdicts[trigrams[k].kind][twin];
+            const char *wanted = verdicts[trigrams[k].way][twin];
             if (strcmp(trials_verdict_name(&r), wanted) != 0) {
                 fail_msg("trigram %zu: %s, not %s; interaction %.3f, se %.3f", k,
                          trials_verdict_name(&r), wanted, r.table.interaction, r.table.se);
             }
             if (r.verdict == TRIALS_NAMED) {
-                const bool both = trigrams[k].kind == PLANTED_BOTH; // the other takes more
+                const bool both = trigrams[k].way == PLANTED_BY_BOTH; // the other takes more
                 assert_int_equal(r.named, both);
                 assert_int_equal(r.neurons[r.named].index, planted_neuron(&planted, k) + both);
                 assert_int_equal(r.neurons[r.named].layer, 0);

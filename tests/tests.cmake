@@ -220,6 +220,11 @@ add_dependencies(test_scan_miners exec_program plugin_exclaim plugin_bad_fewer p
 target_sources(test_precision PRIVATE scan/precision.c)
 target_link_libraries(test_precision PRIVATE gapscope_model gapscope_out)
 
+gapscope_test(scan_trigrams gapscope_model PkgConfig::SQLITE3 PkgConfig::ZSTD)
+target_sources(test_scan_trigrams PRIVATE tests/scan_kit.c tests/planted_model.c tests/planted_text.c)
+target_compile_definitions(test_scan_trigrams PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+add_dependencies(test_scan_trigrams gapscope)
+
 # against references in Python: --packing rows; a record, read by a library that is not ours; what is
 # said of neurons and hypotheses; exports
 foreach(name packing_rows record_read neuron_scores export_read)
