@@ -26,7 +26,9 @@ static int show(struct trigrams_view *t, struct err *err)
 {
     const struct view *v = t->v;
     int rc = 0;
-    if (!trigram_any(v, &rc, err) && !rc) {
+    const bool asked =
+        view_number(v, "SELECT count(*) FROM meta WHERE key = 'trigrams'", NULL, &rc, err) > 0;
+    if (!trigram_any(v, &rc, err) && !asked && !rc) {
         return err_set(err, ERR_NOT_FOUND,
                        "%s: was scanned without trigrams: gapscope count ... -o counts.ngrams "
                        "CORPUS counts them, gapscope scan --trigrams counts.ngrams ... looks where "

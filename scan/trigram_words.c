@@ -184,13 +184,34 @@ static bool is_known(double x)
     return fabs(x) < REAL_MAX; // NaN is not
 }
 
-/* A number with its standard error, where that is known; 0 has no sign. */
+int trigram_decimals(const double *x, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++) {
+        most = is_known(x[i]) && fabs(x[i]) > most ? fabs(x[i]) : most;
+    }
+    int decimals = 2;
+    for (; decimals < 6 && most > 0 && most < 1; decimals++) {
+        most *= 10;
+    }
+    return decimals;
+}
+
+/* A number; 0 has no sign. */
+static int add_number(struct buf *out, const char *format, int decimals, double value,
+                      struct err *err)
+{
+    char number[64];
+    snprintf(number, sizeof number, format, decimals, value);
+    const bool zero = strspn(number, "+-0.") == strlen(number);
+    return buf_printf(out, err, "%s", number + (zero ? strspn(number, "+-") : 0));
+}
+
+/* With its standard error, where that is known. */
 static int add_with_se(struct buf *out, const char *format, double value, double se,
                        struct err *err)
 {
-    char number[32];
-    snprintf(number, sizeof number, format, value);
-    int rc = buf_printf(out, err, "%s", strspn(number, "+-0.") == strlen(number) ? "0.00" : number);
+    int rc = add_number(out, format, 2, value, err);
     if (!rc && is_known(se)) {
         rc = buf_printf(out, err, " +- %.2f", se);
     }
@@ -201,13 +222,16 @@ static int add_cells(struct buf *out, sqlite3_stmt *row, struct err *err)
 {
     static const char *const where[] = {" at A B", " at B behind others", " at others behind A",
                                         " with neither"};
+    double x[4];
     int rc = 0;
     bool any = false;
+    for (int i = 0; i < 4; i++) {
+        x[i] = view_real(row, TM_AB + i);
+    }
     for (int i = 0; i < 4 && !rc; i++) {
-        const double x = view_real(row, TM_AB + i);
-        if (is_known(x)) {
+        if (is_known(x[i])) {
             rc = buf_printf(out, err, "%s", any ? ", " : " fires ");
-            rc = rc ? rc : add_with_se(out, "%.2f", x, NAN, err);
+            rc = rc ? rc : add_number(out, "%.*f", trigram_decimals(x, 4), x[i], err);
             rc = rc ? rc : buf_printf(out, err, "%s", where[i]);
             any = true;
         }
@@ -222,7 +246,7 @@ static int add_change(struct buf *out, double change, double se, struct err *err
         return buf_printf(out, err, "stays");
     }
     const int rc = buf_printf(out, err, "%s by ", change < 0 ? "falls" : "rises");
-    return rc ? rc : add_with_se(out, "%.2f", fabs(change), se, err);
+    return rc ? rc : add_with_se(out, "%.*f", fabs(change), se, err);
 }
 
 /* What the model loses without the neuron. */
@@ -250,7 +274,7 @@ static int add_interaction(struct buf *out, sqlite3_stmt *row, struct err *err)
         return 0;
     }
     int rc = buf_printf(out, err, "A and B together change ln P(C) by ");
-    rc = rc ? rc : add_with_se(out, "%+.2f", x, view_real(row, TM_SE), err);
+    rc = rc ? rc : add_with_se(out, "%+.*f", x, view_real(row, TM_SE), err);
     return rc ? rc : buf_printf(out, err, " beyond what each does alone");
 }
 

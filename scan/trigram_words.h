@@ -42,6 +42,10 @@ void trigram_run_free(struct trigram_run *r);
 /* From this gap on a trigram beats the base: the rule's; 0 where that is not known. */
 double trigram_gap_least(const struct trigram_run *r);
 
+/* Decimals by which the largest of x[n] has three digits that count: 2 to 6.  Activations at 'mid'
+ * are small. */
+int trigram_decimals(const double *x, size_t n);
+
 // --- sentences: appended to *out with a NUL behind; ERR_NOMEM
 
 /* "counts.ngrams has 1234 trigrams, 456 of them 10 times or more. ..."; "" where all is unknown. */

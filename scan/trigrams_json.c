@@ -9,7 +9,7 @@ int trigrams_json_run(const struct trigrams_view *t, struct jsonout *j, struct e
     struct buf words = {0};
     const int rc = trigram_funnel_words(&words, &t->run, err);
     jsonout_key(j, "run");
-    view_json_value(j, t->run.json, 17);
+    view_json_value(j, t->run.json, 0);
     jsonout_key(j, "funnel_words");
     view_json_text(j, rc ? "" : words.data);
     jsonout_key(j, "tested");

@@ -228,11 +228,18 @@ static int put_fillers(const struct view *v, const char *name, const char *colum
     return rc;
 }
 
-static void put_cells(struct table *t, sqlite3_stmt *row, int from)
+/* The four cells, with decimals that the largest needs, 3 at least: how many. */
+static int put_cells(struct table *t, sqlite3_stmt *row, int from)
 {
+    double x[4];
     for (int i = 0; i < 4; i++) {
-        table_signed(t, view_real(row, from + i), 3);
+        x[i] = view_real(row, from + i);
     }
+    const int decimals = trigram_decimals(x, 4) < 3 ? 3 : trigram_decimals(x, 4);
+    for (int i = 0; i < 4; i++) {
+        table_signed(t, x[i], decimals);
+    }
+    return decimals;
 }
 
 /* A number and its standard error as one cell. */
@@ -299,15 +306,15 @@ static void put_neuron_name(struct table *t, sqlite3_stmt *row)
 
 static void put_pairs_row(struct table *t, sqlite3_stmt *row)
 {
-    put_cells(t, row, TN_AB);
-    put_with_se(t, view_real(row, TN_INTERACTION), view_real(row, TN_SE), 3);
+    const int decimals = put_cells(t, row, TN_AB);
+    put_with_se(t, view_real(row, TN_INTERACTION), view_real(row, TN_SE), decimals);
     table_text(t, view_text(row, TN_KIND));
 }
 
 static void put_corpus_row(struct table *t, sqlite3_stmt *row)
 {
-    put_cells(t, row, TN_CORPUS_AB);
-    table_signed(t, view_real(row, TN_CORPUS_INTERACTION), 3);
+    const int decimals = put_cells(t, row, TN_CORPUS_AB);
+    table_signed(t, view_real(row, TN_CORPUS_INTERACTION), decimals);
 }
 
 static void put_effect_row(struct table *t, sqlite3_stmt *row)

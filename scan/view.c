@@ -342,7 +342,11 @@ void view_json_value(struct jsonout *j, struct json_object *value, int digits)
         jsonout_end(j, ']');
         break;
     case json_type_double:
-        jsonout_rounded(j, json_object_get_double(value), digits);
+        if (digits > 0) {
+            jsonout_rounded(j, json_object_get_double(value), digits);
+        } else {
+            jsonout_double(j, json_object_get_double(value));
+        }
         break;
     case json_type_string:
         jsonout_text(j, json_object_get_string(value), (size_t)json_object_get_string_len(value));

@@ -108,7 +108,7 @@ bool view_json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digit
 int view_json_table(const struct view *v, struct jsonout *j, const char *key, sqlite3_stmt *stmt,
                     int digits, struct err *err);
 
-/* What json-c has read, as a value. */
+/* What json-c has read, as a value; digits 0: all. */
 void view_json_value(struct jsonout *j, struct json_object *value, int digits);
 
 #endif

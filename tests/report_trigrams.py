@@ -7,20 +7,6 @@ import json
 import random
 import sqlite3
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS trigram(id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c INTEGER, a_text TEXT, b_text TEXT, c_text TEXT, count INTEGER,
-  count_ab INTEGER, count_bc INTEGER, count_b INTEGER, count_c INTEGER, p REAL, p_bigram REAL, p_skip2 REAL, p_skip4 REAL, p_skip8 REAL, p_skip16 REAL,
-  p_added REAL, n INTEGER, docs INTEGER, mean_logprob TEXT, gain REAL, tested INTEGER, fillers_a TEXT, fillers_b TEXT, n_ab INTEGER, n_xb INTEGER,
-  n_ax INTEGER, n_xx INTEGER);
-CREATE TABLE IF NOT EXISTS trigram_gap(pair INTEGER, trigram INTEGER, mean_gap REAL, se REAL, PRIMARY KEY(pair, trigram));
-CREATE TABLE IF NOT EXISTS trigram_example(trigram INTEGER, kind TEXT, rank INTEGER, shard INTEGER, doc INTEGER, byte_start INTEGER, byte_end INTEGER,
-  token_index INTEGER, tokens TEXT, logprobs TEXT, PRIMARY KEY(trigram, kind, rank));
-CREATE TABLE IF NOT EXISTS trigram_model(trigram INTEGER, model INTEGER, contexts INTEGER, pairs INTEGER, lp_ab REAL, lp_xb REAL, lp_ax REAL, lp_xx REAL,
-  interaction REAL, se REAL, verdict TEXT, layer INTEGER, idx INTEGER, PRIMARY KEY(trigram, model));
-CREATE TABLE IF NOT EXISTS trigram_neuron(trigram INTEGER, model INTEGER, layer INTEGER, idx INTEGER, rank INTEGER, kind TEXT, corpus_ab REAL,
-  corpus_xb REAL, corpus_ax REAL, corpus_xx REAL, corpus_interaction REAL, ab REAL, xb REAL, ax REAL, xx REAL, interaction REAL, se REAL, direct REAL,
-  share REAL, ablated REAL, ablated_se REAL, ablated_elsewhere REAL, PRIMARY KEY(trigram, model, layer, idx));
-"""
 RULE = {"count": 10, "high": 0.5, "low": 0.1, "gap": 0.5, "most": 500, "test": 100}
 FUNNEL = {"trigrams": 3712345, "frequent": 88123, "predictable": 9120, "bigram": 6210, "skip": 1555, "added": 855, "candidates": 500, "kept": 40}
 NAMED = ("AND-like", "B-only", "A-only")
@@ -39,7 +25,6 @@ def write(path, n=40):
     r = random.Random(5)
     db = sqlite3.connect(path)
     db.row_factory = sqlite3.Row
-    db.executescript(TABLES)
     texts = dict(db.execute("SELECT id, text FROM token").fetchall())
     models = db.execute("SELECT id, name, site FROM model ORDER BY id").fetchall()
     pairs = [p["id"] for p in db.execute("SELECT id FROM pair ORDER BY id")]

@@ -300,15 +300,26 @@ function neuronHeatCards(t, neuronsOf) {
   });
 }
 
+/* Decimals by which the largest of some numbers has three digits that count: 2 to 6. */
+function decimalsOf(values) {
+  let most = Math.max(...values.filter(isNumber).map(Math.abs), 0), decimals = 2;
+  for (; decimals < 6 && most > 0 && most < 1; decimals++) {
+    most *= 10;
+  }
+  return decimals;
+}
+
 function neuronHeats(n, m) {
   const pairs = cellKeys.map((key) => n[key]), corpus = cellKeys.map((key) => n[`corpus_${key}`]);
   const extreme = Math.max(...[...pairs, ...corpus].filter(isNumber).map(Math.abs), 1e-9);
+  const decimals = decimalsOf([...pairs, ...corpus]), finer = Math.max(decimals, 3);
   const name = neuronName(n.model, n.layer, n.idx), chosen = m.layer === n.layer && m.idx === n.idx;
   return el("article", { class: `neuron ${chosen ? "chosen" : ""}`, "data-neuron": name },
     el("h3", {}, run.nNeurons > 0 ? neuronLink(name) : name, " ", el("span", { class: `chip ${n.kind === "AND-like" ? "strong" : ""}` }, n.kind === "none" ? "no such pattern" : n.kind ?? none)),
-    el("div", { class: "two" }, heat("minimal pairs", pairs, (x) => x / extreme, (x) => fixed(x, 2)), heat("corpus", corpus, (x) => x / extreme, (x) => fixed(x, 2))),
+    el("div", { class: "two" }, heat("minimal pairs", pairs, (x) => x / extreme, (x) => fixed(x, decimals)),
+      heat("corpus", corpus, (x) => x / extreme, (x) => fixed(x, decimals))),
     facts([
-      ["interaction", `${signed(known(n.interaction), 3)} \u00b1 ${fixed(known(n.se), 3)}; corpus ${signed(known(n.corpus_interaction), 3)}`],
+      ["interaction", `${signed(known(n.interaction), finer)} \u00b1 ${fixed(known(n.se), finer)}; corpus ${signed(known(n.corpus_interaction), finer)}`],
       ["direct", signed(known(n.direct), 3)],
       ["share", share(known(n.share))],
       ["without it", `${signed(known(n.ablated), 3)} \u00b1 ${fixed(known(n.ablated_se), 3)}; elsewhere ${signed(known(n.ablated_elsewhere), 3)}`],
