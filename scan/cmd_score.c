@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "corpora/shards.h"
 #include "model/logprob.h"
 #include "out/jsonout.h"
 #include "scan/args.h"
@@ -214,6 +215,24 @@ static void print_summary(const struct score *score)
     }
 }
 
+/* Says of which models the counts hold the input itself.  Standard input is not known. */
+static void print_counted(const struct score *score, const char *input)
+{
+    struct shards shards = {0};
+    if (strcmp(input, "-") != 0 && shards_open(&shards, &input, 1, NULL) == 0) {
+        for (size_t i = 0; i < score->n; i++) {
+            const struct scorer *s = &score->scorers[i];
+            if (predictor_has_counted(&s->predictor, &shards.items[0])) {
+                fprintf(stderr,
+                        "gapscope score: %s: %s itself was counted, and is not left out: what it "
+                        "says is too good (gapscope scan leaves out)\n",
+                        s->model->name, shards.items[0].name);
+            }
+        }
+    }
+    shards_free(&shards);
+}
+
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     const struct options *o = options;
@@ -247,6 +266,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     }
     if (!rc) {
         print_summary(&score);
+        print_counted(&score, operands->items[0]);
     }
     for (size_t i = 0; i < score.n; i++) {
         scorer_free(&score.scorers[i]);

@@ -190,9 +190,11 @@ void predictor_free(struct predictor *p)
     *p = (struct predictor){0};
 }
 
-static bool is_counted(const struct ngrams_info *info, const struct shard *s)
+bool predictor_has_counted(const struct predictor *p, const struct shard *s)
 {
-    for (size_t i = 0; i < info->n_shards; i++) {
+    const struct ngrams_info *info =
+        p->model->weights ? NULL : ngrams_info(p->model->counts.ngrams);
+    for (size_t i = 0; info && i < info->n_shards; i++) {
         const struct ngrams_shard *c = &info->shards[i];
         if (c->bytes == s->bytes && c->hash == s->hash && strcmp(c->name, s->name) == 0) {
             return true;
@@ -213,7 +215,7 @@ int predictor_leave_out(struct predictor *p, const struct shards *shards, uint64
         return err_nomem(err, "shards");
     }
     for (size_t i = 0; i < shards->n; i++) {
-        p->leave_out[i] = is_counted(info, &shards->items[i]);
+        p->leave_out[i] = predictor_has_counted(p, &shards->items[i]);
         if (p->leave_out[i] && info->settings != settings) {
             return err_set(
                 err, ERR_MISMATCH,

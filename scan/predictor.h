@@ -43,6 +43,9 @@ struct predictor_unit {
     uint32_t shard;
 };
 
+/* Is the shard among those that the model's counts were made of?  Not of weights. */
+bool predictor_has_counted(const struct predictor *p, const struct shard *s);
+
 struct predictor_run;
 
 /* p outlives it.  Errors: ERR_NOMEM. */

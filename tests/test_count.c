@@ -247,6 +247,17 @@ static void another_count_is_refused_unless_forced(void **state)
     kit_expect(0, NULL, COUNT "-o $T/mine.ngrams $T/b.jsonl");
 }
 
+static void score_says_what_it_does_not_leave_out(void **state)
+{
+    (void)state;
+#define SCORE                                                                                      \
+    "gapscope score --model c=$T/few-lines.ngrams:3 --model model/demo/gelu-1l -o $T/scores "
+    kit_expect(0, NULL, "head -c 2000 README.md >$T/few.txt; tail -c 2000 README.md >$T/other.txt");
+    kit_expect(0, NULL, COUNT "-o $T/few-lines.ngrams $T/few.txt");
+    kit_expect(0, "gapscope score: c: few.txt itself was counted", SCORE "$T/few.txt");
+    kit_expect(1, NULL, "{ " SCORE "$T/other.txt; " SCORE "- <$T/few.txt; } 2>&1 | grep counted");
+}
+
 static void wrong_usage_is_told(void **state)
 {
     (void)state;
@@ -305,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_count_that_is_killed_goes_on),
         cmocka_unit_test(a_count_that_is_stopped_says_so_and_goes_on),
         cmocka_unit_test(another_count_is_refused_unless_forced),
+        cmocka_unit_test(score_says_what_it_does_not_leave_out),
         cmocka_unit_test(wrong_usage_is_told),
         cmocka_unit_test(skipped_records_are_counted),
         cmocka_unit_test(ids_are_counted_as_they_are),
