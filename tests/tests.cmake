@@ -183,9 +183,9 @@ add_dependencies(test_minimal gapscope)
 
 # trials of trigrams: neurons that were planted, and against the reference
 gapscope_test(trials gapscope_model m)
-target_sources(test_trials PRIVATE scan/trials.c tests/planted_model.c)
+target_sources(test_trials PRIVATE scan/trials.c scan/trials_neurons.c tests/planted_model.c)
 gapscope_bench(trials gapscope_model m)
-target_sources(bench_trials PRIVATE scan/trials.c)
+target_sources(bench_trials PRIVATE scan/trials.c scan/trials_neurons.c)
 
 gapscope_test(label gapscope_base)
 target_compile_definitions(test_label PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
