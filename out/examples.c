@@ -2,8 +2,46 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "scan/base/mem.h"
+
+#define CONTEXT 8 // tokens before a place that, with it, tell its context
+
+size_t example_n_before(const struct example_doc *d, size_t at, size_t most)
+{
+    const size_t in_window = d->pos[at] - 1, n = in_window < at ? in_window : at;
+    return n < most ? n : most;
+}
+
+size_t example_n_after(const struct example_doc *d, size_t at, size_t most)
+{
+    size_t n = 0;
+    while (n < most && at + n + 1 < d->n && d->pos[at + n + 1] != 1) {
+        n++;
+    }
+    return n;
+}
+
+struct example example_at(const struct example_doc *d, size_t at, uint32_t key)
+{
+    const size_t before = example_n_before(d, at, CONTEXT);
+    return (struct example){
+        .key = key,
+        .shard = d->shard,
+        .at = (uint32_t)at,
+        .doc = d->number,
+        .byte_start = d->ends && at > 0 ? d->ends[at - 1] : 0,
+        .byte_end = d->ends ? d->ends[at] : 0,
+        .context = XXH3_64bits(d->ids + at - before, (before + 1) * sizeof *d->ids),
+    };
+}
+
+uint32_t example_hash(uint32_t shard, uint64_t doc, size_t at)
+{
+    const uint64_t place[3] = {shard, doc, at};
+    return (uint32_t)XXH3_64bits(place, sizeof place);
+}
 
 int example_new(struct example *e, struct err *err)
 {

@@ -37,6 +37,26 @@ struct example {
     float *acts;   // [n_acts]
 };
 
+/* A document as places in it are told. */
+struct example_doc {
+    uint32_t shard;
+    uint64_t number; // in its shard
+    size_t n;
+    const uint32_t *ids;  // [n]
+    const uint32_t *ends; // [n] bytes into its text; NULL with --ids
+    const uint32_t *pos;  // [n] in the window, from 1: where 1 is, a window begins
+};
+
+/* Where token 'at' stands, with its context's hash, under a key; no arrays. */
+struct example example_at(const struct example_doc *d, size_t at, uint32_t key);
+
+/* How many tokens of its window stand before it and behind it, 'most' at most. */
+size_t example_n_before(const struct example_doc *d, size_t at, size_t most);
+size_t example_n_after(const struct example_doc *d, size_t at, size_t most);
+
+/* A hash of where in the corpus a token stands. */
+uint32_t example_hash(uint32_t shard, uint64_t doc, size_t at);
+
 /* Room for the arrays, whose sizes are set; all 0.  Errors: ERR_NOMEM, the arrays are NULL then. */
 int example_new(struct example *e, struct err *err);
 void example_free(struct example *e); // {0} is allowed; *e becomes {0}

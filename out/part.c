@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "out/neurons_parts.h"
 #include "out/part_parts.h"
@@ -128,13 +127,6 @@ static int reserve_tokens(struct part *p, size_t n_tokens, struct err *err)
     return rc ? rc : mem_reserve(&p->sampled, &p->sampled_cap, n, sizeof *p->sampled, what, err);
 }
 
-/* A hash of where in the corpus a token stands. */
-static uint32_t place_hash(uint32_t shard, uint64_t doc, size_t at)
-{
-    const uint64_t place[3] = {shard, doc, at};
-    return (uint32_t)XXH3_64bits(place, sizeof place);
-}
-
 static void describe_tokens(struct part *p)
 {
     const struct part_unit *u = &p->unit;
@@ -144,7 +136,7 @@ static void describe_tokens(struct part *p)
         const struct part_doc *doc = &u->docs[d];
         for (size_t i = 0; i < doc->n; i++) {
             p->kind[doc->begin + i] = doc->test ? PART_TEST : PART_DEV;
-            p->place[doc->begin + i] = place_hash(u->shard, doc->number, i);
+            p->place[doc->begin + i] = example_hash(u->shard, doc->number, i);
             p->doc_of[doc->begin + i] = (uint32_t)d;
         }
     }

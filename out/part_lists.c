@@ -12,8 +12,6 @@
 #include "out/part_parts.h"
 #include "scan/base/bits.h"
 
-#define CONTEXT 8 // tokens before a place that, with it, tell its context
-
 /* Keys: the least is the strongest, or the weakest. */
 static uint32_t key_bottom(int32_t order)
 {
@@ -229,29 +227,28 @@ void part_lists_begin(struct part *p, size_t layer)
 
 // --- examples -----------------------------------------------------------------------------------
 
-/* How many tokens stand before t in its document and window, at most 'most'. */
-static size_t tokens_before(const struct part *p, size_t t, size_t most)
+/* The document of token t; its tokens begin at *begin. */
+static struct example_doc doc_at(const struct part *p, size_t t, size_t *begin)
 {
-    const size_t in_window = p->unit.pos[t] - 1, in_doc = t - p->unit.docs[p->doc_of[t]].begin;
-    const size_t before = in_window < in_doc ? in_window : in_doc;
-    return before < most ? before : most;
+    const struct part_unit *u = &p->unit;
+    const struct part_doc *doc = &u->docs[p->doc_of[t]];
+    *begin = doc->begin;
+    return (struct example_doc){
+        .shard = u->shard,
+        .number = doc->number,
+        .n = doc->n,
+        .ids = u->ids + doc->begin,
+        .ends = u->ends ? u->ends + doc->begin : NULL,
+        .pos = u->pos + doc->begin,
+    };
 }
 
 /* A place as it is compared, without its context. */
 static struct example bare_example(const struct part *p, uint32_t key, size_t t)
 {
-    const struct part_unit *u = &p->unit;
-    const struct part_doc *doc = &u->docs[p->doc_of[t]];
-    const size_t in_doc = t - doc->begin, before = tokens_before(p, t, CONTEXT);
-    return (struct example){
-        .key = key,
-        .shard = u->shard,
-        .at = (uint32_t)in_doc,
-        .doc = doc->number,
-        .byte_start = u->ends && in_doc > 0 ? u->ends[t - 1] : 0,
-        .byte_end = u->ends ? u->ends[t] : 0,
-        .context = XXH3_64bits(u->ids + t - before, (before + 1) * sizeof *u->ids),
-    };
+    size_t begin;
+    const struct example_doc doc = doc_at(p, t, &begin);
+    return example_at(&doc, t - begin, key);
 }
 
 /* Gives it the tokens around, of its document and window, and labels: of all, or of itself alone.
@@ -260,15 +257,13 @@ static int add_context(const struct part *p, struct example *e, size_t t, bool a
                        size_t n_acts, size_t *first, struct err *err)
 {
     const struct part_unit *u = &p->unit;
-    const struct part_doc *doc = &u->docs[p->doc_of[t]];
-    const size_t before = tokens_before(p, t, EXAMPLE_BEFORE);
-    size_t end = t + 1;
-    while (end < doc->begin + doc->n && u->pos[end] != 1 && end - (t - before) < EXAMPLE_TOKENS) {
-        end++;
-    }
+    size_t begin;
+    const struct example_doc doc = doc_at(p, t, &begin);
+    const size_t before = example_n_before(&doc, t - begin, EXAMPLE_BEFORE);
+    const size_t after = example_n_after(&doc, t - begin, EXAMPLE_TOKENS - 1 - before);
     *first = t - before;
     e->before = (uint32_t)before;
-    e->n_tokens = (uint32_t)(end - *first);
+    e->n_tokens = (uint32_t)(before + 1 + after);
     e->n_acts = n_acts ? (uint32_t)n_acts : e->n_tokens;
     e->n_words = (uint32_t)neurons_n_words(p->shape);
     e->n_rows = all_labels ? e->n_tokens : 1;

@@ -225,6 +225,34 @@ static void labels_are_those_of_the_token_and_of_its_document(void **state)
     assert_null(e.acts);
 }
 
+static void a_place_is_told_by_what_its_window_has_before_it(void **state)
+{
+    (void)state;
+    // windows of 3, 12 and 2 tokens; the first begins before the document
+    static const uint32_t ids[] = {7, 7, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 1, 2};
+    static const uint32_t pos[] = {4, 5, 6, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 1, 2};
+    static const uint32_t ends[] = {2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34};
+    struct example_doc d = {.shard = 2, .number = 5, .n = 17, .ids = ids, .ends = ends, .pos = pos};
+    static const size_t before[] = {0, 1, 2, 0, 1, 2, 3, 4, 5, 5, 5, 5, 5, 5, 5, 0, 1};
+    static const size_t after[] = {2, 1, 0, 4, 4, 4, 4, 4, 4, 4, 4, 3, 2, 1, 0, 1, 0};
+    for (size_t at = 0; at < 17; at++) {
+        assert_int_equal(example_n_before(&d, at, 5), before[at]);
+        assert_int_equal(example_n_after(&d, at, 4), after[at]);
+    }
+    struct example e = example_at(&d, 4, 11);
+    assert_true(e.key == 11 && e.shard == 2 && e.doc == 5 && e.at == 4 && !e.labels);
+    assert_true(e.byte_start == 8 && e.byte_end == 10);
+    assert_true(e.context == example_at(&d, 16, 0).context); // 1 2, from a window's beginning
+    assert_true(e.context != example_at(&d, 13, 0).context); // 1 2, with more before it
+    e = example_at(&d, 13, 0);
+    d.ids = (const uint32_t[17]){[5] = 3, 4, 5, 6, 7, 8, 9, 1, 2}; // the same 9
+    assert_true(e.context == example_at(&d, 13, 0).context);
+    d.ids = (const uint32_t[17]){[5] = 0, 4, 5, 6, 7, 8, 9, 1, 2};
+    assert_true(e.context != example_at(&d, 13, 0).context);
+    d.ends = NULL;
+    assert_true(example_at(&d, 4, 0).byte_end == 0 && example_at(&d, 0, 0).byte_start == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +260,7 @@ int main(void)
         cmocka_unit_test(a_list_with_room_lets_everything_in),
         cmocka_unit_test(an_equal_key_enters_where_its_place_is_earlier),
         cmocka_unit_test(labels_are_those_of_the_token_and_of_its_document),
+        cmocka_unit_test(a_place_is_told_by_what_its_window_has_before_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
