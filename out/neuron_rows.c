@@ -1,18 +1,9 @@
 #include "out/neuron_rows.h"
-#include "scan/base/bits.h"
 
 #include <math.h>
 
-static int put_u64(struct buf *b, uint64_t value, struct err *err)
-{
-    char text[20];
-    size_t at = sizeof text;
-    do {
-        text[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    return buf_append(b, text + at, sizeof text - at, err);
-}
+#include "scan/base/bits.h"
+#include "scan/base/jsonw.h"
 
 /* Four digits, which is enough for a colour; null where it is not finite.  By hand, since there are
  * millions. */
@@ -76,20 +67,10 @@ int neuron_rows_hist(struct buf *b, const uint64_t hist[BINS], struct err *err)
         }
         rc = next_item(b, err);
         rc = rc ? rc : buf_append(b, "[", 1, err);
-        rc = rc ? rc : put_u64(b, bin, err);
+        rc = rc ? rc : jsonw_u64(b, bin, err);
         rc = rc ? rc : buf_append(b, ",", 1, err);
-        rc = rc ? rc : put_u64(b, hist[bin], err);
+        rc = rc ? rc : jsonw_u64(b, hist[bin], err);
         rc = rc ? rc : buf_append(b, "]", 1, err);
-    }
-    return rc ? rc : end_list(b, err);
-}
-
-static int tokens_json(struct buf *b, const struct example *e, struct err *err)
-{
-    int rc = begin_list(b, err);
-    for (size_t i = 0; i < e->n_tokens && !rc; i++) {
-        rc = next_item(b, err);
-        rc = rc ? rc : put_u64(b, e->ids[i], err);
     }
     return rc ? rc : end_list(b, err);
 }
@@ -114,7 +95,7 @@ int neuron_rows_labels(struct buf *b, const struct example *e, size_t n_hypothes
     for (size_t h = 0; h < n_hypotheses && !rc; h++) {
         if (example_labelled(e, h)) {
             rc = next_item(b, err);
-            rc = rc ? rc : put_u64(b, h, err);
+            rc = rc ? rc : jsonw_u64(b, h, err);
         }
     }
     return rc ? rc : end_list(b, err);
@@ -127,7 +108,7 @@ int neuron_rows_labelled(struct buf *b, const struct example *e, size_t h, struc
     for (size_t i = 0; i < e->n_rows && !rc; i++) {
         if (bits_get(e->labels + i * e->n_words, h)) {
             rc = next_item(b, err);
-            rc = rc ? rc : put_u64(b, i, err);
+            rc = rc ? rc : jsonw_u64(b, i, err);
         }
     }
     return rc ? rc : end_list(b, err);
@@ -144,14 +125,13 @@ void neuron_rows_id(struct rows *w, const struct neurons_layer *layer, size_t i)
 void neuron_rows_place(struct neuron_rows *x, struct rows *w, const struct example *e, bool sample,
                        float activation)
 {
-    w->rc = w->rc ? w->rc : tokens_json(&x->json[0], e, x->err);
     w->rc = w->rc ? w->rc : activations_json(&x->json[1], e, sample, activation, x->err);
     rows_u64(w, e->shard);
     rows_u64(w, e->doc);
     rows_u64(w, e->byte_start);
     rows_u64(w, e->byte_end);
     rows_u64(w, e->before);
-    rows_text(w, x->json[0].data);
+    rows_u32s(w, &x->json[0], e->ids, e->n_tokens);
     rows_text(w, x->json[1].data);
 }
 

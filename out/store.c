@@ -29,6 +29,7 @@
 #include "out/store_sql.h"
 #include "out/trigram_tests.h"
 #include "scan/base/file.h"
+#include "scan/base/jsonw.h"
 #include "scan/base/utf8.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
@@ -116,6 +117,14 @@ void rows_text(struct rows *w, const char *text)
     if (!w->rc) {
         bound(w, sqlite3_bind_text(w->stmt, ++w->at, text, -1, SQLITE_STATIC));
     }
+}
+
+void rows_u32s(struct rows *w, struct buf *json, const uint32_t *values, size_t n)
+{
+    json->len = 0;
+    w->rc = w->rc ? w->rc : jsonw_u32s(json, values, n, w->err);
+    w->rc = w->rc ? w->rc : buf_append(json, "", 1, w->err);
+    rows_text(w, json->data);
 }
 
 void rows_foreign(struct rows *w, const char *text)

@@ -44,7 +44,11 @@ void rows_null(struct rows *w);
 void rows_hex(struct rows *w, uint64_t value);    // 16 hex digits: SQLite's numbers have a sign
 void rows_text(struct rows *w, const char *text); // valid UTF-8, alive until rows_next(); or NULL
 void rows_foreign(struct rows *w, const char *text); // any bytes: repaired to UTF-8
-void rows_next(struct rows *w);                      // ends the row
+
+/* JSON: [1,2].  It is made in *json, which must stay as it is until rows_next(). */
+void rows_u32s(struct rows *w, struct buf *json, const uint32_t *values, size_t n);
+
+void rows_next(struct rows *w); // ends the row
 int rows_close(struct rows *w);
 
 /* For one table: its rows anew. */

@@ -4,7 +4,6 @@
  */
 #include "out/store.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,16 +49,6 @@ static int find_texts(struct writer *x)
     return 0;
 }
 
-static int ids_json(struct buf *b, const uint32_t *ids, size_t n, struct err *err)
-{
-    b->len = 0;
-    int rc = buf_append(b, "[", 1, err);
-    for (size_t i = 0; i < n && !rc; i++) {
-        rc = buf_printf(b, err, "%s%" PRIu32, i > 0 ? "," : "", ids[i]);
-    }
-    return rc ? rc : buf_append(b, "]", 2, err); // with its NUL
-}
-
 static int reals_json(struct buf *b, const float *x, size_t n, struct err *err)
 {
     b->len = 0;
@@ -99,6 +88,17 @@ static uint64_t all_tokens(const struct writer *x)
     return n;
 }
 
+static void put_tokens(const struct writer *x, struct rows *w, const struct trigram *t)
+{
+    const uint32_t ids[] = {t->a, t->b, t->c};
+    for (size_t k = 0; k < 3; k++) {
+        rows_u64(w, ids[k]);
+    }
+    for (size_t k = 0; k < 3; k++) {
+        rows_text(w, token_text(x, ids[k]));
+    }
+}
+
 static void put_counts(struct rows *w, const struct trigram *t)
 {
     const uint64_t counts[] = {t->count, t->count_ab, t->count_bc, t->count_b, t->count_c};
@@ -127,28 +127,20 @@ static int write_trigrams(struct writer *x)
     for (size_t i = 0; i < s->n && !w.rc; i++) {
         const struct trigram *t = &s->items[i];
         const struct trigram_sums *sums = &x->t->items[i];
-        const uint32_t ids[] = {t->a, t->b, t->c};
         uint64_t cells[TRIGRAM_CELLS];
         trigrams_cells(x->t, i, all, cells);
         w.rc = means_json(&x->json[0], x, i, x->err);
-        for (int side = 0; side < 2 && !w.rc; side++) {
-            w.rc = ids_json(&x->json[1 + side], t->fillers[side], t->n_fillers[side], x->err);
-        }
         rows_u64(&w, i);
-        for (size_t k = 0; k < 3; k++) {
-            rows_u64(&w, ids[k]);
-        }
-        for (size_t k = 0; k < 3; k++) {
-            rows_text(&w, token_text(x, ids[k]));
-        }
+        put_tokens(x, &w, t);
         put_counts(&w, t);
         rows_u64(&w, sums->n);
         rows_u64(&w, sums->docs);
         rows_text(&w, x->json[0].data);
         rows_real(&w, s->n_pairs > 0 && sums->n > 0 ? store_mean(x->t->gap[i * s->n_pairs].sum, 1)
                                                     : NAN);
-        rows_text(&w, x->json[1].data);
-        rows_text(&w, x->json[2].data);
+        for (size_t side = 0; side < 2; side++) {
+            rows_u32s(&w, &x->json[1 + side], t->fillers[side], t->n_fillers[side]);
+        }
         for (size_t k = 0; k < TRIGRAM_CELLS; k++) {
             rows_u64(&w, cells[k]);
         }
@@ -184,9 +176,7 @@ static void put_list(struct writer *x, struct rows *w, size_t item, const char *
     const bool place = list == &x->t->items[item].places;
     for (size_t k = 0; k < list->n && !w->rc; k++) {
         const struct example *e = &list->items[k];
-        // without what begins the window
-        w->rc = ids_json(&x->json[0], e->ids + 1, e->n_tokens ? e->n_tokens - 1 : 0, x->err);
-        w->rc = w->rc ? w->rc : reals_json(&x->json[1], e->acts, e->n_acts, x->err);
+        w->rc = reals_json(&x->json[1], e->acts, e->n_acts, x->err);
         rows_u64(w, item);
         rows_text(w, kind);
         rows_u64(w, k + 1);
@@ -195,7 +185,8 @@ static void put_list(struct writer *x, struct rows *w, size_t item, const char *
         rows_u64(w, e->byte_start);
         rows_u64(w, e->byte_end);
         rows_u64(w, e->before ? e->before - 1 : 0);
-        rows_text(w, x->json[0].data);
+        // without what begins the window
+        rows_u32s(w, &x->json[0], e->ids + 1, e->n_tokens > 0 ? e->n_tokens - 1 : 0);
         rows_text(w, place ? x->json[1].data : NULL);
         rows_next(w);
     }

@@ -55,6 +55,21 @@ static void what_is_written_is_read_back(void **state)
     buf_free(&out);
 }
 
+static void numbers_and_lists_of_them_are_appended(void **state)
+{
+    (void)state;
+    static const uint32_t values[] = {0, 7, 10, 4294967295};
+    struct buf out = {0};
+    assert_int_equal(jsonw_u32s(&out, values, 0, NULL), 0);
+    assert_int_equal(jsonw_u32s(&out, values, 1, NULL), 0);
+    assert_int_equal(jsonw_u32s(&out, values, 4, NULL), 0);
+    assert_int_equal(jsonw_u64(&out, UINT64_MAX, NULL), 0);
+    assert_int_equal(jsonw_u64(&out, 0, NULL), 0);
+    assert_int_equal(buf_append(&out, "", 1, NULL), 0);
+    assert_string_equal(out.data, "[][0][0,7,10,4294967295]184467440737095516150");
+    buf_free(&out);
+}
+
 static void an_unfinished_character_is_told_from_a_wrong_one(void **state)
 {
     (void)state;
@@ -92,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strings_are_escaped_where_json_asks_for_it_and_nowhere_else),
         cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(numbers_and_lists_of_them_are_appended),
         cmocka_unit_test(an_unfinished_character_is_told_from_a_wrong_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

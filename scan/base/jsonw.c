@@ -54,3 +54,29 @@ int jsonw_string(struct buf *out, const char *text, size_t len, struct err *err)
     }
     return rc;
 }
+
+int jsonw_u64(struct buf *out, uint64_t value, struct err *err)
+{
+    char text[20];
+    size_t at = sizeof text;
+    do {
+        text[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return buf_append(out, text + at, sizeof text - at, err);
+}
+
+int jsonw_u32s(struct buf *out, const uint32_t *values, size_t n, struct err *err)
+{
+    const size_t before = out->len;
+    int rc = buf_append(out, "[", 1, err);
+    for (size_t i = 0; i < n && !rc; i++) {
+        rc = i > 0 ? buf_append(out, ",", 1, err) : 0;
+        rc = rc ? rc : jsonw_u64(out, values[i], err);
+    }
+    rc = rc ? rc : buf_append(out, "]", 1, err);
+    if (rc) {
+        out->len = before;
+    }
+    return rc;
+}
