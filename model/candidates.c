@@ -6,13 +6,13 @@
 #include <stdlib.h>
 
 #include "model/countmodel.h"
-#include "model/unembed.h" // is_stopped
 #include "scan/base/mem.h"
+#include "scan/base/stop.h"
 
 #define NEAREST 64    // of the fillers' neighbourhood, at first
 #define FARTHEST 1024 // and at last
 
-/* A word of the unigrams' order. */
+/* A word where all stand by (count, id). */
 struct place {
     uint64_t count;
     uint32_t id;
@@ -54,6 +54,7 @@ static void swap(struct candidate *a, struct candidate *b)
     *b = old;
 }
 
+/* Moves the first of a heap to where it belongs; and its item i. */
 static void sink(struct candidate *heap, size_t n)
 {
     for (size_t i = 0, last = 0; 2 * i + 1 < n; i = last) {
@@ -73,6 +74,7 @@ static void rise(struct candidate *heap, size_t i)
     }
 }
 
+/* Takes it where there is room, or in place of the last in their order. */
 static int keep(struct finder *f, const struct candidate *c, struct err *err)
 {
     struct candidates *out = f->out;
@@ -156,11 +158,13 @@ static int judge(struct finder *f, struct candidate c, struct err *err)
     return keep(f, &c, err);
 }
 
+/* May it be A, B or C? */
 static bool may_be(const struct finder *f, uint32_t id)
 {
     return id < f->d_vocab && !f->never[id];
 }
 
+/* All trigrams of the file. */
 static int walk(struct finder *f, const atomic_int *stop, struct err *err)
 {
     const uint64_t mask = (UINT64_C(1) << f->bits) - 1;
@@ -199,6 +203,7 @@ static int by_count(const void *a, const void *b)
                                 : (x->id > y->id) - (x->id < y->id);
 }
 
+/* Lists the words that may be fillers. */
 static void set_places(struct finder *f)
 {
     for (uint32_t id = 0; id < f->d_vocab; id++) {
@@ -354,24 +359,18 @@ int candidates_find(struct candidates *out, const struct ngrams *n,
                        .never = mem_zero(d_vocab, sizeof *f.never),
                        .places = mem_new(d_vocab, sizeof *f.places),
                        .out = out};
-    if (!f.never || !f.places) {
-        rc = err_nomem(err, "candidates");
-        goto end;
-    }
+    rc = f.never && f.places ? 0 : err_nomem(err, "candidates");
     countmodel_init(&m, n, COUNT_ORACLE);
-    rc = countrun_new(&run, &m, err);
-    if (rc) {
-        goto end;
-    }
+    rc = rc ? rc : countrun_new(&run, &m, err);
     f.run = run;
-    set_never(&f, never, n_never);
-    set_places(&f);
-    rc = walk(&f, stop, err);
+    if (!rc) {
+        set_never(&f, never, n_never);
+        set_places(&f);
+        rc = walk(&f, stop, err);
+    }
     if (!rc) {
         finish(&f, stop);
-    }
-end:
-    if (rc) {
+    } else {
         candidates_free(out);
     }
     countrun_free(run);

@@ -22,6 +22,7 @@
 
 #include "model/kern.h"
 #include "model/model.h"
+#include "scan/base/stop.h"
 
 /* exact: f32 throughout, the reference.
  * default: f32 layers, s16 unembedding, what has p > 0.01 in f32.
@@ -59,12 +60,6 @@ void unembed_run_free(struct unembed_run *r); // NULL is allowed
  * once it is not 0, what logprob holds is worth nothing. */
 void unembed_score(struct unembed_run *r, const float *x, const uint32_t *ids, size_t n, bool exact,
                    double *logprob, const atomic_int *stop);
-
-/* Is what 'stop' (or NULL) points at set? */
-static inline bool is_stopped(const atomic_int *stop)
-{
-    return stop && atomic_load_explicit(stop, memory_order_relaxed) != 0;
-}
 
 // Rows that unembed_logits() takes.
 #define UNEMBED_LOGITS_ROWS ((size_t)32)

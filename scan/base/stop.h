@@ -1,0 +1,17 @@
+/*
+ * stop.h - a flag by which long work is told to end early: the signal's number, 0 until then
+ */
+#ifndef GAPSCOPE_BASE_STOP_H
+#define GAPSCOPE_BASE_STOP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Is what 'stop' (or NULL) points at set? */
+static inline bool is_stopped(const atomic_int *stop)
+{
+    return stop && atomic_load_explicit(stop, memory_order_relaxed) != 0;
+}
+
+#endif
