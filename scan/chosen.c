@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "out/jsonout.h"
 #include "scan/base/json.h"
 #include "scan/base/mem.h"
 
@@ -135,19 +136,12 @@ int chosen_rule_of(struct chosen_rule *out, const struct run *run, struct err *e
 
 // --- the choice ---------------------------------------------------------------------------------
 
-static int check_counts(const struct ngrams *n, const char *path, const struct lineup *l,
-                        struct err *err)
+static uint32_t greatest(uint32_t most, const uint32_t *ids, size_t n)
 {
-    const struct ngrams_info *info = ngrams_info(n);
-    if (info->n_units_done < info->n_units) {
-        return err_set(err, ERR_MISMATCH, "%s is a part of a count; gapscope merge joins them",
-                       path);
+    for (size_t i = 0; i < n; i++) {
+        most = ids[i] > most ? ids[i] : most;
     }
-    if (l->tokenizer && info->tokenizer != tokenizer_hash(l->tokenizer)) {
-        return err_set(err, ERR_MISMATCH,
-                       "%s was counted with another tokenizer; count again with this one", path);
-    }
-    return 0;
+    return most;
 }
 
 /* Lists of ids may be counted with any tokenizer: are theirs ids of the models? */
@@ -156,13 +150,9 @@ static int check_ids(const struct candidates *c, const char *path, const struct 
 {
     for (size_t i = 0; i < c->n; i++) {
         const struct candidate *x = &c->items[i];
-        uint32_t most = x->a > x->b ? x->a : x->b;
-        most = x->c > most ? x->c : most;
-        for (size_t k = 0; k < 2 * CANDIDATE_FILLERS; k++) {
-            const size_t side = k / CANDIDATE_FILLERS, at = k % CANDIDATE_FILLERS;
-            most = at < x->n_fillers[side] && x->fillers[side][at] > most ? x->fillers[side][at]
-                                                                          : most;
-        }
+        uint32_t most = greatest(0, (const uint32_t[]){x->a, x->b, x->c}, 3);
+        most = greatest(most, x->fillers[0], x->n_fillers[0]);
+        most = greatest(most, x->fillers[1], x->n_fillers[1]);
         if (most >= l->d_vocab) {
             return err_set(err, ERR_MISMATCH, "%s has token %" PRIu32 ", and a model only %zu",
                            path, most, l->d_vocab);
@@ -277,8 +267,8 @@ int chosen_describe(struct chosen *out, struct run *run, const struct chosen_opt
         never[n_never++] = tokenizer_eos(l->tokenizer);
     }
     int rc = chosen_rule_parse(&out->rule, o->rule, err);
-    rc = rc ? rc : ngrams_open(&n, o->counts, err);
-    rc = rc ? rc : check_counts(n, o->counts, l, err);
+    rc = rc ? rc : lineup_open_counts(&n, o->counts, err);
+    rc = rc ? rc : lineup_check_counts(l, n, o->counts, err);
     rc = rc ? rc : candidates_find(&found, n, &out->rule.counts, never, n_never, NULL, err);
     rc = rc ? rc : check_ids(&found, o->counts, l, err);
     rc = rc ? rc : keep(run, &found, err);

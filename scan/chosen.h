@@ -6,12 +6,10 @@
 #ifndef GAPSCOPE_SCAN_CHOSEN_H
 #define GAPSCOPE_SCAN_CHOSEN_H
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "model/candidates.h"
-#include "out/jsonout.h"
 #include "out/run.h"
 #include "scan/args.h"
 #include "scan/base/err.h"

@@ -52,14 +52,12 @@ static int join_tokenizer(struct lineup *l, const char *path, const char *name, 
     return rc;
 }
 
-/* Are the counts of the tokenizer that is there? */
-static int check_counts(const struct lineup *l, const struct lineup_model *m, struct err *err)
+int lineup_check_counts(const struct lineup *l, const struct ngrams *n, const char *path,
+                        struct err *err)
 {
-    const struct ngrams_info *info = ngrams_info(m->counts.ngrams);
-    if (info->tokenizer != tokenizer_hash(l->tokenizer)) {
+    if (l->tokenizer && ngrams_info(n)->tokenizer != tokenizer_hash(l->tokenizer)) {
         return err_set(err, ERR_MISMATCH,
-                       "%s: %s was counted with another tokenizer; count again with this one",
-                       m->name, m->path);
+                       "%s was counted with another tokenizer; count again with this one", path);
     }
     return 0;
 }
@@ -89,7 +87,8 @@ static int join_tokenizers(struct lineup *l, const char *given, struct err *err)
         const struct lineup_model *m = &l->models[i];
         const size_t n = tokenizer_n_vocab(l->tokenizer);
         if (!m->weights) {
-            rc = check_counts(l, m, err);
+            rc = lineup_check_counts(l, m->counts.ngrams, m->path, err);
+            rc = rc ? err_prefix(err, "%s", m->name) : 0;
         } else if (n > m->config->d_vocab) {
             rc = err_set(err, ERR_MISMATCH,
                          "%s: the tokenizer has ids up to %zu, the model a d_vocab of %zu", m->name,
@@ -185,6 +184,21 @@ static int place_counts(struct hub_place *out, const char *spec, const char *fil
     return out->dir && out->name && len >= 0 ? 0 : err_nomem(err, "a name");
 }
 
+int lineup_open_counts(struct ngrams **out, const char *path, struct err *err)
+{
+    struct ngrams *n = NULL;
+    int rc = ngrams_open(&n, path, err);
+    if (!rc && ngrams_info(n)->n_units_done < ngrams_info(n)->n_units) {
+        rc = err_set(err, ERR_MISMATCH, "%s is a part of a count; gapscope merge joins them", path);
+    }
+    if (rc) {
+        ngrams_close(n);
+        return rc;
+    }
+    *out = n;
+    return 0;
+}
+
 /* The file, open already where another model has it. */
 static int open_counts(struct lineup *l, struct lineup_model *m, const struct ngrams **out,
                        struct err *err)
@@ -195,12 +209,8 @@ static int open_counts(struct lineup *l, struct lineup_model *m, const struct ng
             return 0;
         }
     }
-    int rc = ngrams_open(&m->ngrams, m->path, err);
+    const int rc = lineup_open_counts(&m->ngrams, m->path, err);
     *out = m->ngrams;
-    if (!rc && ngrams_info(*out)->n_units_done < ngrams_info(*out)->n_units) {
-        rc = err_set(err, ERR_MISMATCH, "%s is a part of a count; gapscope merge joins them",
-                     m->path);
-    }
     return rc;
 }
 

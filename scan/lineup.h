@@ -38,10 +38,9 @@ struct lineup {
 
 /*
  * Loads the models named by 'specs' (hub_resolve()'s "NAME=WHERE" or "WHERE"; of counts WHERE is
- * FILE.ngrams:2, :3, :skip or :oracle) and, with
- * 'want_tokenizer', their tokenizer: each model's own or the one its config names, else
- * 'tokenizer_path' (NULL: none given).  Models with different tokenizers are refused, and counts
- * of another one.
+ * FILE.ngrams:2, :3, :skip or :oracle) and, with 'want_tokenizer', their tokenizer: each model's
+ * own or the one its config names, else 'tokenizer_path' (NULL: none given).  Models with different
+ * tokenizers are refused, and counts of another one.
  * On success the caller ends *out with lineup_free().
  * Errors: those of model_load() and tokenizer_load(); ERR_NOT_FOUND (no tokenizer, or one without
  * BOS); ERR_LIMIT (no room for a token in a window); ERR_MISMATCH (tokenizers differ, a tokenizer
@@ -52,6 +51,14 @@ int lineup_load(struct lineup *out, const struct arg_list *specs, const char *to
                 bool want_tokenizer, struct err *err);
 
 void lineup_free(struct lineup *l); // {0} is allowed
+
+/* Opens a file of counts, which is to be no part of a count.  Errors: ngrams_open()'s,
+ * ERR_MISMATCH. */
+int lineup_open_counts(struct ngrams **out, const char *path, struct err *err);
+
+/* ERR_MISMATCH where it was counted with another tokenizer than the models', if they have one. */
+int lineup_check_counts(const struct lineup *l, const struct ngrams *n, const char *path,
+                        struct err *err);
 
 /* ERR_USAGE where a model is counts, for commands that look into weights. */
 int lineup_need_weights(const struct lineup *l, struct err *err);
