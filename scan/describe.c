@@ -18,6 +18,14 @@ static char *copy(const char *text)
     return strdup(text ? text : "");
 }
 
+// What act_fn begins with where a model is counts; their order follows.
+#define COUNTS "counts:"
+
+bool describe_is_counts(const struct run_model *m)
+{
+    return strncmp(m->act_fn, COUNTS, sizeof COUNTS - 1) == 0;
+}
+
 /* "counts:2", ... of counts, so that the kind of model tells them apart, too. */
 static char *copy_act_fn(const struct lineup_model *m)
 {
@@ -25,7 +33,7 @@ static char *copy_act_fn(const struct lineup_model *m)
     if (m->weights) {
         return copy(m->config->attn_only ? "none" : act_fn_name(m->config->act_fn));
     }
-    return asprintf(&text, "counts:%s", count_order_name(m->counts.order)) < 0 ? NULL : text;
+    return asprintf(&text, COUNTS "%s", count_order_name(m->counts.order)) < 0 ? NULL : text;
 }
 
 static int describe_models(struct run *run, const struct lineup *l, struct err *err)

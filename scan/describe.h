@@ -31,6 +31,9 @@ struct scan_options {
     bool force, dry_run;
 };
 
+/* Is a run's model counts?  Its act_fn says so. */
+bool describe_is_counts(const struct run_model *m);
+
 enum packing scan_packing(const struct scan_options *o);
 
 /*

@@ -8,6 +8,7 @@
 #include "out/trigram_tests.h"
 #include "scan/base/mem.h"
 #include "scan/chosen.h"
+#include "scan/describe.h"
 #include "scan/neuron_name.h"
 #include "scan/trials.h"
 
@@ -59,6 +60,7 @@ static int by_gain(const void *a, const void *b)
                               : (x->item > y->item) - (x->item < y->item);
 }
 
+/* The trigrams that are worth it, by what is gained, most first. */
 static int choose(struct wanted **out, size_t *n, const struct trying *t, struct err *err)
 {
     const struct trigrams *all = t->results->trigrams;
@@ -95,16 +97,16 @@ static bool all_below(const uint32_t *ids, size_t n, size_t d_vocab)
     return true;
 }
 
-/* The kept places whose ids the model has, 'to' at most TRIALS_CONTEXTS; of a place up to 'end'
- * tokens before its own, of which the last are to be tail[n_tail].  What a run.db says is checked.
- */
-static size_t contexts_of(struct trials_context *to, const struct example_list *list, size_t more,
+/* Contexts from the places of a list: of each what stands before it in its window, and with 'own'
+ * its own token too.  Left out are, for what a run.db says is checked, those that do not end in
+ * tail[n_tail] or have ids that the model has not.  Returns how many. */
+static size_t contexts_of(struct trials_context *to, const struct example_list *list, bool own,
                           const uint32_t *tail, size_t n_tail, size_t d_vocab)
 {
     size_t n = 0;
     for (size_t i = 0; i < list->n; i++) {
         const struct example *e = &list->items[i];
-        const size_t end = e->before + more; // of ids, which begin with the window's first
+        const size_t end = (size_t)e->before + own; // of ids, which begin with the window's first
         if (end < 1 + n_tail || end > e->n_tokens || !all_below(e->ids, end, d_vocab) ||
             memcmp(e->ids + end - n_tail, tail, n_tail * sizeof *tail) != 0) {
             continue;
@@ -190,7 +192,7 @@ static int keep(struct trigram_test *out, size_t item, size_t model, const struc
     return 0;
 }
 
-/* Of one model: what there is to try, or nothing where the model has not all of its ids. */
+/* Tries a trigram on a model; one that lacks some of its ids gets no context to try. */
 static int try_one(struct work *w, struct hand *h, size_t item, size_t model,
                    struct trigram_test *out, struct err *err)
 {
@@ -210,8 +212,8 @@ static int try_one(struct work *w, struct hand *h, size_t item, size_t model,
         all_below(x->fillers[1], x->n_fillers[1], d_vocab)) {
         trigram.n_fillers_a = x->n_fillers[0];
         trigram.n_fillers_b = x->n_fillers[1];
-        trigram.n_contexts = contexts_of(contexts, &sums->places, 0, tail, 2, d_vocab);
-        trigram.n_elsewhere = contexts_of(elsewhere, &sums->elsewhere, 1, tail + 1, 1, d_vocab);
+        trigram.n_contexts = contexts_of(contexts, &sums->places, false, tail, 2, d_vocab);
+        trigram.n_elsewhere = contexts_of(elsewhere, &sums->elsewhere, true, tail + 1, 1, d_vocab);
     }
     if (w->first_layers[model] != SIZE_MAX) {
         corpus_means(w, item, model, h->means);
@@ -336,7 +338,7 @@ static int find_sites(struct work *w, struct err *err)
     return rc;
 }
 
-/* Moves the tests that are there to the front. */
+/* Moves the tests that were made to the front: how many. */
 static size_t gather(struct trigram_test *tests, size_t n)
 {
     size_t k = 0;
@@ -383,7 +385,7 @@ int trying_run(const struct trying *t, struct store *s, size_t *n_tested, struct
 static int load(struct model **model, struct engine **engine, const struct run_model *m,
                 struct err *err)
 {
-    if (strncmp(m->act_fn, "counts:", 7) == 0) {
+    if (describe_is_counts(m)) {
         return 0;
     }
     int rc = model_load(model, m->name, m->path, err);

@@ -10,6 +10,7 @@
 #define GAPSCOPE_SCAN_TRYING_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "model/engine.h"
@@ -26,7 +27,7 @@ struct trying {
     const atomic_int *stop; // or NULL
 };
 
-/* Is there anything to try? */
+/* Is the run finished, and does it look for trigrams? */
 bool trying_wanted(const struct run *run);
 
 /* Tries them and writes the tables trigram_model and trigram_neuron; once 'stop' is set nothing is
