@@ -116,7 +116,7 @@ static void runs_differ_in_the_first_thing_that_differs(void **state)
         "pair 1: not the same models",
         "floor: one has -6, the other -5",
         "top: one has 4, the other 5",
-        "settings: one has {\"field\":\"text\"}, the other {}",
+        "settings: one has \"field\":\"text\"}, the other }",
         "number of models: one has 3, the other 2",
         NULL, // paths, reasons, what is done: the same run
     };

@@ -17,7 +17,11 @@
 
 #define HYPOTHESES                                                                                 \
     "--hypotheses $T/h.yaml --watch gelu-1l:L0N5=word --watch solu-1l:L0N7=slow --examples 4 "
-#define OPTIONS KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --checkpoint 0 "
+#define TRIGRAMS                                                                                   \
+    "--trigrams $T/counts.ngrams "                                                                 \
+    "--trigram-rule count=2,high=0.5,low=0.45,gap=-100,test=3 "
+#define MODELS KIT_MODELS KIT_PAIRS TRIGRAMS
+#define OPTIONS MODELS HYPOTHESES "--top 5 --checkpoint 0 "
 #define SCAN "gapscope scan" OPTIONS
 #define SHORT " $T/s1.jsonl $T/s2.jsonl.zst $T/s3.txt $T/s4.jsonl $T/s5.jsonl "
 #define LONG " $T/long/*.jsonl "
@@ -45,6 +49,11 @@ static const char hypotheses[] = "hypotheses:\n"
                                  "  - {name: slow, regex: '(?:a|aa)+(?=[ny])'}\n";
 #define LONG_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, and no more"
 
+/* Trigrams that nothing simpler explains: each A and each B has every C behind it. */
+#define PHRASES                                                                                    \
+    " the file is; the line of; the name and; an file of; an line and; an name is;"                \
+    " for file and; for line is; for name of;"
+
 /* Five shards of a unit each, with hits in common, so that folding crosses units. */
 static void make_short(void)
 {
@@ -54,8 +63,10 @@ static void make_short(void)
     ADD(&s1, "a", SET("a"), common);
     ADD(&s1, "b", SET("b"), "for (size_t i = 0; i < n; i++) {\n    sum += values[i];\n}\n");
     ADD(&s1, "", "", "");
+    ADD(&s1, "", "", PHRASES);
     ADD(&s2, "b", SET("b"), common);
     ADD(&s2, "c", SET("c"), LONG_A);
+    ADD(&s2, "", "", "and again:" PHRASES);
     ADD(&s2, "c", SET("c"), "import numpy as np\nx = np.zeros((3, 4))\n");
     kit_add_text(&s3, common, sizeof common - 1, common, sizeof common - 1);
     kit_add_bad(&s4, KIT_BAD_JSON, "{\"text\":");
@@ -64,6 +75,7 @@ static void make_short(void)
     ADD(&s4, "", "", "the same again, and once more the same again");
     ADD(&s5, "a", SET("a"), common);
     ADD(&s5, "a", SET("a"), LONG_A " than that");
+    ADD(&s5, "", "", PHRASES PHRASES);
     ADD(&s5, "d", SET("d"), "Copyright (C) 1989, 1991 Free Software Foundation, Inc.");
     write_and_free(&s1);
     write_and_free(&s2);
@@ -100,6 +112,7 @@ static int make_corpora(void **state)
     kit_write_bytes("h.yaml", hypotheses, sizeof hypotheses - 1);
     make_short();
     make_long();
+    kit_expect(0, NULL, "gapscope count --model model/demo/gelu-1l -o $T/counts.ngrams" SHORT LONG);
     return 0;
 }
 
@@ -140,7 +153,7 @@ static double need_long(void)
 // --- one call -----------------------------------------------------------------------------------
 
 /* What is empty is the same however it was made. */
-static void all_tables_of_neurons_and_hypotheses_have_rows(void **state)
+static void all_tables_have_rows(void **state)
 {
     (void)state;
     static const char *const wanted[] = {
@@ -165,6 +178,13 @@ static void all_tables_of_neurons_and_hypotheses_have_rows(void **state)
         "hypothesis WHERE name <> 'never' AND tokens > 0 AND docs > 1 AND docs < tokens",
         "hypothesis WHERE name = 'never' AND tokens = 0 AND aborted = 0",
         "hypothesis WHERE name = 'slow' AND aborted > 0",
+        "trigram WHERE n > 1 AND docs > 1 AND n_ab > 0 AND n_xb > 0 AND n_ax > 0",
+        "trigram WHERE tested",
+        "trigram_gap WHERE mean_gap <> 0",
+        "trigram_example WHERE kind = 'place'",
+        "trigram_example WHERE kind = 'elsewhere'",
+        "trigram_model WHERE contexts > 1 AND pairs > contexts AND se > 0",
+        "trigram_neuron WHERE ablated <> 0 AND corpus_interaction <> 0",
     };
     need_short();
     need_long();
@@ -198,15 +218,16 @@ static void other_content_has_another_digest(void **state)
     (void)state;
     need_short();
     static const char *const others[] = {
-        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 4",
-        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --floor -5",
-        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --site post",
-        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --examples 5",
-        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --histograms 'top 500'",
-        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --regex x=x",
-        KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --watch gelu-1l:L0N6=word",
-        KIT_MODELS KIT_PAIRS "--hypotheses $T/h.yaml --examples 4 --top 5",
-        KIT_MODELS KIT_PAIRS "--hypotheses $T/h.yaml --examples 4 --top 5 --no-neurons",
+        MODELS HYPOTHESES "--top 4",
+        MODELS HYPOTHESES "--top 5 --floor -5",
+        MODELS HYPOTHESES "--top 5 --site post",
+        MODELS HYPOTHESES "--top 5 --examples 5",
+        MODELS HYPOTHESES "--top 5 --histograms 'top 500'",
+        MODELS HYPOTHESES "--top 5 --regex x=x",
+        MODELS HYPOTHESES "--top 5 --watch gelu-1l:L0N6=word",
+        MODELS "--hypotheses $T/h.yaml --examples 4 --top 5",
+        MODELS "--hypotheses $T/h.yaml --examples 4 --top 5 --no-neurons",
+        MODELS HYPOTHESES "--top 5 --trigram-rule count=2,high=0.5,low=0.45,gap=-100,test=2",
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         expect_another_digest(others[i]);
@@ -225,7 +246,7 @@ static void any_number_of_threads_gives_the_same(void **state)
     kit_expect(0, NULL, SCAN "--threads 1 -o $T/t1.db" SHORT);
     kit_expect(0, NULL, SCAN "--threads 4 -o $T/t4.db" SHORT);
     kit_expect(0, NULL,
-               "gapscope scan" KIT_MODELS KIT_PAIRS HYPOTHESES
+               "gapscope scan" MODELS HYPOTHESES
                "--top 5 --threads 3 -o $T/t3.db" SHORT); // no checkpoint in between
     assert_same_digest("t1.db", "short.db");
     assert_same_digest("t4.db", "short.db");
@@ -294,11 +315,12 @@ static void what_is_not_parts_of_one_run_is_not_merged(void **state)
         {HYPOTHESES "--examples 5", "examples: one has 4, the other 5"},
         {HYPOTHESES "--histograms 'top 5'", "histograms: one has "},
         {HYPOTHESES "--site post", "site"},
+        {HYPOTHESES "--trigram-rule count=3", "\"count\":"},
     };
     kit_expect(0, NULL, "sed 's/free/thee/' $T/h.yaml >$T/h2.yaml");
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         kit_expect(0, NULL,
-                   "gapscope scan" KIT_MODELS KIT_PAIRS "--top 5 %s --part 1/2 --force "
+                   "gapscope scan" MODELS "--top 5 %s --part 1/2 --force "
                    "-o $T/q1.db" SHORT,
                    others[i].options);
         kit_expect(1, others[i].says, "gapscope merge -o $T/never.db $T/p0.db $T/q1.db");
@@ -522,23 +544,24 @@ static void another_run_is_refused_unless_forced(void **state)
         {"--model attn-only-1l=model/demo/gelu-1l --model gelu-1l=model/demo/attn-only-1l "
          "--model model/demo/solu-1l" KIT_PAIRS "--top 5" SHORT,
          "model attn-only-1l: "},
-        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --floor -5" SHORT, "floor: one has "},
-        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 $T/s1.jsonl", "number of shards: one has 5"},
+        {MODELS HYPOTHESES "--top 5 --floor -5" SHORT, "floor: one has "},
+        {MODELS HYPOTHESES "--top 5 $T/s1.jsonl", "number of shards: one has 5"},
         {KIT_MODELS HYPOTHESES "--pair gelu-1l:solu-1l --top 5" SHORT, "number of pairs"},
-        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --special" SHORT, "settings"},
-        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --site post" SHORT, "site"},
-        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --examples 5" SHORT, "examples: one has 4"},
-        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --histograms 'top 5'" SHORT, "histograms"},
-        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --watch gelu-1l:L0N6=word" SHORT,
+        {MODELS HYPOTHESES "--top 5 --special" SHORT, "settings: one has \"special\":0"},
+        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5" SHORT, "\"trigrams\":"},
+        {MODELS HYPOTHESES "--top 5 --site post" SHORT, "site"},
+        {MODELS HYPOTHESES "--top 5 --examples 5" SHORT, "examples: one has 4"},
+        {MODELS HYPOTHESES "--top 5 --histograms 'top 5'" SHORT, "histograms"},
+        {MODELS HYPOTHESES "--top 5 --watch gelu-1l:L0N6=word" SHORT,
          "number of watched pairs: one has 2, the other 3"},
-        {KIT_MODELS KIT_PAIRS "--hypotheses $T/h.yaml --watch gelu-1l:L0N5=word "
-                              "--watch solu-1l:L0N8=slow --examples 4 --top 5" SHORT,
+        {MODELS "--hypotheses $T/h.yaml --watch gelu-1l:L0N5=word "
+                "--watch solu-1l:L0N8=slow --examples 4 --top 5" SHORT,
          "watched pair 2"},
-        {KIT_MODELS KIT_PAIRS "--hypotheses $T/h.yaml --no-neurons --top 5" SHORT, "neurons"},
-        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5 --regex x=x" SHORT,
+        {MODELS "--hypotheses $T/h.yaml --no-neurons --top 5" SHORT, "neurons"},
+        {MODELS HYPOTHESES "--top 5 --regex x=x" SHORT,
          "number of hypotheses: one has 6, the other 7"},
-        {KIT_MODELS KIT_PAIRS "--hypotheses $T/h2.yaml --watch gelu-1l:L0N5=word "
-                              "--watch solu-1l:L0N7=slow --examples 4 --top 5" SHORT,
+        {MODELS "--hypotheses $T/h2.yaml --watch gelu-1l:L0N5=word "
+                "--watch solu-1l:L0N7=slow --examples 4 --top 5" SHORT,
          "thee"},
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
@@ -643,13 +666,15 @@ static void good_records_are_the_same_without_the_bad_ones(void **state)
         "SELECT * FROM neuron ORDER BY 1, 2, 3",
         "SELECT * FROM score ORDER BY 1, 2, 3, 4, 5",
         "SELECT * FROM split_hist ORDER BY 1, 2, 3, 4, 5",
+        "SELECT id, n, docs, mean_logprob, n_ab, n_xb, n_ax, n_xx FROM trigram ORDER BY 1",
+        "SELECT * FROM trigram_gap ORDER BY 1, 2",
         // which are sampled depends on the documents' numbers
         ("SELECT model, layer, idx, kind, rank, activation, shard, byte_start, byte_end, "
          "token_index, tokens, activations, labels FROM example WHERE kind IN ('top', 'bottom') "
          "ORDER BY 1, 2, 3, 4, 5"),
     };
     static const char *const texts[] = {
-        "The quick brown fox jumps over the lazy dog, and the lazy dog sleeps on.",
+        "The quick brown fox jumps over the lazy dog, and the lazy dog sleeps on." PHRASES,
         "int main(void)\n{\n    return 0;\n}\n", "", "2 + 2 = 4; 2 * 2 = 4; 2 ** 2 = 4"};
     struct kit_shard good = {.name = "good/x.jsonl"}, mixed = {.name = "mixed/x.jsonl"},
                      frames = {.name = "good/y.jsonl.zst"}, frames2 = {.name = "good/z.jsonl.zst"};
@@ -747,7 +772,7 @@ static void domains_beyond_the_limit_merge_exactly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_tables_of_neurons_and_hypotheses_have_rows),
+        cmocka_unit_test(all_tables_have_rows),
         cmocka_unit_test(other_content_has_another_digest),
         cmocka_unit_test(any_number_of_threads_gives_the_same),
         cmocka_unit_test(order_and_folder_of_shards_do_not_matter),
