@@ -423,6 +423,16 @@ static void add_checks(const char **meta, const struct scan *s)
     meta[n] = NULL;
 }
 
+/* Have they been tried? */
+static bool trigrams_tried(const struct scan *s)
+{
+    char *tested = NULL;
+    meta_get(&tested, s->store, "trigrams_tested", NULL);
+    const bool is = tested != NULL;
+    free(tested);
+    return is;
+}
+
 /* Tries the trigrams of a finished run on its models. */
 static int try_trigrams(struct scan *s, const struct scan_options *o, size_t n_threads, int *status,
                         struct err *err)
@@ -439,7 +449,7 @@ static int try_trigrams(struct scan *s, const struct scan_options *o, size_t n_t
                                   .stop = &signals.stop};
     const double begin = progress_clock();
     const int rc = trying_run(&trying, s->store, &n, err);
-    if (!rc && atomic_load(&signals.stop)) {
+    if (!rc && !trigrams_tried(s)) {
         fprintf(stderr, "stopped before the trigrams were tried: run the same command again\n");
         *status = 128 + atomic_load(&signals.stop);
     } else if (!rc) {
@@ -449,16 +459,6 @@ static int try_trigrams(struct scan *s, const struct scan_options *o, size_t n_t
                 n, progress_clock() - begin, o->output);
     }
     return rc;
-}
-
-/* Have they been tried? */
-static bool trigrams_tried(const struct scan *s)
-{
-    char *tested = NULL;
-    meta_get(&tested, s->store, "trigrams_tested", NULL);
-    const bool is = tested != NULL;
-    free(tested);
-    return is;
 }
 
 /* What a run has to do when all its units are in. */

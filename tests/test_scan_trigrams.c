@@ -9,9 +9,12 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include "model/forward.h"
 #include "model/logprob.h"
@@ -372,6 +375,81 @@ static void what_was_not_tried_is_tried_when_it_goes_on(void **state)
     kit_expect(0, "nothing is left to do", SCAN "-o $T/late.db" CORPUS);
 }
 
+/* Hundreds of trigrams, that trying them takes longer than a signal. */
+#define MANY                                                                                       \
+    "scan --ids" MODELS "--trigrams $T/text.ngrams --threads 1 --trigram-rule "                    \
+    "count=2,high=0.05,low=0.04,gap=-100,test=%d -o $T/%s.db" CORPUS
+#define MANY_TESTED (KIT_SLOW ? 100 : 65536)
+
+/* Are all units in run.db, and the trigrams not tried?  'No' while there is no such file. */
+static bool is_trying(const char *name)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *s = NULL;
+    const bool is = sqlite3_open_v2(kit_path(name), &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+                    sqlite3_prepare_v2(db,
+                                       "SELECT 1 FROM meta WHERE key = 'finished' AND value <> ''"
+                                       " AND NOT EXISTS (SELECT 1 FROM meta"
+                                       " WHERE key = 'trigrams_tested')",
+                                       -1, &s, NULL) == SQLITE_OK &&
+                    sqlite3_step(s) == SQLITE_ROW;
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return is;
+}
+
+/* Starts it anew until 'number' comes while trigrams are tried; how it ended, as of waitpid(). */
+static int signal_while_trying(int number)
+{
+    for (int tries = 0; tries < 10; tries++) { // it may be done before the signal comes
+        kit_expect(0, NULL, "rm -f $T/broken.db*");
+        char arguments[1024];
+        int status = 0;
+        snprintf(arguments, sizeof arguments, MANY, MANY_TESTED, "broken");
+        const pid_t pid = kit_start(arguments);
+        bool runs = true;
+        while (!is_trying("broken.db") && (runs = waitpid(pid, &status, WNOHANG) == 0)) {
+            nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+        }
+        if (runs) {
+            kill(pid, number);
+            assert_int_equal(waitpid(pid, &status, 0), pid);
+        }
+        if (is_trying("broken.db")) {
+            return status;
+        }
+    }
+    fail_msg("no signal came while trigrams were tried");
+    return 0;
+}
+
+static void what_a_signal_stops_is_tried_by_the_same_command(void **state)
+{
+    (void)state;
+    char wanted[33], got[33];
+    kit_expect(0, NULL, "gapscope " MANY, MANY_TESTED, "many");
+    kit_digest(wanted, "many.db");
+    sqlite3 *db = kit_db("many.db");
+    assert_in_range(kit_number(db, "SELECT count(*) FROM trigram WHERE tested"), 100, 65535);
+    sqlite3_close(db);
+    static const int signals[] = {SIGTERM, SIGINT, SIGKILL};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        const int status = signal_while_trying(signals[i]);
+        if (signals[i] == SIGKILL) {
+            assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        } else {
+            assert_true(WIFEXITED(status));
+            assert_int_equal(WEXITSTATUS(status), 128 + signals[i]);
+            kit_expect(0, NULL, "grep -q 'run the same command again' $T/.started");
+        }
+        kit_digest(got, "broken.db");
+        assert_string_not_equal(got, wanted);
+        kit_expect(0, "trigrams: tried", "gapscope " MANY, MANY_TESTED, "broken");
+        kit_digest(got, "broken.db");
+        assert_string_equal(got, wanted);
+    }
+}
+
 static void a_merge_without_its_models_says_so(void **state)
 {
     (void)state;
@@ -438,6 +516,7 @@ int main(void)
         cmocka_unit_test(numbers_are_those_of_the_reference),
         cmocka_unit_test(threads_parts_and_merging_change_nothing),
         cmocka_unit_test(what_was_not_tried_is_tried_when_it_goes_on),
+        cmocka_unit_test(what_a_signal_stops_is_tried_by_the_same_command),
         cmocka_unit_test(a_merge_without_its_models_says_so),
         cmocka_unit_test(what_does_not_go_together_is_refused),
         cmocka_unit_test(where_nothing_is_left_there_are_no_trigrams),
