@@ -98,6 +98,9 @@ static void make_long(void)
         if (i % 8 == 3) {
             ADD(&s, "", "", LONG_A);
         }
+        if (i % 8 == 5) {
+            ADD(&s, "", "", PHRASES);
+        }
         write_and_free(&s);
     }
     buf_free(&text);
