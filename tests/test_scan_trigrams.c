@@ -47,6 +47,7 @@ static const struct planted models[] = {
     " --trigrams $T/text.ngrams --checkpoint 0 "
 #define COUNT "gapscope count --ids --tokenizer model/demo/gelu-1l/tokenizer.json "
 #define CORPUS " $T/s0.jsonl $T/s1.jsonl $T/s2.jsonl $T/s3.jsonl "
+#define HALF " $T/s0.jsonl $T/s1.jsonl " // where it does not matter what is found
 
 static struct planted_text text;
 
@@ -233,7 +234,8 @@ static void add_window(struct sums *s, const struct seen *seen, const struct pla
     s->docs += s->n > before;
 }
 
-static void sum_corpus(struct sums *s, const struct model *m, const struct planted_trigram *t)
+/* sums[3], of the trigrams that the models know. */
+static void sum_corpus(struct sums *sums, const struct model *m)
 {
     struct forward *f = NULL;
     const size_t d_mlp = m->config.attn_only ? 0 : m->config.d_mlp, d_vocab = m->config.d_vocab;
@@ -241,9 +243,8 @@ static void sum_corpus(struct sums *s, const struct model *m, const struct plant
     float *logits = calloc(PLANTED_N_CTX * d_vocab, sizeof *logits);
     assert_int_equal(forward_new(&f, m, NULL), 0);
     const struct forward_hooks hooks = {.context = &seen, .neurons = keep_post};
-    *s = (struct sums){0};
-    for (size_t k = 0; k < 4; k++) {
-        s->acts[k] = calloc(d_mlp + 1, sizeof(double));
+    for (size_t k = 0; k < 3 * 4; k++) {
+        sums[k / 4].acts[k % 4] = calloc(d_mlp + 1, sizeof(double));
     }
     for (size_t d = 0; d < PLANTED_DOCS; d++) {
         for (size_t i = 0; i < text.docs[d].n; i += WINDOW) {
@@ -258,7 +259,9 @@ static void sum_corpus(struct sums *s, const struct model *m, const struct plant
                 seen.logprob[k] = (double)logits[k * d_vocab + ids[k + 1]] -
                                   logprob_log_sum_exp(logits + k * d_vocab, d_vocab);
             }
-            add_window(s, &seen, t, ids, n);
+            for (size_t k = 0; k < 3; k++) {
+                add_window(&sums[k], &seen, &first_three[k], ids, n);
+            }
         }
     }
     forward_free(f);
@@ -307,27 +310,28 @@ static void numbers_are_those_of_the_reference(void **state)
     for (size_t m = 0; m < 3; m++) {
         struct model *model = NULL;
         assert_int_equal(model_load(&model, names[m], kit_path(names[m]), NULL), 0);
+        struct sums sums[3] = {0};
+        sum_corpus(sums, model);
         for (size_t k = 0; k < 3; k++) {
             const int64_t id = id_of(db, &first_three[k]);
-            struct sums s;
-            sum_corpus(&s, model, &first_three[k]);
+            const struct sums *s = &sums[k];
             sqlite3_stmt *q = kit_query(db,
                                         "SELECT n, docs, n_ab, n_xb, n_ax, n_xx,"
                                         " mean_logprob ->> '$.%s' FROM trigram WHERE id = %d",
                                         names[m], (int)id);
             assert_true(kit_next(q));
-            assert_int_equal(sqlite3_column_int64(q, 0), s.n);
-            assert_int_equal(sqlite3_column_int64(q, 1), s.docs);
+            assert_int_equal(sqlite3_column_int64(q, 0), s->n);
+            assert_int_equal(sqlite3_column_int64(q, 1), s->docs);
             for (int cell = 0; cell < 4; cell++) {
-                assert_int_equal(sqlite3_column_int64(q, 2 + cell), s.cells[cell]);
+                assert_int_equal(sqlite3_column_int64(q, 2 + cell), s->cells[cell]);
             }
             // a scan without --precision is within 1e-3 of every token
-            near_to(sqlite3_column_double(q, 6), s.logprob / (double)s.n, 1e-3);
+            near_to(sqlite3_column_double(q, 6), s->logprob / (double)s->n, 1e-3);
             assert_false(kit_next(q));
             if (m > 0) {
-                compare_neurons(db, &s, id, m);
+                compare_neurons(db, s, id, m);
             }
-            sums_free(&s);
+            sums_free(&sums[k]);
         }
         model_free(model);
     }
@@ -378,7 +382,7 @@ static void what_was_not_tried_is_tried_when_it_goes_on(void **state)
 /* Hundreds of trigrams, so that trying them takes longer than a signal. */
 #define MANY                                                                                       \
     "scan --ids" MODELS "--trigrams $T/text.ngrams --threads 1 --trigram-rule "                    \
-    "count=2,high=0.05,low=0.04,gap=-100,test=500,most=%d -o $T/%s.db" CORPUS
+    "count=2,high=0.05,low=0.04,gap=-100,test=500,most=%d -o $T/%s.db" HALF
 #define MANY_KEPT (KIT_SLOW ? 20 : 500)
 
 /* Are all units in run.db, and the trigrams not tried?  'No' while there is no such file. */
@@ -430,7 +434,7 @@ static void what_a_signal_stops_is_tried_by_the_same_command(void **state)
     kit_expect(0, NULL, "gapscope " MANY, MANY_KEPT, "many");
     kit_digest(wanted, "many.db");
     sqlite3 *db = kit_db("many.db");
-    assert_in_range(kit_number(db, "SELECT count(*) FROM trigram WHERE tested"), MANY_KEPT / 2,
+    assert_in_range(kit_number(db, "SELECT count(*) FROM trigram WHERE tested"), MANY_KEPT / 5,
                     500);
     sqlite3_close(db);
     static const int signals[] = {SIGTERM, SIGKILL};
@@ -457,8 +461,8 @@ static void a_merge_without_its_models_says_so(void **state)
     kit_expect(0, NULL, "mkdir $T/m && cp -r $T/base $T/one $T/other $T/m");
 #define MOVED                                                                                      \
     "gapscope scan --ids --model base=$T/m/base --model one=$T/m/one --trigrams $T/text.ngrams "
-    kit_expect(0, NULL, MOVED "--part 0/2 -o $T/m0.db" CORPUS);
-    kit_expect(0, NULL, MOVED "--part 1/2 -o $T/m1.db" CORPUS);
+    kit_expect(0, NULL, MOVED "--part 0/2 -o $T/m0.db" HALF);
+    kit_expect(0, NULL, MOVED "--part 1/2 -o $T/m1.db" HALF);
     struct planted_trigram changed[3];
     memcpy(changed, first_three, sizeof changed);
     changed[0].d -= 10;
@@ -500,7 +504,7 @@ static void what_does_not_go_together_is_refused(void **state)
 static void where_nothing_is_left_there_are_no_trigrams(void **state)
 {
     (void)state;
-    kit_expect(0, "0 are looked for", SCAN "--trigram-rule count=100000 -o $T/none.db" CORPUS);
+    kit_expect(0, "0 are looked for", SCAN "--trigram-rule count=100000 -o $T/none.db $T/s0.jsonl");
     sqlite3 *db = kit_db("none.db");
     assert_int_equal(kit_number(db, "SELECT count(*) FROM trigram"), 0);
     assert_int_equal(
