@@ -12,7 +12,7 @@
 #define NEAREST 64    // of the fillers' neighbourhood, at first
 #define FARTHEST 1024 // and at last
 
-/* A word where all stand by (count, id). */
+/* A word that is counted; they stand by (count, id). */
 struct place {
     uint64_t count;
     uint32_t id;
@@ -54,7 +54,7 @@ static void swap(struct candidate *a, struct candidate *b)
     *b = old;
 }
 
-/* Moves the first of a heap to where it belongs; and its item i. */
+/* The first of a heap goes down to where it belongs. */
 static void sink(struct candidate *heap, size_t n)
 {
     for (size_t i = 0, last = 0; 2 * i + 1 < n; i = last) {
@@ -67,6 +67,7 @@ static void sink(struct candidate *heap, size_t n)
     }
 }
 
+/* Its item i goes up. */
 static void rise(struct candidate *heap, size_t i)
 {
     for (; i > 0 && is_before(&heap[(i - 1) / 2], &heap[i]); i = (i - 1) / 2) {

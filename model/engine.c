@@ -30,7 +30,7 @@ static void join_heads(float *w, float *bias, size_t ld, size_t at, const float 
     }
 }
 
-/* w[k][m] and b[m], in no way turned. */
+/* w[k][m] and b[m], not rotated. */
 static int pack(struct weights *out, const struct engine *e, enum format format, const float *w,
                 const float *b, size_t k, size_t m, struct err *err)
 {

@@ -98,8 +98,8 @@ static bool all_below(const uint32_t *ids, size_t n, size_t d_vocab)
 }
 
 /* Contexts from the places of a list: of each what stands before it in its window, and with 'own'
- * its own token too.  Left out are, for what a run.db says is checked, those that do not end in
- * tail[n_tail] or have ids that the model has not.  Returns how many. */
+ * its own token too.  What a run.db says is checked: those that do not end in tail[n_tail], or have
+ * ids that the model has not, are left out.  Returns how many. */
 static size_t contexts_of(struct trials_context *to, const struct example_list *list, bool own,
                           const uint32_t *tail, size_t n_tail, size_t d_vocab)
 {
