@@ -292,8 +292,9 @@ void chosen_print(const struct chosen *c)
     const struct candidates_funnel *f = &c->funnel;
     if (c->settings) {
         fprintf(stderr,
-                "  trigrams: of %" PRIu64 " that say their third token, counting explains %" PRIu64
-                " away; %" PRIu64 " are looked for\n",
-                f->predictable, f->predictable - f->candidates, f->kept);
+                "  trigrams: of %" PRIu64 " that are frequent and predictable, counting explains "
+                "%" PRIu64 " away; %" PRIu64 " are looked for%s\n",
+                f->predictable, f->predictable - f->candidates, f->kept,
+                f->kept == 0 ? " (--trigram-rule asks more or less)" : "");
     }
 }

@@ -167,10 +167,11 @@ static void try_trigrams(const struct merged *m, struct store *s)
     if (trying_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, s, &n, &err)) {
         fprintf(stderr,
                 "gapscope merge: the trigrams are not tried on the models: %s\n"
-                "merge again where they are\n",
+                "where the models are, gapscope merge --force tries them, or the scan's command\n",
                 err.msg);
     } else {
-        fprintf(stderr, "  trigrams: tried %zu that beat the base on the models\n", n);
+        fprintf(stderr, "  trigrams: tried %zu%s on the models\n", n,
+                m->run.n_pairs > 0 ? " that beat the base" : "");
     }
 }
 

@@ -454,9 +454,10 @@ static int try_trigrams(struct scan *s, const struct scan_options *o, size_t n_t
         *status = 128 + atomic_load(&signals.stop);
     } else if (!rc) {
         fprintf(stderr,
-                "  trigrams: tried %zu that beat the base on the models, in %.1f s\n"
+                "  trigrams: tried %zu%s on the models, in %.1f s\n"
                 "look: gapscope trigrams %s\n",
-                n, progress_clock() - begin, o->output);
+                n, s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin,
+                o->output);
     }
     return rc;
 }
