@@ -22,20 +22,35 @@ static int check_options(const struct trigrams_options *o, struct err *err)
                : 0;
 }
 
-static int show(struct trigrams_view *t, struct err *err)
+/* Why there are none. */
+static int none(const struct trigrams_view *t, struct err *err)
 {
-    const struct view *v = t->v;
-    int rc = 0;
-    const bool asked =
-        view_number(v, "SELECT count(*) FROM meta WHERE key = 'trigrams'", NULL, &rc, err) > 0;
-    if (!trigram_any(v, &rc, err) && !asked && !rc) {
+    struct buf words = {0};
+    if (!t->run.json) {
         return err_set(err, ERR_NOT_FOUND,
                        "%s: was scanned without trigrams: gapscope count ... -o counts.ngrams "
                        "CORPUS counts them, gapscope scan --trigrams counts.ngrams ... looks where "
                        "models know one",
-                       v->path);
+                       t->v->path);
     }
+    int rc = trigram_funnel_words(&words, &t->run, err);
+    if (!rc) {
+        rc = err_set(err, ERR_NOT_FOUND,
+                     "%s: no trigram was left to look for.  %s  Another --trigram-rule of gapscope "
+                     "scan lets more through",
+                     t->v->path, words.data);
+    }
+    buf_free(&words);
+    return rc;
+}
+
+static int show(struct trigrams_view *t, struct err *err)
+{
+    const struct view *v = t->v;
+    int rc = 0;
+    const bool any = trigram_any(v, &rc, err);
     rc = rc ? rc : trigram_run_read(&t->run, v, err);
+    rc = rc || any ? rc : none(t, err);
     if (!rc && (t->o->pair || view_number(v, "SELECT count(*) FROM pair", NULL, &rc, err) > 0)) {
         rc = view_pairs_read(&t->pairs, v, t->o->pair, err); // a run of one model has none
     }

@@ -84,6 +84,8 @@ int trigram_run_read(struct trigram_run *r, const struct view *v, struct err *er
     r->candidates = count_of(funnel, "candidates");
     r->kept = count_of(funnel, "kept");
     r->tested = meta_count(v, "trigrams_tested", &rc, err);
+    r->finished = view_number(v, "SELECT count(*) FROM meta WHERE key = 'finished' AND value <> ''",
+                              NULL, &rc, err) > 0;
     return rc;
 }
 
@@ -96,6 +98,12 @@ void trigram_run_free(struct trigram_run *r)
 double trigram_gap_least(const struct trigram_run *r)
 {
     return isnan(r->rule_gap) ? 0 : r->rule_gap;
+}
+
+int trigram_digits(double most, int least)
+{
+    const double above = most > 1e-6 && most < 0.1 ? -floor(log10(most)) : 1;
+    return least + (int)above - 1;
 }
 
 // --- sentences ---------------------------------------------------------------------------------
@@ -173,8 +181,27 @@ int trigram_tested_words(struct buf *out, const struct trigram_run *r, uint64_t 
         rc = buf_printf(out, err, "None was tested with minimal pairs.");
     } else {
         rc = buf_printf(out, err,
-                        "None is tested yet: minimal pairs are run and neurons looked at "
-                        "when the scan is at its end.");
+                        "None is tested yet: minimal pairs are run and neurons looked at %s.",
+                        r->finished ? "when the same gapscope scan, or gapscope merge, is run again"
+                                    : "when the scan is at its end");
+    }
+    return end_words(out, rc, err);
+}
+
+int trigram_untested_words(struct buf *out, const struct trigram_run *r, uint64_t docs, double gap,
+                           struct err *err)
+{
+    int rc = buf_printf(out, err, "no minimal pairs of it were run");
+    if (!rc && r->tested < 0) {
+        rc = buf_printf(out, err, r->finished ? "" : ": they are when the scan is at its end");
+    } else if (!rc && docs < TRIGRAM_DOCS_LEAST) {
+        rc = buf_printf(out, err, ", as it stands in fewer than %d documents", TRIGRAM_DOCS_LEAST);
+    } else if (!rc && gap < trigram_gap_least(r)) {
+        rc = buf_printf(out, err, ", as the first pair's mean gap is below %g",
+                        trigram_gap_least(r));
+    } else if (!rc && r->rule_test >= 0 && r->tested >= r->rule_test) {
+        rc = buf_printf(out, err, ", as others gain more: test=%" PRId64 " of --trigram-rule",
+                        r->rule_test);
     }
     return end_words(out, rc, err);
 }
@@ -184,34 +211,23 @@ static bool is_known(double x)
     return fabs(x) < REAL_MAX; // NaN is not
 }
 
-int trigram_decimals(const double *x, size_t n)
+static int add_number(struct buf *out, double value, int digits, struct err *err)
 {
-    double most = 0;
-    for (size_t i = 0; i < n; i++) {
-        most = is_known(x[i]) && fabs(x[i]) > most ? fabs(x[i]) : most;
-    }
-    int decimals = 2;
-    for (; decimals < 6 && most > 0 && most < 1; decimals++) {
-        most *= 10;
-    }
-    return decimals;
+    char number[32];
+    snprintf(number, sizeof number, "%.*f", digits, value);
+    // 0 has no sign
+    return buf_printf(out, err, "%s",
+                      number[0] == '-' && strspn(number, "-0.") == strlen(number) ? number + 1
+                                                                                  : number);
 }
 
-/* A number; 0 has no sign. */
-static int add_number(struct buf *out, const char *format, int decimals, double value,
-                      struct err *err)
-{
-    char number[64];
-    snprintf(number, sizeof number, format, decimals, value);
-    const bool zero = strspn(number, "+-0.") == strlen(number);
-    return buf_printf(out, err, "%s", number + (zero ? strspn(number, "+-") : 0));
-}
-
-/* With its standard error, where that is known. */
+/* A number with its standard error, where that is known; 0 has no sign. */
 static int add_with_se(struct buf *out, const char *format, double value, double se,
                        struct err *err)
 {
-    int rc = add_number(out, format, 2, value, err);
+    char number[32];
+    snprintf(number, sizeof number, format, value);
+    int rc = buf_printf(out, err, "%s", strspn(number, "+-0.") == strlen(number) ? "0.00" : number);
     if (!rc && is_known(se)) {
         rc = buf_printf(out, err, " +- %.2f", se);
     }
@@ -222,16 +238,18 @@ static int add_cells(struct buf *out, sqlite3_stmt *row, struct err *err)
 {
     static const char *const where[] = {" at A B", " at B behind others", " at others behind A",
                                         " with neither"};
-    double x[4];
     int rc = 0;
     bool any = false;
+    double most = 0;
     for (int i = 0; i < 4; i++) {
-        x[i] = view_real(row, TM_AB + i);
+        const double x = view_real(row, TM_AB + i);
+        most = is_known(x) && fabs(x) > most ? fabs(x) : most;
     }
     for (int i = 0; i < 4 && !rc; i++) {
-        if (is_known(x[i])) {
+        const double x = view_real(row, TM_AB + i);
+        if (is_known(x)) {
             rc = buf_printf(out, err, "%s", any ? ", " : " fires ");
-            rc = rc ? rc : add_number(out, "%.*f", trigram_decimals(x, 4), x[i], err);
+            rc = rc ? rc : add_number(out, x, trigram_digits(most, 2), err);
             rc = rc ? rc : buf_printf(out, err, "%s", where[i]);
             any = true;
         }
@@ -246,7 +264,7 @@ static int add_change(struct buf *out, double change, double se, struct err *err
         return buf_printf(out, err, "stays");
     }
     const int rc = buf_printf(out, err, "%s by ", change < 0 ? "falls" : "rises");
-    return rc ? rc : add_with_se(out, "%.*f", fabs(change), se, err);
+    return rc ? rc : add_with_se(out, "%.2f", fabs(change), se, err);
 }
 
 /* What the model loses without the neuron. */
@@ -274,7 +292,7 @@ static int add_interaction(struct buf *out, sqlite3_stmt *row, struct err *err)
         return 0;
     }
     int rc = buf_printf(out, err, "A and B together change ln P(C) by ");
-    rc = rc ? rc : add_with_se(out, "%+.*f", x, view_real(row, TM_SE), err);
+    rc = rc ? rc : add_with_se(out, "%+.2f", x, view_real(row, TM_SE), err);
     return rc ? rc : buf_printf(out, err, " beyond what each does alone");
 }
 
@@ -299,6 +317,9 @@ int trigram_verdict_words(struct buf *out, sqlite3_stmt *row, struct err *err)
 {
     const char *verdict = view_text(row, TM_VERDICT);
     int rc = buf_printf(out, err, "%s", *verdict ? verdict : "no verdict");
+    if (!rc && view_u64(row, TM_CONTEXTS) == 1) {
+        rc = buf_printf(out, err, " (at a single place)");
+    }
     const size_t begin = out->len;
     const bool named = !view_is_null(row, TM_LAYER);
     rc = rc ? rc : buf_printf(out, err, ": ");

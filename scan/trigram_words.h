@@ -30,6 +30,7 @@ struct trigram_run {
     int64_t bigram, skip, added;             // of these explained by one, by the next, by both
     int64_t candidates, kept;                // what is left; of it in the run
     int64_t tested;                          // -1: not yet
+    bool finished;                           // the scan
 };
 
 /* Are there trigrams?  A run of an older version has no table of them. */
@@ -42,9 +43,9 @@ void trigram_run_free(struct trigram_run *r);
 /* From this gap on a trigram beats the base: the rule's; 0 where that is not known. */
 double trigram_gap_least(const struct trigram_run *r);
 
-/* Decimals by which the largest of x[n] has three digits that count: 2 to 6.  Activations at 'mid'
- * are small. */
-int trigram_decimals(const double *x, size_t n);
+/* Digits behind the point, 'least' or more, that show two of 'most', the largest of some numbers:
+ * activations of SoLU are small. */
+int trigram_digits(double most, int least);
 
 // --- sentences: appended to *out with a NUL behind; ERR_NOMEM
 
@@ -53,6 +54,11 @@ int trigram_funnel_words(struct buf *out, const struct trigram_run *r, struct er
 
 /* How many of them were tested, 'n' of their rows say. */
 int trigram_tested_words(struct buf *out, const struct trigram_run *r, uint64_t n, struct err *err);
+
+/* "no minimal pairs of it were run, as it stands in fewer than 2 documents": of one that was not
+ * tested; gap: the mean one of the run's first pair. */
+int trigram_untested_words(struct buf *out, const struct trigram_run *r, uint64_t docs, double gap,
+                           struct err *err);
 
 /* "AND-like: L0N123 fires 2.31 at A B, ...": of one model; row: one of SQL_TRIGRAM_MODELS. */
 int trigram_verdict_words(struct buf *out, sqlite3_stmt *row, struct err *err);

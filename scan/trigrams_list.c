@@ -9,6 +9,7 @@
 
 #include "scan/base/mem.h"
 #include "scan/show.h"
+#include "scan/trials.h"
 #include "scan/view_sql.h"
 
 /* All, with what they are filtered and ranked by; ?1 is the pair, ?2 the model or -1. */
@@ -35,6 +36,7 @@ struct item {
 };
 
 static const char *const orders[] = {"gain", "gap", "p", "count", "interaction"};
+#define N_OF_PAIRS 2 // the first, of which a run of one model has none
 #define N_ORDERS (sizeof orders / sizeof *orders)
 
 struct list {
@@ -350,16 +352,21 @@ static int put_item(const struct list *l, struct passages *passages, size_t rank
 /* What the numbers of the list mean. */
 static void put_legend(const struct list *l)
 {
-    view_note(
-        l->t->v, 0,
-        "Ranked by %s, greatest first. P: the counts' probabilities, of a skip-bigram the "
-        "greatest; "
-        "counted: A B C, and A B before anything; ln P(C) in nats, its gap +- standard error; "
-        "gain: places x gap.%s",
-        orders[l->order],
-        l->n_tested > 0 ? " Verdicts are of minimal pairs, where A, B or both are replaced by "
-                          "other tokens."
-                        : "");
+    const bool gaps = l->t->pairs.chosen != NULL;
+    char order[64] = "Ranked by what counting wins with both tokens";
+    if (gaps || l->order >= N_OF_PAIRS) {
+        snprintf(order, sizeof order, "Ranked by %s", orders[l->order]);
+    }
+    view_note(l->t->v, 0,
+              "%s, greatest first. P: the counts' probabilities, of a skip-bigram the greatest; "
+              "counted: A B C, and A B before anything; ln P(C) in nats%s.",
+              order, gaps ? ", its gap +- standard error; gain: places x gap" : "");
+    if (l->n_tested > 0) {
+        view_note(l->t->v, 0,
+                  "Verdicts are of minimal pairs, where A, B or both are replaced by other tokens. "
+                  "Less than %g nats, or %g standard errors, are no interaction.",
+                  TRIALS_INTERACTION, TRIALS_SURE);
+    }
 }
 
 static int put_text(const struct list *l, size_t n, struct err *err)

@@ -228,18 +228,11 @@ static int put_fillers(const struct view *v, const char *name, const char *colum
     return rc;
 }
 
-/* The four cells, with decimals that the largest needs, 3 at least: how many. */
-static int put_cells(struct table *t, sqlite3_stmt *row, int from)
+static void put_cells(struct table *t, sqlite3_stmt *row, int from, int digits)
 {
-    double x[4];
     for (int i = 0; i < 4; i++) {
-        x[i] = view_real(row, from + i);
+        table_signed(t, view_real(row, from + i), digits);
     }
-    const int decimals = trigram_decimals(x, 4) < 3 ? 3 : trigram_decimals(x, 4);
-    for (int i = 0; i < 4; i++) {
-        table_signed(t, x[i], decimals);
-    }
-    return decimals;
 }
 
 /* A number and its standard error as one cell. */
@@ -261,7 +254,7 @@ static int put_models(const struct view *v, int64_t id, struct err *err)
     sqlite3_stmt *row = view_query(v, SQL_TRIGRAM_MODELS, &id, &rc, err);
     while (view_step(v, row, &rc, err)) {
         table_text(&t, view_text(row, TM_NAME));
-        put_cells(&t, row, TM_LP_AB);
+        put_cells(&t, row, TM_LP_AB, 3);
         put_with_se(&t, view_real(row, TM_INTERACTION), view_real(row, TM_SE), 2);
         table_count(&t, view_u64(row, TM_CONTEXTS));
         table_count(&t, view_u64(row, TM_PAIRS));
@@ -277,12 +270,34 @@ static int put_models(const struct view *v, int64_t id, struct err *err)
     return rc;
 }
 
-static int put_pairs(const struct view *v, sqlite3_stmt *row, struct err *err)
+/* Why there are none. */
+static int put_untested(const struct trigrams_view *t, sqlite3_stmt *row, struct err *err)
 {
     const int64_t id = sqlite3_column_int64(row, T_ID);
+    struct buf words = {0};
+    double gap = NAN;
+    int rc = 0;
+    sqlite3_stmt *first = view_query(
+        t->v, "SELECT mean_gap FROM trigram_gap WHERE trigram = ?1 AND pair = 0", &id, &rc, err);
+    if (view_step(t->v, first, &rc, err)) {
+        gap = view_real(first, 0);
+    }
+    sqlite3_finalize(first);
+    rc = rc ? rc : trigram_untested_words(&words, &t->run, view_u64(row, T_DOCS), gap, err);
+    if (!rc) {
+        putc('\n', t->v->to);
+        view_note(t->v, 0, "not tested: %s", words.data);
+    }
+    buf_free(&words);
+    return rc;
+}
+
+static int put_pairs(const struct trigrams_view *t, sqlite3_stmt *row, struct err *err)
+{
+    const struct view *v = t->v;
+    const int64_t id = sqlite3_column_int64(row, T_ID);
     if (sqlite3_column_int64(row, T_TESTED) != 1) {
-        fputs("\nnot tested: no minimal pairs of it were run\n", v->to);
-        return 0;
+        return put_untested(t, row, err);
     }
     fputs("\nminimal pairs: A, B or both replaced in contexts of the corpus\n", v->to);
     int rc = put_fillers(v, "A", "fillers_a", id, err);
@@ -304,21 +319,38 @@ static void put_neuron_name(struct table *t, sqlite3_stmt *row)
     table_cell(t, "L%" PRIu64 "N%" PRIu64, view_u64(row, TN_LAYER), view_u64(row, TN_IDX));
 }
 
-static void put_pairs_row(struct table *t, sqlite3_stmt *row)
+/* The digits that the activations of a model need; row: its neurons. */
+static int digits_of(const struct view *v, sqlite3_stmt *row, const int64_t args[2], int *rc,
+                     struct err *err)
 {
-    const int decimals = put_cells(t, row, TN_AB);
-    put_with_se(t, view_real(row, TN_INTERACTION), view_real(row, TN_SE), decimals);
+    double most = 0;
+    for (view_again(row, args); view_step(v, row, rc, err);) {
+        for (int i = 0; i < 4; i++) {
+            const double pairs = fabs(view_real(row, TN_AB + i)),
+                         corpus = fabs(view_real(row, TN_CORPUS_AB + i));
+            most = pairs > most ? pairs : most;
+            most = corpus > most ? corpus : most;
+        }
+    }
+    return trigram_digits(most, 3);
+}
+
+static void put_pairs_row(struct table *t, sqlite3_stmt *row, int digits)
+{
+    put_cells(t, row, TN_AB, digits);
+    put_with_se(t, view_real(row, TN_INTERACTION), view_real(row, TN_SE), digits);
     table_text(t, view_text(row, TN_KIND));
 }
 
-static void put_corpus_row(struct table *t, sqlite3_stmt *row)
+static void put_corpus_row(struct table *t, sqlite3_stmt *row, int digits)
 {
-    const int decimals = put_cells(t, row, TN_CORPUS_AB);
-    table_signed(t, view_real(row, TN_CORPUS_INTERACTION), decimals);
+    put_cells(t, row, TN_CORPUS_AB, digits);
+    table_signed(t, view_real(row, TN_CORPUS_INTERACTION), digits);
 }
 
-static void put_effect_row(struct table *t, sqlite3_stmt *row)
+static void put_effect_row(struct table *t, sqlite3_stmt *row, int digits)
 {
+    (void)digits; // nats
     table_signed(t, view_real(row, TN_DIRECT), 3);
     table_share(t, view_real(row, TN_SHARE));
     put_with_se(t, view_real(row, TN_ABLATED), view_real(row, TN_ABLATED_SE), 3);
@@ -329,7 +361,7 @@ static void put_effect_row(struct table *t, sqlite3_stmt *row)
 static const struct neuron_table {
     const char *heads[7];
     size_t n_columns;
-    void (*put)(struct table *t, sqlite3_stmt *row);
+    void (*put)(struct table *t, sqlite3_stmt *row, int digits); // digits: of activations
 } neuron_tables[] = {
     {{"<in the pairs", "A B", "other B", "A other", "neither", "interaction", "<kind"},
      7,
@@ -339,13 +371,13 @@ static const struct neuron_table {
 };
 
 static int put_neuron_table(const struct view *v, const struct neuron_table *kind,
-                            sqlite3_stmt *row, const int64_t args[2], struct err *err)
+                            sqlite3_stmt *row, const int64_t args[2], int digits, struct err *err)
 {
     struct table t = {.heads = kind->heads, .n_columns = kind->n_columns, .n_keys = 1};
     int rc = 0;
     for (view_again(row, args); view_step(v, row, &rc, err);) {
         put_neuron_name(&t, row);
-        kind->put(&t, row);
+        kind->put(&t, row, digits);
         table_row(&t);
     }
     rc = rc ? rc : table_put(&t, v->to, 2, v->width, err);
@@ -364,8 +396,9 @@ static int put_neurons_of(const struct view *v, sqlite3_stmt *model, int64_t id,
         putc('\n', v->to);
         view_note(v, 0, "neurons of %s, site %s: mean activation at B", view_text(model, TM_NAME),
                   view_text(model, TM_SITE));
+        const int digits = digits_of(v, row, args, &rc, err);
         for (size_t i = 0; i < sizeof neuron_tables / sizeof *neuron_tables && !rc; i++) {
-            rc = put_neuron_table(v, &neuron_tables[i], row, args, err);
+            rc = put_neuron_table(v, &neuron_tables[i], row, args, digits, err);
         }
         *any = true;
     }
@@ -468,7 +501,7 @@ static int put_text(const struct trigrams_view *t, sqlite3_stmt *row, struct err
     putc('\n', v->to);
     rc = rc ? rc : put_counts(v, row, err);
     rc = rc ? rc : put_corpus(v, row, err);
-    rc = rc ? rc : put_pairs(v, row, err);
+    rc = rc ? rc : put_pairs(t, row, err);
     rc = rc ? rc : put_neurons(v, id, err);
     rc = rc ? rc : put_examples(v, id, n, err);
     return rc ? rc : put_commands(v, id, err);

@@ -234,7 +234,12 @@ static void a_trigrams_page_has_all_that_is_known_of_it(void **state)
     look(PAGE " | tail -n 2 | sed \"s|$T|T|\"",
          "gapscope neuron T/run.db one:L0N5\ngapscope neuron T/run.db two:L0N7\n", true);
     look(PAGE " -n 1", "0:3:30", false);
-    look(LIST " --id 5", "\nnot tested: no minimal pairs of it were run\n", true);
+    look(LIST " --id 5",
+         "\nnot tested: no minimal pairs of it were run, as others gain more: test=2 of "
+         "--trigram-rule\n",
+         true);
+    look(LIST " --id 1", "of it were run, as it stands in fewer than 2 documents\n", true);
+    look(LIST " --id 3", "of it were run, as the first pair's mean gap is below 0.5\n", true);
     look(LIST " --id 4", "0 places in 0 documents\n", true);
     look(LIST " --id 4", "tokens by what", false);
     look(LIST " --id 5", "gapscope neuron", false);
@@ -335,7 +340,10 @@ static void a_run_without_trigrams_says_how_to_get_them(void **state)
 {
     (void)state;
     static const char says[] = "was scanned without trigrams: gapscope count";
-    write_run("bare.db", "DELETE FROM trigram; DELETE FROM meta WHERE key = 'trigrams'");
+    write_run("bare.db", "DELETE FROM trigram");
+    kit_expect(1, "no trigram was left to look for.  c.ngrams has 9000 trigrams, ",
+               "gapscope trigrams $T/bare.db");
+    view_run_change("bare.db", "DELETE FROM meta WHERE key = 'trigrams'");
     kit_expect(1, says, "gapscope trigrams $T/bare.db");
     kit_expect(1, says, "gapscope trigrams $T/bare.db --json");
     kit_expect(1, says, "gapscope trigrams $T/bare.db --id 0");
@@ -355,12 +363,18 @@ static void a_run_that_is_on_its_way_shows_what_it_has(void **state)
     look("gapscope trigrams $T/young.db", "\nNone is tested yet: ", true);
     look("gapscope trigrams $T/young.db", "   2  #5  ", true); // 0, 5, 2: none is left out for it
     look("gapscope trigrams $T/young.db", "3 of 6 trigrams: those that beat the base (--all", true);
-    look("gapscope trigrams $T/young.db --id 0", "\nnot tested: ", true);
+    look("gapscope trigrams $T/young.db --id 0", "they are when the scan is at its end\n", true);
+    view_run_change("young.db", "INSERT INTO meta VALUES('finished', '2026')"); // and killed then
+    look("gapscope trigrams $T/young.db", "when the same gapscope scan, or gapscope merge, is run",
+         true);
+    view_run_change("young.db", "DELETE FROM meta WHERE key = 'finished'");
     view_run_change("young.db", "DELETE FROM trigram_gap; DELETE FROM pair;"
                                 "UPDATE trigram SET gain = NULL");
     look("gapscope trigrams $T/young.db", "a run of one model; not finished", true);
     look("gapscope trigrams $T/young.db", "   6  #5  ", true); // nothing can beat, all are shown
     look("gapscope trigrams $T/young.db", " beat", false);
+    look("gapscope trigrams $T/young.db", "\nRanked by what counting wins with both tokens", true);
+    look("gapscope trigrams $T/young.db --sort p", "\nRanked by p, greatest first", true);
 }
 
 static void what_is_not_known_is_left_out_of_sentences(void **state)
@@ -388,6 +402,11 @@ static void what_is_not_known_is_left_out_of_sentences(void **state)
          " ablated_elsewhere = NULL WHERE idx = 5",
          "one: AND-like: L0N5 fires 0.00 with neither; without it ln P(C) falls by 1.92\n",
          "L0N5 fires 2.31"},
+        {"UPDATE trigram_neuron SET ab = 0.0123, xb = 0.004, ax = -0.0001, xx = 0",
+         "one: AND-like: L0N5 fires 0.012 at A B, 0.004 at B behind others, 0.000 at others",
+         "0.01 "},
+        {"UPDATE trigram_model SET contexts = 1", "one: AND-like (at a single place): L0N5 fires",
+         "one: AND-like: "},
         {"DELETE FROM trigram_neuron", "one: AND-like: L0N5\n", "fires"},
         {"DELETE FROM trigram_neuron; UPDATE trigram_model SET interaction = NULL", "two: spread\n",
          "together"},
