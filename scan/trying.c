@@ -338,6 +338,16 @@ static int find_sites(struct work *w, struct err *err)
     return rc;
 }
 
+static bool any_engine(const struct trying *t)
+{
+    for (size_t m = 0; m < t->run->n_models; m++) {
+        if (t->engines[m]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Moves the tests that were made to the front: how many. */
 static size_t gather(struct trigram_test *tests, size_t n)
 {
@@ -356,6 +366,7 @@ int trying_run(const struct trying *t, struct store *s, size_t *n_tested, struct
     struct wanted *wanted = NULL;
     struct work w = {.t = t};
     int rc = choose(&wanted, &w.n, t, err);
+    w.n = any_engine(t) ? w.n : 0;
     w.wanted = wanted;
     w.first_layers = mem_new(n_models, sizeof *w.first_layers);
     w.sites = mem_zero(n_models, sizeof *w.sites);

@@ -4,7 +4,8 @@
  * Tried are those that beat the base: of CHOSEN_DOCS documents at least, with a mean gap of the
  * first pair of rule.gap at least; of these the rule.test of the greatest gain, n x mean gap.
  * (Without a pair: those of the most places.)  Their contexts are the places that the scan has
- * kept.  What comes out depends on the run's results and the models alone, not on threads.
+ * kept.  Where all models are counts nothing is tried.  What comes out depends on the run's results
+ * and the models alone, not on threads.
  */
 #ifndef GAPSCOPE_SCAN_TRYING_H
 #define GAPSCOPE_SCAN_TRYING_H
