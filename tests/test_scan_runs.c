@@ -53,6 +53,9 @@ static const char hypotheses[] = "hypotheses:\n"
 #define PHRASES                                                                                    \
     " the file is; the line of; the name and; an file of; an line and; an name is;"                \
     " for file and; for line is; for name of;"
+#define PHRASES_AGAIN                                                                              \
+    " an name is; the name and; for line is; an file of; for name of; the file is; for file and;"  \
+    " an line and; the line of;"
 
 /* Five shards of a unit each, with hits in common, so that folding crosses units. */
 static void make_short(void)
@@ -66,7 +69,7 @@ static void make_short(void)
     ADD(&s1, "", "", PHRASES);
     ADD(&s2, "b", SET("b"), common);
     ADD(&s2, "c", SET("c"), LONG_A);
-    ADD(&s2, "", "", "and again:" PHRASES);
+    ADD(&s2, "", "", PHRASES_AGAIN);
     ADD(&s2, "c", SET("c"), "import numpy as np\nx = np.zeros((3, 4))\n");
     kit_add_text(&s3, common, sizeof common - 1, common, sizeof common - 1);
     kit_add_bad(&s4, KIT_BAD_JSON, "{\"text\":");
@@ -98,8 +101,11 @@ static void make_long(void)
         if (i % 8 == 3) {
             ADD(&s, "", "", LONG_A);
         }
-        if (i % 8 == 5) {
+        if (i == 5) {
             ADD(&s, "", "", PHRASES);
+        }
+        if (i == 13) {
+            ADD(&s, "", "", PHRASES_AGAIN);
         }
         write_and_free(&s);
     }
