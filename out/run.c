@@ -241,7 +241,7 @@ static int same_trigrams(const struct trigrams_shape *a, const struct trigrams_s
     return 0;
 }
 
-/* Of what differs in two JSON objects written alike: from the first other member on. */
+/* Of JSON objects written alike: from the first member that differs to the end. */
 static int differ_settings(struct err *why, const char *a, const char *b)
 {
     size_t i = 0;

@@ -295,6 +295,6 @@ void chosen_print(const struct chosen *c)
                 "  trigrams: of %" PRIu64 " that are frequent and predictable, counting explains "
                 "%" PRIu64 " away; %" PRIu64 " are looked for%s\n",
                 f->predictable, f->predictable - f->candidates, f->kept,
-                f->kept == 0 ? " (--trigram-rule asks more or less)" : "");
+                f->kept == 0 ? " (another --trigram-rule lets more through)" : "");
     }
 }

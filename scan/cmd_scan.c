@@ -449,7 +449,7 @@ static int try_trigrams(struct scan *s, const struct scan_options *o, size_t n_t
                                   .stop = &signals.stop};
     const double begin = progress_clock();
     const int rc = trying_run(&trying, s->store, &n, err);
-    if (!rc && !trigrams_tried(s)) {
+    if (!rc && atomic_load(&signals.stop) && !trigrams_tried(s)) {
         fprintf(stderr, "stopped before the trigrams were tried: run the same command again\n");
         *status = 128 + atomic_load(&signals.stop);
     } else if (!rc) {
