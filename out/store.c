@@ -208,7 +208,8 @@ static int check_kind(const struct store *s, bool *empty, struct err *err)
     }
     if (!*empty && version < FORMAT_VERSION) {
         return err_set(err, ERR_FORMAT,
-                       "%s: written by an earlier gapscope (format %lld, this one knows %d)",
+                       "%s: written by an earlier gapscope (format %lld, this one knows %d); "
+                       "delete it, or name another file",
                        s->path, (long long)version, FORMAT_VERSION);
     }
     return 0;
