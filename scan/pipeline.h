@@ -50,8 +50,8 @@ struct pipeline_result {
 
 /*
  * Does every unit that is not in run->done, merging into *results, with checkpoints into 'store',
- * the last one when it ends, however it ends.  Returns 0 also when a signal has stopped it. Errors: those of reading, of a worker, of a checkpoint; what was
- * checkpointed is kept.
+ * the last one when it ends, however it ends.  Returns 0 also when a signal has stopped it. Errors:
+ * those of reading, of a worker, of a checkpoint; what was checkpointed is kept.
  */
 int pipeline_run(const struct pipeline_options *options, struct run *run, struct results *results,
                  struct store *store, struct pipeline_result *result, struct err *err);

@@ -43,8 +43,8 @@ void trigram_run_free(struct trigram_run *r);
 /* From this gap on a trigram beats the base: the rule's; 0 where that is not known. */
 double trigram_gap_least(const struct trigram_run *r);
 
-/* Digits behind the point: 'least', and one more for each power of ten from 0.1 down that 'most', the
- * largest of some numbers, is below: activations of SoLU are small. */
+/* Digits behind the point: 'least', and one more for each power of ten from 0.1 down that 'most',
+ * the largest of some numbers, is below: activations of SoLU are small. */
 int trigram_digits(double most, int least);
 
 // --- sentences: appended to *out with a NUL behind; ERR_NOMEM

@@ -99,8 +99,8 @@ size_t view_json_columns(struct jsonout *j, sqlite3_stmt *stmt, int from, int en
 int view_json_rows(const struct view *v, struct jsonout *j, const char *key, const char *sql,
                    const int64_t *args, struct err *err);
 
-/* One cell of a row, as view_json_table() writes it; digits 0: all, and JSON as it is.  Returns false
- * for one that should hold JSON and does not. */
+/* One cell of a row, as view_json_table() writes it; digits 0: all, and JSON as it is.  Returns
+ * false for one that should hold JSON and does not. */
 bool view_json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digits);
 
 /* A statement's rows as "key": {"columns": ["a", ...], "rows": [[...], ...]}, columns as above;

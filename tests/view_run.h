@@ -13,9 +13,9 @@
  * L0N6 has scores alone. */
 extern const char view_rows[];
 
-/* Tables of trigrams with six of them, for a run with view_rows: 0 is tested, with all there can be;
- * 2 is tested and has little; 5 beats the base and is not tested; 1 stands in one document; 3 does
- * not beat it; 4 is nowhere. */
+/* Tables of trigrams with six of them, for a run with view_rows: 0 is tested, with all there can
+ * be; 2 is tested and has little; 5 beats the base and is not tested; 1 stands in one document; 3
+ * does not beat it; 4 is nowhere. */
 extern const char view_trigram_rows[];
 
 /* A run with tables of neurons and hypotheses, and the rows of 'sql' in them, as $T/name. */
