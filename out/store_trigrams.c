@@ -5,7 +5,6 @@
 #include "out/store.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "out/store_sql.h"
@@ -20,34 +19,9 @@ struct writer {
     const struct run *run;
     const struct results *results;
     const struct trigrams *t;
-    const char **texts; // [n_texts] of tokens
-    size_t n_texts;
     struct buf json[3]; // of the row in hand
     struct err *err;
 };
-
-static const char *token_text(const struct writer *x, uint32_t id)
-{
-    return id < x->n_texts ? x->texts[id] : "";
-}
-
-/* Where each token's text is. */
-static int find_texts(struct writer *x)
-{
-    const struct buf *b = &x->run->token_texts;
-    size_t n = 0;
-    for (size_t at = 0; at < b->len; at++) {
-        n += b->data[at] == '\0';
-    }
-    x->texts = mem_new(n, sizeof *x->texts);
-    if (!x->texts) {
-        return err_nomem(x->err, "trigrams");
-    }
-    for (size_t at = 0; at < b->len; at += strlen(b->data + at) + 1) {
-        x->texts[x->n_texts++] = b->data + at;
-    }
-    return 0;
-}
 
 static int reals_json(struct buf *b, const float *x, size_t n, struct err *err)
 {
@@ -88,17 +62,6 @@ static uint64_t all_tokens(const struct writer *x)
     return n;
 }
 
-static void put_tokens(const struct writer *x, struct rows *w, const struct trigram *t)
-{
-    const uint32_t ids[] = {t->a, t->b, t->c};
-    for (size_t k = 0; k < 3; k++) {
-        rows_u64(w, ids[k]);
-    }
-    for (size_t k = 0; k < 3; k++) {
-        rows_text(w, token_text(x, ids[k]));
-    }
-}
-
 static void put_counts(struct rows *w, const struct trigram *t)
 {
     const uint64_t counts[] = {t->count, t->count_ab, t->count_bc, t->count_b, t->count_c};
@@ -113,6 +76,9 @@ static void put_counts(struct rows *w, const struct trigram *t)
     rows_real(w, t->p_added);
 }
 
+/* Of the table of tokens, which is there already; "" of a run without one. */
+#define TEXT(id) "ifnull((SELECT text FROM token WHERE id=" id "),'')"
+
 static int write_trigrams(struct writer *x)
 {
     struct rows w;
@@ -120,9 +86,9 @@ static int write_trigrams(struct writer *x)
     const uint64_t all = all_tokens(x);
     rows_anew(
         &w, x->s, "DELETE FROM trigram",
-        "INSERT INTO trigram VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
-        "?18,?19,?20,?21,?22,?23,"
-        "EXISTS(SELECT 1 FROM trigram_model WHERE trigram=?1),?24,?25,?26,?27,?28,?29)",
+        "INSERT INTO trigram VALUES(?1,?2,?3,?4," TEXT("?2") "," TEXT("?3") "," TEXT(
+            "?4") ",?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,"
+                  "EXISTS(SELECT 1 FROM trigram_model WHERE trigram=?1),?21,?22,?23,?24,?25,?26)",
         x->err);
     for (size_t i = 0; i < s->n && !w.rc; i++) {
         const struct trigram *t = &s->items[i];
@@ -131,7 +97,9 @@ static int write_trigrams(struct writer *x)
         trigrams_cells(x->t, i, all, cells);
         w.rc = means_json(&x->json[0], x, i, x->err);
         rows_u64(&w, i);
-        put_tokens(x, &w, t);
+        rows_u64(&w, t->a);
+        rows_u64(&w, t->b);
+        rows_u64(&w, t->c);
         put_counts(&w, t);
         rows_u64(&w, sums->n);
         rows_u64(&w, sums->docs);
@@ -208,8 +176,7 @@ int store_trigrams_write(const struct store *s, const struct run *run,
                          const struct results *results, struct err *err)
 {
     struct writer x = {.s = s, .run = run, .results = results, .t = results->trigrams, .err = err};
-    int (*const writers[])(struct writer *) = {find_texts, write_trigrams, write_gaps,
-                                               write_examples};
+    int (*const writers[])(struct writer *) = {write_trigrams, write_gaps, write_examples};
     int rc = 0;
     for (size_t i = 0; i < sizeof writers / sizeof *writers && !rc; i++) {
         rc = writers[i](&x);
@@ -217,7 +184,6 @@ int store_trigrams_write(const struct store *s, const struct run *run,
     for (size_t i = 0; i < sizeof x.json / sizeof *x.json; i++) {
         buf_free(&x.json[i]);
     }
-    free(x.texts);
     return rc;
 }
 

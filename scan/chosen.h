@@ -40,7 +40,7 @@ struct chosen_rule {
     size_t test; // so many at most
 };
 
-/* Documents that a trigram must be in, to be tested. */
+/* Documents that a trigram must be in, to beat the base and be tested. */
 #define CHOSEN_DOCS 2
 
 struct chosen {

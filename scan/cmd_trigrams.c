@@ -48,7 +48,7 @@ static int show(struct trigrams_view *t, struct err *err)
 {
     const struct view *v = t->v;
     int rc = 0;
-    const bool any = trigram_any(v, &rc, err);
+    const bool any = trigram_count(v, &rc, err) > 0;
     rc = rc ? rc : trigram_run_read(&t->run, v, err);
     rc = rc || any ? rc : none(t, err);
     if (!rc && (t->o->pair || view_number(v, "SELECT count(*) FROM pair", NULL, &rc, err) > 0)) {

@@ -222,10 +222,10 @@ static uint64_t all_memory(const struct run *run, size_t n_threads, struct neuro
     return memory->whole + memory->saving + n_threads * memory->part;
 }
 
-/* Of all threads' trigrams and the whole's. */
-static uint64_t trigrams_total(const struct run *run, size_t n_threads)
+/* Of a thread's trigrams, and the whole's. */
+static uint64_t trigrams_each(const struct run *run)
 {
-    return run->trigrams ? (1 + n_threads) * trigrams_memory(run->trigrams) : 0;
+    return run->trigrams ? trigrams_memory(run->trigrams) : 0;
 }
 
 int subjects_check_memory(const struct run *run, size_t n_threads, struct err *err)
@@ -234,7 +234,7 @@ int subjects_check_memory(const struct run *run, size_t n_threads, struct err *e
     const double have = (double)pages * (double)page;
     struct neurons_memory memory;
     const double want = (run->neurons ? (double)all_memory(run, n_threads, &memory) : 0) +
-                        (double)trigrams_total(run, n_threads);
+                        (double)((1 + n_threads) * trigrams_each(run));
     if (pages <= 0 || page <= 0 || want < 0.9 * have) {
         return 0;
     }
@@ -250,7 +250,7 @@ char *subjects_text(const struct run *run, size_t n_threads)
     char *text = NULL, trigrams[80] = "";
     const size_t n = run->n_hypotheses;
     const char *plural = n == 1 ? "hypothesis" : "hypotheses";
-    const double more = (double)trigrams_total(run, n_threads);
+    const double each = (double)trigrams_each(run);
     if (run->trigrams) {
         snprintf(trigrams, sizeof trigrams, ", %zu trigrams", run->trigrams->n);
     }
@@ -264,10 +264,10 @@ char *subjects_text(const struct run *run, size_t n_threads)
     const int len = asprintf(&text,
                              "%zu neurons, %zu %s%s: beside the models at most %.2f GB of memory "
                              "(%.2f, a thread %.2f, a checkpoint %.2f)",
-                             run->neurons->n, n, plural, trigrams, (all + more) * 1e-9,
-                             ((double)memory.whole + more / (1 + (double)n_threads)) * 1e-9,
-                             ((double)memory.part + more / (1 + (double)n_threads)) * 1e-9,
-                             (double)memory.saving * 1e-9);
+                             run->neurons->n, n, plural, trigrams,
+                             (all + (1 + (double)n_threads) * each) * 1e-9,
+                             ((double)memory.whole + each) * 1e-9,
+                             ((double)memory.part + each) * 1e-9, (double)memory.saving * 1e-9);
     return len < 0 ? NULL : text;
 }
 

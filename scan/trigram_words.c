@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scan/chosen.h"
 #include "scan/meta.h"
 #include "scan/view_sql.h"
 
@@ -16,13 +17,13 @@ const char *const trigram_verdicts[] = {"AND-like",       "B-only",     "A-only"
 
 // --- the run -----------------------------------------------------------------------------------
 
-bool trigram_any(const struct view *v, int *rc, struct err *err)
+int64_t trigram_count(const struct view *v, int *rc, struct err *err)
 {
-    return view_number(v,
-                       "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
-                       " AND name = 'trigram'",
-                       NULL, rc, err) > 0 &&
-           view_number(v, "SELECT count(*) FROM trigram", NULL, rc, err) > 0;
+    const bool table = view_number(v,
+                                   "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
+                                   " AND name = 'trigram'",
+                                   NULL, rc, err) > 0;
+    return table ? view_number(v, "SELECT count(*) FROM trigram", NULL, rc, err) : 0;
 }
 
 static int64_t count_of(struct json_object *object, const char *key)
@@ -194,8 +195,8 @@ int trigram_untested_words(struct buf *out, const struct trigram_run *r, uint64_
     int rc = buf_printf(out, err, "no minimal pairs of it were run");
     if (!rc && r->tested < 0) {
         rc = buf_printf(out, err, r->finished ? "" : ": they are when the scan is at its end");
-    } else if (!rc && docs < TRIGRAM_DOCS_LEAST) {
-        rc = buf_printf(out, err, ", as it stands in fewer than %d documents", TRIGRAM_DOCS_LEAST);
+    } else if (!rc && docs < CHOSEN_DOCS) {
+        rc = buf_printf(out, err, ", as it stands in fewer than %d documents", CHOSEN_DOCS);
     } else if (!rc && gap < trigram_gap_least(r)) {
         rc = buf_printf(out, err, ", as the first pair's mean gap is below %g",
                         trigram_gap_least(r));

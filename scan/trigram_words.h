@@ -17,8 +17,6 @@
 #include "scan/base/mem.h"
 #include "scan/view.h"
 
-#define TRIGRAM_DOCS_LEAST 2 // of a trigram that beats the base, where nobody says otherwise
-
 /* Value of meta's key 'trigrams', and what stands beside it.  A count that is not known is -1, a
  * real NaN. */
 struct trigram_run {
@@ -33,8 +31,8 @@ struct trigram_run {
     bool finished;                           // the scan
 };
 
-/* Are there trigrams?  A run of an older version has no table of them. */
-bool trigram_any(const struct view *v, int *rc, struct err *err);
+/* How many trigrams there are.  A run of an older version has no table of them. */
+int64_t trigram_count(const struct view *v, int *rc, struct err *err);
 
 /* trigram_run_free() ends *r, {0} before, in any case.  Errors: view_step()'s, ERR_NOMEM. */
 int trigram_run_read(struct trigram_run *r, const struct view *v, struct err *err);

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "scan/base/mem.h"
+#include "scan/chosen.h"
 #include "scan/show.h"
 #include "scan/trials.h"
 #include "scan/view_sql.h"
@@ -15,13 +16,30 @@
 /* All, with what they are filtered and ranked by; ?1 is the pair, ?2 the model or -1. */
 #define ROWS                                                                                       \
     "SELECT t.id, t.a, t.b, t.c, t.a_text, t.b_text, t.c_text, t.count, t.p, t.n, t.docs, t.gain," \
-    " t.tested, g.mean_gap, g.se,"                                                                 \
+    " t.tested, g.mean_gap,"                                                                       \
     " (SELECT max(interaction) FROM trigram_model WHERE trigram = t.id AND (?2 < 0 OR model = "    \
     "?2)),"                                                                                        \
     " (SELECT group_concat(verdict, char(10)) FROM trigram_model WHERE trigram = t.id"             \
     " AND (?2 < 0 OR model = ?2)),"                                                                \
     " (SELECT count(*) FROM trigram_model WHERE trigram = t.id AND model = ?2)"                    \
     " FROM trigram t LEFT JOIN trigram_gap g ON g.trigram = t.id AND g.pair = ?1 ORDER BY t.id"
+
+/* Its columns. */
+enum {
+    R_ID,
+    R_A,
+    R_A_TEXT = R_A + 3,
+    R_COUNT = R_A_TEXT + 3,
+    R_P,
+    R_N,
+    R_DOCS,
+    R_GAIN,
+    R_TESTED,
+    R_GAP,
+    R_INTERACTION,
+    R_VERDICTS,
+    R_OF_MODEL, // how many verdicts are model ?2's
+};
 
 /* What the models and pair ?2 make of trigram ?1. */
 #define SAID SQL_SAID_BY_NAME("t.mean_logprob")
@@ -116,7 +134,7 @@ static bool has_texts(const struct trigrams_options *o, sqlite3_stmt *row)
     bool all = true, any = !o->token;
     for (int i = 0; i < 3; i++) {
         char number[32];
-        const char *text = text_of(row, 4 + i, 1 + i, number);
+        const char *text = text_of(row, R_A_TEXT + i, R_A + i, number);
         all = all && (!wanted[i] || strcmp(text, wanted[i]) == 0);
         any = any || strcasestr(text, o->token);
     }
@@ -138,20 +156,20 @@ static bool has_verdict(const char *lines, const char *wanted)
 
 static bool beats(const struct list *l, sqlite3_stmt *row, uint64_t docs)
 {
-    return !view_is_null(row, 13) && view_real(row, 13) >= trigram_gap_least(&l->t->run) &&
-           sqlite3_column_int64(row, 10) >= (int64_t)docs;
+    return !view_is_null(row, R_GAP) && view_real(row, R_GAP) >= trigram_gap_least(&l->t->run) &&
+           sqlite3_column_int64(row, R_DOCS) >= (int64_t)docs;
 }
 
 static bool passes(const struct list *l, sqlite3_stmt *row)
 {
     const struct trigrams_options *o = l->t->o;
     const bool said = o->min_docs != SIZE_MAX;
-    const uint64_t docs = said ? o->min_docs : l->every ? 0 : TRIGRAM_DOCS_LEAST;
+    const uint64_t docs = said ? o->min_docs : l->every ? 0 : CHOSEN_DOCS;
     const bool good = l->every || (beats(l, row, docs) &&
-                                   (l->n_tested == 0 || sqlite3_column_int64(row, 12) == 1));
-    return good && sqlite3_column_int64(row, 10) >= (int64_t)docs && has_texts(o, row) &&
-           has_verdict(view_text(row, 16), o->verdict) &&
-           (!o->model || sqlite3_column_int64(row, 17) > 0);
+                                   (l->n_tested == 0 || sqlite3_column_int64(row, R_TESTED) == 1));
+    return good && sqlite3_column_int64(row, R_DOCS) >= (int64_t)docs && has_texts(o, row) &&
+           has_verdict(view_text(row, R_VERDICTS), o->verdict) &&
+           (!o->model || sqlite3_column_int64(row, R_OF_MODEL) > 0);
 }
 
 static int add_item(struct list *l, sqlite3_stmt *row, struct err *err)
@@ -159,12 +177,13 @@ static int add_item(struct list *l, sqlite3_stmt *row, struct err *err)
     const int rc = mem_reserve(&l->items, &l->cap, l->n + 1, sizeof *l->items, "trigrams", err);
     if (!rc) {
         const struct view_pair *pair = l->t->pairs.chosen;
-        const double gap = view_real(row, 13);
+        const double gap = view_real(row, R_GAP);
         // the run knows that of its first pair
-        const double gain = pair && pair->id != 0 ? gap * view_real(row, 9) : view_real(row, 11);
-        l->items[l->n++] =
-            (struct item){sqlite3_column_int64(row, 0),
-                          {gain, gap, view_real(row, 8), view_real(row, 7), view_real(row, 15)}};
+        const double gain =
+            pair && pair->id != 0 ? gap * view_real(row, R_N) : view_real(row, R_GAIN);
+        l->items[l->n++] = (struct item){sqlite3_column_int64(row, R_ID),
+                                         {gain, gap, view_real(row, R_P), view_real(row, R_COUNT),
+                                          view_real(row, R_INTERACTION)}};
     }
     return rc;
 }
@@ -189,7 +208,7 @@ static int read_items(struct list *l, struct err *err)
     sqlite3_stmt *row = view_query(l->t->v, ROWS, args, &rc, err);
     while (view_step(l->t->v, row, &rc, err)) {
         l->n_all++;
-        l->n_beating += beats(l, row, TRIGRAM_DOCS_LEAST);
+        l->n_beating += beats(l, row, CHOSEN_DOCS);
         rc = passes(l, row) ? add_item(l, row, err) : 0;
     }
     sqlite3_finalize(row);
@@ -239,8 +258,7 @@ static int put_standing(const struct list *l, struct err *err)
                   "In this corpus %s beat%s %s on %" PRIu64 " of %" PRIu64
                   " of them: by %g nats or more on average, in %d or more documents.",
                   pair->name + strlen(pair->base) + 1, strchr(pair->name, '+') ? "" : "s",
-                  pair->base, l->n_beating, l->n_all, trigram_gap_least(&l->t->run),
-                  TRIGRAM_DOCS_LEAST);
+                  pair->base, l->n_beating, l->n_all, trigram_gap_least(&l->t->run), CHOSEN_DOCS);
     }
     if (!rc) {
         view_note(v, 0, "%s", words.data);

@@ -519,7 +519,7 @@ int trigrams_put_page(const struct trigrams_view *t, struct err *err)
     int rc = 0;
     sqlite3_stmt *row = view_query(t->v, SQL_TRIGRAM, &id, &rc, err);
     if (!view_step(t->v, row, &rc, err) && !rc) {
-        const int64_t n = view_number(t->v, "SELECT count(*) FROM trigram", NULL, &rc, err);
+        const int64_t n = trigram_count(t->v, &rc, err);
         rc = rc ? rc
                 : err_set(err, ERR_NOT_FOUND,
                           "%s: has no trigram %zu; its %" PRId64 " have the ids "

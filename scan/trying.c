@@ -317,21 +317,31 @@ static int run_threads(struct work *w, struct err *err)
 
 // --- all ----------------------------------------------------------------------------------------
 
-/* Where each model's neurons are read, and where they are among the run's. */
+/* Where each model's neurons are among the run's. */
+static void find_layers(struct work *w)
+{
+    const struct run *run = w->t->run;
+    for (size_t m = 0; m < run->n_models; m++) {
+        w->first_layers[m] = SIZE_MAX;
+    }
+    for (size_t i = 0; run->neurons && i < run->neurons->n_layers; i++) {
+        if (run->neurons->layers[i].layer == 0) {
+            w->first_layers[run->neurons->layers[i].model] = i;
+        }
+    }
+}
+
+/* Where each model's neurons are read. */
 static int find_sites(struct work *w, struct err *err)
 {
     const struct run *run = w->t->run;
-    size_t n_layers = 0;
     int rc = 0;
     for (size_t m = 0; m < run->n_models && !rc; m++) {
-        const struct run_model *model = &run->models[m];
-        const bool kept = model->site[0] != '\0';
-        enum site wish = SITE_DEFAULT;
-        w->first_layers[m] = kept ? n_layers : SIZE_MAX;
-        n_layers += kept ? model->n_layers : 0;
+        const char *site = run->models[m].site;
         const struct model *weights = w->t->engines[m] ? engine_model(w->t->engines[m]) : NULL;
         if (weights && !weights->config.attn_only) {
-            rc = site_read(kept ? model->site : NULL, &wish, err);
+            enum site wish;
+            rc = site_read(*site ? site : NULL, &wish, err);
             rc = rc ? rc : model_site(weights, wish, &w->sites[m], err);
         }
     }
@@ -374,7 +384,10 @@ int trying_run(const struct trying *t, struct store *s, size_t *n_tested, struct
     if (!rc && (!w.first_layers || !w.sites || !w.tests)) {
         rc = err_nomem(err, "trials");
     }
-    rc = rc ? rc : find_sites(&w, err);
+    if (!rc) {
+        find_layers(&w);
+        rc = find_sites(&w, err);
+    }
     rc = rc ? rc : run_threads(&w, err);
     const size_t n_tests = w.tests ? gather(w.tests, w.n * n_models) : 0;
     if (!rc && !is_stopped(t->stop)) {

@@ -238,10 +238,8 @@ int report_add_run(struct report *r, struct err *err)
     }
     jsonout_key(&d.json, "neurons");
     jsonout_i64(&d.json, view_number(r->v, "SELECT count(*) FROM neuron", NULL, &rc, err));
-    const bool trigrams = trigram_any(r->v, &rc, err);
     jsonout_key(&d.json, "trigrams");
-    jsonout_i64(&d.json,
-                trigrams ? view_number(r->v, "SELECT count(*) FROM trigram", NULL, &rc, err) : 0);
+    jsonout_i64(&d.json, trigram_count(r->v, &rc, err));
     jsonout_key(&d.json, "block");
     jsonout_u64(&d.json, REPORT_BLOCK);
     jsonout_end(&d.json, '}');

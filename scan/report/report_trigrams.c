@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#include "scan/chosen.h"
 #include "scan/trigram_words.h"
 #include "scan/view_sql.h"
 
@@ -116,7 +117,7 @@ static int put_run(const struct report *r, struct jsonout *j, struct err *err)
     jsonout_key(j, "gap_least");
     jsonout_rounded(j, trigram_gap_least(&run), REPORT_DIGITS);
     jsonout_key(j, "docs_least");
-    jsonout_u64(j, TRIGRAM_DOCS_LEAST);
+    jsonout_u64(j, CHOSEN_DOCS);
     buf_free(&words);
     trigram_run_free(&run);
     return rc;
@@ -182,7 +183,7 @@ static int add_index(struct report *r, struct err *err)
 int report_add_trigrams(struct report *r, struct err *err)
 {
     int rc = 0;
-    if (trigram_any(r->v, &rc, err)) {
+    if (trigram_count(r->v, &rc, err) > 0) {
         rc = add_index(r, err);
         rc = rc ? rc : add_blocks(r, err);
     }
