@@ -5,8 +5,8 @@
 
 #include "corpora/lines.h"
 #include "corpora/stream.h"
-#include "scan/base/json.h"
-#include "scan/base/mem.h"
+#include "corpora/base/json.h"
+#include "corpora/base/mem.h"
 
 struct idlist {
     struct stream *stream;

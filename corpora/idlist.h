@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct idlist;
 

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/json.h"
-#include "scan/base/mem.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/json.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 
 /* A member of a member of ... a record. */
 struct member {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "corpora/reject.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct jsonl;
 

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "corpora/stream.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 /* Lines longer than this are skipped where nothing else is said. */
 #define LINES_MAX_BYTES ((size_t)1 << 30)

@@ -10,12 +10,12 @@
 
 #include "corpora/jsonl.h"
 #include "corpora/lines.h"
-#include "corpora/names.h"
+#include "corpora/endings.h"
 #include "corpora/pieces.h"
 #include "corpora/stream.h"
-#include "scan/base/file.h"
-#include "scan/base/jsonw.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/utf8.h"
 
 // A NUL in so many first bytes makes a file binary.
 #define BINARY_BYTES ((size_t)8 << 10)

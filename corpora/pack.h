@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 #define PACK_FRAME_BYTES ((size_t)1 << 20)
 

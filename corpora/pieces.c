@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 void pieces_begin(struct pieces *p)
 {

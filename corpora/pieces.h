@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/doc.h"
-#include "scan/base/mem.h"
+#include "corpora/base/doc.h"
+#include "corpora/base/mem.h"
 
 /* To be held by whoever cuts; {0} at first, the fields are the module's own. */
 struct pieces {

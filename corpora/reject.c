@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 const char *reject_name(enum reject_reason reason)
 {

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* Why a record, or the rest of a file, was skipped.  The names are those of run.db. */
 #define REJECT_REASONS(X)                                                                          \

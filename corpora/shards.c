@@ -10,9 +10,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 
 #define END_BYTES ((size_t)64 << 10)
 

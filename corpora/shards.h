@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct shard {
     char *path; // as named

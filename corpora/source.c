@@ -6,10 +6,10 @@
 
 #include "corpora/jsonl.h"
 #include "corpora/lines.h"
-#include "corpora/names.h"
+#include "corpora/endings.h"
 #include "corpora/pieces.h"
-#include "scan/base/mem.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 
 // Blanks before the first '{' are passed over up to here.
 #define SNIFF_BYTES ((size_t)64 << 10)

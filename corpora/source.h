@@ -24,8 +24,8 @@
 
 #include "corpora/reject.h"
 #include "corpora/stream.h"
-#include "scan/base/doc.h"
-#include "scan/base/err.h"
+#include "corpora/base/doc.h"
+#include "corpora/base/err.h"
 
 enum source_format { SOURCE_AUTO, SOURCE_JSONL, SOURCE_TEXT };
 

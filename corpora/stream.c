@@ -11,8 +11,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#include "corpora/names.h"
-#include "scan/base/mem.h"
+#include "corpora/endings.h"
+#include "corpora/base/mem.h"
 
 // Raw bytes are taken in by so many; a whole zstd block fits.
 #define IN_BYTES ((size_t)256 << 10)

@@ -25,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* zstd frames with a window of more than 2^STREAM_WINDOW_LOG_MAX bytes are refused. */
 #define STREAM_WINDOW_LOG_MAX 31

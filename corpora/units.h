@@ -25,7 +25,7 @@
 #include "corpora/reject.h"
 #include "corpora/shards.h"
 #include "corpora/source.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 #define UNIT_BYTES ((size_t)256 << 10)
 #define UNIT_ID_BYTES ((size_t)4)

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 static bool is_program(const char *path)
 {

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* CHILD_NONE is none. */
 struct child {

@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/doc.h"
-#include "scan/base/err.h"
-#include "scan/base/mem.h"
+#include "corpora/base/doc.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 
 /* One thread's working memory, shared by all code miners of that thread; what is in it means
  * nothing from one call to the next.  {0} is empty; code_scratch_free(). */

@@ -41,7 +41,7 @@
 #include <string.h>
 
 #include "miners/miner.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 #define MIN_CHARS 16
 #define MIN_LINE 60

@@ -16,7 +16,7 @@
 #include <utf8proc.h>
 
 #include "miners/miner.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 enum script { NO_SCRIPT, LATIN, ARABIC, CJK, CYRILLIC, GREEK, HEBREW, OTHER, NON_LATIN };
 

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 // In characters.  From LONG on chance makes no words of half a random text; what is longer than
 // SIGNS_MAX may hold a picture, with zeros or ones (////) in plenty.

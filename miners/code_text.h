@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/doc.h"
+#include "corpora/base/doc.h"
 
 enum text_class {
     TEXT_UPPER = 1,  // A-Z

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "miners/code.h"
-#include "scan/base/jsonw.h"
-#include "scan/base/mem.h"
-#include "scan/base/nearest.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/nearest.h"
 
 #define NAMES_MAX 256 // that a misspelt one is compared with
 

@@ -27,10 +27,10 @@
 #include <xxhash.h>
 
 #include "miners/child.h"
-#include "scan/base/file.h"
-#include "scan/base/json.h"
-#include "scan/base/jsonw.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/json.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/mem.h"
 
 #define FAILURES_MAX 5
 #define STARTING_FACTOR 3            // the first document may take so many times as long

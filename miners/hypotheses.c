@@ -6,10 +6,10 @@
 
 #include "miners/kinds.h"
 #include "miners/yamltree.h"
-#include "scan/base/file.h"
-#include "scan/base/jsonw.h"
-#include "scan/base/mem.h"
-#include "scan/base/nearest.h"
+#include "corpora/base/file.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/nearest.h"
 
 #define EXEC_ARGS_MAX 256
 #define TIMEOUT_DEFAULT_SEC 10

@@ -36,7 +36,7 @@
 #include <stdint.h>
 
 #include "miners/miner.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 #define HYPOTHESES_MAX 1024
 #define HYPOTHESES_NAME_MAX 64

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "miners/miner.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* hypotheses.h says what is labelled. */
 #define REGEX_WINDOW 256 // bytes

@@ -15,8 +15,8 @@
 
 #include "miners/hypotheses.h"
 #include "miners/miner.h"
-#include "scan/base/doc.h"
-#include "scan/base/err.h"
+#include "corpora/base/doc.h"
+#include "corpora/base/err.h"
 
 struct labeller;
 int labeller_new(struct labeller **out, const struct hypotheses *h, struct err *err);

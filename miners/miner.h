@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/doc.h"
-#include "scan/base/err.h"
+#include "corpora/base/doc.h"
+#include "corpora/base/err.h"
 
 /* What miner_label() found out. */
 enum miner_verdict {

@@ -8,8 +8,8 @@
 #include <xxhash.h>
 
 #include "miners/kinds.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 
 struct plugin {
     void *object; // dlopen()'s

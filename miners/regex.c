@@ -15,8 +15,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "scan/base/jsonw.h"
-#include "scan/base/mem.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/mem.h"
 
 #define COMPILE_OPTIONS (PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C)
 

@@ -7,7 +7,7 @@
 
 #include <yaml.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 struct builder {
     yaml_parser_t parser;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 #define YAMLTREE_DEPTH_MAX 16
 #define YAMLTREE_NODES_MAX ((size_t)1 << 17)

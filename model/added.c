@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 int added_put(struct added *a, const char *text, size_t len, uint32_t id, bool special,
               struct err *err)

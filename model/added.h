@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "model/tokenizer.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct added_token {
     char *text; // [len], len > 0

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "model/product.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 struct attributor {
     const struct engine *engine;

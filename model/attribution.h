@@ -30,7 +30,7 @@
 #include <stdint.h>
 
 #include "model/engine.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct attribution_neuron {
     uint32_t layer, index;

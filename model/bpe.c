@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 /* Up to this many bytes a word is searched for its lowest rank after every merge.  On words of 256
  * random letters that and the queue of longer words take as long, on words of 128 the queue takes a

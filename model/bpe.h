@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/doc.h"
-#include "scan/base/err.h"
+#include "corpora/base/doc.h"
+#include "corpora/base/err.h"
 
 #define BPE_NONE UINT32_MAX
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "model/countmodel.h"
-#include "scan/base/mem.h"
-#include "scan/base/stop.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/stop.h"
 
 #define NEAREST 64    // of the fillers' neighbourhood, at first
 #define FARTHEST 1024 // and at last

@@ -51,7 +51,7 @@
 #include <stdint.h>
 
 #include "model/ngrams.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 #define CANDIDATE_FILLERS 8
 

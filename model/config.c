@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/file.h"
-#include "scan/base/json.h"
+#include "corpora/base/file.h"
+#include "corpora/base/json.h"
 
 // Far beyond any toy model, small enough that no product of two of them overflows.
 #define SIZE_LIMIT ((size_t)1 << 24)

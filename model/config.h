@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 enum act_fn {
     ACT_GELU,     // "gelu": x Phi(x), by erf

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 static const char *const order_names[] = {"2", "3", "skip", "oracle"};
 

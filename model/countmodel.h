@@ -53,7 +53,7 @@
 #include <stdint.h>
 
 #include "model/ngrams.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 enum count_order { COUNT_BIGRAM, COUNT_TRIGRAM, COUNT_SKIP, COUNT_ORACLE };
 

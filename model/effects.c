@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "model/product.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 // Neurons, or tokens, that are multiplied together.
 #define ROWS ((size_t)448)

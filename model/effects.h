@@ -31,7 +31,7 @@
 #include <stdint.h>
 
 #include "model/engine.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 // Tokens at either end.
 #define EFFECTS_TOKENS ((size_t)15)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "model/engine_parts.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 // --- weights ------------------------------------------------------------------------------------
 

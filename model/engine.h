@@ -24,7 +24,7 @@
 #include "model/kern.h"
 #include "model/model.h"
 #include "model/unembed.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* A window: runs first, tokens[0..n - 1), predicts tokens[0..n), 1 <= n <= n_ctx, every id below
  * d_vocab.  logprob[i] becomes ln P(tokens[i] | first, tokens[0..i)) in nats. */

@@ -31,7 +31,7 @@
 #include <stdint.h>
 
 #include "model/model.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct forward;
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 
 // Losses: TransformerLens, tests/acceptance/test_hooked_transformer.py.
 static const struct hub_model models[] = {

@@ -17,7 +17,7 @@
 #include <stddef.h>
 
 #include "model/config.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* A model that TransformerLens knows by name. */
 struct hub_model {

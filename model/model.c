@@ -9,8 +9,8 @@
 #include <xxhash.h>
 
 #include "model/tensorfile.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 
 /* One weight of the model: where it stands in the file and where it goes. */
 struct param {

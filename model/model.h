@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "model/config.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* One layer.  Norm weights are NULL where the model's norm has none, all of the MLP where the model
  * is attention-only.  A bias that the file does not have is zero. */

@@ -7,9 +7,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "model/le.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/le.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 
 static const char magic[8] = {'G', 'A', 'P', 'N', 'G', 'R', 'A', 'M'};
 

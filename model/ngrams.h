@@ -49,7 +49,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 #define NGRAMS_VERSION 1
 #define NGRAMS_BITS_MAX 20u // of an id: three of them and a tag fit a key

@@ -9,7 +9,7 @@
 #include <xxhash.h>
 
 #include "model/ngrams_merge.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 // --- a build ------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@
 
 #include "model/ngrams.h"
 #include "model/ngrams_run.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct ngrams_build {
     struct ngrams_info info;       // what is not counted here: entries, dropped, cofc are set

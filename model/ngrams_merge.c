@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 // Entries between two looks at whether to stop, and between two returns of memory.
 #define LOOK ((uint64_t)1 << 16)

@@ -15,7 +15,7 @@
 
 #include "model/ngrams.h"
 #include "model/ngrams_run.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct ngrams_merge {
     uint64_t key, count; // the entry in hand

@@ -21,8 +21,8 @@
 #include <stdint.h>
 
 #include "model/ngrams.h"
-#include "scan/base/err.h"
-#include "scan/base/file.h"
+#include "corpora/base/err.h"
+#include "corpora/base/file.h"
 
 /* Sorts keys[n], all below 2^bits, with other[n] to work in. */
 void ngrams_sort(uint64_t *keys, uint64_t *other, size_t n, unsigned bits);

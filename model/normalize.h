@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
-#include "scan/base/mem.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 
 /* Scratch memory of one thread; {0} to begin with. */
 struct normalize_work {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "model/forward.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 struct patcher {
     const struct model *model;

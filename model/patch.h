@@ -28,7 +28,7 @@
 #include <stdint.h>
 
 #include "model/model.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* A window as the model runs it.  post and mlp_out are empty where there is no MLP. */
 struct recording {

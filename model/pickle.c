@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 /* The opcodes of protocols 0 to 5.  Those of the first list are known to the machine. */
 #define OPCODES(X)                                                                                 \

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* About 1 KB is needed for a tensor, so this is room for a quarter of a million. */
 #define PICKLE_MAX_MEMORY ((size_t)256 << 20)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "model/pretokenize_table.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 enum {
     OTHER,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 // Norms of rows and columns of s16: with rounding their product is below 2^31.
 #define S16_NORM 46000.0f

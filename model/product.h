@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "model/kern.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 enum format { FORMAT_F32, FORMAT_S16, FORMAT_S8 };
 

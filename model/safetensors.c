@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/le.h"
-#include "scan/base/json.h"
-#include "scan/base/mem.h"
+#include "corpora/base/le.h"
+#include "corpora/base/json.h"
+#include "corpora/base/mem.h"
 
 /* The entry of a tensor of 8 dimensions takes about 250 bytes; the rest is for white space. */
 #define MAX_ENTRY_BYTES 4096

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "model/tensorlist.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* Bytes of a header, as in the reference implementation. */
 #define SAFETENSORS_MAX_HEADER ((size_t)100 * 1000 * 1000)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 // Files hold little-endian numbers, which are copied into variables as they are.
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a little-endian machine is wanted");

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
-#include "scan/base/file.h"
+#include "corpora/base/err.h"
+#include "corpora/base/file.h"
 
 /*     name       code's name     torch's name     bytes */
 #define DTYPES(X)                                                                                  \

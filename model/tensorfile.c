@@ -6,8 +6,8 @@
 #include "model/safetensors.h"
 #include "model/tensorlist.h"
 #include "model/torchfile.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 
 struct tensorfile {
     const char *format;

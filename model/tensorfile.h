@@ -19,7 +19,7 @@
 #include <stddef.h>
 
 #include "model/tensor.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct tensorfile;
 

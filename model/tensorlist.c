@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 
 int tensorlist_add(struct tensorlist *list, const char *name, size_t name_len,
                    const struct tensor *t, struct err *err)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "model/tensor.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* {0} is an empty one. */
 struct tensorlist {

@@ -11,7 +11,7 @@
 #include "model/normalize.h"
 #include "model/pretokenize.h"
 #include "model/tokenizer_parts.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 /* --- what it is ------------------------------------------------------------------------------ */
 

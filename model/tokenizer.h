@@ -22,8 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/doc.h"
-#include "scan/base/err.h"
+#include "corpora/base/doc.h"
+#include "corpora/base/err.h"
 
 #define TOKENIZER_NO_ID UINT32_MAX
 

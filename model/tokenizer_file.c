@@ -21,9 +21,9 @@
 #include "model/normalize.h"
 #include "model/pretokenize.h"
 #include "model/tokenizer_parts.h"
-#include "scan/base/file.h"
-#include "scan/base/json.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/json.h"
+#include "corpora/base/utf8.h"
 
 #define FILE_MAX_BYTES ((size_t)64 << 20) // the largest byte-level ones in use have 30 MB
 

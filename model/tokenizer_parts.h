@@ -11,8 +11,8 @@
 
 #include "model/added.h"
 #include "model/bpe.h"
-#include "scan/base/json.h"
-#include "scan/base/mem.h"
+#include "corpora/base/json.h"
+#include "corpora/base/mem.h"
 
 struct token_text {
     uint32_t at; // in 'bytes'; 0: no token has this id

@@ -9,8 +9,8 @@
 
 #include "model/normalize.h"
 #include "model/tokenizer_parts.h"
-#include "scan/base/json.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/json.h"
+#include "corpora/base/utf8.h"
 
 #define ID_MAX ((UINT32_C(1) << 24) - 1)
 

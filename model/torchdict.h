@@ -16,7 +16,7 @@
 
 #include "model/pickle.h"
 #include "model/tensorlist.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* Keys are small numbers (zip) or addresses (legacy). */
 #define TORCHDICT_KEY_DIGITS 20

@@ -15,11 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/le.h"
+#include "corpora/base/le.h"
 #include "model/pickle.h"
 #include "model/torchdict.h"
 #include "model/zip.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 #define LEGACY_PROTOCOL 1001
 

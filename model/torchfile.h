@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "model/tensorlist.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* Does the file begin as torch's older format does? */
 bool torchfile_is_legacy(const unsigned char *bytes, size_t len);

@@ -8,7 +8,7 @@
 
 #include "model/logprob.h"
 #include "model/product.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 #define LOG2_E 1.44269504088896340736
 #define LN_2 0.69314718055994530942

@@ -22,7 +22,7 @@
 
 #include "model/kern.h"
 #include "model/model.h"
-#include "scan/base/stop.h"
+#include "corpora/base/stop.h"
 
 /* exact: f32 throughout, the reference.
  * default: f32 layers, s16 unembedding, what has p > 0.01 in f32.

@@ -17,9 +17,9 @@
 
 #include <zlib.h>
 
-#include "model/le.h"
-#include "scan/base/mem.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/le.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 
 enum {
     END_BYTES = 22,

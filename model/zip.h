@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct zip_entry {
     const char *name; // [name_len], valid UTF-8 without NUL

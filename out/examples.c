@@ -4,7 +4,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 #define CONTEXT 8 // tokens before a place that, with it, tell its context
 

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/bits.h"
-#include "scan/base/err.h"
+#include "corpora/base/bits.h"
+#include "corpora/base/err.h"
 
 #define EXAMPLE_TOKENS 64 // of context, the token among them
 #define EXAMPLE_BEFORE 47 // of these before it, if there are so many

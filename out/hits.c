@@ -5,7 +5,7 @@
 #include <xxhash.h>
 
 #include "out/tally_parts.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 static bool same_context(const uint64_t a[2], const uint64_t b[2])
 {

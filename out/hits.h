@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "out/tally.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* The best of a document so far, of different contexts; greatest worth first, then the earlier. */
 struct hits_best {

@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#include "scan/base/bits.h"
-#include "scan/base/jsonw.h"
+#include "corpora/base/bits.h"
+#include "corpora/base/jsonw.h"
 
 /* Four digits, which is enough for a colour; null where it is not finite.  By hand, since there are
  * millions. */

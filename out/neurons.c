@@ -4,7 +4,7 @@
 
 #include "out/neurons_parts.h"
 #include "out/part_parts.h"
-#include "scan/base/fixed.h"
+#include "out/results/fixed.h"
 
 uint32_t neurons_list_most(const struct neurons_shape *shape, unsigned list)
 {

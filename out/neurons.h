@@ -25,9 +25,9 @@
 
 #include "out/bins.h"
 #include "out/examples.h"
-#include "scan/base/bits.h"
-#include "scan/base/err.h"
-#include "scan/base/mem.h"
+#include "corpora/base/bits.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 
 /* Neurons of one layer of one model. */
 struct neurons_layer {

@@ -10,7 +10,7 @@
 
 #include "out/neurons_parts.h"
 #include "out/part_parts.h"
-#include "scan/base/bits.h"
+#include "corpora/base/bits.h"
 
 /* Keys: the least is the strongest, or the weakest. */
 static uint32_t key_bottom(int32_t order)

@@ -21,9 +21,9 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-#include "out/jsonout.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/jsonout.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 
 #define MAGIC "gsunit1\n"
 #define LEVEL 3

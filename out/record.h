@@ -37,7 +37,7 @@
 #include <stdint.h>
 
 #include "out/run.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 #define RECORD_CHUNK ((size_t)1 << 18) // rows; 1 MB of log-probs a model before compression
 

@@ -8,7 +8,7 @@
 #include "out/run.h"
 #include "out/tally.h"
 #include "out/trigrams.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct results {
     struct tally *tally;

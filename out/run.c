@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 void run_subsets_free(struct neurons_subset *subsets, size_t n)
 {

@@ -11,8 +11,8 @@
 #include "out/neurons.h"
 #include "out/tally.h"
 #include "out/trigrams.h"
-#include "scan/base/err.h"
-#include "scan/base/mem.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 
 struct run_model {
     char *name, *path;

@@ -28,9 +28,9 @@
 
 #include "out/store_sql.h"
 #include "out/trigram_tests.h"
-#include "scan/base/file.h"
-#include "scan/base/jsonw.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/utf8.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
 #define FORMAT_VERSION 4

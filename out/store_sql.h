@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "out/store.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct store {
     sqlite3 *db;

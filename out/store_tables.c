@@ -12,8 +12,8 @@
 #include <xxhash.h>
 
 #include "out/store_sql.h"
-#include "scan/base/jsonw.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/utf8.h"
 
 // 'digest': the columns that are results, and the order of the rows; no paths.
 static const struct table {

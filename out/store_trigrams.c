@@ -9,7 +9,7 @@
 
 #include "out/store_sql.h"
 #include "out/trigram_tests.h"
-#include "scan/base/jsonw.h"
+#include "corpora/base/jsonw.h"
 
 // Digits of a float, which log-probs of examples are.
 #define LOGPROB_DIGITS 9

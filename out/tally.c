@@ -7,7 +7,7 @@
 
 #include "out/hits.h"
 #include "out/tally_parts.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 #define BLOCK ((size_t)256) // tokens whose values of all models stay in cache
 

@@ -22,9 +22,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
-#include "scan/base/fixed.h"
-#include "scan/base/mem.h"
+#include "corpora/base/err.h"
+#include "out/results/fixed.h"
+#include "corpora/base/mem.h"
 
 #define TALLY_MODELS_MAX 32
 #define TALLY_POSITIONS 24 // powers of two: bin k is positions 2^k .. 2^(k+1) - 1

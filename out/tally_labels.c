@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "out/tally_parts.h"
-#include "scan/base/bits.h"
+#include "corpora/base/bits.h"
 
 static void count(struct tally_hypothesis *h, const struct tally_labels *labels, size_t n)
 {

@@ -6,7 +6,7 @@
 #include "out/hits.h"
 #include "out/tally.h"
 #include "out/tally_parts.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 struct reader {
     const unsigned char *bytes; // [len]

@@ -12,7 +12,7 @@
 
 #include "out/store.h"
 #include "out/trigrams.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* A neuron that was looked at closely. */
 struct trigram_neuron {

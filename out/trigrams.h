@@ -32,9 +32,9 @@
 
 #include "out/examples.h"
 #include "out/tally.h"
-#include "scan/base/err.h"
-#include "scan/base/fixed.h"
-#include "scan/base/mem.h"
+#include "corpora/base/err.h"
+#include "out/results/fixed.h"
+#include "corpora/base/mem.h"
 
 #define TRIGRAMS_MAX 65536
 #define TRIGRAM_SKIPS 4     // kinds of distance: 2, 3-4, 5-8, 9-16

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "out/examples.h"
-#include "scan/base/err.h"
-#include "scan/base/mem.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 
 #define VARINT_MOST 19 // bytes of one of 128 bits
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
-#include "scan/base/nearest.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/nearest.h"
 
 #define ARGS_MAX 48
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 enum arg_kind {
     ARG_FLAG,   // bool: set to true

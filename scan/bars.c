@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 #define BINS_MAX 4096 // read: a run has some 200
 #define MARGIN 12     // left of the first column

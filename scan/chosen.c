@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/jsonout.h"
-#include "scan/base/json.h"
-#include "scan/base/mem.h"
+#include "corpora/base/jsonout.h"
+#include "corpora/base/json.h"
+#include "corpora/base/mem.h"
 
 _Static_assert(TRIGRAM_SKIPS == NGRAMS_SKIPS, "kinds of distance");
 _Static_assert(TRIGRAM_FILLERS == CANDIDATE_FILLERS, "fillers");

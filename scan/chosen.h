@@ -12,7 +12,7 @@
 #include "model/candidates.h"
 #include "out/run.h"
 #include "scan/args.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 #include "scan/lineup.h"
 
 struct chosen_options {

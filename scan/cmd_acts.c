@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "model/forward.h"
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 #include "scan/args.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/lineup.h"
 #include "scan/neuron_name.h"
 #include "scan/windows.h"

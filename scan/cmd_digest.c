@@ -4,7 +4,7 @@
 
 #include "out/store.h"
 #include "scan/args.h"
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {

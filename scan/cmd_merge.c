@@ -10,8 +10,8 @@
 
 #include "out/store.h"
 #include "scan/args.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 #include "scan/counting.h"
 #include "scan/meta.h"
 #include "scan/trying.h"

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 #include "scan/args.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/lineup.h"
 #include "scan/minimal.h"
 #include "scan/prompts.h"

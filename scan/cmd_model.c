@@ -10,8 +10,8 @@
 #include "model/kern.h"
 #include "model/logprob.h"
 #include "scan/args.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 #include "scan/lineup.h"
 
 // The text of TransformerLens' own tests of its pretrained models.

@@ -8,7 +8,7 @@
 
 #include "scan/args.h"
 #include "scan/bars.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/cover.h"
 #include "scan/passage.h"
 #include "scan/show.h"

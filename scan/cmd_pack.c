@@ -6,7 +6,7 @@
 
 #include "corpora/pack.h"
 #include "scan/args.h"
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 struct options {
     const char *output;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "scan/args.h"
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 #include "scan/report/page.h"
 #include "scan/report/report.h"
 #include "scan/view.h"

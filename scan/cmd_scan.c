@@ -14,7 +14,7 @@
 #include "out/run.h"
 #include "out/store.h"
 #include "scan/args.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/counting.h"
 #include "scan/describe.h"
 #include "scan/firstunit.h"

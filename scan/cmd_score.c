@@ -9,9 +9,9 @@
 
 #include "corpora/shards.h"
 #include "model/logprob.h"
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 #include "scan/args.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/lineup.h"
 #include "scan/precision.h"
 #include "scan/predictor.h"

@@ -1,9 +1,9 @@
 #include "scan/commands.h"
 
 #include "model/tensorfile.h"
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 #include "scan/args.h"
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 struct options {
     const char *values, *output;

@@ -2,9 +2,9 @@
 
 #include "corpora/source.h"
 #include "model/tokenizer.h"
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 #include "scan/args.h"
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 #include "scan/lineup.h"
 #include "scan/windows.h"
 

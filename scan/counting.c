@@ -19,9 +19,9 @@
 
 #include "model/ngrams_build.h"
 #include "model/ngrams_run.h"
-#include "scan/base/bits.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/bits.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 #include "scan/progress.h"
 
 // Progress is shown on a terminal this often, in a log a line every LOG_SECONDS.

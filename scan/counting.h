@@ -21,7 +21,7 @@
 #include "corpora/units.h"
 #include "model/ngrams.h"
 #include "scan/args.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 #include "scan/layout.h"
 #include "scan/windows.h"
 

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 /* Which examples a hypothesis labels: labels[rule * n_examples + example]. */
 struct labels {

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "out/jsonout.h"
-#include "scan/base/err.h"
+#include "corpora/base/jsonout.h"
+#include "corpora/base/err.h"
 #include "scan/view.h"
 
 #define COVER_BROAD 0.2

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "corpora/reject.h"
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 #include "scan/pairs.h"
 
 enum packing scan_packing(const struct scan_options *o)

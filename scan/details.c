@@ -6,7 +6,7 @@
 
 #include "model/attribution.h"
 #include "model/logprob.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 // The most likely tokens that a detail shows.
 #define DETAILS_TOP 10

@@ -36,11 +36,11 @@
 #include <stddef.h>
 
 #include "model/engine.h"
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 #include "out/tally.h"
 #include "scan/layout.h"
 #include "scan/predictor.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 // Tokens around a hit where there is no text: about as many as fill its bytes of text elsewhere.
 #define DETAILS_IDS_BEFORE 40

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "scan/base/file.h"
-#include "scan/base/jsonw.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/utf8.h"
 
 #define NAME_MOST 100   // bytes of a file name made of one of run.db, before its number
 #define TEXTS 65536     // texts of tokens kept in memory; the toy models have 48262 tokens

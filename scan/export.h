@@ -16,10 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 #include "scan/bars.h"
-#include "scan/base/err.h"
-#include "scan/base/mem.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 #include "scan/view.h"
 
 struct exporter {

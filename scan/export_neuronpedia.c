@@ -22,7 +22,7 @@
 #include <xxhash.h>
 #include <zlib.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 #define BATCH 256 // neurons: some 20 MB of activations, which the importer holds at once
 #define BARS 50   // of a histogram, as theirs have

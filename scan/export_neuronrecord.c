@@ -13,7 +13,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 static void begin_class(struct jsonout *j, const char *name)
 {

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/file.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/utf8.h"
 
 // --- CSV ---------------------------------------------------------------------------------------
 

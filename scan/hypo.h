@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 #include "scan/view.h"
 
 struct hypo_options {

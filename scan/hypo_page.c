@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "scan/bars.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/passage.h"
 #include "scan/show.h"
 #include "scan/table.h"

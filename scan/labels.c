@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "miners/labeller.h"
-#include "scan/base/bits.h"
-#include "scan/base/mem.h"
+#include "corpora/base/bits.h"
+#include "corpora/base/mem.h"
 
 /* A set's tokens, growing. */
 struct grown {

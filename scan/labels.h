@@ -16,7 +16,7 @@
 #include "miners/hypotheses.h"
 #include "out/part.h"
 #include "out/tally.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 #include "scan/layout.h"
 
 struct labels;

@@ -11,9 +11,9 @@
 #include <stdio.h>
 
 #include "miners/miner.h"
-#include "scan/base/doc.h"
-#include "scan/base/err.h"
-#include "scan/base/mem.h"
+#include "corpora/base/doc.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 
 /* Of one hypothesis; {0} at first. */
 struct labelshow {

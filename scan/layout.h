@@ -21,8 +21,8 @@
 #include "corpora/units.h"
 #include "model/engine.h"
 #include "model/tokenizer.h"
-#include "scan/base/err.h"
-#include "scan/base/mem.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 
 enum packing { PACKING_DOCS, PACKING_ROWS };
 

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "model/hub.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 
 /* The tokenizer's path for one model: its own, else the given one.  *out is the caller's. */
 static int tokenizer_path_of(char **out, const char *name, const char *dir,

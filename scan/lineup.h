@@ -12,7 +12,7 @@
 #include "model/model.h"
 #include "model/tokenizer.h"
 #include "scan/args.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 // Where all models are counts, which see any window alike: as long as those that people compare.
 #define LINEUP_N_CTX ((size_t)1024)

@@ -13,8 +13,8 @@
 #include <zstd.h>
 
 #include "scan/args.h"
-#include "scan/base/file.h"
-#include "scan/base/nearest.h"
+#include "corpora/base/file.h"
+#include "corpora/base/nearest.h"
 #include "scan/commands.h"
 
 #ifdef GAPSCOPE_WITH_JEMALLOC

@@ -5,7 +5,7 @@
 #define GAPSCOPE_SCAN_META_H
 
 #include "out/store.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* *list becomes "old; value" unless value is one of the old ones.  *list is malloc()ed, NULL: none
  * so far.  Errors: ERR_NOMEM, *list as it was. */

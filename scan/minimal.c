@@ -11,7 +11,7 @@
 #include "model/kern.h"
 #include "model/logprob.h"
 #include "model/patch.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 /* A model at work on both prompts. */
 struct work {

@@ -25,8 +25,8 @@
 #include <stdint.h>
 
 #include "model/model.h"
-#include "out/jsonout.h"
-#include "scan/base/err.h"
+#include "corpora/base/jsonout.h"
+#include "corpora/base/err.h"
 #include "scan/prompts.h"
 #include "scan/view.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "model/attribution.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/show.h"
 #include "scan/table.h"
 

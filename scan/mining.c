@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 /* A token by its bytes. */
 struct named {

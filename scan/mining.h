@@ -9,7 +9,7 @@
 #include "miners/hypotheses.h"
 #include "model/tokenizer.h"
 #include "scan/args.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct mining_options {
     struct arg_list files;   // --hypotheses FILE.yaml

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "model/model.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* "L0N424" at the beginning of text: layer 0, index 424, both only read, not checked against a
  * model.  Returns its length, 0 where none stands there. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 /* The number of the model called name[len]. */
 static int find_model(uint32_t *out, const char *name, size_t len, const char *spec,

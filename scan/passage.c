@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 #include "scan/show.h"
 
 #define TOKENS_MAX 256  // of a list: what run.db has are up to 64

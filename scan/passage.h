@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 #include "scan/view.h"
 
 #define PASSAGE_SHARDS 12 // named below the lines, at most

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/progress.h"
 #include "scan/worker.h"
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/jsonout.h"
-#include "scan/base/mem.h"
+#include "corpora/base/jsonout.h"
+#include "corpora/base/mem.h"
 
 // Tokens that a thread takes at a time.
 #define JOB_TOKENS ((size_t)1024)

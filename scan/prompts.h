@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "model/tokenizer.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 #include "scan/lineup.h"
 
 struct prompts {

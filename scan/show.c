@@ -5,7 +5,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 uint32_t show_visible(uint32_t c)
 {

@@ -9,7 +9,7 @@
 
 #include "model/effects.h"
 #include "out/scores.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/neuron_name.h"
 
 _Static_assert(RUN_EFFECTS == EFFECTS_TOKENS, "the tokens at either end");

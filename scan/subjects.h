@@ -15,7 +15,7 @@
 #include "model/engine.h"
 #include "out/run.h"
 #include "scan/args.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 #include "scan/mining.h"
 #include "scan/predictor.h"
 

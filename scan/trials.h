@@ -57,7 +57,7 @@
 #include <stdint.h>
 
 #include "model/engine.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 // What a trigram may bring, at most: contexts, places of B elsewhere, fillers of a list.
 #define TRIALS_CONTEXTS ((size_t)16)

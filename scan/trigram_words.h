@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
-#include "scan/base/json.h"
-#include "scan/base/mem.h"
+#include "corpora/base/err.h"
+#include "corpora/base/json.h"
+#include "corpora/base/mem.h"
 #include "scan/view.h"
 
 /* Value of meta's key 'trigrams', and what stands beside it.  A count that is not known is -1, a

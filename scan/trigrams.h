@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "out/jsonout.h"
-#include "scan/base/err.h"
+#include "corpora/base/jsonout.h"
+#include "corpora/base/err.h"
 #include "scan/passage.h"
 #include "scan/trigram_words.h"
 #include "scan/view.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/chosen.h"
 #include "scan/show.h"
 #include "scan/trials.h"

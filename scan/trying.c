@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "out/trigram_tests.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/chosen.h"
 #include "scan/describe.h"
 #include "scan/neuron_name.h"

@@ -18,7 +18,7 @@
 #include "out/results.h"
 #include "out/run.h"
 #include "out/store.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 struct trying {
     const struct run *run; // finished

@@ -7,9 +7,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 #include "scan/show.h"
 
 #define WIDTH_DEFAULT 100 // where there is neither a terminal to ask nor COLUMNS

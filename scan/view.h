@@ -15,10 +15,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 #include "out/store.h"
-#include "scan/base/err.h"
-#include "scan/base/json.h"
+#include "corpora/base/err.h"
+#include "corpora/base/json.h"
 
 struct view {
     const char *path;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 #include "scan/view.h"
 
 /* SQL: the names of the others of pair p, "other+other".  A damaged list of them is an empty one:

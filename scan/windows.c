@@ -8,9 +8,9 @@
 #include "corpora/idlist.h"
 #include "corpora/source.h"
 #include "model/tokenizer.h"
-#include "scan/base/doc.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/doc.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 
 struct windows {
     char *path;

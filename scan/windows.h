@@ -14,9 +14,9 @@
 #include <stdio.h>
 
 #include "corpora/source.h"
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 #include "scan/args.h"
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 #include "scan/lineup.h"
 
 /* How to read an input: the options that tokenize, score and acts share. */

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "scan/base/bits.h"
-#include "scan/base/mem.h"
+#include "corpora/base/bits.h"
+#include "corpora/base/mem.h"
 #include "scan/details.h"
 #include "scan/labels.h"
 

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "scan/base/json.h"
+#include "corpora/base/json.h"
 
 /* The JSON file, or a failed test. */
 static inline struct json_object *golden_json(const char *path)

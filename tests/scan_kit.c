@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 #include "tests/golden.h"
 
 // --- a folder and commands in it ----------------------------------------------------------------

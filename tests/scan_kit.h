@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define KIT_SLOW 1 // a sanitizer makes the models 20 to 50 times as slow: smaller corpora

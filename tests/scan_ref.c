@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 #include "tests/golden.h"
 
 const char *const ref_models[REF_MODELS] = {"attn-only-1l", "gelu-1l", "solu-1l"};

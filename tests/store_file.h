@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 #include "tests/folder.h"
 
 static char path[64]; // of the test's run.db, a new one each

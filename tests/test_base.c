@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
-#include "scan/base/err.h"
-#include "scan/base/file.h"
-#include "scan/base/json.h"
-#include "scan/base/mem.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/err.h"
+#include "corpora/base/file.h"
+#include "corpora/base/json.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 
 static void an_error_reads_from_the_outside_in(void **state)
 {

@@ -11,7 +11,7 @@
 #include "model/candidates.h"
 #include "model/countmodel.h"
 #include "model/ngrams_build.h"
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 #include "tests/candidates_ref.h"
 #include "tests/ngrams_sign.h"
 #include "tests/planted_text.h"

@@ -6,8 +6,8 @@
 
 #include <math.h>
 
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 #include "tests/said.h"
 
 #define ATTN "model/demo/attn-only-1l"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 #include "tests/code_kit.h"
 
 static void names_are_in_order_and_found(void **state)

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 #define COUNT "gapscope count --model model/demo/gelu-1l "
 #define CORPUS " $T/a.jsonl.zst $T/b.jsonl "

@@ -9,11 +9,11 @@
 
 #include "miners/labeller.h"
 #include "model/tokenizer.h"
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 #define GPL "/usr/share/common-licenses/GPL-3" // on every Debian machine
 #define PYTHON "model/pretokenize_table.py"
-#define C "scan/base/utf8.c"
+#define C "corpora/base/utf8.c"
 
 /* What stands in a file, or alone (NULL): every token that begins within « » is labelled, and none
  * that lies outside of them. */

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 static char folder[] = "/tmp/gapscope-test-XXXXXX";
 

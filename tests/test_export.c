@@ -14,7 +14,7 @@
 
 #include <json-c/json.h>
 
-#include "scan/base/json.h"
+#include "corpora/base/json.h"
 #include "tests/scan_kit.h"
 #include "tests/view_run.h"
 

@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-#include "scan/base/fixed.h"
+#include "out/results/fixed.h"
 
 #define UNIT (1.0 / 1048576)
 

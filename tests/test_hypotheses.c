@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 /* Tokens by one letter: 'a' is 0, 'b' 1, ... */
 static uint32_t letter_id(const void *context, const char *text, size_t len)

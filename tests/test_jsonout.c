@@ -11,7 +11,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 
 static char *written; // by the last test's stream
 

@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "scan/base/json.h"
-#include "scan/base/jsonw.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/json.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/utf8.h"
 
 static void strings_are_escaped_where_json_asks_for_it_and_nowhere_else(void **state)
 {

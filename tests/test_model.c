@@ -12,8 +12,8 @@
 #include "model/config.h"
 #include "model/hub.h"
 #include "model/model.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 
 // --- a tiny model -------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@
 
 #include "model/countmodel.h"
 #include "model/ngrams_build.h"
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 #include "tests/ngrams_sign.h"
 
 // --- corpora and files --------------------------------------------------------------------------

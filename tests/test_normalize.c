@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "model/normalize.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 // Expected values: the reference library's normalizer NFC (tokenizers 0.23.2).
 static void texts_become_what_the_reference_makes_of_them(void **state)

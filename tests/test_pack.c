@@ -14,8 +14,8 @@
 #include "corpora/pack.h"
 #include "corpora/source.h"
 #include "corpora/stream.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 
 /* What pack() made, decompressed, and what it said. */
 struct packed {

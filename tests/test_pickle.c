@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "model/pickle.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 // A pickle with its length; "\x8c\x01" "a" is the text "a".
 #define P(text) text, sizeof text - 1

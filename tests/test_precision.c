@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 #include "scan/precision.h"
 #include "tests/bench/synthetic.h"
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "model/pretokenize.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 #include "tests/words_ref.h"
 
 /* text's words, each ended by a '|', in out[size]. */

@@ -15,7 +15,7 @@
 #include <zstd.h>
 
 #include "out/record.h"
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 #define UNITS 14
 #define MODELS 2

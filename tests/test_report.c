@@ -17,8 +17,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "scan/base/file.h"
-#include "scan/base/json.h"
+#include "corpora/base/file.h"
+#include "corpora/base/json.h"
 #include "tests/scan_kit.h"
 #include "tests/view_run.h"
 

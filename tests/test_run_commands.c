@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "out/store.h"
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 #include "tests/run_sample.h"
 #include "tests/tally_whole.h"
 

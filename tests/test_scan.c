@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 #define NEAR 2e-6                // nats
 #define TOP (KIT_SLOW ? 40 : 90) // most of all candidates, but not all
@@ -50,9 +50,9 @@ static void add_file(struct kit_shard *s, const char *path, size_t size, size_t 
 
 static void make_code(struct kit_shard *s)
 {
-    static const char *const paths[] = {"corpora/jsonl.c",  "corpora/lines.c",  "corpora/names.c",
-                                        "corpora/pieces.c", "corpora/stream.c", "scan/base/utf8.c",
-                                        "scan/base/mem.c",  "scan/base/json.c", "scan/args.c"};
+    static const char *const paths[] = {"corpora/jsonl.c",  "corpora/lines.c",  "corpora/endings.c",
+                                        "corpora/pieces.c", "corpora/stream.c", "corpora/base/utf8.c",
+                                        "corpora/base/mem.c",  "corpora/base/json.c", "scan/args.c"};
     const size_t n = KIT_SLOW ? 2 : sizeof paths / sizeof *paths;
     for (size_t i = 0; i < n; i++) {
         add_file(s, paths[i], KIT_SLOW ? 700 : 4000, KIT_SLOW ? 2 : 8, i % 2 ? "lib \"b\"" : "code",

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 #define GELU " --model model/demo/gelu-1l "
 #define CORPUS " $T/bad-0.jsonl $T/bad-1.jsonl "

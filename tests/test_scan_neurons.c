@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 #define ATTN " --model model/demo/attn-only-1l "
 #define GELU " --model model/demo/gelu-1l "

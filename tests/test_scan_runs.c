@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 #define HYPOTHESES                                                                                 \
     "--hypotheses $T/h.yaml --watch gelu-1l:L0N5=word --watch solu-1l:L0N7=slow --examples 4 "

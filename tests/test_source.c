@@ -12,9 +12,9 @@
 #include <xxhash.h>
 
 #include "corpora/source.h"
-#include "scan/base/file.h"
-#include "scan/base/jsonw.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/utf8.h"
 
 static struct source *open_memory(const char *name, const void *data, size_t len, size_t step,
                                   const struct source_options *options)

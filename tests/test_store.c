@@ -17,7 +17,7 @@
 #include <xxhash.h>
 
 #include "out/store.h"
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 #include "tests/run_sample.h"
 #include "tests/store_file.h"
 #include "tests/tally_whole.h"

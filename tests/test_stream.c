@@ -20,8 +20,8 @@
 #include <xxhash.h>
 
 #include "corpora/stream.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 
 /* Reads to the end or the error, closes, and returns the code. */
 static int drain(struct stream *s, struct buf *out, struct err *err)

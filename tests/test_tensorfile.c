@@ -11,9 +11,9 @@
 #include <math.h>
 
 #include "model/tensorfile.h"
-#include "scan/base/file.h"
-#include "scan/base/json.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/json.h"
+#include "corpora/base/mem.h"
 
 #define GOLDEN "tests/golden/weights/"
 

@@ -13,9 +13,9 @@
 
 #include "model/normalize.h"
 #include "model/tokenizer.h"
-#include "scan/base/file.h"
-#include "scan/base/json.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/json.h"
+#include "corpora/base/utf8.h"
 #include "tests/words_ref.h"
 
 #define TOY "tests/golden/tokenizers/toy/tokenizer.json"

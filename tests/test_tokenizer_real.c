@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "model/tokenizer.h"
-#include "scan/base/file.h"
-#include "scan/base/json.h"
+#include "corpora/base/file.h"
+#include "corpora/base/json.h"
 
 static int n_skipped;
 

@@ -11,7 +11,7 @@
 #include <zlib.h>
 
 #include "model/tensorfile.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 /* --- archives -------------------------------------------------------------------------------- */
 

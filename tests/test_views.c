@@ -13,8 +13,8 @@
 
 #include <json-c/json.h>
 
-#include "scan/base/json.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/json.h"
+#include "corpora/base/utf8.h"
 #include "tests/scan_kit.h"
 #include "tests/view_run.h"
 

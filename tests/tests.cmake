@@ -37,7 +37,6 @@ add_test(NAME layers COMMAND ${CMAKE_COMMAND} -P ${CMAKE_SOURCE_DIR}/tests/layer
 # base
 gapscope_test(base gapscope_base)
 gapscope_test(jsonw gapscope_base)
-gapscope_test(fixed gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
 
 # corpora
@@ -138,6 +137,7 @@ foreach(plugin exclaim bad_symbol bad_version bad_no_label bad_fewer bad_value b
 endforeach()
 
 # out
+gapscope_test(fixed gapscope_out)
 gapscope_test(jsonout gapscope_out)
 gapscope_bench(store gapscope_out)
 gapscope_test(run gapscope_out)

@@ -10,7 +10,7 @@
 #include <sqlite3.h>
 
 #include "out/store.h"
-#include "scan/base/json.h"
+#include "corpora/base/json.h"
 #include "tests/run_sample.h"
 #include "tests/scan_kit.h"
 #include "tests/tally_whole.h"

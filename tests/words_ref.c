@@ -11,7 +11,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 static const char pattern[] = "'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[0-9]+| ?[^\\sA-Za-z0-9]+"
                               "|\\s+(?!\\S)|\\s+";

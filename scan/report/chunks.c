@@ -6,7 +6,7 @@
 #include <xxhash.h>
 #include <zlib.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 #define LEVEL 6 // of the demo 9 makes 1 % less, and takes a quarter longer
 

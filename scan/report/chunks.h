@@ -15,8 +15,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "out/jsonout.h"
-#include "scan/base/err.h"
+#include "corpora/base/jsonout.h"
+#include "corpora/base/err.h"
 
 /* A chunk that is being written. */
 struct draft {

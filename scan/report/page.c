@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 #include "scan/report/assets.h"
 
 #define FILES_SUFFIX "_files"

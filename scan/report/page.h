@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 #include "scan/report/chunks.h"
 
 struct page {

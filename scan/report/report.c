@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "scan/base/json.h"
+#include "corpora/base/json.h"
 #include "scan/trigram_words.h"
 #include "scan/view_names.h"
 #include "scan/view_sql.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "scan/bars.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 #include "scan/cover.h"
 #include "scan/view_sql.h"
 

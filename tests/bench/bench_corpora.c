@@ -20,8 +20,8 @@
 #include "corpora/lines.h"
 #include "corpora/source.h"
 #include "corpora/units.h"
-#include "scan/base/jsonw.h"
-#include "scan/base/mem.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/mem.h"
 
 #define ROUNDS 5
 

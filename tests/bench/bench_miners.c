@@ -15,8 +15,8 @@
 #include "miners/hypotheses.h"
 #include "miners/labeller.h"
 #include "model/tokenizer.h"
-#include "scan/base/file.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/utf8.h"
 #include "scan/mining.h"
 
 #define ROUNDS 5

@@ -13,8 +13,8 @@
 #include <time.h>
 
 #include "model/tokenizer.h"
-#include "scan/base/file.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/file.h"
+#include "corpora/base/utf8.h"
 
 #define ROUNDS 5
 #define DOC_BYTES ((size_t)4096)

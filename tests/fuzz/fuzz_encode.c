@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "model/tokenizer.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

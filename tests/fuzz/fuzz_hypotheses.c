@@ -7,7 +7,7 @@
 
 #include "miners/hypotheses.h"
 #include "miners/labeller.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,8 +8,8 @@
 
 #include "corpora/jsonl.h"
 #include "corpora/source.h"
-#include "scan/base/mem.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "corpora/stream.h"
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "model/tensorfile.h"
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

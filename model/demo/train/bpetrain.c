@@ -5,7 +5,7 @@
 #include <xxhash.h>
 
 #include "model/pretokenize.h"
-#include "scan/base/jsonw.h"
+#include "corpora/base/jsonw.h"
 
 #define FIRST_BYTE 2 // ids of bytes come after the special tokens
 #define FIRST_MERGE (FIRST_BYTE + 256)

@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "model/normalize.h"
-#include "scan/base/err.h"
-#include "scan/base/mem.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 
 #define BPETRAIN_VOCAB_MIN 258
 #define BPETRAIN_VOCAB_MAX 32768 // the table of pairs then takes 8 GiB

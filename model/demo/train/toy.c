@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 typedef toy_real real;
 

@@ -24,8 +24,8 @@
 #include "model/demo/train/bpetrain.h"
 #include "model/demo/train/toy.h"
 #include "model/tokenizer.h"
-#include "scan/base/file.h"
-#include "scan/base/mem.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 
 #define THREADS_MAX 256
 #define VALIDATION_ROWS 64

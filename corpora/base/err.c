@@ -1,11 +1,11 @@
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 const char *err_text(enum err_code code)
 {

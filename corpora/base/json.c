@@ -1,9 +1,9 @@
-#include "scan/base/json.h"
+#include "corpora/base/json.h"
 
 #include <limits.h>
 #include <string.h>
 
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 struct json_tokener *json_parser_new(void)
 {

@@ -9,8 +9,8 @@
  * DOC_MAX_BYTES has at most 2^20 tokens, so its sum is below 2^50, its square below 2^100, and 2^27
  * such documents fit 127 bits: 2^47 tokens, each as wrong as can be.
  */
-#ifndef GAPSCOPE_BASE_FIXED_H
-#define GAPSCOPE_BASE_FIXED_H
+#ifndef GAPSCOPE_OUT_RESULTS_FIXED_H
+#define GAPSCOPE_OUT_RESULTS_FIXED_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /*
  * bits.h - a bit for each of n things, 64 in a word
  */
-#ifndef GAPSCOPE_BASE_BITS_H
-#define GAPSCOPE_BASE_BITS_H
+#ifndef GAPSCOPE_CORPORA_BASE_BITS_H
+#define GAPSCOPE_CORPORA_BASE_BITS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "scan/base/jsonw.h"
+#include "corpora/base/jsonw.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "scan/base/utf8.h"
+#include "corpora/base/utf8.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -10,8 +10,8 @@
  * Commas are put where they belong.  Keys and values must alternate as in JSON: not checked.  A
  * stream that fails says so itself: see outfile_commit().
  */
-#ifndef GAPSCOPE_OUT_JSONOUT_H
-#define GAPSCOPE_OUT_JSONOUT_H
+#ifndef GAPSCOPE_CORPORA_BASE_JSONOUT_H
+#define GAPSCOPE_CORPORA_BASE_JSONOUT_H
 
 #include <stdbool.h>
 #include <stddef.h>

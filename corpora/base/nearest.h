@@ -1,8 +1,8 @@
 /*
  * nearest.h - what a misspelt word was probably meant to be
  */
-#ifndef GAPSCOPE_BASE_NEAREST_H
-#define GAPSCOPE_BASE_NEAREST_H
+#ifndef GAPSCOPE_CORPORA_BASE_NEAREST_H
+#define GAPSCOPE_CORPORA_BASE_NEAREST_H
 
 #include <stddef.h>
 

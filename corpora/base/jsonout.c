@@ -1,11 +1,11 @@
-#include "out/jsonout.h"
+#include "corpora/base/jsonout.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/base/jsonw.h"
+#include "corpora/base/jsonw.h"
 
 static void separate(struct jsonout *j)
 {

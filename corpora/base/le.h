@@ -1,8 +1,8 @@
 /*
  * le.h - little-endian integers at any address
  */
-#ifndef GAPSCOPE_MODEL_LE_H
-#define GAPSCOPE_MODEL_LE_H
+#ifndef GAPSCOPE_CORPORA_BASE_LE_H
+#define GAPSCOPE_CORPORA_BASE_LE_H
 
 #include <stdint.h>
 

@@ -1,13 +1,13 @@
 /*
  * mem.h - sizes that cannot overflow, and a growable run of bytes
  */
-#ifndef GAPSCOPE_BASE_MEM_H
-#define GAPSCOPE_BASE_MEM_H
+#ifndef GAPSCOPE_CORPORA_BASE_MEM_H
+#define GAPSCOPE_CORPORA_BASE_MEM_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* *out = a * b, or false (and *out untouched) where that is more than SIZE_MAX. */
 static inline bool mem_mul(size_t a, size_t b, size_t *out)

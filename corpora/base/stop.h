@@ -1,8 +1,8 @@
 /*
  * stop.h - a flag by which long work is told to end early: the signal's number, 0 until then
  */
-#ifndef GAPSCOPE_BASE_STOP_H
-#define GAPSCOPE_BASE_STOP_H
+#ifndef GAPSCOPE_CORPORA_BASE_STOP_H
+#define GAPSCOPE_CORPORA_BASE_STOP_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "scan/base/fixed.h"
+#include "out/results/fixed.h"
 
 #include <math.h>
 

@@ -1,15 +1,15 @@
 /*
  * file.h - whole files: read into memory, map, and write so that nobody sees a half
  */
-#ifndef GAPSCOPE_BASE_FILE_H
-#define GAPSCOPE_BASE_FILE_H
+#ifndef GAPSCOPE_CORPORA_BASE_FILE_H
+#define GAPSCOPE_CORPORA_BASE_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
-#include "scan/base/err.h"
-#include "scan/base/mem.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 
 /* Appends the whole of 'path' to *out.  Files over 'max_bytes' are refused (ERR_LIMIT).
  * Errors: ERR_NOT_FOUND (no such file), ERR_IO, ERR_LIMIT, ERR_NOMEM; the message begins with the

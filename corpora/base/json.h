@@ -6,15 +6,15 @@
  * surrogate escape becomes U+FFFD; of equal keys the last stands.  Invalid UTF-8 and bare control
  * characters inside strings are let through: who takes text from there repairs it.
  */
-#ifndef GAPSCOPE_BASE_JSON_H
-#define GAPSCOPE_BASE_JSON_H
+#ifndef GAPSCOPE_CORPORA_BASE_JSON_H
+#define GAPSCOPE_CORPORA_BASE_JSON_H
 
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/err.h"
+#include "corpora/base/err.h"
 
 /* Arrays and objects may be nested this deep. */
 #define JSON_MAX_DEPTH 512

@@ -1,4 +1,4 @@
-#include "corpora/names.h"
+#include "corpora/endings.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "scan/base/file.h"
+#include "corpora/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -11,8 +11,8 @@
  *
  * gives "shard-03.jsonl.zst: line 1204: byte 88211: unterminated string".
  */
-#ifndef GAPSCOPE_BASE_ERR_H
-#define GAPSCOPE_BASE_ERR_H
+#ifndef GAPSCOPE_CORPORA_BASE_ERR_H
+#define GAPSCOPE_CORPORA_BASE_ERR_H
 
 #define ERR_CODES(X)                                                                               \
     X(ERR_NOMEM, "out of memory")                                                                  \

@@ -1,8 +1,8 @@
 /*
  * doc.h - plain data that the layers hand to each other: a document, and its tokens
  */
-#ifndef GAPSCOPE_BASE_DOC_H
-#define GAPSCOPE_BASE_DOC_H
+#ifndef GAPSCOPE_CORPORA_BASE_DOC_H
+#define GAPSCOPE_CORPORA_BASE_DOC_H
 
 #include <stddef.h>
 #include <stdint.h>

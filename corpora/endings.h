@@ -1,8 +1,8 @@
 /*
- * names.h - what the ending of a file's name says of it
+ * endings.h - what the ending of a file's name says of it
  */
-#ifndef GAPSCOPE_CORPORA_NAMES_H
-#define GAPSCOPE_CORPORA_NAMES_H
+#ifndef GAPSCOPE_CORPORA_ENDINGS_H
+#define GAPSCOPE_CORPORA_ENDINGS_H
 
 #include <stdbool.h>
 

@@ -1,13 +1,13 @@
 /*
  * utf8.h - UTF-8 as The Unicode Standard defines it (table 3-7): no surrogates, no overlong forms
  */
-#ifndef GAPSCOPE_BASE_UTF8_H
-#define GAPSCOPE_BASE_UTF8_H
+#ifndef GAPSCOPE_CORPORA_BASE_UTF8_H
+#define GAPSCOPE_CORPORA_BASE_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 /*
  * The code point that begins at text[0], text of len > 0 bytes, and its length in *used.

@@ -1,13 +1,13 @@
 /*
  * jsonw.h - writing JSON
  */
-#ifndef GAPSCOPE_BASE_JSONW_H
-#define GAPSCOPE_BASE_JSONW_H
+#ifndef GAPSCOPE_CORPORA_BASE_JSONW_H
+#define GAPSCOPE_CORPORA_BASE_JSONW_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 /*
  * Appends text[len] to *out as a JSON string with its quotes: quotes, backslashes and the control

@@ -1,4 +1,4 @@
-#include "scan/base/nearest.h"
+#include "corpora/base/nearest.h"
 
 #include <stdint.h>
 #include <string.h>

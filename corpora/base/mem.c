@@ -1,4 +1,4 @@
-#include "scan/base/mem.h"
+#include "corpora/base/mem.h"
 
 #include <stdarg.h>
 #include <stdint.h>
