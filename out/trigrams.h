@@ -44,7 +44,7 @@
 #define TRIGRAM_BEFORE 31   // tokens shown before a place, if its window has so many
 #define TRIGRAM_AFTER 8     // and after
 
-/* What the counts say of it (model/candidates.h). */
+/* What the counts say of it (model/counts/candidates.h). */
 struct trigram {
     uint32_t a, b, c;
     uint64_t count, count_ab, count_bc, count_b, count_c;

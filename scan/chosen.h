@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/candidates.h"
+#include "model/counts/candidates.h"
 #include "out/run.h"
 #include "scan/args.h"
 #include "corpora/base/err.h"

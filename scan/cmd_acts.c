@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/forward.h"
+#include "model/pass/forward.h"
 #include "corpora/base/jsonout.h"
 #include "scan/args.h"
 #include "corpora/base/mem.h"

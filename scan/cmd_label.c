@@ -7,7 +7,7 @@
 #include "corpora/source.h"
 #include "miners/hypotheses.h"
 #include "miners/labeller.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/jsonout.h"
 #include "scan/args.h"
 #include "corpora/base/file.h"

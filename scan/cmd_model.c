@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/forward.h"
-#include "model/hub.h"
-#include "model/kern.h"
-#include "model/logprob.h"
+#include "model/pass/forward.h"
+#include "model/load/hub.h"
+#include "model/kernels/kern.h"
+#include "model/pass/logprob.h"
 #include "scan/args.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"

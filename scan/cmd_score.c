@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "corpora/shards.h"
-#include "model/logprob.h"
+#include "model/pass/logprob.h"
 #include "corpora/base/jsonout.h"
 #include "scan/args.h"
 #include "corpora/base/mem.h"

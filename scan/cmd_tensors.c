@@ -1,6 +1,6 @@
 #include "scan/commands.h"
 
-#include "model/tensorfile.h"
+#include "model/weights/tensorfile.h"
 #include "corpora/base/jsonout.h"
 #include "scan/args.h"
 #include "corpora/base/file.h"

@@ -1,7 +1,7 @@
 #include "scan/commands.h"
 
 #include "corpora/source.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/jsonout.h"
 #include "scan/args.h"
 #include "corpora/base/file.h"

@@ -17,8 +17,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "model/ngrams_build.h"
-#include "model/ngrams_run.h"
+#include "model/counts/ngrams_build.h"
+#include "model/counts/ngrams_run.h"
 #include "corpora/base/bits.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"

@@ -19,7 +19,7 @@
 
 #include "corpora/shards.h"
 #include "corpora/units.h"
-#include "model/ngrams.h"
+#include "model/counts/ngrams.h"
 #include "scan/args.h"
 #include "corpora/base/err.h"
 #include "scan/layout.h"

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/attribution.h"
-#include "model/logprob.h"
+#include "model/explain/attribution.h"
+#include "model/pass/logprob.h"
 #include "corpora/base/mem.h"
 
 // The most likely tokens that a detail shows.

@@ -14,7 +14,7 @@
  * model's name alone.
  *
  * rank: of the true token, from 1; top: the ten most likely; attribution: of the true token's logit
- * less its mean over the vocabulary (model/attribution.h), neurons: the ten of the largest effects,
+ * less its mean over the vocabulary (model/explain/attribution.h), neurons: the ten of the largest effects,
  * not of attention-only models.
  *
  * around: the tokens of the document that lie wholly in what the hit shows of its text (before, its
@@ -35,7 +35,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "model/engine.h"
+#include "model/pass/engine.h"
 #include "corpora/base/jsonout.h"
 #include "out/tally.h"
 #include "scan/layout.h"

@@ -19,8 +19,8 @@
 #include <stdint.h>
 
 #include "corpora/units.h"
-#include "model/engine.h"
-#include "model/tokenizer.h"
+#include "model/pass/engine.h"
+#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
 

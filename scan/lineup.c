@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/hub.h"
+#include "model/load/hub.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"

@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/countmodel.h"
-#include "model/model.h"
-#include "model/tokenizer.h"
+#include "model/counts/countmodel.h"
+#include "model/load/model.h"
+#include "model/tokenizer/tokenizer.h"
 #include "scan/args.h"
 #include "corpora/base/err.h"
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/attribution.h"
-#include "model/engine.h"
-#include "model/kern.h"
-#include "model/logprob.h"
-#include "model/patch.h"
+#include "model/explain/attribution.h"
+#include "model/pass/engine.h"
+#include "model/kernels/kern.h"
+#include "model/pass/logprob.h"
+#include "model/explain/patch.h"
 #include "corpora/base/mem.h"
 
 /* A model at work on both prompts. */

@@ -6,12 +6,12 @@
  * The quantity is one number, the logit difference: logit(answer 0) - logit(answer 1) after a
  * prompt's last token.
  *
- * Attribution: which parts of the model spoke for it directly (model/attribution.h, of both
+ * Attribution: which parts of the model spoke for it directly (model/explain/attribution.h, of both
  * answers; the vocabulary's mean is in both and goes out).  The parts of a prompt sum to its
  * difference.
  *
  * Patching into prompt k: it is run once more with one component's output as it is after the other
- * prompt (model/patch.h).  The effect is what share of the way that goes:
+ * prompt (model/explain/patch.h).  The effect is what share of the way that goes:
  *
  *     (patched - own) / (other's - own)      0: nothing happens, 1: as after the other prompt
  *
@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/model.h"
+#include "model/load/model.h"
 #include "corpora/base/jsonout.h"
 #include "corpora/base/err.h"
 #include "scan/prompts.h"

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "model/attribution.h"
+#include "model/explain/attribution.h"
 
 static void number(struct jsonout *j, const char *key, double value)
 {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/attribution.h"
+#include "model/explain/attribution.h"
 #include "corpora/base/mem.h"
 #include "scan/show.h"
 #include "scan/table.h"

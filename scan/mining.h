@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "miners/hypotheses.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "scan/args.h"
 #include "corpora/base/err.h"
 

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "model/model.h"
+#include "model/load/model.h"
 #include "corpora/base/err.h"
 
 /* "L0N424" at the beginning of text: layer 0, index 424, both only read, not checked against a

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/engine.h"
+#include "model/pass/engine.h"
 #include "scan/layout.h"
 
 /* "exact", "default", "fast" */

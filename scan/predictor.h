@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "corpora/shards.h"
-#include "model/engine.h"
+#include "model/pass/engine.h"
 #include "scan/layout.h"
 #include "scan/lineup.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/effects.h"
+#include "model/explain/effects.h"
 #include "out/scores.h"
 #include "corpora/base/mem.h"
 #include "scan/neuron_name.h"

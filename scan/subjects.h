@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "miners/hypotheses.h"
-#include "model/engine.h"
+#include "model/pass/engine.h"
 #include "out/run.h"
 #include "scan/args.h"
 #include "corpora/base/err.h"

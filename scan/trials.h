@@ -11,7 +11,7 @@
  *
  * of ln P(C) after the last token, of every neuron's activation there, and of what every neuron
  * writes there for C directly: post times 'direct' times the final norm's scale as it was
- * (model/attribution.h).  Means and standard errors (sd / sqrt(n), sample sd) are over contexts;
+ * (model/explain/attribution.h).  Means and standard errors (sd / sqrt(n), sample sd) are over contexts;
  * a standard error of fewer than 2 contexts is NaN.
  *
  * Context i takes fillers i, i + 1, ... of either list, cyclically: TRIALS_FILLERS pairs of them,
@@ -56,7 +56,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/engine.h"
+#include "model/pass/engine.h"
 #include "corpora/base/err.h"
 
 // What a trigram may bring, at most: contexts, places of B elsewhere, fillers of a list.

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/logprob.h"
+#include "model/pass/logprob.h"
 #include "scan/trials_parts.h"
 
 // --- names --------------------------------------------------------------------------------------

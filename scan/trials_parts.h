@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "model/attribution.h"
+#include "model/explain/attribution.h"
 #include "scan/trials.h"
 
 // Branches of a context: AB once, the other cells once for each pair of fillers; and in all: those,

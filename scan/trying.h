@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "model/engine.h"
+#include "model/pass/engine.h"
 #include "out/results.h"
 #include "out/run.h"
 #include "out/store.h"

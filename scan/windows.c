@@ -7,7 +7,7 @@
 
 #include "corpora/idlist.h"
 #include "corpora/source.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/doc.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"

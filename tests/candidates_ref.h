@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/candidates.h"
+#include "model/counts/candidates.h"
 #include "tests/planted_text.h"
 
 struct ref_corpus {

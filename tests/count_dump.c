@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/countmodel.h"
+#include "model/counts/countmodel.h"
 
 static void must(bool holds, const char *what)
 {

@@ -4,7 +4,7 @@
 #ifndef GAPSCOPE_TESTS_GOLDEN_MODEL_H
 #define GAPSCOPE_TESTS_GOLDEN_MODEL_H
 
-#include "model/model.h"
+#include "model/load/model.h"
 #include "tests/golden.h"
 
 static const char *const golden_names[] = {

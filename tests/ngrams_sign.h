@@ -7,7 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "model/ngrams.h"
+#include "model/counts/ngrams.h"
 
 /* bytes[len], len >= NGRAMS_HEADER */
 static inline void ngrams_sign(unsigned char *bytes, size_t len)

@@ -6,9 +6,9 @@
 
 #include <math.h>
 
-#include "model/attribution.h"
-#include "model/engine.h"
-#include "model/forward.h"
+#include "model/explain/attribution.h"
+#include "model/pass/engine.h"
+#include "model/pass/forward.h"
 #include "tests/random.h"
 
 #define MAX_GOLDEN 5e-6 // reached: 1.2e-6

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "model/bpe.h"
+#include "model/tokenizer/bpe.h"
 
 struct merge {
     uint32_t left, right, made;

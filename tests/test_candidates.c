@@ -8,9 +8,9 @@
 
 #include <math.h>
 
-#include "model/candidates.h"
-#include "model/countmodel.h"
-#include "model/ngrams_build.h"
+#include "model/counts/candidates.h"
+#include "model/counts/countmodel.h"
+#include "model/counts/ngrams_build.h"
 #include "corpora/base/file.h"
 #include "tests/candidates_ref.h"
 #include "tests/ngrams_sign.h"

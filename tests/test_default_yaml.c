@@ -8,11 +8,11 @@
 #include <cmocka.h>
 
 #include "miners/labeller.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 
 #define GPL "/usr/share/common-licenses/GPL-3" // on every Debian machine
-#define PYTHON "model/pretokenize_table.py"
+#define PYTHON "model/tokenizer/pretokenize_table.py"
 #define C "corpora/base/utf8.c"
 
 /* What stands in a file, or alone (NULL): every token that begins within « » is labelled, and none
@@ -26,7 +26,7 @@ static const struct row {
     {"email", NULL, "write to <«ann.lee@example.org»> now"},
     {"path", NULL, "in «/usr/share/doc/x» and «src/main.c» but 1/2 and and/or"},
     {"path", PYTHON,
-     "    «model/pretokenize_table.py» «tests/golden/tokenizers/bytelevel_classes.tsv» >"},
+     "    «model/tokenizer/pretokenize_table.py» «tests/golden/tokenizers/bytelevel_classes.tsv» >"},
     {"version", GPL, "LICENSE\n                       Version «3», 29"},
     {"version", NULL, "from «v1.2» to «5.36.0» not 1.5"},
     {"date", GPL, "Version 3, «29 June 2007»\n\n Copyright"},
@@ -43,7 +43,7 @@ static const struct row {
     {"import-line", PYTHON, "\n«import sys»\n\nNAMES"},
     {"import-line", C, "\n«#include <stdbool.h>»\n«#include <string.h>»\n"},
     {"in-docstring", PYTHON,
-     "«Writes model/pretokenize_table.h from the class of every code point.\n»"},
+     "«Writes model/tokenizer/pretokenize_table.h from the class of every code point.\n»"},
     {"in-comment", NULL, "import os\ndef f(x):\n    y = 1 « # why it is so»\n    return y\n"},
     {"in-string", PYTHON, "print«(\"\\n#endif»\")"},
     {"c-comment", C, "«// The second byte's range»"},
@@ -308,7 +308,7 @@ static void no_hypothesis_gives_up_on_real_texts(void **state)
 {
     (void)state;
     static const char *const files[] = {
-        GPL, PYTHON, C, "README.md", "scan/demo", "model/pretokenize_table.h", "scan/worker.c"};
+        GPL, PYTHON, C, "README.md", "scan/demo", "model/tokenizer/pretokenize_table.h", "scan/worker.c"};
     struct hypotheses h = {0};
     struct labeller *l;
     load(&h);

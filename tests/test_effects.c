@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "model/effects.h"
+#include "model/explain/effects.h"
 #include "tests/bench/synthetic.h"
 
 #define MAX_GOLDEN 5e-6

@@ -7,10 +7,10 @@
 
 #include <math.h>
 
-#include "model/engine.h"
-#include "model/forward.h"
-#include "model/logprob.h"
-#include "model/patch.h"
+#include "model/pass/engine.h"
+#include "model/pass/forward.h"
+#include "model/pass/logprob.h"
+#include "model/explain/patch.h"
 #include "tests/bench/synthetic.h"
 #include "tests/random.h"
 

@@ -1,6 +1,6 @@
 /*
  * The kernels of every table that this CPU can run: functions of rows against libm, products
- * against plain loops.  Needs nothing but model/kern.c and what is behind it: tests/arm runs it
+ * against plain loops.  Needs nothing but model/kernels/kern.c and what is behind it: tests/arm runs it
  * under emulation.
  */
 #include <math.h>
@@ -18,7 +18,7 @@
 #include <cmocka.h>
 #endif
 
-#include "model/kern.h"
+#include "model/kernels/kern.h"
 #include "tests/random.h"
 
 /* From -1 to 1. */

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "model/config.h"
-#include "model/hub.h"
-#include "model/model.h"
+#include "model/load/config.h"
+#include "model/load/hub.h"
+#include "model/load/model.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 

@@ -7,8 +7,8 @@
 
 #include <math.h>
 
-#include "model/countmodel.h"
-#include "model/ngrams_build.h"
+#include "model/counts/countmodel.h"
+#include "model/counts/ngrams_build.h"
 #include "corpora/base/file.h"
 #include "tests/ngrams_sign.h"
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "model/normalize.h"
+#include "model/tokenizer/normalize.h"
 #include "corpora/base/utf8.h"
 
 // Expected values: the reference library's normalizer NFC (tokenizers 0.23.2).

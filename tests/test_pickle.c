@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "model/pickle.h"
+#include "model/weights/pickle.h"
 #include "corpora/base/mem.h"
 
 // A pickle with its length; "\x8c\x01" "a" is the text "a".

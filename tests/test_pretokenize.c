@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "model/pretokenize.h"
+#include "model/tokenizer/pretokenize.h"
 #include "corpora/base/utf8.h"
 #include "tests/words_ref.h"
 

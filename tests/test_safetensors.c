@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "model/tensorfile.h"
+#include "model/weights/tensorfile.h"
 #include "corpora/base/mem.h"
 
 /* A file of this header and 'data_len' bytes of data, in a block of its exact size. */

@@ -16,9 +16,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "model/forward.h"
-#include "model/logprob.h"
-#include "model/model.h"
+#include "model/pass/forward.h"
+#include "model/pass/logprob.h"
+#include "model/load/model.h"
 #include "tests/planted_model.h"
 #include "tests/planted_text.h"
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "model/tensorfile.h"
+#include "model/weights/tensorfile.h"
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "model/normalize.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/normalize.h"
+#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
 #include "corpora/base/utf8.h"

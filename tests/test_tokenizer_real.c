@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
 

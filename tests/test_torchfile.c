@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#include "model/tensorfile.h"
+#include "model/weights/tensorfile.h"
 #include "corpora/base/mem.h"
 
 /* --- archives -------------------------------------------------------------------------------- */

@@ -7,9 +7,9 @@
 #include <math.h>
 #include <sys/stat.h>
 
-#include "model/forward.h"
-#include "model/logprob.h"
-#include "model/patch.h"
+#include "model/pass/forward.h"
+#include "model/pass/logprob.h"
+#include "model/explain/patch.h"
 #include "scan/trials.h"
 #include "tests/folder.h"
 #include "tests/planted_model.h"

@@ -1,5 +1,5 @@
 /*
- * words_ref.h - the words of a text by a regex engine: what model/pretokenize.c is tested against
+ * words_ref.h - the words of a text by a regex engine: what model/tokenizer/pretokenize.c is tested against
  */
 #ifndef GAPSCOPE_TESTS_WORDS_REF_H
 #define GAPSCOPE_TESTS_WORDS_REF_H

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "model/attribution.h"
-#include "model/effects.h"
-#include "model/engine.h"
-#include "model/logprob.h"
+#include "model/explain/attribution.h"
+#include "model/explain/effects.h"
+#include "model/pass/engine.h"
+#include "model/pass/logprob.h"
 #include "tests/bench/synthetic.h"
 
 #define D_MODEL 512

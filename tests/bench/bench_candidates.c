@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "model/candidates.h"
+#include "model/counts/candidates.h"
 
 #define ROUNDS 3
 #define SHOWN 30

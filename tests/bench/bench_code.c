@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "miners/code.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 #include "corpora/base/utf8.h"
 

@@ -16,8 +16,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "model/engine.h"
-#include "model/product.h"
+#include "model/pass/engine.h"
+#include "model/pass/product.h"
 #include "tests/bench/synthetic.h"
 
 enum { D_MODEL = 512, N_HEADS = 8, D_MLP = 2048, D_VOCAB = 48262, N_CTX = 1024 };

@@ -14,7 +14,7 @@
 
 #include "miners/hypotheses.h"
 #include "miners/labeller.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 #include "corpora/base/utf8.h"
 #include "scan/mining.h"

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "model/model.h"
+#include "model/load/model.h"
 
 static uint32_t synthetic_random(void)
 {

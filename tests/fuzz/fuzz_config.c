@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "model/config.h"
+#include "model/load/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

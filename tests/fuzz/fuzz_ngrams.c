@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/candidates.h"
-#include "model/countmodel.h"
+#include "model/counts/candidates.h"
+#include "model/counts/countmodel.h"
 #include "tests/ngrams_sign.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "model/pretokenize.h"
+#include "model/tokenizer/pretokenize.h"
 #include "corpora/base/jsonw.h"
 
 #define FIRST_BYTE 2 // ids of bytes come after the special tokens

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/normalize.h"
+#include "model/tokenizer/normalize.h"
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
 

@@ -3,7 +3,7 @@
  *
  *     toy_new -> (per thread) toy_work_new -> toy_sequence, ... -> toy_work_free -> toy_free
  *
- * The maths are those of model/forward.c: pre-LN, standard positions, an unembedding of its own.
+ * The maths are those of model/pass/forward.c: pre-LN, standard positions, an unembedding of its own.
  * Compiled with TOY_REAL=double it is what the gradient test differentiates.
  *
  * Threads: a toy is read only while toy_sequence() runs; a work belongs to one thread.

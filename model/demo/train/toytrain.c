@@ -23,7 +23,7 @@
 #include "corpora/source.h"
 #include "model/demo/train/bpetrain.h"
 #include "model/demo/train/toy.h"
-#include "model/tokenizer.h"
+#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 

@@ -1,0 +1,41 @@
+/*
+ * ngrams_build.h - runs, or the files of parts, into one .ngrams file
+ *
+ *     trigrams of all sources --merge--> table; what follows each (A, B) --> contexts
+ *                                               each different (B, C)    --sort--> N(*BC)
+ *     bigrams                 --merge, joined with both--> table, words
+ *     skip-bigrams            --merge--> tables, words
+ *
+ * Each table is one thread's work.  What comes out depends on what was counted alone: not on how it
+ * was cut into runs or parts, on their order, nor on threads.  Memory is bounded by 'memory_bytes'
+ * and what the words take; files of the size of the tables lie in 'folder' meanwhile.
+ */
+#ifndef GAPSCOPE_MODEL_COUNTS_NGRAMS_BUILD_H
+#define GAPSCOPE_MODEL_COUNTS_NGRAMS_BUILD_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/counts/ngrams.h"
+#include "model/counts/ngrams_run.h"
+#include "corpora/base/err.h"
+
+struct ngrams_build {
+    struct ngrams_info info;       // what is not counted here: entries, dropped, cofc are set
+    const uint64_t *units;         // [(info.n_units + 63) / 64] bits, of those in it
+    const struct ngrams_run *runs; // [n_runs]
+    size_t n_runs;
+    const struct ngrams *const *parts; // [n_parts] with a min_count of 1
+    size_t n_parts;
+    const char *folder; // for temporary files, whose names begin with "table"
+    size_t n_threads, memory_bytes;
+    const atomic_int *stop; // once it is set, the build gives up
+};
+
+/* Writes 'path' under a temporary name until it is whole.  stopped: *b->stop was set, nothing was
+ * written.  Errors: ERR_IO, ERR_NOMEM, ERR_FORMAT (a source contradicts itself). */
+int ngrams_build(const struct ngrams_build *b, const char *path, bool *stopped,
+                 struct ngrams_info *made, struct err *err);
+
+#endif

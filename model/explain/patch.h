@@ -1,0 +1,92 @@
+/*
+ * patch.h - a window run with some activations replaced: activation patching and ablation
+ *
+ *     patcher_new -> recording_new (a window as it is, everything kept), of as many as wanted
+ *                 -> patch_run (the same with patches) -> patch_token_logits, patch_logits
+ *                 -> ... -> recording_free, patcher_free
+ *
+ *   resid_pre --+-- norm, heads: z -- W_O, b_O --+-- norm, neurons: post -- W_out, b_out: mlp_out
+ * --+
+ *               +--------------------------------+--------------------------------------------------+
+ *
+ * A patch puts other values in one of these places: those of another window (patch_from():
+ * Vig et al., "Investigating Gender Bias in Language Models Using Causal Mediation Analysis", 2020;
+ * Meng et al., "Locating and Editing Factual Associations in GPT", 2022; Wang et al.,
+ * "Interpretability in the Wild", 2022), zeros, or any.  TransformerLens' hooks of these names.
+ *
+ * The passes are those of forward.h.  Made anew are only the rows from the first that a patch
+ * changes on and the layers from the first on, so that a run costs what it can change.  What a
+ * patch leaves as it is changes nothing, bit for bit; and with resid_pre of layer 0 replaced at
+ * all positions the logits are those of the other window, bit for bit.
+ *
+ * Threads: a patcher belongs to one thread at a time; recordings are shared.
+ */
+#ifndef GAPSCOPE_MODEL_EXPLAIN_PATCH_H
+#define GAPSCOPE_MODEL_EXPLAIN_PATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/load/model.h"
+#include "corpora/base/err.h"
+
+/* A window as the model runs it.  post and mlp_out are empty where there is no MLP. */
+struct recording {
+    const struct model *model;
+    size_t n;
+    float *resid_pre; // [n_layers + 1][n][d_model], at last what the final norm reads
+    float *resid_mid; // [n_layers][n][d_model], between attention and MLP
+    float *z;         // [n_layers][n_heads][n][d_head]
+    float *post;      // [n_layers][n][d_mlp]
+    float *mlp_out;   // [n_layers][n][d_model], with b_out
+    float *logits;    // [d_vocab] after the last position
+    float *block;     // what all of the above points into
+};
+
+enum patch_kind {
+    PATCH_RESID_PRE, // the residual stream before a layer
+    PATCH_Z,         // what a head read
+    PATCH_POST,      // a neuron's activation
+    PATCH_MLP_OUT,   // what an MLP adds
+};
+
+#define PATCH_ALL SIZE_MAX
+
+struct patch {
+    enum patch_kind kind;
+    size_t layer;
+    size_t index;        // the head or the neuron; else not looked at
+    size_t position;     // one, or PATCH_ALL
+    const float *values; // of position i: values + i * stride, [d_model], [d_head] or [1]; NULL: 0
+    size_t stride;       // 0: the same at all positions
+};
+
+/* The patch that brings a recording's values to all positions of a window of the same length. */
+struct patch patch_from(const struct recording *r, enum patch_kind kind, size_t layer,
+                        size_t index);
+
+struct patcher;
+
+/* The model outlives it.  Errors: ERR_NOMEM. */
+int patcher_new(struct patcher **out, const struct model *model, struct err *err);
+void patcher_free(struct patcher *p); // NULL is allowed
+
+/* Runs ids[n], 1 <= n <= n_ctx, every id < d_vocab (a bug else: asserted).  Errors: ERR_NOMEM. */
+int recording_new(struct recording **out, struct patcher *p, const uint32_t *ids, size_t n,
+                  struct err *err);
+void recording_free(struct recording *r); // NULL is allowed
+
+/*
+ * Runs a recorded window, of this patcher's model, once more with patches[n]; of several in one
+ * place the last stands.  A neuron or mlp_out of an attention-only model, or a layer, index or
+ * position that is not there, is a bug: asserted.
+ */
+void patch_run(struct patcher *p, const struct recording *base, const struct patch *patches,
+               size_t n);
+
+/* What the last patch_run() gave after the last position: the logits of tokens[count]; or those of
+ * the whole vocabulary into logits[d_vocab].  The same bits. */
+void patch_token_logits(struct patcher *p, const uint32_t *tokens, size_t count, float *logits);
+void patch_logits(struct patcher *p, float *logits);
+
+#endif

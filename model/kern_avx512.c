@@ -1,7 +1,0 @@
-/* AVX-512: 32 registers, 28 for sums. */
-#include "model/kern_tables.h"
-
-#define NAME avx512
-#define LANES 16
-#define ROWS 14
-#include "model/kern_body.h"

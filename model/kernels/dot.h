@@ -1,0 +1,66 @@
+/*
+ * dot.h - tiles of a product of integers, x[rows][k] w[k][cols], in s32
+ *
+ * Operands are 16 or 8 bits wide and packed as an instruction set wants them; from the same numbers
+ * every implementation makes the same sums, bit for bit.  k is a multiple of DOT_STEP: what is
+ * packed is padded with zeros.
+ *
+ * Sums are modulo 2^32.  No sum of 16-bit products overflows where the 2-norms of a row of x and of
+ * a column of w are at most 46340 (Cauchy and Schwarz), none of 8-bit ones with k < 2^16.
+ *
+ * Threads: tables are immutable.
+ */
+#ifndef GAPSCOPE_MODEL_KERNELS_DOT_H
+#define GAPSCOPE_MODEL_KERNELS_DOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DOT_STEP ((size_t)64)
+#define DOT_ROWS_MAX ((size_t)32)
+#define DOT_COLS_MAX ((size_t)32)
+
+struct dot {
+    const char *instruction; // "vpdpbusd"
+    size_t bytes;            // of an element: 2, or 1 (-127..127)
+    size_t rows, cols;       // of a tile
+    size_t x_extra, w_extra; // bytes of a packed tile beyond its elements
+
+    /* to: dot_x_size(), dot_w_size() bytes, aligned to 64.  x[rows][k], w[cols][k]. */
+    void (*pack_x)(void *to, const int16_t *x, size_t k);
+    void (*pack_w)(void *to, const int16_t *w, size_t k);
+
+    /* out[rows][cols] = the product of packed x and w. */
+    void (*tile)(int32_t *out, const void *x, const void *w, size_t k);
+
+    /* Before a thread's first tile, and after its last one.  NULL: nothing is to be done. */
+    void (*begin)(void);
+    void (*end)(void);
+};
+
+static inline void dot_begin(const struct dot *d)
+{
+    if (d->begin) {
+        d->begin();
+    }
+}
+
+static inline void dot_end(const struct dot *d)
+{
+    if (d->end) {
+        d->end();
+    }
+}
+
+/* Bytes of a tile's packed operands: multiples of 64. */
+static inline size_t dot_x_size(const struct dot *d, size_t k)
+{
+    return d->rows * k * d->bytes + d->x_extra;
+}
+
+static inline size_t dot_w_size(const struct dot *d, size_t k)
+{
+    return d->cols * k * d->bytes + d->w_extra;
+}
+
+#endif

@@ -1,0 +1,247 @@
+#include "model/load/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/base/file.h"
+#include "corpora/base/json.h"
+
+// Far beyond any toy model, small enough that no product of two of them overflows.
+#define SIZE_LIMIT ((size_t)1 << 24)
+#define CONFIG_MAX_BYTES ((size_t)1 << 20)
+#define LAYERS_LIMIT ((size_t)1024)
+
+const char *act_fn_name(enum act_fn act_fn)
+{
+    switch (act_fn) {
+    case ACT_GELU:
+        return "gelu";
+    case ACT_GELU_NEW:
+        return "gelu_new";
+    case ACT_SOLU_LN:
+        return "solu_ln";
+    }
+    return "unknown";
+}
+
+const char *norm_name(enum norm norm)
+{
+    switch (norm) {
+    case NORM_NONE:
+        return "none";
+    case NORM_LN:
+        return "LN";
+    case NORM_LNPRE:
+        return "LNPre";
+    }
+    return "unknown";
+}
+
+static bool has_key(struct json_object *object, const char *key)
+{
+    struct json_object *value;
+    return json_object_object_get_ex(object, key, &value);
+}
+
+/* A size from 1; *out holds the default, 0 for none. */
+static int read_size(struct json_object *object, const char *key, size_t *out, struct err *err)
+{
+    const int rc = json_member_size(object, key, out, err);
+    if (rc) {
+        return rc;
+    }
+    if (*out == 0) {
+        return err_set(err, ERR_FORMAT, "\"%s\" is missing or 0", key);
+    }
+    if (*out > SIZE_LIMIT) {
+        return err_set(err, ERR_LIMIT, "\"%s\" is %zu; at most %zu is read", key, *out, SIZE_LIMIT);
+    }
+    return 0;
+}
+
+static int read_act_fn(struct json_object *object, enum act_fn *out, struct err *err)
+{
+    const char *name = NULL;
+    const int rc = json_member_string(object, "act_fn", &name, err);
+    if (rc) {
+        return rc;
+    }
+    if (!name) {
+        return err_set(err, ERR_FORMAT, "\"act_fn\" is missing");
+    }
+    static const enum act_fn known[] = {ACT_GELU, ACT_GELU_NEW, ACT_SOLU_LN};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(name, act_fn_name(known[i])) == 0) {
+            *out = known[i];
+            return 0;
+        }
+    }
+    return err_set(err, ERR_UNSUPPORTED,
+                   "act_fn \"%s\" is not supported; gelu, gelu_new and solu_ln are", name);
+}
+
+static int read_norm(struct json_object *object, enum norm *out, struct err *err)
+{
+    const char *key = "normalization_type";
+    if (!has_key(object, key)) {
+        key = "normalization";
+    }
+    if (!has_key(object, key)) {
+        return err_set(err, ERR_FORMAT, "neither \"normalization\" nor \"normalization_type\"");
+    }
+    const char *name = NULL;
+    const int rc = json_member_string(object, key, &name, err);
+    if (rc) {
+        return rc;
+    }
+    if (!name) {
+        *out = NORM_NONE; // null
+    } else if (strcmp(name, "LN") == 0) {
+        *out = NORM_LN;
+    } else if (strcmp(name, "LNPre") == 0) {
+        *out = NORM_LNPRE;
+    } else {
+        return err_set(err, ERR_UNSUPPORTED, "%s \"%s\" is not supported; LN, LNPre and null are",
+                       key, name);
+    }
+    return 0;
+}
+
+static int read_old_layout(struct json_object *object, const char *dir_name, bool *out,
+                           struct err *err)
+{
+    const char *architecture = NULL;
+    const int rc = json_member_string(object, "architecture", &architecture, err);
+    if (rc) {
+        return rc;
+    }
+    if (!architecture) {
+        *out = file_ends_with(dir_name, "_old") || has_key(object, "final_rms");
+    } else if (strcmp(architecture, "neel") == 0) {
+        *out = false;
+    } else if (strcmp(architecture, "neel-solu-old") == 0) {
+        *out = true;
+    } else {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "architecture \"%s\" is not supported; neel and neel-solu-old are",
+                       architecture);
+    }
+    return 0;
+}
+
+/* d_head and n_heads: either follows from the other where it is not given. */
+static int read_heads(struct json_object *object, struct config *c, struct err *err)
+{
+    size_t n_heads = 0, d_head = 0;
+    int rc = json_member_size(object, "n_heads", &n_heads, err);
+    if (!rc) {
+        rc = json_member_size(object, "d_head", &d_head, err);
+    }
+    if (rc) {
+        return rc;
+    }
+    c->n_heads = n_heads ? n_heads : d_head ? c->d_model / d_head : 0;
+    c->d_head = d_head ? d_head : n_heads ? c->d_model / n_heads : 0;
+    rc = read_size(object, "n_heads", &c->n_heads, err);
+    return rc ? rc : read_size(object, "d_head", &c->d_head, err);
+}
+
+static int read_config(struct json_object *object, const char *dir_name, struct config *c,
+                       struct err *err)
+{
+    if (!json_object_is_type(object, json_type_object)) {
+        return err_set(err, ERR_FORMAT, "%s; an object is wanted", json_kind(object));
+    }
+    const struct {
+        const char *key;
+        size_t *out;
+    } sizes[] = {
+        {"n_layers", &c->n_layers},
+        {"d_model", &c->d_model},
+        {"n_ctx", &c->n_ctx},
+        {"d_vocab", &c->d_vocab},
+    };
+    int rc = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !rc; i++) {
+        rc = read_size(object, sizes[i].key, sizes[i].out, err);
+    }
+    if (!rc && c->n_layers > LAYERS_LIMIT) {
+        rc = err_set(err, ERR_LIMIT, "\"n_layers\" is %zu; at most %zu is read", c->n_layers,
+                     LAYERS_LIMIT);
+    }
+    if (rc || (rc = read_heads(object, c, err)) != 0 ||
+        (rc = json_member_bool(object, "attn_only", &c->attn_only, err)) != 0 ||
+        (rc = json_member_bool(object, "shortformer_pos", &c->shortformer, err)) != 0 ||
+        (rc = json_member_bool(object, "final_rms", &c->final_rms, err)) != 0 ||
+        (rc = read_norm(object, &c->norm, err)) != 0 ||
+        (rc = read_old_layout(object, dir_name, &c->old_layout, err)) != 0) {
+        return rc;
+    }
+    if (!c->attn_only) {
+        c->d_mlp = 4 * c->d_model;
+        if ((rc = read_size(object, "d_mlp", &c->d_mlp, err)) != 0 ||
+            (rc = read_act_fn(object, &c->act_fn, err)) != 0) {
+            return rc;
+        }
+    }
+    c->eps = 1e-5f;
+
+    const char *tokenizer_name = NULL;
+    rc = json_member_string(object, "tokenizer_name", &tokenizer_name, err);
+    if (!rc && tokenizer_name) {
+        c->tokenizer_name = strdup(tokenizer_name);
+        rc = c->tokenizer_name ? 0 : err_nomem(err, "a name");
+    }
+    return rc;
+}
+
+int config_parse(struct config *out, const char *json, size_t len, const char *dir_name,
+                 struct err *err)
+{
+    struct config c = {0};
+    struct json_object *object = NULL;
+    struct json_tokener *parser = json_parser_new();
+    int rc = parser ? json_parse(parser, &object, json, len, err) : err_nomem(err, "a parser");
+    if (!rc) {
+        rc = read_config(object, dir_name, &c, err);
+    }
+    if (!rc) {
+        *out = c;
+    } else {
+        config_free(&c);
+    }
+    json_object_put(object);
+    if (parser) {
+        json_tokener_free(parser);
+    }
+    return rc;
+}
+
+int config_load(struct config *out, const char *name, const char *dir, struct err *err)
+{
+    struct buf text = {0};
+    char *path = file_join(dir, "config.json");
+    char *dir_name = file_base_name(dir);
+    int rc = path && dir_name ? 0 : err_nomem(err, "a path");
+    if (!rc) {
+        rc = file_read(path, CONFIG_MAX_BYTES, &text, err);
+    }
+    if (!rc) {
+        // Either name may carry the "_old" that tells the layout: a cache's folder is a hash.
+        rc = config_parse(out, text.data, text.len, file_ends_with(name, "_old") ? name : dir_name,
+                          err);
+        if (rc) {
+            err_prefix(err, "%s", path);
+        }
+    }
+    free(path);
+    free(dir_name);
+    buf_free(&text);
+    return rc;
+}
+
+void config_free(struct config *c)
+{
+    free(c->tokenizer_name);
+    *c = (struct config){0};
+}

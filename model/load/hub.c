@@ -1,0 +1,293 @@
+#include "model/load/hub.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
+
+// Losses: TransformerLens, tests/acceptance/test_hooked_transformer.py.
+static const struct hub_model models[] = {
+    {"attn-only-1l", "NeelNanda/Attn_Only_1L512W_C4_Code", 512, 48262, 0},
+    {"attn-only-2l", "NeelNanda/Attn_Only_2L512W_C4_Code", 512, 48262, 0},
+    {"attn-only-3l", "NeelNanda/Attn_Only_3L512W_C4_Code", 512, 48262, 5.747507095336914},
+    {"attn-only-4l", "NeelNanda/Attn_Only_4L512W_C4_Code", 512, 48262, 0},
+    {"gelu-1l", "NeelNanda/GELU_1L512W_C4_Code", 512, 48262, 0},
+    {"gelu-2l", "NeelNanda/GELU_2L512W_C4_Code", 512, 48262, 6.501802444458008},
+    {"gelu-3l", "NeelNanda/GELU_3L512W_C4_Code", 512, 48262, 0},
+    {"gelu-4l", "NeelNanda/GELU_4L512W_C4_Code", 512, 48262, 0},
+    {"solu-1l", "NeelNanda/SoLU_1L512W_C4_Code", 512, 48262, 5.256411552429199},
+    {"solu-2l", "NeelNanda/SoLU_2L512W_C4_Code", 512, 48262, 0},
+    {"solu-3l", "NeelNanda/SoLU_3L512W_C4_Code", 512, 48262, 0},
+    {"solu-4l", "NeelNanda/SoLU_4L512W_C4_Code", 512, 48262, 0},
+    {"solu-6l", "NeelNanda/SoLU_6L768W_C4_Code", 768, 48262, 5.7042999267578125},
+    {"solu-8l", "NeelNanda/SoLU_8L1024W_C4_Code", 1024, 48262, 0},
+    {"solu-10l", "NeelNanda/SoLU_10L1280W_C4_Code", 1280, 48262, 0},
+    {"solu-12l", "NeelNanda/SoLU_12L1536W_C4_Code", 1536, 48262, 0},
+    {"attn-only-2l-demo", "NeelNanda/Attn-Only-2L512W-Shortformer-6B-big-lr", 512, 50277,
+     5.701841354370117},
+    {"solu-1l-pile", "NeelNanda/SoLU_1L_v9_old", 1024, 50278, 0},
+    {"solu-2l-pile", "NeelNanda/SoLU_2L_v10_old", 736, 50278, 0},
+    {"solu-4l-pile", "NeelNanda/SoLU_4L_v11_old", 512, 50278, 5.6021833419799805},
+    {"solu-6l-pile", "NeelNanda/SoLU_6L_v13_old", 768, 50278, 0},
+    {"solu-8l-pile", "NeelNanda/SoLU_8L_v21_old", 1024, 50278, 0},
+    {"solu-10l-pile", "NeelNanda/SoLU_10L_v22_old", 1280, 50278, 0},
+    {"solu-12l-pile", "NeelNanda/SoLU_12L_v23_old", 1536, 50278, 0},
+    {"solu-1l-wiki", "NeelNanda/SoLU_1L512W_Wiki_Finetune", 512, 48262, 0},
+    {"solu-4l-wiki", "NeelNanda/SoLU_4L512W_Wiki_Finetune", 512, 48262, 0},
+    {"redwood_attn_2l", "ArthurConmy/redwood_attn_2l", 256, 50259, 10.530948638916016},
+};
+
+static const char *after_owner(const char *repo)
+{
+    const char *slash = strrchr(repo, '/');
+    return slash ? slash + 1 : repo;
+}
+
+const struct hub_model *hub_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        const struct hub_model *m = &models[i];
+        if (strcmp(name, m->alias) == 0 || strcmp(name, m->repo) == 0 ||
+            strcmp(name, after_owner(m->repo)) == 0) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+/* Sets *out to "first/second" if that is a folder and *out is still NULL. */
+static int try_folder(char **out, const char *first, const char *second, struct err *err)
+{
+    char *path = file_join(first, second);
+    if (!path) {
+        return err_nomem(err, "a path");
+    }
+    if (!*out && file_is_folder(path)) {
+        *out = path;
+    } else {
+        free(path);
+    }
+    return 0;
+}
+
+/* <list>/<name> for each folder of the colon-separated 'list'. */
+static int search_list(char **out, const char *list, const char *name, struct err *err)
+{
+    while (list && !*out) {
+        const char *colon = strchr(list, ':');
+        char *folder = strndup(list, colon ? (size_t)(colon - list) : strlen(list));
+        if (!folder) {
+            return err_nomem(err, "a path");
+        }
+        const int rc = *folder ? try_folder(out, folder, name, err) : 0;
+        free(folder);
+        if (rc) {
+            return rc;
+        }
+        list = colon ? colon + 1 : NULL;
+    }
+    return 0;
+}
+
+/* The Hugging Face cache's folder; the caller frees it.  NULL: there is no home to look in. */
+static char *cache_folder(void)
+{
+    const char *hub = getenv("HF_HUB_CACHE"), *hf = getenv("HF_HOME"), *home = getenv("HOME");
+    if (hub && *hub) {
+        return strdup(hub);
+    }
+    if (hf && *hf) {
+        return file_join(hf, "hub");
+    }
+    return home && *home ? file_join(home, ".cache/huggingface/hub") : NULL;
+}
+
+/* models--<owner>--<repository>/snapshots/<refs/main> in the cache; 'repo' has an owner. */
+static int search_cache(char **out, const char *repo, struct err *err)
+{
+    char *cache = cache_folder();
+    if (!cache) {
+        return 0;
+    }
+    struct buf path = {0}, commit = {0};
+    const int owner = (int)(strchr(repo, '/') - repo);
+    int rc = buf_printf(&path, err, "%s/models--%.*s--%s/", cache, owner, repo, repo + owner + 1);
+    const size_t folder = path.len;
+    if (!rc) {
+        rc = buf_printf(&path, err, "refs/main");
+    }
+    if (!rc && file_read(path.data, 4096, &commit, NULL) == 0) {
+        while (commit.len > 0 && (unsigned char)commit.data[commit.len - 1] <= ' ') {
+            commit.len--;
+        }
+        path.len = folder;
+        rc = buf_printf(&path, err, "snapshots");
+        if (!rc) {
+            rc = buf_append(&commit, "", 1, err); // the NUL
+        }
+        if (!rc) {
+            rc = try_folder(out, path.data, commit.data, err);
+        }
+    }
+    buf_free(&commit);
+    buf_free(&path);
+    free(cache);
+    return rc;
+}
+
+/* The folder of a repository, known or not; *out stays NULL where there is none. */
+static int find_repo(char **out, const char *name, const struct hub_model *known, struct err *err)
+{
+    const char *list = getenv("GAPSCOPE_MODELS");
+    const char *names[] = {name, known ? known->alias : NULL, known ? known->repo : NULL,
+                           known ? after_owner(known->repo) : after_owner(name)};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !rc && !*out; i++) {
+        if (names[i] && list && *list) {
+            rc = search_list(out, list, names[i], err);
+        }
+    }
+    const char *repo = known ? known->repo : name;
+    if (!rc && !*out && strchr(repo, '/')) {
+        rc = search_cache(out, repo, err);
+    }
+    return rc;
+}
+
+static int not_found(const char *where, const struct hub_model *known, struct err *err)
+{
+    const char *list = getenv("GAPSCOPE_MODELS");
+    char *cache = cache_folder();
+    if (known) {
+        err_set(err, ERR_NOT_FOUND,
+                "%s: %s is neither in GAPSCOPE_MODELS (%s) nor in the Hugging Face cache (%s); "
+                "`huggingface-cli download %s` fetches it",
+                where, known->repo, list && *list ? list : "not set", cache ? cache : "no HOME",
+                known->repo);
+    } else if (file_is_regular(where)) {
+        err_set(err, ERR_NOT_FOUND, "%s: is a file; a model is the folder with its config.json",
+                where);
+    } else {
+        err_set(err, ERR_NOT_FOUND,
+                "%s: no such folder, no alias of TransformerLens, and no such repository in "
+                "GAPSCOPE_MODELS (%s) or the Hugging Face cache (%s)",
+                where, list && *list ? list : "not set", cache ? cache : "no HOME");
+    }
+    free(cache);
+    return ERR_NOT_FOUND;
+}
+
+/* What a folder's model is called: its own name, or for a cache's snapshot the repository's. */
+static char *name_of_folder(const char *dir)
+{
+    static const char mark[] = "models--";
+    const char *repo = NULL;
+    for (const char *p = dir; (p = strstr(p, mark)); p++) {
+        repo = p + sizeof mark - 1;
+    }
+    if (repo && strstr(repo, "/snapshots/")) {
+        const char *name = strstr(repo, "--");
+        name = name ? name + 2 : repo;
+        return strndup(name, strcspn(name, "/"));
+    }
+    char *real = realpath(dir, NULL); // "." has a name too
+    char *name = file_base_name(real ? real : dir);
+    free(real);
+    return name;
+}
+
+int hub_resolve(struct hub_place *out, const char *spec, struct err *err)
+{
+    struct hub_place place = {0};
+    int rc = 0;
+    const char *equals = strchr(spec, '=');
+    const char *where = equals ? equals + 1 : spec;
+    if (equals == spec || !*where) {
+        return err_set(err, ERR_FORMAT, "model \"%s\": NAME=FOLDER, a folder or a name is wanted",
+                       spec);
+    }
+    const struct hub_model *known = NULL;
+    if (file_is_folder(where)) {
+        place.dir = strdup(where);
+        rc = place.dir ? 0 : err_nomem(err, "a path");
+    } else {
+        known = hub_find(where);
+        rc = find_repo(&place.dir, where, known, err);
+        if (!rc && !place.dir) {
+            rc = not_found(where, known, err);
+        }
+    }
+    if (rc) {
+        goto out;
+    }
+    place.name = equals  ? strndup(spec, (size_t)(equals - spec))
+                 : known ? strdup(where)
+                         : name_of_folder(place.dir);
+    if (!place.name) {
+        rc = err_nomem(err, "a name");
+        goto out;
+    }
+    *out = place;
+    place = (struct hub_place){0};
+out:
+    hub_place_free(&place);
+    return rc;
+}
+
+void hub_place_free(struct hub_place *p)
+{
+    free(p->name);
+    free(p->dir);
+    *p = (struct hub_place){0};
+}
+
+/* dir/tokenizer.json in *out if it is there. */
+static int tokenizer_in(char **out, const char *dir, struct err *err)
+{
+    char *path = file_join(dir, "tokenizer.json");
+    if (!path) {
+        return err_nomem(err, "a path");
+    }
+    if (file_is_regular(path)) {
+        *out = path;
+    } else {
+        free(path);
+    }
+    return 0;
+}
+
+/* Where config.json names no tokenizer, the size of the vocabulary tells it (the C4_Code
+ * models have 48262 tokens, those trained on the Pile NeoX-20B's 50277 or 50278). */
+static const char *tokenizer_repo(const struct config *c)
+{
+    if (c->tokenizer_name) {
+        return c->tokenizer_name;
+    }
+    if (c->d_vocab == 48262) {
+        return "NeelNanda/gpt-neox-tokenizer-digits";
+    }
+    return c->d_vocab == 50277 || c->d_vocab == 50278 ? "EleutherAI/gpt-neox-20b" : NULL;
+}
+
+int hub_tokenizer(char **out, const char *model_dir, const struct config *config, struct err *why)
+{
+    *out = NULL;
+    int rc = tokenizer_in(out, model_dir, why);
+    const char *repo = tokenizer_repo(config);
+    if (!rc && !*out && repo) {
+        char *dir = NULL;
+        rc = find_repo(&dir, repo, NULL, why);
+        if (!rc && dir) {
+            rc = tokenizer_in(out, dir, why);
+        }
+        free(dir);
+    }
+    if (!rc && !*out) {
+        err_set(why, ERR_NOT_FOUND, "no tokenizer.json in %s%s%s%s", model_dir,
+                repo ? ", and no " : "", repo ? repo : "",
+                repo ? " in GAPSCOPE_MODELS or the Hugging Face cache" : "");
+    }
+    return rc;
+}

@@ -1,0 +1,433 @@
+#include "model/load/model.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "model/weights/tensorfile.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
+
+/* One weight of the model: where it stands in the file and where it goes. */
+struct param {
+    char name[96];
+    const float **dst;
+    size_t n_dims;
+    size_t shape[3];
+    bool optional;   // a bias: zero where the file has none
+    bool transposed; // the file has the last two axes the other way round
+    size_t n;        // elements
+};
+
+/* The list being made.  After a failure it only remembers that, so that the list below reads as
+ * one. */
+struct params {
+    struct param *items; // [n]
+    size_t n, cap;
+    char prefix[32]; // of the names being added: "blocks.0." or ""
+    struct err *err;
+    int rc;
+};
+
+// --- the list of weights ------------------------------------------------------------------------
+
+enum { REQUIRED = 0, OPTIONAL = 1, TRANSPOSED = 2 };
+
+/* Appends prefix + name, of shape {a, b, c}; trailing sizes of 0 are not there. */
+static void add(struct params *p, const float **dst, const char *name, unsigned flags, size_t a,
+                size_t b, size_t c)
+{
+    if (!p->rc) {
+        p->rc = mem_reserve(&p->items, &p->cap, p->n + 1, sizeof *p->items, "weights", p->err);
+    }
+    if (p->rc) {
+        return;
+    }
+    struct param *q = &p->items[p->n];
+    *q = (struct param){.dst = dst,
+                        .n_dims = c   ? 3
+                                  : b ? 2
+                                      : 1,
+                        .shape = {a, b, c},
+                        .optional = flags & OPTIONAL,
+                        .transposed = flags & TRANSPOSED,
+                        .n = 1};
+    snprintf(q->name, sizeof q->name, "%s%s", p->prefix, name);
+    for (size_t i = 0; i < q->n_dims; i++) {
+        if (!mem_mul(q->n, q->shape[i], &q->n)) {
+            p->rc = err_set(p->err, ERR_LIMIT, "tensor %s would not fit into memory", q->name);
+            return;
+        }
+    }
+    p->n++;
+}
+
+static void list_layer(struct params *p, const struct config *c, struct layer *to, unsigned w)
+{
+    const size_t d_model = c->d_model, n_heads = c->n_heads, d_head = c->d_head, d_mlp = c->d_mlp;
+    const bool old = c->old_layout, ln = c->norm == NORM_LN;
+    if (ln) {
+        add(p, &to->ln1_w, old ? "norm1.w" : "ln1.w", REQUIRED, d_model, 0, 0);
+        add(p, &to->ln1_b, old ? "norm1.b" : "ln1.b", OPTIONAL, d_model, 0, 0);
+    }
+    add(p, &to->W_Q, "attn.W_Q", w, n_heads, d_model, d_head);
+    add(p, &to->W_K, "attn.W_K", w, n_heads, d_model, d_head);
+    add(p, &to->W_V, "attn.W_V", w, n_heads, d_model, d_head);
+    add(p, &to->b_Q, "attn.b_Q", OPTIONAL, n_heads, d_head, 0);
+    add(p, &to->b_K, "attn.b_K", OPTIONAL, n_heads, d_head, 0);
+    add(p, &to->b_V, "attn.b_V", OPTIONAL, n_heads, d_head, 0);
+    add(p, &to->W_O, "attn.W_O", w, n_heads, d_head, d_model);
+    add(p, &to->b_O, "attn.b_O", OPTIONAL, d_model, 0, 0);
+    if (c->attn_only) {
+        return;
+    }
+    if (ln) {
+        add(p, &to->ln2_w, old ? "norm2.w" : "ln2.w", REQUIRED, d_model, 0, 0);
+        add(p, &to->ln2_b, old ? "norm2.b" : "ln2.b", OPTIONAL, d_model, 0, 0);
+    }
+    add(p, &to->W_in, "mlp.W_in", w, d_model, d_mlp, 0);
+    add(p, &to->b_in, "mlp.b_in", OPTIONAL, d_mlp, 0, 0);
+    if (ln && c->act_fn == ACT_SOLU_LN) {
+        add(p, &to->ln_mlp_w, old ? "mlp.norm.w" : "mlp.ln.w", REQUIRED, d_mlp, 0, 0);
+        add(p, &to->ln_mlp_b, old ? "mlp.norm.b" : "mlp.ln.b", OPTIONAL, d_mlp, 0, 0);
+    }
+    add(p, &to->W_out, "mlp.W_out", w, d_mlp, d_model, 0);
+    add(p, &to->b_out, "mlp.b_out", OPTIONAL, d_model, 0, 0);
+}
+
+/* Every weight of m, by the file's names.  In the old layout the matrices of models of up to 6
+ * layers, and W_pos of those of up to 8, are stored transposed. */
+static void list_params(struct params *p, struct model *m)
+{
+    const struct config *c = &m->config;
+    const size_t d_model = c->d_model, d_vocab = c->d_vocab;
+    const bool old = c->old_layout;
+    const unsigned w = old && c->n_layers <= 6 ? TRANSPOSED : REQUIRED;
+    const unsigned w_pos = old && c->n_layers <= 8 ? TRANSPOSED : REQUIRED;
+
+    add(p, &m->W_E, "embed.W_E", w, d_vocab, d_model, 0);
+    add(p, &m->W_pos, "pos_embed.W_pos", w_pos, c->n_ctx, d_model, 0);
+    for (size_t l = 0; l < c->n_layers; l++) {
+        snprintf(p->prefix, sizeof p->prefix, "blocks.%zu.", l);
+        list_layer(p, c, &m->layers[l], w);
+    }
+    p->prefix[0] = '\0';
+    if (c->norm == NORM_LN) {
+        add(p, &m->ln_final_w, old ? "norm.w" : "ln_final.w", REQUIRED, d_model, 0, 0);
+        add(p, &m->ln_final_b, old ? "norm.b" : "ln_final.b", OPTIONAL, d_model, 0, 0);
+    }
+    add(p, &m->W_U, "unembed.W_U", w, d_model, d_vocab, 0);
+    add(p, &m->b_U, "unembed.b_U", OPTIONAL, d_vocab, 0, 0);
+}
+
+// --- reading ------------------------------------------------------------------------------------
+
+static void swap_sizes(size_t *a, size_t *b)
+{
+    const size_t old = *a;
+    *a = *b;
+    *b = old;
+}
+
+/* The tensor for p in *view, its axes in the model's order; view->data is NULL for a bias that the
+ * file does not have. */
+static int find_param(const struct tensorfile *f, const struct param *p, struct tensor *view,
+                      struct err *err)
+{
+    const struct tensor *t = tensorfile_find(f, p->name);
+    if (!t) {
+        *view = (struct tensor){.data = NULL};
+        return p->optional ? 0 : err_set(err, ERR_FORMAT, "tensor %s is missing", p->name);
+    }
+    *view = *t;
+    if (p->transposed && t->n_dims >= 2) {
+        swap_sizes(&view->shape[t->n_dims - 1], &view->shape[t->n_dims - 2]);
+        swap_sizes(&view->stride[t->n_dims - 1], &view->stride[t->n_dims - 2]);
+    }
+    if (view->n_dims == p->n_dims &&
+        memcmp(view->shape, p->shape, p->n_dims * sizeof *p->shape) == 0) {
+        return 0;
+    }
+    struct tensor wanted = {.n_dims = p->n_dims};
+    memcpy(wanted.shape, p->shape, sizeof p->shape);
+    return err_set(err, ERR_FORMAT, "tensor %s is %s; config.json makes it %s%s", p->name,
+                   tensor_shape_text(view).text, tensor_shape_text(&wanted).text,
+                   p->transposed ? " (axes swapped, as the old layout wants)" : "");
+}
+
+static int read_param(const struct tensorfile *f, const struct param *p, float *dst,
+                      struct err *err)
+{
+    struct tensor view;
+    const int rc = find_param(f, p, &view, err);
+    if (rc) {
+        return rc;
+    }
+    if (!view.data) {
+        memset(dst, 0, p->n * sizeof *dst);
+        return 0;
+    }
+    tensor_read_f32(f, &view, dst);
+    for (size_t i = 0; i < p->n; i++) {
+        if (!isfinite(dst[i])) {
+            return err_set(err, ERR_FORMAT, "tensor %s: element %zu is %s", p->name, i,
+                           isnan(dst[i]) ? "not a number" : "infinite");
+        }
+    }
+    return 0;
+}
+
+/* Tensors that belong to no weight: the causal mask and its fill value are always there. */
+static bool is_constant(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && (strcmp(dot, ".mask") == 0 || strcmp(dot, ".IGNORE") == 0);
+}
+
+static int note_unused(struct model *m, const struct tensorfile *f, const struct params *p,
+                       struct err *err)
+{
+    const size_t n = tensorfile_n(f);
+    m->unused = mem_zero(n, sizeof *m->unused);
+    if (!m->unused) {
+        return err_nomem(err, "names");
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *name = tensorfile_at(f, i)->name;
+        bool known = is_constant(name);
+        for (size_t k = 0; k < p->n && !known; k++) {
+            known = strcmp(name, p->items[k].name) == 0;
+        }
+        if (known) {
+            continue;
+        }
+        m->unused[m->n_unused] = strdup(name);
+        if (!m->unused[m->n_unused]) {
+            return err_nomem(err, "names");
+        }
+        m->n_unused++;
+    }
+    return 0;
+}
+
+/* Presence and shape of every weight, before any memory is taken for them. */
+static int check_params(struct model *m, const struct tensorfile *f, const struct params *p,
+                        struct err *err)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct tensor view;
+        const int rc = find_param(f, &p->items[i], &view, err);
+        if (rc) {
+            return rc;
+        }
+        m->n_tensors += view.data != NULL;
+        if (__builtin_add_overflow(m->n_params, p->items[i].n, &m->n_params)) {
+            return err_set(err, ERR_LIMIT, "the model would not fit into memory");
+        }
+    }
+    return 0;
+}
+
+static int read_weights(struct model *m, struct err *err)
+{
+    struct params p = {.err = err};
+    struct tensorfile *f = NULL;
+    list_params(&p, m);
+    int rc = p.rc;
+    if (rc) {
+        goto out;
+    }
+    rc = tensorfile_open(&f, m->weights_path, err);
+    if (rc) {
+        goto out;
+    }
+    rc = check_params(m, f, &p, err);
+    if (rc) {
+        goto name_file;
+    }
+    m->block = mem_new(m->n_params, sizeof *m->block);
+    if (!m->block) {
+        rc = err_nomem(err, "weights");
+        goto name_file;
+    }
+    float *at = m->block;
+    for (size_t i = 0; i < p.n; i++) {
+        rc = read_param(f, &p.items[i], at, err);
+        if (rc) {
+            goto name_file;
+        }
+        *p.items[i].dst = at;
+        at += p.items[i].n;
+    }
+    rc = note_unused(m, f, &p, err);
+name_file:
+    if (rc) {
+        err_prefix(err, "%s", m->weights_path);
+    }
+out:
+    tensorfile_close(f);
+    free(p.items);
+    return rc;
+}
+
+// --- finding files ------------------------------------------------------------------------------
+
+/* The one file of 'dir' whose name ends in 'end': its path in *out (NULL: none).  Two are an error.
+ */
+static int find_one(const char *dir, const char *end, char **out, struct err *err)
+{
+    DIR *d = opendir(dir);
+    if (!d) {
+        return err_set(err, ERR_IO, "%s: %s", dir, strerror(errno));
+    }
+    char *found = NULL;
+    int rc = 0;
+    for (struct dirent *e; !rc && (e = readdir(d));) {
+        if (e->d_name[0] == '.' || !file_ends_with(e->d_name, end)) {
+            continue;
+        }
+        if (found) {
+            rc = err_set(err, ERR_FORMAT,
+                         "%s: several files end in \"%s\"; leave one, or name it model_final.pth",
+                         dir, end);
+        } else if (!(found = file_join(dir, e->d_name))) {
+            rc = err_nomem(err, "a path");
+        }
+    }
+    closedir(d);
+    if (rc) {
+        free(found);
+        return rc;
+    }
+    *out = found;
+    return 0;
+}
+
+static int find_weights(const char *dir, char **out, struct err *err)
+{
+    static const struct {
+        const char *name;
+        bool is_end;
+    } wanted[] = {
+        {"model_final.pth", false},   {"final.pth", true},
+        {"model.safetensors", false}, {".pth", true},
+        {".safetensors", true},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        char *path = NULL;
+        if (wanted[i].is_end) {
+            const int rc = find_one(dir, wanted[i].name, &path, err);
+            if (rc) {
+                return rc;
+            }
+        } else {
+            path = file_join(dir, wanted[i].name);
+            if (!path) {
+                return err_nomem(err, "a path");
+            }
+            if (!file_is_regular(path)) {
+                free(path);
+                path = NULL;
+            }
+        }
+        if (path) {
+            *out = path;
+            return 0;
+        }
+    }
+    return err_set(
+        err, ERR_NOT_FOUND,
+        "%s: no weights: a file model_final.pth, *final.pth or model.safetensors is wanted", dir);
+}
+
+int model_load(struct model **out, const char *name, const char *dir, struct err *err)
+{
+    int rc;
+    struct model *m = mem_zero(1, sizeof *m);
+    if (!m) {
+        return err_nomem(err, "a model");
+    }
+    m->name = strdup(name);
+    m->dir = strdup(dir);
+    if (!m->name || !m->dir) {
+        rc = err_nomem(err, "a name");
+        goto out;
+    }
+    rc = config_load(&m->config, name, dir, err);
+    if (rc) {
+        goto out;
+    }
+    m->layers = mem_zero(m->config.n_layers, sizeof *m->layers);
+    if (!m->layers) {
+        rc = err_nomem(err, "layers");
+        goto out;
+    }
+    rc = find_weights(dir, &m->weights_path, err);
+    if (!rc) {
+        rc = read_weights(m, err);
+    }
+    if (!rc) {
+        *out = m;
+        m = NULL;
+    }
+out:
+    model_free(m);
+    return rc;
+}
+
+void model_free(struct model *m)
+{
+    if (!m) {
+        return;
+    }
+    for (size_t i = 0; i < m->n_unused; i++) {
+        free(m->unused[i]);
+    }
+    free(m->unused);
+    free(m->block);
+    free(m->layers);
+    config_free(&m->config);
+    free(m->weights_path);
+    free(m->dir);
+    free(m->name);
+    free(m);
+}
+
+uint64_t model_hash(const struct model *m)
+{
+    return XXH64(m->block, m->n_params * sizeof *m->block, 0);
+}
+
+const char *site_name(enum site site)
+{
+    switch (site) {
+    case SITE_DEFAULT:
+        return "default";
+    case SITE_PRE:
+        return "pre";
+    case SITE_MID:
+        return "mid";
+    case SITE_POST:
+        return "post";
+    }
+    return "unknown";
+}
+
+int model_site(const struct model *m, enum site wish, enum site *out, struct err *err)
+{
+    const bool solu = m->config.act_fn == ACT_SOLU_LN;
+    if (m->config.attn_only) {
+        return err_set(err, ERR_UNSUPPORTED, "%s is attention-only: it has no neurons", m->name);
+    }
+    if (wish == SITE_MID && !solu) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s (act_fn %s) has no site mid; pre and post are there", m->name,
+                       act_fn_name(m->config.act_fn));
+    }
+    *out = wish != SITE_DEFAULT ? wish : solu ? SITE_MID : SITE_POST;
+    return 0;
+}

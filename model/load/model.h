@@ -1,0 +1,80 @@
+/*
+ * model.h - a model's weights in memory, named and shaped as in TransformerLens
+ *
+ * Everything is f32, row-major, in one block.  The old layout's other names and transposed weights
+ * are straightened while loading, so nothing after model_load() knows of them.
+ *
+ * Threads: immutable once loaded, shared by all.
+ */
+#ifndef GAPSCOPE_MODEL_LOAD_MODEL_H
+#define GAPSCOPE_MODEL_LOAD_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/load/config.h"
+#include "corpora/base/err.h"
+
+/* One layer.  Norm weights are NULL where the model's norm has none, all of the MLP where the model
+ * is attention-only.  A bias that the file does not have is zero. */
+struct layer {
+    const float *ln1_w, *ln1_b;       // [d_model]
+    const float *W_Q, *W_K, *W_V;     // [n_heads][d_model][d_head]
+    const float *b_Q, *b_K, *b_V;     // [n_heads][d_head]
+    const float *W_O;                 // [n_heads][d_head][d_model]
+    const float *b_O;                 // [d_model]
+    const float *ln2_w, *ln2_b;       // [d_model]
+    const float *W_in;                // [d_model][d_mlp]
+    const float *b_in;                // [d_mlp]
+    const float *ln_mlp_w, *ln_mlp_b; // [d_mlp], SoLU only
+    const float *W_out;               // [d_mlp][d_model]
+    const float *b_out;               // [d_model]
+};
+
+struct model {
+    char *name; // as the user calls it; the key in outputs
+    char *dir;
+    char *weights_path;
+    struct config config;
+    const float *W_E;                     // [d_vocab][d_model]
+    const float *W_pos;                   // [n_ctx][d_model]
+    struct layer *layers;                 // [n_layers]
+    const float *ln_final_w, *ln_final_b; // [d_model]; NULL where the norm has none
+    const float *W_U;                     // [d_model][d_vocab]
+    const float *b_U;                     // [d_vocab]
+
+    size_t n_params;  // floats in the block
+    size_t n_tensors; // read from the file
+    char **unused;    // [n_unused] tensors of the file that the model does not have
+    size_t n_unused;
+    float *block; // [n_params], what all of the above points into
+};
+
+/*
+ * Loads dir/config.json and the weights: dir/model_final.pth, else the one file there that ends in
+ * "final.pth", else model.safetensors, else the one *.pth or *.safetensors.  Every tensor is
+ * checked for presence, shape and finiteness.  On success the caller ends *out with model_free().
+ * Errors: ERR_NOT_FOUND, ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM; the message
+ * names the file and the tensor.
+ */
+int model_load(struct model **out, const char *name, const char *dir, struct err *err);
+
+void model_free(struct model *m); // NULL is allowed
+
+/* XXH64 of all weights in f32, in the order of 'block': what tells one training run from another.
+ */
+uint64_t model_hash(const struct model *m);
+
+/*
+ * A site is where a neuron's activation is read: TransformerLens' hook_pre, hook_mid (SoLU before
+ * its norm) and hook_post.
+ */
+enum site { SITE_DEFAULT, SITE_PRE, SITE_MID, SITE_POST };
+
+const char *site_name(enum site site); // "pre", "mid", "post"
+
+/* The site of this model for a wish: SITE_DEFAULT is mid for SoLU, post otherwise.
+ * Errors: ERR_UNSUPPORTED (mid of a model that is not SoLU, any site of an attention-only one). */
+int model_site(const struct model *m, enum site wish, enum site *out, struct err *err);
+
+#endif

@@ -1,0 +1,111 @@
+/*
+ * engine_internal.h - what the files of an engine share
+ *
+ *     engine.c         the weights, packed once; a run's working memory
+ *     engine_layers.c  a block of rows through the layers: the formulas of forward.h
+ *     engine_score.c   what is asked: windows, picks and branches are laid into blocks
+ *
+ * A block is made of strands: rows behind one another in one window.  It is as long as the working
+ * memory allows, whatever was asked, for a row's results do not depend on the rows beside it.
+ */
+#ifndef GAPSCOPE_MODEL_PASS_ENGINE_INTERNAL_H
+#define GAPSCOPE_MODEL_PASS_ENGINE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/pass/engine.h"
+#include "model/pass/product.h"
+
+// Rows of windows that go through the layers, and over the unembedding, together; one window may be
+// longer.
+#define ENGINE_BLOCK_ROWS ((size_t)1024)
+
+// Rows whose neurons are in the cache together.
+#define ENGINE_MLP_ROWS ((size_t)224)
+
+struct engine_layer {
+    struct weights qk; // [d_model][2 * n_heads * d_head], queries before keys
+    struct weights v;  // [d_model][n_heads * d_head]
+    struct weights o, in, out;
+};
+
+struct engine {
+    const struct model *model;
+    const struct kern *kern;
+    struct engine_layer *layers;      // [n_layers] f32
+    struct engine_layer *fast_layers; // [n_layers] s16; NULL: f32 in this precision too
+    struct unembed *unembed;
+};
+
+/* Rows of the block in hand that are kept from inside its layers. */
+struct engine_inside {
+    size_t rows[ENGINE_SIGHTS]; // [n]
+    size_t n;
+    size_t first;   // where what is kept of rows[0] stands, of rows[1] behind it, ...
+    enum site site; // of acts; SITE_DEFAULT: they are not kept
+    float *resid;   // [ENGINE_SIGHTS][d_model] before the final norm
+    float *z;       // [ENGINE_SIGHTS][n_layers][width]
+    float *acts;    // [ENGINE_SIGHTS][n_layers][d_mlp]
+    float *post;    // [ENGINE_SIGHTS][n_layers][d_mlp]
+};
+
+/* Rows [at, at + n) of the block in hand, behind one another in one window: from its beginning on,
+ * or a branch, behind the last strand that is from the beginning, its stem. */
+struct engine_strand {
+    uint32_t first;
+    const uint32_t *tokens; // behind first, or of a branch all
+    size_t at, n;
+    size_t base; // the position of its first row, how many rows its stem has; 0: no branch
+    size_t room; // for keys: of a stem with those of its longest branch
+    const struct engine_edit *edits; // [n_edits] of the last row
+    size_t n_edits;
+};
+
+static inline size_t engine_last_row(const struct engine_strand *s)
+{
+    return s->at + s->n - 1;
+}
+
+/* What goes through the layers together. */
+struct engine_block {
+    struct engine_strand *strands; // [n], room for rows_max; branches stand behind their stem
+    size_t n, n_rows;
+    const struct engine_window *windows; // [n_windows] for the watch
+    size_t n_windows;
+};
+
+/* width = n_heads * d_head */
+struct engine_run {
+    const struct engine *engine;
+    const struct kern_f32 *f32;
+    struct unembed_run *unembed;
+    size_t rows_max;
+    struct inputs in;
+    float *resid;    // [rows_max][d_model]
+    float *x;        // [rows_max][d_model], normed
+    float *x_pos;    // [rows_max][d_model], x + W_pos; shortformer only
+    float *qk, *v;   // [rows_max][2 * width], [rows_max][width]
+    float *z;        // [rows_max][width]
+    float *mlp;      // [ENGINE_MLP_ROWS][d_mlp]
+    float *acts;     // [rows_max][d_mlp], untouched where nobody watches
+    float *pre;      // [d_mlp]
+    float *queries;  // [d_head][rows of a tile]
+    float *keys;     // panels of [d_head][cols], for n_ctx keys
+    float *values;   // panels of [n_ctx][cols], for d_head columns
+    float *pattern;  // [rows of a tile][n_ctx]
+    float *packed;   // [n_ctx][rows of a tile]
+    float *gather;   // [rows_max][d_model] normed rows of several blocks
+    uint32_t *ids;   // [rows_max] the true tokens
+    double *logprob; // [rows_max]
+    struct engine_block block;
+    struct engine_inside inside;
+    const struct engine_watch *watch; // in the call in hand; NULL: none
+};
+
+/* Runs the block in hand: resid becomes what stands before the final norm, x what is behind it;
+ * inside and the watch get what they want.  exact: f32 whatever the precision. */
+void engine_run_layers(struct engine_run *r, bool exact);
+
+#endif

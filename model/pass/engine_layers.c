@@ -1,0 +1,320 @@
+/*
+ * A block of strands through the layers.  forward.h has the formulas, in the same names, and
+ * forward.c the same function of ids one window at a time: the reference.
+ */
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "model/pass/engine_internal.h"
+
+// --- pieces -------------------------------------------------------------------------------------
+
+/* Keeps of x[n][width], rows from i0 on of the block in hand, those that are wanted from inside:
+ * as layer l of to[][n_layers][width]. */
+static void keep_inside(struct engine_run *r, float *to, const float *x, size_t l, size_t i0,
+                        size_t n, size_t width)
+{
+    const struct engine_inside *in = &r->inside;
+    for (size_t k = 0; k < in->n; k++) {
+        const size_t row = in->rows[k];
+        if (row >= i0 && row - i0 < n) {
+            memcpy(to + ((in->first + k) * r->engine->model->config.n_layers + l) * width,
+                   x + (row - i0) * width, width * sizeof *x);
+        }
+    }
+}
+
+/* The same of the last residual, which has no layers. */
+static void keep_resid(struct engine_run *r)
+{
+    const struct engine_inside *in = &r->inside;
+    const size_t d = r->engine->model->config.d_model;
+    for (size_t k = 0; k < in->n; k++) {
+        memcpy(in->resid + (in->first + k) * d, r->resid + in->rows[k] * d, d * sizeof *r->resid);
+    }
+}
+
+/* x = norm(resid), of all rows; w and b may be NULL. */
+static void norm(struct engine_run *r, const float *w, const float *b, bool centre)
+{
+    const struct config *c = &r->engine->model->config;
+    const size_t d = c->d_model, n = r->block.n_rows;
+    if (c->norm == NORM_NONE) {
+        memcpy(r->x, r->resid, n * d * sizeof *r->x);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        r->f32->norm(r->x + i * d, r->resid + i * d, w, b, c->eps, d, centre);
+    }
+}
+
+/* out = (add ? out : 0) + x w and its bias, of n rows. */
+static void multiply(struct engine_run *r, float *out, const float *x, size_t n,
+                     const struct weights *w, bool add)
+{
+    inputs_pack(&r->in, w, x, w->k, n);
+    product(out, w->m, n, &r->in, w, add);
+}
+
+// --- the embedding ------------------------------------------------------------------------------
+
+/* The token of a strand's row i. */
+static uint32_t strand_id(const struct engine_strand *s, size_t i)
+{
+    return s->base > 0 ? s->tokens[i] : i > 0 ? s->tokens[i - 1] : s->first;
+}
+
+/* resid = W_E[id] + W_pos[i] */
+static void embed(struct engine_run *r)
+{
+    const struct model *m = r->engine->model;
+    const struct config *c = &m->config;
+    const size_t d = c->d_model;
+    float *to = r->resid;
+    for (size_t k = 0; k < r->block.n; k++) {
+        const struct engine_strand *s = &r->block.strands[k];
+        for (size_t i = 0; i < s->n; i++, to += d) {
+            const uint32_t id = strand_id(s, i);
+            assert(id < c->d_vocab);
+            for (size_t j = 0; j < d; j++) {
+                to[j] =
+                    m->W_E[id * d + j] + (c->shortformer ? 0.0f : m->W_pos[(s->base + i) * d + j]);
+            }
+        }
+    }
+}
+
+// --- attention ----------------------------------------------------------------------------------
+
+/* Keys and values of one head, of positions [from, from + n): keys into panels of [d_head][cols],
+ * values into panels of [room][cols]. */
+static void pack_head(struct engine_run *r, const float *keys, size_t keys_ld, const float *values,
+                      size_t values_ld, size_t from, size_t n, size_t room)
+{
+    const size_t cols = r->f32->cols, d_head = r->engine->model->config.d_head;
+    for (size_t j = 0, m; j < n; j += m) {
+        const size_t at = (from + j) % cols; // in its panel
+        m = n - j < cols - at ? n - j : cols - at;
+        float *to = r->keys + (from + j - at) * d_head + at;
+        for (size_t d = 0; d < d_head; d++, to += cols) {
+            for (size_t i = 0; i < m; i++) {
+                to[i] = keys[(j + i) * keys_ld + d];
+            }
+            memset(to + m, 0, (cols - at - m) * sizeof *to);
+        }
+    }
+    for (size_t d0 = 0; d0 < d_head; d0 += cols) {
+        const size_t m = d_head - d0 < cols ? d_head - d0 : cols;
+        float *to = r->values + d0 * room + from * cols;
+        for (size_t j = 0; j < n; j++, to += cols) {
+            memcpy(to, values + j * values_ld + d0, m * sizeof *to);
+            memset(to + m, 0, (cols - m) * sizeof *to);
+        }
+    }
+}
+
+/* Queries of one head at positions [i0, i0 + n), n <= rows, packed: z = softmax(q k) v over the
+ * keys up to each.  What lies behind a query has weight 0 in its tile, which changes no sum. */
+static void attend(struct engine_run *r, size_t i0, size_t n, size_t room, float *z, size_t z_ld)
+{
+    const size_t cols = r->f32->cols, d_head = r->engine->model->config.d_head;
+    _Alignas(64) float tile[KERN_ROWS_MAX * KERN_COLS_MAX];
+    const size_t n_keys = i0 + n;
+    for (size_t j0 = 0; j0 < n_keys; j0 += cols) {
+        r->f32->tile(tile, r->queries, r->keys + j0 * d_head, d_head);
+        const size_t m = n_keys - j0 < cols ? n_keys - j0 : cols;
+        for (size_t i = 0; i < n; i++) {
+            memcpy(r->pattern + i * n_keys + j0, tile + i * cols, m * sizeof *tile);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        float *row = r->pattern + i * n_keys;
+        r->f32->softmax(row, i0 + i + 1);
+        memset(row + i0 + i + 1, 0, (n_keys - i0 - i - 1) * sizeof *row);
+    }
+    r->f32->pack(r->packed, r->pattern, n_keys, n, n_keys, 1);
+    for (size_t d0 = 0; d0 < d_head; d0 += cols) {
+        r->f32->tile(tile, r->packed, r->values + d0 * room, n_keys);
+        const size_t m = d_head - d0 < cols ? d_head - d0 : cols;
+        for (size_t i = 0; i < n; i++) {
+            memcpy(z + i * z_ld + d0, tile + i * cols, m * sizeof *z);
+        }
+    }
+}
+
+/* Head h of a strand and its branches, strands[n]: each branch's keys take the place of the last
+ * one's, behind those of the stem. */
+static void attend_head(struct engine_run *r, const struct engine_strand *strands, size_t n,
+                        size_t h)
+{
+    const struct config *c = &r->engine->model->config;
+    const size_t d_head = c->d_head, width = c->n_heads * d_head, rows = r->f32->rows;
+    const float scale = (float)(1 / sqrt((double)d_head));
+    for (size_t k = 0; k < n; k++) {
+        const struct engine_strand *s = &strands[k];
+        const float *q = r->qk + s->at * 2 * width + h * d_head;
+        pack_head(r, q + width, 2 * width, r->v + s->at * width + h * d_head, width, s->base, s->n,
+                  strands->room);
+        for (size_t i0 = 0; i0 < s->n; i0 += rows) {
+            const size_t m = s->n - i0 < rows ? s->n - i0 : rows;
+            r->f32->pack(r->queries, q + i0 * 2 * width, 2 * width, m, d_head, scale);
+            attend(r, s->base + i0, m, strands->room, r->z + (s->at + i0) * width + h * d_head,
+                   width);
+        }
+    }
+}
+
+/* x_pos = x + W_pos */
+static void add_positions(struct engine_run *r)
+{
+    const size_t d = r->engine->model->config.d_model;
+    for (size_t k = 0; k < r->block.n; k++) {
+        const struct engine_strand *s = &r->block.strands[k];
+        const float *x = r->x + s->at * d, *W_pos = r->engine->model->W_pos + s->base * d;
+        float *x_pos = r->x_pos + s->at * d;
+        for (size_t i = 0; i < s->n * d; i++) {
+            x_pos[i] = x[i] + W_pos[i];
+        }
+    }
+}
+
+/* resid += sum over heads of (softmax(q k / sqrt(d_head)) v) W_O  +  b_O */
+static void attention(struct engine_run *r, const struct engine_layer *p, size_t l)
+{
+    const struct config *c = &r->engine->model->config;
+    const struct layer *w = &r->engine->model->layers[l];
+    const struct engine_block *b = &r->block;
+    const size_t width = c->n_heads * c->d_head;
+    norm(r, w->ln1_w, w->ln1_b, true);
+    multiply(r, r->v, r->x, b->n_rows, &p->v, false);
+    if (c->shortformer) {
+        add_positions(r);
+        multiply(r, r->qk, r->x_pos, b->n_rows, &p->qk, false);
+    } else {
+        product(r->qk, 2 * width, b->n_rows, &r->in, &p->qk, false); // the rows that v had
+    }
+    for (size_t k = 0, next; k < b->n; k = next) {
+        for (next = k + 1; next < b->n && b->strands[next].base > 0; next++) {
+        }
+        for (size_t h = 0; h < c->n_heads; h++) {
+            attend_head(r, b->strands + k, next - k, h);
+        }
+    }
+    keep_inside(r, r->inside.z, r->z, l, 0, b->n_rows, width);
+    multiply(r, r->resid, r->z, b->n_rows, &p->o, true);
+}
+
+// --- neurons ------------------------------------------------------------------------------------
+
+/* Keeps r->mlp[n][d_mlp] of layer l, which is of this site, as rows from i0 on of what the watch
+ * sees, and what is wanted of them. */
+static void keep_acts(struct engine_run *r, enum site site, size_t l, size_t i0, size_t n)
+{
+    const size_t d_mlp = r->engine->model->config.d_mlp;
+    if (r->watch && r->watch->site == site) {
+        memcpy(r->acts + i0 * d_mlp, r->mlp, n * d_mlp * sizeof *r->acts);
+    }
+    if (r->inside.site == site) {
+        keep_inside(r, r->inside.acts, r->mlp, l, i0, n, d_mlp);
+    }
+}
+
+/* Makes the edits of r->mlp[n][d_mlp], post of layer l, rows from i0 on. */
+static void make_edits(struct engine_run *r, size_t l, size_t i0, size_t n)
+{
+    const struct config *c = &r->engine->model->config;
+    for (size_t k = 0; k < r->block.n; k++) {
+        const struct engine_strand *s = &r->block.strands[k];
+        const size_t row = engine_last_row(s);
+        for (size_t i = 0; i < s->n_edits && row >= i0 && row - i0 < n; i++) {
+            assert(s->edits[i].layer < c->n_layers && s->edits[i].index < c->d_mlp);
+            if (s->edits[i].layer == l) {
+                r->mlp[(row - i0) * c->d_mlp + s->edits[i].index] = s->edits[i].post;
+            }
+        }
+    }
+}
+
+/* mid = pre softmax(pre), in place. */
+static void solu(struct engine_run *r, const struct config *c, size_t n)
+{
+    const size_t d_mlp = c->d_mlp;
+    for (size_t i = 0; i < n; i++) {
+        float *row = r->mlp + i * d_mlp;
+        memcpy(r->pre, row, d_mlp * sizeof *row);
+        r->f32->softmax(row, d_mlp);
+        for (size_t j = 0; j < d_mlp; j++) {
+            row[j] *= r->pre[j];
+        }
+    }
+}
+
+/* post = norm(mid), in place. */
+static void solu_norm(struct engine_run *r, const struct config *c, const struct layer *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float *row = r->mlp + i * c->d_mlp;
+        r->f32->norm(row, row, w->ln_mlp_w, w->ln_mlp_b, c->eps, c->d_mlp, true);
+    }
+}
+
+/* resid += post W_out + b_out, some rows at a time */
+static void mlp(struct engine_run *r, const struct engine_layer *p, size_t l)
+{
+    const struct config *c = &r->engine->model->config;
+    const struct layer *w = &r->engine->model->layers[l];
+    const size_t n = r->block.n_rows;
+    norm(r, w->ln2_w, w->ln2_b, true);
+    for (size_t i0 = 0; i0 < n; i0 += ENGINE_MLP_ROWS) {
+        const size_t n_rows = n - i0 < ENGINE_MLP_ROWS ? n - i0 : ENGINE_MLP_ROWS;
+        multiply(r, r->mlp, r->x + i0 * c->d_model, n_rows, &p->in, false);
+        keep_acts(r, SITE_PRE, l, i0, n_rows);
+        switch (c->act_fn) {
+        case ACT_GELU:
+            r->f32->gelu(r->mlp, n_rows * c->d_mlp);
+            break;
+        case ACT_GELU_NEW:
+            r->f32->gelu_new(r->mlp, n_rows * c->d_mlp);
+            break;
+        case ACT_SOLU_LN:
+            solu(r, c, n_rows);
+            keep_acts(r, SITE_MID, l, i0, n_rows);
+            solu_norm(r, c, w, n_rows);
+            break;
+        }
+        keep_acts(r, SITE_POST, l, i0, n_rows);
+        make_edits(r, l, i0, n_rows);
+        keep_inside(r, r->inside.post, r->mlp, l, i0, n_rows, c->d_mlp);
+        multiply(r, r->resid + i0 * c->d_model, r->mlp, n_rows, &p->out, true);
+    }
+}
+
+// --- all of it ----------------------------------------------------------------------------------
+
+void engine_run_layers(struct engine_run *r, bool exact)
+{
+    const struct engine *e = r->engine;
+    const struct model *m = e->model;
+    const struct engine_block *b = &r->block;
+    const bool fast = !exact && e->fast_layers;
+    const struct engine_layer *layers = fast ? e->fast_layers : e->layers;
+    embed(r);
+    if (fast) {
+        dot_begin(e->kern->s16);
+    }
+    for (size_t l = 0; l < m->config.n_layers; l++) {
+        attention(r, &layers[l], l);
+        if (!m->config.attn_only) {
+            mlp(r, &layers[l], l);
+        }
+        if (r->watch) {
+            r->watch->see(r->watch->context, l, b->windows, b->n_windows, r->acts);
+        }
+    }
+    if (fast) {
+        dot_end(e->kern->s16);
+    }
+    keep_resid(r);
+    norm(r, m->ln_final_w, m->ln_final_b, !m->config.final_rms);
+}

@@ -1,0 +1,96 @@
+/*
+ * product.h - x w + b, x[n][k] in rows, w[k][m]: weights packed once, rows packed for each product
+ *
+ *     weights_new (once, shared);  inputs_pack -> product, or product_tile
+ *
+ * Weights are f32, or s16 or s8 with a scale for each column, and x with one for each row, such
+ * that the sums are exact: a row's results do not depend on the rows beside it.  With 'rotated'
+ * both are multiplied by an orthogonal matrix first (Walsh-Hadamard, in blocks where k is not a
+ * power of two), which leaves the product as it is and spreads outlier features over all: QuaRot,
+ * arXiv:2404.00456.  With the features' sizes one that is large in x and small in w, or the other
+ * way about, is made equal in both first: SmoothQuant, arXiv:2211.10438.
+ *
+ * Threads: weights are immutable; inputs belong to one thread.
+ */
+#ifndef GAPSCOPE_MODEL_PASS_PRODUCT_H
+#define GAPSCOPE_MODEL_PASS_PRODUCT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/kernels/kern.h"
+#include "corpora/base/err.h"
+
+enum format { FORMAT_F32, FORMAT_S16, FORMAT_S8 };
+
+struct weights {
+    const struct kern_f32 *f32;
+    const struct dot *dot; // NULL: f32
+    bool rotated;
+    size_t k, m;
+    size_t k_padded;    // what dot wants
+    size_t rows, cols;  // of a tile
+    size_t n_panels;    // of cols columns; those that are not there are 0
+    size_t panel_bytes; // of a panel, multiples of 64
+    size_t tile_bytes;  // of rows rows of x
+    char *w;            // [n_panels][panel_bytes]
+    float *bias;        // [n_panels * cols]; of columns that are not there: WEIGHTS_NO_COLUMN
+    float *scale;       // [n_panels * cols]; not f32
+    float *balance;     // [k] what x is multiplied by, and w divided; NULL: 1
+};
+
+// Its exponential is 0.
+#define WEIGHTS_NO_COLUMN (-1e30f)
+
+/* The kernels' format nearest to the wanted one: s8 may be s16, and s16 f32.  x_size[k]: how large
+ * the features of x are, about; NULL: not known.  bias may be NULL.  The caller ends *out with
+ * weights_free(), also after an error.  Errors: ERR_NOMEM. */
+int weights_new(struct weights *out, const struct kern *kern, enum format format, bool rotated,
+                const float *x_size, const float *w, const float *bias, size_t k, size_t m,
+                struct err *err);
+void weights_free(struct weights *w); // {0} is allowed
+
+/* Column j < w->m of f32 weights, as it was given, into column[k]. */
+void weights_column(const struct weights *w, size_t j, float *column);
+
+/* Rows of x, packed for weights. */
+struct inputs {
+    size_t rows_max;
+    char *packed;   // tiles of weights->tile_bytes
+    float *scale;   // [rows_max]; not f32
+    float *row;     // a row, balanced and rotated
+    int16_t *stage; // a tile's rows, rounded
+};
+
+/* Room for n rows of any of the weights[n_weights].  Errors: ERR_NOMEM; inputs_free() also then. */
+int inputs_new(struct inputs *out, const struct weights *const *weights, size_t n_weights, size_t n,
+               struct err *err);
+void inputs_free(struct inputs *in); // {0} is allowed
+
+/* Packs x[n][w->k], rows ld apart, n <= rows_max. */
+void inputs_pack(struct inputs *in, const struct weights *w, const float *x, size_t ld, size_t n);
+
+/* out[n][ld] = (add ? out : 0) + x w + bias, for the n rows that are packed for w. */
+void product(float *out, size_t ld, size_t n, const struct inputs *in, const struct weights *w,
+             bool add);
+
+/* A tile of any table. */
+union product_tile {
+    _Alignas(KERN_ALIGN) float f32[DOT_ROWS_MAX * DOT_COLS_MAX];
+    int32_t s32[DOT_ROWS_MAX * DOT_COLS_MAX];
+};
+
+/* out[w->rows][w->cols] = tile 't' of the rows times panel 'p': f32, or s32 without the scales. */
+void product_tile(union product_tile *out, const struct inputs *in, const struct weights *w,
+                  size_t t, size_t p);
+
+static inline size_t round_up(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
+}
+
+/* Room for n of this size, or NULL, aligned for packed operands; free(). */
+void *product_alloc(size_t n, size_t size);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * added.h - added tokens: texts that are cut out of a text as they stand
+ *
+ *     added_put, added_put, ... -> added_seal -> added_next, ... -> added_free
+ *
+ * Matches are leftmost, the longest where several begin together, and do not overlap.
+ *
+ * Threads: immutable once sealed.
+ */
+#ifndef GAPSCOPE_MODEL_TOKENIZER_ADDED_H
+#define GAPSCOPE_MODEL_TOKENIZER_ADDED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/tokenizer/tokenizer.h"
+#include "corpora/base/err.h"
+
+struct added_token {
+    char *text; // [len], len > 0
+    size_t len;
+    uint32_t id;
+    bool special;
+};
+
+/* A set of added tokens; {0} is an empty one, sealed. */
+struct added {
+    struct added_token *items; // [n] by bytes once sealed
+    size_t n, cap;
+    uint32_t first[257]; // items[first[c]] to items[first[c + 1]] begin with byte c
+};
+
+struct added_match {
+    size_t begin, end; // bytes
+    uint32_t id;
+};
+
+/* Adds a copy of text[len]. */
+int added_put(struct added *a, const char *text, size_t len, uint32_t id, bool special,
+              struct err *err);
+
+/* Errors: ERR_FORMAT where two texts are equal. */
+int added_seal(struct added *a, struct err *err);
+
+/* The first token in text[from, len) that is to be cut out; false: there is none.  Under
+ * SPECIAL_PLAIN a special token is passed over as a whole, so that no other is found inside. */
+bool added_next(const struct added *a, const char *text, size_t from, size_t len,
+                enum special_tokens special, struct added_match *match);
+
+void added_free(struct added *a); // {0} is allowed
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * normalize.h - Unicode's normal form C, as the reference tokenizer knows it
+ *
+ * The reference's tables are those of Unicode 9: a mark that came later is to it a character that
+ * neither moves nor composes.  For all older characters every version of Unicode gives the same
+ * result (normalisation is stable), so utf8proc does the work and is not shown the newer ones.
+ */
+#ifndef GAPSCOPE_MODEL_TOKENIZER_NORMALIZE_H
+#define GAPSCOPE_MODEL_TOKENIZER_NORMALIZE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
+
+/* Scratch memory of one thread; {0} to begin with. */
+struct normalize_work {
+    int32_t *codes; // [cap]
+    size_t cap;
+    int32_t *moved; // [moved_cap]
+    size_t moved_cap;
+    struct buf bytes;
+};
+
+/* Makes the table of marks; to be called before the first text, as often as one likes, from any
+ * thread. */
+void normalize_init(void);
+
+/*
+ * Brings text[from, to), valid UTF-8, into NFC, taken by itself.  Where it is in NFC already - most
+ * text is - nothing happens.  Else text[*copied, from) and the NFC of text[from, to) are
+ * appended to *out, and *copied becomes 'to'.  Takes O(to - from).
+ * Errors: ERR_NOMEM.
+ */
+int normalize_nfc(struct normalize_work *w, const char *text, size_t from, size_t to,
+                  size_t *copied, struct buf *out, struct err *err);
+
+void normalize_work_free(struct normalize_work *w); // {0} is allowed
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * tokenizer.h - Hugging Face byte-level BPE, from tokenizer.json, id for id
+ *
+ *     tokenizer_load -> (per thread) encoder_new -> encode, encode, ... -> encoder_free
+ *                    -> tokenizer_free
+ *
+ *   text --added tokens cut out--> pieces --NFC--> pieces --added tokens cut out--> pieces
+ *        --pattern of ByteLevel (GPT-2's)--> words --bytes--> BPE by rank --> ids and ends
+ *
+ * Added tokens, special or not, are cut out of the text as it is, those with "normalized": true
+ * out of the normalised pieces.
+ *
+ * What a tokenizer.json asks for and is not built here is refused by name, never ignored.
+ *
+ * Threads: a tokenizer is immutable once loaded and shared by all; an encoder belongs to one
+ * thread at a time.
+ */
+#ifndef GAPSCOPE_MODEL_TOKENIZER_TOKENIZER_H
+#define GAPSCOPE_MODEL_TOKENIZER_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "corpora/base/doc.h"
+#include "corpora/base/err.h"
+
+#define TOKENIZER_NO_ID UINT32_MAX
+
+struct tokenizer;
+
+/*
+ * Loads tokenizer.json from 'path', and BOS and EOS from tokenizer_config.json or
+ * special_tokens_map.json beside it; where these name none, or one that is no token, BOS is
+ * <|BOS|> and EOS <|EOS|>, else <|endoftext|> is both.
+ * Errors: ERR_NOT_FOUND, ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED (with the name of the unsupported
+ * piece), ERR_NOMEM; the message begins with the path.
+ */
+int tokenizer_load(struct tokenizer **out, const char *path, struct err *err);
+
+/* The same from memory: json[len] is tokenizer.json; bos, eos: their texts, or NULL for the rule
+ * above.  For tests and fuzzing. */
+int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const char *bos,
+                    const char *eos, struct err *err);
+
+void tokenizer_free(struct tokenizer *t); // NULL is allowed
+
+uint32_t tokenizer_bos(const struct tokenizer *t); // TOKENIZER_NO_ID where there is none
+uint32_t tokenizer_eos(const struct tokenizer *t);
+
+/* A hash of all that tokenizer_same() compares. */
+uint64_t tokenizer_hash(const struct tokenizer *t);
+
+/* One more than the largest id. */
+size_t tokenizer_n_vocab(const struct tokenizer *t);
+
+/* The bytes that token 'id' stands for (an added token's text), in *len; NULL for an id without
+ * a token.  Valid as long as the tokenizer. */
+const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id, size_t *len);
+
+/*
+ * 0 where a and b cut every text alike: vocabulary, merges, added tokens, normaliser,
+ * pre-tokenizer, BOS.  Else ERR_MISMATCH with the first difference, e.g.
+ * "token 314 is \" of\" in one and \" in\" in the other".
+ */
+int tokenizer_same(const struct tokenizer *a, const struct tokenizer *b, struct err *why);
+
+/* Working memory of one thread: word cache and merge queue.  NULL: no memory. */
+struct encoder *encoder_new(const struct tokenizer *t);
+void encoder_free(struct encoder *e); // NULL is allowed
+
+enum special_tokens {
+    SPECIAL_PLAIN, // special tokens written in the text are text like any other
+    SPECIAL_SPLIT, // they are recognised, as the reference does by default
+};
+
+/*
+ * Cuts text[len], valid UTF-8 of less than 4 GiB (NULL where len is 0), into *out, which {0} or an
+ * earlier call has made; its arrays are reused and freed with tokens_free().  No BOS is added.
+ * out->text is 'text' itself where normalising changed nothing, else memory of the encoder; valid
+ * until either goes or the encoder is used again.  Takes O(len log len). Errors: ERR_NOMEM,
+ * ERR_LIMIT (4 GiB or more).
+ */
+int encode(struct encoder *e, const char *text, size_t len, enum special_tokens special,
+           struct tokens *out, struct err *err);
+
+void tokens_free(struct tokens *t); // {0} is allowed
+
+#endif

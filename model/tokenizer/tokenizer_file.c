@@ -1,0 +1,366 @@
+/*
+ * tokenizer_file.c - reads tokenizer.json
+ *
+ * The members that decide how a text is cut, and what is built of them:
+ *
+ *   1. added_tokens    single_word, lstrip and rstrip false
+ *   2. normalizer      null, NFC, a Sequence of NFC
+ *   3. pre_tokenizer   ByteLevel, Sequence [Digits, ByteLevel]
+ *   4. model           BPE: vocab and merges
+ *   5. post_processor  has no part in cutting: those that only trim offsets (ByteLevel) or put
+ *                      special tokens around the text (TemplateProcessing) are let pass, since BOS
+ *                      is the caller's business
+ *   6. truncation, padding   null
+ *   7. decoder         has no part either
+ *
+ * What vocab, merges and added_tokens hold is read by tokenizer_vocab.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/tokenizer/normalize.h"
+#include "model/tokenizer/pretokenize.h"
+#include "model/tokenizer/tokenizer_internal.h"
+#include "corpora/base/file.h"
+#include "corpora/base/json.h"
+#include "corpora/base/utf8.h"
+
+#define FILE_MAX_BYTES ((size_t)64 << 20) // the largest byte-level ones in use have 30 MB
+
+/* --- what is refused ------------------------------------------------------------------------- */
+
+/* The member "type", or what 'part' is instead of an object that has one. */
+static const char *type_of(struct json_object *part)
+{
+    struct json_object *type = json_member(part, "type");
+    return json_object_is_type(type, json_type_string)   ? json_object_get_string(type)
+           : json_object_is_type(part, json_type_object) ? "an object without a type"
+                                                         : json_kind(part);
+}
+
+static bool is_type(struct json_object *part, const char *type)
+{
+    return strcmp(type_of(part), type) == 0;
+}
+
+static int refuse_part(const char *part, struct json_object *value, const char *built,
+                       struct err *err)
+{
+    return err_set(err, ERR_UNSUPPORTED, "%s: %s is not supported; %s", part, type_of(value),
+                   built);
+}
+
+/* A member that must be absent, null, false, 0 or "". */
+static int want_nothing(struct json_object *object, const char *part, const char *key,
+                        struct err *err)
+{
+    struct json_object *value = json_member(object, key);
+    bool nothing = false;
+    switch (json_object_get_type(value)) {
+    case json_type_null:
+        nothing = true;
+        break;
+    case json_type_boolean:
+        nothing = !json_object_get_boolean(value);
+        break;
+    case json_type_double:
+    case json_type_int:
+        nothing = json_object_get_double(value) == 0;
+        break;
+    case json_type_string:
+        nothing = json_object_get_string_len(value) == 0;
+        break;
+    case json_type_object:
+    case json_type_array:
+        break;
+    }
+    return nothing ? 0
+                   : err_set(err, ERR_UNSUPPORTED, "%s%s %s is not supported", part, key,
+                             json_object_to_json_string(value));
+}
+
+/* --- normalizer, pre_tokenizer, post_processor ------------------------------------------------ */
+
+static int read_normalizer(struct json_object *part, bool *nfc, struct err *err)
+{
+    if (!part) {
+        return 0;
+    }
+    if (is_type(part, "NFC")) {
+        *nfc = true;
+        return 0;
+    }
+    struct json_object *parts = json_member(part, "normalizers");
+    if (!is_type(part, "Sequence") || !json_object_is_type(parts, json_type_array)) {
+        return refuse_part("normalizer", part, "NFC, a Sequence of NFC, and null are", err);
+    }
+    int rc = 0;
+    for (size_t i = 0; !rc && i < json_object_array_length(parts); i++) {
+        rc = read_normalizer(json_object_array_get_idx(parts, i), nfc, err);
+    }
+    return rc;
+}
+
+static int read_byte_level(struct json_object *part, struct err *err)
+{
+    static const char built[] = "ByteLevel and Sequence [Digits, ByteLevel] are";
+    if (!is_type(part, "ByteLevel")) {
+        return refuse_part("pre_tokenizer", part, built, err);
+    }
+    bool prefix_space = true, use_regex = true; // where the file does not say
+    int rc = json_member_bool(part, "add_prefix_space", &prefix_space, err);
+    rc = rc ? rc : json_member_bool(part, "use_regex", &use_regex, err);
+    if (rc) {
+        return err_prefix(err, "pre_tokenizer");
+    }
+    if (prefix_space || !use_regex) {
+        return err_set(err, ERR_UNSUPPORTED, "pre_tokenizer: ByteLevel with %s is not supported",
+                       prefix_space ? "add_prefix_space" : "use_regex false");
+    }
+    return 0;
+}
+
+static int read_pre_tokenizer(struct json_object *part, bool *digits, struct err *err)
+{
+    struct json_object *parts = json_member(part, "pretokenizers");
+    if (!is_type(part, "Sequence") || !json_object_is_type(parts, json_type_array)) {
+        return read_byte_level(part, err);
+    }
+    const size_t n = json_object_array_length(parts);
+    struct json_object *first = n > 0 ? json_object_array_get_idx(parts, 0) : NULL;
+    if (n == 2 && is_type(first, "Digits")) {
+        int rc = json_member_bool(first, "individual_digits", digits, err);
+        if (rc || !*digits) {
+            return err_set(err, ERR_UNSUPPORTED,
+                           "pre_tokenizer: Digits without individual_digits is not supported");
+        }
+        first = json_object_array_get_idx(parts, 1);
+    } else if (n != 1) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "pre_tokenizer: a Sequence of %zu that begins with %s is not supported; "
+                       "[Digits, ByteLevel] is",
+                       n, type_of(first));
+    }
+    return read_byte_level(first, err);
+}
+
+/* A template that puts special tokens around one text, and nothing else. */
+static bool is_plain_template(struct json_object *part)
+{
+    struct json_object *pieces = json_member(part, "single");
+    if (!json_object_is_type(pieces, json_type_array)) {
+        return false;
+    }
+    size_t n_texts = 0;
+    for (size_t i = 0; i < json_object_array_length(pieces); i++) {
+        struct json_object *piece = json_object_array_get_idx(pieces, i);
+        n_texts += json_member(piece, "SpecialToken") == NULL;
+    }
+    return n_texts == 1;
+}
+
+static int read_post_processor(struct json_object *part, struct err *err)
+{
+    if (!part || is_type(part, "ByteLevel") ||
+        (is_type(part, "TemplateProcessing") && is_plain_template(part))) {
+        return 0;
+    }
+    struct json_object *parts = json_member(part, "processors");
+    if (!is_type(part, "Sequence") || !json_object_is_type(parts, json_type_array)) {
+        return refuse_part("post_processor", part,
+                           "ByteLevel, a TemplateProcessing that adds special tokens to one text, "
+                           "a Sequence of these, and null are",
+                           err);
+    }
+    int rc = 0;
+    for (size_t i = 0; !rc && i < json_object_array_length(parts); i++) {
+        rc = read_post_processor(json_object_array_get_idx(parts, i), err);
+    }
+    return rc;
+}
+
+/* --- model ----------------------------------------------------------------------------------- */
+
+static int read_model(struct tokenizer *t, struct json_object *model, struct json_object *added,
+                      struct err *err)
+{
+    static const char *const nothings[] = {
+        "dropout",
+        "unk_token",
+        "continuing_subword_prefix",
+        "end_of_word_suffix",
+        "fuse_unk",
+        "byte_fallback",
+        "ignore_merges",
+    };
+    struct json_object *vocab = json_member(model, "vocab");
+    struct json_object *merges = json_member(model, "merges");
+    // GPT-2's own file is older than the member "type".
+    if (!is_type(model, "BPE") && (json_member(model, "type") || !merges)) {
+        return refuse_part("model", model, "BPE is", err);
+    }
+    for (size_t i = 0; i < sizeof nothings / sizeof *nothings; i++) {
+        const int rc = want_nothing(model, "model: ", nothings[i], err);
+        if (rc) {
+            return rc;
+        }
+    }
+    if (!json_object_is_type(vocab, json_type_object) ||
+        !json_object_is_type(merges, json_type_array)) {
+        return err_set(err, ERR_FORMAT,
+                       "model: vocab is %s and merges is %s; "
+                       "an object and an array are wanted",
+                       json_kind(vocab), json_kind(merges));
+    }
+    return tokenizer_put_vocab(t, vocab, merges, added, err);
+}
+
+/* --- BOS and EOS ----------------------------------------------------------------------------- */
+
+/* The id of BOS or EOS.  'name': what a file beside tokenizer.json calls it, or NULL; 'usual': what
+ * it is called otherwise.  A name that is no token counts for nothing: the library that wrote the
+ * file would add it behind the vocabulary, where no model has an embedding. */
+static uint32_t find_mark(struct json_object *vocab, struct json_object *added, const char *name,
+                          const char *usual)
+{
+    const char *const names[] = {name, usual, "<|endoftext|>"};
+    uint32_t id = TOKENIZER_NO_ID;
+    for (size_t i = 0; i < 3 && id == TOKENIZER_NO_ID; i++) {
+        if (names[i]) {
+            id = tokenizer_find_id(vocab, added, names[i]);
+        }
+    }
+    return id;
+}
+
+/* --- the file -------------------------------------------------------------------------------- */
+
+static int read_root(struct tokenizer *t, struct json_object *root, const char *bos,
+                     const char *eos, struct err *err)
+{
+    if (!json_object_is_type(root, json_type_object)) {
+        return err_set(err, ERR_FORMAT, "it holds %s; an object is wanted", json_kind(root));
+    }
+    struct json_object *model = json_member(root, "model");
+    struct json_object *vocab = json_member(model, "vocab");
+    struct json_object *added = json_member(root, "added_tokens");
+    struct json_object *none = NULL;
+    if (!added) {
+        added = none = json_object_new_array();
+    }
+    const char *version = "1.0";
+    int rc = json_member_string(root, "version", &version, err);
+    if (!rc && strcmp(version, "1.0") != 0) {
+        rc = err_set(err, ERR_UNSUPPORTED, "version \"%s\" is not supported; 1.0 is", version);
+    }
+    if (!rc && !json_object_is_type(added, json_type_array)) {
+        rc = err_set(err, ERR_FORMAT, "added_tokens is %s; an array is wanted", json_kind(added));
+    }
+    rc = rc ? rc : want_nothing(root, "", "truncation", err);
+    rc = rc ? rc : want_nothing(root, "", "padding", err);
+    rc = rc ? rc : read_normalizer(json_member(root, "normalizer"), &t->nfc, err);
+    rc = rc ? rc : read_pre_tokenizer(json_member(root, "pre_tokenizer"), &t->digits, err);
+    rc = rc ? rc : read_post_processor(json_member(root, "post_processor"), err);
+    rc = rc ? rc : read_model(t, model, added, err);
+    rc = rc ? rc : tokenizer_put_added(t, vocab, added, err);
+    if (!rc) {
+        t->bos = find_mark(vocab, added, bos, "<|BOS|>");
+        t->eos = find_mark(vocab, added, eos, "<|EOS|>");
+    }
+    json_object_put(none);
+    return rc;
+}
+
+int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const char *bos,
+                    const char *eos, struct err *err)
+{
+    pretokenize_init();
+    normalize_init();
+    struct json_object *root = NULL;
+    struct json_tokener *parser = NULL;
+    struct tokenizer *t = NULL;
+    int rc;
+    if (len > FILE_MAX_BYTES) { // so that 32 bits suffice for places in it
+        return err_set(err, ERR_LIMIT, "larger than the limit of %zu bytes", FILE_MAX_BYTES);
+    }
+    const size_t valid = utf8_valid_prefix(json, len);
+    if (valid != len) {
+        return err_set(err, ERR_FORMAT, "byte %zu: not valid UTF-8", valid);
+    }
+    parser = json_parser_new();
+    t = mem_zero(1, sizeof *t);
+    if (!parser || !t) {
+        rc = err_nomem(err, "a tokenizer");
+        goto out;
+    }
+    rc = json_parse(parser, &root, json, len, err);
+    rc = rc ? rc : read_root(t, root, bos, eos, err);
+    if (!rc) {
+        *out = t;
+        t = NULL;
+    }
+out:
+    tokenizer_free(t);
+    json_object_put(root);
+    if (parser) {
+        json_tokener_free(parser);
+    }
+    return rc;
+}
+
+/* The files beside 'path' that may name BOS and EOS; the first that does so counts. */
+static const char *const beside[2] = {"tokenizer_config.json", "special_tokens_map.json"};
+
+/* Reads beside[i], if there is one, to *out. */
+static int read_beside(struct json_object **out, const char *path, size_t i, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("");
+    char *name = folder ? file_join(folder, beside[i]) : NULL;
+    int rc = 0;
+    if (!name) {
+        rc = err_nomem(err, "a path");
+    } else if (file_is_regular(name)) {
+        rc = json_read_file(out, name, FILE_MAX_BYTES, err);
+    }
+    free(folder);
+    free(name);
+    return rc;
+}
+
+/* The text of "bos_token" or "eos_token", a string or an object with "content", or NULL. */
+static const char *mark_text(struct json_object *const files[2], const char *key)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct json_object *mark = json_member(files[i], key);
+        if (json_object_is_type(mark, json_type_object)) {
+            mark = json_member(mark, "content");
+        }
+        if (json_object_is_type(mark, json_type_string)) {
+            return json_object_get_string(mark);
+        }
+    }
+    return NULL;
+}
+
+int tokenizer_load(struct tokenizer **out, const char *path, struct err *err)
+{
+    struct buf text = {0};
+    struct json_object *files[2] = {NULL, NULL};
+    int rc = file_read(path, FILE_MAX_BYTES, &text, err);
+    rc = rc ? rc : read_beside(&files[0], path, 0, err);
+    rc = rc ? rc : read_beside(&files[1], path, 1, err);
+    if (rc) {
+        goto out;
+    }
+    rc = tokenizer_parse(out, text.data, text.len, mark_text(files, "bos_token"),
+                         mark_text(files, "eos_token"), err);
+    if (rc) {
+        err_prefix(err, "%s", path);
+    }
+out:
+    json_object_put(files[0]);
+    json_object_put(files[1]);
+    buf_free(&text);
+    return rc;
+}

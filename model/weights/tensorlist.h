@@ -1,0 +1,33 @@
+/*
+ * tensorlist.h - the tensors of a file while it is read, and the index by name
+ *
+ *     tensorlist_add, tensorlist_add, ... -> tensorlist_index -> tensorlist_find -> tensorlist_free
+ */
+#ifndef GAPSCOPE_MODEL_WEIGHTS_TENSORLIST_H
+#define GAPSCOPE_MODEL_WEIGHTS_TENSORLIST_H
+
+#include <stddef.h>
+
+#include "model/weights/tensor.h"
+#include "corpora/base/err.h"
+
+/* {0} is an empty one. */
+struct tensorlist {
+    struct tensor *items; // [n], in the file's order; the names are owned
+    size_t n, cap;
+    const struct tensor **by_name; // [n], once indexed
+};
+
+/* Appends *t under a copy of the name.  Errors: ERR_FORMAT (not UTF-8), ERR_UNSUPPORTED (a NUL in
+ * it), ERR_NOMEM. */
+int tensorlist_add(struct tensorlist *list, const char *name, size_t name_len,
+                   const struct tensor *t, struct err *err);
+
+/* Ends the adding.  Errors: ERR_FORMAT (two of one name), ERR_NOMEM. */
+int tensorlist_index(struct tensorlist *list, struct err *err);
+
+const struct tensor *tensorlist_find(const struct tensorlist *list, const char *name); // or NULL
+
+void tensorlist_free(struct tensorlist *list); // the list is empty and usable again
+
+#endif
