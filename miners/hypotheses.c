@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "miners/kinds.h"
+#include "miners/core/kinds.h"
 #include "miners/yamltree.h"
 #include "corpora/base/file.h"
 #include "corpora/base/jsonw.h"

@@ -35,7 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 #include "corpora/base/err.h"
 
 #define HYPOTHESES_MAX 1024

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "miners/hypotheses.h"
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 #include "corpora/base/doc.h"
 #include "corpora/base/err.h"
 

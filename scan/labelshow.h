@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 #include "corpora/base/doc.h"
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"

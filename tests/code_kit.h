@@ -13,7 +13,7 @@
 #ifndef GAPSCOPE_TESTS_CODE_KIT_H
 #define GAPSCOPE_TESTS_CODE_KIT_H
 
-#include "miners/code.h"
+#include "miners/code/code.h"
 
 struct code_doc {
     struct tokens tokens;

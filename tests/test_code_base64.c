@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "miners/code_text.h"
+#include "miners/code/code_text.h"
 #include "tests/code_kit.h"
 
 #define DER                                                                                        \

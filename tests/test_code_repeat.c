@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "miners/code_text.h"
+#include "miners/code/code_text.h"
 #include "tests/code_kit.h"
 
 static void repeats_by_hand(void **state)

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "miners/kinds.h"
+#include "miners/core/kinds.h"
 
 /* PLUGINS is the folder that tests.cmake builds tests/plugins into. */
 static void load(struct hypotheses *h, const char *file)
@@ -80,10 +80,10 @@ static void what_is_no_plugin_is_refused(void **state)
         const char *file, *message;
     } cases[] = {
         {"none.so", PLUGINS "/none.so: No such file or directory"},
-        {"bad_symbol.so", PLUGINS "/bad_symbol.so: has no symbol gapscope_plugin; miners/plugin.h "
+        {"bad_symbol.so", PLUGINS "/bad_symbol.so: has no symbol gapscope_plugin; miners/kinds/plugin.h "
                                   "says what a plugin is"},
         {"bad_version.so", PLUGINS "/bad_version.so: is for version 7 of the interface, this "
-                                   "gapscope has 1; compile it with this one's miners/plugin.h"},
+                                   "gapscope has 1; compile it with this one's miners/kinds/plugin.h"},
         {"bad_no_label.so", PLUGINS "/bad_no_label.so: its gapscope_plugin has no label()"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

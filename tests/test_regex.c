@@ -10,7 +10,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "miners/kinds.h"
+#include "miners/core/kinds.h"
 
 /* A labeller of one pattern. */
 struct one {

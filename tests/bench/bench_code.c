@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "miners/code.h"
+#include "miners/code/code.h"
 #include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 #include "corpora/base/utf8.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "miners/code.h"
+#include "miners/code/code.h"
 #include "corpora/base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,7 +1,7 @@
 /*
  * Plugins that do not keep to the interface; PLUGIN_BAD_... says how.
  */
-#include "miners/plugin.h"
+#include "miners/kinds/plugin.h"
 
 #include <string.h>
 

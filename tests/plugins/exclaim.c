@@ -2,7 +2,7 @@
  * A plugin as people write them: labels each token that ends with an exclamation mark.  A document
  * that begins with "skip" is given up, one that begins with "count" shows the state.
  */
-#include "miners/plugin.h"
+#include "miners/kinds/plugin.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "miners/child.h"
+#include "miners/kinds/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -20,12 +20,12 @@
  * have more </name> than one for every 500 bytes.  C++ with its vector<int> has none, Python that
  * writes XML has few.
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 #include <string.h>
 #include <strings.h>
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 
 #define BYTES_A_TAG 500
 

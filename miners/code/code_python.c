@@ -27,7 +27,7 @@
  *     or "except...:"
  * Which tokens are labelled so depends on later text as well.
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 #include <string.h>
 

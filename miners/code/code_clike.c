@@ -18,7 +18,7 @@
  * the lines that end so begin with a backslash (LaTeX).  Which tokens are labelled so depends on
  * later text as well.
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 #include <string.h>
 

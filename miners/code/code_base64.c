@@ -19,7 +19,7 @@
  *   - it does not mix the two alphabets;
  *   - it decodes strictly: with padding its length is a multiple of 4, without it is not 1 more
  *     than such, and the bits that belong to no byte are 0;
- *   - text_is_random() (miners/code_text.h) holds, so that words, CamelCase, paths and hex are
+ *   - text_is_random() (miners/code/code_text.h) holds, so that words, CamelCase, paths and hex are
  *     none;
  *   - it does not begin as a mangled C++ name does (_Z).
  *
@@ -36,11 +36,11 @@
  * Of random payloads text_is_random() misses a quarter at 16 characters, a tenth at 32 and less
  * than a hundredth from 44 on (tests/test_code_base64.c): the price of leaving identifiers alone.
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 #include <string.h>
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 #include "corpora/base/utf8.h"
 
 #define MIN_CHARS 16

@@ -24,9 +24,9 @@
  * prompt, is none, nor is any in a document in which no line begins with "> " and a letter or
  * digit.
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 
 #define TAB_COLUMNS 8
 #define MAX_LEVEL 8

@@ -15,11 +15,11 @@
  *     (http://example.org)                 labelled without the parentheses
  *     std::vector, C://, a@b               none
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 #include <string.h>
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 
 #define MAX_SCHEME 16
 

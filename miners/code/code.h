@@ -5,8 +5,8 @@
  * begins with a page on what exactly it labels.  A miner of this kind never gives up: it takes
  * O(bytes + tokens), or says why not.
  */
-#ifndef GAPSCOPE_MINERS_CODE_H
-#define GAPSCOPE_MINERS_CODE_H
+#ifndef GAPSCOPE_MINERS_CODE_CODE_H
+#define GAPSCOPE_MINERS_CODE_CODE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -27,8 +27,8 @@
  *
  * Threads: each has a state of its own; calls with different states may come at the same time.
  */
-#ifndef GAPSCOPE_PLUGIN_H
-#define GAPSCOPE_PLUGIN_H
+#ifndef GAPSCOPE_MINERS_KINDS_PLUGIN_H
+#define GAPSCOPE_MINERS_KINDS_PLUGIN_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,18 +1,18 @@
 /*
- * code_parts.h - the list of built-in miners, which their files and code.c share
+ * code_list.h - the list of built-in miners, which their files and code.c share
  *
  * To add one: a line here, in the order of the names; CODE_LABEL(its name, ...) in its file; a row
  * in builtin.md.
  */
-#ifndef GAPSCOPE_MINERS_CODE_PARTS_H
-#define GAPSCOPE_MINERS_CODE_PARTS_H
+#ifndef GAPSCOPE_MINERS_CODE_CODE_LIST_H
+#define GAPSCOPE_MINERS_CODE_CODE_LIST_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "miners/code.h"
-#include "miners/code_text.h"
+#include "miners/code/code.h"
+#include "miners/code/code_text.h"
 
 #define CODE_MINERS(X)                                                                             \
     X(accented, "a Latin letter beyond ASCII")                                                     \

@@ -1,8 +1,8 @@
-#include "miners/code.h"
+#include "miners/code/code.h"
 
 #include <string.h>
 
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 static const struct code_miner miners[] = {
 #define X(name, help) {#name, help, code_label_##name},

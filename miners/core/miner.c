@@ -1,4 +1,4 @@
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 
 #include <stdlib.h>
 #include <string.h>

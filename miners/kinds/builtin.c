@@ -1,11 +1,11 @@
 /*
- * codekind.c - the kind "code": the miners of code.h, by name
+ * builtin.c - the kind "code": the miners of code.h, by name
  */
-#include "miners/kinds.h"
+#include "miners/core/kinds.h"
 
 #include <stdlib.h>
 
-#include "miners/code.h"
+#include "miners/code/code.h"
 #include "corpora/base/jsonw.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/nearest.h"

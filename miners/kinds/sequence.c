@@ -1,7 +1,7 @@
 /*
  * sequence.c - the kind "tokens": the last token of each occurrence of a sequence of ids
  */
-#include "miners/kinds.h"
+#include "miners/core/kinds.h"
 
 #include <stdlib.h>
 #include <string.h>

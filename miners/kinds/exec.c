@@ -11,7 +11,7 @@
  * a document to which there is no proper answer counts as given up, and the process is killed and
  * started anew.  FAILURES_MAX such documents in a row end the run.
  */
-#include "miners/kinds.h"
+#include "miners/core/kinds.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +26,7 @@
 
 #include <xxhash.h>
 
-#include "miners/child.h"
+#include "miners/kinds/child.h"
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
 #include "corpora/base/jsonw.h"

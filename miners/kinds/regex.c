@@ -6,7 +6,7 @@
  * have a size, and since what a single repeat runs through is not counted ('a\w+\W' on a million
  * letters is 2*10^10 of them), the thread's own clock is looked at from time to time as well.
  */
-#include "miners/kinds.h"
+#include "miners/core/kinds.h"
 
 #include <stdlib.h>
 #include <string.h>

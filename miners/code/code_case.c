@@ -16,9 +16,9 @@
  * A word is a maximal run of A-Z a-z 0-9 _.  Labelled is every token that shares a byte with it,
  * though what it is may show only later: "camel" of camelCase is labelled.
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 
 #define MAX_CAMEL 64
 #define MIN_RANDOM 16

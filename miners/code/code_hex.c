@@ -15,9 +15,9 @@
  *     0xDEADBEEF                                 hex
  *     deadbeef, 20201124, 1000000e10, 12abCDEF   none
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 
 /* Whether text[from, to), hex digits, is more than a number or a word. */
 static bool is_hex(const struct tokens *doc, size_t from, size_t to)

@@ -9,8 +9,8 @@
  *
  * Threads: what is compiled is immutable and shared; a run belongs to one thread.
  */
-#ifndef GAPSCOPE_MINERS_MINER_H
-#define GAPSCOPE_MINERS_MINER_H
+#ifndef GAPSCOPE_MINERS_CORE_MINER_H
+#define GAPSCOPE_MINERS_CORE_MINER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -22,7 +22,7 @@
  * two sorts do not mix.  One that is not closed before a blank line, or at all, opens nothing.
  * Single quotes are apostrophes too often: none.
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 #include <string.h>
 

@@ -17,7 +17,7 @@
  * Sequences are found by hashing, in a table of where each different one occurred; what is found
  * is compared.
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 #include <string.h>
 

@@ -21,11 +21,11 @@
  * of 1990s, no currency sign, # or point in front, no % behind.  In 2020-11-24 it is one; in a
  * table of numbers it may be one by chance.
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 #include <utf8proc.h>
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 
 struct number {
     size_t from, to;

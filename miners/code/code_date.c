@@ -15,12 +15,12 @@
  *     1/2, 3-4-5, 10.0.20, May, 1:2, x[0:10]   none
  *     Luke 1:12                                a time: it cannot be told from one
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 #include <string.h>
 #include <strings.h>
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 
 /* A number of lo to hi digits at *at, which then is behind it; -1 where none stands there. */
 static int read_digits(const struct tokens *doc, size_t *at, size_t lo, size_t hi)

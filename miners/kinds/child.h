@@ -6,8 +6,8 @@
  *
  * Threads: different children are independent; one belongs to the thread that started it.
  */
-#ifndef GAPSCOPE_MINERS_CHILD_H
-#define GAPSCOPE_MINERS_CHILD_H
+#ifndef GAPSCOPE_MINERS_KINDS_CHILD_H
+#define GAPSCOPE_MINERS_KINDS_CHILD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "miners/plugin.h"
+#include "miners/kinds/plugin.h"
 
 #include <dlfcn.h>
 #include <inttypes.h>
@@ -7,7 +7,7 @@
 
 #include <xxhash.h>
 
-#include "miners/kinds.h"
+#include "miners/core/kinds.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 
@@ -112,13 +112,13 @@ static int load(struct plugin *p, const char *path, struct err *err)
     p->functions = dlsym(p->object, "gapscope_plugin");
     if (!p->functions) {
         return err_set(err, ERR_FORMAT,
-                       "%s: has no symbol gapscope_plugin; miners/plugin.h says what a plugin is",
+                       "%s: has no symbol gapscope_plugin; miners/kinds/plugin.h says what a plugin is",
                        path);
     }
     if (p->functions->version != GAPSCOPE_PLUGIN_VERSION) {
         return err_set(err, ERR_FORMAT,
                        "%s: is for version %" PRIu32 " of the interface, this gapscope has %d; "
-                       "compile it with this one's miners/plugin.h",
+                       "compile it with this one's miners/kinds/plugin.h",
                        path, p->functions->version, GAPSCOPE_PLUGIN_VERSION);
     }
     if (!p->functions->label) {

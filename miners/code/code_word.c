@@ -13,11 +13,11 @@
  * "cre|am" differ, and so do " cream" and "cream".  All tokens of the later word are labelled,
  * though that it is this word shows only in its last.
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 #include <string.h>
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 
 enum part { START, INSIDE };
 

@@ -1,4 +1,4 @@
-#include "miners/code_text.h"
+#include "miners/code/code_text.h"
 
 #include <string.h>
 #include <utf8proc.h>

@@ -5,14 +5,14 @@
  * is said without a file's name or line.  Errors: ERR_FORMAT, ERR_NOMEM and what is named; *m is
  * then {0}.
  */
-#ifndef GAPSCOPE_MINERS_KINDS_H
-#define GAPSCOPE_MINERS_KINDS_H
+#ifndef GAPSCOPE_MINERS_CORE_KINDS_H
+#define GAPSCOPE_MINERS_CORE_KINDS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 #include "corpora/base/err.h"
 
 /* hypotheses.h says what is labelled. */

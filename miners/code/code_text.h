@@ -4,8 +4,8 @@
  * Classes are those of ASCII; a byte of any other character is TEXT_HIGH.  A place past the end,
  * SIZE_MAX (the one before 0) included, is in no class, so that neighbours may be asked for freely.
  */
-#ifndef GAPSCOPE_MINERS_CODE_TEXT_H
-#define GAPSCOPE_MINERS_CODE_TEXT_H
+#ifndef GAPSCOPE_MINERS_CODE_CODE_TEXT_H
+#define GAPSCOPE_MINERS_CODE_CODE_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

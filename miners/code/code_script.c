@@ -11,11 +11,11 @@
  * CJK neither.  A letter is what Unicode says (general category L or M, by utf8proc); scripts are
  * told by blocks.
  */
-#include "miners/code_parts.h"
+#include "miners/code/code_list.h"
 
 #include <utf8proc.h>
 
-#include "miners/miner.h"
+#include "miners/core/miner.h"
 #include "corpora/base/utf8.h"
 
 enum script { NO_SCRIPT, LATIN, ARABIC, CJK, CYRILLIC, GREEK, HEBREW, OTHER, NON_LATIN };
