@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "model/counts/candidates.h"
-#include "out/run.h"
+#include "out/results/run.h"
 #include "scan/args.h"
 #include "corpora/base/err.h"
 #include "scan/lineup.h"

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "out/store.h"
+#include "out/store/store.h"
 #include "scan/args.h"
 #include "corpora/base/file.h"
 

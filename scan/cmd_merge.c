@@ -8,12 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "out/store.h"
+#include "out/store/store.h"
 #include "scan/args.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 #include "scan/counting.h"
-#include "scan/meta.h"
+#include "out/store/meta.h"
 #include "scan/trying.h"
 
 struct options {

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "corpora/shards.h"
-#include "out/run.h"
+#include "out/results/run.h"
 #include "scan/args.h"
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"

@@ -37,7 +37,7 @@
 
 #include "model/pass/engine.h"
 #include "corpora/base/jsonout.h"
-#include "out/tally.h"
+#include "out/results/gaps/tally.h"
 #include "scan/layout.h"
 #include "scan/predictor.h"
 #include "corpora/base/err.h"

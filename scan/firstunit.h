@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "out/neurons.h"
-#include "out/tally.h"
+#include "out/results/neurons/neurons.h"
+#include "out/results/gaps/tally.h"
 #include "scan/layout.h"
 #include "scan/pipeline.h"
 #include "scan/worker.h"

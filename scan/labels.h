@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 #include "miners/hypotheses.h"
-#include "out/part.h"
-#include "out/tally.h"
+#include "out/results/neurons/unit_neurons.h"
+#include "out/results/gaps/tally.h"
 #include "corpora/base/err.h"
 #include "scan/layout.h"
 

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "out/tally.h"
+#include "out/results/gaps/tally.h"
 #include "scan/args.h"
 #include "scan/lineup.h"
 

@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 #include "corpora/units.h"
-#include "out/results.h"
-#include "out/run.h"
-#include "out/store.h"
+#include "out/results/results.h"
+#include "out/results/run.h"
+#include "out/store/store.h"
 #include "scan/worker.h"
 
 /* What signal handlers say to the pipeline. */

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "corpora/shards.h"
-#include "out/tally.h"
+#include "out/results/gaps/tally.h"
 
 struct progress {
     bool terminal;       // standard error is one

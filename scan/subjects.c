@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "model/explain/effects.h"
-#include "out/scores.h"
+#include "out/results/neurons/scores.h"
 #include "corpora/base/mem.h"
 #include "scan/neuron_name.h"
 

@@ -13,7 +13,7 @@
 
 #include "miners/hypotheses.h"
 #include "model/pass/engine.h"
-#include "out/run.h"
+#include "out/results/run.h"
 #include "scan/args.h"
 #include "corpora/base/err.h"
 #include "scan/mining.h"

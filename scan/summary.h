@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-#include "out/run.h"
-#include "out/tally.h"
+#include "out/results/run.h"
+#include "out/results/gaps/tally.h"
 #include "scan/lineup.h"
 #include "scan/pipeline.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "scan/chosen.h"
-#include "scan/meta.h"
+#include "out/store/meta.h"
 #include "scan/view_sql.h"
 
 #define COUNT_MAX INT64_C(1000000000000000) // of trigrams: more are damage, and sums would overflow

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/trigram_tests.h"
+#include "out/store/trial_rows.h"
 #include "corpora/base/mem.h"
 #include "scan/chosen.h"
 #include "scan/describe.h"

@@ -15,9 +15,9 @@
 #include <stddef.h>
 
 #include "model/pass/engine.h"
-#include "out/results.h"
-#include "out/run.h"
-#include "out/store.h"
+#include "out/results/results.h"
+#include "out/results/run.h"
+#include "out/store/store.h"
 #include "corpora/base/err.h"
 
 struct trying {

@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 #include "corpora/base/jsonout.h"
-#include "out/store.h"
+#include "out/store/store.h"
 #include "corpora/base/err.h"
 #include "corpora/base/json.h"
 

@@ -5,8 +5,8 @@
 #ifndef GAPSCOPE_TESTS_NEURONS_KIT_H
 #define GAPSCOPE_TESTS_NEURONS_KIT_H
 
-#include "out/neurons.h"
-#include "out/part.h"
+#include "out/results/neurons/neurons.h"
+#include "out/results/neurons/unit_neurons.h"
 
 struct kit_doc {
     uint32_t shard;

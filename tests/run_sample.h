@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/run.h"
+#include "out/results/run.h"
 #include "tests/tally_whole.h"
 
 /* The caller ends it with run_free().  Nothing is done, nothing is known of units. */

@@ -5,7 +5,7 @@
 #ifndef GAPSCOPE_TESTS_TALLY_REF_H
 #define GAPSCOPE_TESTS_TALLY_REF_H
 
-#include "out/tally.h"
+#include "out/results/gaps/tally.h"
 
 #define REF_DOCS 90
 #define REF_TOKENS 40

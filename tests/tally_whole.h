@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "out/tally.h"
+#include "out/results/gaps/tally.h"
 
 /* Appends the detail of a token of the document, 'at' its index in it. */
 struct whole_detail {

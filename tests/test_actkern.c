@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-#include "out/actkern.h"
+#include "out/results/neurons/act_kernels.h"
 
 #define N_MOST 2048
 #define ROWS 128

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-#include "out/bins.h"
+#include "out/results/neurons/activation_bins.h"
 
 /* The edges of one side as the drawing in bins.h has them: 10 octaves of four bins, the first of
  * which reaches to 0, and then 7 of eight. */

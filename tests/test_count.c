@@ -28,7 +28,7 @@ static int make_corpora(void **state)
         return -1;
     }
     struct kit_shard a = {.name = "a.jsonl.zst"}, b = {.name = "b.jsonl"};
-    const char *const files[] = {"README.md", "LICENSE", "model/pass/engine.c", "out/tally.c"};
+    const char *const files[] = {"README.md", "LICENSE", "model/pass/engine.c", "out/results/gaps/tally.c"};
     for (size_t i = 0; i < (KIT_SLOW ? 24 : 120); i++) {
         struct buf text = {0};
         assert_int_equal(file_read(files[i % 4], (size_t)1 << 20, &text, NULL), 0);

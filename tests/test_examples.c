@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "out/examples.h"
+#include "out/results/examples.h"
 
 #define PLACES 200
 

@@ -14,7 +14,7 @@
 #include <math.h>
 #include <xxhash.h>
 
-#include "out/actkern.h"
+#include "out/results/neurons/act_kernels.h"
 #include "tests/neurons_kit.h"
 
 // --- shapes -------------------------------------------------------------------------------------

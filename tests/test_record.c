@@ -14,7 +14,7 @@
 
 #include <zstd.h>
 
-#include "out/record.h"
+#include "out/results/record/record.h"
 #include "corpora/base/file.h"
 
 #define UNITS 14

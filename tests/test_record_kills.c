@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "out/record.h"
+#include "out/results/record/record.h"
 
 #define UNITS 5
 #define MODELS 2

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "out/store.h"
+#include "out/store/store.h"
 #include "corpora/base/file.h"
 #include "tests/run_sample.h"
 #include "tests/tally_whole.h"

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-#include "out/scores.h"
+#include "out/results/neurons/scores.h"
 #include "tests/neurons_kit.h"
 
 static void near(double got, double wanted)

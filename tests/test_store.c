@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "out/store.h"
+#include "out/store/store.h"
 #include "corpora/base/file.h"
 #include "tests/run_sample.h"
 #include "tests/store_file.h"

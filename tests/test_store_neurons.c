@@ -14,8 +14,8 @@
 #include <math.h>
 #include <sqlite3.h>
 
-#include "out/scores.h"
-#include "out/store.h"
+#include "out/results/neurons/scores.h"
+#include "out/store/store.h"
 #include "tests/neurons_kit.h"
 #include "tests/run_sample.h"
 #include "tests/store_file.h"

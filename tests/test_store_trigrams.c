@@ -12,8 +12,8 @@
 #include <math.h>
 #include <sqlite3.h>
 
-#include "out/store.h"
-#include "out/trigram_tests.h"
+#include "out/store/store.h"
+#include "out/store/trial_rows.h"
 #include "tests/run_sample.h"
 #include "tests/store_file.h"
 

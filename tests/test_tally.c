@@ -10,8 +10,8 @@
 
 #include <math.h>
 
-#include "out/hits.h"
-#include "out/tally.h"
+#include "out/results/gaps/hits.h"
+#include "out/results/gaps/tally.h"
 #include "tests/tally_ref.h"
 #include "tests/tally_whole.h"
 

@@ -15,7 +15,7 @@
 #include <math.h>
 #include <xxhash.h>
 
-#include "out/trigrams.h"
+#include "out/results/trigrams/trigrams.h"
 
 #define MODELS 3
 #define PAIRS 2

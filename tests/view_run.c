@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "out/store.h"
+#include "out/store/store.h"
 #include "corpora/base/json.h"
 #include "tests/run_sample.h"
 #include "tests/scan_kit.h"

@@ -15,8 +15,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "out/actkern.h"
-#include "out/part.h"
+#include "out/results/neurons/act_kernels.h"
+#include "out/results/neurons/unit_neurons.h"
 
 #define N 2048
 #define TOKENS 65536

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "out/store.h"
+#include "out/store/store.h"
 #include "tests/tally_whole.h"
 
 #define MODELS 11

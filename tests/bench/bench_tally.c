@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "out/tally.h"
+#include "out/results/gaps/tally.h"
 #include "tests/tally_whole.h"
 
 #define ROUNDS 15

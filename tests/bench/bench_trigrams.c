@@ -15,9 +15,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "out/actkern.h"
-#include "out/part.h"
-#include "out/trigrams.h"
+#include "out/results/neurons/act_kernels.h"
+#include "out/results/neurons/unit_neurons.h"
+#include "out/results/trigrams/trigrams.h"
 
 #define N 2048
 #define VOCAB 48262

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/scores.h"
+#include "out/results/neurons/scores.h"
 #include "tests/fuzz/fuzz_shapes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/run.h"
+#include "out/results/run.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

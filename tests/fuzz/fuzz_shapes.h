@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-#include "out/neurons.h"
-#include "out/trigrams.h"
+#include "out/results/neurons/neurons.h"
+#include "out/results/trigrams/trigrams.h"
 #include "tests/tally_whole.h"
 
 static const struct tally_pair fuzz_pair = {.base = 0, .n_others = 1, .others = {1}};

@@ -1,0 +1,43 @@
+/*
+ * tally_internal.h - what the files of a tally share
+ *
+ * Domains: why keeping the least (hash, name) of a part is exact: a domain that a part gave up has
+ * 'domains_max' lesser ones there, and so in the whole; the whole gives it up too, and 'other' gets
+ * its documents from everywhere.
+ */
+#ifndef GAPSCOPE_OUT_RESULTS_GAPS_TALLY_INTERNAL_H
+#define GAPSCOPE_OUT_RESULTS_GAPS_TALLY_INTERNAL_H
+
+#include "out/results/gaps/tally.h"
+
+#define TALLY_MAGIC "GSTALLY2"
+#define TALLY_SKETCH_CELLS ((size_t)TALLY_SKETCH_ROWS * TALLY_SKETCH_COLS)
+
+/* Appends what begins the bytes of every tally of this shape. */
+int tally_save_shape(const struct tally_shape *shape, struct buf *out, struct err *err);
+
+/* A document's labels: its counts, and where the gaps of the pairs stand, gaps[n_pairs][n]. */
+void tally_add_labels(struct tally *t, struct tally_domain *domain, const struct tally_doc *doc,
+                      int64_t *const *gaps);
+void tally_hypotheses_merge(struct tally_hypothesis *to, const struct tally_hypothesis *from,
+                            size_t n);
+void tally_ledger_merge(struct tally_ledger *to, const struct tally_ledger *from, size_t n);
+
+size_t tally_domains_max(const struct tally_shape *shape);
+
+/* A domain of no documents, named by name[len] (len 0: NULL).  ERR_NOMEM, *d then {0}. */
+int tally_domain_new(struct tally_domain *d, const struct tally_shape *shape, const char *name,
+                     size_t len, struct err *err);
+void tally_domain_free(struct tally_domain *d); // {0} is allowed
+
+/* Ascending by (hash, name). */
+int tally_domain_order(const struct tally_domain *a, const struct tally_domain *b);
+
+/* The domain that counts documents of this name (NULL: none): a new one, or t->other.  *out is
+ * valid until the next call. */
+int tally_domain_get(struct tally *t, const char *name, struct tally_domain **out, struct err *err);
+
+void tally_domains_clear(struct tally *t);
+int tally_domains_merge(struct tally *to, const struct tally *from, struct err *err);
+
+#endif

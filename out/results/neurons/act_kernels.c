@@ -1,0 +1,29 @@
+#include "out/results/neurons/act_kernels.h"
+
+#if defined(__x86_64__)
+#define HAVE_AVX512                                                                                \
+    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&                    \
+     __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+#define HAVE_AVX2 __builtin_cpu_supports("avx2")
+#endif
+
+const struct actkern *actkern_at(size_t i)
+{
+    const struct actkern *tables[3];
+    size_t n = 0;
+#if defined(__x86_64__)
+    if (HAVE_AVX512) {
+        tables[n++] = &actkern_avx512;
+    }
+    if (HAVE_AVX2) {
+        tables[n++] = &actkern_avx2;
+    }
+#endif
+    tables[n++] = &actkern_c;
+    return i < n ? tables[i] : 0;
+}
+
+const struct actkern *actkern_best(void)
+{
+    return actkern_at(0);
+}

@@ -1,0 +1,67 @@
+/*
+ * act_kernels.h - what is done with every activation of a scan, in a table a kind of CPU
+ *
+ * All of it is whole numbers, so every table gives the same.  actkern_body.h is the one source,
+ * plain C; each table is compiled for its instructions.
+ *
+ * Threads: tables are constant.
+ */
+#ifndef GAPSCOPE_OUT_RESULTS_NEURONS_ACT_KERNELS_H
+#define GAPSCOPE_OUT_RESULTS_NEURONS_ACT_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "out/results/neurons/activation_bins.h"
+
+/* Which lists of its neuron an activation may enter. */
+enum { ACT_TOP = 1, ACT_BOTTOM = 2, ACT_RANDOM = 4, ACT_GROUP = 8 };
+
+/* What it takes, for each of n neurons. */
+struct act_limits {
+    const int32_t *top, *bottom; // [n] bins_order() at least, at most
+    const uint32_t *salt;        // [n]
+    const uint32_t *hash;        // [1 + BINS_GROUPS][n] at most: of RANDOM, and of its group
+    // What spares most activations the look at their group's: at most most[n] of all groups but
+    // those whose bits are set in open[n].
+    const uint32_t *most, *open;
+};
+
+/* The hash of a place and a neuron, from hashes of either. */
+static inline uint32_t act_hash(uint32_t place, uint32_t salt)
+{
+    return (place ^ salt) * UINT32_C(0x9e3779b1);
+}
+
+struct actkern {
+    const char *name;
+
+    /* A token's activations a[n]: as whole numbers (fixed), bins, and flags; returns all flags
+     * joined. */
+    unsigned (*row)(const float *a, size_t n, uint32_t place, const struct act_limits *limits,
+                    int32_t *fixed, uint8_t *bins, uint8_t *flags);
+
+    /* Adds a token's activations a[n], as whole numbers, to sum[n]. */
+    void (*add)(const float *a, size_t n, int64_t *sum);
+
+    /* Adds rows at[n_rows] of fixed[][n] to sum[n], and what is positive of them to positive[n]. */
+    void (*sums)(const int32_t *fixed, size_t n, const uint8_t *at, size_t n_rows, int64_t *sum,
+                 int64_t *positive);
+
+    /* Adds their squares, the lower 32 bits to low[n], what is above to high[n]. */
+    void (*squares)(const int32_t *fixed, size_t n, const uint8_t *at, size_t n_rows, uint64_t *low,
+                    uint64_t *high);
+
+    /* Bytes row by row [n_rows][n] to neuron by neuron: to[i * stride + k]. */
+    void (*turn)(const uint8_t *rows, size_t n_rows, size_t n, uint8_t *to, size_t stride);
+};
+
+/* The best table of this CPU. */
+const struct actkern *actkern_best(void);
+
+/* Table i of those that this CPU can run, best first; NULL from the last on. */
+const struct actkern *actkern_at(size_t i);
+
+extern const struct actkern actkern_c, actkern_avx2, actkern_avx512;
+
+#endif

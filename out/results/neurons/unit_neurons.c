@@ -1,0 +1,578 @@
+#include "out/results/neurons/unit_neurons.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "out/results/neurons/neurons_internal.h"
+#include "out/results/neurons/unit_neurons_internal.h"
+
+#define COUNTED 4 // neurons that are counted in turn
+
+/* A set's tokens of a chunk, on the way into histograms. */
+struct part_count {
+    const uint16_t *at; // [n] positions in the chunk
+    size_t n;
+    uint32_t *hist;                      // of the next neuron that the set counts
+    const struct neurons_subset *subset; // NULL: all neurons
+    size_t next;                         // of the subset
+};
+
+// --- new and free -------------------------------------------------------------------------------
+
+static int layer_new(struct part *p, size_t layer, struct err *err)
+{
+    struct part_layer *l = &p->layers[layer];
+    const size_t n_sets = neurons_n_sets(p->shape);
+    l->sets[SPLIT_DEV] = mem_zero(n_sets, sizeof *l->sets[SPLIT_DEV]);
+    l->sets[SPLIT_TEST] = mem_zero(n_sets, sizeof *l->sets[SPLIT_TEST]);
+    l->bins = mem_new(p->shape->layers[layer].n, PART_STRIDE);
+    if (!l->sets[SPLIT_DEV] || !l->sets[SPLIT_TEST] || !l->bins) {
+        return err_nomem(err, "a worker's neurons");
+    }
+    return part_lists_new(p, layer, err);
+}
+
+int part_new(struct part **out, const struct neurons_shape *shape, struct err *err)
+{
+    struct part *p = mem_zero(1, sizeof *p);
+    if (!p) {
+        return err_nomem(err, "a worker's neurons");
+    }
+    size_t most = 0; // neurons of a layer
+    for (size_t i = 0; i < shape->n_layers; i++) {
+        most = shape->layers[i].n > most ? shape->layers[i].n : most;
+    }
+    p->shape = shape;
+    p->kern = actkern_best();
+    p->layers = mem_zero(shape->n_layers, sizeof *p->layers);
+    p->sets[SPLIT_DEV] = mem_zero(neurons_n_sets(shape), sizeof *p->sets[SPLIT_DEV]);
+    p->sets[SPLIT_TEST] = mem_zero(neurons_n_sets(shape), sizeof *p->sets[SPLIT_TEST]);
+    p->watched = mem_zero(shape->n_watches, sizeof *p->watched);
+    p->samples = mem_zero(shape->n_hypotheses, sizeof *p->samples);
+    p->fixed = mem_new(PART_ROWS * most, sizeof *p->fixed);
+    p->bins = mem_new(PART_ROWS * most, 1);
+    p->flags = mem_new(most, 1);
+    p->counts = mem_new(SPLITS * neurons_n_sets(shape), sizeof *p->counts);
+    int rc = p->layers && p->sets[SPLIT_DEV] && p->sets[SPLIT_TEST] && p->watched && p->samples &&
+                     p->fixed && p->bins && p->flags && p->counts
+                 ? 0
+                 : err_nomem(err, "a worker's neurons");
+    for (size_t i = 0; i < shape->n_layers && !rc; i++) {
+        rc = layer_new(p, i, err);
+    }
+    if (rc) {
+        part_free(p);
+        return rc;
+    }
+    *out = p;
+    return 0;
+}
+
+static void sums_free(struct part_sums *s)
+{
+    free(s->sum); // all four are one block
+    free(s->hist);
+}
+
+void part_free(struct part *p)
+{
+    if (!p) {
+        return;
+    }
+    const size_t n_sets = neurons_n_sets(p->shape);
+    for (size_t i = 0; p->layers && i < p->shape->n_layers; i++) {
+        struct part_layer *l = &p->layers[i];
+        for (size_t k = 0; k < SPLITS * n_sets; k++) {
+            if (l->sets[k % SPLITS]) {
+                sums_free(&l->sets[k % SPLITS][k / SPLITS]);
+            }
+        }
+        free(l->sets[SPLIT_DEV]);
+        free(l->sets[SPLIT_TEST]);
+        free(l->bins);
+        part_lists_free(p, i);
+    }
+    for (size_t k = 0; k < SPLITS * n_sets; k++) {
+        if (p->sets[k % SPLITS]) {
+            free(p->sets[k % SPLITS][k / SPLITS].at);
+        }
+    }
+    for (size_t i = 0; p->watched && i < p->shape->n_watches; i++) {
+        example_list_free(&p->watched[i][0]);
+        example_list_free(&p->watched[i][1]);
+    }
+    for (size_t i = 0; p->samples && i < p->shape->n_hypotheses; i++) {
+        example_list_free(&p->samples[i]);
+    }
+    void *const rest[] = {
+        p->layers, p->sets[SPLIT_DEV], p->sets[SPLIT_TEST], p->watched, p->samples, p->kind,
+        p->place,  p->doc_of,          p->sampled,          p->row,     p->fixed,   p->bins,
+        p->flags,  p->positions,       p->counts,           p->others};
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
+        free(rest[i]);
+    }
+    free(p);
+}
+
+// --- a unit -------------------------------------------------------------------------------------
+
+static int reserve_tokens(struct part *p, size_t n_tokens, struct err *err)
+{
+    static const char what[] = "a unit's tokens";
+    const size_t n = n_tokens + 1; // of no tokens too there are arrays
+    int rc = mem_reserve(&p->kind, &p->kind_cap, n, sizeof *p->kind, what, err);
+    rc = rc ? rc : mem_reserve(&p->place, &p->place_cap, n, sizeof *p->place, what, err);
+    rc = rc ? rc : mem_reserve(&p->doc_of, &p->doc_of_cap, n, sizeof *p->doc_of, what, err);
+    return rc ? rc : mem_reserve(&p->sampled, &p->sampled_cap, n, sizeof *p->sampled, what, err);
+}
+
+static void describe_tokens(struct part *p)
+{
+    const struct part_unit *u = &p->unit;
+    memset(p->kind, PART_NO_DOC, u->n);
+    memset(p->sampled, 0, u->n);
+    for (size_t d = 0; d < u->n_docs; d++) {
+        const struct part_doc *doc = &u->docs[d];
+        for (size_t i = 0; i < doc->n; i++) {
+            p->kind[doc->begin + i] = doc->test ? PART_TEST : PART_DEV;
+            p->place[doc->begin + i] = example_hash(u->shard, doc->number, i);
+            p->doc_of[doc->begin + i] = (uint32_t)d;
+        }
+    }
+}
+
+/* Adds tokens at[n] (NULL: all) of the unit to a set of each half. */
+static int fill_set(struct part *p, size_t set, const uint32_t *at, size_t n,
+                    const uint32_t *ordinal, struct err *err)
+{
+    size_t last_doc = SIZE_MAX;
+    for (size_t i = 0; i < n; i++) {
+        const size_t token = at ? at[i] : i;
+        if (p->kind[token] == PART_NO_DOC) {
+            continue;
+        }
+        struct part_tokens *s = &p->sets[p->kind[token]][set];
+        const int rc =
+            mem_reserve(&s->at, &s->cap, s->n + 1, sizeof *s->at, "a unit's labels", err);
+        if (rc) {
+            return rc;
+        }
+        s->at[s->n++] = ordinal[token];
+        s->docs += p->doc_of[token] != last_doc;
+        last_doc = p->doc_of[token];
+    }
+    return 0;
+}
+
+/* Makes a set of more than half of the tokens one of the others. */
+static int turn_set(struct part *p, int split, size_t set, struct err *err)
+{
+    const struct part_tokens *all = &p->sets[split][SET_ALL];
+    struct part_tokens *s = &p->sets[split][set];
+    s->tokens = s->n;
+    s->others = set_is_labelled(set) && s->n > all->n / 2;
+    if (!s->others) {
+        return 0;
+    }
+    const int rc = mem_reserve(&p->others, &p->others_cap, all->n - s->n, sizeof *p->others,
+                               "a unit's labels", err);
+    size_t n = 0;
+    for (size_t i = 0, k = 0; i < all->n && !rc; i++) {
+        if (k < s->n && s->at[k] == all->at[i]) {
+            k++;
+        } else {
+            p->others[n++] = all->at[i];
+        }
+    }
+    for (size_t i = 0; i < n; i++) { // there is room: they are fewer
+        s->at[i] = p->others[i];
+    }
+    s->n = n;
+    return rc;
+}
+
+static int fill_sets(struct part *p, struct err *err)
+{
+    const struct part_unit *u = &p->unit;
+    uint32_t *ordinal = mem_new(u->n, sizeof *ordinal), n = 0;
+    if (!ordinal) {
+        return err_nomem(err, "a unit's tokens");
+    }
+    for (size_t i = 0; i < u->n; i++) {
+        ordinal[i] = n;
+        n += p->kind[i] != PART_NO_DOC;
+    }
+    int rc = fill_set(p, SET_ALL, NULL, u->n, ordinal, err);
+    for (size_t set = 1; set < neurons_n_sets(p->shape) && !rc; set++) {
+        rc = fill_set(p, set, u->sets[set].at, u->sets[set].n, ordinal, err);
+    }
+    for (size_t k = 0; k < SPLITS * neurons_n_sets(p->shape) && !rc; k++) {
+        rc = turn_set(p, (int)(k % SPLITS), k / SPLITS, err);
+    }
+    free(ordinal);
+    return rc;
+}
+
+static void clear_sets(struct part *p)
+{
+    for (size_t set = 0; set < neurons_n_sets(p->shape); set++) {
+        for (int split = 0; split < SPLITS; split++) {
+            struct part_tokens *s = &p->sets[split][set];
+            s->n = 0;
+            s->others = false;
+            s->tokens = s->docs = 0;
+        }
+    }
+}
+
+static void clear_sums(struct part *p, size_t layer, int split, size_t set)
+{
+    struct part_sums *s = &p->layers[layer].sets[split][set];
+    if (s->used) {
+        const size_t n = p->shape->layers[layer].n, arrays = s->low ? 4 : 2;
+        memset(s->sum, 0, arrays * n * sizeof *s->sum);
+        memset(s->hist, 0, neurons_n_hists(p->shape, layer, set) * BINS * sizeof *s->hist);
+    }
+    s->used = false;
+    s->sums_at = s->hist_at = 0;
+}
+
+int part_begin(struct part *p, const struct part_unit *unit, const struct part_cutoffs *cutoffs,
+               struct err *err)
+{
+    p->unit = *unit;
+    p->cutoffs = cutoffs;
+    clear_sets(p);
+    for (size_t i = 0; i < p->shape->n_layers; i++) {
+        for (size_t set = 0; set < neurons_n_sets(p->shape); set++) {
+            clear_sums(p, i, SPLIT_DEV, set);
+            clear_sums(p, i, SPLIT_TEST, set);
+        }
+        p->layers[i].n_rows = p->layers[i].begin = 0;
+        part_lists_begin(p, i);
+    }
+    for (size_t i = 0; i < p->shape->n_watches; i++) {
+        example_list_clear(&p->watched[i][0]);
+        example_list_clear(&p->watched[i][1]);
+    }
+    for (size_t h = 0; h < p->shape->n_hypotheses; h++) {
+        example_list_clear(&p->samples[h]);
+    }
+    int rc = reserve_tokens(p, unit->n, err);
+    if (rc) {
+        p->unit.n = 0;
+        return rc;
+    }
+    describe_tokens(p);
+    rc = fill_sets(p, err);
+    return rc ? rc : part_samples_choose(p, err);
+}
+
+// --- sums and histograms ------------------------------------------------------------------------
+
+static int reserve_sums(struct part *p, size_t layer, int split, size_t set, struct err *err)
+{
+    struct part_sums *s = &p->layers[layer].sets[split][set];
+    const size_t n = p->shape->layers[layer].n;
+    const size_t arrays = set_is_labelled(set) ? 2 : 4;
+    if (!s->sum) {
+        s->sum = mem_zero(arrays * n, sizeof *s->sum);
+        s->positive = s->sum ? s->sum + n : NULL;
+        s->low = arrays == 4 && s->sum ? (uint64_t *)(s->sum + 2 * n) : NULL;
+        s->high = s->low ? s->low + n : NULL;
+    }
+    if (!s->hist) {
+        s->hist = mem_zero(neurons_n_hists(p->shape, layer, set) * BINS, sizeof *s->hist);
+    }
+    s->used = s->sum && s->hist;
+    return s->used ? 0 : err_nomem(err, "a worker's neurons");
+}
+
+/* Adds rows [begin, begin + n) of the unit, which are in p->fixed, to the sums of a set. */
+static int add_sums(struct part *p, size_t layer, int split, size_t set, size_t begin, size_t n,
+                    struct err *err)
+{
+    struct part_sums *s = &p->layers[layer].sets[split][set];
+    const struct part_tokens *tokens = &p->sets[split][set];
+    const size_t n_neurons = p->shape->layers[layer].n;
+    uint8_t at[PART_ROWS];
+    size_t n_at = 0;
+    while (s->sums_at < tokens->n && tokens->at[s->sums_at] < begin + n) {
+        at[n_at++] = (uint8_t)(tokens->at[s->sums_at++] - begin);
+    }
+    if (n_at == 0) {
+        return 0;
+    }
+    const int rc = s->used ? 0 : reserve_sums(p, layer, split, set, err);
+    if (rc) {
+        return rc;
+    }
+    p->kern->sums(p->fixed, n_neurons, at, n_at, s->sum, s->positive);
+    if (s->low) {
+        p->kern->squares(p->fixed, n_neurons, at, n_at, s->low, s->high);
+    }
+    return 0;
+}
+
+/* The sets that have tokens in the chunk: how many. */
+static size_t list_counts(struct part *p, size_t layer, size_t begin, size_t n)
+{
+    size_t n_counts = 0;
+    uint16_t *to = p->positions;
+    for (size_t k = 0; k < SPLITS * neurons_n_sets(p->shape); k++) {
+        const size_t set = k / SPLITS;
+        struct part_sums *s = &p->layers[layer].sets[k % SPLITS][set];
+        const struct part_tokens *tokens = &p->sets[k % SPLITS][set];
+        const struct neurons_subset *subset = neurons_subset(p->shape, layer, set);
+        struct part_count c = {.at = to, .hist = s->hist, .subset = subset};
+        while (s->hist_at < tokens->n && tokens->at[s->hist_at] < begin + n) {
+            to[c.n++] = (uint16_t)(tokens->at[s->hist_at++] - begin);
+        }
+        to += c.n;
+        if (c.n > 0) {
+            p->counts[n_counts++] = c;
+        }
+    }
+    return n_counts;
+}
+
+/* Room for the positions of every set's tokens in a chunk. */
+static int reserve_positions(struct part *p, size_t layer, size_t begin, size_t n, struct err *err)
+{
+    size_t all = 0;
+    for (size_t k = 0; k < SPLITS * neurons_n_sets(p->shape); k++) {
+        const struct part_tokens *tokens = &p->sets[k % SPLITS][k / SPLITS];
+        size_t at = p->layers[layer].sets[k % SPLITS][k / SPLITS].hist_at;
+        for (; at < tokens->n && tokens->at[at] < begin + n; at++) {
+            all++;
+        }
+    }
+    return mem_reserve(&p->positions, &p->positions_cap, all, sizeof *p->positions, "a chunk", err);
+}
+
+/* One neuron of a set. */
+static void count_one(struct part_count *c, const uint8_t *restrict bins)
+{
+    uint32_t *restrict hist = c->hist;
+    for (size_t j = 0; j < c->n; j++) {
+        hist[bins[c->at[j]]]++;
+    }
+    c->hist += BINS;
+}
+
+/* COUNTED neurons in turn: a count that waits for the one before, since both are of a bin, does not
+ * hold up the others. */
+static void count_all(struct part_count *c, const uint8_t *restrict bins)
+{
+    uint32_t *restrict hist = c->hist;
+    for (size_t j = 0; j < c->n; j++) {
+        const uint8_t *at = bins + c->at[j];
+        hist[at[0]]++;
+        hist[BINS + at[PART_STRIDE]]++;
+        hist[2 * BINS + at[2 * PART_STRIDE]]++;
+        hist[3 * BINS + at[3 * PART_STRIDE]]++;
+    }
+    c->hist += COUNTED * BINS;
+}
+
+/* Those of neurons [first, first + n) that the set has; bins: of the first. */
+static void count_some(struct part_count *c, const uint8_t *bins, size_t first, size_t n)
+{
+    if (!c->subset && n == COUNTED) {
+        count_all(c, bins);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const bool has =
+            !c->subset || (c->next < c->subset->n && c->subset->items[c->next] == first + i);
+        if (has) {
+            count_one(c, bins + i * PART_STRIDE);
+        }
+        c->next += has;
+    }
+}
+
+/* The next histograms, of which few are in a cache, while others are counted. */
+static void fetch(const uint32_t *hist)
+{
+    for (size_t i = 0; i < COUNTED * BINS; i += 64 / sizeof *hist) {
+        __builtin_prefetch(hist + i, 1);
+    }
+}
+
+static int count_chunk(struct part *p, size_t layer, struct err *err)
+{
+    struct part_layer *l = &p->layers[layer];
+    const size_t begin = l->begin, n = l->n_rows - l->begin;
+    const int rc = reserve_positions(p, layer, begin, n, err);
+    if (rc || n == 0) {
+        return rc;
+    }
+    const size_t n_counts = list_counts(p, layer, begin, n), n_neurons = p->shape->layers[layer].n;
+    for (size_t i = 0; i < n_neurons; i += COUNTED) {
+        const size_t n_some = n_neurons - i < COUNTED ? n_neurons - i : COUNTED;
+        for (size_t k = 0; k < n_counts; k++) {
+            if (k + 1 < n_counts) {
+                fetch(p->counts[k + 1].hist);
+            }
+            count_some(&p->counts[k], l->bins + i * PART_STRIDE, i, n_some);
+        }
+    }
+    l->begin = l->n_rows;
+    return 0;
+}
+
+/* The layer's next n rows are in p->fixed and p->bins. */
+static int add_rows(struct part *p, size_t layer, size_t n, struct err *err)
+{
+    struct part_layer *l = &p->layers[layer];
+    int rc = 0;
+    for (size_t set = 0; set < neurons_n_sets(p->shape) && !rc; set++) {
+        rc = add_sums(p, layer, SPLIT_DEV, set, l->n_rows, n, err);
+        rc = rc ? rc : add_sums(p, layer, SPLIT_TEST, set, l->n_rows, n, err);
+    }
+    if (!rc && l->n_rows - l->begin + n > PART_CHUNK) {
+        rc = count_chunk(p, layer, err);
+    }
+    p->kern->turn(p->bins, n, p->shape->layers[layer].n, l->bins + (l->n_rows - l->begin),
+                  PART_STRIDE);
+    l->n_rows += n;
+    return rc;
+}
+
+// --- blocks -------------------------------------------------------------------------------------
+
+/* Where each token's row is. */
+static int place_rows(struct part *p, struct part_rows *rows, const size_t *n, size_t n_windows,
+                      struct err *err)
+{
+    rows->end = rows->begin;
+    for (size_t k = 0; k < n_windows; k++) {
+        rows->end += n[k];
+    }
+    const size_t all = rows->end - rows->begin;
+    const int rc = mem_reserve(&p->row, &p->row_cap, all, sizeof *p->row, "a block", err);
+    for (size_t k = 0, at = 0; k < n_windows && !rc; k++) {
+        for (size_t i = 0; i < n[k]; i++, at++) {
+            p->row[at] = (uint32_t)(at + k + 1); // a row before the tokens of each window
+        }
+    }
+    rows->row = p->row;
+    return rc;
+}
+
+int part_block(struct part *p, size_t layer, size_t begin, const size_t *n, size_t n_windows,
+               const float *acts, struct err *err)
+{
+    const size_t n_neurons = p->shape->layers[layer].n;
+    const struct part_lists *lists = &p->layers[layer].lists;
+    const struct act_limits limits = {lists->top,  lists->bottom, lists->salt,
+                                      lists->hash, lists->most,   lists->open};
+    struct part_rows rows = {.acts = acts, .begin = begin};
+    size_t n_rows = 0; // in p->fixed
+    int rc = place_rows(p, &rows, n, n_windows, err);
+    for (size_t t = begin; t < rows.end && !rc; t++) {
+        if (p->kind[t] == PART_NO_DOC) {
+            continue;
+        }
+        const float *a = acts + rows.row[t - begin] * n_neurons;
+        rc = part_lists_enter(p, layer, &rows, t, err);
+        const unsigned any =
+            p->kern->row(a, n_neurons, p->place[t], &limits, p->fixed + n_rows * n_neurons,
+                         p->bins + n_rows * n_neurons, p->flags);
+        part_lists_row(p, layer, a, t, any);
+        if (p->sampled[t]) {
+            part_samples_fill(p, layer, t, a);
+        }
+        if (++n_rows == PART_ROWS && !rc) {
+            rc = add_rows(p, layer, n_rows, err);
+            n_rows = 0;
+        }
+    }
+    rc = rc || n_rows == 0 ? rc : add_rows(p, layer, n_rows, err);
+    return rc ? rc : part_lists_hold(p, layer, &rows, err);
+}
+
+int part_end(struct part *p, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < p->shape->n_layers && !rc; i++) {
+        assert(p->layers[i].n_rows ==
+               p->sets[SPLIT_DEV][SET_ALL].n + p->sets[SPLIT_TEST][SET_ALL].n);
+        rc = count_chunk(p, i, err);
+    }
+    return rc;
+}
+
+// --- into the whole -----------------------------------------------------------------------------
+
+/* Adds what all tokens have and the counted ones, where there are any, have not. */
+static void add_others(struct neurons *to, const struct part *p, size_t layer, int split,
+                       size_t set)
+{
+    const struct part_sums *all = &p->layers[layer].sets[split][SET_ALL];
+    const struct part_sums *s = &p->layers[layer].sets[split][set];
+    const struct neurons_subset *subset = neurons_subset(p->shape, layer, set);
+    struct set_sums *sums = to->layers[layer].sums[split][set];
+    uint64_t *hist = to->layers[layer].hist[split][set];
+    for (size_t i = 0; i < p->shape->layers[layer].n; i++) {
+        sums[i].sum += all->sum[i] - (s->used ? s->sum[i] : 0);
+        sums[i].positive += all->positive[i] - (s->used ? s->positive[i] : 0);
+    }
+    for (size_t k = 0; k < neurons_n_hists(p->shape, layer, set); k++) {
+        const uint32_t *of_all = all->hist + (subset ? subset->items[k] : k) * BINS;
+        for (size_t bin = 0; bin < BINS; bin++) {
+            hist[k * BINS + bin] += of_all[bin] - (s->used ? s->hist[k * BINS + bin] : 0);
+        }
+    }
+}
+
+static int add_set(struct neurons *to, const struct part *p, size_t layer, int split, size_t set,
+                   struct err *err)
+{
+    const struct part_sums *s = &p->layers[layer].sets[split][set];
+    const bool others = p->sets[split][set].others;
+    if (!s->used && !others) {
+        return 0;
+    }
+    const int rc = neurons_reserve_set(to, layer, split, set, err);
+    if (rc) {
+        return rc;
+    }
+    if (others) {
+        add_others(to, p, layer, split, set);
+        return 0;
+    }
+    struct set_sums *sums = to->layers[layer].sums[split][set];
+    uint64_t *hist = to->layers[layer].hist[split][set];
+    for (size_t i = 0; i < p->shape->layers[layer].n; i++) {
+        sums[i].sum += s->sum[i];
+        sums[i].positive += s->positive[i];
+        if (s->low) {
+            sums[i].squares += ((__int128)s->high[i] << 32) + s->low[i];
+        }
+    }
+    const size_t n = neurons_n_hists(p->shape, layer, set) * BINS;
+    for (size_t i = 0; i < n; i++) {
+        hist[i] += s->hist[i];
+    }
+    return 0;
+}
+
+int neurons_add(struct neurons *to, struct part *p, struct err *err)
+{
+    const struct neurons_shape *shape = p->shape;
+    int rc = 0;
+    for (size_t k = 0; k < SPLITS * neurons_n_sets(shape); k++) {
+        to->sets[k % SPLITS][k / SPLITS].tokens += p->sets[k % SPLITS][k / SPLITS].tokens;
+        to->sets[k % SPLITS][k / SPLITS].docs += p->sets[k % SPLITS][k / SPLITS].docs;
+        for (size_t i = 0; i < shape->n_layers && !rc; i++) {
+            rc = add_set(to, p, i, (int)(k % SPLITS), k / SPLITS, err);
+        }
+    }
+    for (size_t i = 0; i < shape->n_layers && !rc; i++) {
+        rc = neurons_take_layer(to, i, p->layers[i].lists.lists, err);
+    }
+    return rc ? rc : neurons_take_hypotheses(to, p->watched, p->samples, err);
+}

@@ -1,0 +1,528 @@
+#include "out/results/run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/base/utf8.h"
+
+void run_subsets_free(struct neurons_subset *subsets, size_t n)
+{
+    for (size_t i = 0; subsets && i < n; i++) {
+        uint32_t *items;
+        memcpy(&items, &subsets[i].items, sizeof items); // ours, though nobody may change them
+        free(items);
+    }
+    free(subsets);
+}
+
+/* All of it is the run's own, though to others it is constant. */
+static void shape_free(struct neurons_shape *s)
+{
+    struct neurons_layer *layers;
+    struct neurons_subset *subsets;
+    if (!s) {
+        return;
+    }
+    memcpy(&layers, &s->layers, sizeof layers);
+    memcpy(&subsets, &s->subsets, sizeof subsets);
+    run_subsets_free(subsets, s->n_layers * s->n_hypotheses);
+    free(layers);
+    free(s);
+}
+
+void run_free(struct run *r)
+{
+    for (size_t i = 0; i < r->n_models; i++) {
+        free(r->models[i].name);
+        free(r->models[i].path);
+        free(r->models[i].act_fn);
+        free(r->models[i].site);
+    }
+    for (size_t i = 0; i < r->n_hypotheses; i++) {
+        free(r->hypotheses[i].name);
+        free(r->hypotheses[i].kind);
+        free(r->hypotheses[i].spec);
+    }
+    shape_free(r->neurons);
+    trigrams_shape_free(r->trigrams);
+    free(r->hypotheses);
+    free(r->watches);
+    free(r->effects);
+    for (size_t i = 0; i < r->n_shards; i++) {
+        free(r->shards[i].name);
+        free(r->shards[i].path);
+    }
+    for (size_t i = 0; i < r->n_reasons; i++) {
+        free(r->reasons[i]);
+    }
+    free(r->models);
+    free(r->shards);
+    free(r->pairs);
+    free(r->settings);
+    free(r->reasons);
+    buf_free(&r->token_texts);
+    free(r->done);
+    *r = (struct run){0};
+}
+
+// --- units -------------------------------------------------------------------------------------
+
+bool run_is_done(const struct run *r, uint64_t unit)
+{
+    return unit < r->done_bits && (r->done[unit / 8] >> (unit % 8) & 1);
+}
+
+/* Room for units 0 .. unit; by half more at least, so that adding one by one is cheap. */
+static int reserve(struct run *r, uint64_t unit, struct err *err)
+{
+    if (unit < r->done_bits) {
+        return 0;
+    }
+    const size_t had = (size_t)((r->done_bits + 7) / 8);
+    const size_t wanted = (size_t)(unit / 8) + 1;
+    const size_t n = wanted > had + had / 2 ? wanted : had + had / 2;
+    unsigned char *done = mem_resize(r->done, n, 1);
+    if (!done) {
+        return err_nomem(err, "the set of units");
+    }
+    memset(done + had, 0, n - had);
+    r->done = done;
+    r->done_bits = (uint64_t)n * 8;
+    return 0;
+}
+
+int run_set_done(struct run *r, uint64_t unit, struct err *err)
+{
+    const int rc = reserve(r, unit, err);
+    if (!rc) {
+        r->done[unit / 8] |= (unsigned char)(1U << (unit % 8));
+    }
+    return rc;
+}
+
+uint64_t run_count_done(const struct run *r)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < (r->done_bits + 7) / 8; i++) {
+        n += (uint64_t)__builtin_popcount(r->done[i]);
+    }
+    return n;
+}
+
+bool run_is_finished(const struct run *r)
+{
+    return r->limited || (r->counted && run_count_done(r) >= r->n_units);
+}
+
+// --- names -------------------------------------------------------------------------------------
+
+int run_add_token(struct run *r, const char *bytes, size_t len, struct err *err)
+{
+    struct buf *to = &r->token_texts;
+    const size_t before = to->len;
+    int rc = 0;
+    for (size_t at = 0, used; at < len && !rc; at += used) {
+        if (utf8_decode(bytes + at, len - at, &used) == UINT32_MAX || !bytes[at]) {
+            used = 1;
+            rc = buf_printf(to, err, "\\x%02X", (unsigned char)bytes[at]);
+        } else {
+            rc = buf_append(to, bytes + at, used, err);
+        }
+    }
+    if (!rc) {
+        rc = buf_append(to, "", 1, err);
+    }
+    if (rc) {
+        to->len = before;
+    }
+    return rc;
+}
+
+// --- two runs ----------------------------------------------------------------------------------
+
+static int differ(struct err *why, const char *what, const char *a, const char *b)
+{
+    return err_set(why, ERR_MISMATCH, "%s: one has %s, the other %s", what, a, b);
+}
+
+static int differ_u64(struct err *why, const char *what, uint64_t a, uint64_t b)
+{
+    char one[32], other[32];
+    snprintf(one, sizeof one, "%" PRIu64, a);
+    snprintf(other, sizeof other, "%" PRIu64, b);
+    return differ(why, what, one, other);
+}
+
+static int same_model(const struct run_model *a, const struct run_model *b, struct err *why)
+{
+    if (strcmp(a->name, b->name) != 0) {
+        return differ(why, "models", a->name, b->name);
+    }
+    if (strcmp(a->act_fn, b->act_fn) != 0 || a->n_layers != b->n_layers ||
+        a->d_model != b->d_model || a->n_heads != b->n_heads || a->d_mlp != b->d_mlp ||
+        a->d_vocab != b->d_vocab || a->n_ctx != b->n_ctx) {
+        return err_set(why, ERR_MISMATCH, "model %s: the two differ in their sizes", a->name);
+    }
+    if (strcmp(a->site, b->site) != 0) {
+        return err_set(why, ERR_MISMATCH, "model %s: neurons at site \"%s\" and \"%s\"", a->name,
+                       a->site, b->site);
+    }
+    if (a->weights_hash != b->weights_hash) {
+        return err_set(why, ERR_MISMATCH,
+                       "model %s: the weights differ (hashes %016" PRIx64 " and %016" PRIx64 ")",
+                       a->name, a->weights_hash, b->weights_hash);
+    }
+    return 0;
+}
+
+static int same_shard(const struct run_shard *a, const struct run_shard *b, struct err *why)
+{
+    if (strcmp(a->name, b->name) != 0) {
+        return differ(why, "shards", a->name, b->name);
+    }
+    if (a->bytes != b->bytes) {
+        return err_set(why, ERR_MISMATCH, "shard %s: one has %" PRIu64 " bytes, the other %" PRIu64,
+                       a->name, a->bytes, b->bytes);
+    }
+    if (a->hash != b->hash) {
+        return err_set(why, ERR_MISMATCH, "shard %s: the contents differ", a->name);
+    }
+    return 0;
+}
+
+static int same_hypotheses(const struct run *a, const struct run *b, struct err *why)
+{
+    if (a->n_hypotheses != b->n_hypotheses) {
+        return differ_u64(why, "number of hypotheses", a->n_hypotheses, b->n_hypotheses);
+    }
+    for (size_t i = 0; i < a->n_hypotheses; i++) {
+        const struct run_hypothesis *x = &a->hypotheses[i], *y = &b->hypotheses[i];
+        if (strcmp(x->name, y->name) != 0) {
+            return differ(why, "hypotheses", x->name, y->name);
+        }
+        if (strcmp(x->kind, y->kind) != 0 || strcmp(x->spec, y->spec) != 0) {
+            return err_set(why, ERR_MISMATCH, "hypothesis %s: one has %s %s, the other %s %s",
+                           x->name, x->kind, x->spec, y->kind, y->spec);
+        }
+    }
+    if (a->n_watches != b->n_watches) {
+        return differ_u64(why, "number of watched pairs", a->n_watches, b->n_watches);
+    }
+    for (size_t i = 0; i < a->n_watches; i++) {
+        const struct neurons_watch *x = &a->watches[i], *y = &b->watches[i];
+        if (x->layer != y->layer || x->neuron != y->neuron || x->hypothesis != y->hypothesis) {
+            return err_set(why, ERR_MISMATCH, "watched pair %zu: not the same", i + 1);
+        }
+    }
+    if (a->examples != b->examples) {
+        return differ_u64(why, "examples", a->examples, b->examples);
+    }
+    return a->histograms == b->histograms
+               ? 0
+               : differ_u64(why, "histograms", a->histograms, b->histograms);
+}
+
+static int same_trigrams(const struct trigrams_shape *a, const struct trigrams_shape *b,
+                         struct err *why)
+{
+    const size_t n = a ? a->n : 0;
+    if (n != (b ? b->n : 0)) {
+        return differ_u64(why, "number of trigrams", n, b ? b->n : 0);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct trigram *x = &a->items[i], *y = &b->items[i];
+        if (x->a != y->a || x->b != y->b || x->c != y->c) {
+            return err_set(why, ERR_MISMATCH, "trigram %zu: not the same tokens", i);
+        }
+    }
+    return 0;
+}
+
+/* Of JSON objects written alike: from the first member that differs to the end. */
+static int differ_settings(struct err *why, const char *a, const char *b)
+{
+    size_t i = 0;
+    while (a[i] != '\0' && a[i] == b[i]) {
+        i++;
+    }
+    while (i > 0 && a[i - 1] != ',' && a[i - 1] != '{') {
+        i--;
+    }
+    return differ(why, "settings", a + i, b + i);
+}
+
+static bool same_pair(const struct tally_pair *a, const struct tally_pair *b)
+{
+    return a->base == b->base && a->n_others == b->n_others &&
+           memcmp(a->others, b->others, a->n_others * sizeof *a->others) == 0;
+}
+
+int run_same(const struct run *a, const struct run *b, struct err *why)
+{
+    if (a->n_models != b->n_models) {
+        return differ_u64(why, "number of models", a->n_models, b->n_models);
+    }
+    for (size_t i = 0; i < a->n_models; i++) {
+        const int rc = same_model(&a->models[i], &b->models[i], why);
+        if (rc) {
+            return rc;
+        }
+    }
+    if (a->n_shards != b->n_shards) {
+        return differ_u64(why, "number of shards", a->n_shards, b->n_shards);
+    }
+    for (size_t i = 0; i < a->n_shards; i++) {
+        const int rc = same_shard(&a->shards[i], &b->shards[i], why);
+        if (rc) {
+            return rc;
+        }
+    }
+    if (a->n_pairs != b->n_pairs) {
+        return differ_u64(why, "number of pairs", a->n_pairs, b->n_pairs);
+    }
+    for (size_t i = 0; i < a->n_pairs; i++) {
+        if (!same_pair(&a->pairs[i], &b->pairs[i])) {
+            return err_set(why, ERR_MISMATCH, "pair %zu: not the same models", i);
+        }
+    }
+    if (a->floor != b->floor) {
+        return err_set(why, ERR_MISMATCH, "floor: one has %g, the other %g", a->floor, b->floor);
+    }
+    if (a->top != b->top) {
+        return differ_u64(why, "top", a->top, b->top);
+    }
+    if (strcmp(a->settings, b->settings) != 0) {
+        return differ_settings(why, a->settings, b->settings);
+    }
+    const int rc = same_trigrams(a->trigrams, b->trigrams, why);
+    return rc ? rc : same_hypotheses(a, b, why);
+}
+
+/* Have both histograms of the same neurons?  They were chosen on the first unit. */
+static bool same_subsets(const struct neurons_shape *a, const struct neurons_shape *b)
+{
+    const bool some = a && a->subsets;
+    if (some != (b && b->subsets)) {
+        return false;
+    }
+    const size_t n = some ? a->n_layers * a->n_hypotheses : 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct neurons_subset *x = &a->subsets[i], *y = &b->subsets[i];
+        if (x->n != y->n || memcmp(x->items, y->items, x->n * sizeof *x->items) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Two counts of which 0 is "not known". */
+static bool agree(uint64_t a, uint64_t b)
+{
+    return a == b || a == 0 || b == 0;
+}
+
+static int may_merge(const struct run *to, const struct run *from, struct err *err)
+{
+    const int rc = run_same(to, from, err);
+    if (rc) {
+        return rc;
+    }
+    if (!same_subsets(to->neurons, from->neurons)) {
+        return err_set(err, ERR_MISMATCH,
+                       "--histograms: the parts chose other neurons on the first unit, since their "
+                       "kernels differ; scan all parts with the same --kernels");
+    }
+    if (to->counted && from->counted && to->n_units != from->n_units) {
+        return differ_u64(err, "units of the corpus", to->n_units, from->n_units);
+    }
+    for (size_t i = 0; i < to->n_shards; i++) {
+        const struct run_shard *a = &to->shards[i], *b = &from->shards[i];
+        if (!agree(a->units, b->units)) {
+            return err_set(err, ERR_MISMATCH,
+                           "shard %s: one has %" PRIu64 " units, the other %" PRIu64, a->name,
+                           a->units, b->units);
+        }
+    }
+    uint64_t both = 0, first = 0;
+    for (uint64_t unit = from->done_bits; unit-- > 0;) {
+        if (run_is_done(from, unit) && run_is_done(to, unit)) {
+            first = unit;
+            both++;
+        }
+    }
+    if (both > 0) {
+        return err_set(err, ERR_MISMATCH,
+                       "%" PRIu64 " units are in both (the first is unit %" PRIu64
+                       "); parts of a run must not overlap",
+                       both, first);
+    }
+    return 0;
+}
+
+int run_merge(struct run *to, const struct run *from, struct err *err)
+{
+    int rc = may_merge(to, from, err);
+    struct buf texts = {0};
+    struct run_effect *effects = NULL;
+    const size_t n_effects = to->neurons ? to->neurons->n * RUN_EFFECT_KINDS * RUN_EFFECTS : 0;
+    if (!rc && !to->effects && from->effects) {
+        effects = mem_new(n_effects, sizeof *effects);
+        rc = effects ? 0 : err_nomem(err, "neurons");
+    }
+    if (!rc && to->token_texts.len == 0) {
+        rc = buf_append(&texts, from->token_texts.data, from->token_texts.len, err);
+    }
+    if (!rc && from->done_bits > 0) {
+        rc = reserve(to, from->done_bits - 1, err);
+    }
+    if (rc) {
+        buf_free(&texts);
+        free(effects);
+        return rc;
+    }
+    if (effects) {
+        memcpy(effects, from->effects, n_effects * sizeof *effects);
+        to->effects = effects;
+    }
+    if (to->token_texts.len == 0) {
+        buf_free(&to->token_texts);
+        to->token_texts = texts;
+    }
+    for (size_t i = 0; i < (from->done_bits + 7) / 8; i++) {
+        to->done[i] |= from->done[i];
+    }
+    for (size_t i = 0; i < to->n_shards; i++) {
+        if (to->shards[i].units == 0) {
+            to->shards[i].units = from->shards[i].units;
+        }
+    }
+    if (!to->counted) {
+        to->counted = from->counted;
+        to->n_units = from->n_units;
+    }
+    to->limited |= from->limited;
+    return 0;
+}
+
+// --- shapes ------------------------------------------------------------------------------------
+
+static size_t count_layers(const struct run *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n_models; i++) {
+        n += r->models[i].site[0] ? r->models[i].n_layers : 0;
+    }
+    return n;
+}
+
+/* The sizes are checked: a damaged run.db may say anything. */
+static int list_layers(const struct run *r, struct neurons_layer *layers, size_t *n_neurons,
+                       struct err *err)
+{
+    uint64_t first = 0;
+    for (size_t i = 0, k = 0; i < r->n_models; i++) {
+        const struct run_model *m = &r->models[i];
+        for (size_t l = 0; m->site[0] && l < m->n_layers; l++) {
+            layers[k++] = (struct neurons_layer){
+                .model = (uint32_t)i, .layer = (uint32_t)l, .n = m->d_mlp, .first = (size_t)first};
+            first += m->d_mlp;
+            if (m->d_mlp == 0 || first > RUN_NEURONS_MAX) {
+                return err_set(err, ERR_LIMIT, "neurons: at most %" PRIu64, RUN_NEURONS_MAX);
+            }
+        }
+    }
+    *n_neurons = (size_t)first;
+    return 0;
+}
+
+static int check_watches(const struct run *r, const struct neurons_layer *layers, size_t n_layers,
+                         struct err *err)
+{
+    for (size_t i = 0; i < r->n_watches; i++) {
+        const struct neurons_watch *w = &r->watches[i];
+        if (w->layer >= n_layers || w->neuron >= layers[w->layer].n ||
+            w->hypothesis >= r->n_hypotheses) {
+            return err_set(err, ERR_LIMIT, "watched pair %zu: there is no such neuron", i + 1);
+        }
+    }
+    return 0;
+}
+
+int run_shape_neurons(struct run *r, struct neurons_subset *subsets, struct err *err)
+{
+    const size_t n_layers = count_layers(r);
+    if (n_layers > RUN_NEURONS_MAX) { // a neuron each, at least
+        return err_set(err, ERR_LIMIT, "neurons: at most %" PRIu64, RUN_NEURONS_MAX);
+    }
+    struct neurons_shape *s = n_layers > 0 ? mem_zero(1, sizeof *s) : NULL;
+    struct neurons_layer *layers = mem_zero(n_layers, sizeof *layers);
+    size_t n = 0;
+    int rc = layers && (s || n_layers == 0) ? 0 : err_nomem(err, "neurons");
+    rc = rc ? rc : list_layers(r, layers, &n, err);
+    rc = rc ? rc : check_watches(r, layers, n_layers, err);
+    if (rc || n_layers == 0) {
+        free(layers);
+        free(s);
+        return rc;
+    }
+    *s = (struct neurons_shape){.layers = layers,
+                                .n_layers = n_layers,
+                                .n = n,
+                                .n_hypotheses = r->n_hypotheses,
+                                .watches = r->watches,
+                                .n_watches = r->n_watches,
+                                .examples = r->examples,
+                                .subsets = subsets};
+    shape_free(r->neurons);
+    r->neurons = s;
+    return 0;
+}
+
+int run_shape_trigrams(struct run *r, const struct trigram *items, size_t n, struct err *err)
+{
+    const struct neurons_shape *neurons = r->neurons;
+    struct trigrams_shape *s = NULL;
+    size_t *layers = mem_new(neurons ? neurons->n_layers : 0, sizeof *layers);
+    for (size_t l = 0; layers && neurons && l < neurons->n_layers; l++) {
+        layers[l] = neurons->layers[l].n;
+    }
+    int rc = layers ? trigrams_shape_make(&s, items, n, r->n_models, r->n_pairs, layers,
+                                          neurons ? neurons->n_layers : 0, err)
+                    : err_nomem(err, "trigrams");
+    free(layers);
+    if (!rc && neurons && s->n_groups > RUN_TRIGRAM_SUMS / neurons->n) {
+        rc = err_set(err, ERR_LIMIT,
+                     "%zu trigrams of %zu groups of tokens are too many for %zu neurons", n,
+                     s->n_groups, neurons->n);
+    }
+    if (rc) {
+        trigrams_shape_free(s);
+        return rc;
+    }
+    trigrams_shape_free(r->trigrams);
+    r->trigrams = s;
+    return 0;
+}
+
+struct tally_shape run_shape(const struct run *r)
+{
+    size_t d_vocab = r->n_models > 0 ? r->models[0].d_vocab : 0;
+    for (size_t i = 1; i < r->n_models; i++) {
+        d_vocab = r->models[i].d_vocab < d_vocab ? r->models[i].d_vocab : d_vocab;
+    }
+    return (struct tally_shape){
+        .n_models = r->n_models,
+        .n_pairs = r->n_pairs,
+        .n_shards = r->n_shards,
+        .d_vocab = d_vocab,
+        .pairs = r->pairs,
+        .floor = r->floor,
+        // A floor of -0.3 is a little more than 3 bins in binary, and 3 are meant.
+        .gap_bins_half = (size_t)ceil(-r->floor * 10 - 1e-9),
+        .top = r->top,
+        .n_hypotheses = r->n_hypotheses,
+    };
+}

@@ -1,0 +1,723 @@
+/*
+ * How run.db is kept, and why so:
+ *
+ * - Journal mode DELETE, synchronous FULL.  After kill -9 or a power loss the file is the last
+ *   checkpoint whole (whoever opens it next rolls a half-written one back); at worst a power loss
+ *   undoes the very last one.  WAL would leave run.db-wal and -shm beside it, so that a copy of
+ *   run.db alone may be an old one, and does not work on network file systems.
+ *
+ * - The lock against a second writer is SQLite's own: a writer holds a RESERVED lock (BEGIN
+ *   IMMEDIATE) from opening to closing, and gives it up only for the moment between one checkpoint
+ *   and the next transaction.  Readers are not kept out by it, and the kernel drops it with the
+ *   process.  Who slips in at that moment is found out by PRAGMA data_version.  A lock on a
+ *   descriptor of our own would be a trap: closing any descriptor of a file drops all POSIX locks
+ *   that the process has on it, SQLite's too.
+ *
+ * - A checkpoint's pages stay in memory until it is whole (cache_spill off), so readers are kept
+ *   out for the writing alone, not for the making of the tables.
+ */
+#include "out/store/store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <xxhash.h>
+
+#include "out/store/sql.h"
+#include "out/store/trial_rows.h"
+#include "corpora/base/file.h"
+#include "corpora/base/jsonw.h"
+#include "corpora/base/utf8.h"
+
+#define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
+#define FORMAT_VERSION 4
+#define OPEN_WAIT_MS 1000             // for a lock that another process takes for a moment
+#define COMMIT_WAIT_MS 10000          // for readers to finish
+#define STATE_PART ((size_t)64 << 20) // SQLite's values end at 1e9 bytes
+
+// --- SQLite with our errors --------------------------------------------------------------------
+
+int store_fail(const struct store *s, struct err *err)
+{
+    const int code = s->db ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
+    switch (code & 0xff) {
+    case SQLITE_NOMEM:
+        return err_set(err, ERR_NOMEM, "%s: out of memory", s->path);
+    case SQLITE_FULL:
+        return err_set(err, ERR_IO, "%s: the disk is full; the file is as it was", s->path);
+    case SQLITE_NOTADB:
+        return err_set(err, ERR_FORMAT, "%s: is not a run of gapscope (no SQLite file)", s->path);
+    case SQLITE_BUSY:
+        return err_set(err, ERR_LIMIT, "%s: another process keeps it locked", s->path);
+    case SQLITE_CORRUPT:
+    case SQLITE_ERROR: // a table or a column is not there
+    case SQLITE_MISMATCH:
+        return err_set(err, ERR_FORMAT, "%s: the file is damaged: %s", s->path,
+                       sqlite3_errmsg(s->db));
+    default:
+        return err_set(err, ERR_IO, "%s: %s", s->path, sqlite3_errmsg(s->db));
+    }
+}
+
+int store_exec(const struct store *s, const char *sql, struct err *err)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : store_fail(s, err);
+}
+
+void rows_open(struct rows *w, const struct store *s, const char *sql, struct err *err)
+{
+    *w = (struct rows){.s = s, .err = err};
+    if (sqlite3_prepare_v2(s->db, sql, -1, &w->stmt, NULL) != SQLITE_OK) {
+        w->rc = store_fail(s, err);
+    }
+}
+
+static void bound(struct rows *w, int code)
+{
+    if (code != SQLITE_OK && !w->rc) {
+        w->rc = store_fail(w->s, w->err);
+    }
+}
+
+void rows_u64(struct rows *w, uint64_t value)
+{
+    if (!w->rc) {
+        bound(w, sqlite3_bind_int64(w->stmt, ++w->at, (sqlite3_int64)value));
+    }
+}
+
+void rows_real(struct rows *w, double value)
+{
+    if (!w->rc) {
+        bound(w, sqlite3_bind_double(w->stmt, ++w->at, value)); // SQLite has NULL for NaN
+    }
+}
+
+void rows_null(struct rows *w)
+{
+    if (!w->rc) {
+        bound(w, sqlite3_bind_null(w->stmt, ++w->at));
+    }
+}
+
+void rows_hex(struct rows *w, uint64_t value)
+{
+    char text[17];
+    snprintf(text, sizeof text, "%016" PRIx64, value);
+    if (!w->rc) {
+        bound(w, sqlite3_bind_text(w->stmt, ++w->at, text, -1, SQLITE_TRANSIENT));
+    }
+}
+
+void rows_text(struct rows *w, const char *text)
+{
+    if (!w->rc) {
+        bound(w, sqlite3_bind_text(w->stmt, ++w->at, text, -1, SQLITE_STATIC));
+    }
+}
+
+void rows_u32s(struct rows *w, struct buf *json, const uint32_t *values, size_t n)
+{
+    json->len = 0;
+    w->rc = w->rc ? w->rc : jsonw_u32s(json, values, n, w->err);
+    w->rc = w->rc ? w->rc : buf_append(json, "", 1, w->err);
+    rows_text(w, json->data);
+}
+
+void rows_foreign(struct rows *w, const char *text)
+{
+    struct buf repaired = {0};
+    uint64_t n = 0;
+    if (!w->rc) {
+        w->rc = utf8_repair(&repaired, text, strlen(text), &n, w->err);
+    }
+    if (!w->rc) {
+        bound(w, sqlite3_bind_text64(w->stmt, ++w->at, repaired.len ? repaired.data : "",
+                                     repaired.len, SQLITE_TRANSIENT, SQLITE_UTF8));
+    }
+    buf_free(&repaired);
+}
+
+void rows_next(struct rows *w)
+{
+    if (!w->rc && sqlite3_step(w->stmt) != SQLITE_DONE) {
+        w->rc = store_fail(w->s, w->err);
+    }
+    if (!w->rc) {
+        sqlite3_reset(w->stmt);
+        w->at = 0;
+    }
+}
+
+int rows_close(struct rows *w)
+{
+    sqlite3_finalize(w->stmt);
+    w->stmt = NULL;
+    return w->rc;
+}
+
+/* The one number that 'sql' gives. */
+static int query_int(const struct store *s, const char *sql, int64_t *out, struct err *err)
+{
+    struct rows q;
+    rows_open(&q, s, sql, err);
+    if (!q.rc && sqlite3_step(q.stmt) != SQLITE_ROW) {
+        q.rc = store_fail(s, err);
+    }
+    if (!q.rc) {
+        *out = sqlite3_column_int64(q.stmt, 0);
+    }
+    return rows_close(&q);
+}
+
+bool store_has_rows(const struct store *s, const char *table)
+{
+    char sql[96];
+    int64_t n = 0;
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM (SELECT 1 FROM %s LIMIT 1)", table);
+    return query_int(s, sql, &n, NULL) == 0 && n > 0;
+}
+
+// --- opening -----------------------------------------------------------------------------------
+
+/* Is it ours?  *empty: a database without anything. */
+static int check_kind(const struct store *s, bool *empty, struct err *err)
+{
+    int64_t id = 0, version = 0, n = 0;
+    int rc = query_int(s, "SELECT count(*) FROM sqlite_schema", &n, err);
+    if (!rc) {
+        rc = query_int(s, "PRAGMA application_id", &id, err);
+    }
+    if (!rc) {
+        rc = query_int(s, "PRAGMA user_version", &version, err);
+    }
+    if (rc) {
+        return rc;
+    }
+    *empty = n == 0 && id == 0;
+    if (!*empty && id != APPLICATION_ID) {
+        return err_set(err, ERR_FORMAT, "%s: a SQLite file, but not a run of gapscope", s->path);
+    }
+    if (version > FORMAT_VERSION) {
+        return err_set(err, ERR_FORMAT,
+                       "%s: written by a later gapscope (format %lld, this one knows %d); use that",
+                       s->path, (long long)version, FORMAT_VERSION);
+    }
+    if (!*empty && version < FORMAT_VERSION) {
+        return err_set(err, ERR_FORMAT,
+                       "%s: written by an earlier gapscope (format %lld, this one knows %d); "
+                       "delete it, or name another file",
+                       s->path, (long long)version, FORMAT_VERSION);
+    }
+    return 0;
+}
+
+static int open_db(struct store **out, const char *path, int flags, struct err *err)
+{
+    // SQLite gives words in the name a meaning: ":memory:", "file:...", "".
+    char *plain = path[0] == '/' ? strdup(path) : file_join(".", path);
+    struct store *s = mem_zero(1, sizeof *s);
+    int rc = 0;
+    if (!s || !plain || !(s->path = strdup(path))) {
+        rc = err_nomem(err, "a run");
+        goto out;
+    }
+    if (file_is_folder(path)) {
+        rc = err_set(err, ERR_IO, "%s: is a folder", path);
+        goto out;
+    }
+    if (sqlite3_open_v2(plain, &s->db, flags, NULL) != SQLITE_OK) {
+        const int number = s->db ? sqlite3_system_errno(s->db) : 0;
+        rc = number ? err_set(err, number == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: %s", path,
+                              strerror(number))
+                    : store_fail(s, err);
+        goto out;
+    }
+    sqlite3_busy_timeout(s->db, OPEN_WAIT_MS);
+    sqlite3_extended_result_codes(s->db, 1);
+    rc = store_exec(s, "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY", err);
+    if (!rc) {
+        *out = s;
+        s = NULL;
+    }
+out:
+    free(plain);
+    store_close(s);
+    return rc;
+}
+
+void store_close(struct store *s)
+{
+    if (s) {
+        sqlite3_close(s->db); // rolls an open transaction back
+        free(s->path);
+        free(s);
+    }
+}
+
+static void roll_back(struct store *s)
+{
+    sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); // fails where SQLite has already done so
+    s->locked = false;
+}
+
+/* Takes the writer's lock; anew after every commit. */
+static int lock(struct store *s, struct err *err)
+{
+    int64_t version = 0;
+    int rc = store_exec(s, "BEGIN IMMEDIATE", err);
+    if (rc == ERR_LIMIT) {
+        return err_set(err, ERR_LIMIT,
+                       "%s: another process is writing it; wait for that one, or stop it", s->path);
+    }
+    if (!rc) {
+        rc = query_int(s, "PRAGMA data_version", &version, err);
+    }
+    if (!rc && s->versioned && version != s->data_version) {
+        rc = err_set(err, ERR_LIMIT, "%s: another process has written it meanwhile", s->path);
+    }
+    if (rc) {
+        roll_back(s);
+        return rc;
+    }
+    s->data_version = version;
+    s->versioned = true;
+    s->locked = true;
+    return 0;
+}
+
+static int commit(struct store *s, struct err *err)
+{
+    sqlite3_busy_timeout(s->db, COMMIT_WAIT_MS);
+    int rc = store_exec(s, "COMMIT", err);
+    sqlite3_busy_timeout(s->db, OPEN_WAIT_MS);
+    if (rc == ERR_LIMIT) {
+        rc = err_set(err, ERR_LIMIT, "%s: another program has been reading it for %d seconds",
+                     s->path, COMMIT_WAIT_MS / 1000);
+    }
+    if (!rc) {
+        s->locked = false;
+        sqlite3_db_release_memory(s->db);
+    }
+    return rc;
+}
+
+static int create(struct store *s, struct err *err)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "PRAGMA application_id=%d; PRAGMA user_version=%d;"
+             "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT);"
+             "CREATE TABLE state(key TEXT, part INTEGER, value BLOB, hash TEXT,"
+             " PRIMARY KEY(key, part))",
+             APPLICATION_ID, FORMAT_VERSION);
+    int rc = store_exec(s, sql, err);
+    if (!rc) {
+        rc = store_tables_create(s, err);
+    }
+    return rc;
+}
+
+int store_open(struct store **out, const char *path, bool *exists, struct err *err)
+{
+    struct store *s = NULL;
+    bool empty = false;
+    int64_t n = 0;
+    int rc = open_db(&s, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
+    if (rc) {
+        return rc;
+    }
+    s->writes = true;
+    rc = check_kind(s, &empty, err);
+    if (rc) {
+        goto out;
+    }
+    if (sqlite3_db_readonly(s->db, "main")) {
+        rc = err_set(err, ERR_IO, "%s: may not be written", path);
+        goto out;
+    }
+    // page_size counts for a new file alone.  The tally is large: fewer, larger pages.
+    rc = store_exec(s,
+                    "PRAGMA page_size=16384; PRAGMA journal_mode=DELETE;"
+                    "PRAGMA synchronous=FULL; PRAGMA cache_spill=OFF",
+                    err);
+    if (!rc) {
+        rc = lock(s, err);
+    }
+    if (!rc) { // once more: another process may have been quicker
+        rc = check_kind(s, &empty, err);
+    }
+    if (!rc && empty) {
+        rc = create(s, err);
+        if (!rc) {
+            rc = commit(s, err);
+        }
+        if (!rc) {
+            rc = lock(s, err);
+        }
+    }
+    if (!rc) {
+        rc = query_int(s, "SELECT count(*) FROM state WHERE key='run'", &n, err);
+    }
+    if (!rc) {
+        *exists = n > 0;
+        *out = s;
+        s = NULL;
+    }
+out:
+    store_close(s);
+    return rc;
+}
+
+int store_open_read(struct store **out, const char *path, struct err *err)
+{
+    struct store *s = NULL;
+    bool empty = false;
+    int64_t n = 0;
+    // Not SQLITE_OPEN_READONLY: after kill -9 a half-written checkpoint is to be rolled back first.
+    int rc = open_db(&s, path, SQLITE_OPEN_READWRITE, err);
+    if (rc) {
+        return rc;
+    }
+    sqlite3_busy_timeout(s->db, COMMIT_WAIT_MS);
+    rc = store_exec(s, "PRAGMA query_only=ON; BEGIN", err);
+    if (!rc) {
+        rc = check_kind(s, &empty, err);
+    }
+    if (!rc && !empty) {
+        rc = query_int(s, "SELECT count(*) FROM state WHERE key='run'", &n, err);
+    }
+    if (!rc && n == 0) {
+        rc = err_set(err, ERR_NOT_FOUND, "%s: holds no results yet", path);
+    }
+    if (!rc) {
+        *out = s;
+        s = NULL;
+    }
+    store_close(s);
+    return rc;
+}
+
+struct sqlite3 *store_sqlite(struct store *s)
+{
+    return s->db;
+}
+
+// --- state -------------------------------------------------------------------------------------
+
+static int save_state(const struct store *s, const char *key, const struct buf *value,
+                      struct err *err)
+{
+    struct rows w;
+    rows_open(&w, s, "DELETE FROM state WHERE key=?", err);
+    rows_text(&w, key);
+    rows_next(&w);
+    if (rows_close(&w)) {
+        return w.rc;
+    }
+    rows_open(&w, s, "INSERT INTO state VALUES(?,?,?,?)", err);
+    size_t at = 0;
+    for (uint64_t part = 0; part == 0 || at < value->len; part++) {
+        const size_t left = value->len - at;
+        const size_t len = left < STATE_PART ? left : STATE_PART;
+        const char *bytes = value->len ? value->data + at : "";
+        rows_text(&w, key);
+        rows_u64(&w, part);
+        if (!w.rc && sqlite3_bind_blob64(w.stmt, ++w.at, bytes, len, SQLITE_STATIC) != SQLITE_OK) {
+            w.rc = store_fail(s, err);
+        }
+        rows_hex(&w, XXH3_64bits(bytes, len));
+        rows_next(&w);
+        at += len;
+    }
+    return rows_close(&w);
+}
+
+/* Appends one part to *out, after a look at its hash: SQLite's pages have none. */
+static int append_part(const struct store *s, sqlite3_stmt *stmt, struct buf *out, struct err *err)
+{
+    const void *bytes = sqlite3_column_blob(stmt, 0);
+    const size_t len = (size_t)sqlite3_column_bytes(stmt, 0);
+    const char *hash = (const char *)sqlite3_column_text(stmt, 1);
+    char wanted[17];
+    snprintf(wanted, sizeof wanted, "%016" PRIx64, (uint64_t)XXH3_64bits(len ? bytes : "", len));
+    if (!hash || strcmp(hash, wanted) != 0) {
+        return err_set(err, ERR_FORMAT,
+                       "%s: the file is damaged: its saved state is not what was written", s->path);
+    }
+    return len ? buf_append(out, bytes, len, err) : 0;
+}
+
+static int load_state(const struct store *s, const char *key, struct buf *out, struct err *err)
+{
+    struct rows q;
+    rows_open(&q, s, "SELECT value, hash FROM state WHERE key=? ORDER BY part", err);
+    rows_text(&q, key);
+    int step = SQLITE_DONE;
+    while (!q.rc && (step = sqlite3_step(q.stmt)) == SQLITE_ROW) {
+        q.rc = append_part(s, q.stmt, out, err);
+    }
+    if (!q.rc && step != SQLITE_DONE) {
+        q.rc = store_fail(s, err);
+    }
+    return rows_close(&q);
+}
+
+/* What was read from saved bytes: an error about them names the file. */
+static int parsed(const struct store *s, int rc, struct err *err)
+{
+    if (rc) {
+        err_prefix(err, "%s", s->path);
+    }
+    return rc;
+}
+
+/* The key of a piece of the neurons. */
+static void piece_key(char key[32], size_t piece)
+{
+    snprintf(key, 32, "neurons.%zu", piece);
+}
+
+static int load_effects(const struct store *s, struct run *run, struct buf *bytes, struct err *err)
+{
+    const size_t n = run->neurons->n * RUN_EFFECT_KINDS * RUN_EFFECTS;
+    bytes->len = 0;
+    const int rc = load_state(s, "effects", bytes, err);
+    if (rc || bytes->len == 0) {
+        return rc;
+    }
+    if (bytes->len != n * sizeof *run->effects) {
+        return err_set(err, ERR_FORMAT, "%s: the saved run is damaged: effects", s->path);
+    }
+    run->effects = mem_new(n, sizeof *run->effects);
+    if (!run->effects) {
+        return err_nomem(err, "neurons");
+    }
+    memcpy(run->effects, bytes->data, bytes->len);
+    return 0;
+}
+
+static int load_neurons(const struct store *s, struct run *run, struct neurons *n,
+                        struct buf *bytes, struct err *err)
+{
+    int rc = load_effects(s, run, bytes, err);
+    for (size_t piece = 0; piece <= run->neurons->n_layers && !rc; piece++) {
+        char key[32];
+        piece_key(key, piece);
+        bytes->len = 0;
+        rc = load_state(s, key, bytes, err);
+        rc = rc ? rc : parsed(s, neurons_load(n, piece, bytes->data, bytes->len, err), err);
+    }
+    return rc;
+}
+
+/* bytes: to be used. */
+static int load_results(const struct store *s, struct run *run, const struct tally_shape *shape,
+                        struct results *out, struct buf *bytes, struct err *err)
+{
+    int rc = results_new(out, shape, run, err);
+    bytes->len = 0;
+    rc = rc ? rc : load_state(s, "tally", bytes, err);
+    rc = rc ? rc : parsed(s, tally_load(out->tally, bytes->data, bytes->len, err), err);
+    if (!rc && out->neurons) {
+        rc = load_neurons(s, run, out->neurons, bytes, err);
+    }
+    if (!rc && out->trigrams) {
+        bytes->len = 0;
+        rc = load_state(s, "trigrams", bytes, err);
+        rc = rc ? rc : parsed(s, trigrams_load(out->trigrams, bytes->data, bytes->len, err), err);
+    }
+    return rc;
+}
+
+int store_load(struct store *s, struct run *run, struct tally_shape *shape, struct results *results,
+               struct err *err)
+{
+    struct buf bytes = {0};
+    struct run r = {0};
+    struct results found = {0};
+    int rc = load_state(s, "run", &bytes, err);
+    rc = rc ? rc : parsed(s, run_load(&r, bytes.data, bytes.len, err), err);
+    rc = rc ? rc : load_state(s, "tokens", &r.token_texts, err);
+    if (!rc && r.token_texts.len && r.token_texts.data[r.token_texts.len - 1]) {
+        rc = err_set(err, ERR_FORMAT, "%s: the saved run is damaged: texts of tokens", s->path);
+    }
+    if (!rc) {
+        *shape = run_shape(&r);
+        rc = load_results(s, &r, shape, &found, &bytes, err);
+    }
+    buf_free(&bytes);
+    if (rc) {
+        results_free(&found);
+        run_free(&r);
+        return rc;
+    }
+    *run = r;
+    *results = found;
+    return 0;
+}
+
+// --- a checkpoint ------------------------------------------------------------------------------
+
+static void put_meta(struct rows *w, const char *key, const char *value)
+{
+    rows_foreign(w, key);
+    rows_foreign(w, value);
+    rows_next(w);
+}
+
+static void put_meta_u64(struct rows *w, const char *key, uint64_t value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    put_meta(w, key, text);
+}
+
+static int write_meta(const struct store *s, const struct run *run, bool full,
+                      const char *const *meta, struct err *err)
+{
+    char text[64];
+    struct rows w;
+    rows_open(&w, s, "INSERT OR REPLACE INTO meta VALUES(?,?)", err);
+    for (size_t i = 0; meta && meta[i]; i += 2) {
+        put_meta(&w, meta[i], meta[i + 1]);
+    }
+    put_meta(&w, "settings", run->settings);
+    snprintf(text, sizeof text, "%.17g", run->floor);
+    put_meta(&w, "floor", text);
+    put_meta_u64(&w, "top", run->top);
+    put_meta_u64(&w, "units_done", run_count_done(run));
+    if (full) {
+        put_meta_u64(&w, "units_in_tables", run_count_done(run));
+    }
+    if (run->neurons) {
+        put_meta_u64(&w, "bins", BINS);
+    }
+    if (run->counted) {
+        put_meta_u64(&w, "units", run->n_units);
+    }
+    if (!run_is_finished(run)) {
+        put_meta(&w, "finished", "");
+    }
+    if (rows_close(&w) || !run_is_finished(run)) {
+        return w.rc;
+    }
+    // The time stays that of the first checkpoint that found it finished.
+    const time_t now = time(NULL);
+    struct tm tm;
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+    rows_open(&w, s,
+              "INSERT INTO meta VALUES('finished',?)"
+              " ON CONFLICT(key) DO UPDATE SET value=excluded.value WHERE value=''",
+              err);
+    rows_text(&w, text);
+    rows_next(&w);
+    return rows_close(&w);
+}
+
+/* A piece after the other: together they may be large. */
+static int save_neurons(const struct store *s, const struct run *run, const struct neurons *neurons,
+                        struct buf *bytes, struct err *err)
+{
+    int rc = 0;
+    for (size_t piece = 0; neurons && piece <= neurons->shape->n_layers && !rc; piece++) {
+        char key[32];
+        piece_key(key, piece);
+        bytes->len = 0;
+        rc = neurons_save(neurons, piece, bytes, err);
+        rc = rc ? rc : save_state(s, key, bytes, err);
+    }
+    int64_t n = 0;
+    if (!rc && run->effects) { // they never change: written once
+        rc = query_int(s, "SELECT count(*) FROM state WHERE key='effects'", &n, err);
+        bytes->len = 0;
+        rc = rc || n > 0 ? rc
+                         : buf_append(bytes, run->effects,
+                                      run->neurons->n * RUN_EFFECT_KINDS * RUN_EFFECTS *
+                                          sizeof *run->effects,
+                                      err);
+        rc = rc || n > 0 ? rc : save_state(s, "effects", bytes, err);
+    }
+    return rc;
+}
+
+static int write_state(const struct store *s, const struct run *run, const struct results *results,
+                       struct err *err)
+{
+    struct buf bytes = {0};
+    int64_t n = 0;
+    int rc = run_save(run, &bytes, err);
+    rc = rc ? rc : save_state(s, "run", &bytes, err);
+    bytes.len = 0;
+    rc = rc ? rc : tally_save(results->tally, &bytes, err);
+    rc = rc ? rc : save_state(s, "tally", &bytes, err);
+    rc = rc ? rc : save_neurons(s, run, results->neurons, &bytes, err);
+    if (!rc && results->trigrams) {
+        bytes.len = 0;
+        rc = trigrams_save(results->trigrams, &bytes, err);
+        rc = rc ? rc : save_state(s, "trigrams", &bytes, err);
+    }
+    buf_free(&bytes);
+    if (!rc) { // the texts never change: written once
+        rc = query_int(s, "SELECT count(*) FROM state WHERE key='tokens'", &n, err);
+    }
+    return rc || n > 0 ? rc : save_state(s, "tokens", &run->token_texts, err);
+}
+
+int store_checkpoint(struct store *s, const struct run *run, const struct results *results,
+                     bool full, const char *const *meta, struct err *err)
+{
+    int rc = s->locked ? 0 : lock(s, err);
+    rc = rc ? rc : store_tables_write(s, run, results, full, err);
+    rc = rc ? rc : write_meta(s, run, full, meta, err);
+    rc = rc ? rc : write_state(s, run, results, err);
+    rc = rc ? rc : commit(s, err);
+    if (rc) {
+        roll_back(s);
+        lock(s, NULL); // else the next checkpoint says why not
+        return rc;
+    }
+    return lock(s, err);
+}
+
+int store_trigram_tests(struct store *s, const struct trigram_test *tests, size_t n,
+                        size_t n_tested, struct err *err)
+{
+    struct rows w;
+    int rc = s->locked ? 0 : lock(s, err);
+    rc = rc ? rc : store_trigram_rows(s, tests, n, err);
+    if (!rc) {
+        rows_open(&w, s, "INSERT OR REPLACE INTO meta VALUES(?,?)", err);
+        put_meta_u64(&w, "trigrams_tested", n_tested);
+        rc = rows_close(&w);
+    }
+    rc = rc ? rc : commit(s, err);
+    if (rc) {
+        roll_back(s);
+        lock(s, NULL);
+        return rc;
+    }
+    return lock(s, err);
+}
+
+int store_clear(struct store *s, struct err *err)
+{
+    int rc = s->locked ? 0 : lock(s, err);
+    if (!rc) {
+        rc = store_exec(s, "DELETE FROM meta; DELETE FROM state", err);
+    }
+    if (!rc) {
+        rc = store_tables_clear(s, err);
+    }
+    if (!rc) {
+        rc = commit(s, err);
+    }
+    if (rc) {
+        roll_back(s);
+        return rc;
+    }
+    return lock(s, err);
+}

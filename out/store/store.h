@@ -1,0 +1,62 @@
+/*
+ * store.h - run.db: a SQLite file that is the whole run
+ *
+ * Tables for people and scripts (SPEC section 4) are written from the tally; the table 'state'
+ * holds the run and the tally themselves, from which it goes on or is merged.  A checkpoint is one
+ * transaction: whoever opens the file sees one or the next, whole.
+ *
+ * Threads: a store belongs to one thread at a time.
+ */
+#ifndef GAPSCOPE_OUT_STORE_STORE_H
+#define GAPSCOPE_OUT_STORE_STORE_H
+
+#include "out/results/results.h"
+#include "out/results/run.h"
+
+struct store;
+
+/*
+ * Opens or makes run.db at 'path' and locks it against a second writer.
+ * exists: true where it holds a run.  Errors: ERR_IO, ERR_FORMAT (a SQLite file that is not ours,
+ * or no SQLite file; of a later version), ERR_LIMIT (another process writes it), ERR_NOMEM.
+ */
+int store_open(struct store **out, const char *path, bool *exists, struct err *err);
+
+/*
+ * To read only: the last checkpoint, also while another process writes the next.  That one waits
+ * for its readers when it has made its tables, so a reader closes soon.
+ * Errors: ERR_NOT_FOUND (no file; no checkpoint in it yet), ERR_LIMIT (locked for too long), and as
+ * store_open().
+ */
+int store_open_read(struct store **out, const char *path, struct err *err);
+void store_close(struct store *s); // NULL is allowed
+
+/* The run, *shape = run_shape(run), and new results of these; the caller ends them, the run last.
+ * Errors: ERR_FORMAT (the saved state is damaged), ERR_IO, ERR_NOMEM. */
+int store_load(struct store *s, struct run *run, struct tally_shape *shape, struct results *results,
+               struct err *err);
+
+/*
+ * A checkpoint: everything anew, in one transaction.  meta: pairs of key and value, ended by NULL
+ * (or NULL: none); keys not named stay.  The store's own: settings, floor, top, units (where
+ * known), units_done, units_in_tables (done when the tables were last written), finished (when, in
+ * UTC; '' until then).  full: the tables too, else only state, meta and shard (the tables then stay
+ * those of the last full checkpoint).
+ *
+ * Errors: ERR_IO (a full disk), ERR_LIMIT (a client has been reading for too long; another process
+ * wrote), ERR_NOMEM: the file is then as it was, and the next checkpoint may succeed.
+ */
+int store_checkpoint(struct store *s, const struct run *run, const struct results *results,
+                     bool full, const char *const *meta, struct err *err);
+
+/* Forgets everything in it, at once (scan --force). */
+int store_clear(struct store *s, struct err *err);
+
+/* One line, 32 hex digits: XXH3-128 of the rows of all result tables in order; not of meta, state,
+ * paths.  Of the tables as they stand: compare after a full checkpoint. */
+int store_digest(struct store *s, char out[33], struct err *err);
+
+/* SQLite's own handle, to read the tables; ends with the store. */
+struct sqlite3 *store_sqlite(struct store *s);
+
+#endif
