@@ -9,7 +9,7 @@
 #include "scan/args.h"
 #include "corpora/base/mem.h"
 #include "scan/lineup.h"
-#include "scan/neuron_name.h"
+#include "out/read/neuron_name.h"
 #include "scan/windows.h"
 
 struct options {

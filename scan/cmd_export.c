@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "scan/args.h"
-#include "scan/export.h"
-#include "scan/view.h"
+#include "out/export/export.h"
+#include "out/read/reader.h"
 
 struct options {
     const char *format, *output;

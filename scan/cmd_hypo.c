@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "scan/args.h"
-#include "scan/hypo.h"
-#include "scan/view.h"
+#include "out/text/hypotheses_text.h"
+#include "out/read/reader.h"
 
 struct options {
     struct hypo_options hypo;

@@ -8,9 +8,9 @@
 #include "scan/lineup.h"
 #include "scan/minimal.h"
 #include "scan/prompts.h"
-#include "scan/show.h"
-#include "scan/table.h"
-#include "scan/view.h"
+#include "out/text/printable.h"
+#include "out/text/table.h"
+#include "out/read/reader.h"
 
 struct options {
     struct arg_list models;

@@ -7,15 +7,15 @@
 #include <string.h>
 
 #include "scan/args.h"
-#include "scan/bars.h"
+#include "out/text/bars.h"
 #include "corpora/base/mem.h"
-#include "scan/cover.h"
-#include "scan/passage.h"
-#include "scan/show.h"
-#include "scan/table.h"
-#include "scan/view.h"
-#include "scan/view_names.h"
-#include "scan/view_sql.h"
+#include "out/read/cover.h"
+#include "out/text/place.h"
+#include "out/text/printable.h"
+#include "out/text/table.h"
+#include "out/read/reader.h"
+#include "out/read/names.h"
+#include "out/read/queries.h"
 
 #define N_DEFAULT 10       // hypotheses
 #define EXAMPLES_DEFAULT 5 // of each kind, where it is not said; of each interval then one

@@ -8,9 +8,9 @@
 
 #include "scan/args.h"
 #include "corpora/base/file.h"
-#include "scan/report/page.h"
-#include "scan/report/report.h"
-#include "scan/view.h"
+#include "out/report/page.h"
+#include "out/report/report.h"
+#include "out/read/reader.h"
 
 #define MEGABYTE 1000000
 #define MEGABYTES_DEFAULT 20

@@ -4,10 +4,10 @@
 #include <stdio.h>
 
 #include "scan/args.h"
-#include "scan/passage.h"
-#include "scan/show.h"
-#include "scan/view.h"
-#include "scan/view_names.h"
+#include "out/text/place.h"
+#include "out/text/printable.h"
+#include "out/read/reader.h"
+#include "out/read/names.h"
 
 #define N_DEFAULT 20
 #define TOKEN_WIDTH 24 // characters shown of a token in a table

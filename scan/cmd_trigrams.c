@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "scan/args.h"
-#include "scan/trigrams.h"
-#include "scan/view.h"
+#include "out/text/trigrams_text.h"
+#include "out/read/reader.h"
 
 struct options {
     struct trigrams_options trigrams;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "corpora/base/utf8.h"
-#include "scan/show.h"
+#include "out/text/printable.h"
 
 #define BEFORE_CHARS 30 // shown before the first labelled token,
 #define WIDTH_CHARS 90  // and of all

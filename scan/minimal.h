@@ -28,7 +28,7 @@
 #include "corpora/base/jsonout.h"
 #include "corpora/base/err.h"
 #include "scan/prompts.h"
-#include "scan/view.h"
+#include "out/read/reader.h"
 
 #define MINIMAL_TOP ((size_t)10)    // next tokens
 #define MINIMAL_LISTED ((size_t)10) // neurons by their direct effect

@@ -7,8 +7,8 @@
 
 #include "model/explain/attribution.h"
 #include "corpora/base/mem.h"
-#include "scan/show.h"
-#include "scan/table.h"
+#include "out/text/printable.h"
+#include "out/text/table.h"
 
 #define ROWS_MAX ((size_t)64) // of parts or components; of more the ROWS_LARGEST are shown
 #define ROWS_LARGEST ((size_t)40)

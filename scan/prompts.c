@@ -6,7 +6,7 @@
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"
-#include "scan/table.h"
+#include "out/text/table.h"
 
 static const char *const ordinals[2] = {"one", "two"};
 

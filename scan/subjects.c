@@ -10,7 +10,7 @@
 #include "model/explain/effects.h"
 #include "out/results/neurons/scores.h"
 #include "corpora/base/mem.h"
-#include "scan/neuron_name.h"
+#include "out/read/neuron_name.h"
 
 _Static_assert(RUN_EFFECTS == EFFECTS_TOKENS, "the tokens at either end");
 

@@ -9,7 +9,7 @@
 #include "corpora/base/mem.h"
 #include "scan/chosen.h"
 #include "scan/describe.h"
-#include "scan/neuron_name.h"
+#include "out/read/neuron_name.h"
 #include "scan/trials.h"
 
 _Static_assert((int)TRIALS_CELLS == (int)TRIGRAM_CELLS && (int)TRIALS_XB == (int)TRIGRAM_XB &&

@@ -1,0 +1,126 @@
+/*
+ * neuronrecord: a JSON file a neuron, as openai/automated-interpretability publishes and loads them
+ *
+ *     DIR/MODEL/LAYER/NEURON.json
+ *
+ * Their loader takes objects by "dataclass_name", so every one has it.  random_sample_by_quantile
+ * and quantile_boundaries are null: the intervals of a run are octaves of the activation, not
+ * quantiles.
+ */
+#include "out/export/export.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "corpora/base/file.h"
+
+static void begin_class(struct jsonout *j, const char *name)
+{
+    jsonout_begin(j, '{');
+    jsonout_key(j, "dataclass_name");
+    jsonout_string(j, name);
+}
+
+static void member_real(struct jsonout *j, const char *key, double value)
+{
+    jsonout_key(j, key);
+    jsonout_double(j, value);
+}
+
+static int put_records(struct exporter *x, struct jsonout *j, const struct export_neuron *n,
+                       const char *key, const char *kind, struct err *err)
+{
+    int rc = 0;
+    struct export_examples e;
+    jsonout_key(j, key);
+    jsonout_begin(j, '[');
+    export_examples_open(&e, x, n, kind, &rc, err);
+    while (export_examples_next(&e, &rc, err)) {
+        begin_class(j, "ActivationRecord");
+        export_put_tokens(&e, j, "tokens", &rc, err);
+        export_put_activations(&e, j, "activations");
+        jsonout_end(j, '}');
+    }
+    export_examples_close(&e);
+    jsonout_end(j, ']');
+    return rc;
+}
+
+static int put_neuron(struct exporter *x, FILE *to, const struct export_neuron *n, struct err *err)
+{
+    struct jsonout j = {.to = to};
+    double skewness, kurtosis;
+    bins_shape(&x->bins, x->counts, &(struct bins_known){n->mean, n->min, n->max}, &skewness,
+               &kurtosis);
+    begin_class(&j, "NeuronRecord");
+    jsonout_key(&j, "neuron_id");
+    begin_class(&j, "NeuronId");
+    jsonout_key(&j, "layer_index");
+    jsonout_i64(&j, n->layer);
+    jsonout_key(&j, "neuron_index");
+    jsonout_i64(&j, n->index);
+    jsonout_end(&j, '}');
+    int rc = put_records(x, &j, n, "random_sample", "random", err);
+    member_real(&j, "random_sample_by_quantile", NAN); // null
+    member_real(&j, "quantile_boundaries", NAN);
+    member_real(&j, "mean", n->mean);
+    member_real(&j, "variance", n->sd * n->sd);
+    member_real(&j, "skewness", skewness);
+    member_real(&j, "kurtosis", kurtosis);
+    if (!rc) {
+        rc = put_records(x, &j, n, "most_positive_activation_records", "top", err);
+    }
+    jsonout_end(&j, '}');
+    return rc;
+}
+
+static int write_neuron(struct exporter *x, const char *folder, const struct export_neuron *n,
+                        struct err *err)
+{
+    struct outfile out = {0};
+    char name[32];
+    snprintf(name, sizeof name, "%" PRId64, n->index);
+    char *path = export_path(folder, name, ".json", err);
+    int rc = path ? outfile_open(&out, path, err) : ERR_NOMEM;
+    if (!rc) {
+        rc = put_neuron(x, out.stream, n, err);
+    }
+    if (!rc) {
+        rc = outfile_commit(&out, err);
+    }
+    outfile_discard(&out);
+    free(path);
+    x->files += !rc;
+    x->neurons += !rc;
+    return rc;
+}
+
+static int write_model(struct exporter *x, const struct export_model *m, struct err *err)
+{
+    char *folder = NULL, *layer_folder = NULL, name[32];
+    struct export_neuron n = {.layer = -1};
+    int rc = export_folder(&folder, x->dir, m->folder, err);
+    sqlite3_stmt *stmt = view_query(x->v, EXPORT_NEURON " ORDER BY layer, idx", &m->id, &rc, err);
+    while (view_step(x->v, stmt, &rc, err)) {
+        const int64_t before = n.layer;
+        export_neuron_read(&n, x, stmt);
+        if (n.layer != before) {
+            free(layer_folder);
+            snprintf(name, sizeof name, "%" PRId64, n.layer);
+            rc = export_folder(&layer_folder, folder, name, err);
+        }
+        if (!rc) {
+            rc = write_neuron(x, layer_folder, &n, err);
+        }
+    }
+    sqlite3_finalize(stmt);
+    free(layer_folder);
+    free(folder);
+    return rc;
+}
+
+int export_neuronrecord(struct exporter *x, struct err *err)
+{
+    return export_models(x, write_model, err);
+}

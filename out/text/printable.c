@@ -1,0 +1,75 @@
+#include "out/text/printable.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "corpora/base/utf8.h"
+
+uint32_t show_visible(uint32_t c)
+{
+    if (c < 0x20) {
+        return c == '\t' ? ' ' : 0x2400 + c; // U+240A for a line end
+    }
+    if (c == 0x7f) {
+        return 0x2421;
+    }
+    const bool drives = (c >= 0x80 && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f ||
+                        (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
+                        c == UINT32_MAX;
+    return drives ? 0xfffd : c;
+}
+
+size_t show_count(const char *text)
+{
+    size_t n = 0;
+    for (size_t left = strlen(text), used; left > 0; left -= used, text += used, n++) {
+        utf8_decode(text, left, &used);
+    }
+    return n;
+}
+
+size_t show_columns(uint32_t c)
+{
+    const int width = utf8proc_charwidth((utf8proc_int32_t)show_visible(c));
+    return width > 0 ? (size_t)width : 0;
+}
+
+size_t show_width(const char *text)
+{
+    size_t n = 0;
+    for (size_t left = strlen(text), used; left > 0; left -= used, text += used) {
+        n += show_columns(utf8_decode(text, left, &used));
+    }
+    return n;
+}
+
+size_t show_text(FILE *to, const char *text, size_t from, size_t end)
+{
+    size_t n = 0;
+    for (size_t left = strlen(text), used; left > 0 && n < end; left -= used, text += used, n++) {
+        const uint32_t c = show_visible(utf8_decode(text, left, &used));
+        char bytes[4];
+        if (n >= from) {
+            fwrite(bytes, 1, utf8_encode(c, bytes), to);
+        }
+    }
+    return n > from ? n - from : 0;
+}
+
+void show_cell(FILE *to, const char *text, size_t width)
+{
+    for (size_t n = show_text(to, text, 0, width); n < width; n++) {
+        putc(' ', to);
+    }
+}
+
+void show_real(FILE *to, double value, int width, int digits)
+{
+    if (isnan(value)) {
+        fprintf(to, "%*s", width, "-");
+    } else {
+        fprintf(to, "%+*.*f", width, digits, value);
+    }
+}
