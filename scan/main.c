@@ -12,10 +12,10 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "scan/args.h"
+#include "scan/cli/args.h"
 #include "corpora/base/file.h"
 #include "corpora/base/nearest.h"
-#include "scan/commands.h"
+#include "scan/cmd/commands.h"
 
 #ifdef GAPSCOPE_WITH_JEMALLOC
 #include <jemalloc/jemalloc.h>

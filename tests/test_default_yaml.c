@@ -308,7 +308,7 @@ static void no_hypothesis_gives_up_on_real_texts(void **state)
 {
     (void)state;
     static const char *const files[] = {
-        GPL, PYTHON, C, "README.md", "scan/demo", "model/tokenizer/pretokenize_table.h", "scan/worker.c"};
+        GPL, PYTHON, C, "README.md", "scan/demo", "model/tokenizer/pretokenize_table.h", "scan/work/worker.c"};
     struct hypotheses h = {0};
     struct labeller *l;
     load(&h);

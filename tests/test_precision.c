@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "corpora/base/file.h"
-#include "scan/precision.h"
+#include "scan/work/precision_check.h"
 #include "tests/bench/synthetic.h"
 
 // --- the check ----------------------------------------------------------------------------------

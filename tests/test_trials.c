@@ -10,7 +10,7 @@
 #include "model/pass/forward.h"
 #include "model/pass/logprob.h"
 #include "model/explain/patch.h"
-#include "scan/trials.h"
+#include "model/explain/trial.h"
 #include "tests/folder.h"
 #include "tests/planted_model.h"
 #include "tests/random.h"

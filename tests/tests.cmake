@@ -120,7 +120,7 @@ target_compile_definitions(test_exec PRIVATE EXEC_PROGRAM="$<TARGET_FILE:exec_pr
 add_dependencies(test_exec exec_program)
 gapscope_fuzz(hypotheses gapscope_miners)
 gapscope_bench(miners gapscope_miners gapscope_model)
-target_sources(bench_miners PRIVATE scan/mining.c)
+target_sources(bench_miners PRIVATE scan/load/hypothesis_args.c)
 
 # shared objects, good and bad, for test_plugin
 gapscope_test(plugin gapscope_miners)
@@ -183,9 +183,9 @@ add_dependencies(test_minimal gapscope)
 
 # trials of trigrams: neurons that were planted, and against the reference
 gapscope_test(trials gapscope_model m)
-target_sources(test_trials PRIVATE scan/trials.c scan/trials_neurons.c tests/planted_model.c)
+target_sources(test_trials PRIVATE model/explain/trial.c model/explain/trial_verdict.c tests/planted_model.c)
 gapscope_bench(trials gapscope_model m)
-target_sources(bench_trials PRIVATE scan/trials.c scan/trials_neurons.c)
+target_sources(bench_trials PRIVATE model/explain/trial.c model/explain/trial_verdict.c)
 
 gapscope_test(label gapscope_base)
 target_compile_definitions(test_label PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
@@ -217,7 +217,7 @@ target_compile_definitions(test_scan_runs PRIVATE PLUGINS="${plugins}")
 add_dependencies(test_scan_runs plugin_exclaim)
 target_compile_definitions(test_scan_miners PRIVATE PLUGINS="${plugins}" EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
 add_dependencies(test_scan_miners exec_program plugin_exclaim plugin_bad_fewer plugin_bad_value)
-target_sources(test_precision PRIVATE scan/precision.c)
+target_sources(test_precision PRIVATE scan/work/precision_check.c)
 target_link_libraries(test_precision PRIVATE gapscope_model gapscope_out)
 
 gapscope_test(scan_trigrams gapscope_model PkgConfig::SQLITE3 PkgConfig::ZSTD)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/chosen.h"
+#include "scan/plan/trigram_choice.h"
 #include "out/store/meta.h"
 #include "out/read/queries.h"
 

@@ -5,7 +5,7 @@
 
 #include <inttypes.h>
 
-#include "scan/chosen.h"
+#include "scan/plan/trigram_choice.h"
 #include "out/read/trigram_facts.h"
 #include "out/read/queries.h"
 

@@ -8,9 +8,9 @@
 #include <strings.h>
 
 #include "corpora/base/mem.h"
-#include "scan/chosen.h"
+#include "scan/plan/trigram_choice.h"
 #include "out/text/printable.h"
-#include "scan/trials.h"
+#include "model/explain/trial.h"
 #include "out/read/queries.h"
 
 /* All, with what they are filtered and ranked by; ?1 is the pair, ?2 the model or -1. */

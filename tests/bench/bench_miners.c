@@ -17,7 +17,7 @@
 #include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 #include "corpora/base/utf8.h"
-#include "scan/mining.h"
+#include "scan/load/hypothesis_args.h"
 
 #define ROUNDS 5
 #define DOC_BYTES ((size_t)4096)

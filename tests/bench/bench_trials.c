@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "scan/trials.h"
+#include "model/explain/trial.h"
 #include "tests/bench/synthetic.h"
 
 #define LENGTH 42

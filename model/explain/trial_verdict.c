@@ -1,0 +1,241 @@
+/*
+ * What minimal pairs and ablations say: which neurons are looked at, of what kind each is, and the
+ * verdict.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/pass/logprob.h"
+#include "model/explain/trial_internal.h"
+
+// --- names --------------------------------------------------------------------------------------
+
+const char *trials_kind_name(enum trials_kind kind)
+{
+    static const char *const names[] = {[TRIALS_NONE] = "none",
+                                        [TRIALS_AND_LIKE] = "AND-like",
+                                        [TRIALS_B_ONLY] = "B-only",
+                                        [TRIALS_A_ONLY] = "A-only"};
+    return names[kind];
+}
+
+const char *trials_verdict_name(const struct trials_result *r)
+{
+    static const char *const names[] = {[TRIALS_NOT_TESTED] = "not tested",
+                                        [TRIALS_NO_INTERACTION] = "no interaction",
+                                        [TRIALS_NO_NEURONS] = "no neurons",
+                                        [TRIALS_SPREAD] = "spread"};
+    return r->verdict == TRIALS_NAMED ? trials_kind_name(r->neurons[r->named].kind)
+                                      : names[r->verdict];
+}
+
+// --- which neurons ------------------------------------------------------------------------------
+
+/* What a unit of each neuron says for C: against all tokens, and against what is said in xB, with
+ * the first filler of each context. */
+static void find_directions(struct trials *t, struct engine_run *run)
+{
+    const size_t d_vocab = t->model->config.d_vocab;
+    size_t ld;
+    const float *logits = engine_logits(run, t->normed, t->n_places, &ld);
+    memset(t->p, 0, d_vocab * sizeof *t->p);
+    for (size_t i = 0; i < t->n_places; i++, logits += ld) {
+        const double lse = logprob_log_sum_exp(logits, d_vocab);
+        for (size_t j = 0; j < d_vocab; j++) {
+            t->p[j] += expf((float)((double)logits[j] - lse)) / (float)t->n_places;
+        }
+    }
+    attribution_direct(t->attributor, t->trigram->c, NULL, t->direct);
+    attribution_direct(t->attributor, t->trigram->c, t->p, t->against);
+}
+
+/* Interaction of what neuron j writes for C. */
+static double written_of(const struct trials *t, size_t j)
+{
+    return (double)t->direct[j] * trials_interaction(t->neurons[j].written) / (double)t->n_places;
+}
+
+/* Change from xx to AB of what it writes for C against what is said instead. */
+static double change_of(const struct trials *t, size_t j)
+{
+    const double *written = t->neurons[j].written;
+    return (double)t->against[j] * (written[TRIALS_AB] - written[TRIALS_XX]);
+}
+
+/* Mean activations in the corpus. */
+static void corpus_cells(const struct trials *t, size_t j, double cells[TRIALS_CELLS])
+{
+    for (size_t k = 0; k < TRIALS_CELLS; k++) {
+        cells[k] = t->trigram->corpus ? t->trigram->corpus[k * t->n_neurons + j] : NAN;
+    }
+}
+
+/* Interaction of those, times what a unit of them says for C but for the norm that is alike for
+ * all. */
+static double corpus_of(const struct trials *t, size_t j)
+{
+    const size_t d_mlp = t->model->config.d_mlp;
+    const float *w = t->model->layers[j / d_mlp].ln_mlp_w;
+    const double unit = t->site == SITE_MID && w ? (double)w[j % d_mlp] : 1;
+    double cells[TRIALS_CELLS];
+    corpus_cells(t, j, cells);
+    return trials_interaction(cells) * unit * (double)t->direct[j];
+}
+
+static bool is_listed(const size_t *listed, size_t n, size_t j)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (listed[i] == j) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The neuron of the greatest score above 0 that is not listed yet, of equal ones the first;
+ * n_neurons: none. */
+static size_t find_next(const struct trials *t, double (*score)(const struct trials *, size_t),
+                        const size_t *listed, size_t n)
+{
+    size_t best = t->n_neurons;
+    double most = 0;
+    for (size_t j = 0; j < t->n_neurons; j++) {
+        const double s = score(t, j);
+        if (s > most && !is_listed(listed, n, j)) {
+            most = s;
+            best = j;
+        }
+    }
+    return best;
+}
+
+static size_t list_neurons(const struct trials *t, size_t listed[TRIALS_NEURONS])
+{
+    double (*const scores[])(const struct trials *, size_t) = {written_of, change_of, corpus_of};
+    size_t n = 0;
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t k = 0; k < sizeof scores / sizeof *scores && n < TRIALS_NEURONS; k++) {
+            const size_t j = find_next(t, scores[k], listed, n);
+            if (j < t->n_neurons) {
+                listed[n++] = j;
+                more = true;
+            }
+        }
+    }
+    return n;
+}
+
+static int by_value_down(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+/* All that is written for C by neurons that speak for it; *n_half of them make half of it. */
+static double sum_written(struct trials *t, size_t *n_half)
+{
+    size_t n = 0;
+    double sum = 0, half = 0;
+    for (size_t j = 0; j < t->n_neurons; j++) {
+        const double written = written_of(t, j);
+        if (written > 0) {
+            t->sorted[n++] = written;
+            sum += written;
+        }
+    }
+    qsort(t->sorted, n, sizeof *t->sorted, by_value_down);
+    for (*n_half = 0; *n_half < n && half < sum / 2; (*n_half)++) {
+        half += t->sorted[*n_half];
+    }
+    return sum;
+}
+
+// --- a neuron -----------------------------------------------------------------------------------
+
+static enum trials_kind kind_of(const struct trials_sums *n, const double *cells)
+{
+    const double se = trials_mean_se(&n->change), sign = n->change.mean < 0 ? -1 : 1;
+    const double t = sign * n->change.mean, both = sign * trials_interaction(cells);
+    if (!(t > 0) || t < TRIALS_SURE * se) {
+        return TRIALS_NONE;
+    }
+    return both >= TRIALS_AND * t                               ? TRIALS_AND_LIKE
+           : sign * cells[TRIALS_XB] >= sign * cells[TRIALS_AX] ? TRIALS_B_ONLY
+                                                                : TRIALS_A_ONLY;
+}
+
+static void describe(const struct trials *t, size_t j, double sum, struct trials_neuron *out)
+{
+    const struct trials_sums *n = &t->neurons[j];
+    const double written = written_of(t, j);
+    *out = (struct trials_neuron){
+        .layer = (uint32_t)(j / t->model->config.d_mlp),
+        .index = (uint32_t)(j % t->model->config.d_mlp),
+        .pairs = {.interaction = n->interaction.mean, .se = trials_mean_se(&n->interaction)},
+        .direct = (double)t->direct[j],
+        .written = written,
+        .share = sum > 0 ? fmax(written, 0) / sum : NAN,
+    };
+    for (size_t k = 0; k < TRIALS_CELLS; k++) {
+        out->pairs.cells[k] = n->acts[k] / (double)t->n_places;
+    }
+    corpus_cells(t, j, out->corpus);
+    out->corpus_interaction = trials_interaction(out->corpus);
+    out->kind = kind_of(n, out->pairs.cells);
+}
+
+void trials_describe(struct trials *t, struct engine_run *run, struct trials_result *out)
+{
+    size_t listed[TRIALS_NEURONS];
+    find_directions(t, run);
+    const double sum = sum_written(t, &out->n_half);
+    out->n_neurons = list_neurons(t, listed);
+    for (size_t i = 0; i < out->n_neurons; i++) {
+        describe(t, listed[i], sum, &out->neurons[i]);
+    }
+}
+
+// --- the verdict --------------------------------------------------------------------------------
+
+static int by_ablated(const void *a, const void *b)
+{
+    const struct trials_neuron *x = a, *y = b;
+    if (x->ablated != y->ablated) {
+        return x->ablated < y->ablated ? -1 : 1;
+    }
+    return x->layer != y->layer ? (x->layer < y->layer ? -1 : 1)
+                                : (x->index > y->index) - (x->index < y->index);
+}
+
+/* The neuron that the verdict names, or SIZE_MAX. */
+static size_t find_named(const struct trials_result *r)
+{
+    size_t other = SIZE_MAX;
+    for (size_t i = 0; i < r->n_neurons; i++) {
+        const struct trials_neuron *n = &r->neurons[i];
+        if (n->kind == TRIALS_NONE || -n->ablated < TRIALS_SHARE * r->table.interaction) {
+            continue;
+        }
+        if (n->kind == TRIALS_AND_LIKE) {
+            return i;
+        }
+        other = other == SIZE_MAX ? i : other;
+    }
+    return other;
+}
+
+void trials_decide(const struct trials *t, struct trials_result *r)
+{
+    const double interaction = r->table.interaction;
+    qsort(r->neurons, r->n_neurons, sizeof *r->neurons, by_ablated);
+    if (interaction < TRIALS_INTERACTION || interaction < TRIALS_SURE * r->table.se) {
+        r->verdict = TRIALS_NO_INTERACTION;
+    } else if (t->n_neurons == 0) {
+        r->verdict = TRIALS_NO_NEURONS;
+    } else {
+        r->named = find_named(r);
+        r->verdict = r->named < SIZE_MAX ? TRIALS_NAMED : TRIALS_SPREAD;
+    }
+}

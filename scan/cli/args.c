@@ -1,0 +1,251 @@
+#include "scan/cli/args.h"
+
+#include <getopt.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/base/mem.h"
+#include "corpora/base/nearest.h"
+
+#define ARGS_MAX 48
+
+static void print_indented(const char *text, int indent)
+{
+    for (const char *p = text; *p; p++) {
+        putchar(*p);
+        if (*p == '\n') {
+            printf("%*s", indent, "");
+        }
+    }
+    putchar('\n');
+}
+
+static void print_help(const struct command *c)
+{
+    printf("usage: gapscope %s ", c->name);
+    print_indented(c->usage, (int)strlen(c->name) + 17);
+    printf("\n%s\n\noptions:\n", c->summary);
+    for (const struct arg *a = c->args; a->name; a++) {
+        char left[64];
+        snprintf(left, sizeof left, "%c%c%s--%s%s%s", a->letter ? '-' : ' ',
+                 a->letter ? a->letter : ' ', a->letter ? ", " : "  ", a->name, a->value ? " " : "",
+                 a->value ? a->value : "");
+        printf("  %-26s  ", left);
+        if (strlen(left) > 26) {
+            printf("\n%30s", "");
+        }
+        print_indented(a->help, 30);
+    }
+    printf("  %-26s  print this\n", "-h, --help");
+    if (c->more) {
+        printf("\n%s\n", c->more);
+    }
+}
+
+static int store(const struct arg *a, const char *value, struct err *err)
+{
+    switch (a->kind) {
+    case ARG_FLAG:
+        *(bool *)a->out = true;
+        return 0;
+    case ARG_STRING:
+        *(const char **)a->out = value;
+        return 0;
+    case ARG_SIZE: {
+        char *end;
+        const unsigned long long n = strtoull(value, &end, 10);
+        if (value[0] < '0' || value[0] > '9' || *end || n > SIZE_MAX / 2) {
+            return err_set(err, ERR_USAGE, "--%s %s: a whole number from 0 is wanted", a->name,
+                           value);
+        }
+        *(size_t *)a->out = (size_t)n;
+        return 0;
+    }
+    case ARG_LIST: {
+        struct arg_list *list = a->out;
+        const char **items = mem_resize(list->items, list->n + 1, sizeof *items);
+        if (!items) {
+            return err_nomem(err, "options");
+        }
+        list->items = items;
+        list->items[list->n++] = value;
+        return 0;
+    }
+    case ARG_PAIR:
+        ((const char **)a->out)[0] = value;
+        return 0;
+    }
+    return err_set(err, ERR_USAGE, "--%s: unknown kind", a->name);
+}
+
+static int unknown_option(const struct command *c, const char *word, struct err *err)
+{
+    const char *names[ARGS_MAX];
+    size_t n = 0;
+    for (const struct arg *a = c->args; a->name; a++) {
+        names[n++] = a->name;
+    }
+    names[n++] = "help";
+    const char *bare = word + strspn(word, "-");
+    char *name = strndup(bare, strcspn(bare, "="));
+    const char *nearest = name ? nearest_name(name, names, n) : NULL;
+    free(name);
+    return err_set(err, ERR_USAGE, "unknown option %s%s%s%s", word,
+                   nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "");
+}
+
+enum args_status {
+    ARGS_RUN,  // go on
+    ARGS_HELP, // --help was asked for and has been printed
+    ARGS_BAD,  // *err says what is wrong
+};
+
+static enum args_status parse_options(const struct command *c, int argc, char **argv,
+                                      struct err *err)
+{
+    struct option longs[ARGS_MAX + 2] = {{0}};
+    char shorts[2 * ARGS_MAX + 4] = ":h";
+    size_t n = 0, n_shorts = 2;
+    for (const struct arg *a = c->args; a->name; a++, n++) {
+        longs[n] = (struct option){a->name, a->value ? required_argument : no_argument, NULL,
+                                   (int)n + 256};
+        if (a->letter) {
+            shorts[n_shorts++] = a->letter;
+            if (a->value) {
+                shorts[n_shorts++] = ':';
+            }
+        }
+    }
+    longs[n] = (struct option){"help", no_argument, NULL, 'h'};
+
+    optind = 0; // glibc: begin anew
+    for (;;) {
+        const int at = optind ? optind : 1;
+        const int got = getopt_long(argc, argv, shorts, longs, NULL);
+        if (got == -1) {
+            return ARGS_RUN;
+        }
+        if (got == 'h') {
+            print_help(c);
+            return ARGS_HELP;
+        }
+        // An operand may have been moved behind the option: the word at fault is the last taken.
+        const char *word = argv[optind > at ? optind - 1 : at];
+        if (got == ':') {
+            err_set(err, ERR_USAGE, "%s needs a value", word);
+            return ARGS_BAD;
+        }
+        const struct arg *arg = NULL;
+        for (const struct arg *a = c->args; a->name && !arg; a++) {
+            if (got == (int)(a - c->args) + 256 || (a->letter && got == a->letter)) {
+                arg = a;
+            }
+        }
+        if (!arg) {
+            unknown_option(c, word, err);
+            return ARGS_BAD;
+        }
+        if (store(arg, optarg, err)) {
+            return ARGS_BAD;
+        }
+        if (arg->kind == ARG_PAIR && optind >= argc) {
+            err_set(err, ERR_USAGE, "--%s needs two values", arg->name);
+            return ARGS_BAD;
+        }
+        if (arg->kind == ARG_PAIR) { // what getopt has moved stands before optind
+            ((const char **)arg->out)[1] = argv[optind++];
+        }
+    }
+}
+
+/* Options to their places, operands (they may stand anywhere) into *operands. */
+static enum args_status parse(const struct command *c, int argc, char **argv,
+                              struct arg_list *operands, struct err *err)
+{
+    opterr = 0;
+    const enum args_status status = parse_options(c, argc, argv, err);
+    if (status != ARGS_RUN) {
+        return status;
+    }
+    const struct arg rest = {.name = "operand", .kind = ARG_LIST, .out = operands};
+    for (int i = optind; i < argc; i++) {
+        if (store(&rest, argv[i], err)) {
+            return ARGS_BAD;
+        }
+    }
+    if (operands->n < c->n_min) {
+        err_set(err, ERR_USAGE, "something is missing; usage: gapscope %s %.*s", c->name,
+                (int)strcspn(c->usage, "\n"), c->usage);
+        return ARGS_BAD;
+    }
+    if (operands->n > c->n_max) {
+        err_set(err, ERR_USAGE, "%s: one operand too many", operands->items[c->n_max]);
+        return ARGS_BAD;
+    }
+    return ARGS_RUN;
+}
+
+static void free_list(struct arg_list *list)
+{
+    free(list->items);
+    *list = (struct arg_list){0};
+}
+
+int command_main(const struct command *c, int argc, char **argv)
+{
+    struct arg_list operands = {0};
+    struct err err = {0};
+    int status = 0;
+    switch (parse(c, argc, argv, &operands, &err)) {
+    case ARGS_RUN:
+        c->run(c->options, &operands, &status, &err);
+        break;
+    case ARGS_HELP:
+    case ARGS_BAD:
+        break;
+    }
+    if (err.code == ERR_USAGE) {
+        fprintf(stderr, "gapscope %s: %s\nTry: gapscope %s --help\n", c->name, err.msg, c->name);
+        status = 2;
+    } else if (err.code) {
+        fprintf(stderr, "gapscope %s: %s\n", c->name, err.msg);
+        status = 1;
+    }
+    free_list(&operands);
+    for (const struct arg *a = c->args; a->name; a++) {
+        if (a->kind == ARG_LIST) {
+            free_list(a->out);
+        }
+    }
+    return status;
+}
+
+int args_part(const char *text, size_t *part, size_t *n_parts, struct err *err)
+{
+    *part = 0;
+    *n_parts = 1;
+    int end = 0;
+    if (text && (sscanf(text, "%9zu/%9zu%n", part, n_parts, &end) != 2 || text[end] ||
+                 *n_parts == 0 || *part >= *n_parts || strpbrk(text, "+- "))) {
+        return err_set(err, ERR_USAGE, "--part %s: I/N is wanted, I from 0 to N - 1", text);
+    }
+    return 0;
+}
+
+int args_real(const char *name, const char *text, double least, double most, double *out,
+              struct err *err)
+{
+    if (!text) {
+        return 0;
+    }
+    char *end;
+    const double value = strtod(text, &end);
+    if (end == text || *end || !(value >= least && value <= most)) {
+        return err_set(err, ERR_USAGE, "--%s %s: a number from %g to %g is wanted", name, text,
+                       least, most);
+    }
+    *out = value;
+    return 0;
+}

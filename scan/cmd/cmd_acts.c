@@ -1,0 +1,234 @@
+#include "scan/cmd/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/pass/forward.h"
+#include "corpora/base/jsonout.h"
+#include "scan/cli/args.h"
+#include "corpora/base/mem.h"
+#include "scan/load/lineup.h"
+#include "out/read/neuron_name.h"
+#include "scan/load/windows.h"
+
+struct options {
+    struct arg_list models, neurons;
+    struct input_options input;
+    const char *tokenizer, *site, *output;
+};
+
+/* A neuron that was asked for, of one model. */
+struct neuron {
+    const char *name; // as it was written: "L0N5", without its model
+    size_t layer, index;
+    float *acts; // [n_ctx], of the window in hand
+};
+
+/* One model at work. */
+struct watcher {
+    const struct model *model;
+    struct forward *forward;
+    enum site site;
+    struct neuron *neurons; // [n], in the order asked for
+    size_t n;
+};
+
+/* All models at work. */
+struct watch {
+    struct watcher *watchers; // [n]
+    size_t n;
+};
+
+/* Is 'spec' ("L0N5" or "NAME:L0N5") for model m?  *neuron is then the part after the name. */
+static bool is_for(const char *spec, const struct model *m, const char **neuron)
+{
+    const char *colon = strrchr(spec, ':');
+    *neuron = colon ? colon + 1 : spec;
+    return !colon || (strlen(m->name) == (size_t)(colon - spec) &&
+                      strncmp(m->name, spec, (size_t)(colon - spec)) == 0);
+}
+
+/* Appends 'text' to the neurons of w. */
+static int add_neuron(struct watcher *w, const char *text, size_t n_ctx, struct err *err)
+{
+    const struct config *c = &w->model->config;
+    struct neuron neuron = {.name = text};
+    const size_t end = neuron_name_read(text, &neuron.layer, &neuron.index);
+    if (end == 0 || text[end]) {
+        return err_set(err, ERR_USAGE, "--neuron %s: L<layer>N<index> is wanted, e.g. L0N5", text);
+    }
+    if (neuron.layer >= c->n_layers || neuron.index >= c->d_mlp) {
+        return err_set(err, ERR_USAGE, "--neuron %s: %s has layers 0 to %zu, neurons 0 to %zu",
+                       text, w->model->name, c->n_layers - 1, c->d_mlp - 1);
+    }
+    for (size_t i = 0; i < w->n; i++) {
+        if (strcmp(w->neurons[i].name, text) == 0) {
+            return 0; // asked for twice, shown once
+        }
+    }
+    neuron.acts = mem_new(n_ctx, sizeof *neuron.acts);
+    if (!neuron.acts) {
+        return err_nomem(err, "activations");
+    }
+    w->neurons[w->n++] = neuron;
+    return 0;
+}
+
+static int watcher_init(struct watcher *w, const struct model *m, const struct options *o,
+                        enum site wish, size_t n_ctx, struct err *err)
+{
+    *w = (struct watcher){.model = m};
+    w->neurons = mem_zero(o->neurons.n, sizeof *w->neurons);
+    if (!w->neurons) {
+        return err_nomem(err, "neurons");
+    }
+    int rc = model_site(m, wish, &w->site, err);
+    for (size_t i = 0; i < o->neurons.n && !rc; i++) {
+        const char *neuron;
+        if (is_for(o->neurons.items[i], m, &neuron)) {
+            rc = add_neuron(w, neuron, n_ctx, err);
+        }
+    }
+    return rc ? rc : forward_new(&w->forward, m, err);
+}
+
+static void watcher_free(struct watcher *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        free(w->neurons[i].acts);
+    }
+    free(w->neurons);
+    forward_free(w->forward);
+}
+
+static void keep_acts(void *context, size_t layer, enum site site, const float *acts, size_t n,
+                      size_t d_mlp)
+{
+    struct watcher *w = context;
+    if (site != w->site) {
+        return;
+    }
+    for (size_t k = 0; k < w->n; k++) {
+        const struct neuron *neuron = &w->neurons[k];
+        for (size_t i = 0; neuron->layer == layer && i < n; i++) {
+            neuron->acts[i] = acts[i * d_mlp + neuron->index];
+        }
+    }
+}
+
+static void each_window(void *context, const struct window *window, FILE *to)
+{
+    const struct watch *watch = context;
+    struct jsonout j = {.to = to};
+    jsonout_begin(&j, '{');
+    window_head(&j, window);
+    jsonout_key(&j, "acts");
+    jsonout_begin(&j, '{');
+    for (size_t i = 0; i < watch->n; i++) {
+        struct watcher *w = &watch->watchers[i];
+        const struct forward_hooks hooks = {.context = w, .neurons = keep_acts};
+        forward_run(w->forward, window->ids, window->n, &hooks);
+        jsonout_key(&j, w->model->name);
+        jsonout_begin(&j, '{');
+        for (size_t k = 0; k < w->n; k++) {
+            jsonout_key(&j, w->neurons[k].name);
+            jsonout_floats(&j, w->neurons[k].acts, window->n);
+        }
+        jsonout_end(&j, '}');
+    }
+    jsonout_end(&j, '}');
+    jsonout_end(&j, '}');
+}
+
+/* Every "NAME:..." names a model of the run. */
+static int check_names(const struct options *o, const struct lineup *lineup, struct err *err)
+{
+    if (o->neurons.n == 0) {
+        return err_set(err, ERR_USAGE, "--neuron is missing, e.g. --neuron L0N5");
+    }
+    for (size_t i = 0; i < o->neurons.n; i++) {
+        bool found = false;
+        for (size_t k = 0; k < lineup->n && !found; k++) {
+            const char *neuron;
+            found = is_for(o->neurons.items[i], lineup->models[k].weights, &neuron);
+        }
+        if (!found) {
+            return err_set(err, ERR_USAGE, "--neuron %s: no --model has this name",
+                           o->neurons.items[i]);
+        }
+    }
+    return 0;
+}
+
+static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
+{
+    const struct options *o = options;
+    struct lineup lineup = {0};
+    struct watch watch = {0};
+    enum site site;
+    int rc = site_read(o->site, &site, err);
+    if (!rc) {
+        rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err);
+    }
+    rc = rc ? rc : lineup_need_weights(&lineup, err);
+    if (!rc) {
+        rc = check_names(o, &lineup, err);
+    }
+    if (rc) {
+        goto out;
+    }
+    watch.watchers = mem_zero(lineup.n, sizeof *watch.watchers);
+    if (!watch.watchers) {
+        rc = err_nomem(err, "neurons");
+        goto out;
+    }
+    while (!rc && watch.n < lineup.n) {
+        rc = watcher_init(&watch.watchers[watch.n], lineup.models[watch.n].weights, o, site,
+                          lineup.n_ctx, err);
+        watch.n++;
+    }
+    if (!rc) {
+        rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, &watch,
+                         status, err);
+    }
+out:
+    for (size_t i = 0; i < watch.n; i++) {
+        watcher_free(&watch.watchers[i]);
+    }
+    free(watch.watchers);
+    lineup_free(&lineup);
+    return rc;
+}
+
+int cmd_acts(int argc, char **argv)
+{
+    struct options o = {0};
+    const struct arg args[] = {
+        {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
+         "a folder, an alias (gelu-1l) or a repository; may be\ngiven several times"},
+        {"neuron", 'n', ARG_LIST, &o.neurons, "L0N5",
+         "layer 0, neuron 5, of every model, or NAME:L0N5 of\none; may be given several times"},
+        {"site", 0, ARG_STRING, &o.site, "S",
+         "pre, mid (SoLU before its norm) or post; else mid for\nSoLU, post for others"},
+        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
+        IDS_ARG(&o.input),
+        INPUT_ARGS(&o.input),
+        SPECIAL_ARG(&o.input),
+        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        {0}};
+    const struct command command = {
+        .name = "acts",
+        .usage = "--model M --neuron L0N5 [--neuron ...] [options] INPUT",
+        .summary =
+            "Activations of neurons on every token of INPUT (a file, also .zst or .gz, or -),\n"
+            "as JSONL, a line a window:\n"
+            "  {\"doc\",\"window\",\"ids\":[n],\"ends\":[n],\"acts\":{\"NAME\":{\"L0N5\":[n]}}}",
+        .args = args,
+        .n_min = 1,
+        .n_max = 1,
+        .run = run,
+        .options = &o,
+    };
+    return command_main(&command, argc, argv);
+}

@@ -1,0 +1,185 @@
+#include "scan/cmd/commands.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scan/cli/args.h"
+#include "scan/count/count.h"
+#include "scan/load/lineup.h"
+#include "scan/work/progress.h"
+
+struct options {
+    struct input_options input;
+    const char *model, *tokenizer, *output, *part;
+    size_t threads, memory, min_count;
+    bool force;
+};
+
+static atomic_int stop;
+
+static void on_stop(int number)
+{
+    int none = 0;
+    if (!atomic_compare_exchange_strong(&stop, &none, number)) {
+        _exit(128 + number); // the second time: at once; runs that are whole stay
+    }
+    static const char says[] = "\nstopping; once more: at once\n";
+    (void)!write(STDERR_FILENO, says, sizeof says - 1);
+}
+
+static void catch_signals(void)
+{
+    const int numbers[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < 2; i++) {
+        struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+        sigaction(numbers[i], &action, NULL);
+    }
+}
+
+static int check(const struct options *o, const struct tokenizer *t, struct err *err)
+{
+    if (!o->output || strcmp(o->output, "-") == 0) {
+        return err_set(err, ERR_USAGE, "-o counts.ngrams, a file, is missing");
+    }
+    if (o->min_count < 1 || o->min_count > 2) {
+        return err_set(err, ERR_USAGE, "--min-count %zu: 1 or 2 is wanted", o->min_count);
+    }
+    if (o->min_count > 1 && o->part) {
+        return err_set(err, ERR_USAGE,
+                       "--min-count does not go with --part; give it to gapscope merge");
+    }
+    if (o->threads > 1024) {
+        return err_set(err, ERR_USAGE, "--threads %zu: at most 1024", o->threads);
+    }
+    if (o->memory < 16 || o->memory > (size_t)1 << 30) {
+        return err_set(err, ERR_USAGE, "--memory %zu: from 16 MB", o->memory);
+    }
+    return o->input.ids || tokenizer_bos(t) != TOKENIZER_NO_ID
+               ? 0
+               : err_set(err, ERR_NOT_FOUND, "the tokenizer has no BOS; give ids with --ids");
+}
+
+static void print_done(const struct counted *done, const char *path)
+{
+    char count[32], merge[32];
+    progress_time(count, done->count_seconds);
+    progress_time(merge, done->merge_seconds);
+    fprintf(stderr, "%" PRIu64 " tokens in %s (%.0f a second), merged in %s\n", done->tokens_now,
+            count, done->count_seconds > 0 ? (double)done->tokens_now / done->count_seconds : 0,
+            merge);
+    counting_print(&done->info, path);
+}
+
+/* What was skipped; returns how much. */
+static uint64_t print_rejects(const struct counted *done)
+{
+    for (unsigned r = 0; r < REJECT_N; r++) {
+        if (done->rejects.n[r]) {
+            fprintf(stderr, "  %" PRIu64 " x %s\n", done->rejects.n[r],
+                    reject_name((enum reject_reason)r));
+        }
+    }
+    if (done->repaired) {
+        fprintf(stderr, "  %" PRIu64 " x U+FFFD put in place of what is no text\n", done->repaired);
+    }
+    return rejects_total(&done->rejects);
+}
+
+static int count(const struct options *o, const struct counting *c, int *status, struct err *err)
+{
+    struct counted done;
+    catch_signals();
+    const int rc = counting_run(c, o->output, &done, err);
+    if (rc) {
+        return rc;
+    }
+    if (done.nothing_left) {
+        fprintf(stderr, "gapscope count: nothing is left to do\n");
+        counting_print(&done.info, o->output);
+    } else if (done.stopped) {
+        fprintf(stderr, "stopped: run the same command again, and it goes on from here\n");
+        *status = 128 + atomic_load(&stop);
+    } else {
+        print_done(&done, o->output);
+        *status = print_rejects(&done) > 0 && o->input.strict;
+    }
+    return 0;
+}
+
+static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
+{
+    const struct options *o = options;
+    struct tokenizer *tokenizer = NULL;
+    struct shards shards = {0};
+    struct counting c = {.n_threads = o->threads,
+                         .memory_bytes = o->memory << 20,
+                         .min_count = o->min_count,
+                         .settings = counting_settings(&o->input),
+                         .force = o->force,
+                         .stop = &stop};
+    if (c.n_threads == 0) {
+        const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        c.n_threads = cores > 0 ? (size_t)cores : 1;
+    }
+    int rc = lineup_tokenizer(&tokenizer, o->model, o->tokenizer, err);
+    rc = rc ? rc : check(o, tokenizer, err);
+    rc = rc ? rc : args_part(o->part, &c.part, &c.n_parts, err);
+    rc = rc ? rc : input_format(&o->input, &c.units.source.format, err);
+    rc = rc ? rc : shards_open(&shards, operands->items, operands->n, err);
+    if (!rc) {
+        c.shards = &shards;
+        c.tokenizer = tokenizer;
+        c.units.source.field = o->input.field;
+        c.units.ids = o->input.ids;
+        c.units.d_vocab = tokenizer_n_vocab(tokenizer);
+        // A document is counted as a whole: no window ends it.
+        c.units.n_ctx = c.layout.n_ctx = (size_t)1 << 31;
+        c.layout.tokenizer = o->input.ids ? NULL : tokenizer;
+        c.layout.special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN;
+        rc = count(o, &c, status, err);
+    }
+    shards_free(&shards);
+    tokenizer_free(tokenizer);
+    return rc;
+}
+
+int cmd_count(int argc, char **argv)
+{
+    struct options o = {.memory = 1024, .min_count = 1};
+    const struct arg args[] = {
+        {"output", 'o', ARG_STRING, &o.output, "F.ngrams",
+         "the counts; what was begun of them is gone on with"},
+        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "a tokenizer.json"},
+        {"model", 'm', ARG_STRING, &o.model, "M", "the tokenizer of this model"},
+        {"threads", 0, ARG_SIZE, &o.threads, "N", "workers; else one a core"},
+        {"memory", 0, ARG_SIZE, &o.memory, "MB", "of all threads together; 1024 if not given"},
+        {"part", 0, ARG_STRING, &o.part, "I/N",
+         "count units I, I + N, ...; gapscope merge joins parts"},
+        {"min-count", 0, ARG_SIZE, &o.min_count, "K",
+         "2: leave out trigrams and skip-bigrams seen once"},
+        IDS_ARG(&o.input),
+        INPUT_ARGS(&o.input),
+        SPECIAL_ARG(&o.input),
+        {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in place of another count"},
+        {0}};
+    const struct command command = {
+        .name = "count",
+        .usage = "--tokenizer FILE|--model M [options] -o counts.ngrams CORPUS...",
+        .summary =
+            "Counts a corpus' bigrams, trigrams and skip-bigrams (distances 2 to 16, as 2, 3-4,\n"
+            "5-8, 9-16), exactly, within documents.  It can be stopped or killed at any moment;\n"
+            "the same command goes on.  The counts are models for scan and score:\n"
+            "  --model bigram=counts.ngrams:2      --model trigram=counts.ngrams:3\n"
+            "  --model skip=counts.ngrams:skip     --model oracle=counts.ngrams:oracle",
+        .args = args,
+        .n_min = 1,
+        .n_max = (size_t)-1,
+        .run = run,
+        .options = &o,
+    };
+    return command_main(&command, argc, argv);
+}

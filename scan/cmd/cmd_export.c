@@ -1,0 +1,133 @@
+#include "scan/cmd/commands.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "scan/cli/args.h"
+#include "out/export/export.h"
+#include "out/read/reader.h"
+
+struct options {
+    const char *format, *output;
+    bool force;
+};
+
+static const struct format {
+    const char *name;
+    int (*write)(struct exporter *x, struct err *err);
+    bool of_neurons;
+} formats[] = {
+    {"neuronrecord", export_neuronrecord, true},
+    {"neuronpedia", export_neuronpedia, true},
+    {"csv", export_csv, false},
+    {"jsonl", export_jsonl, false},
+};
+
+static const struct format *find_format(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof formats / sizeof *formats; i++) {
+        if (strcmp(name, formats[i].name) == 0) {
+            return &formats[i];
+        }
+    }
+    return NULL;
+}
+
+static void say_count(uint64_t n, const char *one, const char *many)
+{
+    fprintf(stderr, "%" PRIu64 " %s", n, n == 1 ? one : many);
+}
+
+static void say_left_out(uint64_t n, const char *one, const char *many)
+{
+    if (n > 0) {
+        fputs("gapscope export: ", stderr);
+        say_count(n, one, many);
+        fputc('\n', stderr);
+    }
+}
+
+/* What could not be taken, how far the run is, and at last what was written. */
+static int say(const struct exporter *x, const struct format *format, struct err *err)
+{
+    say_left_out(x->bad_neurons, "neuron left out: its model, layer or index cannot be told",
+                 "neurons left out: their model, layer or index cannot be told");
+    say_left_out(x->bad_examples, "example left out: its tokens or activations cannot be read",
+                 "examples left out: their tokens or activations cannot be read");
+    say_left_out(x->bad_json, "value should hold JSON and does not: taken for nothing",
+                 "values should hold JSON and do not: taken for nothing");
+    struct view said = *x->v;
+    said.to = stderr;
+    fputs("gapscope export: ", stderr);
+    const int rc = view_put_state(&said, err);
+    fprintf(stderr, "; wrote %s: ", format->name);
+    if (format->of_neurons) {
+        say_count(x->neurons, "neuron", "neurons");
+        fputs(" with ", stderr);
+        say_count(x->examples, "example", "examples");
+    } else {
+        say_count(x->rows, "row", "rows");
+    }
+    fputs(" in ", stderr);
+    say_count(x->files, "file\n", "files\n");
+    return rc;
+}
+
+static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
+{
+    (void)status;
+    const struct options *o = options;
+    const struct format *format = find_format(o->format);
+    if (!format) {
+        return err_set(err, ERR_USAGE,
+                       "--format %s: neuronrecord, neuronpedia, csv or jsonl is wanted",
+                       o->format ? o->format : "is missing");
+    }
+    if (!o->output) {
+        return err_set(err, ERR_USAGE, "-o DIR is missing");
+    }
+    struct view v = {0};
+    struct exporter x = {0};
+    int rc = view_open(&v, operands->items[0], NULL, NULL, err);
+    if (!rc) {
+        rc = export_begin(&x, &v, o->output, format->of_neurons, err);
+    }
+    if (!rc) {
+        rc = export_make_dir(o->output, o->force, err);
+    }
+    if (!rc) {
+        rc = format->write(&x, err);
+    }
+    if (!rc) {
+        rc = say(&x, format, err);
+    }
+    export_end(&x);
+    return view_close(&v, rc, NULL, err);
+}
+
+int cmd_export(int argc, char **argv)
+{
+    struct options o = {0};
+    const struct arg args[] = {
+        {"format", 0, ARG_STRING, &o.format, "F",
+         "neuronrecord: a JSON file a neuron, as\nopenai/automated-interpretability loads them\n"
+         "neuronpedia: .jsonl.gz as Neuronpedia imports them\n"
+         "csv, jsonl: all tables, a file each"},
+        {"output", 'o', ARG_STRING, &o.output, "DIR", "the folder; it is made"},
+        {"force", 0, ARG_FLAG, &o.force, NULL,
+         "into a folder that is not empty, over files of the\nsame names"},
+        {0}};
+    const struct command command = {
+        .name = "export",
+        .usage = "run.db --format F -o DIR",
+        .summary = "A run, finished or not, as files that other programs read.  A scan that is\n"
+                   "still writing the run.db waits with its next checkpoint until this is done.",
+        .args = args,
+        .n_min = 1,
+        .n_max = 1,
+        .run = run,
+        .options = &o,
+    };
+    return command_main(&command, argc, argv);
+}

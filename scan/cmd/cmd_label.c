@@ -1,0 +1,210 @@
+#include "scan/cmd/commands.h"
+
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "corpora/source.h"
+#include "miners/hypotheses.h"
+#include "miners/labeller.h"
+#include "model/tokenizer/tokenizer.h"
+#include "corpora/base/jsonout.h"
+#include "scan/cli/args.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
+#include "scan/cmd/label_show.h"
+#include "scan/load/lineup.h"
+#include "scan/load/hypothesis_args.h"
+#include "scan/load/windows.h"
+
+struct options {
+    struct input_options input;
+    struct mining_options mining;
+    const char *model, *tokenizer, *output;
+    size_t show; // contexts of each hypothesis; SIZE_MAX: JSONL
+};
+
+/* What labels a document. */
+struct label {
+    struct hypotheses hypotheses;
+    struct tokenizer *tokenizer;
+    struct encoder *encoder;
+    struct labeller *labeller;
+    struct tokens tokens;
+    uint8_t *labels; // [hypotheses.n][tokens.n] of the doc in hand
+    size_t labels_cap;
+    bool *aborted;          // [hypotheses.n]
+    struct labelshow *show; // [hypotheses.n]
+};
+
+static const uint8_t *labels_of(const struct label *l, size_t i)
+{
+    return l->labels + i * l->tokens.n;
+}
+
+static int label_doc(struct label *l, const struct doc *doc, const struct options *o,
+                     struct err *err)
+{
+    const enum special_tokens special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN;
+    size_t want = 0;
+    int rc = encode(l->encoder, doc->text, doc->len, special, &l->tokens, err);
+    if (!rc && !mem_mul(l->hypotheses.n, l->tokens.n, &want)) {
+        rc = err_nomem(err, "labels");
+    }
+    rc = rc ? rc : mem_reserve(&l->labels, &l->labels_cap, want, 1, "labels", err);
+    for (size_t i = 0; i < l->hypotheses.n && !rc; i++) {
+        enum miner_verdict verdict;
+        rc = labeller_run(l->labeller, i, &l->tokens, l->labels + i * l->tokens.n, &verdict, err);
+        l->aborted[i] = verdict == MINER_GAVE_UP;
+        if (!rc && o->show != SIZE_MAX) {
+            rc = labelshow_add(&l->show[i], doc->number, &l->tokens, labels_of(l, i), verdict,
+                               o->show, err);
+        }
+    }
+    return rc;
+}
+
+static void write_doc(const struct label *l, FILE *to, uint64_t number)
+{
+    size_t n_aborted = 0;
+    struct jsonout j = {.to = to};
+    jsonout_begin(&j, '{');
+    jsonout_key(&j, "doc");
+    jsonout_u64(&j, number);
+    jsonout_key(&j, "labels");
+    jsonout_begin(&j, '{');
+    for (size_t i = 0; i < l->hypotheses.n; i++) {
+        jsonout_key(&j, l->hypotheses.items[i].name);
+        if (l->aborted[i]) {
+            n_aborted++;
+            jsonout_raw(&j, "null");
+            continue;
+        }
+        jsonout_begin(&j, '[');
+        for (size_t t = 0; t < l->tokens.n; t++) {
+            jsonout_u64(&j, labels_of(l, i)[t]);
+        }
+        jsonout_end(&j, ']');
+    }
+    jsonout_end(&j, '}');
+    if (n_aborted > 0) {
+        jsonout_key(&j, "aborted");
+        jsonout_begin(&j, '[');
+        for (size_t i = 0; i < l->hypotheses.n; i++) {
+            if (l->aborted[i]) {
+                jsonout_string(&j, l->hypotheses.items[i].name);
+            }
+        }
+        jsonout_end(&j, ']');
+    }
+    jsonout_end(&j, '}');
+}
+
+static int label_all(struct label *l, const struct options *o, struct source *source,
+                     const char *path, FILE *to, struct err *err)
+{
+    enum source_status next;
+    struct doc doc;
+    int rc = 0;
+    while (!rc && !ferror(to) && (next = source_next(source, &doc, err)) != SOURCE_END) {
+        if (next == SOURCE_ERROR) {
+            return (int)err->code;
+        }
+        rc = label_doc(l, &doc, o, err);
+        if (rc) {
+            return err_prefix(err, "%s: doc %" PRIu64, path, doc.number);
+        }
+        if (o->show == SIZE_MAX) {
+            write_doc(l, to, doc.number);
+        }
+    }
+    for (size_t i = 0; i < l->hypotheses.n && o->show != SIZE_MAX; i++) {
+        labelshow_print(&l->show[i], l->hypotheses.items[i].name, to);
+    }
+    return 0;
+}
+
+static int label_open(struct label *l, const struct options *o, struct err *err)
+{
+    if (!mining_wanted(&o->mining)) {
+        return err_set(err, ERR_USAGE, "nothing to label by: give --hypotheses or --regex");
+    }
+    int rc = lineup_tokenizer(&l->tokenizer, o->model, o->tokenizer, err);
+    rc = rc ? rc : mining_load(&l->hypotheses, &o->mining, l->tokenizer, err);
+    rc = rc ? rc : labeller_new(&l->labeller, &l->hypotheses, err);
+    if (rc) {
+        return rc;
+    }
+    l->encoder = encoder_new(l->tokenizer);
+    l->aborted = mem_zero(l->hypotheses.n, sizeof *l->aborted);
+    l->show = mem_zero(l->hypotheses.n, sizeof *l->show);
+    return l->encoder && l->aborted && l->show ? 0 : err_nomem(err, "an encoder");
+}
+
+static void label_close(struct label *l)
+{
+    for (size_t i = 0; l->show && i < l->hypotheses.n; i++) {
+        labelshow_free(&l->show[i]);
+    }
+    free(l->show);
+    labeller_free(l->labeller);
+    hypotheses_free(&l->hypotheses);
+    encoder_free(l->encoder);
+    tokenizer_free(l->tokenizer);
+    tokens_free(&l->tokens);
+    free(l->labels);
+    free(l->aborted);
+}
+
+static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
+{
+    const struct options *o = options;
+    const char *path = operands->items[0];
+    struct label l = {0};
+    struct source *source = NULL;
+    struct outfile out = {0};
+    int rc = label_open(&l, o, err);
+    rc = rc ? rc : input_open(&source, path, &o->input, err);
+    rc = rc ? rc : outfile_open(&out, o->output, err);
+    rc = rc ? rc : label_all(&l, o, source, path, out.stream, err);
+    if (!rc) {
+        rc = outfile_commit(&out, err);
+        *status = input_finish(source, path, o->input.strict);
+    }
+    outfile_discard(&out);
+    source_close(source);
+    label_close(&l);
+    return rc;
+}
+
+int cmd_label(int argc, char **argv)
+{
+    struct options o = {.show = SIZE_MAX};
+    const struct arg args[] = {
+        MINING_ARGS(&o.mining),
+        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "a tokenizer.json"},
+        {"model", 'm', ARG_STRING, &o.model, "M", "the tokenizer of this model"},
+        SPECIAL_ARG(&o.input),
+        INPUT_ARGS(&o.input),
+        {"show", 0, ARG_SIZE, &o.show, "N",
+         "for people: how much each names, and its first N docs with\nthe named tokens in "
+         "[brackets]"},
+        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        {0}};
+    const struct command command = {
+        .name = "label",
+        .usage = "--hypotheses FILE.yaml|--regex NAME=PATTERN\n--tokenizer FILE|--model M "
+                 "[options] INPUT",
+        .summary =
+            "Which tokens of every doc of INPUT (a file, also .zst or .gz, or -) a hypothesis\n"
+            "names, as JSONL, a line a doc, no BOS:\n"
+            "  {\"doc\",\"labels\":{\"NAME\":[0,1,...]}}\n"
+            "Where one gave up on a doc its labels are null and \"aborted\" lists its name.",
+        .args = args,
+        .n_min = 1,
+        .n_max = 1,
+        .run = run,
+        .options = &o,
+    };
+    return command_main(&command, argc, argv);
+}

@@ -1,0 +1,276 @@
+#include "scan/cmd/commands.h"
+
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "out/store/store.h"
+#include "scan/cli/args.h"
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
+#include "scan/count/count.h"
+#include "out/store/meta.h"
+#include "scan/work/trials.h"
+
+struct options {
+    const char *output;
+    size_t min_count; // of counts
+    bool force;
+};
+
+/* The parts read so far. */
+struct merged {
+    struct run run;
+    struct tally_shape shape;
+    struct results results; // tally NULL: none yet
+    char **meta;            // [2 * n_meta] key, value
+    size_t n_meta, meta_cap;
+};
+
+static void merged_free(struct merged *m)
+{
+    results_free(&m->results);
+    run_free(&m->run);
+    for (size_t i = 0; i < 2 * m->n_meta; i++) {
+        free(m->meta[i]);
+    }
+    free(m->meta);
+}
+
+/* A value that the parts agree on stays; of different ones all are kept. */
+static int add_meta(struct merged *m, const char *key, const char *value, struct err *err)
+{
+    for (size_t i = 0; i < m->n_meta; i++) {
+        char **old = &m->meta[2 * i + 1];
+        if (strcmp(m->meta[2 * i], key) != 0) {
+            continue;
+        }
+        return meta_join(old, value, err);
+    }
+    // The NULL that ends the list has its place, too.
+    int rc = mem_reserve(&m->meta, &m->meta_cap, 2 * m->n_meta + 3, sizeof *m->meta, "meta", err);
+    if (rc) {
+        return rc;
+    }
+    char *k = strdup(key), *v = strdup(value);
+    if (!k || !v) {
+        free(k);
+        free(v);
+        return err_nomem(err, "meta");
+    }
+    m->meta[2 * m->n_meta] = k;
+    m->meta[2 * m->n_meta + 1] = v;
+    m->meta[2 * ++m->n_meta] = NULL;
+    return 0;
+}
+
+static int add_all_meta(struct merged *m, struct store *s, const char *path, struct err *err)
+{
+    sqlite3 *db = store_sqlite(s);
+    sqlite3_stmt *stmt = NULL;
+    int rc = 0, step = SQLITE_DONE;
+    // The store has its own opinion on when the whole was finished, and on what has been tried.
+    if (sqlite3_prepare_v2(db,
+                           "SELECT key, value FROM meta WHERE key NOT IN ('finished', "
+                           "'trigrams_tested') ORDER BY key",
+                           -1, &stmt, NULL) != SQLITE_OK) {
+        return err_set(err, ERR_FORMAT, "%s: %s", path, sqlite3_errmsg(db));
+    }
+    while (!rc && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *key = (const char *)sqlite3_column_text(stmt, 0);
+        const char *value = (const char *)sqlite3_column_text(stmt, 1);
+        rc = add_meta(m, key ? key : "", value ? value : "", err);
+    }
+    if (!rc && step != SQLITE_DONE) {
+        rc = err_set(err, ERR_FORMAT, "%s: %s", path, sqlite3_errmsg(db));
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* Reads the part 'path' and adds it; 'first' is the part that the others are compared with. */
+static int add_part(struct merged *m, const char *path, const char *first, struct err *err)
+{
+    struct store *s = NULL;
+    struct run run = {0};
+    struct tally_shape shape; // of this part; the first one's stays as long as the tally
+    struct results results = {0};
+    const bool is_first = m->results.tally == NULL;
+    int rc = store_open_read(&s, path, err);
+    if (!rc) {
+        rc = store_load(s, &run, is_first ? &m->shape : &shape, &results, err);
+    }
+    if (!rc) {
+        rc = add_all_meta(m, s, path, err);
+    }
+    store_close(s); // now: whoever writes this part may go on
+    if (rc) {
+        goto out;
+    }
+    if (is_first) {
+        m->run = run;
+        m->results = results;
+        run = (struct run){0};
+        results = (struct results){0};
+        goto out;
+    }
+    rc = run_merge(&m->run, &run, err);
+    if (rc) {
+        err_prefix(err, "%s cannot be merged with %s", path, first);
+        goto out;
+    }
+    rc = results_merge(&m->results, &results, err);
+out:
+    results_free(&results);
+    run_free(&run);
+    return rc;
+}
+
+static int check_output(const struct options *o, const struct arg_list *parts, struct err *err)
+{
+    struct stat out, part;
+    if (!o->output || strcmp(o->output, "-") == 0) {
+        return err_set(err, ERR_USAGE, "merge needs -o run.db, a file");
+    }
+    if (stat(o->output, &out) != 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < parts->n; i++) {
+        if (stat(parts->items[i], &part) == 0 && part.st_dev == out.st_dev &&
+            part.st_ino == out.st_ino) {
+            return err_set(err, ERR_USAGE, "%s is a part itself: name another file with -o",
+                           o->output);
+        }
+    }
+    if (!S_ISREG(out.st_mode)) {
+        return err_set(err, ERR_USAGE, "%s: is not a regular file", o->output);
+    }
+    if (out.st_size > 0 && !o->force) {
+        return err_set(err, ERR_USAGE, "%s: is there already; --force replaces it", o->output);
+    }
+    return 0;
+}
+
+/* Tries the trigrams of a whole run, if the models are still where they were. */
+static void try_trigrams(const struct merged *m, struct store *s)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct err err = {0};
+    size_t n = 0;
+    if (!trying_wanted(&m->run)) {
+        return;
+    }
+    if (trying_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, s, &n, &err)) {
+        fprintf(stderr,
+                "gapscope merge: the trigrams are not tried on the models: %s\n"
+                "where the models are, gapscope merge --force tries them, or the scan's command\n",
+                err.msg);
+    } else {
+        fprintf(stderr, "  trigrams: tried %zu%s on the models\n", n,
+                m->run.n_pairs > 0 ? " that beat the base" : "");
+    }
+}
+
+/* Under a temporary name until it is whole. */
+static int write_merged(const struct merged *m, const char *path, struct err *err)
+{
+    struct outfile out = {0};
+    struct store *s = NULL;
+    bool exists;
+    int rc = outfile_open(&out, path, err);
+    if (!rc) {
+        rc = store_open(&s, out.tmp_path, &exists, err);
+    }
+    if (!rc) {
+        rc = store_checkpoint(s, &m->run, &m->results, true, (const char *const *)m->meta, err);
+    }
+    if (!rc) {
+        try_trigrams(m, s);
+    }
+    store_close(s);
+    if (!rc) {
+        rc = outfile_commit(&out, err);
+    }
+    outfile_discard(&out);
+    return rc;
+}
+
+/* Parts of a count. */
+static int merge_counts(const struct options *o, const struct arg_list *parts, struct err *err)
+{
+    struct counted done;
+    if (o->min_count < 1 || o->min_count > 2) {
+        return err_set(err, ERR_USAGE, "--min-count %zu: 1 or 2 is wanted", o->min_count);
+    }
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const int rc = counting_merge(parts, o->output, cores > 0 ? (size_t)cores : 1, (size_t)1 << 30,
+                                  o->min_count, &done, err);
+    if (!rc) {
+        counting_print(&done.info, o->output);
+    }
+    return rc;
+}
+
+static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
+{
+    (void)status;
+    const struct options *o = options;
+    struct merged m = {0};
+    int rc = check_output(o, operands, err);
+    if (!rc && ngrams_is(operands->items[0])) {
+        return merge_counts(o, operands, err);
+    }
+    if (!rc && o->min_count != 1) {
+        rc = err_set(err, ERR_USAGE, "--min-count is for the parts of a count");
+    }
+    for (size_t i = 0; i < operands->n && !rc; i++) {
+        rc = add_part(&m, operands->items[i], operands->items[0], err);
+    }
+    if (!rc) {
+        rc = write_merged(&m, o->output, err);
+    }
+    if (!rc) {
+        const uint64_t done = run_count_done(&m.run);
+        fprintf(stderr, "gapscope: %s: %zu part%s, %" PRIu64, o->output, operands->n,
+                operands->n == 1 ? "" : "s", done);
+        if (run_is_finished(&m.run)) {
+            fprintf(stderr, " units: the whole run\n");
+        } else if (m.run.counted) {
+            fprintf(stderr, " of %" PRIu64 " units: not the whole run yet\n", m.run.n_units);
+        } else {
+            fprintf(stderr, " units; no part has seen the corpus' end yet\n");
+        }
+    }
+    merged_free(&m);
+    return rc;
+}
+
+int cmd_merge(int argc, char **argv)
+{
+    struct options o = {.min_count = 1};
+    const struct arg args[] = {
+        {"output", 'o', ARG_STRING, &o.output, "run.db", "the merged run, a new file"},
+        {"min-count", 0, ARG_SIZE, &o.min_count, "K",
+         "of counts, 2: leave out trigrams and skip-bigrams seen once"},
+        {"force", 0, ARG_FLAG, &o.force, NULL, "replace run.db if it is there"},
+        {0}};
+    const struct command command = {
+        .name = "merge",
+        .usage = "-o run.db part.db... | -o counts.ngrams part.ngrams...",
+        .summary =
+            "Merges the parts of a run (gapscope scan --part I/N), in any order and\n"
+            "grouping: all together are exactly the undivided run.  Parts of different\n"
+            "models, corpora or settings are refused, and parts that overlap.  The parts of a\n"
+            "count (gapscope count --part I/N) are merged likewise.",
+        .args = args,
+        .n_min = 1,
+        .n_max = (size_t)-1,
+        .run = run,
+        .options = &o,
+    };
+    return command_main(&command, argc, argv);
+}

@@ -1,0 +1,167 @@
+#include "scan/cmd/commands.h"
+
+#include <stdlib.h>
+
+#include "corpora/base/jsonout.h"
+#include "scan/cli/args.h"
+#include "corpora/base/mem.h"
+#include "scan/load/lineup.h"
+#include "model/explain/minimal.h"
+#include "scan/load/prompts.h"
+#include "out/text/printable.h"
+#include "out/text/table.h"
+#include "out/read/reader.h"
+
+struct options {
+    struct arg_list models;
+    const char *answers[2];
+    const char *tokenizer, *color, *output;
+    struct minimal_options minimal;
+    bool ids, special, json;
+};
+
+/* One line of text, named. */
+static void put_prompt(const struct view *v, const struct prompts *p, size_t k)
+{
+    fputs(k ? "two  " : "one  ", v->to);
+    show_text(v->to, p->texts[k], 0, SIZE_MAX);
+    putc('\n', v->to);
+}
+
+static int put_prompts(const struct view *v, const struct prompts *p, struct err *err)
+{
+    put_prompt(v, p, 0);
+    put_prompt(v, p, 1);
+    minimal_put_head(v, "tokens");
+    return prompts_put(p, v->to, v->width, err);
+}
+
+static int put_comparison(const struct view *v, const struct minimal *all, size_t n,
+                          struct err *err)
+{
+    static const char *const heads[] = {"<model", "one", "two", "change"};
+    struct table t = {.heads = heads, .n_columns = 4, .n_keys = 1, .group = 3};
+    for (size_t i = 0; i < n; i++) {
+        const double one = all[i].said[0].difference, two = all[i].said[1].difference;
+        table_text(&t, all[i].model->name);
+        table_signed(&t, one, 4);
+        table_signed(&t, two, 4);
+        table_signed(&t, two - one, 4);
+    }
+    minimal_put_head(v, "the logit difference of each model");
+    const int rc = table_put(&t, v->to, 2, v->width, err);
+    table_free(&t);
+    return rc;
+}
+
+static int put_all(const struct view *v, const struct prompts *p, const struct minimal *all,
+                   size_t n, struct err *err)
+{
+    int rc = put_prompts(v, p, err);
+    for (size_t i = 0; i < n && !rc; i++) {
+        rc = minimal_put(&all[i], v, err);
+    }
+    return rc || n < 2 ? rc : put_comparison(v, all, n, err);
+}
+
+static void put_json(const struct view *v, const struct prompts *p, const struct minimal *all,
+                     size_t n)
+{
+    struct jsonout j = {.to = v->to};
+    jsonout_begin(&j, '{');
+    minimal_json_prompts(p, &j);
+    jsonout_key(&j, "models");
+    jsonout_begin(&j, '[');
+    for (size_t i = 0; i < n; i++) {
+        minimal_json(&all[i], &j);
+    }
+    jsonout_end(&j, ']');
+    jsonout_end(&j, '}');
+}
+
+static int find_all(struct minimal *all, const struct lineup *l, const struct prompts *p,
+                    const struct minimal_options *options, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < l->n && !rc; i++) {
+        rc = minimal_find(&all[i], l->models[i].weights, p, options, err);
+    }
+    return rc;
+}
+
+static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
+{
+    (void)status;
+    const struct options *o = options;
+    const struct prompts_given given = {.texts = {operands->items[0], operands->items[1]},
+                                        .answers = {o->answers[0], o->answers[1]},
+                                        .ids = o->ids,
+                                        .special = o->special};
+    if (!o->answers[0]) {
+        return err_set(err, ERR_USAGE, "--answers is missing, e.g. --answers ' yes' ' no'");
+    }
+    struct lineup lineup = {0};
+    struct prompts prompts = {0};
+    struct minimal *all = NULL;
+    struct view v = {0};
+    int rc = view_open_screen(&v, o->color, o->output, err);
+    rc = rc ? rc : lineup_load(&lineup, &o->models, o->tokenizer, !o->ids, err);
+    rc = rc ? rc : lineup_need_weights(&lineup, err);
+    rc = rc ? rc : prompts_read(&prompts, &lineup, &given, err);
+    if (!rc) {
+        all = mem_zero(lineup.n, sizeof *all);
+        rc = all ? find_all(all, &lineup, &prompts, &o->minimal, err) : err_nomem(err, "models");
+    }
+    if (!rc && o->json) {
+        put_json(&v, &prompts, all, lineup.n);
+    } else if (!rc) {
+        rc = put_all(&v, &prompts, all, lineup.n, err);
+    }
+    for (size_t i = 0; all && i < lineup.n; i++) {
+        minimal_free(&all[i]);
+    }
+    free(all);
+    prompts_free(&prompts);
+    lineup_free(&lineup);
+    return view_close(&v, rc, o->output, err);
+}
+
+int cmd_minimal(int argc, char **argv)
+{
+    struct options o = {0};
+    const struct arg args[] = {
+        {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
+         "a folder, an alias (gelu-1l) or a repository; give\nseveral to compare them"},
+        {"answers", 'a', ARG_PAIR, o.answers, "X Y",
+         "the two tokens whose logits are compared, e.g.\n' is' ' are'"},
+        {"positions", 0, ARG_FLAG, &o.minimal.positions, NULL,
+         "patch single positions as well, and the residual\nstream before each layer"},
+        {"neurons", 'n', ARG_SIZE, &o.minimal.neurons, "N",
+         "patch single neurons; show the N that change the\ndifference most"},
+        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
+        {"ids", 0, ARG_FLAG, &o.ids, NULL,
+         "prompts are lists of ids, [1,2,3], taken as they are\n(no BOS is added), answers are "
+         "ids"},
+        {"special", 0, ARG_FLAG, &o.special, NULL, "recognise special tokens written in the text"},
+        {"json", 0, ARG_FLAG, &o.json, NULL, "one object, for programs"},
+        {"color", 0, ARG_STRING, &o.color, "WHEN", VIEW_COLOR_HELP},
+        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        {0}};
+    const struct command command = {
+        .name = "minimal",
+        .usage = "--model M [--model M]... 'TEXT ONE' 'TEXT TWO' --answers ' X' ' Y' [options]",
+        .summary =
+            "Two prompts that differ in little, two answers: logit(X) - logit(Y) after each, "
+            "which\n"
+            "parts of the model spoke for it (direct logit attribution), and what becomes of it\n"
+            "when one head's or MLP's output is taken from the other prompt (activation "
+            "patching).\n"
+            "Both prompts have as many tokens; BOS is put in front.",
+        .args = args,
+        .n_min = 2,
+        .n_max = 2,
+        .run = run,
+        .options = &o,
+    };
+    return command_main(&command, argc, argv);
+}

@@ -1,0 +1,97 @@
+#include "scan/cmd/commands.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "corpora/pack.h"
+#include "scan/cli/args.h"
+#include "corpora/base/file.h"
+
+struct options {
+    const char *output;
+    size_t level;
+    bool quiet;
+};
+
+static void note(void *context, const char *path, const char *why)
+{
+    const struct options *o = context;
+    if (!o->quiet) {
+        fprintf(stderr, "gapscope pack: %s: %s\n", path, why);
+    }
+}
+
+static void print_counts(const struct pack_counts *c)
+{
+    fprintf(stderr,
+            "packed %" PRIu64 " record%s of %" PRIu64 " file%s: %.2f MB of JSONL, %.2f MB "
+            "compressed\n",
+            c->records, c->records == 1 ? "" : "s", c->files, c->files == 1 ? "" : "s",
+            (double)c->text_bytes * 1e-6, (double)c->zst_bytes * 1e-6);
+    const struct {
+        uint64_t n;
+        const char *what;
+    } lines[] = {
+        {c->skipped_binary, "skipped, binary"},
+        {c->skipped_empty, "skipped, empty"},
+        {c->skipped_special, "skipped, no regular file"},
+        {c->skipped_bad, "records skipped, not a JSON object"},
+        {c->repaired, "invalid byte sequences replaced by U+FFFD"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        if (lines[i].n) {
+            fprintf(stderr, "  %" PRIu64 " %s\n", lines[i].n, lines[i].what);
+        }
+    }
+}
+
+static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
+{
+    (void)status;
+    struct options *o = options;
+    if (o->level < 1 || o->level > 19) {
+        return err_set(err, ERR_USAGE, "--level %zu: 1 to 19 is wanted", o->level);
+    }
+    if (!o->output && isatty(STDOUT_FILENO)) {
+        return err_set(err, ERR_USAGE, "compressed bytes are not for a terminal; give -o FILE");
+    }
+    struct outfile out = {0};
+    struct pack_counts counts = {0};
+    int rc = outfile_open(&out, o->output, err);
+    if (!rc) {
+        rc = pack(out.stream, operands->items, operands->n, (int)o->level, &counts, note, o, err);
+    }
+    if (!rc) {
+        rc = outfile_commit(&out, err);
+    }
+    outfile_discard(&out);
+    if (!rc) {
+        print_counts(&counts);
+    }
+    return rc;
+}
+
+int cmd_pack(int argc, char **argv)
+{
+    struct options o = {.level = 9};
+    const struct arg args[] = {
+        {"output", 'o', ARG_STRING, &o.output, "FILE", "the corpus: corpus.jsonl.zst"},
+        {"level", 0, ARG_SIZE, &o.level, "N", "zstd's level, 1 to 19; 9 if not given"},
+        {"quiet", 'q', ARG_FLAG, &o.quiet, NULL, "do not name the files that are skipped"},
+        {0}};
+    const struct command command = {
+        .name = "pack",
+        .usage = "FILE|DIR... -o corpus.jsonl.zst",
+        .summary =
+            "Makes a corpus of files and folders: a record {\"text\",\"meta\":{\"path\"}} a text\n"
+            "file; the records of JSONL files are taken over as they stand.  Binary and empty\n"
+            "files, and names that begin with a dot, are passed over.",
+        .args = args,
+        .n_min = 1,
+        .n_max = (size_t)-1,
+        .run = run,
+        .options = &o,
+    };
+    return command_main(&command, argc, argv);
+}

@@ -1,0 +1,29 @@
+/*
+ * commands.h - what main() can be asked to do
+ *
+ * Each takes its own argv (argv[0] is the command's name) and returns the exit status: 0 done,
+ * 1 the run could not go on, 2 wrong usage.
+ */
+#ifndef GAPSCOPE_SCAN_CMD_COMMANDS_H
+#define GAPSCOPE_SCAN_CMD_COMMANDS_H
+
+int cmd_acts(int argc, char **argv);
+int cmd_count(int argc, char **argv);
+int cmd_digest(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+int cmd_label(int argc, char **argv);
+int cmd_hypo(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
+int cmd_minimal(int argc, char **argv);
+int cmd_model(int argc, char **argv);
+int cmd_neuron(int argc, char **argv);
+int cmd_pack(int argc, char **argv);
+int cmd_report(int argc, char **argv);
+int cmd_scan(int argc, char **argv);
+int cmd_score(int argc, char **argv);
+int cmd_tensors(int argc, char **argv);
+int cmd_tokenize(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_trigrams(int argc, char **argv);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * label_show.h - what a hypothesis names, for people: how much, and the first places
+ *
+ *     labelshow_add for each document -> labelshow_print -> labelshow_free
+ */
+#ifndef GAPSCOPE_SCAN_CMD_LABEL_SHOW_H
+#define GAPSCOPE_SCAN_CMD_LABEL_SHOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "miners/core/miner.h"
+#include "corpora/base/doc.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
+
+/* Of one hypothesis; {0} at first. */
+struct labelshow {
+    uint64_t tokens, docs;        // seen, without those that it gave up on
+    uint64_t labelled, docs_with; // tokens, and docs with any
+    uint64_t gave_up;             // docs
+    struct buf lines;             // [n_lines] contexts, each ends with '\n'
+    size_t n_lines;
+};
+
+/* Counts labels[t->n] of document 'number', and keeps the context of its first labelled tokens
+ * where fewer than n_max are kept.  Errors: ERR_NOMEM. */
+int labelshow_add(struct labelshow *s, uint64_t number, const struct tokens *t,
+                  const uint8_t *labels, enum miner_verdict verdict, size_t n_max, struct err *err);
+
+void labelshow_print(const struct labelshow *s, const char *name, FILE *to);
+void labelshow_free(struct labelshow *s);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * hypothesis_args.h - the hypotheses that a command was asked to label by
+ */
+#ifndef GAPSCOPE_SCAN_LOAD_HYPOTHESIS_ARGS_H
+#define GAPSCOPE_SCAN_LOAD_HYPOTHESIS_ARGS_H
+
+#include <stdbool.h>
+
+#include "miners/hypotheses.h"
+#include "model/tokenizer/tokenizer.h"
+#include "scan/cli/args.h"
+#include "corpora/base/err.h"
+
+struct mining_options {
+    struct arg_list files;   // --hypotheses FILE.yaml
+    struct arg_list regexes; // --regex NAME=PATTERN
+};
+
+// clang-format off
+
+/* Their lines in a command's table. */
+#define MINING_ARGS(options)                                                                       \
+    {"hypotheses", 0, ARG_LIST, &(options)->files, "FILE.yaml",                                    \
+     "hypotheses to label by (miners/README.md); several may\nbe given"},                          \
+    {"regex", 0, ARG_LIST, &(options)->regexes, "NAME=PATTERN",                                    \
+     "one more, a regular expression (PCRE2); several may be\ngiven"}
+
+// clang-format on
+
+bool mining_wanted(const struct mining_options *o);
+
+/*
+ * Loads them all into *out, files first, each in the order given; the caller ends *out with
+ * hypotheses_free().  'tokenizer' is what the texts of 'tokens:' are looked up in (where several
+ * tokens stand for the same bytes, the lowest id is taken).  NULL means that the documents are ids
+ * without text: hypotheses that need text are then refused.
+ * Errors: those of hypotheses_load() and hypotheses_add_regex(); ERR_USAGE (text is needed).
+ */
+int mining_load(struct hypotheses *out, const struct mining_options *o,
+                const struct tokenizer *tokenizer, struct err *err);
+
+#endif

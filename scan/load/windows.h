@@ -1,0 +1,87 @@
+/*
+ * windows.h - an input file as windows: what the models see, one sequence of ids at a time
+ *
+ * A window of text is BOS and up to n_ctx - 1 tokens of one doc; windows of a doc do not overlap
+ * and are numbered from 0; an empty doc has one, of BOS alone.  With 'ids' in the options the input
+ * is JSONL {"ids": [...]}, each list a window as it stands.
+ */
+#ifndef GAPSCOPE_SCAN_LOAD_WINDOWS_H
+#define GAPSCOPE_SCAN_LOAD_WINDOWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "corpora/source.h"
+#include "corpora/base/jsonout.h"
+#include "scan/cli/args.h"
+#include "corpora/base/err.h"
+#include "scan/load/lineup.h"
+
+/* How to read an input: the options that tokenize, score and acts share. */
+struct input_options {
+    const char *field;  // --field a.b
+    const char *format; // --format jsonl|text
+    bool ids;           // --ids
+    bool special;       // special tokens in the text are recognised
+    bool strict;        // --strict: a skipped record is an error
+};
+
+// clang-format off
+
+/* Their lines in a command's table; special tokens and ids are not everybody's. */
+#define INPUT_ARGS(options)                                                                        \
+    {"field", 0, ARG_STRING, &(options)->field, "a.b",                                             \
+     "the field of a JSONL record that holds the text;\nelse the first of text, content, code"},   \
+    {"format", 0, ARG_STRING, &(options)->format, "F",                                             \
+     "jsonl or text; else told by the first byte"},                                                \
+    {"strict", 0, ARG_FLAG, &(options)->strict, NULL, "exit with 1 if a record was skipped"}
+
+#define IDS_ARG(options)                                                                           \
+    {"ids", 0, ARG_FLAG, &(options)->ids, NULL, "INPUT is JSONL {\"ids\":[...]}, a window a line"}
+
+#define SPECIAL_ARG(options)                                                                       \
+    {"special", 0, ARG_FLAG, &(options)->special, NULL,                                            \
+     "recognise special tokens written in the text"}
+
+// clang-format on
+
+struct window {
+    uint64_t doc;         // number of the doc in the file; with ids of the list
+    uint64_t number;      // of the window in its doc
+    const uint32_t *ids;  // [n]; of text: BOS first
+    const uint32_t *ends; // [n], bytes into the normalised doc where each token ends, BOS's where
+                          // the window begins; NULL with ids
+    size_t n;
+};
+
+/* What a command does with one window; lines go to 'to'. */
+typedef void window_fn(void *context, const struct window *w, FILE *to);
+
+/*
+ * Calls each() for every window of 'path' (a file or "-") in order, with standard output or the
+ * file 'output', then says on standard error what was skipped and repaired.  *status becomes 1
+ * where the file was damaged or, with strict, anything was skipped.
+ *
+ * Errors: as source_open(), idlist_open() and outfile_open(); ERR_USAGE (an unknown --format);
+ * ERR_IO (writing failed).
+ */
+int windows_run(const char *path, const struct input_options *options, const struct lineup *lineup,
+                const char *output, window_fn *each, void *context, int *status, struct err *err);
+
+/* The keys that every line of score and acts begins with: doc, window, ids, ends. */
+void window_head(struct jsonout *j, const struct window *w);
+
+/* --format as source.h has it.  Errors: ERR_USAGE. */
+int input_format(const struct input_options *options, enum source_format *out, struct err *err);
+
+/* Turns the options into a source's, opens it; used by tokenize, which needs no windows. */
+int input_open(struct source **out, const char *path, const struct input_options *options,
+               struct err *err);
+
+/* Says on standard error what was skipped and repaired, and returns the exit status: 0, or 1 where
+ * the file was damaged or, with strict, anything was skipped. */
+int input_finish(const struct source *s, const char *path, bool strict);
+
+#endif

@@ -1,0 +1,103 @@
+#include "scan/plan/pairs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/base/mem.h"
+
+/* The number of the model called name[len]. */
+static int find_model(uint32_t *out, const char *name, size_t len, const char *spec,
+                      const struct lineup *lineup, struct err *err)
+{
+    for (size_t i = 0; i < lineup->n; i++) {
+        const char *known = lineup->models[i].name;
+        if (strlen(known) == len && memcmp(known, name, len) == 0) {
+            *out = (uint32_t)i;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_USAGE, "--pair %s: no --model is called \"%.*s\"", spec,
+                   len < 200 ? (int)len : 200, name);
+}
+
+static int parse_pair(struct tally_pair *pair, const char *spec, const struct lineup *lineup,
+                      struct err *err)
+{
+    const char *colon = strchr(spec, ':');
+    if (!colon) {
+        return err_set(err, ERR_USAGE, "--pair %s: BASE:OTHER is wanted", spec);
+    }
+    int rc = find_model(&pair->base, spec, (size_t)(colon - spec), spec, lineup, err);
+    const char *name = colon + 1;
+    while (!rc) {
+        const size_t len = strcspn(name, "+");
+        uint32_t other = 0;
+        rc = find_model(&other, name, len, spec, lineup, err);
+        bool again = other == pair->base;
+        for (uint32_t i = 0; i < pair->n_others; i++) {
+            again = again || pair->others[i] == other;
+        }
+        if (!rc && again) {
+            rc = err_set(err, ERR_USAGE, "--pair %s: a model stands there twice", spec);
+        }
+        if (rc) {
+            break;
+        }
+        pair->others[pair->n_others++] = other; // fewer than models, since none is there twice
+        if (name[len] == '\0') {
+            break;
+        }
+        name += len + 1;
+    }
+    return rc;
+}
+
+int pairs_parse(struct tally_pair **pairs, size_t *n, const struct arg_list *specs,
+                const struct lineup *lineup, struct err *err)
+{
+    *pairs = NULL;
+    if (lineup->n > TALLY_MODELS_MAX) {
+        return err_set(err, ERR_USAGE, "%zu models; a scan takes at most %d", lineup->n,
+                       TALLY_MODELS_MAX);
+    }
+    *n = specs->n ? specs->n : lineup->n - 1;
+    if (*n == 0) {
+        return 0;
+    }
+    struct tally_pair *items = mem_zero(*n, sizeof *items);
+    if (!items) {
+        return err_nomem(err, "pairs");
+    }
+    int rc = 0;
+    for (size_t i = 0; i < *n && !rc; i++) {
+        if (specs->n == 0) {
+            items[i] = (struct tally_pair){.n_others = 1, .others = {(uint32_t)i + 1}};
+            continue;
+        }
+        rc = parse_pair(&items[i], specs->items[i], lineup, err);
+        for (size_t k = 0; k < i && !rc; k++) {
+            if (memcmp(&items[k], &items[i], sizeof items[i]) == 0) {
+                rc = err_set(err, ERR_USAGE, "--pair %s is there twice", specs->items[i]);
+            }
+        }
+    }
+    if (rc) {
+        free(items);
+        return rc;
+    }
+    *pairs = items;
+    return 0;
+}
+
+char *pair_name(const struct tally_pair *pair, const struct lineup *lineup)
+{
+    struct buf name = {0};
+    int rc = buf_printf(&name, NULL, "%s", lineup->models[pair->base].name);
+    for (uint32_t i = 0; i < pair->n_others && !rc; i++) {
+        rc = buf_printf(&name, NULL, "%c%s", i ? '+' : ':', lineup->models[pair->others[i]].name);
+    }
+    if (rc) {
+        buf_free(&name);
+    }
+    return name.data;
+}

@@ -1,0 +1,233 @@
+#include "scan/plan/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/reject.h"
+#include "corpora/base/jsonout.h"
+#include "scan/plan/pairs.h"
+
+enum packing scan_packing(const struct scan_options *o)
+{
+    return o->packing && strcmp(o->packing, "rows") == 0 ? PACKING_ROWS : PACKING_DOCS;
+}
+
+static char *copy(const char *text)
+{
+    return strdup(text ? text : "");
+}
+
+// What act_fn begins with where a model is counts; their order follows.
+#define COUNTS "counts:"
+
+bool describe_is_counts(const struct run_model *m)
+{
+    return strncmp(m->act_fn, COUNTS, sizeof COUNTS - 1) == 0;
+}
+
+/* "counts:2", ... of counts, so that the kind of model tells them apart, too. */
+static char *copy_act_fn(const struct lineup_model *m)
+{
+    char *text = NULL;
+    if (m->weights) {
+        return copy(m->config->attn_only ? "none" : act_fn_name(m->config->act_fn));
+    }
+    return asprintf(&text, COUNTS "%s", count_order_name(m->counts.order)) < 0 ? NULL : text;
+}
+
+static int describe_models(struct run *run, const struct lineup *l, struct err *err)
+{
+    run->models = mem_zero(l->n, sizeof *run->models);
+    if (!run->models) {
+        return err_nomem(err, "the run");
+    }
+    for (size_t i = 0; i < l->n; i++) {
+        const struct lineup_model *m = &l->models[i];
+        const struct config *c = m->config;
+        run->models[i] = (struct run_model){
+            .name = copy(m->name),
+            .path = copy(m->path),
+            .act_fn = copy_act_fn(m),
+            .n_layers = c->n_layers,
+            .d_model = c->d_model,
+            .n_heads = c->n_heads,
+            .d_mlp = c->d_mlp,
+            .d_vocab = c->d_vocab,
+            .n_ctx = m->weights ? c->n_ctx : l->n_ctx,
+            .weights_hash = m->weights ? model_hash(m->weights) : ngrams_hash(m->counts.ngrams),
+        };
+        run->n_models++;
+        if (!run->models[i].name || !run->models[i].path || !run->models[i].act_fn) {
+            return err_nomem(err, "the run");
+        }
+    }
+    return 0;
+}
+
+static int describe_shards(struct run *run, const struct shards *s, struct err *err)
+{
+    run->shards = mem_zero(s->n, sizeof *run->shards);
+    if (!run->shards) {
+        return err_nomem(err, "the run");
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        run->shards[i] = (struct run_shard){.name = copy(s->items[i].name),
+                                            .path = copy(s->items[i].path),
+                                            .bytes = s->items[i].bytes,
+                                            .hash = s->items[i].hash};
+        run->n_shards++;
+        if (!run->shards[i].name || !run->shards[i].path) {
+            return err_nomem(err, "the run");
+        }
+    }
+    return 0;
+}
+
+/* All that changes results and is not a field of the run, as JSON. */
+static int describe_settings(struct run *run, const struct scan_options *o, const struct lineup *l,
+                             const struct chosen *chosen, enum precision asked, struct err *err)
+{
+    char *text = NULL;
+    size_t len = 0;
+    struct jsonout j = {.to = open_memstream(&text, &len)};
+    if (!j.to) {
+        return err_nomem(err, "the run");
+    }
+    const struct {
+        const char *key, *value;
+    } words[] = {
+        {"format", o->input.format},
+        {"field", o->input.field},
+        {"domain", o->domain},
+        {"packing", o->packing ? o->packing : "docs"},
+        {"precision", precision_name(asked)},
+    };
+    jsonout_begin(&j, '{');
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        jsonout_key(&j, words[i].key);
+        jsonout_string(&j, words[i].value ? words[i].value : "");
+    }
+    if (scan_packing(o) == PACKING_ROWS) {
+        jsonout_key(&j, "eos");
+        jsonout_u64(&j, tokenizer_eos(l->tokenizer));
+    }
+    jsonout_key(&j, "ids");
+    jsonout_u64(&j, o->input.ids);
+    jsonout_key(&j, "special");
+    jsonout_u64(&j, o->input.special);
+    jsonout_key(&j, "max_tokens");
+    jsonout_u64(&j, o->max_tokens);
+    jsonout_key(&j, "n_ctx");
+    jsonout_u64(&j, l->n_ctx);
+    jsonout_key(&j, "tokenizer");
+    jsonout_u64(&j, l->tokenizer ? tokenizer_hash(l->tokenizer) : 0);
+    if (chosen->settings) {
+        jsonout_key(&j, "trigrams");
+        jsonout_raw(&j, chosen->settings);
+    }
+    jsonout_end(&j, '}');
+    if (fclose(j.to) != 0) {
+        free(text);
+        return err_nomem(err, "the run");
+    }
+    text[len - 1] = '\0'; // the line's end
+    run->settings = text;
+    return 0;
+}
+
+/* The names that the tables show. */
+static int describe_names(struct run *run, const struct lineup *l, struct err *err)
+{
+    run->reasons = mem_zero(REJECT_N, sizeof *run->reasons);
+    if (!run->reasons) {
+        return err_nomem(err, "the run");
+    }
+    for (; run->n_reasons < REJECT_N; run->n_reasons++) {
+        char *name = copy(reject_name((enum reject_reason)run->n_reasons));
+        run->reasons[run->n_reasons] = name;
+        if (!name) {
+            return err_nomem(err, "the run");
+        }
+    }
+    int rc = 0;
+    const size_t n = l->tokenizer ? tokenizer_n_vocab(l->tokenizer) : 0;
+    for (size_t id = 0; id < n && !rc; id++) {
+        size_t len;
+        const char *text = tokenizer_bytes(l->tokenizer, (uint32_t)id, &len);
+        rc = run_add_token(run, text ? text : "", len, err);
+    }
+    return rc;
+}
+
+int describe_run(struct run *run, struct subjects *subjects, struct chosen *chosen,
+                 const struct scan_options *o, const struct lineup *l, const struct shards *shards,
+                 enum precision asked, struct err *err)
+{
+    run->floor = -6;
+    run->top = o->top;
+    int rc = args_real("floor", o->floor, -1000, -0.1, &run->floor, err);
+    rc = rc ? rc : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, l, err);
+    rc = rc ? rc : describe_models(run, l, err);
+    rc = rc ? rc : describe_shards(run, shards, err);
+    rc = rc ? rc : describe_names(run, l, err);
+    rc = rc ? rc : subjects_describe(subjects, run, &o->subjects, l, err);
+    rc = rc ? rc : chosen_describe(chosen, run, &o->trigrams, l, err);
+    return rc ? rc : describe_settings(run, o, l, chosen, asked, err);
+}
+
+int describe_command(struct buf *out, const struct scan_options *o, const struct arg_list *operands,
+                     struct err *err)
+{
+    int rc = buf_printf(out, err, "gapscope scan");
+    for (size_t i = 0; i < o->models.n && !rc; i++) {
+        rc = buf_printf(out, err, " --model %s", o->models.items[i]);
+    }
+    for (size_t i = 0; i < o->pairs.n && !rc; i++) {
+        rc = buf_printf(out, err, " --pair %s", o->pairs.items[i]);
+    }
+    const struct {
+        const char *name;
+        const struct arg_list *values;
+    } lists[] = {{"hypotheses", &o->subjects.mining.files},
+                 {"regex", &o->subjects.mining.regexes},
+                 {"watch", &o->subjects.watches}};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        for (size_t k = 0; k < lists[i].values->n && !rc; k++) {
+            rc = buf_printf(out, err, " --%s %s", lists[i].name, lists[i].values->items[k]);
+        }
+    }
+    const struct {
+        const char *name, *value;
+    } words[] = {{"tokenizer", o->tokenizer},
+                 {"field", o->input.field},
+                 {"format", o->input.format},
+                 {"domain", o->domain},
+                 {"floor", o->floor},
+                 {"part", o->part},
+                 {"packing", o->packing},
+                 {"record", o->record},
+                 {"precision", o->precision},
+                 {"kernels", o->kernels},
+                 {"site", o->subjects.site},
+                 {"histograms", o->subjects.histograms},
+                 {"trigrams", o->trigrams.counts},
+                 {"trigram-rule", o->trigrams.rule}};
+    for (size_t i = 0; i < sizeof words / sizeof *words && !rc; i++) {
+        rc = words[i].value ? buf_printf(out, err, " --%s %s", words[i].name, words[i].value) : 0;
+    }
+    if (!rc) {
+        rc =
+            buf_printf(out, err, "%s%s%s --top %zu --examples %zu", o->input.ids ? " --ids" : "",
+                       o->input.special ? " --special" : "",
+                       o->subjects.no_neurons ? " --no-neurons" : "", o->top, o->subjects.examples);
+    }
+    if (!rc && o->max_tokens) {
+        rc = buf_printf(out, err, " --max-tokens %zu", o->max_tokens);
+    }
+    rc = rc ? rc : buf_printf(out, err, " -o %s", o->output);
+    for (size_t i = 0; i < operands->n && !rc; i++) {
+        rc = buf_printf(out, err, " %s", operands->items[i]);
+    }
+    return rc;
+}

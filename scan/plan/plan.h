@@ -1,0 +1,52 @@
+/*
+ * plan.h - the options of a scan, and the run that they ask for
+ */
+#ifndef GAPSCOPE_SCAN_PLAN_PLAN_H
+#define GAPSCOPE_SCAN_PLAN_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "corpora/shards.h"
+#include "out/results/run.h"
+#include "scan/cli/args.h"
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
+#include "scan/plan/trigram_choice.h"
+#include "scan/load/layout.h"
+#include "scan/load/lineup.h"
+#include "scan/work/precision_check.h"
+#include "scan/plan/neuron_plan.h"
+#include "scan/load/windows.h"
+
+/* As they were given; NULL or 0: not. */
+struct scan_options {
+    struct arg_list models, pairs;
+    struct input_options input;
+    struct subjects_options subjects;
+    struct chosen_options trigrams;
+    const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
+        *record, *kernels;
+    size_t threads, top, max_tokens;
+    bool force, dry_run;
+};
+
+/* Is a run's model counts?  Its act_fn says so. */
+bool describe_is_counts(const struct run_model *m);
+
+enum packing scan_packing(const struct scan_options *o);
+
+/*
+ * Fills *run, {0} before, which run_free() ends in any case, *subjects, and *chosen, {0} before,
+ * which chosen_free() does.
+ * Errors: ERR_USAGE, pairs_parse()'s, subjects_describe()'s, chosen_describe()'s, ERR_NOMEM.
+ */
+int describe_run(struct run *run, struct subjects *subjects, struct chosen *chosen,
+                 const struct scan_options *o, const struct lineup *l, const struct shards *shards,
+                 enum precision asked, struct err *err);
+
+/* Appends the command as it was given, for 'meta'; a NUL follows it.  Errors: ERR_NOMEM. */
+int describe_command(struct buf *out, const struct scan_options *o, const struct arg_list *operands,
+                     struct err *err);
+
+#endif

@@ -1,0 +1,184 @@
+#include "scan/work/labels.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "miners/labeller.h"
+#include "corpora/base/bits.h"
+#include "corpora/base/mem.h"
+
+/* A set's tokens, growing. */
+struct grown {
+    uint32_t *at; // [n]
+    size_t n, cap;
+};
+
+struct labels {
+    struct labeller *labeller;
+    size_t n; // hypotheses
+    size_t n_words;
+    const struct layout *layout;
+    uint64_t *words, *gave_up;
+    size_t words_cap, gave_up_cap;
+    struct grown *sets;     // [1 + 2 * n], as neurons.h counts them
+    struct part_set *views; // [1 + 2 * n] of them
+    uint32_t *begin; // [n_docs + 1][n] of labelled sets: where in them a document's tokens begin
+    size_t begin_cap;
+    uint8_t *label; // of a document
+    size_t label_cap;
+};
+
+int labels_new(struct labels **out, const struct hypotheses *hypotheses, struct err *err)
+{
+    struct labels *l = mem_zero(1, sizeof *l);
+    if (!l) {
+        return err_nomem(err, "labels");
+    }
+    l->n = hypotheses->n;
+    l->n_words = bits_words(l->n);
+    l->sets = mem_zero(1 + 2 * l->n, sizeof *l->sets);
+    l->views = mem_zero(1 + 2 * l->n, sizeof *l->views);
+    int rc = l->sets && l->views ? 0 : err_nomem(err, "labels");
+    rc = rc ? rc : labeller_new(&l->labeller, hypotheses, err);
+    if (rc) {
+        labels_free(l);
+        return rc;
+    }
+    *out = l;
+    return 0;
+}
+
+void labels_free(struct labels *l)
+{
+    if (!l) {
+        return;
+    }
+    for (size_t set = 0; l->sets && set < 1 + 2 * l->n; set++) {
+        free(l->sets[set].at);
+    }
+    labeller_free(l->labeller);
+    free(l->words);
+    free(l->gave_up);
+    free(l->sets);
+    free(l->views);
+    free(l->begin);
+    free(l->label);
+    free(l);
+}
+
+static int reserve(struct labels *l, const struct layout *layout, struct err *err)
+{
+    static const char what[] = "a unit's labels";
+    size_t most = 0; // tokens of a document
+    for (size_t d = 0; d < layout->n_docs; d++) {
+        most = layout->docs[d].n > most ? layout->docs[d].n : most;
+    }
+    int rc =
+        mem_reserve(&l->words, &l->words_cap, layout->n * l->n_words, sizeof *l->words, what, err);
+    rc = rc ? rc
+            : mem_reserve(&l->gave_up, &l->gave_up_cap, layout->n_docs * l->n_words,
+                          sizeof *l->gave_up, what, err);
+    rc = rc ? rc
+            : mem_reserve(&l->begin, &l->begin_cap, (layout->n_docs + 1) * l->n, sizeof *l->begin,
+                          what, err);
+    return rc ? rc : mem_reserve(&l->label, &l->label_cap, most, 1, what, err);
+}
+
+/* Adds those of tokens [begin, begin + n) of which label (NULL: all) says so. */
+static int add(struct grown *set, size_t begin, size_t n, const uint8_t *label, struct err *err)
+{
+    const int rc =
+        mem_reserve(&set->at, &set->cap, set->n + n, sizeof *set->at, "a unit's labels", err);
+    for (size_t i = 0; i < n && !rc; i++) {
+        set->at[set->n] = (uint32_t)(begin + i);
+        set->n += label ? label[i] : 1;
+    }
+    return rc;
+}
+
+/* What hypothesis h says of document d. */
+static int label_doc(struct labels *l, size_t h, size_t d, struct err *err)
+{
+    const struct layout *layout = l->layout;
+    const struct layout_doc *doc = &layout->docs[d];
+    const bool text = layout->text.len > 0 || doc->text_len > 0;
+    const struct tokens tokens = {.ids = layout->ids + doc->begin,
+                                  .ends = text ? layout->ends + doc->begin : NULL,
+                                  .n = doc->n,
+                                  .text = text ? layout->text.data + doc->text : NULL,
+                                  .text_len = doc->text_len};
+    enum miner_verdict verdict;
+    int rc = labeller_run(l->labeller, h, &tokens, l->label, &verdict, err);
+    if (rc) {
+        return err_prefix(err, "document %" PRIu64, doc->doc->number);
+    }
+    if (verdict == MINER_GAVE_UP) {
+        bits_set(l->gave_up + d * l->n_words, h);
+        return add(&l->sets[set_left_out(h)], doc->begin, doc->n, NULL, err);
+    }
+    struct grown *set = &l->sets[set_labelled(h)];
+    const size_t before = set->n;
+    rc = add(set, doc->begin, doc->n, l->label, err);
+    for (size_t k = before; k < set->n && !rc; k++) {
+        bits_set(l->words + set->at[k] * l->n_words, h);
+    }
+    return rc;
+}
+
+int labels_make(struct labels *l, const struct layout *layout, const atomic_int *stop,
+                struct err *err)
+{
+    int rc = reserve(l, layout, err);
+    if (rc) {
+        return rc;
+    }
+    l->layout = layout;
+    if (layout->n > 0) { // else there may be no block
+        memset(l->words, 0, layout->n * l->n_words * sizeof *l->words);
+    }
+    if (layout->n_docs > 0) {
+        memset(l->gave_up, 0, layout->n_docs * l->n_words * sizeof *l->gave_up);
+    }
+    for (size_t set = 0; set < 1 + 2 * l->n; set++) {
+        l->sets[set].n = 0;
+    }
+    for (size_t d = 0; d <= layout->n_docs && !rc; d++) {
+        for (size_t h = 0; h < l->n && !rc && !is_stopped(stop); h++) {
+            l->begin[d * l->n + h] = (uint32_t)l->sets[set_labelled(h)].n;
+            rc = d < layout->n_docs ? label_doc(l, h, d, err) : 0;
+        }
+    }
+    for (size_t set = 0; set < 1 + 2 * l->n; set++) {
+        l->views[set] = (struct part_set){.at = l->sets[set].at, .n = l->sets[set].n};
+    }
+    return rc;
+}
+
+const uint64_t *labels_words(const struct labels *l)
+{
+    return l->words;
+}
+
+const uint64_t *labels_gave_up(const struct labels *l)
+{
+    return l->gave_up;
+}
+
+const struct part_set *labels_sets(const struct labels *l)
+{
+    return l->views;
+}
+
+void labels_of_doc(const struct labels *l, size_t d, struct tally_labels *out)
+{
+    for (size_t h = 0; h < l->n; h++) {
+        const uint32_t begin = l->begin[d * l->n + h], end = l->begin[(d + 1) * l->n + h];
+        out[h] = (struct tally_labels){
+            .at = l->sets[set_labelled(h)].at + begin,
+            .n = end - begin,
+            .base = (uint32_t)l->layout->docs[d].begin,
+            .gave_up = bits_get(l->gave_up + d * l->n_words, h),
+        };
+    }
+}

@@ -1,0 +1,301 @@
+#include "scan/work/precision_check.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/base/jsonout.h"
+#include "corpora/base/mem.h"
+
+// Tokens that a thread takes at a time.
+#define JOB_TOKENS ((size_t)1024)
+
+/* nats; SPEC: default's is of every token, fast's of the mean and of 99 % */
+static const struct {
+    const char *name;
+    double mean, p99, most;
+} precisions[] = {
+    [PRECISION_EXACT] = {"exact", 0, 0, 0},
+    [PRECISION_DEFAULT] = {"default", 1e-3, 1e-3, 1e-3},
+    [PRECISION_FAST] = {"fast", 2e-3, 1e-2, 5e-2},
+};
+
+const char *precision_name(enum precision p)
+{
+    return precisions[p].name;
+}
+
+double precision_epsilon(enum precision p)
+{
+    return precisions[p].most;
+}
+
+int precision_parse(enum precision *out, const char *text, enum precision none, struct err *err)
+{
+    if (!text) {
+        *out = none;
+        return 0;
+    }
+    for (int p = 0; p < 3; p++) {
+        if (strcmp(text, precisions[p].name) == 0) {
+            *out = (enum precision)p;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_USAGE, "--precision %s: exact, default or fast is wanted", text);
+}
+
+int precision_kernels(const struct kern **out, const char *name, struct err *err)
+{
+    *out = name ? kern_named(name) : kern_best();
+    if (*out && kern_runs(*out)) {
+        return 0;
+    }
+    char names[256] = "";
+    for (size_t t = 0, at = 0; kern_at(t); t++) {
+        if (kern_runs(kern_at(t))) {
+            at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "",
+                                   kern_at(t)->name);
+        }
+    }
+    return err_set(err, ERR_USAGE, "--kernels %s: %s; this machine has %s", name,
+                   *out ? "this machine cannot run them" : "there are none of that name", names);
+}
+
+// --- the check ----------------------------------------------------------------------------------
+
+/* What the threads of a check share. */
+struct check {
+    const struct layout *layout;
+    const struct engine *engine;
+    const atomic_int *stop;
+    size_t step;            // every step-th window is compared
+    double *scored, *exact; // [n], of the windows that are compared, behind one another
+    size_t n;
+    pthread_mutex_t lock;
+    size_t next, at; // window, and its place in scored and exact
+    int rc;          // the first error
+    struct err err;
+};
+
+/* Some of the windows that are compared, and the place of the first one's tokens. */
+struct job {
+    size_t from, to, at;
+};
+
+/* The next job, of about JOB_TOKENS. */
+static bool take(struct check *c, struct job *job)
+{
+    const struct layout *l = c->layout;
+    size_t tokens = 0;
+    pthread_mutex_lock(&c->lock);
+    job->from = c->next;
+    job->at = c->at;
+    while (c->next < l->n_windows &&
+           (tokens == 0 || tokens + l->windows[c->next].n <= JOB_TOKENS)) {
+        tokens += l->windows[c->next].n;
+        c->next += c->step;
+    }
+    c->at += tokens;
+    job->to = c->next;
+    const bool is_work = tokens > 0 && !c->rc && atomic_load(c->stop) == 0;
+    pthread_mutex_unlock(&c->lock);
+    return is_work;
+}
+
+static void fail(struct check *c, int rc, const struct err *err)
+{
+    pthread_mutex_lock(&c->lock);
+    if (!c->rc) {
+        c->rc = rc;
+        c->err = *err;
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void *check_some(void *arg)
+{
+    struct check *c = arg;
+    const struct layout *l = c->layout;
+    struct engine_window *windows = NULL;
+    struct engine_run *run = NULL;
+    struct job job;
+    size_t cap = 0;
+    struct err err = {0};
+    int rc = engine_run_new(&run, c->engine, &err);
+    while (!rc && take(c, &job)) {
+        rc = mem_reserve(&windows, &cap, (job.to - job.from) / c->step, sizeof *windows, "windows",
+                         &err);
+        for (int exact = 0; exact < 2 && !rc; exact++) {
+            double *to = (exact ? c->exact : c->scored) + job.at;
+            size_t n = 0;
+            for (size_t i = job.from; i < job.to; i += c->step) {
+                const struct layout_window *w = &l->windows[i];
+                windows[n++] = (struct engine_window){
+                    .first = w->first, .tokens = l->ids + w->begin, .n = w->n, .logprob = to};
+                to += w->n;
+            }
+            if (exact) {
+                engine_score_exact(run, windows, n, c->stop);
+            } else {
+                engine_score(run, windows, n, c->stop);
+            }
+        }
+    }
+    if (rc) {
+        fail(c, rc, &err);
+    }
+    engine_run_free(run);
+    free(windows);
+    return NULL;
+}
+
+/* In as many threads as there are; the caller is one. */
+static void run_threads(struct check *c, size_t n_threads)
+{
+    const size_t n = n_threads > 1 ? n_threads - 1 : 0;
+    pthread_t *threads = mem_zero(n + 1, sizeof *threads);
+    size_t started = 0;
+    while (threads && started < n && pthread_create(&threads[started], NULL, check_some, c) == 0) {
+        started++;
+    }
+    check_some(c);
+    for (size_t i = 0; i < started; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    free(threads);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* scored[n] becomes the sizes of the errors, ascending. */
+static void summarise(struct precision_check *check, double *scored, const double *exact, size_t n)
+{
+    double sum = 0, bias = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double error = scored[i] - exact[i];
+        bias += error;
+        scored[i] = fabs(error);
+        sum += scored[i];
+    }
+    qsort(scored, n, sizeof *scored, by_value);
+    check->tokens = n;
+    check->mean = sum / (double)n;
+    check->bias = bias / (double)n;
+    check->p99 = scored[(n * 99 + 99) / 100 - 1];
+    check->most = scored[n - 1];
+}
+
+static int check_engine(struct precision_check *check, const struct engine *engine,
+                        const struct layout *layout, size_t n_threads, const atomic_int *stop,
+                        struct err *err)
+{
+    struct check c = {.layout = layout, .engine = engine, .stop = stop};
+    c.step = 1 + layout->n / PRECISION_TOKENS;
+    for (size_t i = 0; i < layout->n_windows; i += c.step) {
+        c.n += layout->windows[i].n;
+    }
+    c.scored = mem_new(c.n, sizeof *c.scored);
+    c.exact = mem_new(c.n, sizeof *c.exact);
+    if (!c.scored || !c.exact) {
+        free(c.scored);
+        free(c.exact);
+        return err_nomem(err, "the first unit's log-probs");
+    }
+    pthread_mutex_init(&c.lock, NULL);
+    run_threads(&c, n_threads);
+    pthread_mutex_destroy(&c.lock);
+    if (c.rc && err) {
+        *err = c.err;
+    } else if (atomic_load(stop) == 0) {
+        summarise(check, c.scored, c.exact, c.n);
+    }
+    free(c.scored);
+    free(c.exact);
+    return c.rc;
+}
+
+static bool is_kept(const struct precision_check *check)
+{
+    return check->tokens == 0 || (check->mean <= precisions[check->used].mean &&
+                                  check->p99 <= precisions[check->used].p99 &&
+                                  check->most <= precisions[check->used].most);
+}
+
+int precision_choose(struct engine **out, struct precision_check *check, const struct model *model,
+                     const struct kern *kern, enum precision asked, const struct layout *layout,
+                     size_t n_threads, const atomic_int *stop, struct err *err)
+{
+    *out = NULL;
+    for (enum precision p = asked;; p--) {
+        *check = (struct precision_check){.asked = asked, .used = p};
+        int rc = engine_new(out, model, kern, p, err);
+        if (!rc && p != PRECISION_EXACT && layout->n > 0) {
+            rc = check_engine(check, *out, layout, n_threads, stop, err);
+        }
+        if (rc || is_kept(check)) {
+            if (rc) {
+                engine_free(*out);
+                *out = NULL;
+            }
+            return rc;
+        }
+        engine_free(*out);
+        *out = NULL;
+    }
+}
+
+char *precision_to_json(const struct precision_check *check)
+{
+    char *text = NULL;
+    size_t len = 0;
+    struct jsonout j = {.to = open_memstream(&text, &len)};
+    if (!j.to) {
+        return NULL;
+    }
+    jsonout_begin(&j, '{');
+    jsonout_key(&j, "asked");
+    jsonout_string(&j, precision_name(check->asked));
+    jsonout_key(&j, "used");
+    jsonout_string(&j, precision_name(check->used));
+    jsonout_key(&j, "tokens");
+    jsonout_u64(&j, check->tokens);
+    const struct {
+        const char *key;
+        double value;
+    } errors[] = {{"mean_error", check->mean},
+                  {"bias", check->bias},
+                  {"error_99", check->p99},
+                  {"max_error", check->most}};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        jsonout_key(&j, errors[i].key);
+        jsonout_float(&j, (float)errors[i].value);
+    }
+    jsonout_end(&j, '}');
+    if (fclose(j.to) != 0) {
+        free(text);
+        return NULL;
+    }
+    text[len - 1] = '\0'; // the line's end
+    return text;
+}
+
+enum precision precision_from_json(const char *text, enum precision asked)
+{
+    static const char key[] = "\"used\":\"";
+    const char *at = text ? strstr(text, key) : NULL;
+    for (int p = 0; at && p < 3; p++) {
+        const size_t n = strlen(precisions[p].name);
+        const char *value = at + strlen(key);
+        if (strncmp(value, precisions[p].name, n) == 0 && value[n] == '"') {
+            return (enum precision)p;
+        }
+    }
+    return asked;
+}

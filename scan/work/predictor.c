@@ -1,0 +1,282 @@
+#include "scan/work/predictor.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/base/mem.h"
+
+/* How one kind of model does it. */
+struct kind {
+    int (*run_new)(struct predictor_run *r, struct err *err);
+    int (*score)(struct predictor_run *r, const struct predictor_unit *unit,
+                 const struct engine_window *windows, size_t n_windows,
+                 const struct engine_watch *watch, const atomic_int *stop, struct err *err);
+    void (*pick_exact)(struct predictor_run *r, const struct engine_pick *picks, size_t n,
+                       double *logprob, const atomic_int *stop);
+    int (*look)(struct predictor_run *r, const struct predictor_unit *unit,
+                const struct engine_pick *picks, size_t n, engine_view *view, void *context,
+                const atomic_int *stop, struct err *err);
+};
+
+struct predictor_run {
+    const struct predictor *predictor;
+    const struct kind *kind;
+    struct engine_run *engine; // of weights
+
+    // of counts
+    struct countrun *counts;
+    bool has_document; // one is left out
+    double *p;         // [d_vocab]
+    float *logits;     // [d_vocab]
+};
+
+// --- weights ------------------------------------------------------------------------------------
+
+static int weights_run_new(struct predictor_run *r, struct err *err)
+{
+    return engine_run_new(&r->engine, r->predictor->engine, err);
+}
+
+static int weights_score(struct predictor_run *r, const struct predictor_unit *unit,
+                         const struct engine_window *windows, size_t n_windows,
+                         const struct engine_watch *watch, const atomic_int *stop, struct err *err)
+{
+    (void)unit;
+    (void)err;
+    if (watch) {
+        engine_score_watched(r->engine, windows, n_windows, watch, stop);
+    } else {
+        engine_score(r->engine, windows, n_windows, stop);
+    }
+    return 0;
+}
+
+static void weights_pick_exact(struct predictor_run *r, const struct engine_pick *picks, size_t n,
+                               double *logprob, const atomic_int *stop)
+{
+    engine_pick_exact(r->engine, picks, n, logprob, stop);
+}
+
+static int weights_look(struct predictor_run *r, const struct predictor_unit *unit,
+                        const struct engine_pick *picks, size_t n, engine_view *view, void *context,
+                        const atomic_int *stop, struct err *err)
+{
+    (void)unit;
+    (void)err;
+    engine_look(r->engine, picks, n, view, context, stop);
+    return 0;
+}
+
+static const struct kind weights = {weights_run_new, weights_score, weights_pick_exact,
+                                    weights_look};
+
+// --- counts -------------------------------------------------------------------------------------
+
+static int counts_run_new(struct predictor_run *r, struct err *err)
+{
+    const size_t d_vocab = r->predictor->model->config->d_vocab;
+    r->p = mem_new(d_vocab, sizeof *r->p);
+    r->logits = mem_new(d_vocab, sizeof *r->logits);
+    return r->p && r->logits ? countrun_new(&r->counts, &r->predictor->model->counts, err)
+                             : err_nomem(err, "counts");
+}
+
+static bool leaves_out(const struct predictor_run *r, const struct predictor_unit *unit)
+{
+    return unit && r->predictor->leave_out && r->predictor->leave_out[unit->shard];
+}
+
+/* The document in hand: *doc becomes the one that holds token 'at' of the layout, the next or a
+ * later one, and is left out.  SIZE_MAX: there is none in hand. */
+static int take_document(struct predictor_run *r, const struct predictor_unit *unit, size_t at,
+                         size_t *doc, struct err *err)
+{
+    const struct layout *l = unit->layout;
+    size_t d = *doc == SIZE_MAX ? 0 : *doc;
+    while (d + 1 < l->n_docs && l->docs[d + 1].begin <= at) { // an empty one begins where the next
+        d++;
+    }
+    if (d == *doc) {
+        return 0;
+    }
+    *doc = d;
+    r->has_document = true;
+    const struct layout_doc *in = &l->docs[d];
+    return countrun_document(r->counts, in->first, l->ids + in->begin, in->n, err);
+}
+
+/* Nothing is left out. */
+static int take_none(struct predictor_run *r, struct err *err)
+{
+    if (!r->has_document) {
+        return 0;
+    }
+    r->has_document = false;
+    return countrun_document(r->counts, 0, NULL, 0, err);
+}
+
+static struct count_text text_of(const struct engine_window *w)
+{
+    return (struct count_text){.first = w->first, .ids = w->tokens};
+}
+
+static int counts_score(struct predictor_run *r, const struct predictor_unit *unit,
+                        const struct engine_window *windows, size_t n_windows,
+                        const struct engine_watch *watch, const atomic_int *stop, struct err *err)
+{
+    (void)watch; // there are no neurons
+    const bool out = leaves_out(r, unit);
+    size_t doc = SIZE_MAX;
+    int rc = take_none(r, err);
+    for (size_t k = 0; k < n_windows && !rc && !is_stopped(stop); k++) {
+        const struct engine_window *w = &windows[k];
+        const struct count_text text = text_of(w);
+        for (size_t i = 0; i < w->n && !rc; i++) {
+            rc =
+                out ? take_document(r, unit, (size_t)(w->tokens - unit->layout->ids) + i, &doc, err)
+                    : 0;
+            w->logprob[i] = rc ? 0 : countrun_score(r->counts, &text, i);
+        }
+    }
+    return rc;
+}
+
+/* They are exact as scored. */
+static void counts_pick_exact(struct predictor_run *r, const struct engine_pick *picks, size_t n,
+                              double *logprob, const atomic_int *stop)
+{
+    (void)r;
+    (void)stop;
+    for (size_t k = 0; k < n; k++) {
+        logprob[k] = picks[k].window->logprob[picks[k].at];
+    }
+}
+
+static int counts_look(struct predictor_run *r, const struct predictor_unit *unit,
+                       const struct engine_pick *picks, size_t n, engine_view *view, void *context,
+                       const atomic_int *stop, struct err *err)
+{
+    const size_t d_vocab = r->predictor->model->config->d_vocab;
+    const bool out = leaves_out(r, unit);
+    size_t doc = SIZE_MAX;
+    int rc = take_none(r, err);
+    for (size_t k = 0; k < n && !rc && !is_stopped(stop); k++) {
+        const struct engine_window *w = picks[k].window;
+        const struct count_text text = text_of(w);
+        const size_t at = picks[k].at;
+        rc = out ? take_document(r, unit, (size_t)(w->tokens - unit->layout->ids) + at, &doc, err)
+                 : 0;
+        if (!rc) {
+            countrun_look(r->counts, &text, at, r->p);
+            for (size_t i = 0; i < d_vocab; i++) {
+                r->logits[i] = (float)log(r->p[i]);
+            }
+            const struct engine_sight sight = {.logits = r->logits};
+            view(context, k, 1, &sight);
+        }
+    }
+    return rc;
+}
+
+static const struct kind counts = {counts_run_new, counts_score, counts_pick_exact, counts_look};
+
+// --- either -------------------------------------------------------------------------------------
+
+void predictor_free(struct predictor *p)
+{
+    engine_free(p->engine);
+    free(p->leave_out);
+    *p = (struct predictor){0};
+}
+
+bool predictor_has_counted(const struct predictor *p, const struct shard *s)
+{
+    const struct ngrams_info *info =
+        p->model->weights ? NULL : ngrams_info(p->model->counts.ngrams);
+    for (size_t i = 0; info && i < info->n_shards; i++) {
+        const struct ngrams_shard *c = &info->shards[i];
+        if (c->bytes == s->bytes && c->hash == s->hash && strcmp(c->name, s->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int predictor_leave_out(struct predictor *p, const struct shards *shards, uint64_t settings,
+                        struct err *err)
+{
+    if (p->model->weights) {
+        return 0;
+    }
+    const struct ngrams_info *info = ngrams_info(p->model->counts.ngrams);
+    p->leave_out = mem_zero(shards->n, sizeof *p->leave_out);
+    if (!p->leave_out) {
+        return err_nomem(err, "shards");
+    }
+    for (size_t i = 0; i < shards->n; i++) {
+        p->leave_out[i] = predictor_has_counted(p, &shards->items[i]);
+        if (p->leave_out[i] && info->settings != settings) {
+            return err_set(
+                err, ERR_MISMATCH,
+                "%s: %s is among what was counted, but was read otherwise then (--field, "
+                "--format, --special or --ids), so that its documents cannot be left "
+                "out; count again with this scan's options",
+                p->model->name, shards->items[i].name);
+        }
+    }
+    return 0;
+}
+
+int predictor_run_new(struct predictor_run **out, const struct predictor *p, struct err *err)
+{
+    struct predictor_run *r = mem_zero(1, sizeof *r);
+    if (!r) {
+        return err_nomem(err, "a model's run");
+    }
+    r->predictor = p;
+    r->kind = p->model->weights ? &weights : &counts;
+    const int rc = r->kind->run_new(r, err);
+    if (rc) {
+        predictor_run_free(r);
+        return rc;
+    }
+    *out = r;
+    return 0;
+}
+
+void predictor_run_free(struct predictor_run *r)
+{
+    if (r) {
+        engine_run_free(r->engine);
+        countrun_free(r->counts);
+        free(r->p);
+        free(r->logits);
+        free(r);
+    }
+}
+
+int predictor_score(struct predictor_run *r, const struct predictor_unit *unit,
+                    const struct engine_window *windows, size_t n_windows,
+                    const struct engine_watch *watch, const atomic_int *stop, struct err *err)
+{
+    return r->kind->score(r, unit, windows, n_windows, watch, stop, err);
+}
+
+void predictor_pick_exact(struct predictor_run *r, const struct engine_pick *picks, size_t n,
+                          double *logprob, const atomic_int *stop)
+{
+    r->kind->pick_exact(r, picks, n, logprob, stop);
+}
+
+bool predictor_looks(const struct predictor *p)
+{
+    return p->model->weights || count_order_sums(p->model->counts.order);
+}
+
+int predictor_look(struct predictor_run *r, const struct predictor_unit *unit,
+                   const struct engine_pick *picks, size_t n, engine_view *view, void *context,
+                   const atomic_int *stop, struct err *err)
+{
+    return r->kind->look(r, unit, picks, n, view, context, stop, err);
+}

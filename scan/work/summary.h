@@ -1,0 +1,21 @@
+/*
+ * summary.h - what a scan says at its end, on standard error
+ */
+#ifndef GAPSCOPE_SCAN_WORK_SUMMARY_H
+#define GAPSCOPE_SCAN_WORK_SUMMARY_H
+
+#include <stdint.h>
+
+#include "out/results/run.h"
+#include "out/results/gaps/tally.h"
+#include "scan/load/lineup.h"
+#include "scan/work/pipeline.h"
+
+/* Tokens of all shards. */
+uint64_t summary_tokens(const struct tally *t);
+
+/* Losses, gaps, what labelled nothing or gave up, rejects, and where to look; output: run.db. */
+void summary_print(const struct run *run, const struct tally *t, const struct lineup *lineup,
+                   const char *output, const struct pipeline_result *r);
+
+#endif

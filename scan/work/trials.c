@@ -1,0 +1,448 @@
+#include "scan/work/trials.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "out/store/trial_rows.h"
+#include "corpora/base/mem.h"
+#include "scan/plan/trigram_choice.h"
+#include "scan/plan/plan.h"
+#include "out/read/neuron_name.h"
+#include "model/explain/trial.h"
+
+_Static_assert((int)TRIALS_CELLS == (int)TRIGRAM_CELLS && (int)TRIALS_XB == (int)TRIGRAM_XB &&
+                   (int)TRIALS_AX == (int)TRIGRAM_AX,
+               "cells in one order");
+_Static_assert(TRIGRAM_PLACES <= TRIALS_CONTEXTS && TRIGRAM_ELSEWHERE <= TRIALS_ELSEWHERE &&
+                   TRIGRAM_FILLERS <= TRIALS_LISTED,
+               "room for what a scan keeps");
+
+/* One trigram to be tried. */
+struct wanted {
+    uint32_t item;
+    __int128 gain; // fixed
+};
+
+struct work {
+    const struct trying *t;
+    const struct wanted *wanted; // [n]
+    size_t n;
+    size_t *first_layers;       // [n_models] of the run's neurons; SIZE_MAX: none are kept
+    enum site *sites;           // [n_models]
+    struct trigram_test *tests; // [n][n_models]
+    atomic_size_t next;         // of wanted
+
+    // under mu
+    pthread_mutex_t mu;
+    struct err err; // the first failure; code 0: none
+};
+
+/* What a thread has. */
+struct hand {
+    struct trials **trials;   // [n_models]; NULL: not needed, as all of these
+    struct engine_run **runs; // [n_models]
+    double *means;            // [TRIGRAM_CELLS][most neurons of a model]
+};
+
+bool trying_wanted(const struct run *run)
+{
+    return run->trigrams != NULL && run_is_finished(run);
+}
+
+// --- which --------------------------------------------------------------------------------------
+
+static int by_gain(const void *a, const void *b)
+{
+    const struct wanted *x = a, *y = b;
+    return x->gain != y->gain ? (x->gain > y->gain ? -1 : 1)
+                              : (x->item > y->item) - (x->item < y->item);
+}
+
+/* The trigrams that are worth it, by what is gained, most first. */
+static int choose(struct wanted **out, size_t *n, const struct trying *t, struct err *err)
+{
+    const struct trigrams *all = t->results->trigrams;
+    const struct trigrams_shape *s = all->shape;
+    struct chosen_rule rule;
+    int rc = chosen_rule_of(&rule, t->run, err);
+    *n = 0;
+    *out = rc ? NULL : mem_new(s->n, sizeof **out);
+    if (rc || !*out) {
+        return rc ? rc : err_nomem(err, "trigrams");
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        const struct moments *gap = s->n_pairs > 0 ? &all->gap[i * s->n_pairs] : NULL;
+        const uint64_t docs = all->items[i].docs;
+        if (docs >= CHOSEN_DOCS && (!gap || moments_mean(gap) >= rule.gap)) {
+            (*out)[(*n)++] = (struct wanted){.item = (uint32_t)i,
+                                             .gain = gap ? gap->sum : (__int128)all->items[i].n};
+        }
+    }
+    qsort(*out, *n, sizeof **out, by_gain);
+    *n = *n < rule.test ? *n : rule.test;
+    return 0;
+}
+
+// --- one trigram --------------------------------------------------------------------------------
+
+static bool all_below(const uint32_t *ids, size_t n, size_t d_vocab)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] >= d_vocab) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Contexts from the places of a list: of each what stands before it in its window, and with 'own'
+ * its own token too.  What a run.db says is checked: those that do not end in tail[n_tail], or have
+ * ids that the model has not, are left out.  Returns how many. */
+static size_t contexts_of(struct trials_context *to, const struct example_list *list, bool own,
+                          const uint32_t *tail, size_t n_tail, size_t d_vocab)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        const struct example *e = &list->items[i];
+        const size_t end = (size_t)e->before + own; // of ids, which begin with the window's first
+        if (end < 1 + n_tail || end > e->n_tokens || !all_below(e->ids, end, d_vocab) ||
+            memcmp(e->ids + end - n_tail, tail, n_tail * sizeof *tail) != 0) {
+            continue;
+        }
+        to[n++] = (struct trials_context){.first = e->ids[0], .ids = e->ids + 1, .n = end - 1};
+    }
+    return n;
+}
+
+/* means[TRIGRAM_CELLS][n_layers * d_mlp] in the corpus. */
+static void corpus_means(const struct work *w, size_t item, size_t model, double *means)
+{
+    const struct trying *t = w->t;
+    const struct neurons *neurons = t->results->neurons;
+    const struct run_model *m = &t->run->models[model];
+    const uint64_t all =
+        neurons->sets[SPLIT_DEV][SET_ALL].tokens + neurons->sets[SPLIT_TEST][SET_ALL].tokens;
+    for (size_t l = 0; l < m->n_layers; l++) {
+        const size_t layer = w->first_layers[model] + l;
+        for (size_t i = 0; i < m->d_mlp; i++) {
+            double cells[TRIGRAM_CELLS];
+            __int128 sum = 0;
+            for (int split = 0; split < SPLITS; split++) {
+                const struct set_sums *sums = neurons->layers[layer].sums[split][SET_ALL];
+                sum = fixed_sum(sum, sums ? sums[i].sum : 0);
+            }
+            trigrams_means(t->results->trigrams, item, layer, i, sum, all, cells);
+            for (size_t k = 0; k < TRIGRAM_CELLS; k++) {
+                means[k * m->n_layers * m->d_mlp + l * m->d_mlp + i] = cells[k];
+            }
+        }
+    }
+}
+
+static struct trigram_neuron neuron_of(const struct trials_neuron *n)
+{
+    struct trigram_neuron out = {
+        .layer = n->layer,
+        .index = n->index,
+        .kind = trials_kind_name(n->kind),
+        .corpus_interaction = n->corpus_interaction,
+        .interaction = n->pairs.interaction,
+        .se = n->pairs.se,
+        .direct = n->direct,
+        .written = n->written,
+        .share = n->share,
+        .ablated = n->ablated,
+        .ablated_se = n->ablated_se,
+        .ablated_elsewhere = n->elsewhere,
+    };
+    memcpy(out.corpus, n->corpus, sizeof out.corpus);
+    memcpy(out.pairs, n->pairs.cells, sizeof out.pairs);
+    return out;
+}
+
+static int keep(struct trigram_test *out, size_t item, size_t model, const struct trials_result *r,
+                struct err *err)
+{
+    *out = (struct trigram_test){.trigram = (uint32_t)item,
+                                 .model = (uint32_t)model,
+                                 .contexts = r->contexts,
+                                 .pairs = r->contexts > 0 ? r->pairs : 0,
+                                 .lp = {NAN, NAN, NAN, NAN},
+                                 .interaction = NAN,
+                                 .se = NAN,
+                                 .verdict = trials_verdict_name(r),
+                                 .named = SIZE_MAX};
+    if (r->contexts == 0) {
+        return 0;
+    }
+    memcpy(out->lp, r->table.cells, sizeof out->lp);
+    out->interaction = r->table.interaction;
+    out->se = r->table.se;
+    out->named = r->named;
+    out->half = r->n_half;
+    out->neurons = mem_new(r->n_neurons, sizeof *out->neurons);
+    if (!out->neurons) {
+        return err_nomem(err, "trials");
+    }
+    for (; out->n_neurons < r->n_neurons; out->n_neurons++) {
+        out->neurons[out->n_neurons] = neuron_of(&r->neurons[out->n_neurons]);
+    }
+    return 0;
+}
+
+/* Tries a trigram on a model; one that lacks some of its ids gets no context to try. */
+static int try_one(struct work *w, struct hand *h, size_t item, size_t model,
+                   struct trigram_test *out, struct err *err)
+{
+    const struct trigram *x = &w->t->results->trigrams->shape->items[item];
+    const struct trigram_sums *sums = &w->t->results->trigrams->items[item];
+    const size_t d_vocab = engine_model(w->t->engines[model])->config.d_vocab;
+    struct trials_context contexts[TRIALS_CONTEXTS], elsewhere[TRIALS_ELSEWHERE];
+    const uint32_t tail[] = {x->a, x->b};
+    struct trials_trigram trigram = {.a = x->a,
+                                     .b = x->b,
+                                     .c = x->c,
+                                     .fillers_a = x->fillers[0],
+                                     .fillers_b = x->fillers[1],
+                                     .contexts = contexts,
+                                     .elsewhere = elsewhere};
+    if (x->c < d_vocab && all_below(x->fillers[0], x->n_fillers[0], d_vocab) &&
+        all_below(x->fillers[1], x->n_fillers[1], d_vocab)) {
+        trigram.n_fillers_a = x->n_fillers[0];
+        trigram.n_fillers_b = x->n_fillers[1];
+        trigram.n_contexts = contexts_of(contexts, &sums->places, false, tail, 2, d_vocab);
+        trigram.n_elsewhere = contexts_of(elsewhere, &sums->elsewhere, true, tail + 1, 1, d_vocab);
+    }
+    if (w->first_layers[model] != SIZE_MAX) {
+        corpus_means(w, item, model, h->means);
+        trigram.corpus = h->means;
+    }
+    struct trials_result result;
+    trials_run(h->trials[model], h->runs[model], &trigram, &result, w->t->stop);
+    return is_stopped(w->t->stop) ? 0 : keep(out, item, model, &result, err);
+}
+
+// --- threads ------------------------------------------------------------------------------------
+
+static int hand_open(struct hand *h, const struct work *w, struct err *err)
+{
+    const struct run *run = w->t->run;
+    size_t most = 0;
+    h->trials = mem_zero(run->n_models, sizeof *h->trials);
+    h->runs = mem_zero(run->n_models, sizeof *h->runs);
+    for (size_t m = 0; m < run->n_models; m++) {
+        const size_t n =
+            w->first_layers[m] == SIZE_MAX ? 0 : run->models[m].n_layers * run->models[m].d_mlp;
+        most = n > most ? n : most;
+    }
+    h->means = mem_new(most * TRIGRAM_CELLS, sizeof *h->means);
+    int rc = h->trials && h->runs && h->means ? 0 : err_nomem(err, "trials");
+    for (size_t m = 0; m < run->n_models && !rc; m++) {
+        if (w->t->engines[m]) {
+            rc = engine_run_new(&h->runs[m], w->t->engines[m], err);
+            rc = rc ? rc : trials_new(&h->trials[m], w->t->engines[m], w->sites[m], err);
+        }
+    }
+    return rc;
+}
+
+static void hand_close(struct hand *h, size_t n_models)
+{
+    for (size_t m = 0; m < n_models; m++) {
+        if (h->trials) {
+            trials_free(h->trials[m]);
+        }
+        if (h->runs) {
+            engine_run_free(h->runs[m]);
+        }
+    }
+    free(h->trials);
+    free(h->runs);
+    free(h->means);
+}
+
+static void *work_main(void *context)
+{
+    struct work *w = context;
+    const size_t n_models = w->t->run->n_models;
+    struct hand h = {0};
+    struct err err = {0};
+    int rc = hand_open(&h, w, &err);
+    for (size_t i; !rc && (i = atomic_fetch_add(&w->next, 1)) < w->n && !is_stopped(w->t->stop);) {
+        for (size_t m = 0; m < n_models && !rc; m++) {
+            if (w->t->engines[m]) {
+                rc = try_one(w, &h, w->wanted[i].item, m, &w->tests[i * n_models + m], &err);
+            }
+        }
+    }
+    hand_close(&h, n_models);
+    if (rc) {
+        atomic_store(&w->next, w->n);
+        pthread_mutex_lock(&w->mu);
+        w->err = w->err.code ? w->err : err;
+        pthread_mutex_unlock(&w->mu);
+    }
+    return NULL;
+}
+
+static int run_threads(struct work *w, struct err *err)
+{
+    const size_t n = w->t->n_threads < w->n ? w->t->n_threads : w->n;
+    pthread_t *threads = mem_new(n, sizeof *threads);
+    size_t started = 0;
+    int failed = 0;
+    if (!threads) {
+        return err_nomem(err, "threads");
+    }
+    pthread_mutex_init(&w->mu, NULL);
+    while (started < n && !failed) {
+        failed = pthread_create(&threads[started], NULL, work_main, w);
+        started += failed == 0;
+    }
+    if (failed) {
+        atomic_store(&w->next, w->n);
+    }
+    for (size_t i = 0; i < started; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    pthread_mutex_destroy(&w->mu);
+    free(threads);
+    if (failed) {
+        return err_set(err, ERR_IO, "starting a thread: %s", strerror(failed));
+    }
+    return w->err.code ? err_set(err, w->err.code, "%s", w->err.msg) : 0;
+}
+
+// --- all ----------------------------------------------------------------------------------------
+
+/* Where each model's neurons are among the run's. */
+static void find_layers(struct work *w)
+{
+    const struct run *run = w->t->run;
+    for (size_t m = 0; m < run->n_models; m++) {
+        w->first_layers[m] = SIZE_MAX;
+    }
+    for (size_t i = 0; run->neurons && i < run->neurons->n_layers; i++) {
+        if (run->neurons->layers[i].layer == 0) {
+            w->first_layers[run->neurons->layers[i].model] = i;
+        }
+    }
+}
+
+/* Where each model's neurons are read. */
+static int find_sites(struct work *w, struct err *err)
+{
+    const struct run *run = w->t->run;
+    int rc = 0;
+    for (size_t m = 0; m < run->n_models && !rc; m++) {
+        const char *site = run->models[m].site;
+        const struct model *weights = w->t->engines[m] ? engine_model(w->t->engines[m]) : NULL;
+        if (weights && !weights->config.attn_only) {
+            enum site wish;
+            rc = site_read(*site ? site : NULL, &wish, err);
+            rc = rc ? rc : model_site(weights, wish, &w->sites[m], err);
+        }
+    }
+    return rc;
+}
+
+static bool any_engine(const struct trying *t)
+{
+    for (size_t m = 0; m < t->run->n_models; m++) {
+        if (t->engines[m]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Moves the tests that were made to the front: how many. */
+static size_t gather(struct trigram_test *tests, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (tests[i].verdict) {
+            tests[k++] = tests[i];
+        }
+    }
+    return k;
+}
+
+int trying_run(const struct trying *t, struct store *s, size_t *n_tested, struct err *err)
+{
+    const size_t n_models = t->run->n_models;
+    struct wanted *wanted = NULL;
+    struct work w = {.t = t};
+    int rc = choose(&wanted, &w.n, t, err);
+    w.n = any_engine(t) ? w.n : 0;
+    w.wanted = wanted;
+    w.first_layers = mem_new(n_models, sizeof *w.first_layers);
+    w.sites = mem_zero(n_models, sizeof *w.sites);
+    w.tests = mem_zero(w.n * n_models, sizeof *w.tests);
+    if (!rc && (!w.first_layers || !w.sites || !w.tests)) {
+        rc = err_nomem(err, "trials");
+    }
+    if (!rc) {
+        find_layers(&w);
+        rc = find_sites(&w, err);
+    }
+    rc = rc ? rc : run_threads(&w, err);
+    const size_t n_tests = w.tests ? gather(w.tests, w.n * n_models) : 0;
+    if (!rc && !is_stopped(t->stop)) {
+        *n_tested = w.n;
+        rc = store_trigram_tests(s, w.tests, n_tests, w.n, err);
+    }
+    for (size_t i = 0; i < n_tests; i++) {
+        free(w.tests[i].neurons);
+    }
+    free(w.tests);
+    free(w.sites);
+    free(w.first_layers);
+    free(wanted);
+    return rc;
+}
+
+// --- models that are to be loaded ---------------------------------------------------------------
+
+static int load(struct model **model, struct engine **engine, const struct run_model *m,
+                struct err *err)
+{
+    if (describe_is_counts(m)) {
+        return 0;
+    }
+    int rc = model_load(model, m->name, m->path, err);
+    if (!rc && model_hash(*model) != m->weights_hash) {
+        rc = err_set(err, ERR_MISMATCH, "%s: %s has other weights than those that were scanned",
+                     m->name, m->path);
+    }
+    return rc ? rc : engine_new(engine, *model, kern_best(), PRECISION_EXACT, err);
+}
+
+int trying_reload(const struct run *run, const struct results *results, size_t n_threads,
+                  struct store *s, size_t *n_tested, struct err *err)
+{
+    struct model **models = mem_zero(run->n_models, sizeof *models);
+    struct engine **engines = mem_zero(run->n_models, sizeof *engines);
+    int rc = models && engines ? 0 : err_nomem(err, "models");
+    for (size_t m = 0; m < run->n_models && !rc; m++) {
+        rc = load(&models[m], &engines[m], &run->models[m], err);
+    }
+    const struct trying t = {.run = run,
+                             .results = results,
+                             .engines = (const struct engine *const *)engines,
+                             .n_threads = n_threads};
+    rc = rc ? rc : trying_run(&t, s, n_tested, err);
+    for (size_t m = 0; m < run->n_models; m++) {
+        if (engines) {
+            engine_free(engines[m]);
+        }
+        if (models) {
+            model_free(models[m]);
+        }
+    }
+    free(engines);
+    free(models);
+    return rc;
+}
