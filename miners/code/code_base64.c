@@ -34,7 +34,7 @@
  *     d41d8cd98f00b204e9800998ecf8427e    not
  *
  * Of random payloads text_is_random() misses a quarter at 16 characters, a tenth at 32 and less
- * than a hundredth from 44 on (tests/test_code_base64.c): the price of leaving identifiers alone.
+ * than a hundredth from 44 on (tests/miners/test_code_base64.c): the price of leaving identifiers alone.
  */
 #include "miners/code/code_list.h"
 

@@ -23,7 +23,7 @@ enum {
 };
 
 // Characters that came after Unicode 9 and that utf8proc 2.8 (Unicode 15) would move, compose or
-// take apart.  tests/test_normalize.c fails where a newer utf8proc knows of more.
+// take apart.  tests/model/test_normalize.c fails where a newer utf8proc knows of more.
 static const uint32_t newer[][2] = {
     // first, last
     {0x07FD, 0x07FD},   {0x0898, 0x089F},   {0x08CA, 0x08D3},   {0x09FE, 0x09FE},

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "out/store/store.h"
-#include "tests/tally_whole.h"
+#include "tests/kit/tally_whole.h"
 
 #define MODELS 11
 #define PAIRS (MODELS - 1)

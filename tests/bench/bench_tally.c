@@ -14,7 +14,7 @@
 #include <time.h>
 
 #include "out/results/gaps/tally.h"
-#include "tests/tally_whole.h"
+#include "tests/kit/tally_whole.h"
 
 #define ROUNDS 15
 #define DOCS 64

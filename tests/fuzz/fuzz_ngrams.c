@@ -7,7 +7,7 @@
 
 #include "model/counts/candidates.h"
 #include "model/counts/countmodel.h"
-#include "tests/ngrams_sign.h"
+#include "tests/kit/ngrams_sign.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,0 +1,35 @@
+/*
+ * view_run.h - a run.db for tests of what shows one: the run of run_sample.h, and tables of neurons
+ * and hypotheses that the test writes
+ */
+#ifndef GAPSCOPE_TESTS_KIT_VIEW_RUN_H
+#define GAPSCOPE_TESTS_KIT_VIEW_RUN_H
+
+#include <stddef.h>
+
+#include <json-c/json.h>
+
+/* Rows of one neuron, L0N5 of model 'one', with all there can be of it, and of three hypotheses;
+ * L0N6 has scores alone. */
+extern const char view_rows[];
+
+/* Tables of trigrams with six of them, for a run with view_rows: 0 is tested, with all there can
+ * be; 2 is tested and has little; 5 beats the base and is not tested; 1 stands in one document; 3
+ * does not beat it; 4 is nowhere. */
+extern const char view_trigram_rows[];
+
+/* A run with tables of neurons and hypotheses, and the rows of 'sql' in them, as $T/name. */
+void view_run_write(const char *name, const char *sql);
+
+/* Runs statements on $T/name. */
+void view_run_change(const char *name, const char *sql);
+
+/* Puts the k-th value that does not belong there, k < VIEW_RUN_DAMAGES, into all rows of a column;
+ * returns the statement, valid until the next call. */
+#define VIEW_RUN_DAMAGES 15
+const char *view_run_damage(const char *name, const char *table, const char *column, size_t k);
+
+/* What the command prints, as one JSON value; NULL: it said why not and ended with 1. */
+struct json_object *view_run_json(const char *command);
+
+#endif

@@ -1,0 +1,201 @@
+"""What tests/python/neuron_scores compares a scan with: statistics of neurons and hypotheses, in numpy.
+
+Written from SPEC.md, not from the program: histograms hold whole numbers, everything else is a
+formula over whole arrays of activations a[token, neuron] and labels.
+"""
+import numpy as np
+
+BINS = 192
+NAN = float("nan")
+
+
+# --- XXH64 -------------------------------------------------------------------------------------
+
+P = (11400714785074694791, 14029467366897019727, 1609587929392839161, 9650029242287828579, 2870177450012600261)
+MASK = (1 << 64) - 1
+
+
+def rotl(x, n):
+    return (x << n | x >> (64 - n)) & MASK
+
+
+def mix(acc, lane):
+    return rotl((acc + lane * P[1]) & MASK, 31) * P[0] & MASK
+
+
+def xxh64(data):
+    """Seed 0."""
+    at, n = 0, len(data)
+    if n >= 32:
+        acc = [(P[0] + P[1]) & MASK, P[1], 0, -P[0] & MASK]
+        while at + 32 <= n:
+            for k in range(4):
+                acc[k] = mix(acc[k], int.from_bytes(data[at + 8 * k:at + 8 * k + 8], "little"))
+            at += 32
+        h = sum(rotl(acc[k], (1, 7, 12, 18)[k]) for k in range(4)) & MASK
+        for k in range(4):
+            h = ((h ^ mix(0, acc[k])) * P[0] + P[3]) & MASK
+    else:
+        h = P[4]
+    h = (h + n) & MASK
+    while at + 8 <= n:
+        h = (rotl(h ^ mix(0, int.from_bytes(data[at:at + 8], "little")), 27) * P[0] + P[3]) & MASK
+        at += 8
+    if at + 4 <= n:
+        h = (rotl(h ^ int.from_bytes(data[at:at + 4], "little") * P[0] & MASK, 23) * P[1] + P[2]) & MASK
+        at += 4
+    for byte in data[at:]:
+        h = rotl(h ^ byte * P[4] & MASK, 11) * P[0] & MASK
+    h = (h ^ h >> 33) * P[1] & MASK
+    h = (h ^ h >> 29) * P[2] & MASK
+    return h ^ h >> 32
+
+
+assert xxh64(b"") == 0xEF46DB3751D8E999 and xxh64(b"abc") == 0x44BC2CF5AD770999
+assert xxh64(bytes(range(101))) == 0xE99038495F85381E
+
+
+# --- bins --------------------------------------------------------------------------------------
+
+def edges():
+    """[BINS + 1] ascending: sizes 2^-12 to 2^-2 four bins an octave, to 2^5 eight; a mirror image below 0."""
+    sizes = [0.0] + [2.0**(-12 + i // 4) * (1 + i % 4 / 4) for i in range(1, 40)]
+    sizes += [2.0**(-2 + i // 8) * (1 + i % 8 / 8) for i in range(57)]
+    assert len(sizes) == BINS // 2 + 1
+    return np.array([-s for s in reversed(sizes)] + sizes[1:])
+
+
+EDGES = edges()
+
+
+def bin_of(a):
+    """A positive a is in [lo, hi) of its bin, one that is not in (lo, hi]; 0 is not positive."""
+    inner = EDGES[1:-1]
+    return np.where(a > 0, np.searchsorted(inner, a, "right"), np.searchsorted(inner, a, "left")).astype(np.uint8)
+
+
+def hists(bins):
+    """bins[token, neuron] -> [neuron, BINS]"""
+    n = bins.shape[1]
+    flat = bins.astype(np.int64) + BINS * np.arange(n)
+    return np.bincount(flat.ravel(), minlength=n * BINS).reshape(n, BINS)
+
+
+# --- from sums ---------------------------------------------------------------------------------
+
+def fixed(a):
+    """As it is summed: a multiple of 2^-20, at most 1024."""
+    return np.rint(np.clip(a.astype(np.float64), -1024, 1024) * 2**20) / 2**20
+
+
+def ratio(a, b):
+    a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
+    return np.divide(a, b, out=np.full(a.shape, NAN), where=b != 0)
+
+
+def moments(f):
+    """Mean and standard deviation over tokens."""
+    n = len(f)
+    mean = ratio(f.sum(0), n)
+    return mean, np.sqrt(np.maximum(ratio((f * f).sum(0), n) - mean * mean, 0))
+
+
+def from_sums(f, label):
+    """Of fixed activations f[token, neuron] where label is a bool for each token."""
+    n_pos, n_neg = int(label.sum()), int((~label).sum())
+    mean_pos, mean_neg = ratio(f[label].sum(0), n_pos), ratio(f[~label].sum(0), n_neg)
+    sd = moments(f)[1]
+    share = n_pos / len(f) if len(f) else NAN
+    r = ratio((mean_pos - mean_neg) * np.sqrt(share * (1 - share)), sd)
+    positive = np.maximum(f, 0)
+    return {
+        "mean_pos": mean_pos, "mean_neg": mean_neg, "r": r, "variance_explained": r * r,
+        "mass_covered": ratio(positive[label].sum(0), positive.sum(0)),
+    }
+
+
+# --- from histograms ---------------------------------------------------------------------------
+
+def auroc(pos, neg):
+    """Mann-Whitney with ties 1/2, and how far the exact value may be off."""
+    pairs = pos.sum(1) * neg.sum(1)
+    below = np.cumsum(neg, 1) - neg
+    ties = (pos * neg).sum(1) / 2
+    return ratio((pos * below).sum(1) + ties, pairs), ratio(ties, pairs)
+
+
+def from_top(h):
+    """How many are in each bin or above."""
+    return np.cumsum(h[:, ::-1], 1)[:, ::-1]
+
+
+def average_precision(pos, neg):
+    """Sum over bins from the top: what recall gains, by the precision reached."""
+    hit, all_ = from_top(pos), from_top(pos + neg)
+    gained = ratio(pos, pos.sum(1)[:, None])
+    return np.where(pos.sum(1) > 0, (np.where(pos > 0, ratio(hit, all_), 0) * gained).sum(1), NAN)
+
+
+def best_bin(pos, neg):
+    """The bin from which on 'labelled' gives the best F1, the highest of equals; -1: no label."""
+    f1 = ratio(2 * from_top(pos), pos.sum(1)[:, None] + from_top(pos + neg))
+    f1 = np.nan_to_num(f1)
+    best = BINS - 1 - np.argmax(f1[:, ::-1], 1)
+    return np.where(pos.sum(1) > 0, best, -1)
+
+
+def at_threshold(pos, neg, bins):
+    row = np.arange(len(pos))
+    at = np.maximum(bins, 0)
+    tp, fp = from_top(pos)[row, at].astype(float), from_top(neg)[row, at].astype(float)
+    fn, tn = pos.sum(1) - tp, neg.sum(1) - fp
+    out = {
+        "precision": ratio(tp, tp + fp), "recall": ratio(tp, tp + fn), "f1": ratio(2 * tp, 2 * tp + fp + fn),
+        "mcc": ratio(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))),
+    }
+    return {k: np.where(bins >= 0, v, NAN) for k, v in out.items()}
+
+
+def entropy(counts):
+    """Bits, with Miller and Madow's correction; counts[neuron, cell]."""
+    n = counts.sum(1, keepdims=True)
+    p = ratio(counts, n)
+    plain = -np.where(counts > 0, p * np.log2(np.where(counts > 0, p, 1)), 0).sum(1)
+    return plain + ratio((counts > 0).sum(1) - 1, 2 * n[:, 0] * np.log(2))
+
+
+def mutual_information(pos, neg):
+    label = np.stack([pos.sum(1), neg.sum(1)], 1)
+    return entropy(label) + entropy(pos + neg) - entropy(np.concatenate([pos, neg], 1))
+
+
+def from_hists(pos, neg, bins):
+    """All of a split; bins: dev's thresholds."""
+    value, bound = auroc(pos, neg)
+    return {
+        "auroc": value, "auroc_bound": bound, "average_precision": average_precision(pos, neg),
+        "mutual_information": mutual_information(pos, neg), **at_threshold(pos, neg, bins),
+    }
+
+
+def exact_auroc(a, label):
+    """Of the activations themselves, a[token, neuron]."""
+    n_pos, n_neg = int(label.sum()), int((~label).sum())
+    out = np.full(a.shape[1], NAN)
+    for j in range(a.shape[1] if n_pos and n_neg else 0):
+        rest, mine = np.sort(a[~label, j]), a[label, j]
+        twice = np.searchsorted(rest, mine, "left") + np.searchsorted(rest, mine, "right")
+        out[j] = twice.sum() / 2 / n_pos / n_neg
+    return out
+
+
+# --- means over documents ----------------------------------------------------------------------
+
+def clustered(values, doc):
+    """Mean, and its standard error clustered by document."""
+    n = len(values)
+    if n == 0:
+        return NAN, NAN
+    mean = values.sum() / n
+    by_doc = np.bincount(doc, values) - mean * np.bincount(doc)
+    return mean, np.sqrt((by_doc**2).sum()) / n
