@@ -22,12 +22,12 @@ static size_t unpacked_len(const char *name)
     return len;
 }
 
-bool names_say_compressed(const char *name)
+bool endings_say_compressed(const char *name)
 {
     return unpacked_len(name) < strlen(name);
 }
 
-bool names_end_with(const char *name, const char *ending)
+bool endings_end_with(const char *name, const char *ending)
 {
     return ends_with(name, unpacked_len(name), ending);
 }

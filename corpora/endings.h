@@ -7,9 +7,9 @@
 #include <stdbool.h>
 
 /* .zst, .zstd or .gz.  A name that is nothing but an ending has none, here and below. */
-bool names_say_compressed(const char *name);
+bool endings_say_compressed(const char *name);
 
 /* Does the name end so, a compressed file's before .zst, .zstd or .gz? */
-bool names_end_with(const char *name, const char *ending);
+bool endings_end_with(const char *name, const char *ending);
 
 #endif

@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "corpora/lines.h"
-#include "corpora/stream.h"
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
+#include "corpora/lines.h"
+#include "corpora/stream.h"
 
 struct idlist {
     struct stream *stream;

@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-#include "corpora/reject.h"
 #include "corpora/base/err.h"
+#include "corpora/reject.h"
 
 struct jsonl;
 

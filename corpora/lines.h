@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "corpora/stream.h"
 #include "corpora/base/mem.h"
+#include "corpora/stream.h"
 
 /* Lines longer than this are skipped where nothing else is said. */
 #define LINES_MAX_BYTES ((size_t)1 << 30)

@@ -8,14 +8,14 @@
 #include <sys/stat.h>
 #include <zstd.h>
 
-#include "corpora/jsonl.h"
-#include "corpora/lines.h"
-#include "corpora/endings.h"
-#include "corpora/pieces.h"
-#include "corpora/stream.h"
 #include "corpora/base/file.h"
 #include "corpora/base/jsonw.h"
 #include "corpora/base/utf8.h"
+#include "corpora/endings.h"
+#include "corpora/jsonl.h"
+#include "corpora/lines.h"
+#include "corpora/pieces.h"
+#include "corpora/stream.h"
 
 // A NUL in so many first bytes makes a file binary.
 #define BINARY_BYTES ((size_t)8 << 10)
@@ -272,7 +272,7 @@ static int pack_stream(struct packer *p, struct stream *s, const char *path, str
     if (n == 0 || (n == 3 && is_bom(text, n))) {
         return skip_empty(p, s, path, err);
     }
-    bool is_jsonl = names_end_with(path, ".jsonl") || names_end_with(path, ".ndjson");
+    bool is_jsonl = endings_end_with(path, ".jsonl") || endings_end_with(path, ".ndjson");
     if (!is_jsonl) {
         const int rc = sniff_record(p, s, &is_jsonl, err);
         if (rc) {

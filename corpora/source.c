@@ -4,18 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corpora/jsonl.h"
-#include "corpora/lines.h"
-#include "corpora/endings.h"
-#include "corpora/pieces.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"
+#include "corpora/endings.h"
+#include "corpora/jsonl.h"
+#include "corpora/lines.h"
+#include "corpora/pieces.h"
 
 // Blanks before the first '{' are passed over up to here.
 #define SNIFF_BYTES ((size_t)64 << 10)
 
 // A long record goes into its pieces by parts of this size, to hold no second copy of it.
-#define PART_BYTES ((size_t)128 << 10)
+#define UNIT_BYTES ((size_t)128 << 10)
 
 struct source {
     struct stream *stream;
@@ -44,8 +44,8 @@ struct source {
 
 static bool name_says_jsonl(const char *name)
 {
-    return names_end_with(name, ".jsonl") || names_end_with(name, ".ndjson") ||
-           names_end_with(name, ".json");
+    return endings_end_with(name, ".jsonl") || endings_end_with(name, ".ndjson") ||
+           endings_end_with(name, ".json");
 }
 
 /* Refuses what is surely no text, with the way out. */
@@ -208,7 +208,7 @@ static int feed_record(struct source *s, struct err *err)
     if (s->rest_len == 0) {
         return pieces_finish(&s->pieces, err);
     }
-    const size_t n = s->rest_len < PART_BYTES ? s->rest_len : PART_BYTES;
+    const size_t n = s->rest_len < UNIT_BYTES ? s->rest_len : UNIT_BYTES;
     const int rc = pieces_add(&s->pieces, s->rest, n, err);
     s->rest += n;
     s->rest_len -= n;

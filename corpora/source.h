@@ -22,10 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "corpora/reject.h"
-#include "corpora/stream.h"
 #include "corpora/base/doc.h"
 #include "corpora/base/err.h"
+#include "corpora/reject.h"
+#include "corpora/stream.h"
 
 enum source_format { SOURCE_AUTO, SOURCE_JSONL, SOURCE_TEXT };
 

@@ -11,8 +11,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#include "corpora/endings.h"
 #include "corpora/base/mem.h"
+#include "corpora/endings.h"
 
 // Raw bytes are taken in by so many; a whole zstd block fits.
 #define IN_BYTES ((size_t)256 << 10)
@@ -437,7 +437,7 @@ static bool begins_binary(const unsigned char *p, size_t n)
 /* What was read goes to the caller as it is, but for what only its name says to be compressed. */
 static int begin_plain(struct stream *s, struct err *err)
 {
-    const bool named = names_say_compressed(s->name);
+    const bool named = endings_say_compressed(s->name);
     int rc = raw_want(s, named ? BINARY_BYTES : 1, err);
     if (!rc) {
         rc = out_reserve(s, IN_BYTES, err);

@@ -22,10 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "corpora/base/mem.h"
 #include "corpora/reject.h"
 #include "corpora/shards.h"
 #include "corpora/source.h"
-#include "corpora/base/mem.h"
 
 #define UNIT_BYTES ((size_t)256 << 10)
 #define UNIT_ID_BYTES ((size_t)4)

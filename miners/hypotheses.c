@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "miners/core/kinds.h"
-#include "miners/yamltree.h"
 #include "corpora/base/file.h"
 #include "corpora/base/jsonw.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/nearest.h"
+#include "miners/core/kinds.h"
+#include "miners/yamltree.h"
 
 #define EXEC_ARGS_MAX 256
 #define TIMEOUT_DEFAULT_SEC 10

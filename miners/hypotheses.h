@@ -35,8 +35,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "miners/core/miner.h"
 #include "corpora/base/err.h"
+#include "miners/core/miner.h"
 
 #define HYPOTHESES_MAX 1024
 #define HYPOTHESES_NAME_MAX 64

@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "miners/hypotheses.h"
-#include "miners/core/miner.h"
 #include "corpora/base/doc.h"
 #include "corpora/base/err.h"
+#include "miners/core/miner.h"
+#include "miners/hypotheses.h"
 
 struct labeller;
 int labeller_new(struct labeller **out, const struct hypotheses *h, struct err *err);

@@ -12,9 +12,9 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "scan/cli/args.h"
 #include "corpora/base/file.h"
 #include "corpora/base/nearest.h"
+#include "scan/cli/args.h"
 #include "scan/cmd/commands.h"
 
 #ifdef GAPSCOPE_WITH_JEMALLOC

@@ -9,13 +9,61 @@ cmake_minimum_required(VERSION 3.25)
 get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
 
 set(table
-  "corpora/base    :"
-  "corpora         : corpora/base"
-  "model           : corpora/base"
-  "model/demo/train: corpora corpora/base model"
-  "miners          : corpora/base"
-  "out             : corpora/base"
-  "scan            : corpora* model* miners* out*"
+  "corpora/base      :"
+  "corpora           : corpora/base"
+  "model/kernels     : corpora/base"
+  "model/weights     : corpora/base"
+  "model/tokenizer   : corpora/base"
+  "model/counts      : corpora/base"
+  "model/load        : corpora/base model/weights"
+  "model/pass        : corpora/base model/load model/kernels"
+  "model/explain     : corpora/base model/load model/kernels model/pass"
+  "model/demo/train  : corpora corpora/base model/tokenizer"
+  "miners/core       : corpora/base"
+  "miners/code       : corpora/base miners/core"
+  "miners/kinds      : corpora/base miners/core miners/code"
+  "miners            : corpora/base miners/core miners/kinds"
+  "out/results       : corpora/base"
+  "out/results/gaps  : corpora/base out/results"
+  "out/results/neurons : corpora/base out/results"
+  "out/results/trigrams: corpora/base out/results out/results/gaps"
+  "out/results/record: corpora/base out/results"
+  "out/store         : corpora/base out/results*"
+  "out/read          : corpora/base out/store"
+  "out/text          : corpora/base out/read"
+  "out/report        : corpora/base out/read"
+  "out/export        : corpora/base out/read"
+  "scan/cli          : corpora/base"
+  "scan/load         : corpora* model* miners* out/read out/text scan/cli"
+  "scan/plan         : corpora* model* miners* out/results* out/read scan/cli scan/load"
+  "scan/work         : corpora* model* miners* out/results* out/store out/read scan/cli scan/load scan/plan"
+  "scan/count        : corpora* model* scan/cli scan/load scan/work"
+  "scan/cmd          : corpora* model* miners* out* scan/cli scan/load scan/plan scan/work scan/count"
+  "scan              : corpora/base scan/cli scan/cmd"
+)
+
+# What is still to be cut.
+set(except
+  "model/explain/minimal.h scan/load/prompts.h"
+  "model/explain/minimal.h out/read/reader.h"
+  "out/export/export.h out/text/bars.h"
+  "out/read/names.c out/text/printable.h"
+  "out/read/neuron_name.h model/load/model.h"
+  "out/read/reader.c out/text/printable.h"
+  "out/read/trigram_facts.c scan/plan/trigram_choice.h"
+  "out/report/report_neurons.c out/text/bars.h"
+  "out/report/report_trigrams.c scan/plan/trigram_choice.h"
+  "out/results/results.h out/results/neurons/neurons.h"
+  "out/results/results.h out/results/gaps/tally.h"
+  "out/results/results.h out/results/trigrams/trigrams.h"
+  "out/results/run.h out/results/neurons/neurons.h"
+  "out/results/run.h out/results/gaps/tally.h"
+  "out/results/run.h out/results/trigrams/trigrams.h"
+  "out/results/trigrams/trigrams_unit.c out/results/neurons/act_kernels.h"
+  "out/text/trigram_list.c scan/plan/trigram_choice.h"
+  "out/text/trigram_list.c model/explain/trial.h"
+  "scan/plan/neuron_plan.h scan/work/predictor.h"
+  "scan/plan/plan.h scan/work/precision_check.h"
 )
 
 set(folders "")
@@ -81,7 +129,7 @@ foreach(source ${sources})
     endif()
     set(first FALSE)
     folder_of(${header} to)
-    if(NOT to IN_LIST may_include_${from})
+    if(NOT to IN_LIST may_include_${from} AND NOT "${source} ${header}" IN_LIST except)
       message("${source}: ${from} may not include \"${header}\"")
       math(EXPR bad "${bad} + 1")
     endif()

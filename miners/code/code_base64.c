@@ -40,8 +40,8 @@
 
 #include <string.h>
 
-#include "miners/core/miner.h"
 #include "corpora/base/utf8.h"
+#include "miners/core/miner.h"
 
 #define MIN_CHARS 16
 #define MIN_LINE 60

@@ -15,8 +15,8 @@
 
 #include <utf8proc.h>
 
-#include "miners/core/miner.h"
 #include "corpora/base/utf8.h"
+#include "miners/core/miner.h"
 
 enum script { NO_SCRIPT, LATIN, ARABIC, CJK, CYRILLIC, GREEK, HEBREW, OTHER, NON_LATIN };
 

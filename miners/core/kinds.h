@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "miners/core/miner.h"
 #include "corpora/base/err.h"
+#include "miners/core/miner.h"
 
 /* hypotheses.h says what is labelled. */
 #define REGEX_WINDOW 256 // bytes

@@ -1,8 +1,8 @@
 /*
  * miner.h - what every kind of hypothesis looks like to the rest: it labels a document's tokens
  *
- *     miner_new (once, shared) -> miner_run_new (a thread) -> miner_label for each document
- *                              -> miner_run_free -> miner_free
+ *     miner_new (once, shared) -> miner_ctx_new (a thread) -> miner_label for each document
+ *                              -> miner_ctx_free -> miner_free
  *
  * A miner sees text and token spans and nothing of a model, so a label cannot peek at what it is
  * to explain.  What it says of a document depends on that document alone.

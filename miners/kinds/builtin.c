@@ -5,10 +5,10 @@
 
 #include <stdlib.h>
 
-#include "miners/code/code.h"
 #include "corpora/base/jsonw.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/nearest.h"
+#include "miners/code/code.h"
 
 #define NAMES_MAX 256 // that a misspelt one is compared with
 

@@ -26,11 +26,11 @@
 
 #include <xxhash.h>
 
-#include "miners/kinds/child.h"
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
 #include "corpora/base/jsonw.h"
 #include "corpora/base/mem.h"
+#include "miners/kinds/child.h"
 
 #define FAILURES_MAX 5
 #define STARTING_FACTOR 3            // the first document may take so many times as long

@@ -7,9 +7,9 @@
 
 #include <xxhash.h>
 
-#include "miners/core/kinds.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "miners/core/kinds.h"
 
 struct plugin {
     void *object; // dlopen()'s
@@ -111,9 +111,9 @@ static int load(struct plugin *p, const char *path, struct err *err)
     }
     p->functions = dlsym(p->object, "gapscope_plugin");
     if (!p->functions) {
-        return err_set(err, ERR_FORMAT,
-                       "%s: has no symbol gapscope_plugin; miners/kinds/plugin.h says what a plugin is",
-                       path);
+        return err_set(
+            err, ERR_FORMAT,
+            "%s: has no symbol gapscope_plugin; miners/kinds/plugin.h says what a plugin is", path);
     }
     if (p->functions->version != GAPSCOPE_PLUGIN_VERSION) {
         return err_set(err, ERR_FORMAT,

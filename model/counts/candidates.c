@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "model/counts/countmodel.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/stop.h"
+#include "model/counts/countmodel.h"
 
 #define NEAREST 64    // of the fillers' neighbourhood, at first
 #define FARTHEST 1024 // and at last
@@ -21,7 +21,7 @@ struct place {
 struct finder {
     const struct ngrams *ngrams;
     const struct candidates_rule *rule;
-    const struct countrun *run;
+    const struct countmodel_ctx *run;
     uint32_t d_vocab;
     unsigned bits;
     bool *never;          // [d_vocab]
@@ -116,7 +116,7 @@ static bool is_by_skip(const struct finder *f, struct candidate *c)
 {
     bool is = false;
     for (unsigned k = 0; k < NGRAMS_SKIPS && !is; k++) {
-        c->p_skip[k] = probability(countrun_pd(f->run, k, c->a, c->c));
+        c->p_skip[k] = probability(countmodel_ctx_pd(f->run, k, c->a, c->c));
         is = c->p_skip[k] > f->rule->low;
     }
     return is;
@@ -134,12 +134,12 @@ static void set_counts(const struct finder *f, struct candidate *c)
 static int judge(struct finder *f, struct candidate c, struct err *err)
 {
     struct candidates_funnel *funnel = &f->out->funnel;
-    c.p = probability(countrun_p3(f->run, c.a, c.b, c.c));
+    c.p = probability(countmodel_ctx_p3(f->run, c.a, c.b, c.c));
     if (c.p < f->rule->high) {
         return 0;
     }
     funnel->predictable++;
-    c.p_bigram = probability(countrun_p2(f->run, c.b, c.c));
+    c.p_bigram = probability(countmodel_ctx_p2(f->run, c.b, c.c));
     if (c.p_bigram > f->rule->low) {
         funnel->by_bigram++;
         return 0;
@@ -148,7 +148,7 @@ static int judge(struct finder *f, struct candidate c, struct err *err)
         funnel->by_skip++;
         return 0;
     }
-    c.p_added = probability(countrun_added(f->run, c.a, c.b, c.c));
+    c.p_added = probability(countmodel_ctx_added(f->run, c.a, c.b, c.c));
     if (c.p_added > f->rule->low) {
         funnel->by_added++;
         return 0;
@@ -352,7 +352,7 @@ int candidates_find(struct candidates *out, const struct ngrams *n,
     }
     const uint32_t d_vocab = ngrams_info(n)->d_vocab;
     struct countmodel m;
-    struct countrun *run = NULL;
+    struct countmodel_ctx *run = NULL;
     struct finder f = {.ngrams = n,
                        .rule = rule,
                        .d_vocab = d_vocab,
@@ -362,7 +362,7 @@ int candidates_find(struct candidates *out, const struct ngrams *n,
                        .out = out};
     rc = f.never && f.places ? 0 : err_nomem(err, "candidates");
     countmodel_init(&m, n, COUNT_ORACLE);
-    rc = rc ? rc : countrun_new(&run, &m, err);
+    rc = rc ? rc : countmodel_ctx_new(&run, &m, err);
     f.run = run;
     if (!rc) {
         set_never(&f, never, n_never);
@@ -374,7 +374,7 @@ int candidates_find(struct candidates *out, const struct ngrams *n,
     } else {
         candidates_free(out);
     }
-    countrun_free(run);
+    countmodel_ctx_free(run);
     free(f.never);
     free(f.places);
     return rc;

@@ -50,8 +50,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/counts/ngrams.h"
 #include "corpora/base/err.h"
+#include "model/counts/ngrams.h"
 
 #define CANDIDATE_FILLERS 8
 

@@ -79,7 +79,7 @@ struct own {
     int64_t n[3];   // of a context: to be taken from n1, n2, n3
 };
 
-struct countrun {
+struct countmodel_ctx {
     const struct countmodel *m;
     unsigned bits;
     struct own *items; // [n_items]
@@ -96,7 +96,7 @@ static uint64_t tag_of(unsigned kind, uint64_t key)
     return (uint64_t)kind << 60 | key;
 }
 
-static size_t slot_of(const struct countrun *r, uint64_t tag)
+static size_t slot_of(const struct countmodel_ctx *r, uint64_t tag)
 {
     const uint64_t mixed = (tag ^ tag >> 29) * UINT64_C(0x9e3779b97f4a7c15);
     size_t slot = (size_t)(mixed >> 20) & r->mask;
@@ -106,7 +106,7 @@ static size_t slot_of(const struct countrun *r, uint64_t tag)
     return slot;
 }
 
-static const struct own *find(const struct countrun *r, unsigned kind, uint64_t key)
+static const struct own *find(const struct countmodel_ctx *r, unsigned kind, uint64_t key)
 {
     static const struct own none;
     if (r->n_items == 0) {
@@ -117,7 +117,7 @@ static const struct own *find(const struct countrun *r, unsigned kind, uint64_t 
 }
 
 /* Room for n items; those that are there keep their places. */
-static int reserve(struct countrun *r, size_t n, struct err *err)
+static int reserve(struct countmodel_ctx *r, size_t n, struct err *err)
 {
     if (n > UINT32_MAX / 2) {
         return err_set(err, ERR_LIMIT, "a document of too many n-grams");
@@ -144,7 +144,7 @@ static int reserve(struct countrun *r, size_t n, struct err *err)
 }
 
 /* The item of a key, new or old, for which there is room. */
-static struct own *item(struct countrun *r, unsigned kind, uint64_t key)
+static struct own *item(struct countmodel_ctx *r, unsigned kind, uint64_t key)
 {
     const uint64_t tag = tag_of(kind, key);
     const size_t slot = slot_of(r, tag);
@@ -172,23 +172,23 @@ static void fall(struct own *context, uint64_t from, uint64_t to)
     }
 }
 
-static bool has_trigrams(const struct countrun *r)
+static bool has_trigrams(const struct countmodel_ctx *r)
 {
     return r->m->order == COUNT_TRIGRAM || r->m->order == COUNT_ORACLE;
 }
 
-static bool has_skips(const struct countrun *r)
+static bool has_skips(const struct countmodel_ctx *r)
 {
     return r->m->order == COUNT_SKIP || r->m->order == COUNT_ORACLE;
 }
 
-static void add_one(struct countrun *r, unsigned kind, uint64_t key)
+static void add_one(struct countmodel_ctx *r, unsigned kind, uint64_t key)
 {
     item(r, kind, key)->count++;
 }
 
 /* Its n-grams, and what they add to the totals of their contexts, for token i. */
-static void add_token(struct countrun *r, uint32_t first, const uint32_t *ids, size_t i)
+static void add_token(struct countmodel_ctx *r, uint32_t first, const uint32_t *ids, size_t i)
 {
     const uint32_t c = ids[i], b = i > 0 ? ids[i - 1] : first;
     add_one(r, NGRAMS_BIGRAMS, ngrams_key2(r->bits, b, c));
@@ -209,7 +209,7 @@ static void add_token(struct countrun *r, uint32_t first, const uint32_t *ids, s
 }
 
 /* What one of its n-grams changes beyond its own count. */
-static void take_ngram(struct countrun *r, const struct own *own)
+static void take_ngram(struct countmodel_ctx *r, const struct own *own)
 {
     const struct ngrams *n = r->m->ngrams;
     const unsigned kind = (unsigned)(own->tag >> 60);
@@ -233,7 +233,7 @@ static void take_ngram(struct countrun *r, const struct own *own)
 }
 
 /* What a fall of N(*BC) or N(*C) changes beyond itself. */
-static void take_left(struct countrun *r, const struct own *own)
+static void take_left(struct countmodel_ctx *r, const struct own *own)
 {
     const struct ngrams *n = r->m->ngrams;
     const uint64_t key = own->tag & ((UINT64_C(1) << 60) - 1), less_by = own->count;
@@ -249,8 +249,8 @@ static void take_left(struct countrun *r, const struct own *own)
     }
 }
 
-int countrun_document(struct countrun *r, uint32_t first, const uint32_t *ids, size_t n,
-                      struct err *err)
+int countmodel_ctx_document(struct countmodel_ctx *r, uint32_t first, const uint32_t *ids, size_t n,
+                            struct err *err)
 {
     while (r->n_items > 0) { // the last first: no other is found past its slot
         r->slots[slot_of(r, r->items[r->n_items - 1].tag)] = 0;
@@ -285,9 +285,9 @@ int countrun_document(struct countrun *r, uint32_t first, const uint32_t *ids, s
     return rc;
 }
 
-int countrun_new(struct countrun **out, const struct countmodel *m, struct err *err)
+int countmodel_ctx_new(struct countmodel_ctx **out, const struct countmodel *m, struct err *err)
 {
-    struct countrun *r = mem_zero(1, sizeof *r);
+    struct countmodel_ctx *r = mem_zero(1, sizeof *r);
     if (!r) {
         return err_nomem(err, "counts");
     }
@@ -297,7 +297,7 @@ int countrun_new(struct countrun **out, const struct countmodel *m, struct err *
     return 0;
 }
 
-void countrun_free(struct countrun *r)
+void countmodel_ctx_free(struct countmodel_ctx *r)
 {
     if (r) {
         free(r->items);
@@ -341,43 +341,44 @@ static double step(uint64_t count, const struct ngrams_context *c, const double 
     return share_kept(count, c, d) + share_lower(c, d) * lower;
 }
 
-static double uniform(const struct countrun *r)
+static double uniform(const struct countmodel_ctx *r)
 {
     return 1.0 / ngrams_info(r->m->ngrams)->d_vocab;
 }
 
-static double p1(const struct countrun *r, uint32_t c)
+static double p1(const struct countmodel_ctx *r, uint32_t c)
 {
     const struct ngrams_context left = rest_of(&r->m->left, &r->left);
     const uint64_t n = less(ngrams_word(r->m->ngrams, c)->left, find(r, OWN_LEFT_1, c)->count);
     return step(n, &left, r->m->discounts[NGRAMS_LEFT_1], uniform(r));
 }
 
-static struct ngrams_context after_1(const struct countrun *r, uint32_t b)
+static struct ngrams_context after_1(const struct countmodel_ctx *r, uint32_t b)
 {
     return rest_of(&ngrams_word(r->m->ngrams, b)->after, find(r, OWN_AFTER_1, b));
 }
 
-static struct ngrams_context left_after(const struct countrun *r, uint32_t b)
+static struct ngrams_context left_after(const struct countmodel_ctx *r, uint32_t b)
 {
     return rest_of(&ngrams_word(r->m->ngrams, b)->left_after, find(r, OWN_LEFT_AFTER, b));
 }
 
-static struct ngrams_context after_2(const struct countrun *r, uint64_t ab)
+static struct ngrams_context after_2(const struct countmodel_ctx *r, uint64_t ab)
 {
     const struct ngrams_bigram bigram = ngrams_bigram(r->m->ngrams, ab);
     return rest_of(&bigram.after, find(r, OWN_AFTER_2, ab));
 }
 
 /* bc: what the counts say of (B, C). */
-static double p2(const struct countrun *r, uint32_t b, uint32_t c, const struct ngrams_bigram *bc)
+static double p2(const struct countmodel_ctx *r, uint32_t b, uint32_t c,
+                 const struct ngrams_bigram *bc)
 {
     const struct ngrams_context context = after_1(r, b);
     const uint64_t own = find(r, NGRAMS_BIGRAMS, ngrams_key2(r->bits, b, c))->count;
     return step(less(bc->count, own), &context, r->m->discounts[NGRAMS_BIGRAMS], p1(r, c));
 }
 
-static double p3(const struct countrun *r, uint32_t a, uint32_t b, uint32_t c,
+static double p3(const struct countmodel_ctx *r, uint32_t a, uint32_t b, uint32_t c,
                  const struct ngrams_bigram *bc)
 {
     const struct countmodel *m = r->m;
@@ -395,7 +396,7 @@ static double p3(const struct countrun *r, uint32_t a, uint32_t b, uint32_t c,
 }
 
 /* What Pd stands on: no other token is known. */
-static double unigram(const struct countrun *r, uint32_t c)
+static double unigram(const struct countmodel_ctx *r, uint32_t c)
 {
     const struct ngrams_info *info = ngrams_info(r->m->ngrams);
     const uint64_t count = less(ngrams_word(r->m->ngrams, c)->count, find(r, OWN_WORD, c)->count);
@@ -403,12 +404,13 @@ static double unigram(const struct countrun *r, uint32_t c)
     return ((double)count + 1) / all;
 }
 
-static struct ngrams_context after_skip(const struct countrun *r, unsigned skip, uint32_t a)
+static struct ngrams_context after_skip(const struct countmodel_ctx *r, unsigned skip, uint32_t a)
 {
     return rest_of(&ngrams_word(r->m->ngrams, a)->skip[skip], find(r, OWN_SKIP_AFTER + skip, a));
 }
 
-static double pd(const struct countrun *r, unsigned skip, uint32_t a, uint32_t c, double lower)
+static double pd(const struct countmodel_ctx *r, unsigned skip, uint32_t a, uint32_t c,
+                 double lower)
 {
     const struct ngrams *n = r->m->ngrams;
     const unsigned table = NGRAMS_SKIP + skip;
@@ -427,7 +429,7 @@ static uint32_t before(const struct count_text *t, size_t i, unsigned d)
 }
 
 /* The greatest of all distances. */
-static double best_skip(const struct countrun *r, const struct count_text *t, size_t i)
+static double best_skip(const struct countmodel_ctx *r, const struct count_text *t, size_t i)
 {
     const uint32_t c = t->ids[i];
     const double lower = unigram(r, c);
@@ -438,7 +440,7 @@ static double best_skip(const struct countrun *r, const struct count_text *t, si
     return best;
 }
 
-double countrun_score(const struct countrun *r, const struct count_text *t, size_t i)
+double countmodel_ctx_score(const struct countmodel_ctx *r, const struct count_text *t, size_t i)
 {
     const uint32_t c = t->ids[i], b = before(t, i, 1);
     const struct ngrams_bigram bc = ngrams_bigram(r->m->ngrams, ngrams_key2(r->bits, b, c));
@@ -456,26 +458,26 @@ double countrun_score(const struct countrun *r, const struct count_text *t, size
 
 // --- of ids --------------------------------------------------------------------------------------
 
-double countrun_p2(const struct countrun *r, uint32_t b, uint32_t c)
+double countmodel_ctx_p2(const struct countmodel_ctx *r, uint32_t b, uint32_t c)
 {
     const struct ngrams_bigram bc = ngrams_bigram(r->m->ngrams, ngrams_key2(r->bits, b, c));
     return p2(r, b, c, &bc);
 }
 
-double countrun_p3(const struct countrun *r, uint32_t a, uint32_t b, uint32_t c)
+double countmodel_ctx_p3(const struct countmodel_ctx *r, uint32_t a, uint32_t b, uint32_t c)
 {
     const struct ngrams_bigram bc = ngrams_bigram(r->m->ngrams, ngrams_key2(r->bits, b, c));
     return p3(r, a, b, c, &bc);
 }
 
-double countrun_pd(const struct countrun *r, unsigned skip, uint32_t a, uint32_t c)
+double countmodel_ctx_pd(const struct countmodel_ctx *r, unsigned skip, uint32_t a, uint32_t c)
 {
     return pd(r, skip, a, c, unigram(r, c));
 }
 
 /* The sum over all X of P2(X|B) Pd(X|A) / P0(X).  Pd / P0 is A's lower share but where X was seen 2
  * behind A, and P2 sums to 1: what is left to add up are those X. */
-static double sum_added(const struct countrun *r, uint32_t a, uint32_t b)
+static double sum_added(const struct countmodel_ctx *r, uint32_t a, uint32_t b)
 {
     const struct ngrams *n = r->m->ngrams;
     const double *d_a = r->m->discounts[NGRAMS_SKIP], *d_b = r->m->discounts[NGRAMS_BIGRAMS];
@@ -503,17 +505,17 @@ static double sum_added(const struct countrun *r, uint32_t a, uint32_t b)
     return sum;
 }
 
-double countrun_added(const struct countrun *r, uint32_t a, uint32_t b, uint32_t c)
+double countmodel_ctx_added(const struct countmodel_ctx *r, uint32_t a, uint32_t b, uint32_t c)
 {
     const double p0 = unigram(r, c), sum = sum_added(r, a, b);
-    const double product = countrun_p2(r, b, c) * (pd(r, 0, a, c, p0) / p0);
+    const double product = countmodel_ctx_p2(r, b, c) * (pd(r, 0, a, c, p0) / p0);
     return sum > 0 ? product / sum : 0;
 }
 
 // --- all tokens at once -------------------------------------------------------------------------
 
 /* p[C] = lower share * p[C] + what the entries (key, C) of a table keep. */
-static void step_all(const struct countrun *r, unsigned table, uint64_t key, bool left,
+static void step_all(const struct countmodel_ctx *r, unsigned table, uint64_t key, bool left,
                      const struct ngrams_context *context, double *p)
 {
     const unsigned set = left ? NGRAMS_LEFT_2 : table, own = left ? OWN_LEFT_2 : table;
@@ -533,7 +535,8 @@ static void step_all(const struct countrun *r, unsigned table, uint64_t key, boo
     }
 }
 
-void countrun_look(const struct countrun *r, const struct count_text *t, size_t i, double *p)
+void countmodel_ctx_look(const struct countmodel_ctx *r, const struct count_text *t, size_t i,
+                         double *p)
 {
     const struct ngrams *n = r->m->ngrams;
     const uint32_t b = before(t, i, 1);

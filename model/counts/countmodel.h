@@ -1,8 +1,8 @@
 /*
  * countmodel.h - counts as models: ln P of every token of a document, from what stands before it
  *
- *     ngrams_open -> countmodel_init (shared) -> countrun_new (a thread)
- *       -> countrun_document, countrun_score, countrun_look -> ...
+ *     ngrams_open -> countmodel_init (shared) -> countmodel_ctx_new (a thread)
+ *       -> countmodel_ctx_document, countmodel_ctx_score, countmodel_ctx_look -> ...
  *
  * Kneser-Ney, modified and interpolated (Chen and Goodman 1999, section 3): of the 'total' tokens
  * behind a context, one seen c times gives D(c) of its count to the shorter context,
@@ -52,8 +52,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/counts/ngrams.h"
 #include "corpora/base/err.h"
+#include "model/counts/ngrams.h"
 
 enum count_order { COUNT_BIGRAM, COUNT_TRIGRAM, COUNT_SKIP, COUNT_ORACLE };
 
@@ -77,10 +77,11 @@ struct countmodel {
 /* ngrams outlive it.  It holds no memory. */
 void countmodel_init(struct countmodel *m, const struct ngrams *ngrams, enum count_order order);
 
-struct countrun;
+struct countmodel_ctx;
 
-int countrun_new(struct countrun **out, const struct countmodel *m, struct err *err); // ERR_NOMEM
-void countrun_free(struct countrun *r); // NULL is allowed
+int countmodel_ctx_new(struct countmodel_ctx **out, const struct countmodel *m,
+                       struct err *err);            // ERR_NOMEM
+void countmodel_ctx_free(struct countmodel_ctx *r); // NULL is allowed
 
 /* A window: before token i stand ids[0 ... i), and first before all. */
 struct count_text {
@@ -90,22 +91,23 @@ struct count_text {
 
 /* What is scored from now on is of the document first, ids[n], which is left out; NULL: nothing is.
  * Errors: ERR_NOMEM. */
-int countrun_document(struct countrun *r, uint32_t first, const uint32_t *ids, size_t n,
-                      struct err *err);
+int countmodel_ctx_document(struct countmodel_ctx *r, uint32_t first, const uint32_t *ids, size_t n,
+                            struct err *err);
 
 /* ln P of token i. */
-double countrun_score(const struct countrun *r, const struct count_text *t, size_t i);
+double countmodel_ctx_score(const struct countmodel_ctx *r, const struct count_text *t, size_t i);
 
 /* Of ids below d_vocab: P2(c|b), P3(c|a,b), Pd(c|a) at a distance of the kind 'skip',
  * Pa(c|a,b). For what is left out the order must be one that knows of it: COUNT_ORACLE does of
- * all.  >= 0, and never NaN; of a file that lies it may be more than 1.  countrun_added() goes
+ * all.  >= 0, and never NaN; of a file that lies it may be more than 1.  countmodel_ctx_added() goes
  * through all that stands behind a and b: at most 2 d_vocab entries. */
-double countrun_p2(const struct countrun *r, uint32_t b, uint32_t c);
-double countrun_p3(const struct countrun *r, uint32_t a, uint32_t b, uint32_t c);
-double countrun_pd(const struct countrun *r, unsigned skip, uint32_t a, uint32_t c);
-double countrun_added(const struct countrun *r, uint32_t a, uint32_t b, uint32_t c);
+double countmodel_ctx_p2(const struct countmodel_ctx *r, uint32_t b, uint32_t c);
+double countmodel_ctx_p3(const struct countmodel_ctx *r, uint32_t a, uint32_t b, uint32_t c);
+double countmodel_ctx_pd(const struct countmodel_ctx *r, unsigned skip, uint32_t a, uint32_t c);
+double countmodel_ctx_added(const struct countmodel_ctx *r, uint32_t a, uint32_t b, uint32_t c);
 
 /* p[d_vocab]: P of every token in place of token i.  Of :2 and :3 alone. */
-void countrun_look(const struct countrun *r, const struct count_text *t, size_t i, double *p);
+void countmodel_ctx_look(const struct countmodel_ctx *r, const struct count_text *t, size_t i,
+                         double *p);
 
 #endif

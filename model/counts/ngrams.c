@@ -7,8 +7,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "corpora/base/le.h"
 #include "corpora/base/file.h"
+#include "corpora/base/le.h"
 #include "corpora/base/mem.h"
 
 static const char magic[8] = {'G', 'A', 'P', 'N', 'G', 'R', 'A', 'M'};

@@ -8,8 +8,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "model/counts/ngrams_merge.h"
 #include "corpora/base/mem.h"
+#include "model/counts/ngrams_merge.h"
 
 // --- a build ------------------------------------------------------------------------------------
 

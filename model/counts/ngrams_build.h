@@ -17,9 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "corpora/base/err.h"
 #include "model/counts/ngrams.h"
 #include "model/counts/ngrams_run.h"
-#include "corpora/base/err.h"
 
 struct ngrams_build {
     struct ngrams_info info;       // what is not counted here: entries, dropped, cofc are set

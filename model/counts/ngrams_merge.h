@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "corpora/base/err.h"
 #include "model/counts/ngrams.h"
 #include "model/counts/ngrams_run.h"
-#include "corpora/base/err.h"
 
 struct ngrams_merge {
     uint64_t key, count; // the entry in hand

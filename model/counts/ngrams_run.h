@@ -20,9 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/counts/ngrams.h"
 #include "corpora/base/err.h"
 #include "corpora/base/file.h"
+#include "model/counts/ngrams.h"
 
 /* Sorts keys[n], all below 2^bits, with other[n] to work in. */
 void ngrams_sort(uint64_t *keys, uint64_t *other, size_t n, unsigned bits);

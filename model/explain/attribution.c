@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/pass/product.h"
 #include "corpora/base/mem.h"
+#include "model/pass/product.h"
 
 struct attributor {
     const struct engine *engine;

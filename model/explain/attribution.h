@@ -29,8 +29,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/pass/engine.h"
 #include "corpora/base/err.h"
+#include "model/pass/engine.h"
 
 struct attribution_neuron {
     uint32_t layer, index;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/pass/product.h"
 #include "corpora/base/mem.h"
+#include "model/pass/product.h"
 
 // Neurons, or tokens, that are multiplied together.
 #define ROWS ((size_t)448)

@@ -30,8 +30,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/pass/engine.h"
 #include "corpora/base/err.h"
+#include "model/pass/engine.h"
 
 // Tokens at either end.
 #define EFFECTS_TOKENS ((size_t)15)

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/explain/attribution.h"
-#include "model/pass/engine.h"
-#include "model/kernels/kern.h"
-#include "model/pass/logprob.h"
-#include "model/explain/patch.h"
 #include "corpora/base/mem.h"
+#include "model/explain/attribution.h"
+#include "model/explain/patch.h"
+#include "model/kernels/kern.h"
+#include "model/pass/engine.h"
+#include "model/pass/logprob.h"
 
 /* A model at work on both prompts. */
 struct work {

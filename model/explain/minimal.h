@@ -24,11 +24,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/load/model.h"
-#include "corpora/base/jsonout.h"
 #include "corpora/base/err.h"
-#include "scan/load/prompts.h"
+#include "corpora/base/jsonout.h"
+#include "model/load/model.h"
 #include "out/read/reader.h"
+#include "scan/load/prompts.h"
 
 #define MINIMAL_TOP ((size_t)10)    // next tokens
 #define MINIMAL_LISTED ((size_t)10) // neurons by their direct effect

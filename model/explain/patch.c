@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/pass/forward.h"
 #include "corpora/base/mem.h"
+#include "model/pass/forward.h"
 
 struct patcher {
     const struct model *model;

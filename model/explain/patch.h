@@ -27,8 +27,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/load/model.h"
 #include "corpora/base/err.h"
+#include "model/load/model.h"
 
 /* A window as the model runs it.  post and mlp_out are empty where there is no MLP. */
 struct recording {

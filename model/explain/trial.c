@@ -10,9 +10,9 @@
 
 // --- making -------------------------------------------------------------------------------------
 
-int trials_new(struct trials **out, const struct engine *e, enum site site, struct err *err)
+int trial_new(struct trial **out, const struct engine *e, enum site site, struct err *err)
 {
-    struct trials *t = mem_zero(1, sizeof *t);
+    struct trial *t = mem_zero(1, sizeof *t);
     if (!t) {
         return err_nomem(err, "trials");
     }
@@ -24,20 +24,20 @@ int trials_new(struct trials **out, const struct engine *e, enum site site, stru
     t->direct = mem_new(t->n_neurons, sizeof *t->direct);
     t->against = mem_new(t->n_neurons, sizeof *t->against);
     t->sorted = mem_new(t->n_neurons, sizeof *t->sorted);
-    t->normed = mem_new(TRIALS_CONTEXTS * c->d_model, sizeof *t->normed);
+    t->normed = mem_new(TRIAL_CONTEXTS * c->d_model, sizeof *t->normed);
     t->p = mem_new(c->d_vocab, sizeof *t->p);
     const bool whole = t->neurons && t->direct && t->against && t->sorted && t->normed && t->p;
     int rc = whole ? 0 : err_nomem(err, "trials");
     rc = rc ? rc : attributor_new(&t->attributor, e, err);
     if (rc) {
-        trials_free(t);
+        trial_free(t);
         return rc;
     }
     *out = t;
     return 0;
 }
 
-void trials_free(struct trials *t)
+void trial_free(struct trial *t)
 {
     if (!t) {
         return;
@@ -54,32 +54,32 @@ void trials_free(struct trials *t)
 
 // --- means --------------------------------------------------------------------------------------
 
-void trials_mean_add(struct trials_mean *m, double x)
+void trial_mean_add(struct trial_mean *m, double x)
 {
     const double off = x - m->mean;
     m->mean += off / (double)++m->n;
     m->square += off * (x - m->mean);
 }
 
-double trials_mean_se(const struct trials_mean *m)
+double trial_mean_se(const struct trial_mean *m)
 {
     const double n = (double)m->n;
     return m->n < 2 ? NAN : sqrt(m->square / (n - 1) / n);
 }
 
-double trials_interaction(const double cells[TRIALS_CELLS])
+double trial_interaction(const double cells[TRIAL_CELLS])
 {
-    return cells[TRIALS_AB] - cells[TRIALS_XB] - cells[TRIALS_AX] + cells[TRIALS_XX];
+    return cells[TRIAL_AB] - cells[TRIAL_XB] - cells[TRIAL_AX] + cells[TRIAL_XX];
 }
 
 // --- contexts and fillers -----------------------------------------------------------------------
 
 /* Those of a list that may stand in: neither A, B nor C, each once. */
-static size_t list_fillers(const struct trials_trigram *g, const uint32_t *ids, size_t n,
+static size_t list_fillers(const struct trial_trigram *g, const uint32_t *ids, size_t n,
                            uint32_t *out)
 {
     size_t m = 0;
-    assert(n <= TRIALS_LISTED);
+    assert(n <= TRIAL_LISTED);
     for (size_t i = 0; i < n; i++) {
         bool fits = ids[i] != g->a && ids[i] != g->b && ids[i] != g->c;
         for (size_t k = 0; k < m; k++) {
@@ -93,7 +93,7 @@ static size_t list_fillers(const struct trials_trigram *g, const uint32_t *ids, 
 }
 
 /* The beginning of a context, without its last 'less' tokens, as far as the model has positions. */
-static struct engine_window stem_of(const struct trials *t, const struct trials_context *c,
+static struct engine_window stem_of(const struct trial *t, const struct trial_context *c,
                                     size_t less)
 {
     const size_t most = t->model->config.n_ctx - 1, cut = c->n > most ? c->n - most : 0;
@@ -102,11 +102,11 @@ static struct engine_window stem_of(const struct trials *t, const struct trials_
 }
 
 /* Fillers i, i + 1, ... of both lists; of the second the next one where both are the same. */
-static void take_fillers(struct trials_place *p, size_t i, const uint32_t *as, size_t n_as,
+static void take_fillers(struct trial_place *p, size_t i, const uint32_t *as, size_t n_as,
                          const uint32_t *bs, size_t n_bs)
 {
     const size_t longer = n_as > n_bs ? n_as : n_bs;
-    for (size_t j = 0; j < longer && j < TRIALS_FILLERS; j++) {
+    for (size_t j = 0; j < longer && j < TRIAL_FILLERS; j++) {
         const uint32_t a = as[(i + j) % n_as];
         const size_t k = i + j + (bs[(i + j) % n_bs] == a ? 1 : 0);
         if (bs[k % n_bs] != a) {
@@ -117,22 +117,22 @@ static void take_fillers(struct trials_place *p, size_t i, const uint32_t *as, s
 }
 
 /* Lists the contexts that can be run. */
-static void list_places(struct trials *t)
+static void list_places(struct trial *t)
 {
-    const struct trials_trigram *g = t->trigram;
-    uint32_t as[TRIALS_LISTED], bs[TRIALS_LISTED];
+    const struct trial_trigram *g = t->trigram;
+    uint32_t as[TRIAL_LISTED], bs[TRIAL_LISTED];
     const size_t n_as = list_fillers(g, g->fillers_a, g->n_fillers_a, as);
     const size_t n_bs = list_fillers(g, g->fillers_b, g->n_fillers_b, bs);
     t->n_places = 0;
-    assert(g->n_contexts <= TRIALS_CONTEXTS && g->n_elsewhere <= TRIALS_ELSEWHERE);
+    assert(g->n_contexts <= TRIAL_CONTEXTS && g->n_elsewhere <= TRIAL_ELSEWHERE);
     if (n_as == 0 || n_bs == 0 || t->model->config.n_ctx < 3) {
         return;
     }
     for (size_t i = 0; i < g->n_contexts; i++) {
-        const struct trials_context *c = &g->contexts[i];
-        struct trials_place *p = &t->places[t->n_places];
+        const struct trial_context *c = &g->contexts[i];
+        struct trial_place *p = &t->places[t->n_places];
         assert(c->n >= 2 && c->ids[c->n - 2] == g->a && c->ids[c->n - 1] == g->b);
-        *p = (struct trials_place){.context = c, .stem = stem_of(t, c, 2)};
+        *p = (struct trial_place){.context = c, .stem = stem_of(t, c, 2)};
         take_fillers(p, i, as, n_as, bs, n_bs);
         t->n_places += p->n_pairs > 0;
     }
@@ -141,10 +141,10 @@ static void list_places(struct trials *t)
 // --- minimal pairs ------------------------------------------------------------------------------
 
 /* Asks for C behind a stem and n tokens: x and y, or y alone. */
-static struct engine_branch *add_branch(struct trials *t, const struct engine_window *stem,
+static struct engine_branch *add_branch(struct trial *t, const struct engine_window *stem,
                                         uint32_t x, uint32_t y, size_t n)
 {
-    assert(t->n_branches < TRIALS_BRANCHES);
+    assert(t->n_branches < TRIAL_BRANCHES);
     const size_t k = t->n_branches++;
     t->ends[k][0] = x;
     t->ends[k][1] = y;
@@ -153,45 +153,45 @@ static struct engine_branch *add_branch(struct trials *t, const struct engine_wi
     return &t->branches[k];
 }
 
-static void add_cell(struct trials *t, size_t place, size_t pair, enum trials_cell cell)
+static void add_cell(struct trial *t, size_t place, size_t pair, enum trial_cell cell)
 {
-    const struct trials_place *p = &t->places[place];
-    const bool a = cell == TRIALS_AB || cell == TRIALS_AX;
-    const bool b = cell == TRIALS_AB || cell == TRIALS_XB;
-    t->of[t->n_branches] = (struct trials_branch){.place = place, .pair = pair, .cell = cell};
+    const struct trial_place *p = &t->places[place];
+    const bool a = cell == TRIAL_AB || cell == TRIAL_AX;
+    const bool b = cell == TRIAL_AB || cell == TRIAL_XB;
+    t->of[t->n_branches] = (struct trial_branch){.place = place, .pair = pair, .cell = cell};
     add_branch(t, &p->stem, a ? t->trigram->a : p->pairs[pair][0],
                b ? t->trigram->b : p->pairs[pair][1], 2);
 }
 
-static void add_pairs(struct trials *t)
+static void add_pairs(struct trial *t)
 {
     t->n_branches = 0;
     for (size_t i = 0; i < t->n_places; i++) {
-        add_cell(t, i, 0, TRIALS_AB);
+        add_cell(t, i, 0, TRIAL_AB);
         for (size_t j = 0; j < t->places[i].n_pairs; j++) {
-            add_cell(t, i, j, TRIALS_XB);
-            add_cell(t, i, j, TRIALS_AX);
-            add_cell(t, i, j, TRIALS_XX);
+            add_cell(t, i, j, TRIAL_XB);
+            add_cell(t, i, j, TRIAL_AX);
+            add_cell(t, i, j, TRIAL_XX);
         }
         t->of[t->n_branches - 1].last = true;
     }
 }
 
 /* What a branch is worth in the mean of its cell. */
-static double weight_of(const struct trials *t, const struct trials_branch *branch)
+static double weight_of(const struct trial *t, const struct trial_branch *branch)
 {
-    return branch->cell == TRIALS_AB ? 1 : 1 / (double)t->places[branch->place].n_pairs;
+    return branch->cell == TRIAL_AB ? 1 : 1 / (double)t->places[branch->place].n_pairs;
 }
 
 /* Puts a neuron's context in hand to those before it. */
-static void close_context(struct trials_sums *n)
+static void close_context(struct trial_sums *n)
 {
-    for (size_t k = 0; k < TRIALS_CELLS; k++) {
+    for (size_t k = 0; k < TRIAL_CELLS; k++) {
         n->acts[k] += n->own[k];
         n->written[k] += n->own_written[k];
     }
-    trials_mean_add(&n->interaction, trials_interaction(n->own));
-    trials_mean_add(&n->change, n->own[TRIALS_AB] - n->own[TRIALS_XX]);
+    trial_mean_add(&n->interaction, trial_interaction(n->own));
+    trial_mean_add(&n->change, n->own[TRIAL_AB] - n->own[TRIAL_XX]);
     memset(n->own, 0, sizeof n->own);
     memset(n->own_written, 0, sizeof n->own_written);
 }
@@ -199,14 +199,14 @@ static void close_context(struct trials_sums *n)
 /* engine_leaves(): what the neurons do in minimal pairs */
 static void see_pairs(void *context, size_t k, size_t n, const struct engine_leaf *leaves)
 {
-    struct trials *t = context;
+    struct trial *t = context;
     for (size_t i = 0; i < n; i++) {
         const struct engine_leaf *leaf = &leaves[i];
-        const struct trials_branch *branch = &t->of[k + i];
+        const struct trial_branch *branch = &t->of[k + i];
         const double weight = weight_of(t, branch);
         const double scale = weight * attribution_scale(t->model, leaf->resid);
         const size_t d = t->model->config.d_model;
-        if (branch->cell == TRIALS_XB && branch->pair == 0) {
+        if (branch->cell == TRIAL_XB && branch->pair == 0) {
             memcpy(t->normed + branch->place * d, leaf->normed, d * sizeof *t->normed);
         }
         for (size_t j = 0; j < t->n_neurons; j++) {
@@ -220,27 +220,27 @@ static void see_pairs(void *context, size_t k, size_t n, const struct engine_lea
 }
 
 /* The table of ln P(C). */
-static void make_table(const struct trials *t, struct trials_table *out)
+static void make_table(const struct trial *t, struct trial_table *out)
 {
-    struct trials_mean interaction = {0};
-    double own[TRIALS_CELLS] = {0};
-    *out = (struct trials_table){0};
+    struct trial_mean interaction = {0};
+    double own[TRIAL_CELLS] = {0};
+    *out = (struct trial_table){0};
     for (size_t k = 0; k < t->n_branches; k++) {
-        const struct trials_branch *branch = &t->of[k];
+        const struct trial_branch *branch = &t->of[k];
         own[branch->cell] += weight_of(t, branch) * t->logprob[k];
         if (branch->last) {
-            trials_mean_add(&interaction, trials_interaction(own));
-            for (size_t i = 0; i < TRIALS_CELLS; i++) {
+            trial_mean_add(&interaction, trial_interaction(own));
+            for (size_t i = 0; i < TRIAL_CELLS; i++) {
                 out->cells[i] += own[i] / (double)t->n_places;
                 own[i] = 0;
             }
         }
     }
     out->interaction = interaction.mean;
-    out->se = trials_mean_se(&interaction);
+    out->se = trial_mean_se(&interaction);
 }
 
-static void run_pairs(struct trials *t, struct engine_run *run, struct trials_result *out,
+static void run_pairs(struct trial *t, struct engine_ctx *run, struct trial_result *out,
                       const atomic_int *stop)
 {
     const struct engine_leaf_view view = {.site = t->site, .see = see_pairs, .context = t};
@@ -259,11 +259,11 @@ static void run_pairs(struct trials *t, struct engine_run *run, struct trials_re
 
 /* The windows in which neurons are ablated: up to B, without it. */
 struct ablation {
-    struct engine_window stems[TRIALS_CONTEXTS + TRIALS_ELSEWHERE];
-    struct engine_edit edits[TRIALS_NEURONS];
+    struct engine_window stems[TRIAL_CONTEXTS + TRIAL_ELSEWHERE];
+    struct engine_edit edits[TRIAL_NEURONS];
 };
 
-static void add_ablated(struct trials *t, const struct ablation *a, size_t stem, size_t n_neurons)
+static void add_ablated(struct trial *t, const struct ablation *a, size_t stem, size_t n_neurons)
 {
     for (size_t i = 0; i < n_neurons; i++) {
         struct engine_branch *b = add_branch(t, &a->stems[stem], 0, t->trigram->b, 1);
@@ -274,9 +274,9 @@ static void add_ablated(struct trials *t, const struct ablation *a, size_t stem,
 
 /* Lays the branches: of each context the ablated ones; of each place elsewhere it as it is, and
  * then those. */
-static void lay_ablations(struct trials *t, struct ablation *a, const struct trials_result *r)
+static void lay_ablations(struct trial *t, struct ablation *a, const struct trial_result *r)
 {
-    const struct trials_trigram *g = t->trigram;
+    const struct trial_trigram *g = t->trigram;
     t->n_branches = 0;
     for (size_t i = 0; i < r->n_neurons; i++) {
         a->edits[i] =
@@ -287,7 +287,7 @@ static void lay_ablations(struct trials *t, struct ablation *a, const struct tri
         add_ablated(t, a, i, r->n_neurons);
     }
     for (size_t i = 0; i < g->n_elsewhere; i++) {
-        const struct trials_context *c = &g->elsewhere[i];
+        const struct trial_context *c = &g->elsewhere[i];
         assert(c->n >= 1 && c->ids[c->n - 1] == g->b);
         a->stems[t->n_places + i] = stem_of(t, c, 1);
         add_branch(t, &a->stems[t->n_places + i], 0, g->b, 1);
@@ -296,32 +296,32 @@ static void lay_ablations(struct trials *t, struct ablation *a, const struct tri
 }
 
 /* What they say of neuron k; ab[n_places] is ln P(C) as it is. */
-static void read_ablation(const struct trials *t, const double *ab, size_t k,
-                          struct trials_result *out)
+static void read_ablation(const struct trial *t, const double *ab, size_t k,
+                          struct trial_result *out)
 {
     const size_t n = out->n_neurons;
     const double *others = t->logprob + t->n_places * n;
-    struct trials_mean here = {0}, elsewhere = {0};
+    struct trial_mean here = {0}, elsewhere = {0};
     for (size_t i = 0; i < t->n_places; i++) {
-        trials_mean_add(&here, t->logprob[i * n + k] - ab[i]);
+        trial_mean_add(&here, t->logprob[i * n + k] - ab[i]);
     }
     for (size_t i = 0; i < t->trigram->n_elsewhere; i++, others += 1 + n) {
-        trials_mean_add(&elsewhere, others[1 + k] - others[0]);
+        trial_mean_add(&elsewhere, others[1 + k] - others[0]);
     }
     out->neurons[k].ablated = here.mean;
-    out->neurons[k].ablated_se = trials_mean_se(&here);
+    out->neurons[k].ablated_se = trial_mean_se(&here);
     out->neurons[k].elsewhere = elsewhere.n > 0 ? elsewhere.mean : NAN;
 }
 
 /* Ablates the neurons of *out, in all contexts and elsewhere. */
-static void ablate(struct trials *t, struct engine_run *run, struct trials_result *out,
+static void ablate(struct trial *t, struct engine_ctx *run, struct trial_result *out,
                    const atomic_int *stop)
 {
     struct ablation a;
-    double ab[TRIALS_CONTEXTS];
+    double ab[TRIAL_CONTEXTS];
     size_t place = 0;
     for (size_t k = 0; k < t->n_branches; k++) {
-        if (t->of[k].cell == TRIALS_AB) {
+        if (t->of[k].cell == TRIAL_AB) {
             ab[place++] = t->logprob[k];
         }
     }
@@ -334,10 +334,10 @@ static void ablate(struct trials *t, struct engine_run *run, struct trials_resul
 
 // --- the whole ----------------------------------------------------------------------------------
 
-void trials_run(struct trials *t, struct engine_run *run, const struct trials_trigram *trigram,
-                struct trials_result *out, const atomic_int *stop)
+void trial_run(struct trial *t, struct engine_ctx *run, const struct trial_trigram *trigram,
+               struct trial_result *out, const atomic_int *stop)
 {
-    *out = (struct trials_result){.verdict = TRIALS_NOT_TESTED, .named = SIZE_MAX};
+    *out = (struct trial_result){.verdict = TRIAL_NOT_TESTED, .named = SIZE_MAX};
     t->trigram = trigram;
     list_places(t);
     if (t->n_places == 0) {
@@ -349,10 +349,10 @@ void trials_run(struct trials *t, struct engine_run *run, const struct trials_tr
     }
     run_pairs(t, run, out, stop);
     if (t->n_neurons > 0 && !is_stopped(stop)) {
-        trials_describe(t, run, out);
+        trial_describe(t, run, out);
         ablate(t, run, out, stop);
     }
     if (!is_stopped(stop)) {
-        trials_decide(t, out);
+        trial_decide(t, out);
     }
 }

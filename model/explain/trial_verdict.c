@@ -6,35 +6,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/pass/logprob.h"
 #include "model/explain/trial_internal.h"
+#include "model/pass/logprob.h"
 
 // --- names --------------------------------------------------------------------------------------
 
-const char *trials_kind_name(enum trials_kind kind)
+const char *trial_kind_name(enum trial_kind kind)
 {
-    static const char *const names[] = {[TRIALS_NONE] = "none",
-                                        [TRIALS_AND_LIKE] = "AND-like",
-                                        [TRIALS_B_ONLY] = "B-only",
-                                        [TRIALS_A_ONLY] = "A-only"};
+    static const char *const names[] = {[TRIAL_NONE] = "none",
+                                        [TRIAL_AND_LIKE] = "AND-like",
+                                        [TRIAL_B_ONLY] = "B-only",
+                                        [TRIAL_A_ONLY] = "A-only"};
     return names[kind];
 }
 
-const char *trials_verdict_name(const struct trials_result *r)
+const char *trial_verdict_name(const struct trial_result *r)
 {
-    static const char *const names[] = {[TRIALS_NOT_TESTED] = "not tested",
-                                        [TRIALS_NO_INTERACTION] = "no interaction",
-                                        [TRIALS_NO_NEURONS] = "no neurons",
-                                        [TRIALS_SPREAD] = "spread"};
-    return r->verdict == TRIALS_NAMED ? trials_kind_name(r->neurons[r->named].kind)
-                                      : names[r->verdict];
+    static const char *const names[] = {[TRIAL_NOT_TESTED] = "not tested",
+                                        [TRIAL_NO_INTERACTION] = "no interaction",
+                                        [TRIAL_NO_NEURONS] = "no neurons",
+                                        [TRIAL_SPREAD] = "spread"};
+    return r->verdict == TRIAL_NAMED ? trial_kind_name(r->neurons[r->named].kind)
+                                     : names[r->verdict];
 }
 
 // --- which neurons ------------------------------------------------------------------------------
 
 /* What a unit of each neuron says for C: against all tokens, and against what is said in xB, with
  * the first filler of each context. */
-static void find_directions(struct trials *t, struct engine_run *run)
+static void find_directions(struct trial *t, struct engine_ctx *run)
 {
     const size_t d_vocab = t->model->config.d_vocab;
     size_t ld;
@@ -51,36 +51,36 @@ static void find_directions(struct trials *t, struct engine_run *run)
 }
 
 /* Interaction of what neuron j writes for C. */
-static double written_of(const struct trials *t, size_t j)
+static double written_of(const struct trial *t, size_t j)
 {
-    return (double)t->direct[j] * trials_interaction(t->neurons[j].written) / (double)t->n_places;
+    return (double)t->direct[j] * trial_interaction(t->neurons[j].written) / (double)t->n_places;
 }
 
 /* Change from xx to AB of what it writes for C against what is said instead. */
-static double change_of(const struct trials *t, size_t j)
+static double change_of(const struct trial *t, size_t j)
 {
     const double *written = t->neurons[j].written;
-    return (double)t->against[j] * (written[TRIALS_AB] - written[TRIALS_XX]);
+    return (double)t->against[j] * (written[TRIAL_AB] - written[TRIAL_XX]);
 }
 
 /* Mean activations in the corpus. */
-static void corpus_cells(const struct trials *t, size_t j, double cells[TRIALS_CELLS])
+static void corpus_cells(const struct trial *t, size_t j, double cells[TRIAL_CELLS])
 {
-    for (size_t k = 0; k < TRIALS_CELLS; k++) {
+    for (size_t k = 0; k < TRIAL_CELLS; k++) {
         cells[k] = t->trigram->corpus ? t->trigram->corpus[k * t->n_neurons + j] : NAN;
     }
 }
 
 /* Interaction of those, times what a unit of them says for C but for the norm that is alike for
  * all. */
-static double corpus_of(const struct trials *t, size_t j)
+static double corpus_of(const struct trial *t, size_t j)
 {
     const size_t d_mlp = t->model->config.d_mlp;
     const float *w = t->model->layers[j / d_mlp].ln_mlp_w;
     const double unit = t->site == SITE_MID && w ? (double)w[j % d_mlp] : 1;
-    double cells[TRIALS_CELLS];
+    double cells[TRIAL_CELLS];
     corpus_cells(t, j, cells);
-    return trials_interaction(cells) * unit * (double)t->direct[j];
+    return trial_interaction(cells) * unit * (double)t->direct[j];
 }
 
 static bool is_listed(const size_t *listed, size_t n, size_t j)
@@ -95,7 +95,7 @@ static bool is_listed(const size_t *listed, size_t n, size_t j)
 
 /* The neuron of the greatest score above 0 that is not listed yet, of equal ones the first;
  * n_neurons: none. */
-static size_t find_next(const struct trials *t, double (*score)(const struct trials *, size_t),
+static size_t find_next(const struct trial *t, double (*score)(const struct trial *, size_t),
                         const size_t *listed, size_t n)
 {
     size_t best = t->n_neurons;
@@ -110,13 +110,13 @@ static size_t find_next(const struct trials *t, double (*score)(const struct tri
     return best;
 }
 
-static size_t list_neurons(const struct trials *t, size_t listed[TRIALS_NEURONS])
+static size_t list_neurons(const struct trial *t, size_t listed[TRIAL_NEURONS])
 {
-    double (*const scores[])(const struct trials *, size_t) = {written_of, change_of, corpus_of};
+    double (*const scores[])(const struct trial *, size_t) = {written_of, change_of, corpus_of};
     size_t n = 0;
     for (bool more = true; more;) {
         more = false;
-        for (size_t k = 0; k < sizeof scores / sizeof *scores && n < TRIALS_NEURONS; k++) {
+        for (size_t k = 0; k < sizeof scores / sizeof *scores && n < TRIAL_NEURONS; k++) {
             const size_t j = find_next(t, scores[k], listed, n);
             if (j < t->n_neurons) {
                 listed[n++] = j;
@@ -134,7 +134,7 @@ static int by_value_down(const void *a, const void *b)
 }
 
 /* All that is written for C by neurons that speak for it; *n_half of them make half of it. */
-static double sum_written(struct trials *t, size_t *n_half)
+static double sum_written(struct trial *t, size_t *n_half)
 {
     size_t n = 0;
     double sum = 0, half = 0;
@@ -154,41 +154,41 @@ static double sum_written(struct trials *t, size_t *n_half)
 
 // --- a neuron -----------------------------------------------------------------------------------
 
-static enum trials_kind kind_of(const struct trials_sums *n, const double *cells)
+static enum trial_kind kind_of(const struct trial_sums *n, const double *cells)
 {
-    const double se = trials_mean_se(&n->change), sign = n->change.mean < 0 ? -1 : 1;
-    const double t = sign * n->change.mean, both = sign * trials_interaction(cells);
-    if (!(t > 0) || t < TRIALS_SURE * se) {
-        return TRIALS_NONE;
+    const double se = trial_mean_se(&n->change), sign = n->change.mean < 0 ? -1 : 1;
+    const double t = sign * n->change.mean, both = sign * trial_interaction(cells);
+    if (!(t > 0) || t < TRIAL_SURE * se) {
+        return TRIAL_NONE;
     }
-    return both >= TRIALS_AND * t                               ? TRIALS_AND_LIKE
-           : sign * cells[TRIALS_XB] >= sign * cells[TRIALS_AX] ? TRIALS_B_ONLY
-                                                                : TRIALS_A_ONLY;
+    return both >= TRIAL_AND * t                              ? TRIAL_AND_LIKE
+           : sign * cells[TRIAL_XB] >= sign * cells[TRIAL_AX] ? TRIAL_B_ONLY
+                                                              : TRIAL_A_ONLY;
 }
 
-static void describe(const struct trials *t, size_t j, double sum, struct trials_neuron *out)
+static void describe(const struct trial *t, size_t j, double sum, struct trial_neuron *out)
 {
-    const struct trials_sums *n = &t->neurons[j];
+    const struct trial_sums *n = &t->neurons[j];
     const double written = written_of(t, j);
-    *out = (struct trials_neuron){
+    *out = (struct trial_neuron){
         .layer = (uint32_t)(j / t->model->config.d_mlp),
         .index = (uint32_t)(j % t->model->config.d_mlp),
-        .pairs = {.interaction = n->interaction.mean, .se = trials_mean_se(&n->interaction)},
+        .pairs = {.interaction = n->interaction.mean, .se = trial_mean_se(&n->interaction)},
         .direct = (double)t->direct[j],
         .written = written,
         .share = sum > 0 ? fmax(written, 0) / sum : NAN,
     };
-    for (size_t k = 0; k < TRIALS_CELLS; k++) {
+    for (size_t k = 0; k < TRIAL_CELLS; k++) {
         out->pairs.cells[k] = n->acts[k] / (double)t->n_places;
     }
     corpus_cells(t, j, out->corpus);
-    out->corpus_interaction = trials_interaction(out->corpus);
+    out->corpus_interaction = trial_interaction(out->corpus);
     out->kind = kind_of(n, out->pairs.cells);
 }
 
-void trials_describe(struct trials *t, struct engine_run *run, struct trials_result *out)
+void trial_describe(struct trial *t, struct engine_ctx *run, struct trial_result *out)
 {
-    size_t listed[TRIALS_NEURONS];
+    size_t listed[TRIAL_NEURONS];
     find_directions(t, run);
     const double sum = sum_written(t, &out->n_half);
     out->n_neurons = list_neurons(t, listed);
@@ -201,7 +201,7 @@ void trials_describe(struct trials *t, struct engine_run *run, struct trials_res
 
 static int by_ablated(const void *a, const void *b)
 {
-    const struct trials_neuron *x = a, *y = b;
+    const struct trial_neuron *x = a, *y = b;
     if (x->ablated != y->ablated) {
         return x->ablated < y->ablated ? -1 : 1;
     }
@@ -210,15 +210,15 @@ static int by_ablated(const void *a, const void *b)
 }
 
 /* The neuron that the verdict names, or SIZE_MAX. */
-static size_t find_named(const struct trials_result *r)
+static size_t find_named(const struct trial_result *r)
 {
     size_t other = SIZE_MAX;
     for (size_t i = 0; i < r->n_neurons; i++) {
-        const struct trials_neuron *n = &r->neurons[i];
-        if (n->kind == TRIALS_NONE || -n->ablated < TRIALS_SHARE * r->table.interaction) {
+        const struct trial_neuron *n = &r->neurons[i];
+        if (n->kind == TRIAL_NONE || -n->ablated < TRIAL_SHARE * r->table.interaction) {
             continue;
         }
-        if (n->kind == TRIALS_AND_LIKE) {
+        if (n->kind == TRIAL_AND_LIKE) {
             return i;
         }
         other = other == SIZE_MAX ? i : other;
@@ -226,16 +226,16 @@ static size_t find_named(const struct trials_result *r)
     return other;
 }
 
-void trials_decide(const struct trials *t, struct trials_result *r)
+void trial_decide(const struct trial *t, struct trial_result *r)
 {
     const double interaction = r->table.interaction;
     qsort(r->neurons, r->n_neurons, sizeof *r->neurons, by_ablated);
-    if (interaction < TRIALS_INTERACTION || interaction < TRIALS_SURE * r->table.se) {
-        r->verdict = TRIALS_NO_INTERACTION;
+    if (interaction < TRIAL_INTERACTION || interaction < TRIAL_SURE * r->table.se) {
+        r->verdict = TRIAL_NO_INTERACTION;
     } else if (t->n_neurons == 0) {
-        r->verdict = TRIALS_NO_NEURONS;
+        r->verdict = TRIAL_NO_NEURONS;
     } else {
         r->named = find_named(r);
-        r->verdict = r->named < SIZE_MAX ? TRIALS_NAMED : TRIALS_SPREAD;
+        r->verdict = r->named < SIZE_MAX ? TRIAL_NAMED : TRIAL_SPREAD;
     }
 }

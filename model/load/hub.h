@@ -16,8 +16,8 @@
 
 #include <stddef.h>
 
-#include "model/load/config.h"
 #include "corpora/base/err.h"
+#include "model/load/config.h"
 
 /* A model that TransformerLens knows by name. */
 struct hub_model {

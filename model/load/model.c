@@ -8,9 +8,9 @@
 
 #include <xxhash.h>
 
-#include "model/weights/tensorfile.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "model/weights/tensorfile.h"
 
 /* One weight of the model: where it stands in the file and where it goes. */
 struct param {

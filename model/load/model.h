@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/load/config.h"
 #include "corpora/base/err.h"
+#include "model/load/config.h"
 
 /* One layer.  Norm weights are NULL where the model's norm has none, all of the MLP where the model
  * is attention-only.  A bias that the file does not have is zero. */

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/pass/engine_internal.h"
 #include "corpora/base/mem.h"
+#include "model/pass/engine_internal.h"
 
 // --- weights ------------------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ const struct unembed *engine_unembed(const struct engine *e)
 
 // --- working memory -----------------------------------------------------------------------------
 
-static int make_inputs(struct engine_run *r, struct err *err)
+static int make_inputs(struct engine_ctx *r, struct err *err)
 {
     const struct engine *e = r->engine;
     const struct engine_layer *layers[] = {e->layers, e->fast_layers};
@@ -157,7 +157,7 @@ struct array {
 
 #define ARRAYS 19
 
-static void list_arrays(struct engine_run *r, struct array out[ARRAYS])
+static void list_arrays(struct engine_ctx *r, struct array out[ARRAYS])
 {
     const struct config *c = &r->engine->model->config;
     const struct kern_f32 *k = r->f32;
@@ -187,11 +187,11 @@ static void list_arrays(struct engine_run *r, struct array out[ARRAYS])
     memcpy(out, all, sizeof all);
 }
 
-int engine_run_new(struct engine_run **out, const struct engine *e, struct err *err)
+int engine_ctx_new(struct engine_ctx **out, const struct engine *e, struct err *err)
 {
     const size_t n_ctx = e->model->config.n_ctx;
     struct array arrays[ARRAYS];
-    struct engine_run *r = mem_zero(1, sizeof *r);
+    struct engine_ctx *r = mem_zero(1, sizeof *r);
     if (!r) {
         return err_nomem(err, "an engine's working memory");
     }
@@ -213,14 +213,14 @@ int engine_run_new(struct engine_run **out, const struct engine *e, struct err *
     rc = rc ? rc : make_inputs(r, err);
     rc = rc ? rc : unembed_run_new(&r->unembed, e->unembed, r->rows_max, err);
     if (rc) {
-        engine_run_free(r);
+        engine_ctx_free(r);
         return rc;
     }
     *out = r;
     return 0;
 }
 
-void engine_run_free(struct engine_run *r)
+void engine_ctx_free(struct engine_ctx *r)
 {
     struct array arrays[ARRAYS];
     if (!r) {

@@ -1,7 +1,7 @@
 /*
  * engine.h - a model at speed: log-probs of many windows, and what is inside at single tokens
  *
- *     engine_new (once, shared) -> engine_run_new (a thread) -> engine_score, engine_look,
+ *     engine_new (once, shared) -> engine_ctx_new (a thread) -> engine_score, engine_look,
  *                                                              engine_branches, ...
  *
  * The same function of ids as forward.h.  In PRECISION_EXACT it is f32 throughout, within 1e-4 nats
@@ -21,10 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "corpora/base/err.h"
 #include "model/kernels/kern.h"
 #include "model/load/model.h"
 #include "model/pass/unembed.h"
-#include "corpora/base/err.h"
 
 /* A window: runs first, tokens[0..n - 1), predicts tokens[0..n), 1 <= n <= n_ctx, every id below
  * d_vocab.  logprob[i] becomes ln P(tokens[i] | first, tokens[0..i)) in nats. */
@@ -37,7 +37,7 @@ struct engine_window {
 
 /* A model, ready to be run; and one thread's working memory for it. */
 struct engine;
-struct engine_run;
+struct engine_ctx;
 
 /* The model outlives it; its weights are held once more, packed, below exact precision twice.
  * Errors: ERR_NOMEM. */
@@ -50,12 +50,12 @@ const struct model *engine_model(const struct engine *e);
 const struct kern *engine_kern(const struct engine *e);
 const struct unembed *engine_unembed(const struct engine *e);
 
-int engine_run_new(struct engine_run **out, const struct engine *e, struct err *err);
-void engine_run_free(struct engine_run *r); // NULL is allowed
+int engine_ctx_new(struct engine_ctx **out, const struct engine *e, struct err *err);
+void engine_ctx_free(struct engine_ctx *r); // NULL is allowed
 
 /* Scores all windows.  stop (or NULL) is looked at every few milliseconds; once it is not 0 the
  * call returns early and what logprob holds is worth nothing. */
-void engine_score(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
+void engine_score(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                   const atomic_int *stop);
 
 /*
@@ -78,12 +78,12 @@ struct engine_watch {
  * neurons are those of an exact engine bit for bit, and so are log-probs those of engine_score(),
  * but in PRECISION_FAST, where they are a little better.
  */
-void engine_score_watched(struct engine_run *r, const struct engine_window *windows,
+void engine_score_watched(struct engine_ctx *r, const struct engine_window *windows,
                           size_t n_windows, const struct engine_watch *watch,
                           const atomic_int *stop);
 
 /* The same in f32 throughout. */
-void engine_score_exact(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
+void engine_score_exact(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                         const atomic_int *stop);
 
 /* Token 'at' < n of a window: what was said of it after first, tokens[0..at). The window's logprob
@@ -95,7 +95,7 @@ struct engine_pick {
 
 /* logprob[n]: the picks' log-probs in f32 throughout.  Picks of one window stand together.  stop:
  * as above. */
-void engine_pick_exact(struct engine_run *r, const struct engine_pick *picks, size_t n,
+void engine_pick_exact(struct engine_ctx *r, const struct engine_pick *picks, size_t n,
                        double *logprob, const atomic_int *stop);
 
 /* What a pick's exact log-prob is made from, in f32 throughout: at the row that says it. */
@@ -113,7 +113,7 @@ struct engine_sight {
 typedef void engine_view(void *context, size_t k, size_t n, const struct engine_sight *sights);
 
 /* Shows all picks, in order; those of one window stand together.  stop: as above. */
-void engine_look(struct engine_run *r, const struct engine_pick *picks, size_t n, engine_view *view,
+void engine_look(struct engine_ctx *r, const struct engine_pick *picks, size_t n, engine_view *view,
                  void *context, const atomic_int *stop);
 
 /* A neuron's activation that is put in place of its own, before W_out. */
@@ -160,11 +160,11 @@ struct engine_leaf_view {
  * once for all of them that fit in a block, of 1024 rows, or of ENGINE_SIGHTS branches with a view.
  * The same bits as in whole windows.  stop: as above.
  */
-void engine_branches(struct engine_run *r, const struct engine_branch *branches, size_t n,
+void engine_branches(struct engine_ctx *r, const struct engine_branch *branches, size_t n,
                      const struct engine_leaf_view *view, double *logprob, const atomic_int *stop);
 
 /* The logits of x[n][d_model], rows behind the final norm, n <= ENGINE_SIGHTS, in f32 throughout.
  * Row i of the result begins at i * *ld; it is the run's, until its next call. */
-const float *engine_logits(struct engine_run *r, const float *x, size_t n, size_t *ld);
+const float *engine_logits(struct engine_ctx *r, const float *x, size_t n, size_t *ld);
 
 #endif

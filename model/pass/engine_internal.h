@@ -77,7 +77,7 @@ struct engine_block {
 };
 
 /* width = n_heads * d_head */
-struct engine_run {
+struct engine_ctx {
     const struct engine *engine;
     const struct kern_f32 *f32;
     struct unembed_run *unembed;
@@ -106,6 +106,6 @@ struct engine_run {
 
 /* Runs the block in hand: resid becomes what stands before the final norm, x what is behind it;
  * inside and the watch get what they want.  exact: f32 whatever the precision. */
-void engine_run_layers(struct engine_run *r, bool exact);
+void engine_ctx_layers(struct engine_ctx *r, bool exact);
 
 #endif

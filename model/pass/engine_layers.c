@@ -12,7 +12,7 @@
 
 /* Keeps of x[n][width], rows from i0 on of the block in hand, those that are wanted from inside:
  * as layer l of to[][n_layers][width]. */
-static void keep_inside(struct engine_run *r, float *to, const float *x, size_t l, size_t i0,
+static void keep_inside(struct engine_ctx *r, float *to, const float *x, size_t l, size_t i0,
                         size_t n, size_t width)
 {
     const struct engine_inside *in = &r->inside;
@@ -26,7 +26,7 @@ static void keep_inside(struct engine_run *r, float *to, const float *x, size_t 
 }
 
 /* The same of the last residual, which has no layers. */
-static void keep_resid(struct engine_run *r)
+static void keep_resid(struct engine_ctx *r)
 {
     const struct engine_inside *in = &r->inside;
     const size_t d = r->engine->model->config.d_model;
@@ -36,7 +36,7 @@ static void keep_resid(struct engine_run *r)
 }
 
 /* x = norm(resid), of all rows; w and b may be NULL. */
-static void norm(struct engine_run *r, const float *w, const float *b, bool centre)
+static void norm(struct engine_ctx *r, const float *w, const float *b, bool centre)
 {
     const struct config *c = &r->engine->model->config;
     const size_t d = c->d_model, n = r->block.n_rows;
@@ -50,7 +50,7 @@ static void norm(struct engine_run *r, const float *w, const float *b, bool cent
 }
 
 /* out = (add ? out : 0) + x w and its bias, of n rows. */
-static void multiply(struct engine_run *r, float *out, const float *x, size_t n,
+static void multiply(struct engine_ctx *r, float *out, const float *x, size_t n,
                      const struct weights *w, bool add)
 {
     inputs_pack(&r->in, w, x, w->k, n);
@@ -66,7 +66,7 @@ static uint32_t strand_id(const struct engine_strand *s, size_t i)
 }
 
 /* resid = W_E[id] + W_pos[i] */
-static void embed(struct engine_run *r)
+static void embed(struct engine_ctx *r)
 {
     const struct model *m = r->engine->model;
     const struct config *c = &m->config;
@@ -89,7 +89,7 @@ static void embed(struct engine_run *r)
 
 /* Keys and values of one head, of positions [from, from + n): keys into panels of [d_head][cols],
  * values into panels of [room][cols]. */
-static void pack_head(struct engine_run *r, const float *keys, size_t keys_ld, const float *values,
+static void pack_head(struct engine_ctx *r, const float *keys, size_t keys_ld, const float *values,
                       size_t values_ld, size_t from, size_t n, size_t room)
 {
     const size_t cols = r->f32->cols, d_head = r->engine->model->config.d_head;
@@ -116,7 +116,7 @@ static void pack_head(struct engine_run *r, const float *keys, size_t keys_ld, c
 
 /* Queries of one head at positions [i0, i0 + n), n <= rows, packed: z = softmax(q k) v over the
  * keys up to each.  What lies behind a query has weight 0 in its tile, which changes no sum. */
-static void attend(struct engine_run *r, size_t i0, size_t n, size_t room, float *z, size_t z_ld)
+static void attend(struct engine_ctx *r, size_t i0, size_t n, size_t room, float *z, size_t z_ld)
 {
     const size_t cols = r->f32->cols, d_head = r->engine->model->config.d_head;
     _Alignas(64) float tile[KERN_ROWS_MAX * KERN_COLS_MAX];
@@ -145,7 +145,7 @@ static void attend(struct engine_run *r, size_t i0, size_t n, size_t room, float
 
 /* Head h of a strand and its branches, strands[n]: each branch's keys take the place of the last
  * one's, behind those of the stem. */
-static void attend_head(struct engine_run *r, const struct engine_strand *strands, size_t n,
+static void attend_head(struct engine_ctx *r, const struct engine_strand *strands, size_t n,
                         size_t h)
 {
     const struct config *c = &r->engine->model->config;
@@ -166,7 +166,7 @@ static void attend_head(struct engine_run *r, const struct engine_strand *strand
 }
 
 /* x_pos = x + W_pos */
-static void add_positions(struct engine_run *r)
+static void add_positions(struct engine_ctx *r)
 {
     const size_t d = r->engine->model->config.d_model;
     for (size_t k = 0; k < r->block.n; k++) {
@@ -180,7 +180,7 @@ static void add_positions(struct engine_run *r)
 }
 
 /* resid += sum over heads of (softmax(q k / sqrt(d_head)) v) W_O  +  b_O */
-static void attention(struct engine_run *r, const struct engine_layer *p, size_t l)
+static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t l)
 {
     const struct config *c = &r->engine->model->config;
     const struct layer *w = &r->engine->model->layers[l];
@@ -209,7 +209,7 @@ static void attention(struct engine_run *r, const struct engine_layer *p, size_t
 
 /* Keeps r->mlp[n][d_mlp] of layer l, which is of this site, as rows from i0 on of what the watch
  * sees, and what is wanted of them. */
-static void keep_acts(struct engine_run *r, enum site site, size_t l, size_t i0, size_t n)
+static void keep_acts(struct engine_ctx *r, enum site site, size_t l, size_t i0, size_t n)
 {
     const size_t d_mlp = r->engine->model->config.d_mlp;
     if (r->watch && r->watch->site == site) {
@@ -221,7 +221,7 @@ static void keep_acts(struct engine_run *r, enum site site, size_t l, size_t i0,
 }
 
 /* Makes the edits of r->mlp[n][d_mlp], post of layer l, rows from i0 on. */
-static void make_edits(struct engine_run *r, size_t l, size_t i0, size_t n)
+static void make_edits(struct engine_ctx *r, size_t l, size_t i0, size_t n)
 {
     const struct config *c = &r->engine->model->config;
     for (size_t k = 0; k < r->block.n; k++) {
@@ -237,7 +237,7 @@ static void make_edits(struct engine_run *r, size_t l, size_t i0, size_t n)
 }
 
 /* mid = pre softmax(pre), in place. */
-static void solu(struct engine_run *r, const struct config *c, size_t n)
+static void solu(struct engine_ctx *r, const struct config *c, size_t n)
 {
     const size_t d_mlp = c->d_mlp;
     for (size_t i = 0; i < n; i++) {
@@ -251,7 +251,7 @@ static void solu(struct engine_run *r, const struct config *c, size_t n)
 }
 
 /* post = norm(mid), in place. */
-static void solu_norm(struct engine_run *r, const struct config *c, const struct layer *w, size_t n)
+static void solu_norm(struct engine_ctx *r, const struct config *c, const struct layer *w, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         float *row = r->mlp + i * c->d_mlp;
@@ -260,7 +260,7 @@ static void solu_norm(struct engine_run *r, const struct config *c, const struct
 }
 
 /* resid += post W_out + b_out, some rows at a time */
-static void mlp(struct engine_run *r, const struct engine_layer *p, size_t l)
+static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l)
 {
     const struct config *c = &r->engine->model->config;
     const struct layer *w = &r->engine->model->layers[l];
@@ -292,7 +292,7 @@ static void mlp(struct engine_run *r, const struct engine_layer *p, size_t l)
 
 // --- all of it ----------------------------------------------------------------------------------
 
-void engine_run_layers(struct engine_run *r, bool exact)
+void engine_ctx_layers(struct engine_ctx *r, bool exact)
 {
     const struct engine *e = r->engine;
     const struct model *m = e->model;

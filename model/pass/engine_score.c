@@ -10,13 +10,13 @@
 // --- a block ------------------------------------------------------------------------------------
 
 /* A window's rows: with a watch that of its last token too. */
-static size_t rows_of(const struct engine_run *r, const struct engine_window *w)
+static size_t rows_of(const struct engine_ctx *r, const struct engine_window *w)
 {
     return w->n + (r->watch ? 1 : 0);
 }
 
 /* Puts n rows behind those of the block. */
-static struct engine_strand *add_strand(struct engine_run *r, uint32_t first,
+static struct engine_strand *add_strand(struct engine_ctx *r, uint32_t first,
                                         const uint32_t *tokens, size_t base, size_t n)
 {
     struct engine_strand *s = &r->block.strands[r->block.n++];
@@ -32,7 +32,7 @@ static struct engine_strand *add_strand(struct engine_run *r, uint32_t first,
 }
 
 /* Makes a block of windows. */
-static void lay_windows(struct engine_run *r, const struct engine_window *windows, size_t n_windows)
+static void lay_windows(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows)
 {
     struct engine_block *b = &r->block;
     b->n = b->n_rows = 0;
@@ -47,12 +47,12 @@ static void lay_windows(struct engine_run *r, const struct engine_window *window
 
 /* The last token's row, which a watch has seen, predicts nothing; what a watch sees is f32 in any
  * precision. */
-static void score_block(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
+static void score_block(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                         bool exact, const atomic_int *stop)
 {
     const size_t d = r->engine->model->config.d_model;
     lay_windows(r, windows, n_windows);
-    engine_run_layers(r, exact || r->watch);
+    engine_ctx_layers(r, exact || r->watch);
     size_t n_tokens = 0;
     for (size_t k = 0, row = 0; k < n_windows; row += rows_of(r, &windows[k++])) {
         memcpy(r->ids + n_tokens, windows[k].tokens, windows[k].n * sizeof *r->ids);
@@ -65,7 +65,7 @@ static void score_block(struct engine_run *r, const struct engine_window *window
     }
 }
 
-static void score(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
+static void score(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                   bool exact, const atomic_int *stop)
 {
     for (size_t k = 0, next; k < n_windows && !is_stopped(stop); k = next) {
@@ -81,13 +81,13 @@ static void score(struct engine_run *r, const struct engine_window *windows, siz
     }
 }
 
-void engine_score(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
+void engine_score(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                   const atomic_int *stop)
 {
     score(r, windows, n_windows, false, stop);
 }
 
-void engine_score_watched(struct engine_run *r, const struct engine_window *windows,
+void engine_score_watched(struct engine_ctx *r, const struct engine_window *windows,
                           size_t n_windows, const struct engine_watch *watch,
                           const atomic_int *stop)
 {
@@ -97,7 +97,7 @@ void engine_score_watched(struct engine_run *r, const struct engine_window *wind
     r->watch = NULL;
 }
 
-void engine_score_exact(struct engine_run *r, const struct engine_window *windows, size_t n_windows,
+void engine_score_exact(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                         const atomic_int *stop)
 {
     score(r, windows, n_windows, true, stop);
@@ -105,7 +105,7 @@ void engine_score_exact(struct engine_run *r, const struct engine_window *window
 
 /* Puts the final norm's output of up to n picks, at most 'most', into r->gather, and what is wanted
  * from inside into r->inside: how many.  Exact layers; a window is run as far as its picks want. */
-static size_t gather(struct engine_run *r, const struct engine_pick *picks, size_t n, size_t most,
+static size_t gather(struct engine_ctx *r, const struct engine_pick *picks, size_t n, size_t most,
                      bool inside, const atomic_int *stop)
 {
     const size_t d = r->engine->model->config.d_model;
@@ -124,7 +124,7 @@ static size_t gather(struct engine_run *r, const struct engine_pick *picks, size
             r->inside.rows[k] = picks[m + k].at;
         }
         lay_windows(r, &so_far, 1);
-        engine_run_layers(r, true);
+        engine_ctx_layers(r, true);
         r->inside.n = 0;
         for (; m < end; m++) {
             memcpy(r->gather + m * d, r->x + picks[m].at * d, d * sizeof *r->x);
@@ -133,7 +133,7 @@ static size_t gather(struct engine_run *r, const struct engine_pick *picks, size
     return m;
 }
 
-void engine_pick_exact(struct engine_run *r, const struct engine_pick *picks, size_t n,
+void engine_pick_exact(struct engine_ctx *r, const struct engine_pick *picks, size_t n,
                        double *logprob, const atomic_int *stop)
 {
     for (size_t k = 0, m; k < n && !is_stopped(stop); k += m) {
@@ -145,7 +145,7 @@ void engine_pick_exact(struct engine_run *r, const struct engine_pick *picks, si
     }
 }
 
-void engine_look(struct engine_run *r, const struct engine_pick *picks, size_t n, engine_view *view,
+void engine_look(struct engine_ctx *r, const struct engine_pick *picks, size_t n, engine_view *view,
                  void *context, const atomic_int *stop)
 {
     const struct config *c = &r->engine->model->config;
@@ -183,7 +183,7 @@ static size_t count_branches(const struct engine_branch *branches, size_t n, siz
 
 /* Puts a stem and those of its branches[n] for which there is room behind the block's rows: how
  * many branches. */
-static size_t lay_stem(struct engine_run *r, const struct engine_branch *branches, size_t n)
+static size_t lay_stem(struct engine_ctx *r, const struct engine_branch *branches, size_t n)
 {
     const struct engine_window *w = branches->stem;
     struct engine_strand *stem = add_strand(r, w->first, w->tokens, 0, 1 + w->n);
@@ -200,7 +200,7 @@ static size_t lay_stem(struct engine_run *r, const struct engine_branch *branche
 
 /* Makes a block of the first of branches[n], at most 'most': of how many.  A stem whose branches do
  * not all have room waits for the next block, but for the first. */
-static size_t lay_branches(struct engine_run *r, const struct engine_branch *branches, size_t n,
+static size_t lay_branches(struct engine_ctx *r, const struct engine_branch *branches, size_t n,
                            size_t most)
 {
     size_t k = 0;
@@ -219,7 +219,7 @@ static size_t lay_branches(struct engine_run *r, const struct engine_branch *bra
 
 /* Runs the block; its branches' last rows go into r->gather from row 'at' on, and with a view what
  * is inside them into r->inside. */
-static void run_branches(struct engine_run *r, size_t at, const struct engine_leaf_view *view)
+static void run_branches(struct engine_ctx *r, size_t at, const struct engine_leaf_view *view)
 {
     const size_t d = r->engine->model->config.d_model;
     const struct engine_block *b = &r->block;
@@ -231,7 +231,7 @@ static void run_branches(struct engine_run *r, size_t at, const struct engine_le
             in->rows[in->n++] = engine_last_row(&b->strands[k]);
         }
     }
-    engine_run_layers(r, true);
+    engine_ctx_layers(r, true);
     for (size_t k = 0; k < b->n; k++) {
         const struct engine_strand *s = &b->strands[k];
         if (s->base > 0) {
@@ -243,7 +243,7 @@ static void run_branches(struct engine_run *r, size_t at, const struct engine_le
 }
 
 /* Shows the block's n branches, from branch k on, whose rows of r->gather begin at 'at'. */
-static void show_leaves(struct engine_run *r, size_t k, size_t n, size_t at,
+static void show_leaves(struct engine_ctx *r, size_t k, size_t n, size_t at,
                         const struct engine_leaf_view *view)
 {
     const struct config *c = &r->engine->model->config;
@@ -260,7 +260,7 @@ static void show_leaves(struct engine_run *r, size_t k, size_t n, size_t at,
     view->see(view->context, k, n, leaves);
 }
 
-void engine_branches(struct engine_run *r, const struct engine_branch *branches, size_t n,
+void engine_branches(struct engine_ctx *r, const struct engine_branch *branches, size_t n,
                      const struct engine_leaf_view *view, double *logprob, const atomic_int *stop)
 {
     for (size_t k = 0, m; k < n && !is_stopped(stop); k += m) {
@@ -283,7 +283,7 @@ void engine_branches(struct engine_run *r, const struct engine_branch *branches,
     }
 }
 
-const float *engine_logits(struct engine_run *r, const float *x, size_t n, size_t *ld)
+const float *engine_logits(struct engine_ctx *r, const float *x, size_t n, size_t *ld)
 {
     return unembed_logits(r->unembed, x, n, ld);
 }

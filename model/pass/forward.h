@@ -30,8 +30,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/load/model.h"
 #include "corpora/base/err.h"
+#include "model/load/model.h"
 
 struct forward;
 

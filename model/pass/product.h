@@ -19,8 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/kernels/kern.h"
 #include "corpora/base/err.h"
+#include "model/kernels/kern.h"
 
 enum format { FORMAT_F32, FORMAT_S16, FORMAT_S8 };
 

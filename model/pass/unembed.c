@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "corpora/base/mem.h"
 #include "model/pass/logprob.h"
 #include "model/pass/product.h"
-#include "corpora/base/mem.h"
 
 #define LOG2_E 1.44269504088896340736
 #define LN_2 0.69314718055994530942

@@ -20,9 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "corpora/base/stop.h"
 #include "model/kernels/kern.h"
 #include "model/load/model.h"
-#include "corpora/base/stop.h"
 
 /* exact: f32 throughout, the reference.
  * default: f32 layers, s16 unembedding, what has p > 0.01 in f32.

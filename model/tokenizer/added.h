@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/err.h"
+#include "model/tokenizer/tokenizer.h"
 
 struct added_token {
     char *text; // [len], len > 0

@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "model/tokenizer/pretokenize_table.h"
 #include "corpora/base/utf8.h"
+#include "model/tokenizer/pretokenize_table.h"
 
 enum {
     OTHER,

@@ -8,10 +8,10 @@
 #define XXH_STATIC_LINKING_ONLY // for a state on the stack
 #include <xxhash.h>
 
+#include "corpora/base/utf8.h"
 #include "model/tokenizer/normalize.h"
 #include "model/tokenizer/pretokenize.h"
 #include "model/tokenizer/tokenizer_internal.h"
-#include "corpora/base/utf8.h"
 
 /* --- what it is ------------------------------------------------------------------------------ */
 

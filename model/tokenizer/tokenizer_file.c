@@ -18,12 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/tokenizer/normalize.h"
-#include "model/tokenizer/pretokenize.h"
-#include "model/tokenizer/tokenizer_internal.h"
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
 #include "corpora/base/utf8.h"
+#include "model/tokenizer/normalize.h"
+#include "model/tokenizer/pretokenize.h"
+#include "model/tokenizer/tokenizer_internal.h"
 
 #define FILE_MAX_BYTES ((size_t)64 << 20) // the largest byte-level ones in use have 30 MB
 

@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/tokenizer/added.h"
-#include "model/tokenizer/bpe.h"
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
+#include "model/tokenizer/added.h"
+#include "model/tokenizer/bpe.h"
 
 struct token_text {
     uint32_t at; // in 'bytes'; 0: no token has this id

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/tokenizer/normalize.h"
-#include "model/tokenizer/tokenizer_internal.h"
 #include "corpora/base/json.h"
 #include "corpora/base/utf8.h"
+#include "model/tokenizer/normalize.h"
+#include "model/tokenizer/tokenizer_internal.h"
 
 #define ID_MAX ((UINT32_C(1) << 24) - 1)
 

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corpora/base/le.h"
 #include "corpora/base/json.h"
+#include "corpora/base/le.h"
 #include "corpora/base/mem.h"
 
 /* The entry of a tensor of 8 dimensions takes about 250 bytes; the rest is for white space. */

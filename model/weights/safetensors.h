@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-#include "model/weights/tensorlist.h"
 #include "corpora/base/err.h"
+#include "model/weights/tensorlist.h"
 
 /* Bytes of a header, as in the reference implementation. */
 #define SAFETENSORS_MAX_HEADER ((size_t)100 * 1000 * 1000)

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/tensorlist.h"
 #include "model/weights/torchfile.h"
-#include "corpora/base/file.h"
-#include "corpora/base/mem.h"
 
 struct tensorfile {
     const char *format;

@@ -18,8 +18,8 @@
 
 #include <stddef.h>
 
-#include "model/weights/tensor.h"
 #include "corpora/base/err.h"
+#include "model/weights/tensor.h"
 
 struct tensorfile;
 

@@ -8,8 +8,8 @@
 
 #include <stddef.h>
 
-#include "model/weights/tensor.h"
 #include "corpora/base/err.h"
+#include "model/weights/tensor.h"
 
 /* {0} is an empty one. */
 struct tensorlist {

@@ -14,9 +14,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "corpora/base/err.h"
 #include "model/weights/pickle.h"
 #include "model/weights/tensorlist.h"
-#include "corpora/base/err.h"
 
 /* Keys are small numbers (zip) or addresses (legacy). */
 #define TORCHDICT_KEY_DIGITS 20

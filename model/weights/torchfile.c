@@ -16,10 +16,10 @@
 #include <string.h>
 
 #include "corpora/base/le.h"
+#include "corpora/base/mem.h"
 #include "model/weights/pickle.h"
 #include "model/weights/torchdict.h"
 #include "model/weights/zip.h"
-#include "corpora/base/mem.h"
 
 #define LEGACY_PROTOCOL 1001
 

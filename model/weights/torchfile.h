@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "model/weights/tensorlist.h"
 #include "corpora/base/err.h"
+#include "model/weights/tensorlist.h"
 
 /* Does the file begin as torch's older format does? */
 bool torchfile_is_legacy(const unsigned char *bytes, size_t len);

@@ -16,11 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "corpora/base/jsonout.h"
-#include "out/text/bars.h"
 #include "corpora/base/err.h"
+#include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
 #include "out/read/reader.h"
+#include "out/text/bars.h"
 
 struct exporter {
     const struct view *v;

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "corpora/base/jsonout.h"
 #include "corpora/base/err.h"
+#include "corpora/base/jsonout.h"
 #include "out/read/reader.h"
 
 #define COVER_BROAD 0.2

@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-#include "model/load/model.h"
 #include "corpora/base/err.h"
+#include "model/load/model.h"
 
 /* "L0N424" at the beginning of text: layer 0, index 424, both only read, not checked against a
  * model.  Returns its length, 0 where none stands there. */

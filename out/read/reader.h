@@ -15,10 +15,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "corpora/base/jsonout.h"
-#include "out/store/store.h"
 #include "corpora/base/err.h"
 #include "corpora/base/json.h"
+#include "corpora/base/jsonout.h"
+#include "out/store/store.h"
 
 struct view {
     const char *path;

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/plan/trigram_choice.h"
-#include "out/store/meta.h"
 #include "out/read/queries.h"
+#include "out/store/meta.h"
+#include "scan/plan/trigram_choice.h"
 
 #define COUNT_MAX INT64_C(1000000000000000) // of trigrams: more are damage, and sums would overflow
 #define REAL_MAX 1e6 // shown: what is beyond it is damage, and would fill lines
@@ -195,8 +195,8 @@ int trigram_untested_words(struct buf *out, const struct trigram_run *r, uint64_
     int rc = buf_printf(out, err, "no minimal pairs of it were run");
     if (!rc && r->tested < 0) {
         rc = buf_printf(out, err, r->finished ? "" : ": they are when the scan is at its end");
-    } else if (!rc && docs < CHOSEN_DOCS) {
-        rc = buf_printf(out, err, ", as it stands in fewer than %d documents", CHOSEN_DOCS);
+    } else if (!rc && docs < TRIGRAM_CHOICE_DOCS) {
+        rc = buf_printf(out, err, ", as it stands in fewer than %d documents", TRIGRAM_CHOICE_DOCS);
     } else if (!rc && gap < trigram_gap_least(r)) {
         rc = buf_printf(out, err, ", as the first pair's mean gap is below %g",
                         trigram_gap_least(r));

@@ -15,8 +15,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "corpora/base/jsonout.h"
 #include "corpora/base/err.h"
+#include "corpora/base/jsonout.h"
 
 /* A chunk that is being written. */
 struct draft {

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "corpora/base/json.h"
-#include "out/read/trigram_facts.h"
 #include "out/read/names.h"
 #include "out/read/queries.h"
+#include "out/read/trigram_facts.h"
 
 int report_put_table(const struct report *r, struct draft *d, const char *key, const char *sql,
                      const int64_t *args, struct err *err)

@@ -28,8 +28,8 @@
 #include <stddef.h>
 
 #include "corpora/base/err.h"
-#include "out/report/chunks.h"
 #include "out/read/reader.h"
+#include "out/report/chunks.h"
 
 #define REPORT_DIGITS 6
 #define REPORT_DETAIL_DIGITS 5 // of what models said of a hit: a probability has three then

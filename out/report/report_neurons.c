@@ -6,10 +6,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "out/text/bars.h"
 #include "corpora/base/mem.h"
 #include "out/read/cover.h"
 #include "out/read/queries.h"
+#include "out/text/bars.h"
 
 #define TOKENS_LISTED 5 // of the index: what a neuron raises, where it peaks
 

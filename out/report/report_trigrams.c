@@ -5,9 +5,9 @@
 
 #include <inttypes.h>
 
-#include "scan/plan/trigram_choice.h"
-#include "out/read/trigram_facts.h"
 #include "out/read/queries.h"
+#include "out/read/trigram_facts.h"
+#include "scan/plan/trigram_choice.h"
 
 #define INDEX                                                                                      \
     "SELECT id, a, b, c, a_text, b_text, c_text, count, p, p_bigram, p_skip2, p_skip4, p_skip8,"   \
@@ -117,7 +117,7 @@ static int put_run(const struct report *r, struct jsonout *j, struct err *err)
     jsonout_key(j, "gap_least");
     jsonout_rounded(j, trigram_gap_least(&run), REPORT_DIGITS);
     jsonout_key(j, "docs_least");
-    jsonout_u64(j, CHOSEN_DOCS);
+    jsonout_u64(j, TRIGRAM_CHOICE_DOCS);
     buf_free(&words);
     trigram_run_free(&run);
     return rc;

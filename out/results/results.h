@@ -4,11 +4,11 @@
 #ifndef GAPSCOPE_OUT_RESULTS_RESULTS_H
 #define GAPSCOPE_OUT_RESULTS_RESULTS_H
 
+#include "corpora/base/err.h"
+#include "out/results/gaps/tally.h"
 #include "out/results/neurons/neurons.h"
 #include "out/results/run.h"
-#include "out/results/gaps/tally.h"
 #include "out/results/trigrams/trigrams.h"
-#include "corpora/base/err.h"
 
 struct results {
     struct tally *tally;

@@ -8,11 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "out/results/neurons/neurons.h"
-#include "out/results/gaps/tally.h"
-#include "out/results/trigrams/trigrams.h"
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
+#include "out/results/gaps/tally.h"
+#include "out/results/neurons/neurons.h"
+#include "out/results/trigrams/trigrams.h"
 
 struct run_model {
     char *name, *path;

@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "out/results/examples.h"
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
+#include "out/results/examples.h"
 
 #define VARINT_MOST 19 // bytes of one of 128 bits
 

@@ -4,8 +4,8 @@
 #ifndef GAPSCOPE_OUT_STORE_META_H
 #define GAPSCOPE_OUT_STORE_META_H
 
-#include "out/store/store.h"
 #include "corpora/base/err.h"
+#include "out/store/store.h"
 
 /* *list becomes "old; value" unless value is one of the old ones.  *list is malloc()ed, NULL: none
  * so far.  Errors: ERR_NOMEM, *list as it was. */

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "out/store/store.h"
 #include "corpora/base/err.h"
+#include "out/store/store.h"
 
 struct store {
     sqlite3 *db;

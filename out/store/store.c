@@ -26,11 +26,11 @@
 #include <time.h>
 #include <xxhash.h>
 
-#include "out/store/sql.h"
-#include "out/store/trial_rows.h"
 #include "corpora/base/file.h"
 #include "corpora/base/jsonw.h"
 #include "corpora/base/utf8.h"
+#include "out/store/sql.h"
+#include "out/store/trial_rows.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
 #define FORMAT_VERSION 4

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "out/store/sql.h"
 #include "corpora/base/jsonw.h"
 #include "corpora/base/utf8.h"
+#include "out/store/sql.h"
 
 // 'digest': the columns that are results, and the order of the rows; no paths.
 static const struct table {

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/store/tables_rows.h"
 #include "out/results/neurons/scores.h"
 #include "out/store/sql.h"
+#include "out/store/tables_rows.h"
 
 #define INTERVALS_MOST 8
 

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "out/store/tables_rows.h"
 #include "out/results/neurons/scores.h"
 #include "out/store/sql.h"
+#include "out/store/tables_rows.h"
 
 #define BEST_MOST 10            // neurons of a hypothesis that are shown in full
 #define COUNTEREXAMPLES_MOST 20 // of each kind

@@ -7,9 +7,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "corpora/base/jsonw.h"
 #include "out/store/sql.h"
 #include "out/store/trial_rows.h"
-#include "corpora/base/jsonw.h"
 
 // Digits of a float, which log-probs of examples are.
 #define LOGPROB_DIGITS 9

@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "out/store/store.h"
-#include "out/results/trigrams/trigrams.h"
 #include "corpora/base/err.h"
+#include "out/results/trigrams/trigrams.h"
+#include "out/store/store.h"
 
 /* A neuron that was looked at closely. */
 struct trigram_neuron {

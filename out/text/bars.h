@@ -19,8 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "corpora/base/jsonout.h"
 #include "corpora/base/err.h"
+#include "corpora/base/jsonout.h"
 #include "out/read/reader.h"
 
 struct bins {

@@ -3,15 +3,15 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "out/read/names.h"
+#include "out/read/queries.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
 #include "out/text/table.h"
-#include "out/read/names.h"
-#include "out/read/queries.h"
 
 /* 'detail' may be damaged: such a hit counts as one that was not looked at. */
 #define UNEXPLAINED                                                                                \
-    "SELECT " PASSAGE_HIT " FROM hit WHERE pair = ?1 AND side = 'other'"                           \
+    "SELECT " PLACE_HIT " FROM hit WHERE pair = ?1 AND side = 'other'"                             \
     " AND iif(json_valid(detail), json_array_length(detail, '$.hypotheses'), NULL) = 0"            \
     " ORDER BY rank LIMIT ?2"
 
@@ -146,7 +146,7 @@ static int put_unexplained(const struct view *v, const struct view_pair *pair, s
             kept);
     bool any = false;
     while (view_step(v, stmt, &rc, err)) {
-        passage_put_hit(v, stmt);
+        place_put_hit(v, stmt);
         any = true;
     }
     sqlite3_finalize(stmt);

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/text/bars.h"
 #include "corpora/base/mem.h"
+#include "out/read/names.h"
+#include "out/read/queries.h"
+#include "out/text/bars.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
 #include "out/text/table.h"
-#include "out/read/names.h"
-#include "out/read/queries.h"
 
 #define ROWS_LABELLED 4
 #define ROWS_REST 4
@@ -41,7 +41,7 @@ struct page {
     "SELECT count(*) FROM score WHERE hypothesis = ?1 AND split = 'dev' AND average_precision "    \
     "NOT NULL"
 
-static const struct passage_columns counterexample_columns = {
+static const struct place_columns counterexample_columns = {
     .activation = 2, .shard = 3, .tokens = 8, .activations = 9, .token_index = 7, .labelled = 10};
 
 // --- reading -----------------------------------------------------------------------------------
@@ -313,13 +313,13 @@ static int put_counterexamples(const struct page *p, struct err *err)
     while (view_step(p->v, stmt, &rc, err)) {
         if (!*kind) {
             view_note(p->v, 0, "counterexamples of %s: activation, place, text", p->neuron_name);
-            passage_legend(p->v, true);
+            place_legend(p->v, true);
         }
         if (strncmp(kind, view_text(stmt, 0), sizeof kind - 1) != 0) {
             snprintf(kind, sizeof kind, "%s", view_text(stmt, 0));
             fprintf(p->v->to, " %s\n", kind_title(kind));
         }
-        rc = passage_put(&passages, stmt, &counterexample_columns, false, err);
+        rc = place_put(&passages, stmt, &counterexample_columns, false, err);
     }
     sqlite3_finalize(stmt);
     if (!rc && !*kind) {
@@ -373,7 +373,7 @@ static int json_counterexamples(const struct page *p, struct jsonout *j, struct 
     while (view_step(p->v, stmt, &rc, err)) {
         jsonout_begin(j, '{');
         view_json_columns(j, stmt, 0, sqlite3_column_count(stmt));
-        rc = passage_json(&passages, j, stmt, counterexample_columns.tokens, err);
+        rc = place_json(&passages, j, stmt, counterexample_columns.tokens, err);
         jsonout_end(j, '}');
     }
     jsonout_end(j, ']');

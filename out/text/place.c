@@ -112,7 +112,7 @@ static void mark_labelled(struct line *l, sqlite3_stmt *row, int column)
 }
 
 static void read_line(struct line *l, const struct passages *p, sqlite3_stmt *row,
-                      const struct passage_columns *at, bool of_min)
+                      const struct place_columns *at, bool of_min)
 {
     *l = (struct line){.tokens = view_json(row, at->tokens),
                        .activations = at->activations < 0 ? NULL : view_json(row, at->activations)};
@@ -286,13 +286,13 @@ static void remember_shard(struct passages *p, int64_t shard)
     while (i < p->n_shards && p->shards[i] != shard) {
         i++;
     }
-    if (i == p->n_shards && i < PASSAGE_SHARDS) {
+    if (i == p->n_shards && i < PLACE_SHARDS) {
         p->shards[p->n_shards++] = shard;
     }
 }
 
-int passage_put(struct passages *p, sqlite3_stmt *row, const struct passage_columns *at,
-                bool of_min, struct err *err)
+int place_put(struct passages *p, sqlite3_stmt *row, const struct place_columns *at, bool of_min,
+              struct err *err)
 {
     char place[80];
     const int64_t shard = sqlite3_column_int64(row, at->shard);
@@ -308,8 +308,8 @@ int passage_put(struct passages *p, sqlite3_stmt *row, const struct passage_colu
     return rc;
 }
 
-int passage_put_text(struct passages *p, sqlite3_stmt *row, const struct passage_columns *at,
-                     size_t used, struct err *err)
+int place_put_text(struct passages *p, sqlite3_stmt *row, const struct place_columns *at,
+                   size_t used, struct err *err)
 {
     struct line l;
     remember_shard(p, sqlite3_column_int64(row, at->shard));
@@ -331,12 +331,12 @@ int passages_put_shards(const struct passages *p, struct err *err)
         }
         sqlite3_finalize(stmt);
     }
-    fputs(p->n_shards == PASSAGE_SHARDS ? ", ...\n" : p->n_shards > 0 ? "\n" : "", p->v->to);
+    fputs(p->n_shards == PLACE_SHARDS ? ", ...\n" : p->n_shards > 0 ? "\n" : "", p->v->to);
     return rc;
 }
 
-int passage_json(struct passages *p, struct jsonout *j, sqlite3_stmt *row, int tokens,
-                 struct err *err)
+int place_json(struct passages *p, struct jsonout *j, sqlite3_stmt *row, int tokens,
+               struct err *err)
 {
     struct json_object *list = view_json(row, tokens);
     const size_t n =
@@ -354,7 +354,7 @@ int passage_json(struct passages *p, struct jsonout *j, sqlite3_stmt *row, int t
     return rc;
 }
 
-void passage_legend(const struct view *v, bool labelled)
+void place_legend(const struct view *v, bool labelled)
 {
     view_note(v, 2, "places are shard:document:byte; the token stands in [brackets]%s; %s",
               !labelled   ? ""
@@ -383,7 +383,7 @@ static void put_context(const struct view *v, const char *before, const char *to
     show_text(v->to, after, 0, room - left);
 }
 
-void passage_put_hit(const struct view *v, sqlite3_stmt *row)
+void place_put_hit(const struct view *v, sqlite3_stmt *row)
 {
     fprintf(v->to, "\n%4" PRIu64 "  gap ", view_u64(row, 1));
     show_real(v->to, view_real(row, 2), 0, 3);

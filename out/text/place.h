@@ -1,7 +1,7 @@
 /*
  * place.h - a place of the corpus on one line: its text, with the token in question marked
  *
- *     passages_open -> passage_put for each row -> passages_close
+ *     passages_open -> place_put for each row -> passages_close
  *
  *     colour   the token bold in [brackets], each token's activation as its background (yellow to
  *              red, blue below 0, of the neuron's extreme), labelled tokens underlined
@@ -19,7 +19,7 @@
 #include "corpora/base/err.h"
 #include "out/read/reader.h"
 
-#define PASSAGE_SHARDS 12 // named below the lines, at most
+#define PLACE_SHARDS 12 // named below the lines, at most
 
 struct passages {
     const struct view *v;
@@ -27,12 +27,12 @@ struct passages {
     double max, min;      // the neuron's, which the colours are of
     struct glyph *glyphs; // [n_glyphs] of the line in hand
     size_t n_glyphs, glyphs_cap;
-    int64_t shards[PASSAGE_SHARDS]; // [n_shards] that were shown
+    int64_t shards[PLACE_SHARDS]; // [n_shards] that were shown
     size_t n_shards;
 };
 
 /* Where a row has what is needed. */
-struct passage_columns {
+struct place_columns {
     int activation, shard;                // shard: doc and byte_start follow it
     int tokens, activations, token_index; // activations: -1: there are none
     int labelled;                         // -1: there are no labels
@@ -46,31 +46,31 @@ void passages_close(struct passages *p);
 /* One line: the activation, the place, the tokens around the one in question.  of_min: colours are
  * of the least activation, not of the greatest.  Damaged lists are said to be such.
  * Errors: ERR_NOMEM, view_step()'s. */
-int passage_put(struct passages *p, sqlite3_stmt *row, const struct passage_columns *at,
-                bool of_min, struct err *err);
+int place_put(struct passages *p, sqlite3_stmt *row, const struct place_columns *at, bool of_min,
+              struct err *err);
 
 /* The tokens alone, behind 'used' columns of the line; without an activation nothing is tinted. */
-int passage_put_text(struct passages *p, sqlite3_stmt *row, const struct passage_columns *at,
-                     size_t used, struct err *err);
+int place_put_text(struct passages *p, sqlite3_stmt *row, const struct place_columns *at,
+                   size_t used, struct err *err);
 
 /* The names of the shards in the places that were shown, if any was. */
 int passages_put_shards(const struct passages *p, struct err *err);
 
 /* The texts of a row's tokens as a member "texts": ["a", ...]. */
-int passage_json(struct passages *p, struct jsonout *j, sqlite3_stmt *row, int tokens,
-                 struct err *err);
+int place_json(struct passages *p, struct jsonout *j, sqlite3_stmt *row, int tokens,
+               struct err *err);
 
 /* Says what the marks mean. */
-void passage_legend(const struct view *v, bool labelled);
+void place_legend(const struct view *v, bool labelled);
 
 // --- hits, which have their text with them
 
-#define PASSAGE_HIT                                                                                \
+#define PLACE_HIT                                                                                  \
     "side, rank, gap, base_logprob, other_logprob, shard, doc, byte_start, byte_end, token,"       \
     " token_text, before, after, duplicates, detail,"                                              \
     " (SELECT name FROM shard WHERE id = hit.shard) AS shard_name"
 
-/* Two lines: a row of "SELECT " PASSAGE_HIT " FROM hit". */
-void passage_put_hit(const struct view *v, sqlite3_stmt *row);
+/* Two lines: a row of "SELECT " PLACE_HIT " FROM hit". */
+void place_put_hit(const struct view *v, sqlite3_stmt *row);
 
 #endif

@@ -64,7 +64,7 @@ static int put_examples(const struct view *v, struct jsonout *j, const int64_t a
     while (view_step(v, row, &rc, err)) {
         jsonout_begin(j, '{');
         view_json_columns(j, row, 0, TE_MARKED);
-        rc = passage_json(&passages, j, row, TE_TOKENS, err);
+        rc = place_json(&passages, j, row, TE_TOKENS, err);
         jsonout_end(j, '}');
     }
     jsonout_end(j, ']');

@@ -8,10 +8,10 @@
 #include <strings.h>
 
 #include "corpora/base/mem.h"
-#include "scan/plan/trigram_choice.h"
-#include "out/text/printable.h"
 #include "model/explain/trial.h"
 #include "out/read/queries.h"
+#include "out/text/printable.h"
+#include "scan/plan/trigram_choice.h"
 
 /* All, with what they are filtered and ranked by; ?1 is the pair, ?2 the model or -1. */
 #define ROWS                                                                                       \
@@ -164,7 +164,7 @@ static bool passes(const struct list *l, sqlite3_stmt *row)
 {
     const struct trigrams_options *o = l->t->o;
     const bool said = o->min_docs != SIZE_MAX;
-    const uint64_t docs = said ? o->min_docs : l->every ? 0 : CHOSEN_DOCS;
+    const uint64_t docs = said ? o->min_docs : l->every ? 0 : TRIGRAM_CHOICE_DOCS;
     const bool good = l->every || (beats(l, row, docs) &&
                                    (l->n_tested == 0 || sqlite3_column_int64(row, R_TESTED) == 1));
     return good && sqlite3_column_int64(row, R_DOCS) >= (int64_t)docs && has_texts(o, row) &&
@@ -208,7 +208,7 @@ static int read_items(struct list *l, struct err *err)
     sqlite3_stmt *row = view_query(l->t->v, ROWS, args, &rc, err);
     while (view_step(l->t->v, row, &rc, err)) {
         l->n_all++;
-        l->n_beating += beats(l, row, CHOSEN_DOCS);
+        l->n_beating += beats(l, row, TRIGRAM_CHOICE_DOCS);
         rc = passes(l, row) ? add_item(l, row, err) : 0;
     }
     sqlite3_finalize(row);
@@ -258,7 +258,8 @@ static int put_standing(const struct list *l, struct err *err)
                   "In this corpus %s beat%s %s on %" PRIu64 " of %" PRIu64
                   " of them: by %g nats or more on average, in %d or more documents.",
                   pair->name + strlen(pair->base) + 1, strchr(pair->name, '+') ? "" : "s",
-                  pair->base, l->n_beating, l->n_all, trigram_gap_least(&l->t->run), CHOSEN_DOCS);
+                  pair->base, l->n_beating, l->n_all, trigram_gap_least(&l->t->run),
+                  TRIGRAM_CHOICE_DOCS);
     }
     if (!rc) {
         view_note(v, 0, "%s", words.data);
@@ -340,7 +341,7 @@ static int put_example(const struct list *l, struct passages *passages, int64_t 
         const int used = fprintf(l->t->v->to, "      %" PRIu64 ":%" PRIu64 ":%" PRIu64 "  ",
                                  view_u64(row, TE_SHARD), view_u64(row, TE_SHARD + 1),
                                  view_u64(row, TE_SHARD + 2));
-        rc = passage_put_text(passages, row, &trigrams_example_columns, (size_t)used, err);
+        rc = place_put_text(passages, row, &trigrams_example_columns, (size_t)used, err);
     }
     sqlite3_finalize(row);
     return rc;
@@ -383,7 +384,7 @@ static void put_legend(const struct list *l)
         view_note(l->t->v, 0,
                   "Verdicts are of minimal pairs, where A, B or both are replaced by other tokens. "
                   "Less than %g nats, or %g standard errors, are no interaction.",
-                  TRIALS_INTERACTION, TRIALS_SURE);
+                  TRIAL_INTERACTION, TRIAL_SURE);
     }
 }
 

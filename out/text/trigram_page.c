@@ -5,19 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "out/read/queries.h"
 #include "out/text/printable.h"
 #include "out/text/table.h"
-#include "out/read/queries.h"
 
 #define TOKEN_CHARS 40 // shown of one
 #define BAR 20         // columns of a probability of 1
 
-const struct passage_columns trigrams_example_columns = {.activation = -1,
-                                                         .shard = TE_SHARD,
-                                                         .tokens = TE_TOKENS,
-                                                         .activations = -1,
-                                                         .token_index = TE_AT,
-                                                         .labelled = TE_MARKED};
+const struct place_columns trigrams_example_columns = {.activation = -1,
+                                                       .shard = TE_SHARD,
+                                                       .tokens = TE_TOKENS,
+                                                       .activations = -1,
+                                                       .token_index = TE_AT,
+                                                       .labelled = TE_MARKED};
 
 // --- names -------------------------------------------------------------------------------------
 
@@ -457,7 +457,7 @@ static int put_examples(const struct view *v, int64_t id, size_t n, struct err *
             show_text(v->to, view_text(row, TE_SAID), 0, SIZE_MAX);
             used = fprintf(v->to, "\n      ") - 1;
         }
-        rc = passage_put_text(&passages, row, &trigrams_example_columns, (size_t)used, err);
+        rc = place_put_text(&passages, row, &trigrams_example_columns, (size_t)used, err);
     }
     sqlite3_finalize(row);
     rc = rc ? rc : passages_put_shards(&passages, err);

@@ -9,12 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "corpora/base/jsonout.h"
 #include "corpora/base/err.h"
-#include "out/text/place.h"
-#include "out/read/trigram_facts.h"
-#include "out/read/reader.h"
+#include "corpora/base/jsonout.h"
 #include "out/read/names.h"
+#include "out/read/reader.h"
+#include "out/read/trigram_facts.h"
+#include "out/text/place.h"
 
 #define TRIGRAMS_LISTED 10
 #define TRIGRAMS_EXAMPLES 10 // of each kind, of one trigram
@@ -43,7 +43,7 @@ int trigrams_put_page(const struct trigrams_view *t, struct err *err);
 
 // --- shared by these
 
-extern const struct passage_columns trigrams_example_columns; // of SQL_TRIGRAM_EXAMPLES
+extern const struct place_columns trigrams_example_columns; // of SQL_TRIGRAM_EXAMPLES
 
 /* A token between quotes, so that its spaces are seen; id: where it has no text. */
 void trigrams_put_token(const struct view *v, const char *text, int64_t id);

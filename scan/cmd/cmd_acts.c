@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/pass/forward.h"
 #include "corpora/base/jsonout.h"
-#include "scan/cli/args.h"
 #include "corpora/base/mem.h"
-#include "scan/load/lineup.h"
+#include "model/pass/forward.h"
 #include "out/read/neuron_name.h"
+#include "scan/cli/args.h"
+#include "scan/load/lineup.h"
 #include "scan/load/windows.h"
 
 struct options {

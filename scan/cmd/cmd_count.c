@@ -71,7 +71,7 @@ static void print_done(const struct counted *done, const char *path)
     fprintf(stderr, "%" PRIu64 " tokens in %s (%.0f a second), merged in %s\n", done->tokens_now,
             count, done->count_seconds > 0 ? (double)done->tokens_now / done->count_seconds : 0,
             merge);
-    counting_print(&done->info, path);
+    count_print(&done->info, path);
 }
 
 /* What was skipped; returns how much. */
@@ -89,17 +89,17 @@ static uint64_t print_rejects(const struct counted *done)
     return rejects_total(&done->rejects);
 }
 
-static int count(const struct options *o, const struct counting *c, int *status, struct err *err)
+static int count(const struct options *o, const struct count *c, int *status, struct err *err)
 {
     struct counted done;
     catch_signals();
-    const int rc = counting_run(c, o->output, &done, err);
+    const int rc = count_run(c, o->output, &done, err);
     if (rc) {
         return rc;
     }
     if (done.nothing_left) {
         fprintf(stderr, "gapscope count: nothing is left to do\n");
-        counting_print(&done.info, o->output);
+        count_print(&done.info, o->output);
     } else if (done.stopped) {
         fprintf(stderr, "stopped: run the same command again, and it goes on from here\n");
         *status = 128 + atomic_load(&stop);
@@ -115,12 +115,12 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     const struct options *o = options;
     struct tokenizer *tokenizer = NULL;
     struct shards shards = {0};
-    struct counting c = {.n_threads = o->threads,
-                         .memory_bytes = o->memory << 20,
-                         .min_count = o->min_count,
-                         .settings = counting_settings(&o->input),
-                         .force = o->force,
-                         .stop = &stop};
+    struct count c = {.n_threads = o->threads,
+                      .memory_bytes = o->memory << 20,
+                      .min_count = o->min_count,
+                      .settings = count_settings(&o->input),
+                      .force = o->force,
+                      .stop = &stop};
     if (c.n_threads == 0) {
         const long cores = sysconf(_SC_NPROCESSORS_ONLN);
         c.n_threads = cores > 0 ? (size_t)cores : 1;

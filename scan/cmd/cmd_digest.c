@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 
+#include "corpora/base/file.h"
 #include "out/store/store.h"
 #include "scan/cli/args.h"
-#include "corpora/base/file.h"
 
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {

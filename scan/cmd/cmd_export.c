@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scan/cli/args.h"
 #include "out/export/export.h"
 #include "out/read/reader.h"
+#include "scan/cli/args.h"
 
 struct options {
     const char *format, *output;

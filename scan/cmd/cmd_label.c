@@ -4,22 +4,22 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "corpora/base/file.h"
+#include "corpora/base/jsonout.h"
+#include "corpora/base/mem.h"
 #include "corpora/source.h"
 #include "miners/hypotheses.h"
 #include "miners/labeller.h"
 #include "model/tokenizer/tokenizer.h"
-#include "corpora/base/jsonout.h"
 #include "scan/cli/args.h"
-#include "corpora/base/file.h"
-#include "corpora/base/mem.h"
 #include "scan/cmd/label_show.h"
-#include "scan/load/lineup.h"
 #include "scan/load/hypothesis_args.h"
+#include "scan/load/lineup.h"
 #include "scan/load/windows.h"
 
 struct options {
     struct input_options input;
-    struct mining_options mining;
+    struct hypothesis_args_options mining;
     const char *model, *tokenizer, *output;
     size_t show; // contexts of each hypothesis; SIZE_MAX: JSONL
 };
@@ -33,8 +33,8 @@ struct label {
     struct tokens tokens;
     uint8_t *labels; // [hypotheses.n][tokens.n] of the doc in hand
     size_t labels_cap;
-    bool *aborted;          // [hypotheses.n]
-    struct labelshow *show; // [hypotheses.n]
+    bool *aborted;           // [hypotheses.n]
+    struct label_show *show; // [hypotheses.n]
 };
 
 static const uint8_t *labels_of(const struct label *l, size_t i)
@@ -57,8 +57,8 @@ static int label_doc(struct label *l, const struct doc *doc, const struct option
         rc = labeller_run(l->labeller, i, &l->tokens, l->labels + i * l->tokens.n, &verdict, err);
         l->aborted[i] = verdict == MINER_GAVE_UP;
         if (!rc && o->show != SIZE_MAX) {
-            rc = labelshow_add(&l->show[i], doc->number, &l->tokens, labels_of(l, i), verdict,
-                               o->show, err);
+            rc = label_show_add(&l->show[i], doc->number, &l->tokens, labels_of(l, i), verdict,
+                                o->show, err);
         }
     }
     return rc;
@@ -119,18 +119,18 @@ static int label_all(struct label *l, const struct options *o, struct source *so
         }
     }
     for (size_t i = 0; i < l->hypotheses.n && o->show != SIZE_MAX; i++) {
-        labelshow_print(&l->show[i], l->hypotheses.items[i].name, to);
+        label_show_print(&l->show[i], l->hypotheses.items[i].name, to);
     }
     return 0;
 }
 
 static int label_open(struct label *l, const struct options *o, struct err *err)
 {
-    if (!mining_wanted(&o->mining)) {
+    if (!hypothesis_args_wanted(&o->mining)) {
         return err_set(err, ERR_USAGE, "nothing to label by: give --hypotheses or --regex");
     }
     int rc = lineup_tokenizer(&l->tokenizer, o->model, o->tokenizer, err);
-    rc = rc ? rc : mining_load(&l->hypotheses, &o->mining, l->tokenizer, err);
+    rc = rc ? rc : hypothesis_args_load(&l->hypotheses, &o->mining, l->tokenizer, err);
     rc = rc ? rc : labeller_new(&l->labeller, &l->hypotheses, err);
     if (rc) {
         return rc;
@@ -144,7 +144,7 @@ static int label_open(struct label *l, const struct options *o, struct err *err)
 static void label_close(struct label *l)
 {
     for (size_t i = 0; l->show && i < l->hypotheses.n; i++) {
-        labelshow_free(&l->show[i]);
+        label_show_free(&l->show[i]);
     }
     free(l->show);
     labeller_free(l->labeller);
@@ -181,7 +181,7 @@ int cmd_label(int argc, char **argv)
 {
     struct options o = {.show = SIZE_MAX};
     const struct arg args[] = {
-        MINING_ARGS(&o.mining),
+        HYPOTHESIS_ARGS(&o.mining),
         {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "a tokenizer.json"},
         {"model", 'm', ARG_STRING, &o.model, "M", "the tokenizer of this model"},
         SPECIAL_ARG(&o.input),

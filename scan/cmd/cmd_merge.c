@@ -8,12 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "out/store/store.h"
-#include "scan/cli/args.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
-#include "scan/count/count.h"
 #include "out/store/meta.h"
+#include "out/store/store.h"
+#include "scan/cli/args.h"
+#include "scan/count/count.h"
 #include "scan/work/trials.h"
 
 struct options {
@@ -161,10 +161,10 @@ static void try_trigrams(const struct merged *m, struct store *s)
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct err err = {0};
     size_t n = 0;
-    if (!trying_wanted(&m->run)) {
+    if (!trials_wanted(&m->run)) {
         return;
     }
-    if (trying_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, s, &n, &err)) {
+    if (trials_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, s, &n, &err)) {
         fprintf(stderr,
                 "gapscope merge: the trigrams are not tried on the models: %s\n"
                 "where the models are, gapscope merge --force tries them, or the scan's command\n",
@@ -207,10 +207,10 @@ static int merge_counts(const struct options *o, const struct arg_list *parts, s
         return err_set(err, ERR_USAGE, "--min-count %zu: 1 or 2 is wanted", o->min_count);
     }
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    const int rc = counting_merge(parts, o->output, cores > 0 ? (size_t)cores : 1, (size_t)1 << 30,
-                                  o->min_count, &done, err);
+    const int rc = count_merge(parts, o->output, cores > 0 ? (size_t)cores : 1, (size_t)1 << 30,
+                               o->min_count, &done, err);
     if (!rc) {
-        counting_print(&done.info, o->output);
+        count_print(&done.info, o->output);
     }
     return rc;
 }

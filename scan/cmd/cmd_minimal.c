@@ -3,14 +3,14 @@
 #include <stdlib.h>
 
 #include "corpora/base/jsonout.h"
-#include "scan/cli/args.h"
 #include "corpora/base/mem.h"
-#include "scan/load/lineup.h"
 #include "model/explain/minimal.h"
-#include "scan/load/prompts.h"
+#include "out/read/reader.h"
 #include "out/text/printable.h"
 #include "out/text/table.h"
-#include "out/read/reader.h"
+#include "scan/cli/args.h"
+#include "scan/load/lineup.h"
+#include "scan/load/prompts.h"
 
 struct options {
     struct arg_list models;

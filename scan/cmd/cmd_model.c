@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/pass/forward.h"
-#include "model/load/hub.h"
-#include "model/kernels/kern.h"
-#include "model/pass/logprob.h"
-#include "scan/cli/args.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "model/kernels/kern.h"
+#include "model/load/hub.h"
+#include "model/pass/forward.h"
+#include "model/pass/logprob.h"
+#include "scan/cli/args.h"
 #include "scan/load/lineup.h"
 
 // The text of TransformerLens' own tests of its pretrained models.

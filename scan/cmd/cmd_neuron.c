@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan/cli/args.h"
-#include "out/text/bars.h"
 #include "corpora/base/mem.h"
 #include "out/read/cover.h"
+#include "out/read/names.h"
+#include "out/read/queries.h"
+#include "out/read/reader.h"
+#include "out/text/bars.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
 #include "out/text/table.h"
-#include "out/read/reader.h"
-#include "out/read/names.h"
-#include "out/read/queries.h"
+#include "scan/cli/args.h"
 
 #define N_DEFAULT 10       // hypotheses
 #define EXAMPLES_DEFAULT 5 // of each kind, where it is not said; of each interval then one
@@ -281,7 +281,7 @@ static int put_credit(const struct page *p, struct err *err)
 
 // --- examples ----------------------------------------------------------------------------------
 
-static const struct passage_columns example_columns = {
+static const struct place_columns example_columns = {
     .activation = 2, .shard = 5, .tokens = 10, .activations = 11, .token_index = 9, .labelled = -1};
 
 static sqlite3_stmt *query_examples(const struct page *p, bool all, int *rc, struct err *err)
@@ -315,13 +315,13 @@ static int put_examples(const struct page *p, struct err *err)
         const bool first = !*kind;
         if (first) {
             fputs("\nexamples: activation, place, text\n", to);
-            passage_legend(p->v, false);
+            place_legend(p->v, false);
         }
         if (strncmp(kind, view_text(stmt, 0), sizeof kind - 1) != 0) {
             snprintf(kind, sizeof kind, "%s", view_text(stmt, 0));
             fprintf(to, " %s\n", kind_title(kind));
         }
-        rc = passage_put(&passages, stmt, &example_columns, strcmp(kind, "bottom") == 0, err);
+        rc = place_put(&passages, stmt, &example_columns, strcmp(kind, "bottom") == 0, err);
     }
     sqlite3_finalize(stmt);
     if (!rc) {
@@ -343,7 +343,7 @@ static int json_examples(const struct page *p, struct jsonout *j, struct err *er
     while (view_step(p->v, stmt, &rc, err)) {
         jsonout_begin(j, '{');
         view_json_columns(j, stmt, 0, sqlite3_column_count(stmt));
-        rc = passage_json(&passages, j, stmt, example_columns.tokens, err);
+        rc = place_json(&passages, j, stmt, example_columns.tokens, err);
         jsonout_end(j, '}');
     }
     jsonout_end(j, ']');

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "corpora/base/file.h"
 #include "corpora/pack.h"
 #include "scan/cli/args.h"
-#include "corpora/base/file.h"
 
 struct options {
     const char *output;

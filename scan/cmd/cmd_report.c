@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "scan/cli/args.h"
 #include "corpora/base/file.h"
+#include "out/read/reader.h"
 #include "out/report/page.h"
 #include "out/report/report.h"
-#include "out/read/reader.h"
+#include "scan/cli/args.h"
 
 #define MEGABYTE 1000000
 #define MEGABYTES_DEFAULT 20

@@ -9,24 +9,24 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "corpora/base/mem.h"
 #include "corpora/shards.h"
 #include "out/results/record/record.h"
 #include "out/results/run.h"
+#include "out/store/meta.h"
 #include "out/store/store.h"
 #include "scan/cli/args.h"
-#include "corpora/base/mem.h"
 #include "scan/count/count.h"
+#include "scan/load/lineup.h"
+#include "scan/load/windows.h"
+#include "scan/plan/neuron_plan.h"
 #include "scan/plan/plan.h"
 #include "scan/work/first_unit.h"
-#include "scan/load/lineup.h"
-#include "out/store/meta.h"
 #include "scan/work/pipeline.h"
 #include "scan/work/precision_check.h"
 #include "scan/work/progress.h"
-#include "scan/plan/neuron_plan.h"
 #include "scan/work/summary.h"
 #include "scan/work/trials.h"
-#include "scan/load/windows.h"
 #include "scan/work/worker.h"
 
 // run_load() takes no more.
@@ -39,8 +39,8 @@ struct scan {
     struct shards shards;
     struct run run;
     struct tally_shape shape;
-    struct subjects subjects;
-    struct chosen chosen;
+    struct neuron_plan subjects;
+    struct trigram_choice chosen;
     struct results results;
     struct store *store;
     struct record *record; // NULL: none
@@ -201,8 +201,9 @@ static void print_check(const char *name, const struct precision_check *c)
 static int choose_engines(struct scan *s, const struct pipeline_options *p, struct err *err)
 {
     struct layout layout = {0};
-    int rc =
-        s->asked == PRECISION_EXACT ? 0 : firstunit_layout(&layout, p, err); // exact needs no check
+    int rc = s->asked == PRECISION_EXACT
+                 ? 0
+                 : first_unit_layout(&layout, p, err); // exact needs no check
     if (!rc && layout.n > 0) {
         fprintf(stderr, "gapscope scan: the first unit in f32 and in %s precision:\n",
                 precision_name(s->asked));
@@ -315,7 +316,7 @@ static void set_work(const struct scan *s, struct work *work)
 static void print_plan(const struct scan *s, const struct pipeline_options *p, uint64_t bytes,
                        const char *output)
 {
-    char *subjects = subjects_text(&s->run, p->n_threads);
+    char *subjects = neuron_plan_text(&s->run, p->n_threads);
     printf("%zu shard%s, %.1f MB; %zu model%s, %zu pair%s; %zu thread%s; to %s\n", s->shards.n,
            s->shards.n == 1 ? "" : "s", (double)bytes * 1e-6, s->lineup.n,
            s->lineup.n == 1 ? "" : "s", s->run.n_pairs, s->run.n_pairs == 1 ? "" : "s",
@@ -329,7 +330,7 @@ static void print_plan(const struct scan *s, const struct pipeline_options *p, u
 static int dry_run(struct scan *s, const struct pipeline_options *p, struct work *work,
                    const struct scan_options *o, struct err *err)
 {
-    struct firstunit first = {0};
+    struct first_unit first = {0};
     struct neurons *neurons = NULL;
     uint64_t bytes = 0;
     for (size_t i = 0; i < s->shards.n; i++) {
@@ -338,7 +339,7 @@ static int dry_run(struct scan *s, const struct pipeline_options *p, struct work
     int rc = make_predictors(s, p, work->settings, err);
     set_work(s, work);
     rc = rc || !work->neurons ? rc : neurons_new(&neurons, work->neurons, err);
-    rc = rc ? rc : firstunit_run(&first, p, work, neurons, err);
+    rc = rc ? rc : first_unit_run(&first, p, work, neurons, err);
     neurons_free(neurons);
     if (rc) {
         return rc;
@@ -371,14 +372,14 @@ static int choose_histograms(struct scan *s, const struct pipeline_options *p, s
     struct neurons_shape shape = *s->run.neurons;
     struct neurons_subset *none = mem_zero(shape.n_layers * shape.n_hypotheses, sizeof *none);
     struct neurons *neurons = NULL;
-    struct firstunit first;
+    struct first_unit first;
     int rc = none ? 0 : err_nomem(err, "neurons");
     shape.subsets = none;
     work->neurons = &shape;
     rc = rc ? rc : neurons_new(&neurons, &shape, err);
-    rc = rc ? rc : firstunit_run(&first, p, work, neurons, err);
+    rc = rc ? rc : first_unit_run(&first, p, work, neurons, err);
     if (!rc && !atomic_load(&signals.stop)) {
-        rc = subjects_choose(&s->run, neurons, err);
+        rc = neuron_plan_choose(&s->run, neurons, err);
         neurons = NULL;
     }
     neurons_free(neurons);
@@ -392,10 +393,10 @@ static int prepare(struct scan *s, const struct pipeline_options *p, struct work
                    struct err *err)
 {
     int rc = make_predictors(s, p, work->settings, err);
-    chosen_print(&s->chosen);
+    trigram_choice_print(&s->chosen);
     set_work(s, work);
     rc = rc ? rc : choose_histograms(s, p, work, err);
-    rc = rc ? rc : subjects_effects(&s->run, s->predictors, &signals.stop, err);
+    rc = rc ? rc : neuron_plan_effects(&s->run, s->predictors, &signals.stop, err);
     return rc ? rc : results_new(&s->results, &s->shape, &s->run, err);
 }
 
@@ -442,13 +443,13 @@ static int try_trigrams(struct scan *s, const struct scan_options *o, size_t n_t
     for (size_t i = 0; i < s->lineup.n; i++) {
         engines[i] = s->predictors[i].engine;
     }
-    const struct trying trying = {.run = &s->run,
+    const struct trials trying = {.run = &s->run,
                                   .results = &s->results,
                                   .engines = engines,
                                   .n_threads = n_threads,
                                   .stop = &signals.stop};
     const double begin = progress_clock();
-    const int rc = trying_run(&trying, s->store, &n, err);
+    const int rc = trials_run(&trying, s->store, &n, err);
     if (!rc && atomic_load(&signals.stop) && !trigrams_tried(s)) {
         fprintf(stderr, "stopped before the trigrams were tried: run the same command again\n");
         *status = 128 + atomic_load(&signals.stop);
@@ -468,7 +469,7 @@ static int finish(struct scan *s, const struct scan_options *o, const struct pip
 {
     int rc =
         tables_lag(s) ? store_checkpoint(s->store, &s->run, &s->results, true, p->meta, err) : 0;
-    if (rc || !trying_wanted(&s->run) || trigrams_tried(s)) {
+    if (rc || !trials_wanted(&s->run) || trigrams_tried(s)) {
         return rc;
     }
     rc = s->predictors ? 0 : make_predictors(s, p, work->settings, err);
@@ -554,16 +555,15 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     rc = rc ? rc : lineup_load(&s.lineup, &o->models, o->tokenizer, !o->input.ids, err);
     rc = rc ? rc : check_eos(o, &s.lineup, err);
     rc = rc ? rc : shards_open(&s.shards, operands->items, operands->n, err);
-    rc = rc ? rc
-            : describe_run(&s.run, &s.subjects, &s.chosen, o, &s.lineup, &s.shards, s.asked, err);
-    rc = rc ? rc : subjects_check_memory(&s.run, p.n_threads, err);
+    rc = rc ? rc : plan_make(&s.run, &s.subjects, &s.chosen, o, &s.lineup, &s.shards, s.asked, err);
+    rc = rc ? rc : neuron_plan_check_memory(&s.run, p.n_threads, err);
     if (rc) {
         goto out;
     }
     struct work work = {
         .lineup = &s.lineup,
         .shape = &s.shape,
-        .settings = counting_settings(&o->input),
+        .settings = count_settings(&o->input),
         .layout = {.tokenizer = s.lineup.tokenizer,
                    .packing = scan_packing(o),
                    .special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN,
@@ -586,7 +586,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     const time_t now = time(NULL);
     strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
     snprintf(threads, sizeof threads, "%zu", p.n_threads);
-    rc = describe_command(&command, o, operands, err);
+    rc = plan_command(&command, o, operands, err);
     const char *meta[META_MAX] = {"version", GAPSCOPE_VERSION, "command", command.data,
                                   "started", started,          "threads", threads};
     p.meta = meta;
@@ -606,8 +606,8 @@ out:
     run_free(&s.run);
     shards_free(&s.shards);
     free_predictors(&s);
-    subjects_free(&s.subjects);
-    chosen_free(&s.chosen);
+    neuron_plan_free(&s.subjects);
+    trigram_choice_free(&s.chosen);
     lineup_free(&s.lineup);
     return rc;
 }
@@ -634,8 +634,8 @@ int cmd_scan(int argc, char **argv)
          "source"},
         {"floor", 0, ARG_STRING, &o.floor, "X", "log-probs below it count as it; -6 if not given"},
         {"top", 0, ARG_SIZE, &o.top, "N", "hits kept a pair and side; 1000 if not given"},
-        SUBJECT_ARGS(&o.subjects),
-        CHOSEN_ARGS(&o.trigrams),
+        NEURON_PLAN_ARGS(&o.subjects),
+        TRIGRAM_CHOICE_ARGS(&o.trigrams),
         {"packing", 0, ARG_STRING, &o.packing, "P",
          "docs: a window holds one document's tokens (if not given);\nrows: documents joined with "
          "EOS fill every window"},

@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "corpora/base/jsonout.h"
+#include "corpora/base/mem.h"
 #include "corpora/shards.h"
 #include "model/pass/logprob.h"
-#include "corpora/base/jsonout.h"
 #include "scan/cli/args.h"
-#include "corpora/base/mem.h"
 #include "scan/load/lineup.h"
+#include "scan/load/windows.h"
 #include "scan/work/precision_check.h"
 #include "scan/work/predictor.h"
-#include "scan/load/windows.h"
 
 struct options {
     struct arg_list models;
@@ -29,7 +29,7 @@ struct options {
 struct scorer {
     const struct lineup_model *model;
     struct predictor predictor;
-    struct predictor_run *run;
+    struct predictor_ctx *run;
     struct engine_pick *picks; // [n_ctx]
     double *logprob;           // [n_ctx]; [i] is ln P(ids[i+1] | ids[0..i]), n - 1 of them
     float *entropy;            // [n_ctx], nats
@@ -75,7 +75,7 @@ static int scorer_init(struct scorer *s, const struct lineup_model *m, size_t n_
 
 static void scorer_free(struct scorer *s)
 {
-    predictor_run_free(s->run);
+    predictor_ctx_free(s->run);
     predictor_free(&s->predictor);
     free(s->picks);
     free(s->logprob);
@@ -257,7 +257,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         rc = scorer_init(one, &lineup.models[score.n++], lineup.n_ctx, o->top, err);
         const struct model *m = one->model->weights;
         rc = rc || !m ? rc : engine_new(&one->predictor.engine, m, kern, precision, err);
-        rc = rc ? rc : predictor_run_new(&one->run, &one->predictor, err);
+        rc = rc ? rc : predictor_ctx_new(&one->run, &one->predictor, err);
     }
     if (!rc) {
         rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, &score,

@@ -1,9 +1,9 @@
 #include "scan/cmd/commands.h"
 
-#include "model/weights/tensorfile.h"
-#include "corpora/base/jsonout.h"
-#include "scan/cli/args.h"
 #include "corpora/base/file.h"
+#include "corpora/base/jsonout.h"
+#include "model/weights/tensorfile.h"
+#include "scan/cli/args.h"
 
 struct options {
     const char *values, *output;

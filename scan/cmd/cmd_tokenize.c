@@ -1,10 +1,10 @@
 #include "scan/cmd/commands.h"
 
+#include "corpora/base/file.h"
+#include "corpora/base/jsonout.h"
 #include "corpora/source.h"
 #include "model/tokenizer/tokenizer.h"
-#include "corpora/base/jsonout.h"
 #include "scan/cli/args.h"
-#include "corpora/base/file.h"
 #include "scan/load/lineup.h"
 #include "scan/load/windows.h"
 

@@ -3,11 +3,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "scan/cli/args.h"
+#include "out/read/names.h"
+#include "out/read/reader.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
-#include "out/read/reader.h"
-#include "out/read/names.h"
+#include "scan/cli/args.h"
 
 #define N_DEFAULT 20
 #define TOKEN_WIDTH 24 // characters shown of a token in a table
@@ -47,11 +47,11 @@ static const struct list {
     void (*put)(const struct view *, sqlite3_stmt *);
 } hits =
     {
-        .sql = "SELECT " PASSAGE_HIT " FROM hit WHERE pair = ?1 AND side = iif(?3, 'base', 'other')"
+        .sql = "SELECT " PLACE_HIT " FROM hit WHERE pair = ?1 AND side = iif(?3, 'base', 'other')"
                " ORDER BY rank LIMIT ?2",
         .title = {"the greatest gaps", "the least gaps, where the base is better"},
         .head = "",
-        .put = passage_put_hit,
+        .put = place_put_hit,
 },
   tokens =
       {

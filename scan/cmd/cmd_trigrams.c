@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 
-#include "scan/cli/args.h"
-#include "out/text/trigrams_text.h"
 #include "out/read/reader.h"
+#include "out/text/trigrams_text.h"
+#include "scan/cli/args.h"
 
 struct options {
     struct trigrams_options trigrams;

@@ -54,7 +54,7 @@ static int put_context(struct buf *b, const struct tokens *t, const uint8_t *lab
     return rc ? rc : buf_append(b, "", 1, err);
 }
 
-static int keep_line(struct labelshow *s, uint64_t number, const struct tokens *t,
+static int keep_line(struct label_show *s, uint64_t number, const struct tokens *t,
                      const uint8_t *labels, size_t first, struct err *err)
 {
     struct buf context = {0};
@@ -77,8 +77,8 @@ static int keep_line(struct labelshow *s, uint64_t number, const struct tokens *
     return rc;
 }
 
-int labelshow_add(struct labelshow *s, uint64_t number, const struct tokens *t,
-                  const uint8_t *labels, enum miner_verdict verdict, size_t n_max, struct err *err)
+int label_show_add(struct label_show *s, uint64_t number, const struct tokens *t,
+                   const uint8_t *labels, enum miner_verdict verdict, size_t n_max, struct err *err)
 {
     if (verdict == MINER_GAVE_UP) {
         s->gave_up++;
@@ -101,7 +101,7 @@ static double percent(uint64_t part, uint64_t all)
     return all ? 100.0 * (double)part / (double)all : 0.0;
 }
 
-void labelshow_print(const struct labelshow *s, const char *name, FILE *to)
+void label_show_print(const struct label_show *s, const char *name, FILE *to)
 {
     fprintf(to,
             "%s: %" PRIu64 " of %" PRIu64 " tokens (%.3g %%) in %" PRIu64 " of %" PRIu64
@@ -117,8 +117,8 @@ void labelshow_print(const struct labelshow *s, const char *name, FILE *to)
     }
 }
 
-void labelshow_free(struct labelshow *s)
+void label_show_free(struct label_show *s)
 {
     buf_free(&s->lines);
-    *s = (struct labelshow){0};
+    *s = (struct label_show){0};
 }

@@ -1,7 +1,7 @@
 /*
  * label_show.h - what a hypothesis names, for people: how much, and the first places
  *
- *     labelshow_add for each document -> labelshow_print -> labelshow_free
+ *     label_show_add for each document -> label_show_print -> label_show_free
  */
 #ifndef GAPSCOPE_SCAN_CMD_LABEL_SHOW_H
 #define GAPSCOPE_SCAN_CMD_LABEL_SHOW_H
@@ -10,13 +10,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "miners/core/miner.h"
 #include "corpora/base/doc.h"
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
+#include "miners/core/miner.h"
 
 /* Of one hypothesis; {0} at first. */
-struct labelshow {
+struct label_show {
     uint64_t tokens, docs;        // seen, without those that it gave up on
     uint64_t labelled, docs_with; // tokens, and docs with any
     uint64_t gave_up;             // docs
@@ -26,10 +26,11 @@ struct labelshow {
 
 /* Counts labels[t->n] of document 'number', and keeps the context of its first labelled tokens
  * where fewer than n_max are kept.  Errors: ERR_NOMEM. */
-int labelshow_add(struct labelshow *s, uint64_t number, const struct tokens *t,
-                  const uint8_t *labels, enum miner_verdict verdict, size_t n_max, struct err *err);
+int label_show_add(struct label_show *s, uint64_t number, const struct tokens *t,
+                   const uint8_t *labels, enum miner_verdict verdict, size_t n_max,
+                   struct err *err);
 
-void labelshow_print(const struct labelshow *s, const char *name, FILE *to);
-void labelshow_free(struct labelshow *s);
+void label_show_print(const struct label_show *s, const char *name, FILE *to);
+void label_show_free(struct label_show *s);
 
 #endif

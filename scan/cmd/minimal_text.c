@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/explain/attribution.h"
 #include "corpora/base/mem.h"
+#include "model/explain/attribution.h"
 #include "out/text/printable.h"
 #include "out/text/table.h"
 

@@ -17,11 +17,11 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "model/counts/ngrams_build.h"
-#include "model/counts/ngrams_run.h"
 #include "corpora/base/bits.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "model/counts/ngrams_build.h"
+#include "model/counts/ngrams_run.h"
 #include "scan/work/progress.h"
 
 // Progress is shown on a terminal this often, in a log a line every LOG_SECONDS.
@@ -36,7 +36,7 @@ struct set {
 
 struct state {
     // set before threads start, then read only
-    const struct counting *c;
+    const struct count *c;
     char *folder;
     uint64_t fingerprint;
     size_t toks_max; // of a worker's keys
@@ -95,7 +95,7 @@ static bool is_stopped_now(const struct state *s)
 
 // --- what tells one count from another ----------------------------------------------------------
 
-uint64_t counting_settings(const struct input_options *input)
+uint64_t count_settings(const struct input_options *input)
 {
     const char *const words[] = {input->field, input->format};
     const unsigned char flags[2] = {input->ids, input->special};
@@ -107,7 +107,7 @@ uint64_t counting_settings(const struct input_options *input)
     return hash;
 }
 
-static uint64_t fingerprint(const struct counting *c)
+static uint64_t fingerprint(const struct count *c)
 {
     const uint64_t numbers[] = {NGRAMS_VERSION, tokenizer_hash(c->tokenizer), c->settings, c->part,
                                 c->n_parts};
@@ -439,8 +439,7 @@ static int run_workers(struct state *s, struct err *err)
 
 // --- the file -----------------------------------------------------------------------------------
 
-static void describe(const struct counting *c, struct ngrams_info *info,
-                     struct ngrams_shard *shards)
+static void describe(const struct count *c, struct ngrams_info *info, struct ngrams_shard *shards)
 {
     info->d_vocab = (uint32_t)tokenizer_n_vocab(c->tokenizer);
     info->tokenizer = tokenizer_hash(c->tokenizer);
@@ -455,7 +454,7 @@ static void describe(const struct counting *c, struct ngrams_info *info,
 }
 
 /* Is the file 'path' what this count would make?  One of another is refused, or forgotten. */
-static int look_at_file(const struct counting *c, const char *path, const struct ngrams_info *info,
+static int look_at_file(const struct count *c, const char *path, const struct ngrams_info *info,
                         struct counted *out, struct err *err)
 {
     struct stat st;
@@ -485,7 +484,7 @@ static int look_at_file(const struct counting *c, const char *path, const struct
 
 static int build(struct state *s, struct ngrams_info *info, const char *path, struct err *err)
 {
-    const struct counting *c = s->c;
+    const struct count *c = s->c;
     info->n_units = s->n_units;
     for (size_t i = 0; i < s->n_runs; i++) {
         info->tokens += s->runs[i].tokens;
@@ -525,7 +524,7 @@ static void state_free(struct state *s)
 
 static int count(struct state *s, struct ngrams_info *info, const char *path, struct err *err)
 {
-    const struct counting *c = s->c;
+    const struct count *c = s->c;
     int rc = open_folder(s, path, ".work", err);
     rc = rc ? rc : each_file(s, resume_file, err);
     if (rc) {
@@ -556,7 +555,7 @@ static int count(struct state *s, struct ngrams_info *info, const char *path, st
               : 0;
 }
 
-int counting_run(const struct counting *c, const char *path, struct counted *out, struct err *err)
+int count_run(const struct count *c, const char *path, struct counted *out, struct err *err)
 {
     if (tokenizer_n_vocab(c->tokenizer) > (size_t)1 << NGRAMS_BITS_MAX) {
         return err_set(err, ERR_LIMIT, "a vocabulary of %zu tokens; at most 2^%u can be counted",
@@ -619,11 +618,11 @@ static int add_part(struct ngrams_info *info, uint64_t **units, const struct ngr
     return rc;
 }
 
-int counting_merge(const struct arg_list *parts, const char *path, size_t n_threads,
-                   size_t memory_bytes, uint64_t min_count, struct counted *out, struct err *err)
+int count_merge(const struct arg_list *parts, const char *path, size_t n_threads,
+                size_t memory_bytes, uint64_t min_count, struct counted *out, struct err *err)
 {
     const atomic_int never = 0;
-    const struct counting none = {.stop = &never};
+    const struct count none = {.stop = &never};
     struct state s = {.c = &none, .out = out, .lock = -1};
     struct ngrams_info info = {0};
     uint64_t *units = NULL;
@@ -662,7 +661,7 @@ int counting_merge(const struct arg_list *parts, const char *path, size_t n_thre
     return rc;
 }
 
-void counting_print(const struct ngrams_info *info, const char *path)
+void count_print(const struct ngrams_info *info, const char *path)
 {
     struct stat st;
     uint64_t skips = 0, dropped = info->dropped[NGRAMS_TRIGRAMS];

@@ -17,20 +17,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "corpora/base/err.h"
 #include "corpora/shards.h"
 #include "corpora/units.h"
 #include "model/counts/ngrams.h"
 #include "scan/cli/args.h"
-#include "corpora/base/err.h"
 #include "scan/load/layout.h"
 #include "scan/load/windows.h"
 
-struct counting {
+struct count {
     const struct shards *shards;
     struct units_options units;
     struct layout_options layout;
     const struct tokenizer *tokenizer; // also with ids
-    uint64_t settings;                 // counting_settings()
+    uint64_t settings;                 // count_settings()
     size_t n_threads, memory_bytes;    // of all threads together
     size_t part, n_parts;              // units with number % n_parts == part
     uint64_t min_count;
@@ -51,20 +51,20 @@ struct counted {
 };
 
 /* A hash of how documents are read: text and counts go together where it is the same. */
-uint64_t counting_settings(const struct input_options *input);
+uint64_t count_settings(const struct input_options *input);
 
 /*
  * Counts into 'path'.  Errors: those of reading; ERR_MISMATCH (the file or the folder is of another
  * count), ERR_LIMIT (another process counts into it, too large a vocabulary), ERR_IO, ERR_NOMEM.
  */
-int counting_run(const struct counting *c, const char *path, struct counted *out, struct err *err);
+int count_run(const struct count *c, const char *path, struct counted *out, struct err *err);
 
 /* Joins the files of parts into 'path'.  Errors: ngrams_open()'s, ERR_MISMATCH (of different
  * counts, with a min_count, a unit is in two). */
-int counting_merge(const struct arg_list *parts, const char *path, size_t n_threads,
-                   size_t memory_bytes, uint64_t min_count, struct counted *out, struct err *err);
+int count_merge(const struct arg_list *parts, const char *path, size_t n_threads,
+                size_t memory_bytes, uint64_t min_count, struct counted *out, struct err *err);
 
 /* "12345 tokens ..., 4.1 MB": a line for people about the file. */
-void counting_print(const struct ngrams_info *info, const char *path);
+void count_print(const struct ngrams_info *info, const char *path);
 
 #endif

@@ -71,13 +71,13 @@ static uint32_t token_id(const void *context, const char *text, size_t len)
                                                                       : UINT32_MAX;
 }
 
-bool mining_wanted(const struct mining_options *o)
+bool hypothesis_args_wanted(const struct hypothesis_args_options *o)
 {
     return o->files.n + o->regexes.n > 0;
 }
 
-int mining_load(struct hypotheses *out, const struct mining_options *o,
-                const struct tokenizer *tokenizer, struct err *err)
+int hypothesis_args_load(struct hypotheses *out, const struct hypothesis_args_options *o,
+                         const struct tokenizer *tokenizer, struct err *err)
 {
     struct vocabulary vocabulary = {.tokenizer = tokenizer}, *context = &vocabulary;
     const struct hypotheses_options options = {.token_id = tokenizer ? token_id : NULL,

@@ -6,12 +6,12 @@
 
 #include <stdbool.h>
 
+#include "corpora/base/err.h"
 #include "miners/hypotheses.h"
 #include "model/tokenizer/tokenizer.h"
 #include "scan/cli/args.h"
-#include "corpora/base/err.h"
 
-struct mining_options {
+struct hypothesis_args_options {
     struct arg_list files;   // --hypotheses FILE.yaml
     struct arg_list regexes; // --regex NAME=PATTERN
 };
@@ -19,7 +19,7 @@ struct mining_options {
 // clang-format off
 
 /* Their lines in a command's table. */
-#define MINING_ARGS(options)                                                                       \
+#define HYPOTHESIS_ARGS(options)                                                                       \
     {"hypotheses", 0, ARG_LIST, &(options)->files, "FILE.yaml",                                    \
      "hypotheses to label by (miners/README.md); several may\nbe given"},                          \
     {"regex", 0, ARG_LIST, &(options)->regexes, "NAME=PATTERN",                                    \
@@ -27,7 +27,7 @@ struct mining_options {
 
 // clang-format on
 
-bool mining_wanted(const struct mining_options *o);
+bool hypothesis_args_wanted(const struct hypothesis_args_options *o);
 
 /*
  * Loads them all into *out, files first, each in the order given; the caller ends *out with
@@ -36,7 +36,7 @@ bool mining_wanted(const struct mining_options *o);
  * without text: hypotheses that need text are then refused.
  * Errors: those of hypotheses_load() and hypotheses_add_regex(); ERR_USAGE (text is needed).
  */
-int mining_load(struct hypotheses *out, const struct mining_options *o,
-                const struct tokenizer *tokenizer, struct err *err);
+int hypothesis_args_load(struct hypotheses *out, const struct hypothesis_args_options *o,
+                         const struct tokenizer *tokenizer, struct err *err);
 
 #endif

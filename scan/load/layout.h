@@ -18,11 +18,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 #include "corpora/units.h"
 #include "model/pass/engine.h"
 #include "model/tokenizer/tokenizer.h"
-#include "corpora/base/err.h"
-#include "corpora/base/mem.h"
 
 enum packing { PACKING_DOCS, PACKING_ROWS };
 

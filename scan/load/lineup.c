@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/load/hub.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"
+#include "model/load/hub.h"
 
 /* The tokenizer's path for one model: its own, else the given one.  *out is the caller's. */
 static int tokenizer_path_of(char **out, const char *name, const char *dir,

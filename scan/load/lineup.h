@@ -8,11 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "corpora/base/err.h"
 #include "model/counts/countmodel.h"
 #include "model/load/model.h"
 #include "model/tokenizer/tokenizer.h"
 #include "scan/cli/args.h"
-#include "corpora/base/err.h"
 
 // Where all models are counts, which see any window alike: as long as those that people compare.
 #define LINEUP_N_CTX ((size_t)1024)

@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/err.h"
+#include "model/tokenizer/tokenizer.h"
 #include "scan/load/lineup.h"
 
 struct prompts {

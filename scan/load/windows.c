@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corpora/idlist.h"
-#include "corpora/source.h"
-#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/doc.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/idlist.h"
+#include "corpora/source.h"
+#include "model/tokenizer/tokenizer.h"
 
 struct windows {
     char *path;

@@ -13,10 +13,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "corpora/source.h"
-#include "corpora/base/jsonout.h"
-#include "scan/cli/args.h"
 #include "corpora/base/err.h"
+#include "corpora/base/jsonout.h"
+#include "corpora/source.h"
+#include "scan/cli/args.h"
 #include "scan/load/lineup.h"
 
 /* How to read an input: the options that tokenize, score and acts share. */

@@ -7,14 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/explain/effects.h"
-#include "out/results/neurons/scores.h"
 #include "corpora/base/mem.h"
+#include "model/explain/effects.h"
 #include "out/read/neuron_name.h"
+#include "out/results/neurons/scores.h"
 
 _Static_assert(RUN_EFFECTS == EFFECTS_TOKENS, "the tokens at either end");
 
-void subjects_free(struct subjects *s)
+void neuron_plan_free(struct neuron_plan *s)
 {
     hypotheses_free(&s->hypotheses);
 }
@@ -36,8 +36,9 @@ static int parse_histograms(uint32_t *out, const char *text, struct err *err)
     return 0;
 }
 
-static int describe_sites(struct subjects *s, struct run *run, const struct subjects_options *o,
-                          const struct lineup *l, struct err *err)
+static int describe_sites(struct neuron_plan *s, struct run *run,
+                          const struct neuron_plan_options *o, const struct lineup *l,
+                          struct err *err)
 {
     enum site wish;
     int rc = site_read(o->site, &wish, err);
@@ -60,7 +61,7 @@ static int describe_sites(struct subjects *s, struct run *run, const struct subj
     return rc;
 }
 
-static int describe_hypotheses(struct subjects *s, struct run *run, struct err *err)
+static int describe_hypotheses(struct neuron_plan *s, struct run *run, struct err *err)
 {
     run->hypotheses = mem_zero(s->hypotheses.n, sizeof *run->hypotheses);
     if (!run->hypotheses) {
@@ -105,7 +106,7 @@ static size_t find_model(const struct lineup *l, const char *text, size_t len)
     return i;
 }
 
-static int parse_watch(struct neurons_watch *w, const char *text, const struct subjects *s,
+static int parse_watch(struct neurons_watch *w, const char *text, const struct neuron_plan *s,
                        const struct lineup *l, struct err *err)
 {
     size_t layer = 0, neuron = 0, end = 0;
@@ -145,8 +146,8 @@ static int parse_watch(struct neurons_watch *w, const char *text, const struct s
     return 0;
 }
 
-static int describe_watches(struct run *run, const struct subjects *s,
-                            const struct subjects_options *o, const struct lineup *l,
+static int describe_watches(struct run *run, const struct neuron_plan *s,
+                            const struct neuron_plan_options *o, const struct lineup *l,
                             struct err *err)
 {
     run->watches = mem_zero(o->watches.n, sizeof *run->watches);
@@ -165,7 +166,7 @@ static int describe_watches(struct run *run, const struct subjects *s,
 }
 
 /* What says something of neurons where none are kept. */
-static int check_no_neurons(const struct subjects_options *o, struct err *err)
+static int check_no_neurons(const struct neuron_plan_options *o, struct err *err)
 {
     const char *with = o->watches.n > 0 ? "watch"
                        : o->site        ? "site"
@@ -176,8 +177,9 @@ static int check_no_neurons(const struct subjects_options *o, struct err *err)
                : 0;
 }
 
-int subjects_describe(struct subjects *s, struct run *run, const struct subjects_options *o,
-                      const struct lineup *lineup, struct err *err)
+int neuron_plan_describe(struct neuron_plan *s, struct run *run,
+                         const struct neuron_plan_options *o, const struct lineup *lineup,
+                         struct err *err)
 {
     if (o->examples > RUN_EXAMPLES_MAX) {
         return err_set(err, ERR_USAGE, "--examples %zu: at most %d", o->examples, RUN_EXAMPLES_MAX);
@@ -185,7 +187,7 @@ int subjects_describe(struct subjects *s, struct run *run, const struct subjects
     run->examples = (uint32_t)o->examples;
     int rc = check_no_neurons(o, err);
     rc = rc ? rc : parse_histograms(&run->histograms, o->histograms, err);
-    rc = rc ? rc : mining_load(&s->hypotheses, &o->mining, lineup->tokenizer, err);
+    rc = rc ? rc : hypothesis_args_load(&s->hypotheses, &o->mining, lineup->tokenizer, err);
     rc = rc ? rc : describe_sites(s, run, o, lineup, err);
     rc = rc ? rc : describe_hypotheses(s, run, err);
     rc = rc ? rc : describe_watches(run, s, o, lineup, err);
@@ -228,7 +230,7 @@ static uint64_t trigrams_each(const struct run *run)
     return run->trigrams ? trigrams_memory(run->trigrams) : 0;
 }
 
-int subjects_check_memory(const struct run *run, size_t n_threads, struct err *err)
+int neuron_plan_check_memory(const struct run *run, size_t n_threads, struct err *err)
 {
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     const double have = (double)pages * (double)page;
@@ -245,7 +247,7 @@ int subjects_check_memory(const struct run *run, size_t n_threads, struct err *e
                    want * 1e-9, have * 1e-9);
 }
 
-char *subjects_text(const struct run *run, size_t n_threads)
+char *neuron_plan_text(const struct run *run, size_t n_threads)
 {
     char *text = NULL, trigrams[80] = "";
     const size_t n = run->n_hypotheses;
@@ -302,8 +304,8 @@ static int layer_effects(struct run_effect *to, const struct engine *e, size_t l
     return rc;
 }
 
-int subjects_effects(struct run *run, const struct predictor *predictors, const atomic_int *stop,
-                     struct err *err)
+int neuron_plan_effects(struct run *run, const struct predictor *predictors, const atomic_int *stop,
+                        struct err *err)
 {
     const struct neurons_shape *s = run->neurons;
     if (!s || run->effects) {
@@ -369,7 +371,7 @@ static int choose(struct neurons_subset *out, const struct neurons *first, size_
     return 0;
 }
 
-int subjects_choose(struct run *run, struct neurons *first, struct err *err)
+int neuron_plan_choose(struct run *run, struct neurons *first, struct err *err)
 {
     const struct neurons_shape *s = first->shape;
     const size_t n = s->n_layers * s->n_hypotheses;

@@ -1,7 +1,7 @@
 /*
  * neuron_plan.h - the neurons and hypotheses of a scan: what is kept of which
  *
- *     subjects_describe (options -> run) -> a run that is gone on with takes its place
+ *     neuron_plan_describe (options -> run) -> a run that is gone on with takes its place
  *       -> subjects_begin (effects, and which neurons have histograms) -> the pipeline
  */
 #ifndef GAPSCOPE_SCAN_PLAN_NEURON_PLAN_H
@@ -11,16 +11,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "corpora/base/err.h"
 #include "miners/hypotheses.h"
 #include "model/pass/engine.h"
 #include "out/results/run.h"
 #include "scan/cli/args.h"
-#include "corpora/base/err.h"
 #include "scan/load/hypothesis_args.h"
 #include "scan/work/predictor.h"
 
-struct subjects_options {
-    struct mining_options mining;
+struct neuron_plan_options {
+    struct hypothesis_args_options mining;
     struct arg_list watches; // --watch MODEL:L0N424=HYPOTHESIS
     const char *site;        // --site
     const char *histograms;  // --histograms all|top N
@@ -31,8 +31,8 @@ struct subjects_options {
 // clang-format off
 
 /* Their lines in a command's table. */
-#define SUBJECT_ARGS(options)                                                                      \
-    MINING_ARGS(&(options)->mining),                                                               \
+#define NEURON_PLAN_ARGS(options)                                                                      \
+    HYPOTHESIS_ARGS(&(options)->mining),                                                               \
     {"watch", 0, ARG_LIST, &(options)->watches, "M:L0N5=NAME",                                     \
      "keep every counterexample of this neuron and hypothesis;\nseveral may be given"},            \
     {"site", 0, ARG_STRING, &(options)->site, "S",                                                 \
@@ -46,37 +46,38 @@ struct subjects_options {
 
 // clang-format on
 
-struct subjects {
+struct neuron_plan {
     struct hypotheses hypotheses;
     enum site sites[TALLY_MODELS_MAX];     // of models that have neurons
     size_t first_layers[TALLY_MODELS_MAX]; // their first among the run's; SIZE_MAX: none are kept
 };
 
 /*
- * Fills *s, which subjects_free() ends, and those fields of the run that say what is kept; the run
- * has its models.  Errors: mining_load()'s, model_site()'s; ERR_USAGE (a watch that names nothing,
+ * Fills *s, which neuron_plan_free() ends, and those fields of the run that say what is kept; the run
+ * has its models.  Errors: hypothesis_args_load()'s, model_site()'s; ERR_USAGE (a watch that names nothing,
  * numbers out of range), ERR_NOMEM.
  */
-int subjects_describe(struct subjects *s, struct run *run, const struct subjects_options *o,
-                      const struct lineup *lineup, struct err *err);
-void subjects_free(struct subjects *s); // {0} is allowed
+int neuron_plan_describe(struct neuron_plan *s, struct run *run,
+                         const struct neuron_plan_options *o, const struct lineup *lineup,
+                         struct err *err);
+void neuron_plan_free(struct neuron_plan *s); // {0} is allowed
 
 /* Refuses what does not fit this machine: ERR_LIMIT, with the ways out. */
-int subjects_check_memory(const struct run *run, size_t n_threads, struct err *err);
+int neuron_plan_check_memory(const struct run *run, size_t n_threads, struct err *err);
 
 /* "1024 neurons ...": what is kept, and the memory that it takes at most; "" where nothing is.
  * free() it; NULL: no memory. */
-char *subjects_text(const struct run *run, size_t n_threads);
+char *neuron_plan_text(const struct run *run, size_t n_threads);
 
 /* The direct effects of the run's neurons into run->effects, unless they are there.  stop: once it
  * is set, nothing is.  Errors: ERR_NOMEM. */
-int subjects_effects(struct run *run, const struct predictor *predictors, const atomic_int *stop,
-                     struct err *err);
+int neuron_plan_effects(struct run *run, const struct predictor *predictors, const atomic_int *stop,
+                        struct err *err);
 
 /* From 'first', what a first unit's neurons and labels do (with empty subsets): a subset of
  * run->histograms neurons for each hypothesis, in run->neurons.  It ends 'first', also on failure.
  * Errors: ERR_NOMEM. */
 struct neurons;
-int subjects_choose(struct run *run, struct neurons *first, struct err *err);
+int neuron_plan_choose(struct run *run, struct neurons *first, struct err *err);
 
 #endif

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corpora/reject.h"
 #include "corpora/base/jsonout.h"
+#include "corpora/reject.h"
 #include "scan/plan/pairs.h"
 
 enum packing scan_packing(const struct scan_options *o)
@@ -86,7 +86,8 @@ static int describe_shards(struct run *run, const struct shards *s, struct err *
 
 /* All that changes results and is not a field of the run, as JSON. */
 static int describe_settings(struct run *run, const struct scan_options *o, const struct lineup *l,
-                             const struct chosen *chosen, enum precision asked, struct err *err)
+                             const struct trigram_choice *chosen, enum precision asked,
+                             struct err *err)
 {
     char *text = NULL;
     size_t len = 0;
@@ -160,9 +161,9 @@ static int describe_names(struct run *run, const struct lineup *l, struct err *e
     return rc;
 }
 
-int describe_run(struct run *run, struct subjects *subjects, struct chosen *chosen,
-                 const struct scan_options *o, const struct lineup *l, const struct shards *shards,
-                 enum precision asked, struct err *err)
+int plan_make(struct run *run, struct neuron_plan *subjects, struct trigram_choice *chosen,
+             const struct scan_options *o, const struct lineup *l, const struct shards *shards,
+             enum precision asked, struct err *err)
 {
     run->floor = -6;
     run->top = o->top;
@@ -171,13 +172,13 @@ int describe_run(struct run *run, struct subjects *subjects, struct chosen *chos
     rc = rc ? rc : describe_models(run, l, err);
     rc = rc ? rc : describe_shards(run, shards, err);
     rc = rc ? rc : describe_names(run, l, err);
-    rc = rc ? rc : subjects_describe(subjects, run, &o->subjects, l, err);
-    rc = rc ? rc : chosen_describe(chosen, run, &o->trigrams, l, err);
+    rc = rc ? rc : neuron_plan_describe(subjects, run, &o->subjects, l, err);
+    rc = rc ? rc : trigram_choice_describe(chosen, run, &o->trigrams, l, err);
     return rc ? rc : describe_settings(run, o, l, chosen, asked, err);
 }
 
-int describe_command(struct buf *out, const struct scan_options *o, const struct arg_list *operands,
-                     struct err *err)
+int plan_command(struct buf *out, const struct scan_options *o, const struct arg_list *operands,
+                 struct err *err)
 {
     int rc = buf_printf(out, err, "gapscope scan");
     for (size_t i = 0; i < o->models.n && !rc; i++) {

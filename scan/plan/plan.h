@@ -7,24 +7,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 #include "corpora/shards.h"
 #include "out/results/run.h"
 #include "scan/cli/args.h"
-#include "corpora/base/err.h"
-#include "corpora/base/mem.h"
-#include "scan/plan/trigram_choice.h"
 #include "scan/load/layout.h"
 #include "scan/load/lineup.h"
-#include "scan/work/precision_check.h"
-#include "scan/plan/neuron_plan.h"
 #include "scan/load/windows.h"
+#include "scan/plan/neuron_plan.h"
+#include "scan/plan/trigram_choice.h"
+#include "scan/work/precision_check.h"
 
 /* As they were given; NULL or 0: not. */
 struct scan_options {
     struct arg_list models, pairs;
     struct input_options input;
-    struct subjects_options subjects;
-    struct chosen_options trigrams;
+    struct neuron_plan_options subjects;
+    struct trigram_choice_options trigrams;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
         *record, *kernels;
     size_t threads, top, max_tokens;
@@ -38,15 +38,15 @@ enum packing scan_packing(const struct scan_options *o);
 
 /*
  * Fills *run, {0} before, which run_free() ends in any case, *subjects, and *chosen, {0} before,
- * which chosen_free() does.
- * Errors: ERR_USAGE, pairs_parse()'s, subjects_describe()'s, chosen_describe()'s, ERR_NOMEM.
+ * which trigram_choice_free() does.
+ * Errors: ERR_USAGE, pairs_parse()'s, neuron_plan_describe()'s, trigram_choice_describe()'s, ERR_NOMEM.
  */
-int describe_run(struct run *run, struct subjects *subjects, struct chosen *chosen,
-                 const struct scan_options *o, const struct lineup *l, const struct shards *shards,
-                 enum precision asked, struct err *err);
+int plan_make(struct run *run, struct neuron_plan *subjects, struct trigram_choice *chosen,
+             const struct scan_options *o, const struct lineup *l, const struct shards *shards,
+             enum precision asked, struct err *err);
 
 /* Appends the command as it was given, for 'meta'; a NUL follows it.  Errors: ERR_NOMEM. */
-int describe_command(struct buf *out, const struct scan_options *o, const struct arg_list *operands,
-                     struct err *err);
+int plan_command(struct buf *out, const struct scan_options *o, const struct arg_list *operands,
+                 struct err *err);
 
 #endif

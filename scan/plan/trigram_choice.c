@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corpora/base/jsonout.h"
 #include "corpora/base/json.h"
+#include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
 
 _Static_assert(TRIGRAM_SKIPS == NGRAMS_SKIPS, "kinds of distance");
@@ -15,7 +15,7 @@ _Static_assert(TRIGRAM_FILLERS == CANDIDATE_FILLERS, "fillers");
 
 // --- the rule -----------------------------------------------------------------------------------
 
-static const struct chosen_rule usual = {
+static const struct trigram_choice_rule usual = {
     .counts = {.count = 10, .high = 0.5, .low = 0.1, .most = 500}, .gap = 0.5, .test = 100};
 
 /* A number of the rule: where it is, and what it may be. */
@@ -29,7 +29,7 @@ struct number {
 
 #define NUMBERS 6
 
-static void numbers_of(struct chosen_rule *r, struct number numbers[NUMBERS])
+static void numbers_of(struct trigram_choice_rule *r, struct number numbers[NUMBERS])
 {
     const struct number all[NUMBERS] = {
         {.name = "count", .whole = &r->counts.count, .least = 2, .most = 1e15},
@@ -77,7 +77,7 @@ static size_t parse_one(const struct number numbers[NUMBERS], const char *text)
     return 0;
 }
 
-int chosen_rule_parse(struct chosen_rule *out, const char *text, struct err *err)
+int trigram_choice_rule_parse(struct trigram_choice_rule *out, const char *text, struct err *err)
 {
     struct number numbers[NUMBERS];
     *out = usual;
@@ -97,9 +97,9 @@ int chosen_rule_parse(struct chosen_rule *out, const char *text, struct err *err
                : err_set(err, ERR_USAGE, "--trigram-rule %s: low is to be below high", text);
 }
 
-static void rule_json(struct jsonout *j, const struct chosen_rule *rule)
+static void rule_json(struct jsonout *j, const struct trigram_choice_rule *rule)
 {
-    struct chosen_rule copy = *rule;
+    struct trigram_choice_rule copy = *rule;
     struct number numbers[NUMBERS];
     numbers_of(&copy, numbers);
     jsonout_key(j, "rule");
@@ -111,7 +111,7 @@ static void rule_json(struct jsonout *j, const struct chosen_rule *rule)
     jsonout_end(j, '}');
 }
 
-int chosen_rule_of(struct chosen_rule *out, const struct run *run, struct err *err)
+int trigram_choice_rule_of(struct trigram_choice_rule *out, const struct run *run, struct err *err)
 {
     struct json_tokener *parser = json_parser_new();
     struct json_object *settings = NULL;
@@ -215,7 +215,7 @@ static void funnel_json(struct jsonout *j, const struct candidates_funnel *f)
 }
 
 /* {"hash", "rule"}, and with a file's name also that and the funnel. */
-static int make_json(char **out, const struct chosen *c, uint64_t hash, const char *file,
+static int make_json(char **out, const struct trigram_choice *c, uint64_t hash, const char *file,
                      struct err *err)
 {
     char hex[17];
@@ -252,8 +252,9 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-int chosen_describe(struct chosen *out, struct run *run, const struct chosen_options *o,
-                    const struct lineup *l, struct err *err)
+int trigram_choice_describe(struct trigram_choice *out, struct run *run,
+                            const struct trigram_choice_options *o, const struct lineup *l,
+                            struct err *err)
 {
     struct ngrams *n = NULL;
     struct candidates found = {0};
@@ -266,7 +267,7 @@ int chosen_describe(struct chosen *out, struct run *run, const struct chosen_opt
         never[n_never++] = tokenizer_bos(l->tokenizer);
         never[n_never++] = tokenizer_eos(l->tokenizer);
     }
-    int rc = chosen_rule_parse(&out->rule, o->rule, err);
+    int rc = trigram_choice_rule_parse(&out->rule, o->rule, err);
     rc = rc ? rc : lineup_open_counts(&n, o->counts, err);
     rc = rc ? rc : lineup_check_counts(l, n, o->counts, err);
     rc = rc ? rc : candidates_find(&found, n, &out->rule.counts, never, n_never, NULL, err);
@@ -280,14 +281,14 @@ int chosen_describe(struct chosen *out, struct run *run, const struct chosen_opt
     return rc;
 }
 
-void chosen_free(struct chosen *c)
+void trigram_choice_free(struct trigram_choice *c)
 {
     free(c->settings);
     free(c->meta);
-    *c = (struct chosen){0};
+    *c = (struct trigram_choice){0};
 }
 
-void chosen_print(const struct chosen *c)
+void trigram_choice_print(const struct trigram_choice *c)
 {
     const struct candidates_funnel *f = &c->funnel;
     if (c->settings) {

@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "corpora/base/err.h"
 #include "model/counts/candidates.h"
 #include "out/results/run.h"
 #include "scan/cli/args.h"
-#include "corpora/base/err.h"
 #include "scan/load/lineup.h"
 
-struct chosen_options {
+struct trigram_choice_options {
     const char *counts; // --trigrams FILE.ngrams; NULL: none are looked for
     const char *rule;   // --trigram-rule
 };
@@ -23,7 +23,7 @@ struct chosen_options {
 // clang-format off
 
 /* Their lines in a command's table. */
-#define CHOSEN_ARGS(options)                                                                       \
+#define TRIGRAM_CHOICE_ARGS(options)                                                                       \
     {"trigrams", 0, ARG_STRING, &(options)->counts, "FILE.ngrams",                                 \
      "look for trigrams (A, B) -> C of these counts that neither a\nbigram nor a skip-bigram "     \
      "explains, and for their neurons"},                                                           \
@@ -34,17 +34,17 @@ struct chosen_options {
 
 // clang-format on
 
-struct chosen_rule {
+struct trigram_choice_rule {
     struct candidates_rule counts;
     double gap;  // nats: the least mean gap of the first pair of what is tested
     size_t test; // so many at most
 };
 
 /* Documents that a trigram must be in, to beat the base and be tested. */
-#define CHOSEN_DOCS 2
+#define TRIGRAM_CHOICE_DOCS 2
 
-struct chosen {
-    struct chosen_rule rule;
+struct trigram_choice {
+    struct trigram_choice_rule rule;
     char *settings; // JSON, of all that the choice depends on; NULL: no trigrams are looked for
     char *meta;     // JSON, for people: file, rule, funnel
     struct candidates_funnel funnel;
@@ -52,22 +52,23 @@ struct chosen {
 
 /* "count=10,low=0.1": what is not named is as in --trigram-rule's help, as for NULL.  Errors:
  * ERR_USAGE. */
-int chosen_rule_parse(struct chosen_rule *out, const char *text, struct err *err);
+int trigram_choice_rule_parse(struct trigram_choice_rule *out, const char *text, struct err *err);
 
 /* The rule that a run was made by, from its settings.  Errors: ERR_FORMAT. */
-int chosen_rule_of(struct chosen_rule *out, const struct run *run, struct err *err);
+int trigram_choice_rule_of(struct trigram_choice_rule *out, const struct run *run, struct err *err);
 
 /*
- * Sets run->trigrams (NULL stays where none is left) and *out, {0} before, which chosen_free()
+ * Sets run->trigrams (NULL stays where none is left) and *out, {0} before, which trigram_choice_free()
  * ends; the run has its models, pairs and neurons.  Errors: ERR_USAGE, ngrams_open()'s,
  * ERR_MISMATCH (counts of a part, or of another tokenizer), candidates_find()'s,
  * run_shape_trigrams()'s.
  */
-int chosen_describe(struct chosen *out, struct run *run, const struct chosen_options *o,
-                    const struct lineup *l, struct err *err);
-void chosen_free(struct chosen *c); // {0} is allowed
+int trigram_choice_describe(struct trigram_choice *out, struct run *run,
+                            const struct trigram_choice_options *o, const struct lineup *l,
+                            struct err *err);
+void trigram_choice_free(struct trigram_choice *c); // {0} is allowed
 
 /* Says what was chosen, to standard error. */
-void chosen_print(const struct chosen *c);
+void trigram_choice_print(const struct trigram_choice *c);
 
 #endif

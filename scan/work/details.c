@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "corpora/base/mem.h"
 #include "model/explain/attribution.h"
 #include "model/pass/logprob.h"
-#include "corpora/base/mem.h"
 
 // The most likely tokens that a detail shows.
 #define DETAILS_TOP 10
@@ -25,7 +25,7 @@ struct view {
 struct viewer {
     const struct predictor *predictor;
     const struct model *model; // NULL: counts, which have no parts
-    struct predictor_run *run;
+    struct predictor_ctx *run;
     struct attributor *attributor;
     struct view *views; // [n_views]
     float *parts;       // [n_views][attribution_parts()]
@@ -58,7 +58,7 @@ struct details {
 };
 
 int details_new(struct details **out, const struct predictor *predictors, size_t n,
-                struct predictor_run *const *runs, const struct tally_shape *shape, struct err *err)
+                struct predictor_ctx *const *runs, const struct tally_shape *shape, struct err *err)
 {
     struct details *d = mem_zero(1, sizeof *d);
     if (!d) {

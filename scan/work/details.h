@@ -35,12 +35,12 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "model/pass/engine.h"
+#include "corpora/base/err.h"
 #include "corpora/base/jsonout.h"
+#include "model/pass/engine.h"
 #include "out/results/gaps/tally.h"
 #include "scan/load/layout.h"
 #include "scan/work/predictor.h"
-#include "corpora/base/err.h"
 
 // Tokens around a hit where there is no text: about as many as fill its bytes of text elsewhere.
 #define DETAILS_IDS_BEFORE 40
@@ -50,7 +50,7 @@ struct details;
 
 /* The models, each with a run of it, and the pairs; all outlive *out.  Errors: ERR_NOMEM. */
 int details_new(struct details **out, const struct predictor *predictors, size_t n,
-                struct predictor_run *const *runs, const struct tally_shape *shape,
+                struct predictor_ctx *const *runs, const struct tally_shape *shape,
                 struct err *err);
 void details_free(struct details *d); // NULL is allowed
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-int firstunit_layout(struct layout *out, const struct pipeline_options *p, struct err *err)
+int first_unit_layout(struct layout *out, const struct pipeline_options *p, struct err *err)
 {
     struct units *units = NULL;
     struct unit unit = {0};
@@ -17,16 +17,16 @@ int firstunit_layout(struct layout *out, const struct pipeline_options *p, struc
     return rc;
 }
 
-int firstunit_run(struct firstunit *out, const struct pipeline_options *p, const struct work *work,
-                  struct neurons *neurons, struct err *err)
+int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
+                   const struct work *work, struct neurons *neurons, struct err *err)
 {
     struct units *units = NULL;
     struct unit unit = {0};
     struct worker *w = NULL;
     struct tally *t = NULL;
-    struct part *part = NULL;
+    struct unit_neurons *part = NULL;
     bool stopped;
-    *out = (struct firstunit){0};
+    *out = (struct first_unit){0};
     int rc = units_open(&units, p->shards, &p->units, err);
     rc = rc ? rc : units_next(units, &unit, err);
     out->none = unit.number == UNIT_END;
@@ -36,7 +36,7 @@ int firstunit_run(struct firstunit *out, const struct pipeline_options *p, const
     out->raw = units_tell_raw(units);
     rc = worker_new(&w, work, err);
     rc = rc ? rc : tally_new(&t, work->shape, err);
-    rc = rc || !neurons ? rc : part_new(&part, work->neurons, err);
+    rc = rc || !neurons ? rc : unit_neurons_new(&part, work->neurons, err);
     if (rc) {
         goto out;
     }
@@ -53,7 +53,7 @@ out:
     units_close(units);
     unit_free(&unit);
     worker_free(w);
-    part_free(part);
+    unit_neurons_free(part);
     tally_free(t);
     return rc;
 }

@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "miners/hypotheses.h"
-#include "out/results/neurons/unit_neurons.h"
-#include "out/results/gaps/tally.h"
 #include "corpora/base/err.h"
+#include "miners/hypotheses.h"
+#include "out/results/gaps/tally.h"
+#include "out/results/neurons/unit_neurons.h"
 #include "scan/load/layout.h"
 
 struct labels;
@@ -33,7 +33,7 @@ int labels_make(struct labels *l, const struct layout *layout, const atomic_int 
 /* All valid until the next labels_make(). */
 const uint64_t *labels_words(const struct labels *l);   // [layout->n][words a token]
 const uint64_t *labels_gave_up(const struct labels *l); // [layout->n_docs][words a token]
-const struct part_set *labels_sets(const struct labels *l);
+const struct unit_neurons_set *labels_sets(const struct labels *l);
 
 /* Of document d: out[hypotheses->n]. */
 void labels_of_doc(const struct labels *l, size_t d, struct tally_labels *out);

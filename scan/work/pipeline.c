@@ -224,16 +224,16 @@ static int merge(struct pipeline *p, const struct unit *u, const struct worker_o
 }
 
 /* What a worker thread has. */
-struct hand {
+struct worker_state {
     struct worker *worker;
     struct tally *tally;
     int64_t *cutoff;
-    struct part *part; // NULL where no neurons are kept
-    struct part_cutoffs *cutoffs;
+    struct unit_neurons *part; // NULL where no neurons are kept
+    struct unit_neurons_cutoffs *cutoffs;
     struct trigrams *trigrams; // NULL: none
 };
 
-static int hand_open(struct hand *h, const struct pipeline *p, struct err *err)
+static int hand_open(struct worker_state *h, const struct pipeline *p, struct err *err)
 {
     const struct tally_shape *shape = p->work.shape;
     h->cutoff = mem_new(2 * shape->n_pairs, sizeof *h->cutoff);
@@ -242,23 +242,23 @@ static int hand_open(struct hand *h, const struct pipeline *p, struct err *err)
         rc = trigrams_new(&h->trigrams, p->results->trigrams->shape, err);
     }
     if (!rc && p->results->neurons) {
-        rc = part_new(&h->part, p->work.neurons, err);
-        rc = rc ? rc : part_cutoffs_new(&h->cutoffs, p->work.neurons, err);
+        rc = unit_neurons_new(&h->part, p->work.neurons, err);
+        rc = rc ? rc : unit_neurons_cutoffs_new(&h->cutoffs, p->work.neurons, err);
     }
     return rc ? rc : worker_new(&h->worker, &p->work, err);
 }
 
-static void hand_close(struct hand *h)
+static void hand_close(struct worker_state *h)
 {
     worker_free(h->worker);
-    part_free(h->part);
-    part_cutoffs_free(h->cutoffs);
+    unit_neurons_free(h->part);
+    unit_neurons_cutoffs_free(h->cutoffs);
     trigrams_free(h->trigrams);
     tally_free(h->tally);
     free(h->cutoff);
 }
 
-static int work(struct pipeline *p, const struct hand *h, struct err *err)
+static int work(struct pipeline *p, const struct worker_state *h, struct err *err)
 {
     const struct worker_out out = {.tally = h->tally,
                                    .cutoff = h->cutoff,
@@ -271,7 +271,7 @@ static int work(struct pipeline *p, const struct hand *h, struct err *err)
         if (u) {
             tally_cutoff(p->results->tally, h->cutoff);
             if (h->part) {
-                part_cutoffs_of(h->cutoffs, p->results->neurons);
+                unit_neurons_cutoffs_of(h->cutoffs, p->results->neurons);
             }
         }
         pthread_mutex_unlock(&p->mu);
@@ -299,7 +299,7 @@ static int work(struct pipeline *p, const struct hand *h, struct err *err)
 static void *worker_main(void *context)
 {
     struct pipeline *p = context;
-    struct hand h = {0};
+    struct worker_state h = {0};
     struct err err = {0};
     int rc = hand_open(&h, p, &err);
     rc = rc ? rc : work(p, &h, &err);

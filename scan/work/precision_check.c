@@ -120,11 +120,11 @@ static void *check_some(void *arg)
     struct check *c = arg;
     const struct layout *l = c->layout;
     struct engine_window *windows = NULL;
-    struct engine_run *run = NULL;
+    struct engine_ctx *run = NULL;
     struct job job;
     size_t cap = 0;
     struct err err = {0};
-    int rc = engine_run_new(&run, c->engine, &err);
+    int rc = engine_ctx_new(&run, c->engine, &err);
     while (!rc && take(c, &job)) {
         rc = mem_reserve(&windows, &cap, (job.to - job.from) / c->step, sizeof *windows, "windows",
                          &err);
@@ -147,7 +147,7 @@ static void *check_some(void *arg)
     if (rc) {
         fail(c, rc, &err);
     }
-    engine_run_free(run);
+    engine_ctx_free(run);
     free(windows);
     return NULL;
 }

@@ -8,24 +8,24 @@
 
 /* How one kind of model does it. */
 struct kind {
-    int (*run_new)(struct predictor_run *r, struct err *err);
-    int (*score)(struct predictor_run *r, const struct predictor_unit *unit,
+    int (*run_new)(struct predictor_ctx *r, struct err *err);
+    int (*score)(struct predictor_ctx *r, const struct predictor_unit *unit,
                  const struct engine_window *windows, size_t n_windows,
                  const struct engine_watch *watch, const atomic_int *stop, struct err *err);
-    void (*pick_exact)(struct predictor_run *r, const struct engine_pick *picks, size_t n,
+    void (*pick_exact)(struct predictor_ctx *r, const struct engine_pick *picks, size_t n,
                        double *logprob, const atomic_int *stop);
-    int (*look)(struct predictor_run *r, const struct predictor_unit *unit,
+    int (*look)(struct predictor_ctx *r, const struct predictor_unit *unit,
                 const struct engine_pick *picks, size_t n, engine_view *view, void *context,
                 const atomic_int *stop, struct err *err);
 };
 
-struct predictor_run {
+struct predictor_ctx {
     const struct predictor *predictor;
     const struct kind *kind;
-    struct engine_run *engine; // of weights
+    struct engine_ctx *engine; // of weights
 
     // of counts
-    struct countrun *counts;
+    struct countmodel_ctx *counts;
     bool has_document; // one is left out
     double *p;         // [d_vocab]
     float *logits;     // [d_vocab]
@@ -33,12 +33,12 @@ struct predictor_run {
 
 // --- weights ------------------------------------------------------------------------------------
 
-static int weights_run_new(struct predictor_run *r, struct err *err)
+static int weights_run_new(struct predictor_ctx *r, struct err *err)
 {
-    return engine_run_new(&r->engine, r->predictor->engine, err);
+    return engine_ctx_new(&r->engine, r->predictor->engine, err);
 }
 
-static int weights_score(struct predictor_run *r, const struct predictor_unit *unit,
+static int weights_score(struct predictor_ctx *r, const struct predictor_unit *unit,
                          const struct engine_window *windows, size_t n_windows,
                          const struct engine_watch *watch, const atomic_int *stop, struct err *err)
 {
@@ -52,13 +52,13 @@ static int weights_score(struct predictor_run *r, const struct predictor_unit *u
     return 0;
 }
 
-static void weights_pick_exact(struct predictor_run *r, const struct engine_pick *picks, size_t n,
+static void weights_pick_exact(struct predictor_ctx *r, const struct engine_pick *picks, size_t n,
                                double *logprob, const atomic_int *stop)
 {
     engine_pick_exact(r->engine, picks, n, logprob, stop);
 }
 
-static int weights_look(struct predictor_run *r, const struct predictor_unit *unit,
+static int weights_look(struct predictor_ctx *r, const struct predictor_unit *unit,
                         const struct engine_pick *picks, size_t n, engine_view *view, void *context,
                         const atomic_int *stop, struct err *err)
 {
@@ -73,23 +73,23 @@ static const struct kind weights = {weights_run_new, weights_score, weights_pick
 
 // --- counts -------------------------------------------------------------------------------------
 
-static int counts_run_new(struct predictor_run *r, struct err *err)
+static int counts_run_new(struct predictor_ctx *r, struct err *err)
 {
     const size_t d_vocab = r->predictor->model->config->d_vocab;
     r->p = mem_new(d_vocab, sizeof *r->p);
     r->logits = mem_new(d_vocab, sizeof *r->logits);
-    return r->p && r->logits ? countrun_new(&r->counts, &r->predictor->model->counts, err)
+    return r->p && r->logits ? countmodel_ctx_new(&r->counts, &r->predictor->model->counts, err)
                              : err_nomem(err, "counts");
 }
 
-static bool leaves_out(const struct predictor_run *r, const struct predictor_unit *unit)
+static bool leaves_out(const struct predictor_ctx *r, const struct predictor_unit *unit)
 {
     return unit && r->predictor->leave_out && r->predictor->leave_out[unit->shard];
 }
 
 /* The document in hand: *doc becomes the one that holds token 'at' of the layout, the next or a
  * later one, and is left out.  SIZE_MAX: there is none in hand. */
-static int take_document(struct predictor_run *r, const struct predictor_unit *unit, size_t at,
+static int take_document(struct predictor_ctx *r, const struct predictor_unit *unit, size_t at,
                          size_t *doc, struct err *err)
 {
     const struct layout *l = unit->layout;
@@ -103,17 +103,17 @@ static int take_document(struct predictor_run *r, const struct predictor_unit *u
     *doc = d;
     r->has_document = true;
     const struct layout_doc *in = &l->docs[d];
-    return countrun_document(r->counts, in->first, l->ids + in->begin, in->n, err);
+    return countmodel_ctx_document(r->counts, in->first, l->ids + in->begin, in->n, err);
 }
 
 /* Nothing is left out. */
-static int take_none(struct predictor_run *r, struct err *err)
+static int take_none(struct predictor_ctx *r, struct err *err)
 {
     if (!r->has_document) {
         return 0;
     }
     r->has_document = false;
-    return countrun_document(r->counts, 0, NULL, 0, err);
+    return countmodel_ctx_document(r->counts, 0, NULL, 0, err);
 }
 
 static struct count_text text_of(const struct engine_window *w)
@@ -121,7 +121,7 @@ static struct count_text text_of(const struct engine_window *w)
     return (struct count_text){.first = w->first, .ids = w->tokens};
 }
 
-static int counts_score(struct predictor_run *r, const struct predictor_unit *unit,
+static int counts_score(struct predictor_ctx *r, const struct predictor_unit *unit,
                         const struct engine_window *windows, size_t n_windows,
                         const struct engine_watch *watch, const atomic_int *stop, struct err *err)
 {
@@ -136,14 +136,14 @@ static int counts_score(struct predictor_run *r, const struct predictor_unit *un
             rc =
                 out ? take_document(r, unit, (size_t)(w->tokens - unit->layout->ids) + i, &doc, err)
                     : 0;
-            w->logprob[i] = rc ? 0 : countrun_score(r->counts, &text, i);
+            w->logprob[i] = rc ? 0 : countmodel_ctx_score(r->counts, &text, i);
         }
     }
     return rc;
 }
 
 /* They are exact as scored. */
-static void counts_pick_exact(struct predictor_run *r, const struct engine_pick *picks, size_t n,
+static void counts_pick_exact(struct predictor_ctx *r, const struct engine_pick *picks, size_t n,
                               double *logprob, const atomic_int *stop)
 {
     (void)r;
@@ -153,7 +153,7 @@ static void counts_pick_exact(struct predictor_run *r, const struct engine_pick 
     }
 }
 
-static int counts_look(struct predictor_run *r, const struct predictor_unit *unit,
+static int counts_look(struct predictor_ctx *r, const struct predictor_unit *unit,
                        const struct engine_pick *picks, size_t n, engine_view *view, void *context,
                        const atomic_int *stop, struct err *err)
 {
@@ -168,7 +168,7 @@ static int counts_look(struct predictor_run *r, const struct predictor_unit *uni
         rc = out ? take_document(r, unit, (size_t)(w->tokens - unit->layout->ids) + at, &doc, err)
                  : 0;
         if (!rc) {
-            countrun_look(r->counts, &text, at, r->p);
+            countmodel_ctx_look(r->counts, &text, at, r->p);
             for (size_t i = 0; i < d_vocab; i++) {
                 r->logits[i] = (float)log(r->p[i]);
             }
@@ -228,9 +228,9 @@ int predictor_leave_out(struct predictor *p, const struct shards *shards, uint64
     return 0;
 }
 
-int predictor_run_new(struct predictor_run **out, const struct predictor *p, struct err *err)
+int predictor_ctx_new(struct predictor_ctx **out, const struct predictor *p, struct err *err)
 {
-    struct predictor_run *r = mem_zero(1, sizeof *r);
+    struct predictor_ctx *r = mem_zero(1, sizeof *r);
     if (!r) {
         return err_nomem(err, "a model's run");
     }
@@ -238,32 +238,32 @@ int predictor_run_new(struct predictor_run **out, const struct predictor *p, str
     r->kind = p->model->weights ? &weights : &counts;
     const int rc = r->kind->run_new(r, err);
     if (rc) {
-        predictor_run_free(r);
+        predictor_ctx_free(r);
         return rc;
     }
     *out = r;
     return 0;
 }
 
-void predictor_run_free(struct predictor_run *r)
+void predictor_ctx_free(struct predictor_ctx *r)
 {
     if (r) {
-        engine_run_free(r->engine);
-        countrun_free(r->counts);
+        engine_ctx_free(r->engine);
+        countmodel_ctx_free(r->counts);
         free(r->p);
         free(r->logits);
         free(r);
     }
 }
 
-int predictor_score(struct predictor_run *r, const struct predictor_unit *unit,
+int predictor_score(struct predictor_ctx *r, const struct predictor_unit *unit,
                     const struct engine_window *windows, size_t n_windows,
                     const struct engine_watch *watch, const atomic_int *stop, struct err *err)
 {
     return r->kind->score(r, unit, windows, n_windows, watch, stop, err);
 }
 
-void predictor_pick_exact(struct predictor_run *r, const struct engine_pick *picks, size_t n,
+void predictor_pick_exact(struct predictor_ctx *r, const struct engine_pick *picks, size_t n,
                           double *logprob, const atomic_int *stop)
 {
     r->kind->pick_exact(r, picks, n, logprob, stop);
@@ -274,7 +274,7 @@ bool predictor_looks(const struct predictor *p)
     return p->model->weights || count_order_sums(p->model->counts.order);
 }
 
-int predictor_look(struct predictor_run *r, const struct predictor_unit *unit,
+int predictor_look(struct predictor_ctx *r, const struct predictor_unit *unit,
                    const struct engine_pick *picks, size_t n, engine_view *view, void *context,
                    const atomic_int *stop, struct err *err)
 {

@@ -1,7 +1,7 @@
 /*
  * predictor.h - a model of a run at work, whatever it is made of: weights in an engine, or counts
  *
- *     predictor_init (shared) -> predictor_run_new (a thread) -> predictor_score, ... -> ...
+ *     predictor_init (shared) -> predictor_ctx_new (a thread) -> predictor_score, ... -> ...
  *
  * Windows and picks are those of engine.h.  Counts are exact in any precision and have neither
  * neurons nor parts.
@@ -31,7 +31,7 @@ void predictor_free(struct predictor *p); // {0} is allowed
 
 /*
  * Where the counts were made of some of these shards, what a document of those adds to them will be
- * left out.  settings: counting_settings() of the scan.  Errors: ERR_MISMATCH (a shard was read
+ * left out.  settings: count_settings() of the scan.  Errors: ERR_MISMATCH (a shard was read
  * otherwise when it was counted, so that its documents are not the same), ERR_NOMEM.
  */
 int predictor_leave_out(struct predictor *p, const struct shards *shards, uint64_t settings,
@@ -46,20 +46,20 @@ struct predictor_unit {
 /* Is the shard among those that the model's counts were made of?  Not of weights. */
 bool predictor_has_counted(const struct predictor *p, const struct shard *s);
 
-struct predictor_run;
+struct predictor_ctx;
 
 /* p outlives it.  Errors: ERR_NOMEM. */
-int predictor_run_new(struct predictor_run **out, const struct predictor *p, struct err *err);
-void predictor_run_free(struct predictor_run *r); // NULL is allowed
+int predictor_ctx_new(struct predictor_ctx **out, const struct predictor *p, struct err *err);
+void predictor_ctx_free(struct predictor_ctx *r); // NULL is allowed
 
 /* engine_score(), or with a watch (NULL: none) engine_score_watched().  unit: what the windows'
  * tokens lie in; NULL: nothing is left out.  Errors: ERR_NOMEM. */
-int predictor_score(struct predictor_run *r, const struct predictor_unit *unit,
+int predictor_score(struct predictor_ctx *r, const struct predictor_unit *unit,
                     const struct engine_window *windows, size_t n_windows,
                     const struct engine_watch *watch, const atomic_int *stop, struct err *err);
 
 /* engine_pick_exact().  The picks' windows have been scored, and hold what was said of them. */
-void predictor_pick_exact(struct predictor_run *r, const struct engine_pick *picks, size_t n,
+void predictor_pick_exact(struct predictor_ctx *r, const struct engine_pick *picks, size_t n,
                           double *logprob, const atomic_int *stop);
 
 /* Does it say how likely every token is?  Not what chooses with hindsight: :skip, :oracle. */
@@ -67,7 +67,7 @@ bool predictor_looks(const struct predictor *p);
 
 /* engine_look(), of one that looks.  Of counts 'logits' are log-probs and there is nothing else in
  * a sight.  Errors: ERR_NOMEM. */
-int predictor_look(struct predictor_run *r, const struct predictor_unit *unit,
+int predictor_look(struct predictor_ctx *r, const struct predictor_unit *unit,
                    const struct engine_pick *picks, size_t n, engine_view *view, void *context,
                    const atomic_int *stop, struct err *err);
 

@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-#include "out/results/run.h"
 #include "out/results/gaps/tally.h"
+#include "out/results/run.h"
 #include "scan/load/lineup.h"
 #include "scan/work/pipeline.h"
 

@@ -5,18 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/store/trial_rows.h"
 #include "corpora/base/mem.h"
-#include "scan/plan/trigram_choice.h"
-#include "scan/plan/plan.h"
-#include "out/read/neuron_name.h"
 #include "model/explain/trial.h"
+#include "out/read/neuron_name.h"
+#include "out/store/trial_rows.h"
+#include "scan/plan/plan.h"
+#include "scan/plan/trigram_choice.h"
 
-_Static_assert((int)TRIALS_CELLS == (int)TRIGRAM_CELLS && (int)TRIALS_XB == (int)TRIGRAM_XB &&
-                   (int)TRIALS_AX == (int)TRIGRAM_AX,
+_Static_assert((int)TRIAL_CELLS == (int)TRIGRAM_CELLS && (int)TRIAL_XB == (int)TRIGRAM_XB &&
+                   (int)TRIAL_AX == (int)TRIGRAM_AX,
                "cells in one order");
-_Static_assert(TRIGRAM_PLACES <= TRIALS_CONTEXTS && TRIGRAM_ELSEWHERE <= TRIALS_ELSEWHERE &&
-                   TRIGRAM_FILLERS <= TRIALS_LISTED,
+_Static_assert(TRIGRAM_PLACES <= TRIAL_CONTEXTS && TRIGRAM_ELSEWHERE <= TRIAL_ELSEWHERE &&
+                   TRIGRAM_FILLERS <= TRIAL_LISTED,
                "room for what a scan keeps");
 
 /* One trigram to be tried. */
@@ -26,7 +26,7 @@ struct wanted {
 };
 
 struct work {
-    const struct trying *t;
+    const struct trials *t;
     const struct wanted *wanted; // [n]
     size_t n;
     size_t *first_layers;       // [n_models] of the run's neurons; SIZE_MAX: none are kept
@@ -40,13 +40,13 @@ struct work {
 };
 
 /* What a thread has. */
-struct hand {
-    struct trials **trials;   // [n_models]; NULL: not needed, as all of these
-    struct engine_run **runs; // [n_models]
+struct worker_state {
+    struct trial **trials;    // [n_models]; NULL: not needed, as all of these
+    struct engine_ctx **runs; // [n_models]
     double *means;            // [TRIGRAM_CELLS][most neurons of a model]
 };
 
-bool trying_wanted(const struct run *run)
+bool trials_wanted(const struct run *run)
 {
     return run->trigrams != NULL && run_is_finished(run);
 }
@@ -61,12 +61,12 @@ static int by_gain(const void *a, const void *b)
 }
 
 /* The trigrams that are worth it, by what is gained, most first. */
-static int choose(struct wanted **out, size_t *n, const struct trying *t, struct err *err)
+static int choose(struct wanted **out, size_t *n, const struct trials *t, struct err *err)
 {
     const struct trigrams *all = t->results->trigrams;
     const struct trigrams_shape *s = all->shape;
-    struct chosen_rule rule;
-    int rc = chosen_rule_of(&rule, t->run, err);
+    struct trigram_choice_rule rule;
+    int rc = trigram_choice_rule_of(&rule, t->run, err);
     *n = 0;
     *out = rc ? NULL : mem_new(s->n, sizeof **out);
     if (rc || !*out) {
@@ -75,7 +75,7 @@ static int choose(struct wanted **out, size_t *n, const struct trying *t, struct
     for (size_t i = 0; i < s->n; i++) {
         const struct moments *gap = s->n_pairs > 0 ? &all->gap[i * s->n_pairs] : NULL;
         const uint64_t docs = all->items[i].docs;
-        if (docs >= CHOSEN_DOCS && (!gap || moments_mean(gap) >= rule.gap)) {
+        if (docs >= TRIGRAM_CHOICE_DOCS && (!gap || moments_mean(gap) >= rule.gap)) {
             (*out)[(*n)++] = (struct wanted){.item = (uint32_t)i,
                                              .gain = gap ? gap->sum : (__int128)all->items[i].n};
         }
@@ -100,7 +100,7 @@ static bool all_below(const uint32_t *ids, size_t n, size_t d_vocab)
 /* Contexts from the places of a list: of each what stands before it in its window, and with 'own'
  * its own token too.  What a run.db says is checked: those that do not end in tail[n_tail], or have
  * ids that the model has not, are left out.  Returns how many. */
-static size_t contexts_of(struct trials_context *to, const struct example_list *list, bool own,
+static size_t contexts_of(struct trial_context *to, const struct example_list *list, bool own,
                           const uint32_t *tail, size_t n_tail, size_t d_vocab)
 {
     size_t n = 0;
@@ -111,7 +111,7 @@ static size_t contexts_of(struct trials_context *to, const struct example_list *
             memcmp(e->ids + end - n_tail, tail, n_tail * sizeof *tail) != 0) {
             continue;
         }
-        to[n++] = (struct trials_context){.first = e->ids[0], .ids = e->ids + 1, .n = end - 1};
+        to[n++] = (struct trial_context){.first = e->ids[0], .ids = e->ids + 1, .n = end - 1};
     }
     return n;
 }
@@ -119,7 +119,7 @@ static size_t contexts_of(struct trials_context *to, const struct example_list *
 /* means[TRIGRAM_CELLS][n_layers * d_mlp] in the corpus. */
 static void corpus_means(const struct work *w, size_t item, size_t model, double *means)
 {
-    const struct trying *t = w->t;
+    const struct trials *t = w->t;
     const struct neurons *neurons = t->results->neurons;
     const struct run_model *m = &t->run->models[model];
     const uint64_t all =
@@ -141,12 +141,12 @@ static void corpus_means(const struct work *w, size_t item, size_t model, double
     }
 }
 
-static struct trigram_neuron neuron_of(const struct trials_neuron *n)
+static struct trigram_neuron neuron_of(const struct trial_neuron *n)
 {
     struct trigram_neuron out = {
         .layer = n->layer,
         .index = n->index,
-        .kind = trials_kind_name(n->kind),
+        .kind = trial_kind_name(n->kind),
         .corpus_interaction = n->corpus_interaction,
         .interaction = n->pairs.interaction,
         .se = n->pairs.se,
@@ -162,7 +162,7 @@ static struct trigram_neuron neuron_of(const struct trials_neuron *n)
     return out;
 }
 
-static int keep(struct trigram_test *out, size_t item, size_t model, const struct trials_result *r,
+static int keep(struct trigram_test *out, size_t item, size_t model, const struct trial_result *r,
                 struct err *err)
 {
     *out = (struct trigram_test){.trigram = (uint32_t)item,
@@ -172,7 +172,7 @@ static int keep(struct trigram_test *out, size_t item, size_t model, const struc
                                  .lp = {NAN, NAN, NAN, NAN},
                                  .interaction = NAN,
                                  .se = NAN,
-                                 .verdict = trials_verdict_name(r),
+                                 .verdict = trial_verdict_name(r),
                                  .named = SIZE_MAX};
     if (r->contexts == 0) {
         return 0;
@@ -193,21 +193,21 @@ static int keep(struct trigram_test *out, size_t item, size_t model, const struc
 }
 
 /* Tries a trigram on a model; one that lacks some of its ids gets no context to try. */
-static int try_one(struct work *w, struct hand *h, size_t item, size_t model,
+static int try_one(struct work *w, struct worker_state *h, size_t item, size_t model,
                    struct trigram_test *out, struct err *err)
 {
     const struct trigram *x = &w->t->results->trigrams->shape->items[item];
     const struct trigram_sums *sums = &w->t->results->trigrams->items[item];
     const size_t d_vocab = engine_model(w->t->engines[model])->config.d_vocab;
-    struct trials_context contexts[TRIALS_CONTEXTS], elsewhere[TRIALS_ELSEWHERE];
+    struct trial_context contexts[TRIAL_CONTEXTS], elsewhere[TRIAL_ELSEWHERE];
     const uint32_t tail[] = {x->a, x->b};
-    struct trials_trigram trigram = {.a = x->a,
-                                     .b = x->b,
-                                     .c = x->c,
-                                     .fillers_a = x->fillers[0],
-                                     .fillers_b = x->fillers[1],
-                                     .contexts = contexts,
-                                     .elsewhere = elsewhere};
+    struct trial_trigram trigram = {.a = x->a,
+                                    .b = x->b,
+                                    .c = x->c,
+                                    .fillers_a = x->fillers[0],
+                                    .fillers_b = x->fillers[1],
+                                    .contexts = contexts,
+                                    .elsewhere = elsewhere};
     if (x->c < d_vocab && all_below(x->fillers[0], x->n_fillers[0], d_vocab) &&
         all_below(x->fillers[1], x->n_fillers[1], d_vocab)) {
         trigram.n_fillers_a = x->n_fillers[0];
@@ -219,14 +219,14 @@ static int try_one(struct work *w, struct hand *h, size_t item, size_t model,
         corpus_means(w, item, model, h->means);
         trigram.corpus = h->means;
     }
-    struct trials_result result;
-    trials_run(h->trials[model], h->runs[model], &trigram, &result, w->t->stop);
+    struct trial_result result;
+    trial_run(h->trials[model], h->runs[model], &trigram, &result, w->t->stop);
     return is_stopped(w->t->stop) ? 0 : keep(out, item, model, &result, err);
 }
 
 // --- threads ------------------------------------------------------------------------------------
 
-static int hand_open(struct hand *h, const struct work *w, struct err *err)
+static int hand_open(struct worker_state *h, const struct work *w, struct err *err)
 {
     const struct run *run = w->t->run;
     size_t most = 0;
@@ -241,21 +241,21 @@ static int hand_open(struct hand *h, const struct work *w, struct err *err)
     int rc = h->trials && h->runs && h->means ? 0 : err_nomem(err, "trials");
     for (size_t m = 0; m < run->n_models && !rc; m++) {
         if (w->t->engines[m]) {
-            rc = engine_run_new(&h->runs[m], w->t->engines[m], err);
-            rc = rc ? rc : trials_new(&h->trials[m], w->t->engines[m], w->sites[m], err);
+            rc = engine_ctx_new(&h->runs[m], w->t->engines[m], err);
+            rc = rc ? rc : trial_new(&h->trials[m], w->t->engines[m], w->sites[m], err);
         }
     }
     return rc;
 }
 
-static void hand_close(struct hand *h, size_t n_models)
+static void hand_close(struct worker_state *h, size_t n_models)
 {
     for (size_t m = 0; m < n_models; m++) {
         if (h->trials) {
-            trials_free(h->trials[m]);
+            trial_free(h->trials[m]);
         }
         if (h->runs) {
-            engine_run_free(h->runs[m]);
+            engine_ctx_free(h->runs[m]);
         }
     }
     free(h->trials);
@@ -267,7 +267,7 @@ static void *work_main(void *context)
 {
     struct work *w = context;
     const size_t n_models = w->t->run->n_models;
-    struct hand h = {0};
+    struct worker_state h = {0};
     struct err err = {0};
     int rc = hand_open(&h, w, &err);
     for (size_t i; !rc && (i = atomic_fetch_add(&w->next, 1)) < w->n && !is_stopped(w->t->stop);) {
@@ -348,7 +348,7 @@ static int find_sites(struct work *w, struct err *err)
     return rc;
 }
 
-static bool any_engine(const struct trying *t)
+static bool any_engine(const struct trials *t)
 {
     for (size_t m = 0; m < t->run->n_models; m++) {
         if (t->engines[m]) {
@@ -370,7 +370,7 @@ static size_t gather(struct trigram_test *tests, size_t n)
     return k;
 }
 
-int trying_run(const struct trying *t, struct store *s, size_t *n_tested, struct err *err)
+int trials_run(const struct trials *t, struct store *s, size_t *n_tested, struct err *err)
 {
     const size_t n_models = t->run->n_models;
     struct wanted *wanted = NULL;
@@ -420,7 +420,7 @@ static int load(struct model **model, struct engine **engine, const struct run_m
     return rc ? rc : engine_new(engine, *model, kern_best(), PRECISION_EXACT, err);
 }
 
-int trying_reload(const struct run *run, const struct results *results, size_t n_threads,
+int trials_reload(const struct run *run, const struct results *results, size_t n_threads,
                   struct store *s, size_t *n_tested, struct err *err)
 {
     struct model **models = mem_zero(run->n_models, sizeof *models);
@@ -429,11 +429,11 @@ int trying_reload(const struct run *run, const struct results *results, size_t n
     for (size_t m = 0; m < run->n_models && !rc; m++) {
         rc = load(&models[m], &engines[m], &run->models[m], err);
     }
-    const struct trying t = {.run = run,
+    const struct trials t = {.run = run,
                              .results = results,
                              .engines = (const struct engine *const *)engines,
                              .n_threads = n_threads};
-    rc = rc ? rc : trying_run(&t, s, n_tested, err);
+    rc = rc ? rc : trials_run(&t, s, n_tested, err);
     for (size_t m = 0; m < run->n_models; m++) {
         if (engines) {
             engine_free(engines[m]);

@@ -1,7 +1,7 @@
 /*
  * trials.h - the trigrams of a finished scan, tried on its models: which neuron does it
  *
- * Tried are those that beat the base: of CHOSEN_DOCS documents at least, with a mean gap of the
+ * Tried are those that beat the base: of TRIGRAM_CHOICE_DOCS documents at least, with a mean gap of the
  * first pair of rule.gap at least; of these the rule.test of the greatest gain, n x mean gap.
  * (Without a pair: those of the most places.)  Their contexts are the places that the scan has
  * kept.  Where all models are counts nothing is tried.  What comes out depends on the run's results
@@ -14,13 +14,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "corpora/base/err.h"
 #include "model/pass/engine.h"
 #include "out/results/results.h"
 #include "out/results/run.h"
 #include "out/store/store.h"
-#include "corpora/base/err.h"
 
-struct trying {
+struct trials {
     const struct run *run; // finished
     const struct results *results;
     const struct engine *const *engines; // [run->n_models]; NULL: counts, which are not tried
@@ -29,16 +29,16 @@ struct trying {
 };
 
 /* Is the run finished, and does it look for trigrams? */
-bool trying_wanted(const struct run *run);
+bool trials_wanted(const struct run *run);
 
 /* Tries them and writes the tables trigram_model and trigram_neuron; once 'stop' is set nothing is
  * written.  *n_tested: how many.  Errors: ERR_NOMEM, ERR_FORMAT (a damaged run), ERR_IO (a thread),
  * store_trigram_tests()'s. */
-int trying_run(const struct trying *t, struct store *s, size_t *n_tested, struct err *err);
+int trials_run(const struct trials *t, struct store *s, size_t *n_tested, struct err *err);
 
 /* The same with the models loaded from where the run's scan found them, by their path: for a run
  * that was merged.  Errors: model_load()'s; ERR_MISMATCH (not the same weights any more). */
-int trying_reload(const struct run *run, const struct results *results, size_t n_threads,
+int trials_reload(const struct run *run, const struct results *results, size_t n_threads,
                   struct store *s, size_t *n_tested, struct err *err);
 
 #endif

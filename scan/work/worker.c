@@ -14,7 +14,7 @@
 
 struct worker {
     const struct work *work;
-    struct predictor_run **runs; // [n_models]
+    struct predictor_ctx **runs; // [n_models]
 
     // the unit in hand
     struct layout layout;
@@ -28,8 +28,8 @@ struct worker {
     struct tally_labels *doc_labels; // [n_hypotheses] of the document in hand
 
     // its documents, as a part has them; where neurons are kept
-    struct part_doc *part_docs; // [layout.n_docs]
-    size_t part_docs_cap;
+    struct unit_neurons_doc *unit_neurons_docs; // [layout.n_docs]
+    size_t unit_neurons_docs_cap;
     size_t *rows_of; // [windows in a block]
     size_t rows_of_cap;
 
@@ -72,7 +72,7 @@ int worker_new(struct worker **out, const struct work *work, struct err *err)
     w->exact = mem_zero(work->lineup->n, sizeof *w->exact);
     int rc = w->runs && w->logprob && w->row_logprob && w->exact ? 0 : err_nomem(err, "a worker");
     for (size_t m = 0; m < work->lineup->n && !rc; m++) {
-        rc = predictor_run_new(&w->runs[m], &work->predictors[m], err);
+        rc = predictor_ctx_new(&w->runs[m], &work->predictors[m], err);
     }
     if (!rc && work->hypotheses) {
         w->doc_labels = mem_new(work->hypotheses->n, sizeof *w->doc_labels);
@@ -98,7 +98,7 @@ void worker_free(struct worker *w)
     details_free(w->details);
     for (size_t m = 0; m < w->work->lineup->n; m++) {
         if (w->runs) {
-            predictor_run_free(w->runs[m]);
+            predictor_ctx_free(w->runs[m]);
         }
         if (w->logprob) {
             free(w->logprob[m]);
@@ -125,7 +125,7 @@ void worker_free(struct worker *w)
     free(w->engine_picks);
     labels_free(w->labels);
     free(w->doc_labels);
-    free(w->part_docs);
+    free(w->unit_neurons_docs);
     free(w->rows_of);
     free(w->trigram_docs);
     layout_free(&w->layout);
@@ -177,27 +177,27 @@ static int begin_part(struct worker *w, const struct unit *u, const struct worke
                       struct err *err)
 {
     const struct layout *l = &w->layout;
-    const int rc = mem_reserve(&w->part_docs, &w->part_docs_cap, l->n_docs, sizeof *w->part_docs,
-                               "documents", err);
+    const int rc = mem_reserve(&w->unit_neurons_docs, &w->unit_neurons_docs_cap, l->n_docs,
+                               sizeof *w->unit_neurons_docs, "documents", err);
     if (rc) {
         return rc;
     }
     for (size_t d = 0; d < l->n_docs; d++) {
         const struct layout_doc *doc = &l->docs[d];
-        w->part_docs[d] = (struct part_doc){
+        w->unit_neurons_docs[d] = (struct unit_neurons_doc){
             .number = doc->doc->number, .begin = doc->begin, .n = doc->n, .test = is_test(w, doc)};
     }
-    const struct part_unit unit = {.shard = u->shard,
-                                   .n = l->n,
-                                   .ids = l->ids,
-                                   .ends = w->work->layout.tokenizer ? l->ends : NULL,
-                                   .pos = l->pos,
-                                   .docs = w->part_docs,
-                                   .n_docs = l->n_docs,
-                                   .sets = w->labels ? labels_sets(w->labels) : NULL,
-                                   .labels = w->labels ? labels_words(w->labels) : NULL,
-                                   .gave_up = w->labels ? labels_gave_up(w->labels) : NULL};
-    return part_begin(out->part, &unit, out->cutoffs, err);
+    const struct unit_neurons_unit unit = {.shard = u->shard,
+                                           .n = l->n,
+                                           .ids = l->ids,
+                                           .ends = w->work->layout.tokenizer ? l->ends : NULL,
+                                           .pos = l->pos,
+                                           .docs = w->unit_neurons_docs,
+                                           .n_docs = l->n_docs,
+                                           .sets = w->labels ? labels_sets(w->labels) : NULL,
+                                           .labels = w->labels ? labels_words(w->labels) : NULL,
+                                           .gave_up = w->labels ? labels_gave_up(w->labels) : NULL};
+    return unit_neurons_begin(out->part, &unit, out->cutoffs, err);
 }
 
 /* The unit, as trigrams want it. */
@@ -218,7 +218,7 @@ static int begin_trigrams(struct worker *w, struct trigrams *t, struct err *err)
 /* engine_neurons(): hands a layer on to the part, and to trigrams (or NULL). */
 struct seeing {
     struct worker *worker;
-    struct part *part;
+    struct unit_neurons *part;
     struct trigrams *trigrams;
     size_t first_layer;
     struct err *err;
@@ -240,7 +240,7 @@ static void see(void *context, size_t layer, const struct engine_window *windows
     const size_t begin = (size_t)(windows[0].tokens - w->layout.ids);
     layer += s->first_layer;
     if (!s->rc) {
-        s->rc = part_block(s->part, layer, begin, w->rows_of, n_windows, acts, s->err);
+        s->rc = unit_neurons_block(s->part, layer, begin, w->rows_of, n_windows, acts, s->err);
     }
     if (!s->rc && s->trigrams) {
         trigrams_block(s->trigrams, layer, begin, w->rows_of, n_windows, acts);
@@ -285,7 +285,7 @@ static int score(struct worker *w, const struct unit *u, const struct worker_out
     for (size_t m = 0; m < w->work->lineup->n && !rc; m++) {
         rc = score_model(w, u, m, out, err);
     }
-    return rc || !out->part || is_stopped(w->work->stop) ? rc : part_end(out->part, err);
+    return rc || !out->part || is_stopped(w->work->stop) ? rc : unit_neurons_end(out->part, err);
 }
 
 /* Document d of the unit as the tally wants it; rows[n_models]: for doc.logprob. */

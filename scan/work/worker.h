@@ -21,9 +21,9 @@
 
 #include "corpora/units.h"
 #include "miners/hypotheses.h"
+#include "out/results/gaps/tally.h"
 #include "out/results/neurons/unit_neurons.h"
 #include "out/results/record/record.h"
-#include "out/results/gaps/tally.h"
 #include "out/results/trigrams/trigrams.h"
 #include "scan/load/layout.h"
 #include "scan/load/lineup.h"
@@ -35,7 +35,7 @@ struct work {
     const struct predictor *predictors; // [lineup->n]
     const struct tally_shape *shape;
     struct layout_options layout;
-    uint64_t settings;                   // counting_settings(): how documents are read
+    uint64_t settings;                   // count_settings(): how documents are read
     const struct hypotheses *hypotheses; // NULL: none
     const struct neurons_shape *neurons; // NULL: none are kept
     const enum site *sites;              // [lineup->n]; of models whose neurons are kept
@@ -51,11 +51,11 @@ int worker_new(struct worker **out, const struct work *work, struct err *err);
 
 /* What a worker makes of a unit, and what the whole that it goes into still lets in. */
 struct worker_out {
-    struct tally *tally;                // clear
-    const int64_t *cutoff;              // tally_add_doc()'s
-    struct part *part;                  // NULL where no neurons are kept
-    const struct part_cutoffs *cutoffs; // part_begin()'s
-    struct trigrams *trigrams;          // NULL: none are looked for
+    struct tally *tally;                        // clear
+    const int64_t *cutoff;                      // tally_add_doc()'s
+    struct unit_neurons *part;                  // NULL where no neurons are kept
+    const struct unit_neurons_cutoffs *cutoffs; // unit_neurons_begin()'s
+    struct trigrams *trigrams;                  // NULL: none are looked for
 };
 
 /*

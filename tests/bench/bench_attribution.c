@@ -75,9 +75,9 @@ static void bench_hits(const struct engine *e, size_t n_layers)
     static struct engine_pick picks[PICKS];
     const struct engine_window window = {.tokens = tokens, .n = N_CTX};
     double seconds[2][ROUNDS];
-    struct engine_run *run;
+    struct engine_ctx *run;
     struct attributor *attributor;
-    if (engine_run_new(&run, e, NULL) || attributor_new(&attributor, e, NULL)) {
+    if (engine_ctx_new(&run, e, NULL) || attributor_new(&attributor, e, NULL)) {
         abort();
     }
     for (size_t i = 0; i < N_CTX; i++) {
@@ -103,7 +103,7 @@ static void bench_hits(const struct engine *e, size_t n_layers)
            median(seconds[0]) / PICKS * 1e6, median(seconds[1]) / PICKS * 1e6);
     free(look.parts);
     attributor_free(attributor);
-    engine_run_free(run);
+    engine_ctx_free(run);
 }
 
 static void bench_effects(const struct engine *e)

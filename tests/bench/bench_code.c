@@ -12,10 +12,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "miners/code/code.h"
-#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 #include "corpora/base/utf8.h"
+#include "miners/code/code.h"
+#include "model/tokenizer/tokenizer.h"
 
 #define ROUNDS 5
 #define DOC_BYTES ((size_t)4096)

@@ -17,11 +17,11 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "corpora/base/jsonw.h"
+#include "corpora/base/mem.h"
 #include "corpora/lines.h"
 #include "corpora/source.h"
 #include "corpora/units.h"
-#include "corpora/base/jsonw.h"
-#include "corpora/base/mem.h"
 
 #define ROUNDS 5
 

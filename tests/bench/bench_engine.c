@@ -280,13 +280,13 @@ static void measure(const struct model *m, const struct kern *k, struct measured
     static uint32_t tokens[N_CTX];
     static double logprob[3][N_CTX], times[3][ROUNDS];
     struct engine *e[3];
-    struct engine_run *run[3];
+    struct engine_ctx *run[3];
     for (size_t i = 0; i < N_CTX; i++) {
         tokens[i] = synthetic_random() % D_VOCAB;
     }
     for (int p = 0; p < 3; p++) {
         if (engine_new(&e[p], m, k, (enum precision)p, NULL) ||
-            engine_run_new(&run[p], e[p], NULL)) {
+            engine_ctx_new(&run[p], e[p], NULL)) {
             abort();
         }
     }
@@ -310,7 +310,7 @@ static void measure(const struct model *m, const struct kern *k, struct measured
         out[p].mean = sum / N_CTX;
         out[p].p99 = off[N_CTX * 99 / 100];
         out[p].max = off[N_CTX - 1];
-        engine_run_free(run[p]);
+        engine_ctx_free(run[p]);
         engine_free(e[p]);
     }
 }

@@ -12,7 +12,7 @@
 
 #include "tests/bench/synthetic.h"
 
-struct part {
+struct unit_neurons {
     const char *name, *shape; // JSON
     const float *data;
     size_t n;
@@ -24,7 +24,7 @@ static void fail(const char *path)
     exit(1);
 }
 
-static void write_parts(const char *path, const struct part *parts, size_t n)
+static void write_parts(const char *path, const struct unit_neurons *parts, size_t n)
 {
     char header[8192];
     size_t len = 0, at = 0;
@@ -59,7 +59,7 @@ static void write_model(const char *dir, const char *name, bool attn_only)
     char path[4096];
     struct model *m = synthetic_model(1, 512, 8, 2048, 48262, 1024, attn_only, ACT_GELU, false);
     const struct layer *l = &m->layers[0];
-    const struct part parts[] = {
+    const struct unit_neurons parts[] = {
         {"embed.W_E", "[48262,512]", m->W_E, (size_t)48262 * 512},
         {"pos_embed.W_pos", "[1024,512]", m->W_pos, 1024 * 512},
         {"blocks.0.ln1.w", "[512]", l->ln1_w, 512},

@@ -12,11 +12,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "corpora/base/file.h"
+#include "corpora/base/utf8.h"
 #include "miners/hypotheses.h"
 #include "miners/labeller.h"
 #include "model/tokenizer/tokenizer.h"
-#include "corpora/base/file.h"
-#include "corpora/base/utf8.h"
 #include "scan/load/hypothesis_args.h"
 
 #define ROUNDS 5
@@ -119,7 +119,7 @@ int main(int argc, char **argv)
         return 2;
     }
     const char *files[] = {argv[1]};
-    const struct mining_options options = {.files = {.items = files, .n = 1}};
+    const struct hypothesis_args_options options = {.files = {.items = files, .n = 1}};
     struct err err = {0};
     struct tokenizer *t = NULL;
     struct hypotheses h = {0};
@@ -127,7 +127,7 @@ int main(int argc, char **argv)
     struct docs d = {0};
     double sum = 0;
     int rc = tokenizer_load(&t, argv[2], &err);
-    rc = rc ? rc : mining_load(&h, &options, t, &err);
+    rc = rc ? rc : hypothesis_args_load(&h, &options, t, &err);
     rc = rc ? rc : labeller_new(&l, &h, &err);
     for (int i = 3; !rc && i < argc; i++) {
         rc = add_file(&d, t, argv[i], &err);

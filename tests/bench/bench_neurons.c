@@ -83,8 +83,8 @@ static void make_acts(float *acts, size_t n)
 static struct {
     uint32_t *ids, *ends, *pos;
     uint64_t *labels, *gave_up;
-    struct part_doc docs[DOCS];
-    struct part_set *sets;
+    struct unit_neurons_doc docs[DOCS];
+    struct unit_neurons_set *sets;
     uint32_t **at;
 } u;
 
@@ -105,12 +105,12 @@ static void make_unit(const struct neurons_shape *shape)
     }
     for (size_t d = 0; d < DOCS; d++) {
         const size_t begin = d * TOKENS / DOCS;
-        u.docs[d] = (struct part_doc){
+        u.docs[d] = (struct unit_neurons_doc){
             .begin = begin, .n = (d + 1) * TOKENS / DOCS - begin, .test = next_random() % 2};
     }
     for (size_t h = 0; h < shape->n_hypotheses; h++) {
         const double share = h % 12 == 0 ? 0.2 + 0.2 * next_real() : 0.01 + 0.04 * next_real();
-        struct part_set *set = &u.sets[set_labelled(h)];
+        struct unit_neurons_set *set = &u.sets[set_labelled(h)];
         uint32_t *at = room(TOKENS, sizeof *at);
         u.at[set_labelled(h)] = at;
         for (uint32_t i = 0; i < TOKENS; i++) {
@@ -127,19 +127,20 @@ struct took {
     double begin, blocks, end, add;
 };
 
-static int run_unit(struct part *p, struct neurons *whole, struct part_cutoffs *cutoffs,
-                    uint64_t number, float *acts, struct took *took, struct err *err)
+static int run_unit(struct unit_neurons *p, struct neurons *whole,
+                    struct unit_neurons_cutoffs *cutoffs, uint64_t number, float *acts,
+                    struct took *took, struct err *err)
 {
     const size_t windows[BLOCK / WINDOW] = {WINDOW, WINDOW, WINDOW, WINDOW};
-    const struct part_unit unit = {.n = TOKENS,
-                                   .ids = u.ids,
-                                   .ends = u.ends,
-                                   .pos = u.pos,
-                                   .docs = u.docs,
-                                   .n_docs = DOCS,
-                                   .sets = u.sets,
-                                   .labels = u.labels,
-                                   .gave_up = u.gave_up};
+    const struct unit_neurons_unit unit = {.n = TOKENS,
+                                           .ids = u.ids,
+                                           .ends = u.ends,
+                                           .pos = u.pos,
+                                           .docs = u.docs,
+                                           .n_docs = DOCS,
+                                           .sets = u.sets,
+                                           .labels = u.labels,
+                                           .gave_up = u.gave_up};
     for (size_t i = 0; i < TOKENS; i++) { // other contexts
         u.ids[i] = (u.ids[i] + 12345) % 48262;
     }
@@ -148,17 +149,17 @@ static int run_unit(struct part *p, struct neurons *whole, struct part_cutoffs *
     }
     *took = (struct took){0};
     const double t0 = seconds();
-    part_cutoffs_of(cutoffs, whole);
-    int rc = part_begin(p, &unit, cutoffs, err);
+    unit_neurons_cutoffs_of(cutoffs, whole);
+    int rc = unit_neurons_begin(p, &unit, cutoffs, err);
     took->begin = seconds() - t0;
     for (size_t at = 0; at < TOKENS && !rc; at += BLOCK) {
         make_acts(acts, (BLOCK + BLOCK / WINDOW) * N);
         const double t1 = seconds();
-        rc = part_block(p, 0, at, windows, BLOCK / WINDOW, acts, err);
+        rc = unit_neurons_block(p, 0, at, windows, BLOCK / WINDOW, acts, err);
         took->blocks += seconds() - t1;
     }
     const double t2 = seconds();
-    rc = rc ? rc : part_end(p, err);
+    rc = rc ? rc : unit_neurons_end(p, err);
     const double t3 = seconds();
     rc = rc ? rc : neurons_add(whole, p, err);
     took->end = t3 - t2;
@@ -169,7 +170,8 @@ static int run_unit(struct part *p, struct neurons *whole, struct part_cutoffs *
 // --- kernels ------------------------------------------------------------------------------------
 
 /* Nothing enters any list. */
-static void time_row(const struct actkern *kern, const float *acts, int32_t *fixed, uint8_t *bins)
+static void time_row(const struct act_kernels *kern, const float *acts, int32_t *fixed,
+                     uint8_t *bins)
 {
     int32_t *top = room(N, sizeof *top), *bottom = room(N, sizeof *bottom);
     uint32_t *salt = room(N, sizeof *salt), *hash = room((1 + BINS_GROUPS) * N, sizeof *hash);
@@ -195,7 +197,7 @@ static void time_row(const struct actkern *kern, const float *acts, int32_t *fix
     free(flags);
 }
 
-static void time_turn(const struct actkern *kern, const uint8_t *bins)
+static void time_turn(const struct act_kernels *kern, const uint8_t *bins)
 {
     const size_t stride = 16384 + 64; // as part.c has it
     uint8_t *to = room(N, stride);
@@ -209,7 +211,7 @@ static void time_turn(const struct actkern *kern, const uint8_t *bins)
 }
 
 /* All sets of both halves, row by row of a unit. */
-static void time_sums(const struct actkern *kern, const struct neurons_shape *shape,
+static void time_sums(const struct act_kernels *kern, const struct neurons_shape *shape,
                       const int32_t *fixed)
 {
     const size_t n_sets = neurons_n_sets(shape);
@@ -224,7 +226,7 @@ static void time_sums(const struct actkern *kern, const struct neurons_shape *sh
         }
         kern->sums(fixed, N, all, ROWS, sums, sums + N);
         for (size_t h = 0; h < shape->n_hypotheses; h++) {
-            const struct part_set *s = &u.sets[set_labelled(h)];
+            const struct unit_neurons_set *s = &u.sets[set_labelled(h)];
             static size_t at[1000];
             uint8_t rows[ROWS];
             size_t n = 0;
@@ -269,18 +271,18 @@ static int measure(const struct neurons_shape *shape, size_t n_units, struct err
     int32_t *fixed = room(ROWS * N, sizeof *fixed);
     uint8_t *bins = room(ROWS * N, 1);
     struct neurons *whole = NULL;
-    struct part *p = NULL;
-    struct part_cutoffs *cutoffs = NULL;
+    struct unit_neurons *p = NULL;
+    struct unit_neurons_cutoffs *cutoffs = NULL;
     struct buf bytes = {0};
     int rc = neurons_new(&whole, shape, err);
-    rc = rc ? rc : part_new(&p, shape, err);
-    rc = rc ? rc : part_cutoffs_new(&cutoffs, shape, err);
+    rc = rc ? rc : unit_neurons_new(&p, shape, err);
+    rc = rc ? rc : unit_neurons_cutoffs_new(&cutoffs, shape, err);
     make_unit(shape);
     for (size_t i = 0; i < n_units && !rc; i++) {
         rc = run_unit(p, whole, cutoffs, i, acts, &took[i], err);
     }
     if (!rc) {
-        const struct actkern *kern = actkern_best();
+        const struct act_kernels *kern = act_kernels_best();
         printf("%d neurons, %zu hypotheses, units of %d tokens; kernels %s; ns per activation\n", N,
                shape->n_hypotheses, TOKENS, kern->name);
         print_unit("first unit", &took[0]);
@@ -297,8 +299,8 @@ static int measure(const struct neurons_shape *shape, size_t n_units, struct err
         printf("  saved in %.0f ms: %.1f MB\n", (seconds() - t0) * 1e3, (double)bytes.len * 1e-6);
     }
     buf_free(&bytes);
-    part_cutoffs_free(cutoffs);
-    part_free(p);
+    unit_neurons_cutoffs_free(cutoffs);
+    unit_neurons_free(p);
     neurons_free(whole);
     free(acts);
     free(fixed);

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 #include "corpora/base/utf8.h"
+#include "model/tokenizer/tokenizer.h"
 
 #define ROUNDS 5
 #define DOC_BYTES ((size_t)4096)

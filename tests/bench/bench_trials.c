@@ -16,7 +16,7 @@
 
 #define LENGTH 42
 #define OF_CONTEXT 13
-#define WINDOWS (TRIALS_CONTEXTS * OF_CONTEXT)
+#define WINDOWS (TRIAL_CONTEXTS * OF_CONTEXT)
 #define ROUNDS 5
 
 static double cpu_seconds(void)
@@ -50,7 +50,7 @@ static void see(void *context, size_t k, size_t n, const struct engine_leaf *lea
 }
 
 /* Windows of which those of a context differ in their last two tokens; 'together': as branches. */
-static double bench_pairs(struct engine_run *run, uint32_t d_vocab, bool together)
+static double bench_pairs(struct engine_ctx *run, uint32_t d_vocab, bool together)
 {
     static struct engine_branch branches[WINDOWS];
     static struct engine_window stems[WINDOWS];
@@ -78,34 +78,34 @@ static double bench_pairs(struct engine_run *run, uint32_t d_vocab, bool togethe
     return WINDOWS / median(seconds);
 }
 
-static double bench_trials(struct trials *t, struct engine_run *run, uint32_t d_vocab)
+static double bench_trials(struct trial *t, struct engine_ctx *run, uint32_t d_vocab)
 {
-    static struct trials_context contexts[TRIALS_CONTEXTS + TRIALS_ELSEWHERE];
+    static struct trial_context contexts[TRIAL_CONTEXTS + TRIAL_ELSEWHERE];
     const uint32_t fillers[] = {11, 12, 13, 14, 15, 16};
     double seconds[ROUNDS];
-    for (size_t k = 0; k < TRIALS_CONTEXTS + TRIALS_ELSEWHERE; k++) {
+    for (size_t k = 0; k < TRIAL_CONTEXTS + TRIAL_ELSEWHERE; k++) {
         for (size_t i = 0; i < LENGTH; i++) {
             tokens[k][i] = 20 + synthetic_random() % (d_vocab - 20);
         }
-        tokens[k][LENGTH - 2] = k < TRIALS_CONTEXTS ? 1 : 4;
+        tokens[k][LENGTH - 2] = k < TRIAL_CONTEXTS ? 1 : 4;
         tokens[k][LENGTH - 1] = 2;
-        contexts[k] = (struct trials_context){.ids = tokens[k], .n = LENGTH};
+        contexts[k] = (struct trial_context){.ids = tokens[k], .n = LENGTH};
     }
-    const struct trials_trigram trigram = {.a = 1,
-                                           .b = 2,
-                                           .c = 3,
-                                           .fillers_a = fillers,
-                                           .n_fillers_a = 6,
-                                           .fillers_b = fillers,
-                                           .n_fillers_b = 5,
-                                           .contexts = contexts,
-                                           .n_contexts = TRIALS_CONTEXTS,
-                                           .elsewhere = contexts + TRIALS_CONTEXTS,
-                                           .n_elsewhere = TRIALS_ELSEWHERE};
+    const struct trial_trigram trigram = {.a = 1,
+                                          .b = 2,
+                                          .c = 3,
+                                          .fillers_a = fillers,
+                                          .n_fillers_a = 6,
+                                          .fillers_b = fillers,
+                                          .n_fillers_b = 5,
+                                          .contexts = contexts,
+                                          .n_contexts = TRIAL_CONTEXTS,
+                                          .elsewhere = contexts + TRIAL_CONTEXTS,
+                                          .n_elsewhere = TRIAL_ELSEWHERE};
     for (size_t r = 0; r < ROUNDS; r++) {
-        struct trials_result result;
+        struct trial_result result;
         const double begin = cpu_seconds();
-        trials_run(t, run, &trigram, &result, NULL);
+        trial_run(t, run, &trigram, &result, NULL);
         seconds[r] = cpu_seconds() - begin;
         sum += result.table.interaction;
     }
@@ -116,18 +116,18 @@ static void bench(const char *name, const struct model *m)
 {
     const uint32_t d_vocab = (uint32_t)m->config.d_vocab;
     struct engine *e;
-    struct engine_run *run;
-    struct trials *t;
-    if (engine_new(&e, m, kern_best(), PRECISION_DEFAULT, NULL) || engine_run_new(&run, e, NULL) ||
-        trials_new(&t, e, SITE_POST, NULL)) {
+    struct engine_ctx *run;
+    struct trial *t;
+    if (engine_new(&e, m, kern_best(), PRECISION_DEFAULT, NULL) || engine_ctx_new(&run, e, NULL) ||
+        trial_new(&t, e, SITE_POST, NULL)) {
         abort();
     }
     const double alone = bench_pairs(run, d_vocab, false);
     const double together = bench_pairs(run, d_vocab, true);
     printf("%-20s windows/s: alone %.0f, as branches %.0f   trials/s: %.2f\n", name, alone,
            together, bench_trials(t, run, d_vocab));
-    trials_free(t);
-    engine_run_free(run);
+    trial_free(t);
+    engine_ctx_free(run);
     engine_free(e);
 }
 

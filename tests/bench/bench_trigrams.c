@@ -7,7 +7,7 @@
  * neurons, each in blocks of four windows.  Trigrams are of tokens as frequent as in the text, but
  * of the RANKS most frequent ones.  Two models, one pair.  Prints of the last of four units: how
  * many tokens are in a group, and in how many; what begin, blocks, documents and the merge into
- * the whole take; and of the same blocks what part_block() takes with 60 hypotheses and with none.
+ * the whole take; and of the same blocks what unit_neurons_block() takes with 60 hypotheses and with none.
  */
 #include <math.h>
 #include <stdio.h>
@@ -99,9 +99,9 @@ static struct {
     uint32_t ids[TOKENS], ends[TOKENS], pos[TOKENS];
     double logprob[2][TOKENS];
     struct trigrams_doc docs[DOCS];
-    struct part_doc part_docs[DOCS];
+    struct unit_neurons_doc unit_neurons_docs[DOCS];
     uint32_t at[HYPOTHESES][TOKENS];
-    struct part_set sets[1 + 2 * HYPOTHESES];
+    struct unit_neurons_set sets[1 + 2 * HYPOTHESES];
     uint64_t labels[TOKENS], gave_up[DOCS];
 } u;
 
@@ -118,12 +118,13 @@ static void make_unit(uint64_t number)
     for (size_t d = 0; d < DOCS; d++) {
         const size_t begin = d * TOKENS / DOCS, n = (d + 1) * TOKENS / DOCS - begin;
         u.docs[d] = (struct trigrams_doc){.begin = begin, .n = n};
-        u.part_docs[d] = (struct part_doc){.number = number * DOCS + d, .begin = begin, .n = n};
+        u.unit_neurons_docs[d] =
+            (struct unit_neurons_doc){.number = number * DOCS + d, .begin = begin, .n = n};
     }
     for (size_t h = 0; h < HYPOTHESES; h++) { // as bench_neurons.c has them
         const double share = h % 12 == 0 ? 0.2 + 0.2 * next_real() : 0.01 + 0.04 * next_real();
-        struct part_set *set = &u.sets[set_labelled(h)];
-        *set = (struct part_set){.at = u.at[h]};
+        struct unit_neurons_set *set = &u.sets[set_labelled(h)];
+        *set = (struct unit_neurons_set){.at = u.at[h]};
         for (uint32_t i = 0; i < TOKENS; i++) {
             const bool is = next_real() < share;
             u.at[h][set->n] = i;
@@ -153,8 +154,8 @@ struct scan {
     struct trigrams *worker, *whole;
     struct tally *tally;
     struct neurons *neurons[2];
-    struct part *parts[2];
-    struct part_cutoffs *cutoffs[2];
+    struct unit_neurons *parts[2];
+    struct unit_neurons_cutoffs *cutoffs[2];
     float *acts; // a block's
     struct took took;
 };
@@ -163,26 +164,26 @@ static const size_t windows[WINDOWS] = {WINDOW, WINDOW, WINDOW, WINDOW};
 
 static int run_parts(struct scan *s, int which, size_t n_layers, struct err *err)
 {
-    const struct part_unit unit = {.n = TOKENS,
-                                   .ids = u.ids,
-                                   .ends = u.ends,
-                                   .pos = u.pos,
-                                   .docs = u.part_docs,
-                                   .n_docs = DOCS,
-                                   .sets = u.sets,
-                                   .labels = u.labels,
-                                   .gave_up = u.gave_up};
-    part_cutoffs_of(s->cutoffs[which], s->neurons[which]);
-    int rc = part_begin(s->parts[which], &unit, s->cutoffs[which], err);
+    const struct unit_neurons_unit unit = {.n = TOKENS,
+                                           .ids = u.ids,
+                                           .ends = u.ends,
+                                           .pos = u.pos,
+                                           .docs = u.unit_neurons_docs,
+                                           .n_docs = DOCS,
+                                           .sets = u.sets,
+                                           .labels = u.labels,
+                                           .gave_up = u.gave_up};
+    unit_neurons_cutoffs_of(s->cutoffs[which], s->neurons[which]);
+    int rc = unit_neurons_begin(s->parts[which], &unit, s->cutoffs[which], err);
     for (size_t l = 0; l < n_layers; l++) {
         for (size_t at = 0; at < TOKENS && !rc; at += BLOCK) {
             make_acts(s->acts, (BLOCK + WINDOWS) * N);
             const double t0 = seconds();
-            rc = part_block(s->parts[which], l, at, windows, WINDOWS, s->acts, err);
+            rc = unit_neurons_block(s->parts[which], l, at, windows, WINDOWS, s->acts, err);
             s->took.part[which] += seconds() - t0;
         }
     }
-    rc = rc ? rc : part_end(s->parts[which], err);
+    rc = rc ? rc : unit_neurons_end(s->parts[which], err);
     return rc ? rc : neurons_add(s->neurons[which], s->parts[which], err);
 }
 
@@ -255,9 +256,9 @@ static void print_took(const struct took *t)
     const double per = TOKENS * 1e-9, all = t->begin + t->blocks + t->docs + t->merge;
     printf("  trigrams %8.1f: begin %.1f, blocks %.1f, documents %.1f, into the whole %.1f\n",
            all / per, t->begin / per, t->blocks / per, t->docs / per, t->merge / per);
-    printf("  part_block %6.1f with %d hypotheses: trigrams are %.1f %%\n", t->part[0] / per,
-           HYPOTHESES, 100 * all / t->part[0]);
-    printf("  part_block %6.1f with none: trigrams are %.1f %%\n", t->part[1] / per,
+    printf("  unit_neurons_block %6.1f with %d hypotheses: trigrams are %.1f %%\n",
+           t->part[0] / per, HYPOTHESES, 100 * all / t->part[0]);
+    printf("  unit_neurons_block %6.1f with none: trigrams are %.1f %%\n", t->part[1] / per,
            100 * all / t->part[1]);
 }
 
@@ -287,8 +288,8 @@ static int measure(struct scan *s, size_t n_layers, struct err *err)
                                            .n_hypotheses = i ? 0 : HYPOTHESES,
                                            .examples = 20};
         rc = neurons_new(&s->neurons[i], &shapes[i], err);
-        rc = rc ? rc : part_new(&s->parts[i], &shapes[i], err);
-        rc = rc ? rc : part_cutoffs_new(&s->cutoffs[i], &shapes[i], err);
+        rc = rc ? rc : unit_neurons_new(&s->parts[i], &shapes[i], err);
+        rc = rc ? rc : unit_neurons_cutoffs_new(&s->cutoffs[i], &shapes[i], err);
     }
     s->acts = room((BLOCK + WINDOWS) * N, sizeof *s->acts);
     for (uint64_t unit = 0; unit < UNITS && !rc; unit++) {
@@ -303,8 +304,8 @@ static int measure(struct scan *s, size_t n_layers, struct err *err)
         print_took(&s->took);
     }
     for (int i = 0; i < 2; i++) {
-        part_cutoffs_free(s->cutoffs[i]);
-        part_free(s->parts[i]);
+        unit_neurons_cutoffs_free(s->cutoffs[i]);
+        unit_neurons_free(s->parts[i]);
         neurons_free(s->neurons[i]);
     }
     trigrams_free(s->worker);
@@ -327,7 +328,7 @@ int main(int argc, char **argv)
     struct trigrams_shape *shape = make_shape((size_t)n, (size_t)ranks, (size_t)n_layers, &err);
     struct scan s = {.shape = shape};
     printf("%d trigrams, of the first %d tokens; %d layers of %d neurons; kernels %s; ns a token\n",
-           n, ranks, n_layers, N, actkern_best()->name);
+           n, ranks, n_layers, N, act_kernels_best()->name);
     const int rc = measure(&s, (size_t)n_layers, &err);
     if (rc) {
         fprintf(stderr, "bench_trigrams: %s\n", err.msg);

@@ -11,11 +11,11 @@
 #include <cmocka.h>
 #include <zstd.h>
 
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 #include "corpora/pack.h"
 #include "corpora/source.h"
 #include "corpora/stream.h"
-#include "corpora/base/file.h"
-#include "corpora/base/mem.h"
 
 /* What pack() made, decompressed, and what it said. */
 struct packed {

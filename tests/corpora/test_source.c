@@ -11,10 +11,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "corpora/source.h"
 #include "corpora/base/file.h"
 #include "corpora/base/jsonw.h"
 #include "corpora/base/utf8.h"
+#include "corpora/source.h"
 
 static struct source *open_memory(const char *name, const void *data, size_t len, size_t step,
                                   const struct source_options *options)

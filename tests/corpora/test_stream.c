@@ -19,9 +19,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "corpora/stream.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/stream.h"
 
 /* Reads to the end or the error, closes, and returns the code. */
 static int drain(struct stream *s, struct buf *out, struct err *err)

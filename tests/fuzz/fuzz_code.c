@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "miners/code/code.h"
 #include "corpora/base/utf8.h"
+#include "miners/code/code.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

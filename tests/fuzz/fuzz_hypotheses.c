@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "corpora/base/mem.h"
 #include "miners/hypotheses.h"
 #include "miners/labeller.h"
-#include "corpora/base/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

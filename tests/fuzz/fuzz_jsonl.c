@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corpora/jsonl.h"
-#include "corpora/source.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"
+#include "corpora/jsonl.h"
+#include "corpora/source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

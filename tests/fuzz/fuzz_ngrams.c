@@ -41,21 +41,21 @@ static void score(const struct ngrams *n, enum count_order order)
     const uint32_t ids[] = {1 % v, 2 % v, 1 % v, 2 % v, 3 % v, 0, v - 1, 1 % v};
     const struct count_text text = {.first = 0, .ids = ids};
     struct countmodel m;
-    struct countrun *r = NULL;
+    struct countmodel_ctx *r = NULL;
     double *p = malloc(v * sizeof *p);
     countmodel_init(&m, n, order);
-    check(p && countrun_new(&r, &m, NULL) == 0);
+    check(p && countmodel_ctx_new(&r, &m, NULL) == 0);
     for (int own = 0; own < 2; own++) {
-        check(countrun_document(r, 0, own ? ids : NULL, own ? 8 : 0, NULL) == 0);
+        check(countmodel_ctx_document(r, 0, own ? ids : NULL, own ? 8 : 0, NULL) == 0);
         for (size_t i = 0; i < 8; i++) {
-            const double value = countrun_score(r, &text, i);
+            const double value = countmodel_ctx_score(r, &text, i);
             check(value <= 0 && value > -1000);
         }
         if (count_order_sums(order) && v < 5000) {
-            countrun_look(r, &text, 5, p);
+            countmodel_ctx_look(r, &text, 5, p);
         }
     }
-    countrun_free(r);
+    countmodel_ctx_free(r);
     free(p);
 }
 

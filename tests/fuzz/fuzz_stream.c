@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corpora/stream.h"
 #include "corpora/base/mem.h"
+#include "corpora/stream.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -176,31 +176,31 @@ static void add_unit(struct neurons *n)
 {
     static const uint32_t ids[4] = {1, 2, 300, 4}, ends[4] = {1, 3, 2, 200};
     static const uint32_t pos[4] = {1, 2, 1, 2}, second[2] = {2, 3}, two[2] = {1, 2};
-    static const struct part_doc docs[2] = {{.number = 5, .n = 2, .test = true},
-                                            {.number = 300, .begin = 2, .n = 2}};
-    static const struct part_set sets[5] = {{0}, {two, 1}, {second, 2}, {two, 2}, {0}};
+    static const struct unit_neurons_doc docs[2] = {{.number = 5, .n = 2, .test = true},
+                                                    {.number = 300, .begin = 2, .n = 2}};
+    static const struct unit_neurons_set sets[5] = {{0}, {two, 1}, {second, 2}, {two, 2}, {0}};
     static const uint64_t labels[4] = {0, 3, 2, 0}, gave_up[2] = {0, 1};
     static const float first[12] = {9, 9, 1, -2, 0.5f, 0, 9, 9, 3, 40, 0.001f, -0.1f};
     static const float last[6] = {9, 1, -1, 9, 2, 5000};
     static const size_t windows[2] = {2, 2};
-    const struct part_unit unit = {.shard = 1,
-                                   .n = 4,
-                                   .ids = ids,
-                                   .ends = ends,
-                                   .pos = pos,
-                                   .docs = docs,
-                                   .n_docs = 2,
-                                   .sets = sets,
-                                   .labels = labels,
-                                   .gave_up = gave_up};
-    struct part *p;
-    must(part_new(&p, &fuzz_neurons_shape, NULL));
-    must(part_begin(p, &unit, NULL, NULL));
-    must(part_block(p, 0, 0, windows, 2, first, NULL));
-    must(part_block(p, 1, 0, windows, 2, last, NULL));
-    must(part_end(p, NULL));
+    const struct unit_neurons_unit unit = {.shard = 1,
+                                           .n = 4,
+                                           .ids = ids,
+                                           .ends = ends,
+                                           .pos = pos,
+                                           .docs = docs,
+                                           .n_docs = 2,
+                                           .sets = sets,
+                                           .labels = labels,
+                                           .gave_up = gave_up};
+    struct unit_neurons *p;
+    must(unit_neurons_new(&p, &fuzz_neurons_shape, NULL));
+    must(unit_neurons_begin(p, &unit, NULL, NULL));
+    must(unit_neurons_block(p, 0, 0, windows, 2, first, NULL));
+    must(unit_neurons_block(p, 1, 0, windows, 2, last, NULL));
+    must(unit_neurons_end(p, NULL));
     must(neurons_add(n, p, NULL));
-    part_free(p);
+    unit_neurons_free(p);
 }
 
 static void write_neurons(void)

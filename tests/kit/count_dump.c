@@ -36,10 +36,10 @@ static size_t read_ids(char *line, uint32_t **ids)
     }
 }
 
-static void print_look(const struct countrun *run, const struct count_text *text, size_t i,
+static void print_look(const struct countmodel_ctx *run, const struct count_text *text, size_t i,
                        double *p, size_t d_vocab)
 {
-    countrun_look(run, text, i, p);
+    countmodel_ctx_look(run, text, i, p);
     double sum = 0;
     size_t best = 0;
     for (size_t c = 0; c < d_vocab; c++) {
@@ -53,13 +53,13 @@ int main(int argc, char **argv)
 {
     struct ngrams *n = NULL;
     struct countmodel m;
-    struct countrun *run = NULL;
+    struct countmodel_ctx *run = NULL;
     struct err err = {0};
     enum count_order order = COUNT_BIGRAM;
     must(argc == 4 && count_order_parse(argv[2], &order), "FILE ORDER all|own|look");
     must(ngrams_open(&n, argv[1], &err) == 0, err.msg);
     countmodel_init(&m, n, order);
-    must(countrun_new(&run, &m, &err) == 0, err.msg);
+    must(countmodel_ctx_new(&run, &m, &err) == 0, err.msg);
     const size_t d_vocab = ngrams_info(n)->d_vocab;
     double *p = malloc(d_vocab * sizeof *p);
     char *line = NULL;
@@ -70,20 +70,20 @@ int main(int argc, char **argv)
         must(len > 0, "an empty line");
         const struct count_text text = {.first = ids[0], .ids = ids + 1};
         if (argv[3][0] != 'a') {
-            must(countrun_document(run, ids[0], ids + 1, len - 1, &err) == 0, err.msg);
+            must(countmodel_ctx_document(run, ids[0], ids + 1, len - 1, &err) == 0, err.msg);
         }
         for (size_t i = 0; i + 1 < len; i++) {
             if (argv[3][0] == 'l') {
                 print_look(run, &text, i, p, d_vocab);
             } else {
-                printf("%.17g\n", countrun_score(run, &text, i));
+                printf("%.17g\n", countmodel_ctx_score(run, &text, i));
             }
         }
     }
     free(p);
     free(line);
     free(ids);
-    countrun_free(run);
+    countmodel_ctx_free(run);
     ngrams_close(n);
     return 0;
 }

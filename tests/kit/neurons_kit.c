@@ -136,11 +136,11 @@ void kit_make(struct kit *k, const struct neurons_shape *shape, size_t n_docs, s
 
 /* Documents [first, first + n) as a part wants them, with what stands between. */
 struct unit {
-    struct part_unit view;
-    struct part_doc *docs;
+    struct unit_neurons_unit view;
+    struct unit_neurons_doc *docs;
     uint32_t *ids, *ends, *pos;
     uint64_t *labels, *gave_up;
-    struct part_set *sets;
+    struct unit_neurons_set *sets;
     float **acts; // [n_layers] of [n tokens][n]; rows between documents are 999
 };
 
@@ -171,7 +171,7 @@ static void put_doc(struct unit *u, const struct kit *k, const struct kit_doc *d
     memcpy(u->labels + at * n_words, d->labels, d->n * n_words * sizeof *d->labels);
 }
 
-static void add_to_set(struct part_set *set, uint32_t *at, size_t begin, size_t n)
+static void add_to_set(struct unit_neurons_set *set, uint32_t *at, size_t begin, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         at[set->n++] = (uint32_t)(begin + i);
@@ -182,8 +182,8 @@ static void fill_sets(struct unit *u, const struct kit *k, const struct kit_doc 
 {
     const size_t n_words = neurons_n_words(k->shape);
     for (size_t h = 0; h < k->shape->n_hypotheses; h++) {
-        struct part_set *labelled = &u->sets[set_labelled(h)];
-        struct part_set *left_out = &u->sets[set_left_out(h)];
+        struct unit_neurons_set *labelled = &u->sets[set_labelled(h)];
+        struct unit_neurons_set *left_out = &u->sets[set_left_out(h)];
         uint32_t *at = room(u->view.n, sizeof *at), *out = room(u->view.n, sizeof *out);
         labelled->at = at;
         left_out->at = out;
@@ -219,23 +219,23 @@ static void unit_make(struct unit *u, const struct kit *k, size_t first, size_t 
     for (size_t l = 0; l < shape->n_layers; l++) {
         u->acts[l] = room(n * shape->layers[l].n, sizeof *u->acts[l]);
     }
-    u->view = (struct part_unit){.shard = k->docs[first].shard,
-                                 .n = n,
-                                 .ids = u->ids,
-                                 .ends = k->texts ? u->ends : NULL,
-                                 .pos = u->pos,
-                                 .docs = u->docs,
-                                 .n_docs = n_docs,
-                                 .sets = u->sets,
-                                 .labels = u->labels,
-                                 .gave_up = u->gave_up};
+    u->view = (struct unit_neurons_unit){.shard = k->docs[first].shard,
+                                         .n = n,
+                                         .ids = u->ids,
+                                         .ends = k->texts ? u->ends : NULL,
+                                         .pos = u->pos,
+                                         .docs = u->docs,
+                                         .n_docs = n_docs,
+                                         .sets = u->sets,
+                                         .labels = u->labels,
+                                         .gave_up = u->gave_up};
     size_t at = 0;
     for (size_t i = 0; i < n_docs; i++) {
         const struct kit_doc *d = &k->docs[first + i];
         put_doc(u, k, d, at);
         at += count_before(d);
         u->docs[i] =
-            (struct part_doc){.number = d->number, .begin = at, .n = d->n, .test = d->test};
+            (struct unit_neurons_doc){.number = d->number, .begin = at, .n = d->n, .test = d->test};
         memcpy(u->gave_up + i * n_words, d->gave_up, n_words * sizeof *d->gave_up);
         at += d->n;
     }
@@ -263,8 +263,8 @@ static void unit_free(struct unit *u, const struct kit *k)
 }
 
 /* Hands over up to 'most' windows of a layer from token 'begin' on; returns the token after. */
-static size_t give_block(struct part *p, const struct kit *k, const struct unit *u, size_t layer,
-                         size_t begin, size_t most)
+static size_t give_block(struct unit_neurons *p, const struct kit *k, const struct unit *u,
+                         size_t layer, size_t begin, size_t most)
 {
     const size_t n = k->shape->layers[layer].n;
     size_t *lengths = room(u->view.n, sizeof *lengths), n_windows = 0, end = begin;
@@ -282,25 +282,25 @@ static size_t give_block(struct part *p, const struct kit *k, const struct unit 
         lengths[n_windows++] = next - end;
         end = next;
     }
-    assert_int_equal(part_block(p, layer, begin, lengths, n_windows, acts, NULL), 0);
+    assert_int_equal(unit_neurons_block(p, layer, begin, lengths, n_windows, acts, NULL), 0);
     free(lengths);
     free(acts);
     return end;
 }
 
 /* random: NULL for all windows at once. */
-static void run_unit(struct part *p, const struct kit *k, size_t first, size_t n_docs,
-                     const struct part_cutoffs *cutoffs, uint64_t *random)
+static void run_unit(struct unit_neurons *p, const struct kit *k, size_t first, size_t n_docs,
+                     const struct unit_neurons_cutoffs *cutoffs, uint64_t *random)
 {
     struct unit u = {0};
     unit_make(&u, k, first, n_docs);
-    assert_int_equal(part_begin(p, &u.view, cutoffs, NULL), 0);
+    assert_int_equal(unit_neurons_begin(p, &u.view, cutoffs, NULL), 0);
     for (size_t layer = 0; layer < k->shape->n_layers; layer++) {
         for (size_t at = 0; at < u.view.n;) {
             at = give_block(p, k, &u, layer, at, random ? 1 + kit_random(random, 9) : SIZE_MAX);
         }
     }
-    assert_int_equal(part_end(p, NULL), 0);
+    assert_int_equal(unit_neurons_end(p, NULL), 0);
     unit_free(&u, k);
 }
 
@@ -316,15 +316,15 @@ static size_t shard_end(const struct kit *k, size_t first)
 struct neurons *kit_whole(const struct kit *k)
 {
     struct neurons *whole;
-    struct part *p;
+    struct unit_neurons *p;
     assert_int_equal(neurons_new(&whole, k->shape, NULL), 0);
-    assert_int_equal(part_new(&p, k->shape, NULL), 0);
+    assert_int_equal(unit_neurons_new(&p, k->shape, NULL), 0);
     for (size_t first = 0, end; first < k->n; first = end) {
         end = shard_end(k, first);
         run_unit(p, k, first, end - first, NULL, NULL);
         assert_int_equal(neurons_add(whole, p, NULL), 0);
     }
-    part_free(p);
+    unit_neurons_free(p);
     return whole;
 }
 
@@ -332,21 +332,22 @@ struct neurons *kit_anyhow(const struct kit *k, uint64_t *random)
 {
     enum { WHOLES = 4 };
     struct neurons *wholes[WHOLES];
-    struct part *p;
-    struct part_cutoffs *cutoffs;
+    struct unit_neurons *p;
+    struct unit_neurons_cutoffs *cutoffs;
     size_t n = 1 + kit_random(random, WHOLES);
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(neurons_new(&wholes[i], k->shape, NULL), 0);
     }
-    assert_int_equal(part_new(&p, k->shape, NULL), 0);
-    assert_int_equal(part_cutoffs_new(&cutoffs, k->shape, NULL), 0);
+    assert_int_equal(unit_neurons_new(&p, k->shape, NULL), 0);
+    assert_int_equal(unit_neurons_cutoffs_new(&cutoffs, k->shape, NULL), 0);
     for (size_t first = 0, end; first < k->n; first = end) {
         const size_t most = 1 + kit_random(random, 25);
         end = shard_end(k, first);
         end = end - first > most ? first + most : end;
         struct neurons **to = &wholes[kit_random(random, n)];
         const bool cut = kit_random(random, 2);
-        part_cutoffs_of(cutoffs, wholes[kit_random(random, n)]); // any of what will be merged
+        unit_neurons_cutoffs_of(cutoffs,
+                                wholes[kit_random(random, n)]); // any of what will be merged
         run_unit(p, k, first, end - first, cut ? cutoffs : NULL, random);
         assert_int_equal(neurons_add(*to, p, NULL), 0);
         if (kit_random(random, 8) == 0) {
@@ -361,8 +362,8 @@ struct neurons *kit_anyhow(const struct kit *k, uint64_t *random)
         neurons_free(wholes[from]);
         wholes[from] = wholes[n - 1];
     }
-    part_cutoffs_free(cutoffs);
-    part_free(p);
+    unit_neurons_cutoffs_free(cutoffs);
+    unit_neurons_free(p);
     return wholes[0];
 }
 

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "out/store/store.h"
 #include "corpora/base/json.h"
+#include "out/store/store.h"
 #include "tests/kit/run_sample.h"
 #include "tests/kit/scan_kit.h"
 #include "tests/kit/tally_whole.h"

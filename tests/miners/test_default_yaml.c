@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
+#include "corpora/base/file.h"
 #include "miners/labeller.h"
 #include "model/tokenizer/tokenizer.h"
-#include "corpora/base/file.h"
 
 #define GPL "/usr/share/common-licenses/GPL-3" // on every Debian machine
 #define PYTHON "model/tokenizer/pretokenize_table.py"
@@ -26,7 +26,8 @@ static const struct row {
     {"email", NULL, "write to <«ann.lee@example.org»> now"},
     {"path", NULL, "in «/usr/share/doc/x» and «src/main.c» but 1/2 and and/or"},
     {"path", PYTHON,
-     "    «model/tokenizer/pretokenize_table.py» «tests/golden/tokenizers/bytelevel_classes.tsv» >"},
+     "    «model/tokenizer/pretokenize_table.py» «tests/golden/tokenizers/bytelevel_classes.tsv» "
+     ">"},
     {"version", GPL, "LICENSE\n                       Version «3», 29"},
     {"version", NULL, "from «v1.2» to «5.36.0» not 1.5"},
     {"date", GPL, "Version 3, «29 June 2007»\n\n Copyright"},
@@ -307,8 +308,13 @@ static void hypotheses_label_what_they_say(void **state)
 static void no_hypothesis_gives_up_on_real_texts(void **state)
 {
     (void)state;
-    static const char *const files[] = {
-        GPL, PYTHON, C, "README.md", "scan/demo", "model/tokenizer/pretokenize_table.h", "scan/work/worker.c"};
+    static const char *const files[] = {GPL,
+                                        PYTHON,
+                                        C,
+                                        "README.md",
+                                        "scan/demo",
+                                        "model/tokenizer/pretokenize_table.h",
+                                        "scan/work/worker.c"};
     struct hypotheses h = {0};
     struct labeller *l;
     load(&h);

@@ -18,7 +18,7 @@
 struct at_work {
     const struct model *model;
     struct engine *engine;
-    struct engine_run *run;
+    struct engine_ctx *run;
     struct attributor *attributor;
 };
 
@@ -26,7 +26,7 @@ static struct at_work start(const struct model *m, const struct kern *k)
 {
     struct at_work w = {.model = m};
     assert_int_equal(engine_new(&w.engine, m, k, PRECISION_DEFAULT, NULL), 0);
-    assert_int_equal(engine_run_new(&w.run, w.engine, NULL), 0);
+    assert_int_equal(engine_ctx_new(&w.run, w.engine, NULL), 0);
     assert_int_equal(attributor_new(&w.attributor, w.engine, NULL), 0);
     return w;
 }
@@ -34,7 +34,7 @@ static struct at_work start(const struct model *m, const struct kern *k)
 static void stop(struct at_work *w)
 {
     attributor_free(w->attributor);
-    engine_run_free(w->run);
+    engine_ctx_free(w->run);
     engine_free(w->engine);
 }
 

@@ -8,13 +8,13 @@
 
 #include <math.h>
 
+#include "corpora/base/file.h"
 #include "model/counts/candidates.h"
 #include "model/counts/countmodel.h"
 #include "model/counts/ngrams_build.h"
-#include "corpora/base/file.h"
-#include "tests/ref/candidates_ref.h"
 #include "tests/kit/ngrams_sign.h"
 #include "tests/kit/planted_text.h"
+#include "tests/ref/candidates_ref.h"
 
 static const struct candidates_rule plain = {.count = 10, .high = 0.5, .low = 0.1, .most = 500};
 static const struct candidates_rule wide = {.count = 2, .high = 0.2, .low = 0.1, .most = 500};
@@ -357,13 +357,13 @@ static void an_exclusive_or_is_only_in_the_trigrams(void **state)
 
 // --- both added ---------------------------------------------------------------------------------
 
-static double full_sum(const struct countrun *r, uint32_t v, double tokens, const struct ngrams *n,
-                       uint32_t a, uint32_t b)
+static double full_sum(const struct countmodel_ctx *r, uint32_t v, double tokens,
+                       const struct ngrams *n, uint32_t a, uint32_t b)
 {
     double sum = 0;
     for (uint32_t x = 0; x < v; x++) {
         const double p0 = ((double)ngrams_word(n, x)->count + 1) / (tokens + v);
-        sum += countrun_p2(r, b, x) * countrun_pd(r, 0, a, x) / p0;
+        sum += countmodel_ctx_p2(r, b, x) * countmodel_ctx_pd(r, 0, a, x) / p0;
     }
     return sum;
 }
@@ -375,25 +375,26 @@ static void added_is_its_product_over_the_full_sum(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct ngrams *n = open_file(names[i]);
         struct countmodel m;
-        struct countrun *r = NULL;
+        struct countmodel_ctx *r = NULL;
         const uint32_t v = ngrams_info(n)->d_vocab;
         const double tokens = (double)ngrams_info(n)->tokens;
         countmodel_init(&m, n, COUNT_ORACLE);
-        assert_int_equal(countrun_new(&r, &m, NULL), 0);
+        assert_int_equal(countmodel_ctx_new(&r, &m, NULL), 0);
         for (uint32_t k = 0; k < 30; k++) { // BOS among them, and tokens that nothing follows
             const uint32_t a = k * 5 % v, b = (k * 11 + k / 7) % v;
             const double sum = full_sum(r, v, tokens, n, a, b);
             double all = 0;
             for (uint32_t c = 0; c < v; c++) {
                 const double p0 = ((double)ngrams_word(n, c)->count + 1) / (tokens + v);
-                const double p = countrun_p2(r, b, c) * countrun_pd(r, 0, a, c) / p0 / sum;
-                const double got = countrun_added(r, a, b, c);
+                const double p =
+                    countmodel_ctx_p2(r, b, c) * countmodel_ctx_pd(r, 0, a, c) / p0 / sum;
+                const double got = countmodel_ctx_added(r, a, b, c);
                 assert_true(fabs(got - p) <= 1e-12 * p);
                 all += got;
             }
             expect_near(all, 1, 1e-12);
         }
-        countrun_free(r);
+        countmodel_ctx_free(r);
         ngrams_close(n);
     }
 }
@@ -405,26 +406,27 @@ static void added_leaves_a_document_out(void **state)
     (void)state;
     struct ngrams *n = open_file("planted");
     struct countmodel m, bigram;
-    struct countrun *r = NULL, *alone = NULL;
+    struct countmodel_ctx *r = NULL, *alone = NULL;
     const struct planted_doc *d = &planted.docs[3];
     const struct count_text text = {.first = bos, .ids = d->ids};
     countmodel_init(&m, n, COUNT_ORACLE);
     countmodel_init(&bigram, n, COUNT_BIGRAM);
-    assert_int_equal(countrun_new(&r, &m, NULL), 0);
-    assert_int_equal(countrun_new(&alone, &bigram, NULL), 0);
-    assert_int_equal(countrun_document(r, bos, d->ids, d->n, NULL), 0);
-    assert_int_equal(countrun_document(alone, bos, d->ids, d->n, NULL), 0);
+    assert_int_equal(countmodel_ctx_new(&r, &m, NULL), 0);
+    assert_int_equal(countmodel_ctx_new(&alone, &bigram, NULL), 0);
+    assert_int_equal(countmodel_ctx_document(r, bos, d->ids, d->n, NULL), 0);
+    assert_int_equal(countmodel_ctx_document(alone, bos, d->ids, d->n, NULL), 0);
     for (size_t i = 2; i < 40; i += 7) {
         double all = 0;
         const uint32_t a = d->ids[i - 2], b = d->ids[i - 1];
         for (uint32_t c = 0; c < PLANTED_VOCAB; c++) {
-            all += countrun_added(r, a, b, c);
+            all += countmodel_ctx_added(r, a, b, c);
         }
         expect_near(all, 1, 1e-12);
-        expect_near(log(countrun_p2(r, b, d->ids[i])), countrun_score(alone, &text, i), 1e-15);
+        expect_near(log(countmodel_ctx_p2(r, b, d->ids[i])), countmodel_ctx_score(alone, &text, i),
+                    1e-15);
     }
-    countrun_free(r);
-    countrun_free(alone);
+    countmodel_ctx_free(r);
+    countmodel_ctx_free(alone);
     ngrams_close(n);
 }
 

@@ -7,10 +7,10 @@
 
 #include <math.h>
 
+#include "model/explain/patch.h"
 #include "model/pass/engine.h"
 #include "model/pass/forward.h"
 #include "model/pass/logprob.h"
-#include "model/explain/patch.h"
 #include "tests/bench/synthetic.h"
 #include "tests/kit/random.h"
 
@@ -49,20 +49,20 @@ static bool is_tried(const struct kern *k)
 
 struct at_work {
     struct engine *engine;
-    struct engine_run *run;
+    struct engine_ctx *run;
 };
 
 static struct at_work start(const struct model *m, const struct kern *k, enum precision precision)
 {
     struct at_work w;
     assert_int_equal(engine_new(&w.engine, m, k, precision, NULL), 0);
-    assert_int_equal(engine_run_new(&w.run, w.engine, NULL), 0);
+    assert_int_equal(engine_ctx_new(&w.run, w.engine, NULL), 0);
     return w;
 }
 
 static void stop(struct at_work *w)
 {
-    engine_run_free(w->run);
+    engine_ctx_free(w->run);
     engine_free(w->engine);
 }
 
@@ -391,7 +391,7 @@ static void watch_neurons(void *context, size_t layer, const struct engine_windo
     w->next += w->layer == 0 ? n_windows : 0;
 }
 
-static void watch(struct watched *w, struct engine_run *run)
+static void watch(struct watched *w, struct engine_ctx *run)
 {
     const struct engine_watch how = {.site = w->site, .see = watch_neurons, .context = w};
     w->next = w->layer = 0;
@@ -722,7 +722,7 @@ static void see_leaves(void *context, size_t k, size_t n, const struct engine_le
     }
 }
 
-static void run_branched(struct branched *b, struct engine_run *run)
+static void run_branched(struct branched *b, struct engine_ctx *run)
 {
     const struct engine_leaf_view view = {.site = b->site, .see = see_leaves, .context = b};
     b->next = 0;
@@ -738,7 +738,7 @@ static void see_sight(void *context, size_t k, size_t n, const struct engine_sig
 }
 
 /* A branch's logits, of the rows about it together, say what it said. */
-static void check_logits(const struct branched *b, size_t k, struct engine_run *run)
+static void check_logits(const struct branched *b, size_t k, struct engine_ctx *run)
 {
     const size_t from = k - k % ENGINE_SIGHTS, left = BRANCHES - from;
     size_t ld;

@@ -6,9 +6,9 @@
 
 #include <math.h>
 
+#include "model/load/model.h"
 #include "model/pass/forward.h"
 #include "model/pass/logprob.h"
-#include "model/load/model.h"
 
 // The contract is 1e-4 nats, and 1e-4 of an activation's scale.  What is reached is ten times
 // better, and is held to here, so that a loss of precision shows.

@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 #include "model/load/config.h"
 #include "model/load/hub.h"
 #include "model/load/model.h"
-#include "corpora/base/file.h"
-#include "corpora/base/mem.h"
 
 // --- a tiny model -------------------------------------------------------------------------------
 

@@ -7,9 +7,9 @@
 
 #include <math.h>
 
+#include "corpora/base/file.h"
 #include "model/counts/countmodel.h"
 #include "model/counts/ngrams_build.h"
-#include "corpora/base/file.h"
 #include "tests/kit/ngrams_sign.h"
 
 // --- corpora and files --------------------------------------------------------------------------
@@ -437,7 +437,7 @@ static void ask_all(const struct ngrams *n)
 {
     const struct ngrams_info *info = ngrams_info(n);
     struct countmodel m;
-    struct countrun *r = NULL;
+    struct countmodel_ctx *r = NULL;
     const unsigned bits = ngrams_bits(info->d_vocab);
     const uint32_t v = info->d_vocab;
     const uint32_t ids[] = {1 % v, 2 % v, 1 % v, 2 % v, 3 % v, 0, v - 1, 1 % v};
@@ -457,18 +457,18 @@ static void ask_all(const struct ngrams *n)
     }
     for (int order = 0; order < 4; order++) {
         countmodel_init(&m, n, (enum count_order)order);
-        assert_int_equal(countrun_new(&r, &m, NULL), 0);
+        assert_int_equal(countmodel_ctx_new(&r, &m, NULL), 0);
         for (int own = 0; own < 2; own++) {
-            assert_int_equal(countrun_document(r, 0, own ? ids : NULL, own ? 8 : 0, NULL), 0);
+            assert_int_equal(countmodel_ctx_document(r, 0, own ? ids : NULL, own ? 8 : 0, NULL), 0);
             for (size_t i = 0; i < 8; i++) {
-                const double value = countrun_score(r, &text, i);
+                const double value = countmodel_ctx_score(r, &text, i);
                 assert_true(value <= 0 && value > -1000);
             }
             if (count_order_sums((enum count_order)order)) {
-                countrun_look(r, &text, 5, p);
+                countmodel_ctx_look(r, &text, 5, p);
             }
         }
-        countrun_free(r);
+        countmodel_ctx_free(r);
     }
     free(p);
 }
@@ -622,14 +622,14 @@ static void a_document_left_out_by_hand(void **state)
     const double wanted[][3] = {{5. / 8, 1. / 8, 5. / 8}, {5. / 8, 1. / 4, 1. / 4}};
     for (int order = 0; order < 2; order++) {
         struct countmodel m;
-        struct countrun *r = NULL;
+        struct countmodel_ctx *r = NULL;
         countmodel_init(&m, n, order ? COUNT_TRIGRAM : COUNT_BIGRAM);
-        assert_int_equal(countrun_new(&r, &m, NULL), 0);
-        assert_int_equal(countrun_document(r, 0, c->docs[0].ids, 2, NULL), 0);
-        assert_float_equal(exp(countrun_score(r, &own, 0)), wanted[order][0], 1e-12);
-        assert_float_equal(exp(countrun_score(r, &own, 1)), wanted[order][1], 1e-12);
-        assert_float_equal(exp(countrun_score(r, &others, 1)), wanted[order][2], 1e-12);
-        countrun_free(r);
+        assert_int_equal(countmodel_ctx_new(&r, &m, NULL), 0);
+        assert_int_equal(countmodel_ctx_document(r, 0, c->docs[0].ids, 2, NULL), 0);
+        assert_float_equal(exp(countmodel_ctx_score(r, &own, 0)), wanted[order][0], 1e-12);
+        assert_float_equal(exp(countmodel_ctx_score(r, &own, 1)), wanted[order][1], 1e-12);
+        assert_float_equal(exp(countmodel_ctx_score(r, &others, 1)), wanted[order][2], 1e-12);
+        countmodel_ctx_free(r);
     }
     ngrams_close(n);
     free(c);
@@ -646,19 +646,19 @@ static void the_only_document_left_out_leaves_nothing(void **state)
     const struct count_text text = {.ids = c->docs[0].ids};
     for (int order = 0; order < 4; order++) {
         struct countmodel m;
-        struct countrun *r = NULL;
+        struct countmodel_ctx *r = NULL;
         countmodel_init(&m, n, (enum count_order)order);
-        assert_int_equal(countrun_new(&r, &m, NULL), 0);
-        const double all = countrun_score(r, &text, 3);
+        assert_int_equal(countmodel_ctx_new(&r, &m, NULL), 0);
+        const double all = countmodel_ctx_score(r, &text, 3);
         for (int again = 0; again < 3; again++) { // its memory is used again
-            assert_int_equal(countrun_document(r, 0, c->docs[0].ids, 5, NULL), 0);
+            assert_int_equal(countmodel_ctx_document(r, 0, c->docs[0].ids, 5, NULL), 0);
             for (size_t i = 0; i < 5; i++) {
-                assert_float_equal(exp(countrun_score(r, &text, i)), 1. / 8, 1e-12);
+                assert_float_equal(exp(countmodel_ctx_score(r, &text, i)), 1. / 8, 1e-12);
             }
-            assert_int_equal(countrun_document(r, 0, NULL, 0, NULL), 0);
-            assert_true(countrun_score(r, &text, 3) == all);
+            assert_int_equal(countmodel_ctx_document(r, 0, NULL, 0, NULL), 0);
+            assert_true(countmodel_ctx_score(r, &text, 3) == all);
         }
-        countrun_free(r);
+        countmodel_ctx_free(r);
     }
     ngrams_close(n);
     free(c);

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "model/tokenizer/normalize.h"
 #include "corpora/base/utf8.h"
+#include "model/tokenizer/normalize.h"
 
 // Expected values: the reference library's normalizer NFC (tokenizers 0.23.2).
 static void texts_become_what_the_reference_makes_of_them(void **state)

@@ -8,9 +8,9 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "model/explain/patch.h"
 #include "model/pass/forward.h"
 #include "model/pass/logprob.h"
-#include "model/explain/patch.h"
 #include "tests/kit/random.h"
 
 #define MAX_GOLDEN 5e-6 // of a logit difference (reached: 2.6e-6), of a mean log-prob (6.6e-7)

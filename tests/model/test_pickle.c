@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "model/weights/pickle.h"
 #include "corpora/base/mem.h"
+#include "model/weights/pickle.h"
 
 // A pickle with its length; "\x8c\x01" "a" is the text "a".
 #define P(text) text, sizeof text - 1

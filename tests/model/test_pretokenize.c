@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "model/tokenizer/pretokenize.h"
 #include "corpora/base/utf8.h"
+#include "model/tokenizer/pretokenize.h"
 #include "tests/ref/words_ref.h"
 
 /* text's words, each ended by a '|', in out[size]. */

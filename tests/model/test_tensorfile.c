@@ -10,10 +10,10 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "model/weights/tensorfile.h"
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
+#include "model/weights/tensorfile.h"
 
 #define GOLDEN "tests/golden/weights/"
 

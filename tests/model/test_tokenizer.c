@@ -11,11 +11,11 @@
 
 #include <cmocka.h>
 
-#include "model/tokenizer/normalize.h"
-#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
 #include "corpora/base/utf8.h"
+#include "model/tokenizer/normalize.h"
+#include "model/tokenizer/tokenizer.h"
 #include "tests/ref/words_ref.h"
 
 #define TOY "tests/golden/tokenizers/toy/tokenizer.json"

@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "model/tokenizer/tokenizer.h"
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
+#include "model/tokenizer/tokenizer.h"
 
 static int n_skipped;
 

@@ -10,12 +10,12 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#include "model/weights/tensorfile.h"
 #include "corpora/base/mem.h"
+#include "model/weights/tensorfile.h"
 
 /* --- archives -------------------------------------------------------------------------------- */
 
-struct part {
+struct unit_neurons {
     const char *name;
     const void *data;
     size_t len;
@@ -45,7 +45,7 @@ static void put_fields(struct buf *b, const unsigned char *widths, const uint64_
 }
 
 /* As zip_open() reads it; with zip64, all sizes and offsets are in the wide fields alone. */
-static void make_archive(struct archive *a, const struct part *parts, size_t n, int zip64)
+static void make_archive(struct archive *a, const struct unit_neurons *parts, size_t n, int zip64)
 {
     *a = (struct archive){0};
     struct buf *b = &a->bytes;
@@ -145,8 +145,8 @@ static void assert_refused_pickle(const char *pickle, size_t len, enum err_code 
                                   const char *msg, size_t i)
 {
     struct archive a;
-    make_archive(&a, (struct part[]){{"m/data.pkl", pickle, len}, {"m/data/0", floats, 16}}, 2,
-                 WITHOUT_ZIP64);
+    make_archive(&a, (struct unit_neurons[]){{"m/data.pkl", pickle, len}, {"m/data/0", floats, 16}},
+                 2, WITHOUT_ZIP64);
     assert_refused(a.bytes.data, a.bytes.len, code, msg, i);
     buf_free(&a.bytes);
 }
@@ -339,7 +339,8 @@ static void a_zip_is_read_with_and_without_zip64_and_with_a_comment(void **state
     (void)state;
     for (int zip64 = WITHOUT_ZIP64; zip64 <= WITH_ZIP64; zip64++) {
         struct archive a;
-        make_archive(&a, (struct part[]){GOOD_PARTS, {"m/byteorder", "little", 6}}, 3, zip64);
+        make_archive(&a, (struct unit_neurons[]){GOOD_PARTS, {"m/byteorder", "little", 6}}, 3,
+                     zip64);
         assert_good(&a);
         a.bytes.data[a.end + 20] = 22; // a comment, that looks like an empty archive's end
         put(&a.bytes, 4, 0x06054b50);
@@ -459,7 +460,7 @@ static void broken_zips_are_refused(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct archive a;
-        make_archive(&a, (struct part[]){GOOD_PARTS}, 2, cases[i].zip64);
+        make_archive(&a, (struct unit_neurons[]){GOOD_PARTS}, 2, cases[i].zip64);
         apply(&a, &cases[i].patch[0]);
         if (cases[i].patch[1].n_bytes) {
             apply(&a, &cases[i].patch[1]);
@@ -473,7 +474,7 @@ static void a_crc_of_zero_is_none(void **state)
 {
     (void)state;
     struct archive a;
-    make_archive(&a, (struct part[]){GOOD_PARTS}, 2, WITHOUT_ZIP64);
+    make_archive(&a, (struct unit_neurons[]){GOOD_PARTS}, 2, WITHOUT_ZIP64);
     apply(&a, &(struct patch){CENTRAL, 0, 16, 4, 0});
     assert_good(&a);
     buf_free(&a.bytes);
@@ -483,7 +484,7 @@ static void archives_with_other_entries_than_torch_writes_are_refused(void **sta
 {
     (void)state;
     static const struct {
-        struct part parts[4];
+        struct unit_neurons parts[4];
         size_t n;
         enum err_code code;
         const char *msg;
@@ -531,8 +532,8 @@ static void a_large_view_is_read_in_the_order_of_the_file(void **state)
     }
     struct archive a;
     make_archive(&a,
-                 (struct part[]){{"m/data.pkl", pickle, sizeof pickle - 1},
-                                 {"m/data/0", values, N * sizeof *values}},
+                 (struct unit_neurons[]){{"m/data.pkl", pickle, sizeof pickle - 1},
+                                         {"m/data/0", values, N * sizeof *values}},
                  2, WITH_ZIP64);
     char path[] = "/tmp/gapscope-test-XXXXXX";
     const int fd = mkstemp(path);

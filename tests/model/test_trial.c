@@ -7,10 +7,10 @@
 #include <math.h>
 #include <sys/stat.h>
 
-#include "model/pass/forward.h"
-#include "model/pass/logprob.h"
 #include "model/explain/patch.h"
 #include "model/explain/trial.h"
+#include "model/pass/forward.h"
+#include "model/pass/logprob.h"
 #include "tests/kit/folder.h"
 #include "tests/kit/planted_model.h"
 #include "tests/kit/random.h"
@@ -21,36 +21,36 @@
 
 struct at_work {
     struct engine *engine;
-    struct engine_run *run;
-    struct trials *trials;
+    struct engine_ctx *run;
+    struct trial *trials;
 };
 
 static struct at_work start(const struct model *m, const struct kern *k, enum site site)
 {
     struct at_work w;
     assert_int_equal(engine_new(&w.engine, m, k, PRECISION_EXACT, NULL), 0);
-    assert_int_equal(engine_run_new(&w.run, w.engine, NULL), 0);
-    assert_int_equal(trials_new(&w.trials, w.engine, site, NULL), 0);
+    assert_int_equal(engine_ctx_new(&w.run, w.engine, NULL), 0);
+    assert_int_equal(trial_new(&w.trials, w.engine, site, NULL), 0);
     return w;
 }
 
 static void stop(struct at_work *w)
 {
-    trials_free(w->trials);
-    engine_run_free(w->run);
+    trial_free(w->trials);
+    engine_ctx_free(w->run);
     engine_free(w->engine);
 }
 
 // --- a trigram to ask ---------------------------------------------------------------------------
 
 #define LONGEST 40
-#define PLACES (TRIALS_CONTEXTS + TRIALS_ELSEWHERE)
+#define PLACES (TRIAL_CONTEXTS + TRIAL_ELSEWHERE)
 
 struct asked {
-    struct trials_trigram trigram;
-    struct trials_context contexts[PLACES];
+    struct trial_trigram trigram;
+    struct trial_context contexts[PLACES];
     uint32_t ids[PLACES][LONGEST];
-    uint32_t fillers[2][TRIALS_LISTED];
+    uint32_t fillers[2][TRIAL_LISTED];
 };
 
 /* Random contexts of 2 tokens and more, elsewhere of 1 and more, 'longest' at most; fillers and all
@@ -59,7 +59,7 @@ static void make_asked(struct asked *q, uint32_t a, uint32_t b, uint32_t c, uint
                        uint32_t d_vocab, size_t longest)
 {
     for (size_t k = 0; k < PLACES; k++) {
-        const bool here = k < TRIALS_CONTEXTS;
+        const bool here = k < TRIAL_CONTEXTS;
         const size_t n = (here ? 2 : 1) + k * 5 % (longest - 1);
         for (size_t i = 0; i < n; i++) {
             q->ids[k][i] = from + next_random(d_vocab - from);
@@ -68,24 +68,24 @@ static void make_asked(struct asked *q, uint32_t a, uint32_t b, uint32_t c, uint
         if (here) {
             q->ids[k][n - 2] = a;
         }
-        q->contexts[k] = (struct trials_context){
+        q->contexts[k] = (struct trial_context){
             .first = from + next_random(d_vocab - from), .ids = q->ids[k], .n = n};
     }
-    for (size_t i = 0; i < TRIALS_LISTED; i++) { // all different
+    for (size_t i = 0; i < TRIAL_LISTED; i++) { // all different
         q->fillers[0][i] = from + (uint32_t)(7 * i);
         q->fillers[1][i] = from + (uint32_t)(7 * i + 3);
     }
-    q->trigram = (struct trials_trigram){.a = a,
-                                         .b = b,
-                                         .c = c,
-                                         .fillers_a = q->fillers[0],
-                                         .fillers_b = q->fillers[1],
-                                         .n_fillers_a = 5,
-                                         .n_fillers_b = 6,
-                                         .contexts = q->contexts,
-                                         .n_contexts = TRIALS_CONTEXTS,
-                                         .elsewhere = q->contexts + TRIALS_CONTEXTS,
-                                         .n_elsewhere = TRIALS_ELSEWHERE};
+    q->trigram = (struct trial_trigram){.a = a,
+                                        .b = b,
+                                        .c = c,
+                                        .fillers_a = q->fillers[0],
+                                        .fillers_b = q->fillers[1],
+                                        .n_fillers_a = 5,
+                                        .n_fillers_b = 6,
+                                        .contexts = q->contexts,
+                                        .n_contexts = TRIAL_CONTEXTS,
+                                        .elsewhere = q->contexts + TRIAL_CONTEXTS,
+                                        .n_elsewhere = TRIAL_ELSEWHERE};
 }
 
 // --- planted ------------------------------------------------------------------------------------
@@ -116,12 +116,12 @@ static struct model *planted_model(bool attn_only)
 }
 
 static void ask(struct at_work *w, const struct planted_trigram *t, struct asked *q,
-                struct trials_result *out)
+                struct trial_result *out)
 {
     make_asked(q, t->a, t->b, t->c, FROM, 300, PLANTED_N_CTX - 1);
-    trials_run(w->trials, w->run, &q->trigram, out, NULL);
-    assert_int_equal(out->contexts, TRIALS_CONTEXTS);
-    assert_int_equal(out->pairs, TRIALS_CONTEXTS * TRIALS_FILLERS);
+    trial_run(w->trials, w->run, &q->trigram, out, NULL);
+    assert_int_equal(out->contexts, TRIAL_CONTEXTS);
+    assert_int_equal(out->pairs, TRIAL_CONTEXTS * TRIAL_FILLERS);
 }
 
 static const char *const verdicts[][2] = {
@@ -138,18 +138,18 @@ static void what_was_planted_is_found(void **state)
 {
     (void)state;
     static struct asked q;
-    struct trials_result r;
+    struct trial_result r;
     for (int twin = 0; twin < 2; twin++) {
         struct model *m = planted_model(twin);
         struct at_work w = start(m, kern_best(), SITE_POST);
         for (size_t k = 0; k < N_TRIGRAMS; k++) {
             ask(&w, &trigrams[k], &q, &r);
             const char *wanted = verdicts[trigrams[k].way][twin];
-            if (strcmp(trials_verdict_name(&r), wanted) != 0) {
+            if (strcmp(trial_verdict_name(&r), wanted) != 0) {
                 fail_msg("trigram %zu: %s, not %s; interaction %.3f, se %.3f", k,
-                         trials_verdict_name(&r), wanted, r.table.interaction, r.table.se);
+                         trial_verdict_name(&r), wanted, r.table.interaction, r.table.se);
             }
-            if (r.verdict == TRIALS_NAMED) {
+            if (r.verdict == TRIAL_NAMED) {
                 const bool both = trigrams[k].way == PLANTED_BY_BOTH; // the other takes more
                 assert_int_equal(r.named, both);
                 assert_int_equal(r.neurons[r.named].index, planted_neuron(&planted, k) + both);
@@ -169,13 +169,13 @@ static void an_and_neuron_is_as_it_was_planted(void **state)
 {
     (void)state;
     static struct asked q;
-    struct trials_result r;
+    struct trial_result r;
     struct model *m = planted_model(false);
     struct at_work w = start(m, kern_best(), SITE_POST);
     ask(&w, &trigrams[0], &q, &r);
-    const struct trials_neuron *n = &r.neurons[0];
-    assert_true(fabs(n->pairs.cells[TRIALS_AB] - 4) < 2e-4);
-    for (size_t k = TRIALS_XB; k < TRIALS_CELLS; k++) {
+    const struct trial_neuron *n = &r.neurons[0];
+    assert_true(fabs(n->pairs.cells[TRIAL_AB] - 4) < 2e-4);
+    for (size_t k = TRIAL_XB; k < TRIAL_CELLS; k++) {
         assert_true(fabs(n->pairs.cells[k]) < 2e-4);
     }
     assert_true(fabs(n->pairs.interaction - 4) < 6e-4);
@@ -185,7 +185,7 @@ static void an_and_neuron_is_as_it_was_planted(void **state)
     assert_true(n->share > 0.95 && n->share <= 1);
     assert_int_equal(r.n_half, 1);
     // with it C has all but exp(9 - 12); without it D has nearly all
-    assert_true(r.table.cells[TRIALS_AB] > -0.5 && r.table.cells[TRIALS_XB] < -7);
+    assert_true(r.table.cells[TRIAL_AB] > -0.5 && r.table.cells[TRIAL_XB] < -7);
     assert_true(n->ablated < -7 && n->ablated_se > 0 && n->ablated_se < 1);
     assert_true(fabs(n->elsewhere) < 1e-2);
     assert_true(isnan(n->corpus_interaction));
@@ -197,18 +197,18 @@ static void many_neurons_share_evenly(void **state)
 {
     (void)state;
     static struct asked q;
-    struct trials_result r;
+    struct trial_result r;
     struct model *m = planted_model(false);
     struct at_work w = start(m, kern_best(), SITE_POST);
     ask(&w, &trigrams[1], &q, &r);
     assert_in_range(r.n_half, PLANTED_MANY / 2, PLANTED_MANY / 2 + 1); // a little is noise
-    assert_int_equal(r.n_neurons, TRIALS_NEURONS);
+    assert_int_equal(r.n_neurons, TRIAL_NEURONS);
     for (size_t i = 0; i < r.n_neurons; i++) {
         const size_t from = planted_neuron(&planted, 1);
-        const struct trials_neuron *n = &r.neurons[i];
+        const struct trial_neuron *n = &r.neurons[i];
         if (n->index >= from && n->index < from + PLANTED_MANY) {
             assert_true(fabs(n->share * PLANTED_MANY - 1) < 0.05);
-            assert_int_equal(n->kind, TRIALS_AND_LIKE);
+            assert_int_equal(n->kind, TRIAL_AND_LIKE);
         }
     }
     stop(&w);
@@ -256,7 +256,7 @@ static double plain_scale(const struct model *m, const float *resid)
 }
 
 /* The window of a context, its last two tokens replaced by x and y: how many ids. */
-static size_t window_of(const struct trials_context *c, uint32_t x, uint32_t y, uint32_t *ids)
+static size_t window_of(const struct trial_context *c, uint32_t x, uint32_t y, uint32_t *ids)
 {
     ids[0] = c->first;
     memcpy(ids + 1, c->ids, c->n * sizeof *ids);
@@ -267,7 +267,7 @@ static size_t window_of(const struct trials_context *c, uint32_t x, uint32_t y, 
     return c->n + 1;
 }
 
-static void run_row(struct forward *f, const struct model *m, const struct trials_context *c,
+static void run_row(struct forward *f, const struct model *m, const struct trial_context *c,
                     uint32_t x, uint32_t y, uint32_t target, struct row *row)
 {
     const struct forward_hooks hooks = {.context = row, .neurons = hook};
@@ -282,10 +282,10 @@ static void run_row(struct forward *f, const struct model *m, const struct trial
 
 /* All that minimal pairs say, of each context. */
 struct reference {
-    double logprob[FEW][TRIALS_CELLS];
-    double acts[FEW][TRIALS_CELLS][NEURONS_MAX];
-    double written[FEW][TRIALS_CELLS][NEURONS_MAX]; // post times scale
-    double p[D_VOCAB];                              // in xB, the first filler of each context
+    double logprob[FEW][TRIAL_CELLS];
+    double acts[FEW][TRIAL_CELLS][NEURONS_MAX];
+    double written[FEW][TRIAL_CELLS][NEURONS_MAX]; // post times scale
+    double p[D_VOCAB];                             // in xB, the first filler of each context
     double direct[NEURONS_MAX], against[NEURONS_MAX];
 };
 
@@ -325,7 +325,7 @@ static void plain_direct(const struct model *m, uint32_t token, const double *q,
 }
 
 static void find_reference(struct reference *r, struct forward *f, const struct model *m,
-                           const struct trials_trigram *g, enum site site)
+                           const struct trial_trigram *g, enum site site)
 {
     const struct config *c = &m->config;
     const size_t n_neurons = c->attn_only ? 0 : c->n_layers * c->d_mlp;
@@ -334,22 +334,22 @@ static void find_reference(struct reference *r, struct forward *f, const struct 
     memset(r, 0, sizeof *r);
     row.site = site;
     for (size_t i = 0; i < g->n_contexts; i++) {
-        const struct trials_context *at = &g->contexts[i];
+        const struct trial_context *at = &g->contexts[i];
         run_row(f, m, at, g->a, g->b, g->c, &row);
-        add_row(r, i, TRIALS_AB, 1, &row, n_neurons);
+        add_row(r, i, TRIAL_AB, 1, &row, n_neurons);
         for (size_t j = 0; j < 4; j++) {
             const uint32_t x = g->fillers_a[(i + j) % g->n_fillers_a];
             const uint32_t y = g->fillers_b[(i + j) % g->n_fillers_b];
             run_row(f, m, at, x, g->b, g->c, &row);
-            add_row(r, i, TRIALS_XB, 0.25, &row, n_neurons);
+            add_row(r, i, TRIAL_XB, 0.25, &row, n_neurons);
             const double lse = logprob_log_sum_exp(row.logits, c->d_vocab);
             for (size_t t = 0; t < c->d_vocab && j == 0; t++) {
                 r->p[t] += exp((double)row.logits[t] - lse) / (double)g->n_contexts;
             }
             run_row(f, m, at, g->a, y, g->c, &row);
-            add_row(r, i, TRIALS_AX, 0.25, &row, n_neurons);
+            add_row(r, i, TRIAL_AX, 0.25, &row, n_neurons);
             run_row(f, m, at, x, y, g->c, &row);
-            add_row(r, i, TRIALS_XX, 0.25, &row, n_neurons);
+            add_row(r, i, TRIAL_XX, 0.25, &row, n_neurons);
         }
     }
     for (size_t t = 0; t < c->d_vocab; t++) {
@@ -394,25 +394,25 @@ static double cell_of(const struct reference *r, size_t i, size_t cell, size_t j
 }
 
 static void check_table(const struct reference *r, size_t n, size_t j, const struct model *m,
-                        const struct trials_table *t, double within, const char *what)
+                        const struct trial_table *t, double within, const char *what)
 {
     double interaction[FEW], cells[FEW];
-    for (size_t k = 0; k < TRIALS_CELLS; k++) {
+    for (size_t k = 0; k < TRIAL_CELLS; k++) {
         for (size_t i = 0; i < n; i++) {
             cells[i] = cell_of(r, i, k, j);
         }
         assert_near(t->cells[k], plain_mean(cells, n).mean, within, m, what);
     }
     for (size_t i = 0; i < n; i++) {
-        interaction[i] = cell_of(r, i, TRIALS_AB, j) - cell_of(r, i, TRIALS_XB, j) -
-                         cell_of(r, i, TRIALS_AX, j) + cell_of(r, i, TRIALS_XX, j);
+        interaction[i] = cell_of(r, i, TRIAL_AB, j) - cell_of(r, i, TRIAL_XB, j) -
+                         cell_of(r, i, TRIAL_AX, j) + cell_of(r, i, TRIAL_XX, j);
     }
     const struct plain p = plain_mean(interaction, n);
     assert_near(t->interaction, p.mean, 4 * within, m, what);
     assert_near(t->se, p.se, 4 * within, m, what);
 }
 
-static double sum_of(double x[FEW][TRIALS_CELLS][NEURONS_MAX], size_t n, size_t cell, size_t j)
+static double sum_of(double x[FEW][TRIAL_CELLS][NEURONS_MAX], size_t n, size_t cell, size_t j)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -425,45 +425,44 @@ static double sum_of(double x[FEW][TRIALS_CELLS][NEURONS_MAX], size_t n, size_t 
  * against what is said in xB. */
 static double plain_written(struct reference *r, size_t n, size_t j)
 {
-    return r->direct[j] *
-           (sum_of(r->written, n, TRIALS_AB, j) - sum_of(r->written, n, TRIALS_XB, j) -
-            sum_of(r->written, n, TRIALS_AX, j) + sum_of(r->written, n, TRIALS_XX, j));
+    return r->direct[j] * (sum_of(r->written, n, TRIAL_AB, j) - sum_of(r->written, n, TRIAL_XB, j) -
+                           sum_of(r->written, n, TRIAL_AX, j) + sum_of(r->written, n, TRIAL_XX, j));
 }
 
 static double plain_change(struct reference *r, size_t n, size_t j)
 {
     return r->against[j] *
-           (sum_of(r->written, n, TRIALS_AB, j) - sum_of(r->written, n, TRIALS_XX, j));
+           (sum_of(r->written, n, TRIAL_AB, j) - sum_of(r->written, n, TRIAL_XX, j));
 }
 
-static enum trials_kind plain_kind(const struct reference *r, size_t n, size_t j)
+static enum trial_kind plain_kind(const struct reference *r, size_t n, size_t j)
 {
     double t[FEW], a = 0, b = 0;
     for (size_t i = 0; i < n; i++) {
-        const double *xx = &r->acts[i][TRIALS_XX][j];
-        t[i] = r->acts[i][TRIALS_AB][j] - *xx;
-        a += (r->acts[i][TRIALS_AX][j] - *xx) / (double)n;
-        b += (r->acts[i][TRIALS_XB][j] - *xx) / (double)n;
+        const double *xx = &r->acts[i][TRIAL_XX][j];
+        t[i] = r->acts[i][TRIAL_AB][j] - *xx;
+        a += (r->acts[i][TRIAL_AX][j] - *xx) / (double)n;
+        b += (r->acts[i][TRIAL_XB][j] - *xx) / (double)n;
     }
     const struct plain p = plain_mean(t, n);
     if (fabs(p.mean) < 2 * p.se) {
-        return TRIALS_NONE;
+        return TRIAL_NONE;
     }
     if ((p.mean - a - b) / p.mean >= 0.5) { // a share of t
-        return TRIALS_AND_LIKE;
+        return TRIAL_AND_LIKE;
     }
-    return b / p.mean >= a / p.mean ? TRIALS_B_ONLY : TRIALS_A_ONLY;
+    return b / p.mean >= a / p.mean ? TRIAL_B_ONLY : TRIAL_A_ONLY;
 }
 
 /* Mean change of ln P(C) at the places with a neuron's post at the last position 0. */
 static struct plain plain_ablated(struct patcher *p, const struct model *m, uint32_t target,
-                                  const struct trials_context *places, size_t n,
-                                  const struct trials_neuron *neuron)
+                                  const struct trial_context *places, size_t n,
+                                  const struct trial_neuron *neuron)
 {
     static float logits[D_VOCAB];
     double change[FEW];
     for (size_t i = 0; i < n; i++) {
-        const struct trials_context *c = &places[i];
+        const struct trial_context *c = &places[i];
         struct recording *recording;
         uint32_t ids[LONGEST + 1];
         const size_t n_ids = window_of(c, c->n > 1 ? c->ids[c->n - 2] : 0, c->ids[c->n - 1], ids);
@@ -482,7 +481,7 @@ static struct plain plain_ablated(struct patcher *p, const struct model *m, uint
     return plain_mean(change, n);
 }
 
-static size_t place_of(const struct trials_result *r, const struct model *m, size_t j)
+static size_t place_of(const struct trial_result *r, const struct model *m, size_t j)
 {
     for (size_t i = 0; i < r->n_neurons; i++) {
         if (r->neurons[i].layer * m->config.d_mlp + r->neurons[i].index == j) {
@@ -493,8 +492,8 @@ static size_t place_of(const struct trials_result *r, const struct model *m, siz
 }
 
 /* The neurons of the largest scores are among those that were looked at. */
-static void check_choice(struct reference *r, const struct trials_trigram *g, const struct model *m,
-                         enum site site, const struct trials_result *out)
+static void check_choice(struct reference *r, const struct trial_trigram *g, const struct model *m,
+                         enum site site, const struct trial_result *out)
 {
     const size_t n = m->config.n_layers * m->config.d_mlp;
     size_t best[3] = {0};
@@ -518,22 +517,22 @@ static void check_choice(struct reference *r, const struct trials_trigram *g, co
         assert_true(most[k] > 0);
         assert_true(place_of(out, m, best[k]) < SIZE_MAX);
     }
-    assert_int_equal(out->n_neurons, TRIALS_NEURONS);
+    assert_int_equal(out->n_neurons, TRIAL_NEURONS);
 }
 
-static void check_neurons(struct reference *r, const struct trials_trigram *g,
-                          const struct model *m, enum site site, const struct trials_result *out)
+static void check_neurons(struct reference *r, const struct trial_trigram *g, const struct model *m,
+                          enum site site, const struct trial_result *out)
 {
     const size_t n = g->n_contexts, n_neurons = m->config.n_layers * m->config.d_mlp;
     struct patcher *p;
     double sum = 0, size = 1;
     for (size_t j = 0; j < n_neurons; j++) {
         sum += fmax(plain_written(r, n, j), 0);
-        size = fmax(size, fabs(sum_of(r->acts, n, TRIALS_AB, j)));
+        size = fmax(size, fabs(sum_of(r->acts, n, TRIAL_AB, j)));
     }
     assert_int_equal(patcher_new(&p, m, NULL), 0);
     for (size_t i = 0; i < out->n_neurons; i++) {
-        const struct trials_neuron *o = &out->neurons[i];
+        const struct trial_neuron *o = &out->neurons[i];
         const size_t j = o->layer * m->config.d_mlp + o->index;
         assert_int_equal(place_of(out, m, j), i); // each once
         check_table(r, n, j, m, &o->pairs, MAX_ACTS * size, "activations");
@@ -556,7 +555,7 @@ static void check_neurons(struct reference *r, const struct trials_trigram *g,
  * for C differs by ln_mlp.w, and by little else. */
 static void make_corpus(double *corpus, const struct reference *r, size_t n, enum site site)
 {
-    for (size_t i = 0; i < TRIALS_CELLS * n; i++) {
+    for (size_t i = 0; i < TRIAL_CELLS * n; i++) {
         corpus[i] = (double)next_random(1000) / 1000;
         if (site == SITE_MID) {
             corpus[i] = i < n ? (1 + corpus[i] / 100) / r->direct[i] : 0;
@@ -568,8 +567,8 @@ static void check_model(const struct model *m, const struct kern *k, enum site s
 {
     static struct asked q;
     static struct reference r;
-    static double corpus[TRIALS_CELLS * NEURONS_MAX];
-    struct trials_result out;
+    static double corpus[TRIAL_CELLS * NEURONS_MAX];
+    struct trial_result out;
     struct forward *f;
     assert_true(m->config.d_vocab <= D_VOCAB);
     make_asked(&q, 1, 2, 3, FROM, (uint32_t)m->config.d_vocab, LONGEST);
@@ -582,7 +581,7 @@ static void check_model(const struct model *m, const struct kern *k, enum site s
         q.trigram.corpus = corpus;
     }
     struct at_work w = start(m, k, site);
-    trials_run(w.trials, w.run, &q.trigram, &out, NULL);
+    trial_run(w.trials, w.run, &q.trigram, &out, NULL);
     stop(&w);
     check_table(&r, FEW, SIZE_MAX, m, &out.table, MAX_NATS / 4, "ln P(C)");
     if (m->config.attn_only) {
@@ -627,7 +626,7 @@ static void and_so_with_all_kernels(void **state)
 // --- verdicts -----------------------------------------------------------------------------------
 
 /* What the numbers say, by the rules of trials.h. */
-static const char *plain_verdict(const struct trials_result *r)
+static const char *plain_verdict(const struct trial_result *r)
 {
     const double least = 0.25 * r->table.interaction;
     const char *other = NULL;
@@ -635,13 +634,13 @@ static const char *plain_verdict(const struct trials_result *r)
         return "no interaction";
     }
     for (size_t i = 0; i < r->n_neurons; i++) {
-        if (r->neurons[i].ablated <= -least && r->neurons[i].kind == TRIALS_AND_LIKE) {
+        if (r->neurons[i].ablated <= -least && r->neurons[i].kind == TRIAL_AND_LIKE) {
             return "AND-like";
         }
     }
     for (size_t i = 0; i < r->n_neurons && !other; i++) {
-        if (r->neurons[i].ablated <= -least && r->neurons[i].kind != TRIALS_NONE) {
-            other = r->neurons[i].kind == TRIALS_A_ONLY ? "A-only" : "B-only";
+        if (r->neurons[i].ablated <= -least && r->neurons[i].kind != TRIAL_NONE) {
+            other = r->neurons[i].kind == TRIAL_A_ONLY ? "A-only" : "B-only";
         }
     }
     return other ? other : "spread";
@@ -653,7 +652,7 @@ static void verdicts_are_what_the_numbers_say(void **state)
 {
     (void)state;
     static struct asked q;
-    struct trials_result r;
+    struct trial_result r;
     size_t unsure = 0, sure = 0;
     for (size_t i = 0; i < GOLDEN_NAMES; i++) {
         struct model *m = golden_model(golden_names[i]);
@@ -662,11 +661,11 @@ static void verdicts_are_what_the_numbers_say(void **state)
             make_asked(&q, next_random(10), 10 + next_random(10), 20 + next_random(10), FROM,
                        (uint32_t)m->config.d_vocab, LONGEST);
             q.trigram.n_contexts = 3;
-            trials_run(w.trials, w.run, &q.trigram, &r, NULL);
-            assert_string_equal(trials_verdict_name(&r), plain_verdict(&r));
+            trial_run(w.trials, w.run, &q.trigram, &r, NULL);
+            assert_string_equal(trial_verdict_name(&r), plain_verdict(&r));
             if (r.table.interaction >= 0.5) {
-                sure += r.verdict != TRIALS_NO_INTERACTION;
-                unsure += r.verdict == TRIALS_NO_INTERACTION;
+                sure += r.verdict != TRIAL_NO_INTERACTION;
+                unsure += r.verdict == TRIAL_NO_INTERACTION;
             }
         }
         stop(&w);
@@ -687,13 +686,13 @@ static void make_first(struct asked *q)
 
 static void assert_not_tested(struct at_work *w, const struct asked *q)
 {
-    struct trials_result r;
-    trials_run(w->trials, w->run, &q->trigram, &r, NULL);
+    struct trial_result r;
+    trial_run(w->trials, w->run, &q->trigram, &r, NULL);
     assert_int_equal(r.contexts, 0);
     assert_int_equal(r.pairs, 0);
     assert_int_equal(r.n_neurons, 0);
     assert_true(r.named == SIZE_MAX);
-    assert_string_equal(trials_verdict_name(&r), "not tested");
+    assert_string_equal(trial_verdict_name(&r), "not tested");
 }
 
 static void without_contexts_or_fillers_nothing_is_tested(void **state)
@@ -731,18 +730,18 @@ static void one_context_has_no_standard_error(void **state)
 {
     (void)state;
     static struct asked q;
-    struct trials_result r;
+    struct trial_result r;
     struct model *m = planted_model(false);
     struct at_work w = start(m, kern_best(), SITE_POST);
     make_first(&q);
     q.trigram.n_contexts = 1; // of two tokens: nothing but BOS is before A
     q.trigram.n_elsewhere = 0;
     assert_int_equal(q.contexts[0].n, 2);
-    trials_run(w.trials, w.run, &q.trigram, &r, NULL);
+    trial_run(w.trials, w.run, &q.trigram, &r, NULL);
     assert_int_equal(r.contexts, 1);
-    assert_int_equal(r.pairs, TRIALS_FILLERS);
+    assert_int_equal(r.pairs, TRIAL_FILLERS);
     assert_true(isnan(r.table.se) && r.table.interaction > 8);
-    assert_string_equal(trials_verdict_name(&r), "AND-like");
+    assert_string_equal(trial_verdict_name(&r), "AND-like");
     assert_int_equal(r.neurons[r.named].index, planted_neuron(&planted, 0));
     assert_true(isnan(r.neurons[0].pairs.se) && isnan(r.neurons[0].ablated_se));
     assert_true(isnan(r.neurons[0].elsewhere) && r.neurons[0].ablated < -7);
@@ -756,16 +755,16 @@ static void assert_equal(double x, double y)
     assert_true(x == y || (isnan(x) && isnan(y)));
 }
 
-static void assert_same_table(const struct trials_table *x, const struct trials_table *y)
+static void assert_same_table(const struct trial_table *x, const struct trial_table *y)
 {
-    for (size_t k = 0; k < TRIALS_CELLS; k++) {
+    for (size_t k = 0; k < TRIAL_CELLS; k++) {
         assert_equal(x->cells[k], y->cells[k]);
     }
     assert_equal(x->interaction, y->interaction);
     assert_equal(x->se, y->se);
 }
 
-static void assert_same(const struct trials_result *x, const struct trials_result *y)
+static void assert_same(const struct trial_result *x, const struct trial_result *y)
 {
     assert_int_equal(x->contexts, y->contexts);
     assert_int_equal(x->pairs, y->pairs);
@@ -775,7 +774,7 @@ static void assert_same(const struct trials_result *x, const struct trials_resul
     assert_same_table(&x->table, &y->table);
     assert_int_equal(x->n_neurons, y->n_neurons);
     for (size_t i = 0; i < x->n_neurons; i++) {
-        const struct trials_neuron *a = &x->neurons[i], *b = &y->neurons[i];
+        const struct trial_neuron *a = &x->neurons[i], *b = &y->neurons[i];
         assert_true(a->layer == b->layer && a->index == b->index && a->kind == b->kind);
         assert_same_table(&a->pairs, &b->pairs);
         assert_equal(a->direct, b->direct);
@@ -791,14 +790,14 @@ static void fillers_that_may_not_stand_in_are_left_out(void **state)
 {
     (void)state;
     static struct asked q;
-    struct trials_result clean, r;
+    struct trial_result clean, r;
     struct model *m = planted_model(false);
     struct at_work w = start(m, kern_best(), SITE_POST);
     make_first(&q);
-    const struct trials_trigram *g = &q.trigram;
+    const struct trial_trigram *g = &q.trigram;
     q.trigram.n_fillers_a = q.trigram.n_fillers_b = 3;
-    trials_run(w.trials, w.run, g, &clean, NULL);
-    assert_int_equal(clean.pairs, 3 * TRIALS_CONTEXTS); // as many as the longer list has
+    trial_run(w.trials, w.run, g, &clean, NULL);
+    assert_int_equal(clean.pairs, 3 * TRIAL_CONTEXTS); // as many as the longer list has
     const uint32_t *fa = q.fillers[0], *fb = q.fillers[1];
     const uint32_t as[] = {g->a, fa[0], fa[1], fa[0], g->c, fa[2], g->b, fa[1]};
     const uint32_t bs[] = {fb[0], g->b, fb[1], fb[1], fb[2], g->c, g->a};
@@ -806,7 +805,7 @@ static void fillers_that_may_not_stand_in_are_left_out(void **state)
     q.trigram.n_fillers_a = 8;
     q.trigram.fillers_b = bs;
     q.trigram.n_fillers_b = 7;
-    trials_run(w.trials, w.run, g, &r, NULL);
+    trial_run(w.trials, w.run, g, &r, NULL);
     assert_same(&r, &clean);
     // one token in both lists: of the second the next one
     const uint32_t x[] = {40, 41}, y[] = {40, 42}, z[] = {42, 40};
@@ -814,14 +813,14 @@ static void fillers_that_may_not_stand_in_are_left_out(void **state)
     q.trigram.n_fillers_a = q.trigram.n_fillers_b = 2;
     q.trigram.fillers_b = y;
     q.trigram.n_contexts = 1;
-    trials_run(w.trials, w.run, g, &r, NULL); // 40 42, 41 42
+    trial_run(w.trials, w.run, g, &r, NULL); // 40 42, 41 42
     assert_int_equal(r.pairs, 2);
     q.trigram.fillers_b = z;
     q.trigram.n_fillers_b = 1;
-    trials_run(w.trials, w.run, g, &clean, NULL); // 40 42, 41 42
+    trial_run(w.trials, w.run, g, &clean, NULL); // 40 42, 41 42
     assert_same(&r, &clean);
     q.trigram.fillers_b = x;
-    trials_run(w.trials, w.run, g, &r, NULL); // 41 40 alone
+    trial_run(w.trials, w.run, g, &r, NULL); // 41 40 alone
     assert_int_equal(r.pairs, 1);
     stop(&w);
     model_free(m);
@@ -831,22 +830,22 @@ static void long_contexts_lose_their_front(void **state)
 {
     (void)state;
     static struct asked q;
-    struct trials_result whole, r;
+    struct trial_result whole, r;
     struct model *m = planted_model(false);
     struct model small = *m;
     small.config.n_ctx = 9;
     struct at_work w = start(&small, kern_best(), SITE_POST);
     make_first(&q);
-    trials_run(w.trials, w.run, &q.trigram, &whole, NULL);
+    trial_run(w.trials, w.run, &q.trigram, &whole, NULL);
     for (size_t k = 0; k < PLACES; k++) {
         if (q.contexts[k].n > 8) {
             q.contexts[k].ids += q.contexts[k].n - 8;
             q.contexts[k].n = 8;
         }
     }
-    trials_run(w.trials, w.run, &q.trigram, &r, NULL);
+    trial_run(w.trials, w.run, &q.trigram, &r, NULL);
     assert_same(&r, &whole);
-    assert_string_equal(trials_verdict_name(&r), "AND-like");
+    assert_string_equal(trial_verdict_name(&r), "AND-like");
     stop(&w);
     model_free(m);
 }
@@ -855,16 +854,16 @@ static void a_trial_depends_on_its_trigram_alone(void **state)
 {
     (void)state;
     static struct asked q, other;
-    struct trials_result first, between, again;
+    struct trial_result first, between, again;
     atomic_int stopped = 1;
     struct model *m = golden_model("gelu-2l");
     struct at_work w = start(m, kern_best(), SITE_POST);
     make_asked(&q, 1, 2, 3, FROM, (uint32_t)m->config.d_vocab, LONGEST);
     make_asked(&other, 4, 5, 6, FROM, (uint32_t)m->config.d_vocab, LONGEST);
-    trials_run(w.trials, w.run, &q.trigram, &first, NULL);
-    trials_run(w.trials, w.run, &other.trigram, &between, NULL);
-    trials_run(w.trials, w.run, &q.trigram, &between, &stopped);
-    trials_run(w.trials, w.run, &q.trigram, &again, NULL);
+    trial_run(w.trials, w.run, &q.trigram, &first, NULL);
+    trial_run(w.trials, w.run, &other.trigram, &between, NULL);
+    trial_run(w.trials, w.run, &q.trigram, &between, &stopped);
+    trial_run(w.trials, w.run, &q.trigram, &again, NULL);
     assert_same(&again, &first);
     stop(&w);
     model_free(m);

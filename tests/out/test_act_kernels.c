@@ -121,8 +121,8 @@ static void rows_are_as_the_formulas_say(void **state)
             a[i] = some_float();
         }
         make_limits(&limits, a, n, place);
-        const struct actkern *kern;
-        for (size_t t = 0; (kern = actkern_at(t)) != NULL; t++) {
+        const struct act_kernels *kern;
+        for (size_t t = 0; (kern = act_kernels_at(t)) != NULL; t++) {
             unsigned all = 0;
             fixed[n] = 77;
             bins[n] = flags[n] = 99;
@@ -156,8 +156,8 @@ static void nothing_may_enter_closed_lists(void **state)
     memset(limits.hash, 0, sizeof limits.hash);
     memset(limits.most, 0, sizeof limits.most);
     memset(limits.open, 0, sizeof limits.open);
-    const struct actkern *kern;
-    for (size_t t = 0; (kern = actkern_at(t)) != NULL; t++) {
+    const struct act_kernels *kern;
+    for (size_t t = 0; (kern = act_kernels_at(t)) != NULL; t++) {
         assert_int_equal(kern->row(a, N_MOST, 2, &limits.view, fixed, bins, flags), 0);
         limits.top[1024] = bins_order(bins_bits(24));
         assert_int_equal(kern->row(a, N_MOST, 2, &limits.view, fixed, bins, flags), ACT_TOP);
@@ -192,8 +192,8 @@ static void sums_are_of_the_rows_named(void **state)
             low_before[i] = next_random() << 20;
             high_before[i] = next_random();
         }
-        const struct actkern *kern;
-        for (size_t t = 0; (kern = actkern_at(t)) != NULL; t++) {
+        const struct act_kernels *kern;
+        for (size_t t = 0; (kern = act_kernels_at(t)) != NULL; t++) {
             memcpy(sum, sum_before, sizeof sum);
             memcpy(positive, positive_before, sizeof positive);
             memcpy(low, low_before, sizeof low);
@@ -232,8 +232,8 @@ static void a_tokens_activations_are_added(void **state)
             a[shift + i] = some_float();
             before[i] = (int64_t)(next_random() << 30) - ((int64_t)1 << 61);
         }
-        const struct actkern *kern;
-        for (size_t t = 0; (kern = actkern_at(t)) != NULL; t++) {
+        const struct act_kernels *kern;
+        for (size_t t = 0; (kern = act_kernels_at(t)) != NULL; t++) {
             memcpy(sum, before, sizeof sum);
             kern->add(a + shift, n, sum);
             for (size_t i = 0; i < n; i++) {
@@ -257,8 +257,8 @@ static void bytes_are_turned_from_rows_to_neurons(void **state)
         for (size_t i = 0; i < n_rows * n; i++) {
             rows[i] = (uint8_t)next_random();
         }
-        const struct actkern *kern;
-        for (size_t t = 0; (kern = actkern_at(t)) != NULL; t++) {
+        const struct act_kernels *kern;
+        for (size_t t = 0; (kern = act_kernels_at(t)) != NULL; t++) {
             memset(to, 99, sizeof to);
             kern->turn(rows, n_rows, n, to + 3, STRIDE);
             for (size_t i = 0; i < n; i++) {
@@ -276,13 +276,13 @@ static void the_plain_table_is_the_last_and_the_best_the_first(void **state)
 {
     (void)state;
     size_t n = 0;
-    while (actkern_at(n)) {
+    while (act_kernels_at(n)) {
         n++;
     }
     assert_true(n >= 1);
-    assert_ptr_equal(actkern_at(0), actkern_best());
-    assert_ptr_equal(actkern_at(n - 1), &actkern_c);
-    assert_null(actkern_at(n + 1));
+    assert_ptr_equal(act_kernels_at(0), act_kernels_best());
+    assert_ptr_equal(act_kernels_at(n - 1), &act_kernels_c);
+    assert_null(act_kernels_at(n + 1));
 }
 
 int main(void)

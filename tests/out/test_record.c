@@ -14,8 +14,8 @@
 
 #include <zstd.h>
 
-#include "out/results/record/record.h"
 #include "corpora/base/file.h"
+#include "out/results/record/record.h"
 
 #define UNITS 14
 #define MODELS 2

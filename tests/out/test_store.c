@@ -16,8 +16,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "out/store/store.h"
 #include "corpora/base/file.h"
+#include "out/store/store.h"
 #include "tests/kit/run_sample.h"
 #include "tests/kit/store_file.h"
 #include "tests/kit/tally_whole.h"

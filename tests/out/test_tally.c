@@ -12,8 +12,8 @@
 
 #include "out/results/gaps/hits.h"
 #include "out/results/gaps/tally.h"
-#include "tests/ref/tally_ref.h"
 #include "tests/kit/tally_whole.h"
+#include "tests/ref/tally_ref.h"
 
 static const struct tally_pair pairs[3] = {
     {.base = 0, .n_others = 1, .others = {1}},

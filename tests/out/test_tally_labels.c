@@ -10,8 +10,8 @@
 
 #include <math.h>
 
-#include "tests/ref/tally_ref.h"
 #include "tests/kit/tally_whole.h"
+#include "tests/ref/tally_ref.h"
 
 #define HYPOTHESES 67 // two words a token
 #define WORDS 2

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "out/store/store.h"
 #include "corpora/base/file.h"
+#include "out/store/store.h"
 #include "tests/kit/run_sample.h"
 #include "tests/kit/tally_whole.h"
 

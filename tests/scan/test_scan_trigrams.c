@@ -16,9 +16,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "model/load/model.h"
 #include "model/pass/forward.h"
 #include "model/pass/logprob.h"
-#include "model/load/model.h"
 #include "tests/kit/planted_model.h"
 #include "tests/kit/planted_text.h"
 

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "model/tokenizer/pretokenize.h"
 #include "corpora/base/jsonw.h"
+#include "model/tokenizer/pretokenize.h"
 
 #define FIRST_BYTE 2 // ids of bytes come after the special tokens
 #define FIRST_MERGE (FIRST_BYTE + 256)

@@ -14,9 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/tokenizer/normalize.h"
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
+#include "model/tokenizer/normalize.h"
 
 #define BPETRAIN_VOCAB_MIN 258
 #define BPETRAIN_VOCAB_MAX 32768 // the table of pairs then takes 8 GiB

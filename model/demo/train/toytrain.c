@@ -20,12 +20,12 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 #include "corpora/source.h"
 #include "model/demo/train/bpetrain.h"
 #include "model/demo/train/toy.h"
 #include "model/tokenizer/tokenizer.h"
-#include "corpora/base/file.h"
-#include "corpora/base/mem.h"
 
 #define THREADS_MAX 256
 #define VALIDATION_ROWS 64

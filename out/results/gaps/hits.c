@@ -4,8 +4,8 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "out/results/gaps/tally_internal.h"
 #include "corpora/base/utf8.h"
+#include "out/results/gaps/tally_internal.h"
 
 static bool same_context(const uint64_t a[2], const uint64_t b[2])
 {

@@ -18,8 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "out/results/gaps/tally.h"
 #include "corpora/base/err.h"
+#include "out/results/gaps/tally.h"
 
 /* The best of a document so far, of different contexts; greatest worth first, then the earlier. */
 struct hits_best {

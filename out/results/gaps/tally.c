@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "corpora/base/utf8.h"
 #include "out/results/gaps/hits.h"
 #include "out/results/gaps/tally_internal.h"
-#include "corpora/base/utf8.h"
 
 #define BLOCK ((size_t)256) // tokens whose values of all models stay in cache
 

@@ -23,8 +23,8 @@
 #include <stdint.h>
 
 #include "corpora/base/err.h"
-#include "out/results/fixed.h"
 #include "corpora/base/mem.h"
+#include "out/results/fixed.h"
 
 #define TALLY_MODELS_MAX 32
 #define TALLY_POSITIONS 24 // powers of two: bin k is positions 2^k .. 2^(k+1) - 1

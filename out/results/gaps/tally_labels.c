@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "out/results/gaps/tally_internal.h"
 #include "corpora/base/bits.h"
+#include "out/results/gaps/tally_internal.h"
 
 static void count(struct tally_hypothesis *h, const struct tally_labels *labels, size_t n)
 {

@@ -3,10 +3,10 @@
  */
 #include <string.h>
 
+#include "corpora/base/utf8.h"
 #include "out/results/gaps/hits.h"
 #include "out/results/gaps/tally.h"
 #include "out/results/gaps/tally_internal.h"
-#include "corpora/base/utf8.h"
 
 struct reader {
     const unsigned char *bytes; // [len]

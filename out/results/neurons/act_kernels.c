@@ -7,23 +7,23 @@
 #define HAVE_AVX2 __builtin_cpu_supports("avx2")
 #endif
 
-const struct actkern *actkern_at(size_t i)
+const struct act_kernels *act_kernels_at(size_t i)
 {
-    const struct actkern *tables[3];
+    const struct act_kernels *tables[3];
     size_t n = 0;
 #if defined(__x86_64__)
     if (HAVE_AVX512) {
-        tables[n++] = &actkern_avx512;
+        tables[n++] = &act_kernels_avx512;
     }
     if (HAVE_AVX2) {
-        tables[n++] = &actkern_avx2;
+        tables[n++] = &act_kernels_avx2;
     }
 #endif
-    tables[n++] = &actkern_c;
+    tables[n++] = &act_kernels_c;
     return i < n ? tables[i] : 0;
 }
 
-const struct actkern *actkern_best(void)
+const struct act_kernels *act_kernels_best(void)
 {
-    return actkern_at(0);
+    return act_kernels_at(0);
 }

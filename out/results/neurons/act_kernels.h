@@ -1,7 +1,7 @@
 /*
  * act_kernels.h - what is done with every activation of a scan, in a table a kind of CPU
  *
- * All of it is whole numbers, so every table gives the same.  actkern_body.h is the one source,
+ * All of it is whole numbers, so every table gives the same.  act_kernels_body.h is the one source,
  * plain C; each table is compiled for its instructions.
  *
  * Threads: tables are constant.
@@ -33,7 +33,7 @@ static inline uint32_t act_hash(uint32_t place, uint32_t salt)
     return (place ^ salt) * UINT32_C(0x9e3779b1);
 }
 
-struct actkern {
+struct act_kernels {
     const char *name;
 
     /* A token's activations a[n]: as whole numbers (fixed), bins, and flags; returns all flags
@@ -57,11 +57,11 @@ struct actkern {
 };
 
 /* The best table of this CPU. */
-const struct actkern *actkern_best(void);
+const struct act_kernels *act_kernels_best(void);
 
 /* Table i of those that this CPU can run, best first; NULL from the last on. */
-const struct actkern *actkern_at(size_t i);
+const struct act_kernels *act_kernels_at(size_t i);
 
-extern const struct actkern actkern_c, actkern_avx2, actkern_avx512;
+extern const struct act_kernels act_kernels_c, act_kernels_avx2, act_kernels_avx512;
 
 #endif

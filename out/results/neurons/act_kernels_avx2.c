@@ -1,3 +1,3 @@
 #include "out/results/neurons/act_kernels_body.h"
 
-const struct actkern actkern_avx2 = ACTKERN_TABLE("avx2");
+const struct act_kernels act_kernels_avx2 = ACT_KERNELS_TABLE("avx2");

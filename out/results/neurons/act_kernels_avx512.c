@@ -1,3 +1,3 @@
 #include "out/results/neurons/act_kernels_body.h"
 
-const struct actkern actkern_avx512 = ACTKERN_TABLE("avx512");
+const struct act_kernels act_kernels_avx512 = ACT_KERNELS_TABLE("avx512");

@@ -1,5 +1,5 @@
 /*
- * act_kernels_body.h - the functions of actkern.h, for whatever the file that includes this is compiled
+ * act_kernels_body.h - the functions of act_kernels.h, for whatever the file that includes this is compiled
  * for.  Loops are written so that compilers make vectors of them; where they do not, vectors are
  * written as such, of plain C's operators.
  */
@@ -205,7 +205,7 @@ static void turn(const uint8_t *restrict rows, size_t n_rows, size_t n, uint8_t 
     }
 }
 
-#define ACTKERN_TABLE(NAME)                                                                        \
+#define ACT_KERNELS_TABLE(NAME)                                                                    \
     {                                                                                              \
         .name = (NAME), .row = row, .add = add, .sums = sums, .squares = squares, .turn = turn     \
     }

@@ -1,3 +1,3 @@
 #include "out/results/neurons/act_kernels_body.h"
 
-const struct actkern actkern_c = ACTKERN_TABLE("c");
+const struct act_kernels act_kernels_c = ACT_KERNELS_TABLE("c");

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
+#include "out/results/fixed.h"
 #include "out/results/neurons/neurons_internal.h"
 #include "out/results/neurons/unit_neurons_internal.h"
-#include "out/results/fixed.h"
 
 uint32_t neurons_list_most(const struct neurons_shape *shape, unsigned list)
 {
@@ -248,7 +248,7 @@ void neurons_memory(const struct neurons_shape *shape, size_t n_unsure, struct n
     const uint64_t n_sets = 1 + shape->n_hypotheses + n_unsure, lists = lists_bytes(shape);
     const uint64_t samples =
         shape->n_hypotheses * LIST_SAMPLE_MOST * example_bytes(shape, EXAMPLE_TOKENS, shape->n);
-    const uint64_t best = sizeof(struct part_best) + sizeof(struct example_list) +
+    const uint64_t best = sizeof(struct unit_neurons_best) + sizeof(struct example_list) +
                           example_bytes(shape, 1, EXAMPLE_TOKENS);
     uint64_t state = samples, greatest = samples;
     *out = (struct neurons_memory){.whole = samples, .part = samples};
@@ -262,7 +262,7 @@ void neurons_memory(const struct neurons_shape *shape, size_t n_unsure, struct n
         const uint64_t piece = bins * SAVED_BIN + sums * sizeof(struct set_sums) + n * lists;
         out->whole += bins * sizeof(uint64_t) + sums * sizeof(struct set_sums) + n * lists;
         out->part += bins * sizeof(uint32_t) + sums * 4 * sizeof(int64_t) + n * lists +
-                     n * (PART_STRIDE + LISTS * best);
+                     n * (UNIT_STRIDE + LISTS * best);
         state += piece;
         greatest = piece > greatest ? piece : greatest;
     }

@@ -1,8 +1,8 @@
 /*
  * neurons.h - what a scan keeps of every neuron, and of every neuron and hypothesis
  *
- *     a worker:  part_new -> part_begin (a unit) -> part_block for each layer and block of windows
- *                -> part_end -> neurons_add(whole, part)                                  (part.h)
+ *     a worker:  unit_neurons_new -> unit_neurons_begin (a unit) -> unit_neurons_block for each layer and block of windows
+ *                -> unit_neurons_end -> neurons_add(whole, part)                                  (part.h)
  *     the run:   neurons_new -> neurons_add, neurons_merge, ... -> neurons_save / scores.h
  *
  * Like the tally's, all of it merges exactly: counts, sums of whole numbers, and lists
@@ -23,11 +23,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "out/results/neurons/activation_bins.h"
-#include "out/results/examples.h"
 #include "corpora/base/bits.h"
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
+#include "out/results/examples.h"
+#include "out/results/neurons/activation_bins.h"
 
 /* Neurons of one layer of one model. */
 struct neurons_layer {

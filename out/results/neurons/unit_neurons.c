@@ -10,7 +10,7 @@
 #define COUNTED 4 // neurons that are counted in turn
 
 /* A set's tokens of a chunk, on the way into histograms. */
-struct part_count {
+struct unit_neurons_count {
     const uint16_t *at; // [n] positions in the chunk
     size_t n;
     uint32_t *hist;                      // of the next neuron that the set counts
@@ -20,22 +20,22 @@ struct part_count {
 
 // --- new and free -------------------------------------------------------------------------------
 
-static int layer_new(struct part *p, size_t layer, struct err *err)
+static int layer_new(struct unit_neurons *p, size_t layer, struct err *err)
 {
-    struct part_layer *l = &p->layers[layer];
+    struct unit_neurons_layer *l = &p->layers[layer];
     const size_t n_sets = neurons_n_sets(p->shape);
     l->sets[SPLIT_DEV] = mem_zero(n_sets, sizeof *l->sets[SPLIT_DEV]);
     l->sets[SPLIT_TEST] = mem_zero(n_sets, sizeof *l->sets[SPLIT_TEST]);
-    l->bins = mem_new(p->shape->layers[layer].n, PART_STRIDE);
+    l->bins = mem_new(p->shape->layers[layer].n, UNIT_STRIDE);
     if (!l->sets[SPLIT_DEV] || !l->sets[SPLIT_TEST] || !l->bins) {
         return err_nomem(err, "a worker's neurons");
     }
-    return part_lists_new(p, layer, err);
+    return unit_neurons_lists_new(p, layer, err);
 }
 
-int part_new(struct part **out, const struct neurons_shape *shape, struct err *err)
+int unit_neurons_new(struct unit_neurons **out, const struct neurons_shape *shape, struct err *err)
 {
-    struct part *p = mem_zero(1, sizeof *p);
+    struct unit_neurons *p = mem_zero(1, sizeof *p);
     if (!p) {
         return err_nomem(err, "a worker's neurons");
     }
@@ -44,14 +44,14 @@ int part_new(struct part **out, const struct neurons_shape *shape, struct err *e
         most = shape->layers[i].n > most ? shape->layers[i].n : most;
     }
     p->shape = shape;
-    p->kern = actkern_best();
+    p->kern = act_kernels_best();
     p->layers = mem_zero(shape->n_layers, sizeof *p->layers);
     p->sets[SPLIT_DEV] = mem_zero(neurons_n_sets(shape), sizeof *p->sets[SPLIT_DEV]);
     p->sets[SPLIT_TEST] = mem_zero(neurons_n_sets(shape), sizeof *p->sets[SPLIT_TEST]);
     p->watched = mem_zero(shape->n_watches, sizeof *p->watched);
     p->samples = mem_zero(shape->n_hypotheses, sizeof *p->samples);
-    p->fixed = mem_new(PART_ROWS * most, sizeof *p->fixed);
-    p->bins = mem_new(PART_ROWS * most, 1);
+    p->fixed = mem_new(UNIT_ROWS * most, sizeof *p->fixed);
+    p->bins = mem_new(UNIT_ROWS * most, 1);
     p->flags = mem_new(most, 1);
     p->counts = mem_new(SPLITS * neurons_n_sets(shape), sizeof *p->counts);
     int rc = p->layers && p->sets[SPLIT_DEV] && p->sets[SPLIT_TEST] && p->watched && p->samples &&
@@ -62,27 +62,27 @@ int part_new(struct part **out, const struct neurons_shape *shape, struct err *e
         rc = layer_new(p, i, err);
     }
     if (rc) {
-        part_free(p);
+        unit_neurons_free(p);
         return rc;
     }
     *out = p;
     return 0;
 }
 
-static void sums_free(struct part_sums *s)
+static void sums_free(struct unit_neurons_sums *s)
 {
     free(s->sum); // all four are one block
     free(s->hist);
 }
 
-void part_free(struct part *p)
+void unit_neurons_free(struct unit_neurons *p)
 {
     if (!p) {
         return;
     }
     const size_t n_sets = neurons_n_sets(p->shape);
     for (size_t i = 0; p->layers && i < p->shape->n_layers; i++) {
-        struct part_layer *l = &p->layers[i];
+        struct unit_neurons_layer *l = &p->layers[i];
         for (size_t k = 0; k < SPLITS * n_sets; k++) {
             if (l->sets[k % SPLITS]) {
                 sums_free(&l->sets[k % SPLITS][k / SPLITS]);
@@ -91,7 +91,7 @@ void part_free(struct part *p)
         free(l->sets[SPLIT_DEV]);
         free(l->sets[SPLIT_TEST]);
         free(l->bins);
-        part_lists_free(p, i);
+        unit_neurons_lists_free(p, i);
     }
     for (size_t k = 0; k < SPLITS * n_sets; k++) {
         if (p->sets[k % SPLITS]) {
@@ -117,7 +117,7 @@ void part_free(struct part *p)
 
 // --- a unit -------------------------------------------------------------------------------------
 
-static int reserve_tokens(struct part *p, size_t n_tokens, struct err *err)
+static int reserve_tokens(struct unit_neurons *p, size_t n_tokens, struct err *err)
 {
     static const char what[] = "a unit's tokens";
     const size_t n = n_tokens + 1; // of no tokens too there are arrays
@@ -127,15 +127,15 @@ static int reserve_tokens(struct part *p, size_t n_tokens, struct err *err)
     return rc ? rc : mem_reserve(&p->sampled, &p->sampled_cap, n, sizeof *p->sampled, what, err);
 }
 
-static void describe_tokens(struct part *p)
+static void describe_tokens(struct unit_neurons *p)
 {
-    const struct part_unit *u = &p->unit;
-    memset(p->kind, PART_NO_DOC, u->n);
+    const struct unit_neurons_unit *u = &p->unit;
+    memset(p->kind, UNIT_NO_DOC, u->n);
     memset(p->sampled, 0, u->n);
     for (size_t d = 0; d < u->n_docs; d++) {
-        const struct part_doc *doc = &u->docs[d];
+        const struct unit_neurons_doc *doc = &u->docs[d];
         for (size_t i = 0; i < doc->n; i++) {
-            p->kind[doc->begin + i] = doc->test ? PART_TEST : PART_DEV;
+            p->kind[doc->begin + i] = doc->test ? UNIT_TEST : UNIT_DEV;
             p->place[doc->begin + i] = example_hash(u->shard, doc->number, i);
             p->doc_of[doc->begin + i] = (uint32_t)d;
         }
@@ -143,16 +143,16 @@ static void describe_tokens(struct part *p)
 }
 
 /* Adds tokens at[n] (NULL: all) of the unit to a set of each half. */
-static int fill_set(struct part *p, size_t set, const uint32_t *at, size_t n,
+static int fill_set(struct unit_neurons *p, size_t set, const uint32_t *at, size_t n,
                     const uint32_t *ordinal, struct err *err)
 {
     size_t last_doc = SIZE_MAX;
     for (size_t i = 0; i < n; i++) {
         const size_t token = at ? at[i] : i;
-        if (p->kind[token] == PART_NO_DOC) {
+        if (p->kind[token] == UNIT_NO_DOC) {
             continue;
         }
-        struct part_tokens *s = &p->sets[p->kind[token]][set];
+        struct unit_neurons_tokens *s = &p->sets[p->kind[token]][set];
         const int rc =
             mem_reserve(&s->at, &s->cap, s->n + 1, sizeof *s->at, "a unit's labels", err);
         if (rc) {
@@ -166,10 +166,10 @@ static int fill_set(struct part *p, size_t set, const uint32_t *at, size_t n,
 }
 
 /* Makes a set of more than half of the tokens one of the others. */
-static int turn_set(struct part *p, int split, size_t set, struct err *err)
+static int turn_set(struct unit_neurons *p, int split, size_t set, struct err *err)
 {
-    const struct part_tokens *all = &p->sets[split][SET_ALL];
-    struct part_tokens *s = &p->sets[split][set];
+    const struct unit_neurons_tokens *all = &p->sets[split][SET_ALL];
+    struct unit_neurons_tokens *s = &p->sets[split][set];
     s->tokens = s->n;
     s->others = set_is_labelled(set) && s->n > all->n / 2;
     if (!s->others) {
@@ -192,16 +192,16 @@ static int turn_set(struct part *p, int split, size_t set, struct err *err)
     return rc;
 }
 
-static int fill_sets(struct part *p, struct err *err)
+static int fill_sets(struct unit_neurons *p, struct err *err)
 {
-    const struct part_unit *u = &p->unit;
+    const struct unit_neurons_unit *u = &p->unit;
     uint32_t *ordinal = mem_new(u->n, sizeof *ordinal), n = 0;
     if (!ordinal) {
         return err_nomem(err, "a unit's tokens");
     }
     for (size_t i = 0; i < u->n; i++) {
         ordinal[i] = n;
-        n += p->kind[i] != PART_NO_DOC;
+        n += p->kind[i] != UNIT_NO_DOC;
     }
     int rc = fill_set(p, SET_ALL, NULL, u->n, ordinal, err);
     for (size_t set = 1; set < neurons_n_sets(p->shape) && !rc; set++) {
@@ -214,11 +214,11 @@ static int fill_sets(struct part *p, struct err *err)
     return rc;
 }
 
-static void clear_sets(struct part *p)
+static void clear_sets(struct unit_neurons *p)
 {
     for (size_t set = 0; set < neurons_n_sets(p->shape); set++) {
         for (int split = 0; split < SPLITS; split++) {
-            struct part_tokens *s = &p->sets[split][set];
+            struct unit_neurons_tokens *s = &p->sets[split][set];
             s->n = 0;
             s->others = false;
             s->tokens = s->docs = 0;
@@ -226,9 +226,9 @@ static void clear_sets(struct part *p)
     }
 }
 
-static void clear_sums(struct part *p, size_t layer, int split, size_t set)
+static void clear_sums(struct unit_neurons *p, size_t layer, int split, size_t set)
 {
-    struct part_sums *s = &p->layers[layer].sets[split][set];
+    struct unit_neurons_sums *s = &p->layers[layer].sets[split][set];
     if (s->used) {
         const size_t n = p->shape->layers[layer].n, arrays = s->low ? 4 : 2;
         memset(s->sum, 0, arrays * n * sizeof *s->sum);
@@ -238,8 +238,8 @@ static void clear_sums(struct part *p, size_t layer, int split, size_t set)
     s->sums_at = s->hist_at = 0;
 }
 
-int part_begin(struct part *p, const struct part_unit *unit, const struct part_cutoffs *cutoffs,
-               struct err *err)
+int unit_neurons_begin(struct unit_neurons *p, const struct unit_neurons_unit *unit,
+                       const struct unit_neurons_cutoffs *cutoffs, struct err *err)
 {
     p->unit = *unit;
     p->cutoffs = cutoffs;
@@ -250,7 +250,7 @@ int part_begin(struct part *p, const struct part_unit *unit, const struct part_c
             clear_sums(p, i, SPLIT_TEST, set);
         }
         p->layers[i].n_rows = p->layers[i].begin = 0;
-        part_lists_begin(p, i);
+        unit_neurons_lists_begin(p, i);
     }
     for (size_t i = 0; i < p->shape->n_watches; i++) {
         example_list_clear(&p->watched[i][0]);
@@ -266,14 +266,15 @@ int part_begin(struct part *p, const struct part_unit *unit, const struct part_c
     }
     describe_tokens(p);
     rc = fill_sets(p, err);
-    return rc ? rc : part_samples_choose(p, err);
+    return rc ? rc : unit_neurons_samples_choose(p, err);
 }
 
 // --- sums and histograms ------------------------------------------------------------------------
 
-static int reserve_sums(struct part *p, size_t layer, int split, size_t set, struct err *err)
+static int reserve_sums(struct unit_neurons *p, size_t layer, int split, size_t set,
+                        struct err *err)
 {
-    struct part_sums *s = &p->layers[layer].sets[split][set];
+    struct unit_neurons_sums *s = &p->layers[layer].sets[split][set];
     const size_t n = p->shape->layers[layer].n;
     const size_t arrays = set_is_labelled(set) ? 2 : 4;
     if (!s->sum) {
@@ -290,13 +291,13 @@ static int reserve_sums(struct part *p, size_t layer, int split, size_t set, str
 }
 
 /* Adds rows [begin, begin + n) of the unit, which are in p->fixed, to the sums of a set. */
-static int add_sums(struct part *p, size_t layer, int split, size_t set, size_t begin, size_t n,
-                    struct err *err)
+static int add_sums(struct unit_neurons *p, size_t layer, int split, size_t set, size_t begin,
+                    size_t n, struct err *err)
 {
-    struct part_sums *s = &p->layers[layer].sets[split][set];
-    const struct part_tokens *tokens = &p->sets[split][set];
+    struct unit_neurons_sums *s = &p->layers[layer].sets[split][set];
+    const struct unit_neurons_tokens *tokens = &p->sets[split][set];
     const size_t n_neurons = p->shape->layers[layer].n;
-    uint8_t at[PART_ROWS];
+    uint8_t at[UNIT_ROWS];
     size_t n_at = 0;
     while (s->sums_at < tokens->n && tokens->at[s->sums_at] < begin + n) {
         at[n_at++] = (uint8_t)(tokens->at[s->sums_at++] - begin);
@@ -316,16 +317,16 @@ static int add_sums(struct part *p, size_t layer, int split, size_t set, size_t 
 }
 
 /* The sets that have tokens in the chunk: how many. */
-static size_t list_counts(struct part *p, size_t layer, size_t begin, size_t n)
+static size_t list_counts(struct unit_neurons *p, size_t layer, size_t begin, size_t n)
 {
     size_t n_counts = 0;
     uint16_t *to = p->positions;
     for (size_t k = 0; k < SPLITS * neurons_n_sets(p->shape); k++) {
         const size_t set = k / SPLITS;
-        struct part_sums *s = &p->layers[layer].sets[k % SPLITS][set];
-        const struct part_tokens *tokens = &p->sets[k % SPLITS][set];
+        struct unit_neurons_sums *s = &p->layers[layer].sets[k % SPLITS][set];
+        const struct unit_neurons_tokens *tokens = &p->sets[k % SPLITS][set];
         const struct neurons_subset *subset = neurons_subset(p->shape, layer, set);
-        struct part_count c = {.at = to, .hist = s->hist, .subset = subset};
+        struct unit_neurons_count c = {.at = to, .hist = s->hist, .subset = subset};
         while (s->hist_at < tokens->n && tokens->at[s->hist_at] < begin + n) {
             to[c.n++] = (uint16_t)(tokens->at[s->hist_at++] - begin);
         }
@@ -338,11 +339,12 @@ static size_t list_counts(struct part *p, size_t layer, size_t begin, size_t n)
 }
 
 /* Room for the positions of every set's tokens in a chunk. */
-static int reserve_positions(struct part *p, size_t layer, size_t begin, size_t n, struct err *err)
+static int reserve_positions(struct unit_neurons *p, size_t layer, size_t begin, size_t n,
+                             struct err *err)
 {
     size_t all = 0;
     for (size_t k = 0; k < SPLITS * neurons_n_sets(p->shape); k++) {
-        const struct part_tokens *tokens = &p->sets[k % SPLITS][k / SPLITS];
+        const struct unit_neurons_tokens *tokens = &p->sets[k % SPLITS][k / SPLITS];
         size_t at = p->layers[layer].sets[k % SPLITS][k / SPLITS].hist_at;
         for (; at < tokens->n && tokens->at[at] < begin + n; at++) {
             all++;
@@ -352,7 +354,7 @@ static int reserve_positions(struct part *p, size_t layer, size_t begin, size_t 
 }
 
 /* One neuron of a set. */
-static void count_one(struct part_count *c, const uint8_t *restrict bins)
+static void count_one(struct unit_neurons_count *c, const uint8_t *restrict bins)
 {
     uint32_t *restrict hist = c->hist;
     for (size_t j = 0; j < c->n; j++) {
@@ -363,21 +365,21 @@ static void count_one(struct part_count *c, const uint8_t *restrict bins)
 
 /* COUNTED neurons in turn: a count that waits for the one before, since both are of a bin, does not
  * hold up the others. */
-static void count_all(struct part_count *c, const uint8_t *restrict bins)
+static void count_all(struct unit_neurons_count *c, const uint8_t *restrict bins)
 {
     uint32_t *restrict hist = c->hist;
     for (size_t j = 0; j < c->n; j++) {
         const uint8_t *at = bins + c->at[j];
         hist[at[0]]++;
-        hist[BINS + at[PART_STRIDE]]++;
-        hist[2 * BINS + at[2 * PART_STRIDE]]++;
-        hist[3 * BINS + at[3 * PART_STRIDE]]++;
+        hist[BINS + at[UNIT_STRIDE]]++;
+        hist[2 * BINS + at[2 * UNIT_STRIDE]]++;
+        hist[3 * BINS + at[3 * UNIT_STRIDE]]++;
     }
     c->hist += COUNTED * BINS;
 }
 
 /* Those of neurons [first, first + n) that the set has; bins: of the first. */
-static void count_some(struct part_count *c, const uint8_t *bins, size_t first, size_t n)
+static void count_some(struct unit_neurons_count *c, const uint8_t *bins, size_t first, size_t n)
 {
     if (!c->subset && n == COUNTED) {
         count_all(c, bins);
@@ -387,7 +389,7 @@ static void count_some(struct part_count *c, const uint8_t *bins, size_t first, 
         const bool has =
             !c->subset || (c->next < c->subset->n && c->subset->items[c->next] == first + i);
         if (has) {
-            count_one(c, bins + i * PART_STRIDE);
+            count_one(c, bins + i * UNIT_STRIDE);
         }
         c->next += has;
     }
@@ -401,9 +403,9 @@ static void fetch(const uint32_t *hist)
     }
 }
 
-static int count_chunk(struct part *p, size_t layer, struct err *err)
+static int count_chunk(struct unit_neurons *p, size_t layer, struct err *err)
 {
-    struct part_layer *l = &p->layers[layer];
+    struct unit_neurons_layer *l = &p->layers[layer];
     const size_t begin = l->begin, n = l->n_rows - l->begin;
     const int rc = reserve_positions(p, layer, begin, n, err);
     if (rc || n == 0) {
@@ -416,7 +418,7 @@ static int count_chunk(struct part *p, size_t layer, struct err *err)
             if (k + 1 < n_counts) {
                 fetch(p->counts[k + 1].hist);
             }
-            count_some(&p->counts[k], l->bins + i * PART_STRIDE, i, n_some);
+            count_some(&p->counts[k], l->bins + i * UNIT_STRIDE, i, n_some);
         }
     }
     l->begin = l->n_rows;
@@ -424,19 +426,19 @@ static int count_chunk(struct part *p, size_t layer, struct err *err)
 }
 
 /* The layer's next n rows are in p->fixed and p->bins. */
-static int add_rows(struct part *p, size_t layer, size_t n, struct err *err)
+static int add_rows(struct unit_neurons *p, size_t layer, size_t n, struct err *err)
 {
-    struct part_layer *l = &p->layers[layer];
+    struct unit_neurons_layer *l = &p->layers[layer];
     int rc = 0;
     for (size_t set = 0; set < neurons_n_sets(p->shape) && !rc; set++) {
         rc = add_sums(p, layer, SPLIT_DEV, set, l->n_rows, n, err);
         rc = rc ? rc : add_sums(p, layer, SPLIT_TEST, set, l->n_rows, n, err);
     }
-    if (!rc && l->n_rows - l->begin + n > PART_CHUNK) {
+    if (!rc && l->n_rows - l->begin + n > UNIT_CHUNK) {
         rc = count_chunk(p, layer, err);
     }
     p->kern->turn(p->bins, n, p->shape->layers[layer].n, l->bins + (l->n_rows - l->begin),
-                  PART_STRIDE);
+                  UNIT_STRIDE);
     l->n_rows += n;
     return rc;
 }
@@ -444,8 +446,8 @@ static int add_rows(struct part *p, size_t layer, size_t n, struct err *err)
 // --- blocks -------------------------------------------------------------------------------------
 
 /* Where each token's row is. */
-static int place_rows(struct part *p, struct part_rows *rows, const size_t *n, size_t n_windows,
-                      struct err *err)
+static int place_rows(struct unit_neurons *p, struct unit_neurons_rows *rows, const size_t *n,
+                      size_t n_windows, struct err *err)
 {
     rows->end = rows->begin;
     for (size_t k = 0; k < n_windows; k++) {
@@ -462,39 +464,39 @@ static int place_rows(struct part *p, struct part_rows *rows, const size_t *n, s
     return rc;
 }
 
-int part_block(struct part *p, size_t layer, size_t begin, const size_t *n, size_t n_windows,
-               const float *acts, struct err *err)
+int unit_neurons_block(struct unit_neurons *p, size_t layer, size_t begin, const size_t *n,
+                       size_t n_windows, const float *acts, struct err *err)
 {
     const size_t n_neurons = p->shape->layers[layer].n;
-    const struct part_lists *lists = &p->layers[layer].lists;
+    const struct unit_neurons_lists *lists = &p->layers[layer].lists;
     const struct act_limits limits = {lists->top,  lists->bottom, lists->salt,
                                       lists->hash, lists->most,   lists->open};
-    struct part_rows rows = {.acts = acts, .begin = begin};
+    struct unit_neurons_rows rows = {.acts = acts, .begin = begin};
     size_t n_rows = 0; // in p->fixed
     int rc = place_rows(p, &rows, n, n_windows, err);
     for (size_t t = begin; t < rows.end && !rc; t++) {
-        if (p->kind[t] == PART_NO_DOC) {
+        if (p->kind[t] == UNIT_NO_DOC) {
             continue;
         }
         const float *a = acts + rows.row[t - begin] * n_neurons;
-        rc = part_lists_enter(p, layer, &rows, t, err);
+        rc = unit_neurons_lists_enter(p, layer, &rows, t, err);
         const unsigned any =
             p->kern->row(a, n_neurons, p->place[t], &limits, p->fixed + n_rows * n_neurons,
                          p->bins + n_rows * n_neurons, p->flags);
-        part_lists_row(p, layer, a, t, any);
+        unit_neurons_lists_row(p, layer, a, t, any);
         if (p->sampled[t]) {
-            part_samples_fill(p, layer, t, a);
+            unit_neurons_samples_fill(p, layer, t, a);
         }
-        if (++n_rows == PART_ROWS && !rc) {
+        if (++n_rows == UNIT_ROWS && !rc) {
             rc = add_rows(p, layer, n_rows, err);
             n_rows = 0;
         }
     }
     rc = rc || n_rows == 0 ? rc : add_rows(p, layer, n_rows, err);
-    return rc ? rc : part_lists_hold(p, layer, &rows, err);
+    return rc ? rc : unit_neurons_lists_hold(p, layer, &rows, err);
 }
 
-int part_end(struct part *p, struct err *err)
+int unit_neurons_end(struct unit_neurons *p, struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; i < p->shape->n_layers && !rc; i++) {
@@ -508,11 +510,11 @@ int part_end(struct part *p, struct err *err)
 // --- into the whole -----------------------------------------------------------------------------
 
 /* Adds what all tokens have and the counted ones, where there are any, have not. */
-static void add_others(struct neurons *to, const struct part *p, size_t layer, int split,
+static void add_others(struct neurons *to, const struct unit_neurons *p, size_t layer, int split,
                        size_t set)
 {
-    const struct part_sums *all = &p->layers[layer].sets[split][SET_ALL];
-    const struct part_sums *s = &p->layers[layer].sets[split][set];
+    const struct unit_neurons_sums *all = &p->layers[layer].sets[split][SET_ALL];
+    const struct unit_neurons_sums *s = &p->layers[layer].sets[split][set];
     const struct neurons_subset *subset = neurons_subset(p->shape, layer, set);
     struct set_sums *sums = to->layers[layer].sums[split][set];
     uint64_t *hist = to->layers[layer].hist[split][set];
@@ -528,10 +530,10 @@ static void add_others(struct neurons *to, const struct part *p, size_t layer, i
     }
 }
 
-static int add_set(struct neurons *to, const struct part *p, size_t layer, int split, size_t set,
-                   struct err *err)
+static int add_set(struct neurons *to, const struct unit_neurons *p, size_t layer, int split,
+                   size_t set, struct err *err)
 {
-    const struct part_sums *s = &p->layers[layer].sets[split][set];
+    const struct unit_neurons_sums *s = &p->layers[layer].sets[split][set];
     const bool others = p->sets[split][set].others;
     if (!s->used && !others) {
         return 0;
@@ -560,7 +562,7 @@ static int add_set(struct neurons *to, const struct part *p, size_t layer, int s
     return 0;
 }
 
-int neurons_add(struct neurons *to, struct part *p, struct err *err)
+int neurons_add(struct neurons *to, struct unit_neurons *p, struct err *err)
 {
     const struct neurons_shape *shape = p->shape;
     int rc = 0;

@@ -1,12 +1,12 @@
 /*
  * unit_neurons.h - what a worker makes of the neurons of one unit
  *
- *     part_new -> part_begin (a unit) -> part_block for each layer and block of windows -> part_end
- *              -> neurons_add(whole, part) -> part_begin (the next) ...
+ *     unit_neurons_new -> unit_neurons_begin (a unit) -> unit_neurons_block for each layer and block of windows -> unit_neurons_end
+ *              -> neurons_add(whole, part) -> unit_neurons_begin (the next) ...
  *
  * Blocks of windows come layer by layer.  Row by row each activation gives its whole number, its
- * bin, and the question whether it may enter a list (actkern.h).  PART_ROWS rows are added together
- * to the sums of the sets that they are in; their bins are kept by neuron, PART_CHUNK tokens at a
+ * bin, and the question whether it may enter a list (act_kernels.h).  UNIT_ROWS rows are added together
+ * to the sums of the sets that they are in; their bins are kept by neuron, UNIT_CHUNK tokens at a
  * time, and counted a few neurons at a time: their histograms then stay in the nearest cache while
  * they are filled.
  *
@@ -18,19 +18,19 @@
 #include "out/results/neurons/neurons.h"
 
 /* A unit's tokens, without BOS.  All is the caller's, until neurons_add(). */
-struct part_unit {
+struct unit_neurons_unit {
     uint32_t shard;
     size_t n;
     const uint32_t *ids;  // [n]
     const uint32_t *ends; // [n] bytes into the document's text; NULL with --ids
     const uint32_t *pos;  // [n] in the window, from 1
-    const struct part_doc {
+    const struct unit_neurons_doc {
         uint64_t number; // in its shard
         size_t begin, n; // its tokens
         bool test;
     } * docs; // [n_docs], in order; tokens between documents belong to none
     size_t n_docs;
-    const struct part_set {
+    const struct unit_neurons_set {
         const uint32_t *at; // [n] tokens of documents, ascending
         size_t n;
     } * sets;                // [n_sets]; SET_ALL's is not looked at
@@ -38,36 +38,37 @@ struct part_unit {
     const uint64_t *gave_up; // [n_docs][n_words] bit h: h gave up on it
 };
 
-struct part;
+struct unit_neurons;
 
 /* What the lists of a whole let in: what cannot enter them need not be kept by a part. */
-struct part_cutoffs;
-int part_cutoffs_new(struct part_cutoffs **out, const struct neurons_shape *shape, struct err *err);
-void part_cutoffs_free(struct part_cutoffs *c); // NULL is allowed
-void part_cutoffs_of(struct part_cutoffs *c, const struct neurons *whole);
+struct unit_neurons_cutoffs;
+int unit_neurons_cutoffs_new(struct unit_neurons_cutoffs **out, const struct neurons_shape *shape,
+                             struct err *err);
+void unit_neurons_cutoffs_free(struct unit_neurons_cutoffs *c); // NULL is allowed
+void unit_neurons_cutoffs_of(struct unit_neurons_cutoffs *c, const struct neurons *whole);
 
 /* Errors: ERR_NOMEM. */
-int part_new(struct part **out, const struct neurons_shape *shape, struct err *err);
-void part_free(struct part *p); // NULL is allowed
+int unit_neurons_new(struct unit_neurons **out, const struct neurons_shape *shape, struct err *err);
+void unit_neurons_free(struct unit_neurons *p); // NULL is allowed
 
-/* Forgets the unit before.  cutoffs: of the whole, or NULL; must stay until part_end().
- * Errors: ERR_NOMEM, here and below; the part is then fit for part_begin() and part_free(). */
-int part_begin(struct part *p, const struct part_unit *unit, const struct part_cutoffs *cutoffs,
-               struct err *err);
+/* Forgets the unit before.  cutoffs: of the whole, or NULL; must stay until unit_neurons_end().
+ * Errors: ERR_NOMEM, here and below; the part is then fit for unit_neurons_begin() and unit_neurons_free(). */
+int unit_neurons_begin(struct unit_neurons *p, const struct unit_neurons_unit *unit,
+                       const struct unit_neurons_cutoffs *cutoffs, struct err *err);
 
 /*
  * Adds what a layer does on a block of windows: tokens [begin, begin + sum of n) of the unit,
  * window k having n[k] of them and 1 + n[k] rows of acts[rows][layers[layer].n], the first that of
  * what stands before its tokens.  Blocks of a layer come in order.
  */
-int part_block(struct part *p, size_t layer, size_t begin, const size_t *n, size_t n_windows,
-               const float *acts, struct err *err);
+int unit_neurons_block(struct unit_neurons *p, size_t layer, size_t begin, const size_t *n,
+                       size_t n_windows, const float *acts, struct err *err);
 
 /* After the last block of the unit. */
-int part_end(struct part *p, struct err *err);
+int unit_neurons_end(struct unit_neurons *p, struct err *err);
 
 /* Adds a part's unit to a whole of the same shape, and takes its lists.  Errors: ERR_NOMEM, 'to' is
  * then fit to be freed only. */
-int neurons_add(struct neurons *to, struct part *p, struct err *err);
+int neurons_add(struct neurons *to, struct unit_neurons *p, struct err *err);
 
 #endif

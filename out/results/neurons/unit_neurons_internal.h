@@ -1,5 +1,5 @@
 /*
- * unit_neurons_internal.h - what the files of a part share: part.c, sums and histograms; part_lists.c, places
+ * unit_neurons_internal.h - what the files of a part share: part.c, sums and histograms; unit_neurons_lists.c, places
  */
 #ifndef GAPSCOPE_OUT_RESULTS_NEURONS_UNIT_NEURONS_INTERNAL_H
 #define GAPSCOPE_OUT_RESULTS_NEURONS_UNIT_NEURONS_INTERNAL_H
@@ -7,16 +7,16 @@
 #include "out/results/neurons/act_kernels.h"
 #include "out/results/neurons/unit_neurons.h"
 
-#define PART_ROWS 128                 // rows that are added together
-#define PART_CHUNK 16384              // tokens whose bins are kept; positions in it are 16 bits
-#define PART_STRIDE (PART_CHUNK + 64) // of neurons: not a power of two, which caches map to one set
+#define UNIT_ROWS 128                 // rows that are added together
+#define UNIT_CHUNK 16384              // tokens whose bins are kept; positions in it are 16 bits
+#define UNIT_STRIDE (UNIT_CHUNK + 64) // of neurons: not a power of two, which caches map to one set
 
-#define PART_NONE UINT32_MAX
-enum { PART_DEV = SPLIT_DEV, PART_TEST = SPLIT_TEST, PART_NO_DOC };
+#define UNIT_NONE UINT32_MAX
+enum { UNIT_DEV = SPLIT_DEV, UNIT_TEST = SPLIT_TEST, UNIT_NO_DOC };
 
 /* A set of tokens of a unit, in one half of the documents.  Where it is more than half of them, the
  * others are counted, and what is wanted is all less those. */
-struct part_tokens {
+struct unit_neurons_tokens {
     uint32_t *at; // [n] their ordinals, ascending: the how-manieth of the unit's counted tokens
     size_t n, cap;
     bool others;     // 'at' are those of the half that are not in the set
@@ -25,7 +25,7 @@ struct part_tokens {
 };
 
 /* What a layer's neurons do on a set; all 0 but where 'used'. */
-struct part_sums {
+struct unit_neurons_sums {
     bool used;
     int64_t *sum, *positive; // [n]
     uint64_t *low, *high;    // [n] of squares; NULL for labelled sets
@@ -34,18 +34,18 @@ struct part_sums {
 };
 
 /* The best place that the document in hand has for a list of a neuron. */
-struct part_best {
+struct unit_neurons_best {
     uint32_t key;
-    uint32_t token;      // of the unit; PART_NONE: none
+    uint32_t token;      // of the unit; UNIT_NONE: none
     bool fresh;          // of the block in hand: not in 'held' yet
     struct example held; // {0}: none
 };
 
 /* The lists of a layer.  A slot is a list of a neuron, list * n + neuron, or a side of a watch. */
-struct part_lists {
-    struct example_list *lists; // [LISTS][n]
-    struct part_best *best;     // [n_slots]
-    uint32_t *touched;          // [n_touched] slots that have a best
+struct unit_neurons_lists {
+    struct example_list *lists;     // [LISTS][n]
+    struct unit_neurons_best *best; // [n_slots]
+    uint32_t *touched;              // [n_touched] slots that have a best
     size_t n_slots, n_touched;
     size_t doc; // in hand; SIZE_MAX: none
     // what may enter, made stricter by the document in hand: act_limits
@@ -53,52 +53,52 @@ struct part_lists {
     uint32_t *salt, *hash, *most, *open;
 };
 
-struct part_layer {
-    struct part_sums *sets[SPLITS]; // [n_sets]
-    struct part_lists lists;
-    uint8_t *bins; // [n][PART_STRIDE]
+struct unit_neurons_layer {
+    struct unit_neurons_sums *sets[SPLITS]; // [n_sets]
+    struct unit_neurons_lists lists;
+    uint8_t *bins; // [n][UNIT_STRIDE]
     size_t n_rows; // tokens done
     size_t begin;  // ordinal of the first in 'bins'
 };
 
 /* Where the rows of the block in hand are. */
-struct part_rows {
+struct unit_neurons_rows {
     const float *acts;
     size_t begin, end;   // tokens
     const uint32_t *row; // [end - begin] of acts
 };
 
-struct part {
+struct unit_neurons {
     const struct neurons_shape *shape;
-    const struct actkern *kern;
-    struct part_unit unit;
-    const struct part_cutoffs *cutoffs;
+    const struct act_kernels *kern;
+    struct unit_neurons_unit unit;
+    const struct unit_neurons_cutoffs *cutoffs;
 
     // of the unit's tokens
-    uint8_t *kind;            // [n] PART_DEV, ...
+    uint8_t *kind;            // [n] UNIT_DEV, ...
     uint32_t *place, *doc_of; // [n] hash of the place; index of the document
     uint8_t *sampled;         // [n] some sample has it
     size_t kind_cap, place_cap, doc_of_cap, sampled_cap;
     uint32_t *others; // of a set
     size_t others_cap;
-    struct part_tokens *sets[SPLITS]; // [n_sets]
+    struct unit_neurons_tokens *sets[SPLITS]; // [n_sets]
 
-    struct part_layer *layers;         // [n_layers]
+    struct unit_neurons_layer *layers; // [n_layers]
     struct example_list (*watched)[2]; // [n_watches]
     struct example_list *samples;      // [n_hypotheses]
 
     // of the block in hand
-    uint32_t *row; // part_rows'
+    uint32_t *row; // unit_neurons_rows'
     size_t row_cap;
-    int32_t *fixed;      // [PART_ROWS][n]
-    uint8_t *bins;       // [PART_ROWS][n]
+    int32_t *fixed;      // [UNIT_ROWS][n]
+    uint8_t *bins;       // [UNIT_ROWS][n]
     uint8_t *flags;      // [n]
     uint16_t *positions; // of a chunk's sets
     size_t positions_cap;
-    struct part_count *counts; // [SPLITS * n_sets]
+    struct unit_neurons_count *counts; // [SPLITS * n_sets]
 };
 
-struct part_cutoffs {
+struct unit_neurons_cutoffs {
     const struct neurons_shape *shape;
     uint32_t **keys;        // [n_layers] of [LISTS][n]
     uint32_t (*watched)[2]; // [n_watches]
@@ -106,24 +106,26 @@ struct part_cutoffs {
 };
 
 /* Room for the lists, and none again. */
-int part_lists_new(struct part *p, size_t layer, struct err *err);
-void part_lists_free(struct part *p, size_t layer);
+int unit_neurons_lists_new(struct unit_neurons *p, size_t layer, struct err *err);
+void unit_neurons_lists_free(struct unit_neurons *p, size_t layer);
 
 /* Before the unit's first block: no lists, and what the whole lets in. */
-void part_lists_begin(struct part *p, size_t layer);
+void unit_neurons_lists_begin(struct unit_neurons *p, size_t layer);
 
 /* Before a row of token 't': ends the document in hand if it is another. */
-int part_lists_enter(struct part *p, size_t layer, const struct part_rows *rows, size_t t,
-                     struct err *err);
+int unit_neurons_lists_enter(struct unit_neurons *p, size_t layer,
+                             const struct unit_neurons_rows *rows, size_t t, struct err *err);
 
 /* Offers a row a[n] of token 't'; any: all p->flags joined. */
-void part_lists_row(struct part *p, size_t layer, const float *a, size_t t, unsigned any);
+void unit_neurons_lists_row(struct unit_neurons *p, size_t layer, const float *a, size_t t,
+                            unsigned any);
 
 /* At the end of a block: ends the document in hand, or, where it goes on, keeps what it has. */
-int part_lists_hold(struct part *p, size_t layer, const struct part_rows *rows, struct err *err);
+int unit_neurons_lists_hold(struct unit_neurons *p, size_t layer,
+                            const struct unit_neurons_rows *rows, struct err *err);
 
 /* Chooses the unit's samples, and fills in what a layer does on a token that some have. */
-int part_samples_choose(struct part *p, struct err *err);
-void part_samples_fill(struct part *p, size_t layer, size_t t, const float *a);
+int unit_neurons_samples_choose(struct unit_neurons *p, struct err *err);
+void unit_neurons_samples_fill(struct unit_neurons *p, size_t layer, size_t t, const float *a);
 
 #endif

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "corpora/base/bits.h"
 #include "out/results/neurons/neurons_internal.h"
 #include "out/results/neurons/unit_neurons_internal.h"
-#include "corpora/base/bits.h"
 
 /* Keys: the least is the strongest, or the weakest. */
 static uint32_t key_bottom(int32_t order)
@@ -30,9 +30,10 @@ static int32_t order_bottom(uint32_t key)
 
 // --- cutoffs ------------------------------------------------------------------------------------
 
-int part_cutoffs_new(struct part_cutoffs **out, const struct neurons_shape *shape, struct err *err)
+int unit_neurons_cutoffs_new(struct unit_neurons_cutoffs **out, const struct neurons_shape *shape,
+                             struct err *err)
 {
-    struct part_cutoffs *c = mem_zero(1, sizeof *c);
+    struct unit_neurons_cutoffs *c = mem_zero(1, sizeof *c);
     if (!c) {
         return err_nomem(err, "a worker's neurons");
     }
@@ -46,14 +47,14 @@ int part_cutoffs_new(struct part_cutoffs **out, const struct neurons_shape *shap
         all = c->keys[i] != NULL;
     }
     if (!all) {
-        part_cutoffs_free(c);
+        unit_neurons_cutoffs_free(c);
         return err_nomem(err, "a worker's neurons");
     }
     *out = c;
     return 0;
 }
 
-void part_cutoffs_free(struct part_cutoffs *c)
+void unit_neurons_cutoffs_free(struct unit_neurons_cutoffs *c)
 {
     if (!c) {
         return;
@@ -67,7 +68,7 @@ void part_cutoffs_free(struct part_cutoffs *c)
     free(c);
 }
 
-void part_cutoffs_of(struct part_cutoffs *c, const struct neurons *whole)
+void unit_neurons_cutoffs_of(struct unit_neurons_cutoffs *c, const struct neurons *whole)
 {
     const struct neurons_shape *shape = c->shape;
     for (size_t i = 0; i < shape->n_layers; i++) {
@@ -90,9 +91,9 @@ void part_cutoffs_of(struct part_cutoffs *c, const struct neurons *whole)
 
 // --- slots --------------------------------------------------------------------------------------
 
-int part_lists_new(struct part *p, size_t layer, struct err *err)
+int unit_neurons_lists_new(struct unit_neurons *p, size_t layer, struct err *err)
 {
-    struct part_lists *l = &p->layers[layer].lists;
+    struct unit_neurons_lists *l = &p->layers[layer].lists;
     const size_t n = p->shape->layers[layer].n;
     l->n_slots = LISTS * n + 2 * p->shape->n_watches;
     l->lists = mem_zero(LISTS * n, sizeof *l->lists);
@@ -109,7 +110,7 @@ int part_lists_new(struct part *p, size_t layer, struct err *err)
         return err_nomem(err, "a worker's neurons");
     }
     for (size_t i = 0; i < l->n_slots; i++) {
-        l->best[i].token = PART_NONE;
+        l->best[i].token = UNIT_NONE;
     }
     for (size_t i = 0; i < n; i++) {
         const uint64_t number = p->shape->layers[layer].first + i;
@@ -118,19 +119,19 @@ int part_lists_new(struct part *p, size_t layer, struct err *err)
     return 0;
 }
 
-static void forget_best(struct part_lists *l)
+static void forget_best(struct unit_neurons_lists *l)
 {
     for (size_t k = 0; k < l->n_touched; k++) {
-        struct part_best *best = &l->best[l->touched[k]];
+        struct unit_neurons_best *best = &l->best[l->touched[k]];
         example_free(&best->held);
-        *best = (struct part_best){.token = PART_NONE};
+        *best = (struct unit_neurons_best){.token = UNIT_NONE};
     }
     l->n_touched = 0;
 }
 
-void part_lists_free(struct part *p, size_t layer)
+void unit_neurons_lists_free(struct unit_neurons *p, size_t layer)
 {
-    struct part_lists *l = &p->layers[layer].lists;
+    struct unit_neurons_lists *l = &p->layers[layer].lists;
     if (l->best && l->touched) {
         forget_best(l);
     }
@@ -145,13 +146,14 @@ void part_lists_free(struct part *p, size_t layer)
 }
 
 /* Of which neuron. */
-static size_t slot_neuron(const struct part *p, size_t layer, size_t slot)
+static size_t slot_neuron(const struct unit_neurons *p, size_t layer, size_t slot)
 {
     const size_t n = p->shape->layers[layer].n;
     return slot < LISTS * n ? slot % n : p->shape->watches[(slot - LISTS * n) / 2].neuron;
 }
 
-static struct example_list *slot_list(struct part *p, size_t layer, size_t slot, uint32_t *most)
+static struct example_list *slot_list(struct unit_neurons *p, size_t layer, size_t slot,
+                                      uint32_t *most)
 {
     const size_t n = p->shape->layers[layer].n;
     if (slot < LISTS * n) {
@@ -164,7 +166,7 @@ static struct example_list *slot_list(struct part *p, size_t layer, size_t slot,
 }
 
 /* The greatest key that the lists, the whole's and this one, let in. */
-static uint32_t slot_cutoff(struct part *p, size_t layer, size_t slot)
+static uint32_t slot_cutoff(struct unit_neurons *p, size_t layer, size_t slot)
 {
     uint32_t most, whole = UINT32_MAX;
     const struct example_list *list = slot_list(p, layer, slot, &most);
@@ -179,9 +181,9 @@ static uint32_t slot_cutoff(struct part *p, size_t layer, size_t slot)
 }
 
 /* Lets through what has at most this key. */
-static void set_limit(struct part *p, size_t layer, size_t slot, uint32_t key)
+static void set_limit(struct unit_neurons *p, size_t layer, size_t slot, uint32_t key)
 {
-    struct part_lists *l = &p->layers[layer].lists;
+    struct unit_neurons_lists *l = &p->layers[layer].lists;
     const size_t n = p->shape->layers[layer].n;
     if (slot < LIST_BOTTOM * n) {
         l->top[slot] = order_bottom(~key);
@@ -195,9 +197,9 @@ static void set_limit(struct part *p, size_t layer, size_t slot, uint32_t key)
 #define CLOSED (UINT32_MAX / 128) // a group's list is, where a hash of so many may enter
 
 /* Between documents: from then on limits fall only, until they are again what they are now. */
-static void set_most(struct part *p, size_t layer)
+static void set_most(struct unit_neurons *p, size_t layer)
 {
-    struct part_lists *l = &p->layers[layer].lists;
+    struct unit_neurons_lists *l = &p->layers[layer].lists;
     const size_t n = p->shape->layers[layer].n;
     uint32_t *restrict most = l->most, *restrict open = l->open;
     memset(most, 0, n * sizeof *most);
@@ -213,9 +215,9 @@ static void set_most(struct part *p, size_t layer)
     }
 }
 
-void part_lists_begin(struct part *p, size_t layer)
+void unit_neurons_lists_begin(struct unit_neurons *p, size_t layer)
 {
-    struct part_lists *l = &p->layers[layer].lists;
+    struct unit_neurons_lists *l = &p->layers[layer].lists;
     forget_best(l);
     l->doc = SIZE_MAX;
     for (size_t slot = 0; slot < LISTS * p->shape->layers[layer].n; slot++) {
@@ -228,10 +230,10 @@ void part_lists_begin(struct part *p, size_t layer)
 // --- examples -----------------------------------------------------------------------------------
 
 /* The document of token t; its tokens begin at *begin. */
-static struct example_doc doc_at(const struct part *p, size_t t, size_t *begin)
+static struct example_doc doc_at(const struct unit_neurons *p, size_t t, size_t *begin)
 {
-    const struct part_unit *u = &p->unit;
-    const struct part_doc *doc = &u->docs[p->doc_of[t]];
+    const struct unit_neurons_unit *u = &p->unit;
+    const struct unit_neurons_doc *doc = &u->docs[p->doc_of[t]];
     *begin = doc->begin;
     return (struct example_doc){
         .shard = u->shard,
@@ -244,7 +246,7 @@ static struct example_doc doc_at(const struct part *p, size_t t, size_t *begin)
 }
 
 /* A place as it is compared, without its context. */
-static struct example bare_example(const struct part *p, uint32_t key, size_t t)
+static struct example bare_example(const struct unit_neurons *p, uint32_t key, size_t t)
 {
     size_t begin;
     const struct example_doc doc = doc_at(p, t, &begin);
@@ -253,10 +255,10 @@ static struct example bare_example(const struct part *p, uint32_t key, size_t t)
 
 /* Gives it the tokens around, of its document and window, and labels: of all, or of itself alone.
  * *first is the first of these tokens; room is made for n_acts activations, or one a token (0). */
-static int add_context(const struct part *p, struct example *e, size_t t, bool all_labels,
+static int add_context(const struct unit_neurons *p, struct example *e, size_t t, bool all_labels,
                        size_t n_acts, size_t *first, struct err *err)
 {
-    const struct part_unit *u = &p->unit;
+    const struct unit_neurons_unit *u = &p->unit;
     size_t begin;
     const struct example_doc doc = doc_at(p, t, &begin);
     const size_t before = example_n_before(&doc, t - begin, EXAMPLE_BEFORE);
@@ -282,8 +284,9 @@ static int add_context(const struct part *p, struct example *e, size_t t, bool a
 }
 
 /* The whole example of a slot's best place, which is in the block in hand. */
-static int fill_example(const struct part *p, size_t layer, const struct part_rows *rows,
-                        size_t slot, struct example *e, struct err *err)
+static int fill_example(const struct unit_neurons *p, size_t layer,
+                        const struct unit_neurons_rows *rows, size_t slot, struct example *e,
+                        struct err *err)
 {
     const size_t n = p->shape->layers[layer].n, neuron = slot_neuron(p, layer, slot);
     const size_t t = p->layers[layer].lists.best[slot].token;
@@ -300,10 +303,10 @@ static int fill_example(const struct part *p, size_t layer, const struct part_ro
 // --- the document in hand -----------------------------------------------------------------------
 
 /* Puts a slot's best place into its list, if it belongs there. */
-static int insert_best(struct part *p, size_t layer, const struct part_rows *rows, size_t slot,
-                       struct err *err)
+static int insert_best(struct unit_neurons *p, size_t layer, const struct unit_neurons_rows *rows,
+                       size_t slot, struct err *err)
 {
-    struct part_best *best = &p->layers[layer].lists.best[slot];
+    struct unit_neurons_best *best = &p->layers[layer].lists.best[slot];
     uint32_t most;
     struct example_list *list = slot_list(p, layer, slot, &most);
     struct example e = best->fresh ? bare_example(p, best->key, best->token) : best->held;
@@ -319,9 +322,10 @@ static int insert_best(struct part *p, size_t layer, const struct part_rows *row
 }
 
 /* Ends the document in hand. */
-static int end_doc(struct part *p, size_t layer, const struct part_rows *rows, struct err *err)
+static int end_doc(struct unit_neurons *p, size_t layer, const struct unit_neurons_rows *rows,
+                   struct err *err)
 {
-    struct part_lists *l = &p->layers[layer].lists;
+    struct unit_neurons_lists *l = &p->layers[layer].lists;
     int rc = 0;
     for (size_t k = 0; k < l->n_touched && !rc; k++) {
         const size_t slot = l->touched[k];
@@ -336,10 +340,10 @@ static int end_doc(struct part *p, size_t layer, const struct part_rows *rows, s
     return rc;
 }
 
-int part_lists_enter(struct part *p, size_t layer, const struct part_rows *rows, size_t t,
-                     struct err *err)
+int unit_neurons_lists_enter(struct unit_neurons *p, size_t layer,
+                             const struct unit_neurons_rows *rows, size_t t, struct err *err)
 {
-    struct part_lists *l = &p->layers[layer].lists;
+    struct unit_neurons_lists *l = &p->layers[layer].lists;
     if (l->doc == p->doc_of[t]) {
         return 0;
     }
@@ -348,19 +352,20 @@ int part_lists_enter(struct part *p, size_t layer, const struct part_rows *rows,
     return rc;
 }
 
-int part_lists_hold(struct part *p, size_t layer, const struct part_rows *rows, struct err *err)
+int unit_neurons_lists_hold(struct unit_neurons *p, size_t layer,
+                            const struct unit_neurons_rows *rows, struct err *err)
 {
-    struct part_lists *l = &p->layers[layer].lists;
+    struct unit_neurons_lists *l = &p->layers[layer].lists;
     if (l->doc == SIZE_MAX) {
         return 0;
     }
-    const struct part_doc *doc = &p->unit.docs[l->doc];
+    const struct unit_neurons_doc *doc = &p->unit.docs[l->doc];
     if (doc->begin + doc->n <= rows->end) {
         return end_doc(p, layer, rows, err);
     }
     int rc = 0;
     for (size_t k = 0; k < l->n_touched && !rc; k++) {
-        struct part_best *best = &l->best[l->touched[k]];
+        struct unit_neurons_best *best = &l->best[l->touched[k]];
         if (!best->fresh) {
             continue;
         }
@@ -374,11 +379,11 @@ int part_lists_hold(struct part *p, size_t layer, const struct part_rows *rows, 
 
 // --- what a row offers --------------------------------------------------------------------------
 
-static void offer(struct part *p, size_t layer, size_t slot, uint32_t key, size_t t)
+static void offer(struct unit_neurons *p, size_t layer, size_t slot, uint32_t key, size_t t)
 {
-    struct part_lists *l = &p->layers[layer].lists;
-    struct part_best *best = &l->best[slot];
-    if (best->token == PART_NONE) {
+    struct unit_neurons_lists *l = &p->layers[layer].lists;
+    struct unit_neurons_best *best = &l->best[slot];
+    if (best->token == UNIT_NONE) {
         l->touched[l->n_touched++] = (uint32_t)slot;
     } else if (key >= best->key) { // of equal keys the earlier place stands
         return;
@@ -389,7 +394,7 @@ static void offer(struct part *p, size_t layer, size_t slot, uint32_t key, size_
     set_limit(p, layer, slot, key > 0 ? key - 1 : 0);
 }
 
-static void offer_flagged(struct part *p, size_t layer, size_t i, float a, size_t t)
+static void offer_flagged(struct unit_neurons *p, size_t layer, size_t i, float a, size_t t)
 {
     const size_t n = p->shape->layers[layer].n;
     const int32_t bits = bins_bits(a), order = bins_order(bits);
@@ -408,7 +413,7 @@ static void offer_flagged(struct part *p, size_t layer, size_t i, float a, size_
     }
 }
 
-static void offer_watched(struct part *p, size_t layer, const float *a, size_t t)
+static void offer_watched(struct unit_neurons *p, size_t layer, const float *a, size_t t)
 {
     const struct neurons_shape *shape = p->shape;
     const size_t n_words = neurons_n_words(shape);
@@ -428,7 +433,8 @@ static void offer_watched(struct part *p, size_t layer, const float *a, size_t t
     }
 }
 
-void part_lists_row(struct part *p, size_t layer, const float *a, size_t t, unsigned any)
+void unit_neurons_lists_row(struct unit_neurons *p, size_t layer, const float *a, size_t t,
+                            unsigned any)
 {
     const size_t n = p->shape->layers[layer].n;
     for (size_t i0 = 0; i0 < n && any; i0 += 8) {
@@ -449,7 +455,8 @@ void part_lists_row(struct part *p, size_t layer, const float *a, size_t t, unsi
 // --- samples ------------------------------------------------------------------------------------
 
 /* The best place of tokens at[n], all of one document, for the samples of a hypothesis. */
-static int offer_sample(struct part *p, size_t h, const uint32_t *at, size_t n, struct err *err)
+static int offer_sample(struct unit_neurons *p, size_t h, const uint32_t *at, size_t n,
+                        struct err *err)
 {
     struct example_list *list = &p->samples[h];
     size_t best = at[0], first;
@@ -466,11 +473,11 @@ static int offer_sample(struct part *p, size_t h, const uint32_t *at, size_t n, 
     return rc ? rc : example_insert(list, &e, LIST_SAMPLE_MOST, err);
 }
 
-int part_samples_choose(struct part *p, struct err *err)
+int unit_neurons_samples_choose(struct unit_neurons *p, struct err *err)
 {
     int rc = 0;
     for (size_t h = 0; h < p->shape->n_hypotheses; h++) {
-        const struct part_set *set = &p->unit.sets[set_labelled(h)];
+        const struct unit_neurons_set *set = &p->unit.sets[set_labelled(h)];
         for (size_t i = 0, end; i < set->n && !rc; i = end) {
             end = i + 1;
             while (end < set->n && p->doc_of[set->at[end]] == p->doc_of[set->at[i]]) {
@@ -482,9 +489,9 @@ int part_samples_choose(struct part *p, struct err *err)
     return rc;
 }
 
-void part_samples_fill(struct part *p, size_t layer, size_t t, const float *a)
+void unit_neurons_samples_fill(struct unit_neurons *p, size_t layer, size_t t, const float *a)
 {
-    const struct part_doc *doc = &p->unit.docs[p->doc_of[t]];
+    const struct unit_neurons_doc *doc = &p->unit.docs[p->doc_of[t]];
     const struct neurons_layer *l = &p->shape->layers[layer];
     for (size_t h = 0; h < p->shape->n_hypotheses; h++) {
         for (uint32_t i = 0; i < p->samples[h].n; i++) {

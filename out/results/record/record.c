@@ -21,8 +21,8 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-#include "corpora/base/jsonout.h"
 #include "corpora/base/file.h"
+#include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
 
 #define MAGIC "gsunit1\n"

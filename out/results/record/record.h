@@ -36,8 +36,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "out/results/run.h"
 #include "corpora/base/err.h"
+#include "out/results/run.h"
 
 #define RECORD_CHUNK ((size_t)1 << 18) // rows; 1 MB of log-probs a model before compression
 

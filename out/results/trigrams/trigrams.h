@@ -18,7 +18,7 @@
  * Kept are sums over the tokens of groups: "A before B", "B", "A before"; the cells are differences
  * of these and of the sum over all tokens, which neurons.h has.  Trigrams share groups.
  *
- * An activation is summed as a whole number of 2^-20, beyond 1024 as that (actkern.h), in 64 bits:
+ * An activation is summed as a whole number of 2^-20, beyond 1024 as that (act_kernels.h), in 64 bits:
  * 2^33 tokens of a group fit, each as large as can be.  Everything merges exactly, like the tally.
  *
  * Threads: one of a unit belongs to a worker, the whole to whoever holds the run's lock.
@@ -30,11 +30,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "out/results/examples.h"
-#include "out/results/gaps/tally.h"
 #include "corpora/base/err.h"
-#include "out/results/fixed.h"
 #include "corpora/base/mem.h"
+#include "out/results/examples.h"
+#include "out/results/fixed.h"
+#include "out/results/gaps/tally.h"
 
 #define TRIGRAMS_MAX 65536
 #define TRIGRAM_SKIPS 4     // kinds of distance: 2, 3-4, 5-8, 9-16

@@ -139,7 +139,7 @@ int trigrams_begin(struct trigrams *t, const struct trigrams_tokens *unit, struc
 void trigrams_block(struct trigrams *t, size_t layer, size_t begin, const size_t *n,
                     size_t n_windows, const float *acts)
 {
-    const struct actkern *kern = actkern_best();
+    const struct act_kernels *kern = act_kernels_best();
     const struct trigrams_unit *u = t->unit;
     const size_t width = t->shape->layers[layer];
     size_t *next = &u->next[layer];
