@@ -2,7 +2,7 @@
  * The result tables: what they are called, how they are filled from the tally, and their digest.
  * Ids count from 0, ranks from 1.
  */
-#include "out/store/store.h"
+#include "out/store/tables.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -13,7 +13,6 @@
 
 #include "corpora/base/jsonw.h"
 #include "corpora/base/utf8.h"
-#include "out/store/sql.h"
 
 // 'digest': the columns that are results, and the order of the rows; no paths.
 static const struct table {
@@ -172,7 +171,7 @@ static const struct table {
 };
 #define N_TABLES (sizeof tables / sizeof *tables)
 
-static int for_tables(const struct store *s, const char *before, bool columns, struct err *err)
+static int for_tables(const struct sql *s, const char *before, bool columns, struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; i < N_TABLES && !rc; i++) {
@@ -188,47 +187,26 @@ static int for_tables(const struct store *s, const char *before, bool columns, s
             rc = buf_append(&sql, "", 1, err);
         }
         if (!rc) {
-            rc = store_exec(s, sql.data, err);
+            rc = sql_exec(s, sql.data, err);
         }
         buf_free(&sql);
     }
     return rc;
 }
 
-int store_tables_create(const struct store *s, struct err *err)
+int store_tables_create(const struct sql *s, struct err *err)
 {
     return for_tables(s, "CREATE TABLE", true, err);
 }
 
-int store_tables_clear(const struct store *s, struct err *err)
+int store_tables_clear(const struct sql *s, struct err *err)
 {
     return for_tables(s, "DELETE FROM", false, err);
 }
 
-void rows_anew(struct rows *w, const struct store *s, const char *delete, const char *insert,
-               struct err *err)
-{
-    const int rc = store_exec(s, delete, err);
-    if (rc) {
-        *w = (struct rows){.s = s, .err = err, .rc = rc};
-        return;
-    }
-    rows_open(w, s, insert, err);
-}
-
-double store_mean(__int128 sum, uint64_t n)
-{
-    return n ? (double)((long double)sum / (long double)n / (long double)FIXED_ONE) : NAN;
-}
-
-double store_share(double part, double n)
-{
-    return n != 0 ? part / n : NAN;
-}
-
 // --- shards and models -------------------------------------------------------------------------
 
-static int write_shards(const struct store *s, const struct run *run, const struct tally *tally,
+static int write_shards(const struct sql *s, const struct run *run, const struct tally *tally,
                         struct err *err)
 {
     struct rows w;
@@ -281,7 +259,7 @@ static int places_json(struct buf *out, const struct tally_reject *r, struct err
     return rc ? rc : buf_append(out, "]", 1, err);
 }
 
-static int write_rejects(const struct store *s, const struct run *run, const struct tally *tally,
+static int write_rejects(const struct sql *s, const struct run *run, const struct tally *tally,
                          struct err *err)
 {
     struct rows w;
@@ -311,7 +289,7 @@ static int write_rejects(const struct store *s, const struct run *run, const str
     return rows_close(&w);
 }
 
-static int write_models(const struct store *s, const struct run *run, const struct tally *tally,
+static int write_models(const struct sql *s, const struct run *run, const struct tally *tally,
                         struct err *err)
 {
     uint64_t text_bytes = 0;
@@ -339,9 +317,9 @@ static int write_models(const struct store *s, const struct run *run, const stru
         rows_u64(&w, t->logprob.n);
         rows_real(&w, moments_mean(&t->logprob));
         rows_real(&w, moments_se(&t->logprob));
-        // store_mean(): the sum in nats a byte of text
-        rows_real(&w, -store_mean(t->logprob.sum, text_bytes) / M_LN2);
-        rows_real(&w, store_share((double)t->clamped, (double)t->logprob.n));
+        // fixed_mean(): the sum in nats a byte of text
+        rows_real(&w, -fixed_mean(t->logprob.sum, text_bytes) / M_LN2);
+        rows_ratio(&w, (double)t->clamped, (double)t->logprob.n);
         rows_next(&w);
     }
     return rows_close(&w);
@@ -349,7 +327,7 @@ static int write_models(const struct store *s, const struct run *run, const stru
 
 // --- pairs -------------------------------------------------------------------------------------
 
-static int write_pairs(const struct store *s, const struct run *run, const struct tally *tally,
+static int write_pairs(const struct sql *s, const struct run *run, const struct tally *tally,
                        struct err *err)
 {
     struct rows w;
@@ -373,7 +351,7 @@ static int write_pairs(const struct store *s, const struct run *run, const struc
         rows_u64(&w, t->gap.docs);
         rows_real(&w, moments_mean(&t->gap));
         rows_real(&w, moments_se(&t->gap));
-        rows_real(&w, store_share((double)t->other_better, (double)t->gap.n));
+        rows_ratio(&w, (double)t->other_better, (double)t->gap.n);
         rows_next(&w);
     }
     buf_free(&others);
@@ -398,7 +376,7 @@ static void write_hit(struct rows *w, const struct tally_hit *h, uint64_t duplic
     rows_next(w);
 }
 
-static int write_hits(const struct store *s, const struct run *run, const struct tally *tally,
+static int write_hits(const struct sql *s, const struct run *run, const struct tally *tally,
                       struct err *err)
 {
     static const int sides[] = {TALLY_BASE, TALLY_OTHER}; // in the order of the table's key
@@ -422,12 +400,12 @@ static int write_hits(const struct store *s, const struct run *run, const struct
 static void gap_sums(struct rows *w, const struct tally_gap_sums *g)
 {
     rows_u64(w, g->n);
-    rows_real(w, store_mean(g->gap, g->n));
-    rows_real(w, store_mean(g->base, g->n));
-    rows_real(w, store_mean(g->other, g->n));
+    rows_real(w, fixed_mean(g->gap, g->n));
+    rows_real(w, fixed_mean(g->base, g->n));
+    rows_real(w, fixed_mean(g->other, g->n));
 }
 
-static int write_token_gaps(const struct store *s, const struct run *run, const struct tally *tally,
+static int write_token_gaps(const struct sql *s, const struct run *run, const struct tally *tally,
                             struct err *err)
 {
     struct rows w;
@@ -452,7 +430,7 @@ static int write_token_gaps(const struct store *s, const struct run *run, const 
     return rows_close(&w);
 }
 
-static int write_gap_hists(const struct store *s, const struct run *run, const struct tally *tally,
+static int write_gap_hists(const struct sql *s, const struct run *run, const struct tally *tally,
                            struct err *err)
 {
     const size_t half = tally->shape->gap_bins_half;
@@ -470,7 +448,7 @@ static int write_gap_hists(const struct store *s, const struct run *run, const s
     return rows_close(&w);
 }
 
-static int write_position_gaps(const struct store *s, const struct run *run,
+static int write_position_gaps(const struct sql *s, const struct run *run,
                                const struct tally *tally, struct err *err)
 {
     size_t n_ctx = SIZE_MAX; // of the run's windows: the least of the models
@@ -509,7 +487,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(one->name, other->name);
 }
 
-static int write_domains(const struct store *s, const struct tally_domain *const *domains, size_t n,
+static int write_domains(const struct sql *s, const struct tally_domain *const *domains, size_t n,
                          const struct tally *tally, struct err *err)
 {
     struct rows w;
@@ -534,7 +512,7 @@ static void domain_row(struct rows *w, size_t domain, size_t of, const struct mo
     rows_next(w);
 }
 
-static int write_domain_means(const struct store *s, const struct tally_domain *const *domains,
+static int write_domain_means(const struct sql *s, const struct tally_domain *const *domains,
                               size_t n, const struct run *run, struct err *err)
 {
     struct rows w;
@@ -556,7 +534,7 @@ static int write_domain_means(const struct store *s, const struct tally_domain *
     return rows_close(&w);
 }
 
-static int write_domain_labels(const struct store *s, const struct tally_domain *const *domains,
+static int write_domain_labels(const struct sql *s, const struct tally_domain *const *domains,
                                size_t n, const struct run *run, struct err *err)
 {
     struct rows w;
@@ -569,15 +547,15 @@ static int write_domain_labels(const struct store *s, const struct tally_domain 
             rows_u64(&w, i);
             rows_u64(&w, t->seen);
             rows_u64(&w, t->tokens);
-            rows_real(&w, store_share((double)t->tokens, (double)t->seen));
+            rows_ratio(&w, (double)t->tokens, (double)t->seen);
             rows_next(&w);
         }
     }
     return rows_close(&w);
 }
 
-static int write_all_domains(const struct store *s, const struct run *run,
-                             const struct tally *tally, struct err *err)
+static int write_all_domains(const struct sql *s, const struct run *run, const struct tally *tally,
+                             struct err *err)
 {
     size_t n = tally->n_domains;
     const struct tally_domain **domains = mem_new(n + 1, sizeof *domains);
@@ -601,14 +579,14 @@ static int write_all_domains(const struct store *s, const struct run *run,
 }
 
 /* They never change: written once. */
-static int write_tokens(const struct store *s, const struct run *run, const struct tally *tally,
+static int write_tokens(const struct sql *s, const struct run *run, const struct tally *tally,
                         struct err *err)
 {
     (void)tally;
     const struct buf *texts = &run->token_texts;
     struct rows w;
     rows_open(&w, s, "INSERT INTO token VALUES(?,?)", err);
-    if (!w.rc && store_has_rows(s, "token")) {
+    if (!w.rc && sql_has_rows(s, "token")) {
         return rows_close(&w);
     }
     uint64_t id = 0;
@@ -620,10 +598,10 @@ static int write_tokens(const struct store *s, const struct run *run, const stru
     return rows_close(&w);
 }
 
-int store_tables_write(const struct store *s, const struct run *run, const struct results *results,
+int store_tables_write(const struct sql *s, const struct run *run, const struct results *results,
                        bool full, struct err *err)
 {
-    static int (*const writers[])(const struct store *, const struct run *, const struct tally *,
+    static int (*const writers[])(const struct sql *, const struct run *, const struct tally *,
                                   struct err *) = {
         write_shards,      write_rejects,    write_models,           write_pairs,
         write_hits,        write_token_gaps, write_gap_hists,        write_position_gaps,
@@ -673,7 +651,7 @@ static void hash_value(XXH3_state_t *hash, sqlite3_stmt *stmt, int column)
     }
 }
 
-int store_digest(struct store *s, char out[33], struct err *err)
+int store_tables_digest(const struct sql *s, char out[33], struct err *err)
 {
     XXH3_state_t *hash = XXH3_createState();
     if (!hash) {
@@ -693,7 +671,7 @@ int store_digest(struct store *s, char out[33], struct err *err)
             }
         }
         if (!q.rc && step != SQLITE_DONE) {
-            q.rc = store_fail(s, err);
+            q.rc = sql_fail(s, err);
         }
         rc = rows_close(&q);
     }

@@ -2,13 +2,11 @@
  * The tables of hypotheses: what they are, the gap where they label, and which neurons spoke for
  * the true token of the hits.
  */
-#include "out/store/store.h"
+#include "out/store/tables.h"
 
 #include <math.h>
 
-#include "out/store/sql.h"
-
-static int write_hypotheses(const struct store *s, const struct run *run, const struct tally *tally,
+static int write_hypotheses(const struct sql *s, const struct run *run, const struct tally *tally,
                             struct err *err)
 {
     struct rows w;
@@ -35,7 +33,7 @@ static double share(__int128 part, __int128 all)
     return all != 0 ? (double)((long double)part / (long double)all) : NAN;
 }
 
-static int write_gaps(const struct store *s, const struct run *run, const struct tally *tally,
+static int write_gaps(const struct sql *s, const struct run *run, const struct tally *tally,
                       struct err *err)
 {
     struct rows w;
@@ -67,7 +65,7 @@ static int write_gaps(const struct store *s, const struct run *run, const struct
  * less its mean over the vocabulary, where it is among the neurons that the hit's detail lists.  A
  * sum of whole numbers of 2^-20, so no order of rows changes it.
  */
-static int write_credit(const struct store *s, struct err *err)
+static int write_credit(const struct sql *s, struct err *err)
 {
     static const char insert[] =
         "INSERT INTO gap_credit"
@@ -81,11 +79,11 @@ static int write_credit(const struct store *s, struct err *err)
         "   json_each(o.value, '$.attribution.neurons') AS n, model"
         "  WHERE hit.side = 'other' AND model.name = o.value->>'model')"
         " GROUP BY pair, model, name";
-    const int rc = store_exec(s, "DELETE FROM gap_credit", err);
-    return rc ? rc : store_exec(s, insert, err);
+    const int rc = sql_exec(s, "DELETE FROM gap_credit", err);
+    return rc ? rc : sql_exec(s, insert, err);
 }
 
-int store_hypotheses_write(const struct store *s, const struct run *run, const struct tally *tally,
+int store_hypotheses_write(const struct sql *s, const struct run *run, const struct tally *tally,
                            struct err *err)
 {
     int rc = write_hypotheses(s, run, tally, err);

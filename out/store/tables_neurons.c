@@ -1,14 +1,13 @@
 /*
  * The tables of neurons: statistics, examples, effects; and what they all refer to.
  */
-#include "out/store/store.h"
+#include "out/store/tables.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "out/results/neurons/scores.h"
-#include "out/store/sql.h"
 #include "out/store/tables_rows.h"
 
 #define INTERVALS_MOST 8
@@ -188,7 +187,7 @@ static int write_effects(struct neuron_rows *x)
                                                         "input_bottom"};
     struct rows w;
     rows_open(&w, x->s, "INSERT INTO effect VALUES(?,?,?,?,?,?,?)", x->err);
-    if (!x->run->effects || store_has_rows(x->s, "effect")) {
+    if (!x->run->effects || sql_has_rows(x->s, "effect")) {
         return rows_close(&w);
     }
     const struct run_effect *e = x->run->effects;
@@ -221,7 +220,7 @@ static int write_bins(struct neuron_rows *x)
     return rows_close(&w);
 }
 
-int store_neurons_write(const struct store *s, const struct run *run, const struct neurons *neurons,
+int store_neurons_write(const struct sql *s, const struct run *run, const struct neurons *neurons,
                         struct err *err)
 {
     struct neuron_rows x = {

@@ -8,11 +8,11 @@
 #define GAPSCOPE_OUT_STORE_TABLES_ROWS_H
 
 #include "out/results/neurons/neurons.h"
-#include "out/store/sql.h"
+#include "out/sql/sql.h"
 
 /* What the writers of these tables share. */
 struct neuron_rows {
-    const struct store *s;
+    const struct sql *s;
     const struct run *run;
     const struct neurons *neurons;
     const struct neurons_shape *shape;

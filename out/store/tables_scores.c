@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "out/results/neurons/scores.h"
-#include "out/store/sql.h"
 #include "out/store/tables_rows.h"
 
 #define BEST_MOST 10            // neurons of a hypothesis that are shown in full
@@ -51,7 +50,7 @@ static double top_covered(const struct neuron_rows *x, size_t l, size_t i, size_
         known += !example_unknown(&top->items[k], h);
         covered += example_labelled(&top->items[k], h);
     }
-    return store_share((double)covered, (double)known);
+    return known > 0 ? (double)covered / (double)known : NAN;
 }
 
 static void put_score(struct neuron_rows *x, struct rows *w, size_t h, size_t l, size_t i,
