@@ -31,7 +31,6 @@
 #include "corpora/base/utf8.h"
 #include "out/sql/sql.h"
 #include "out/store/tables.h"
-#include "out/store/trial_rows.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
 #define FORMAT_VERSION 4
@@ -348,66 +347,59 @@ static int parsed(const struct store *s, int rc, struct err *err)
     return rc;
 }
 
-/* The key of a piece of the neurons. */
-static void piece_key(char key[32], size_t piece)
+/* The key of what a collector saves: "neurons.3". */
+static void state_key(char key[64], const struct collector_kind *kind, const char *what)
 {
-    snprintf(key, 32, "neurons.%zu", piece);
+    snprintf(key, 64, "%s.%s", kind->name, what);
 }
 
-static int load_effects(const struct store *s, struct run *run, struct buf *bytes, struct err *err)
+static void piece_key(char key[64], const struct collector_kind *kind, size_t piece)
 {
-    const size_t n = run->neurons->n * RUN_EFFECT_KINDS * RUN_EFFECTS;
-    bytes->len = 0;
-    const int rc = load_state(s, "effects", bytes, err);
-    if (rc || bytes->len == 0) {
-        return rc;
-    }
-    if (bytes->len != n * sizeof *run->effects) {
-        return err_set(err, ERR_FORMAT, "%s: the saved run is damaged: effects", s->path);
-    }
-    run->effects = mem_new(n, sizeof *run->effects);
-    if (!run->effects) {
-        return err_nomem(err, "neurons");
-    }
-    memcpy(run->effects, bytes->data, bytes->len);
-    return 0;
+    snprintf(key, 64, "%s.%zu", kind->name, piece);
 }
 
-static int load_neurons(const struct store *s, struct run *run, struct neurons *n,
-                        struct buf *bytes, struct err *err)
+/* The collectors that this run.db has saved something of, or that every run has. */
+static int load_shapes(const struct store *s, struct run *run, struct results *out,
+                       struct buf *bytes, struct err *err)
 {
-    int rc = load_effects(s, run, bytes, err);
-    for (size_t piece = 0; piece <= run->neurons->n_layers && !rc; piece++) {
-        char key[32];
-        piece_key(key, piece);
+    int rc = 0;
+    for (size_t i = 0; collector_kinds[i] && !rc; i++) {
+        const struct collector_kind *kind = collector_kinds[i];
+        char key[64];
+        void *shape = NULL;
         bytes->len = 0;
-        rc = load_state(s, key, bytes, err);
-        rc = rc ? rc : parsed(s, neurons_load(n, piece, bytes->data, bytes->len, err), err);
+        state_key(key, kind, "shape");
+        rc = kind->shape_new ? load_state(s, key, bytes, err) : 0;
+        if (!rc && kind->shape_new) {
+            const void *saved = bytes->len > 0 ? bytes->data : NULL;
+            rc = parsed(s, kind->shape_new(&shape, run, saved, bytes->len, err), err);
+        }
+        if (!rc && shape) {
+            rc = results_join(out, kind, shape, err);
+        }
     }
     return rc;
 }
 
-/* bytes: to be used. */
-static int load_results(const struct store *s, struct run *run, const struct tally_shape *shape,
-                        struct results *out, struct buf *bytes, struct err *err)
+static int load_wholes(const struct store *s, struct results *r, struct buf *bytes, struct err *err)
 {
-    int rc = results_new(out, shape, run, err);
-    bytes->len = 0;
-    rc = rc ? rc : load_state(s, "tally", bytes, err);
-    rc = rc ? rc : parsed(s, tally_load(out->tally, bytes->data, bytes->len, err), err);
-    if (!rc && out->neurons) {
-        rc = load_neurons(s, run, out->neurons, bytes, err);
-    }
-    if (!rc && out->trigrams) {
-        bytes->len = 0;
-        rc = load_state(s, "trigrams", bytes, err);
-        rc = rc ? rc : parsed(s, trigrams_load(out->trigrams, bytes->data, bytes->len, err), err);
+    int rc = results_new_wholes(r, err);
+    for (size_t i = 0; i < r->n && !rc; i++) {
+        const struct collector *c = &r->items[i];
+        const size_t n = c->whole ? c->kind->n_pieces(c->shape) : 0;
+        for (size_t piece = 0; piece < n && !rc; piece++) {
+            char key[64];
+            piece_key(key, c->kind, piece);
+            bytes->len = 0;
+            rc = load_state(s, key, bytes, err);
+            rc = rc ? rc
+                    : parsed(s, c->kind->load(c->whole, piece, bytes->data, bytes->len, err), err);
+        }
     }
     return rc;
 }
 
-int store_load(struct store *s, struct run *run, struct tally_shape *shape, struct results *results,
-               struct err *err)
+int store_load(struct store *s, struct run *run, struct results *results, struct err *err)
 {
     struct buf bytes = {0};
     struct run r = {0};
@@ -418,10 +410,8 @@ int store_load(struct store *s, struct run *run, struct tally_shape *shape, stru
     if (!rc && r.token_texts.len && r.token_texts.data[r.token_texts.len - 1]) {
         rc = err_set(err, ERR_FORMAT, "%s: the saved run is damaged: texts of tokens", s->path);
     }
-    if (!rc) {
-        *shape = run_shape(&r);
-        rc = load_results(s, &r, shape, &found, &bytes, err);
-    }
+    rc = rc ? rc : load_shapes(s, &r, &found, &bytes, err);
+    rc = rc ? rc : load_wholes(s, &found, &bytes, err);
     buf_free(&bytes);
     if (rc) {
         results_free(&found);
@@ -466,9 +456,6 @@ static int write_meta(const struct store *s, const struct run *run, bool full,
     if (full) {
         put_meta_u64(&w, "units_in_tables", run_count_done(run));
     }
-    if (run->neurons) {
-        put_meta_u64(&w, "bins", BINS);
-    }
     if (run->counted) {
         put_meta_u64(&w, "units", run->n_units);
     }
@@ -491,28 +478,40 @@ static int write_meta(const struct store *s, const struct run *run, bool full,
     return rows_close(&w);
 }
 
-/* A piece after the other: together they may be large. */
-static int save_neurons(const struct store *s, const struct run *run, const struct neurons *neurons,
-                        struct buf *bytes, struct err *err)
+/* Is anything saved under this key? */
+static int is_saved(const struct store *s, const char *key, bool *is, struct err *err)
 {
-    int rc = 0;
-    for (size_t piece = 0; neurons && piece <= neurons->shape->n_layers && !rc; piece++) {
-        char key[32];
-        piece_key(key, piece);
+    struct rows q;
+    rows_open(&q, &s->sql, "SELECT 1 FROM state WHERE key=? LIMIT 1", err);
+    rows_text(&q, key);
+    const int step = q.rc ? SQLITE_DONE : sqlite3_step(q.stmt);
+    if (!q.rc && step != SQLITE_ROW && step != SQLITE_DONE) {
+        q.rc = sql_fail(&s->sql, err);
+    }
+    *is = step == SQLITE_ROW;
+    return rows_close(&q);
+}
+
+/* A collector's shape, which never changes, once; then its whole, a piece after the other: together
+ * they may be large. */
+static int save_collector(const struct store *s, const struct collector *c, struct buf *bytes,
+                          struct err *err)
+{
+    char key[64];
+    bool saved = false;
+    state_key(key, c->kind, "shape");
+    int rc = c->kind->shape_save ? is_saved(s, key, &saved, err) : 0;
+    if (!rc && c->kind->shape_save && !saved) {
         bytes->len = 0;
-        rc = neurons_save(neurons, piece, bytes, err);
+        rc = c->kind->shape_save(c->shape, bytes, err);
         rc = rc ? rc : save_state(s, key, bytes, err);
     }
-    int64_t n = 0;
-    if (!rc && run->effects) { // they never change: written once
-        rc = sql_int(&s->sql, "SELECT count(*) FROM state WHERE key='effects'", &n, err);
+    const size_t n = c->whole ? c->kind->n_pieces(c->shape) : 0;
+    for (size_t piece = 0; piece < n && !rc; piece++) {
+        piece_key(key, c->kind, piece);
         bytes->len = 0;
-        rc = rc || n > 0 ? rc
-                         : buf_append(bytes, run->effects,
-                                      run->neurons->n * RUN_EFFECT_KINDS * RUN_EFFECTS *
-                                          sizeof *run->effects,
-                                      err);
-        rc = rc || n > 0 ? rc : save_state(s, "effects", bytes, err);
+        rc = c->kind->save(c->whole, piece, bytes, err);
+        rc = rc ? rc : save_state(s, key, bytes, err);
     }
     return rc;
 }
@@ -521,23 +520,15 @@ static int write_state(const struct store *s, const struct run *run, const struc
                        struct err *err)
 {
     struct buf bytes = {0};
-    int64_t n = 0;
+    bool saved = false;
     int rc = run_save(run, &bytes, err);
     rc = rc ? rc : save_state(s, "run", &bytes, err);
-    bytes.len = 0;
-    rc = rc ? rc : tally_save(results->tally, &bytes, err);
-    rc = rc ? rc : save_state(s, "tally", &bytes, err);
-    rc = rc ? rc : save_neurons(s, run, results->neurons, &bytes, err);
-    if (!rc && results->trigrams) {
-        bytes.len = 0;
-        rc = trigrams_save(results->trigrams, &bytes, err);
-        rc = rc ? rc : save_state(s, "trigrams", &bytes, err);
+    for (size_t i = 0; i < results->n && !rc; i++) {
+        rc = save_collector(s, &results->items[i], &bytes, err);
     }
     buf_free(&bytes);
-    if (!rc) { // the texts never change: written once
-        rc = sql_int(&s->sql, "SELECT count(*) FROM state WHERE key='tokens'", &n, err);
-    }
-    return rc || n > 0 ? rc : save_state(s, "tokens", &run->token_texts, err);
+    rc = rc ? rc : is_saved(s, "tokens", &saved, err);
+    return rc || saved ? rc : save_state(s, "tokens", &run->token_texts, err);
 }
 
 int store_checkpoint(struct store *s, const struct run *run, const struct results *results,
@@ -556,17 +547,10 @@ int store_checkpoint(struct store *s, const struct run *run, const struct result
     return lock(s, err);
 }
 
-int store_trigram_tests(struct store *s, const struct trigram_test *tests, size_t n,
-                        size_t n_tested, struct err *err)
+int store_write(struct store *s, store_writer *write, void *context, struct err *err)
 {
-    struct rows w;
     int rc = s->locked ? 0 : lock(s, err);
-    rc = rc ? rc : store_trigram_rows(&s->sql, tests, n, err);
-    if (!rc) {
-        rows_open(&w, &s->sql, "INSERT OR REPLACE INTO meta VALUES(?,?)", err);
-        put_meta_u64(&w, "trigrams_tested", n_tested);
-        rc = rows_close(&w);
-    }
+    rc = rc ? rc : write(context, &s->sql, err);
     rc = rc ? rc : commit(s, err);
     if (rc) {
         roll_back(s);

@@ -8,11 +8,9 @@
 #include <stddef.h>
 
 #include "corpora/base/err.h"
-#include "out/results/results.h"
+#include "out/results/collector.h"
 #include "out/results/run.h"
 #include "out/sql/sql.h"
-
-struct trigram_test;
 
 int store_tables_create(const struct sql *s, struct err *err);
 int store_tables_clear(const struct sql *s, struct err *err);
@@ -20,20 +18,8 @@ int store_tables_clear(const struct sql *s, struct err *err);
 /* store_digest() of the tables as they stand. */
 int store_tables_digest(const struct sql *s, char out[33], struct err *err);
 
-/* Writes every table anew; the table 'shard' alone where 'full' is false. */
+/* Writes the tables of the run and of its collectors anew; full: as collector.h's write(). */
 int store_tables_write(const struct sql *s, const struct run *run, const struct results *results,
                        bool full, struct err *err);
-
-// Parts of store_tables_write(): the tables of neurons, of hypotheses but for domains', of trigrams.
-int store_neurons_write(const struct sql *s, const struct run *run, const struct neurons *neurons,
-                        struct err *err);
-int store_hypotheses_write(const struct sql *s, const struct run *run, const struct tally *tally,
-                           struct err *err);
-int store_trigrams_write(const struct sql *s, const struct run *run, const struct results *results,
-                         struct err *err);
-
-/* Writes the tables of trials, in place of what they held. */
-int store_trigram_rows(const struct sql *s, const struct trigram_test *tests, size_t n,
-                       struct err *err);
 
 #endif

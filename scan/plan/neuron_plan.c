@@ -12,7 +12,7 @@
 #include "out/read/neuron_name.h"
 #include "out/results/neurons/scores.h"
 
-_Static_assert(RUN_EFFECTS == EFFECTS_TOKENS, "the tokens at either end");
+_Static_assert(NEURONS_EFFECTS == EFFECTS_TOKENS, "the tokens at either end");
 
 void neuron_plan_free(struct neuron_plan *s)
 {
@@ -181,8 +181,8 @@ int neuron_plan_describe(struct neuron_plan *s, struct run *run,
                          const struct neuron_plan_options *o, const struct lineup *lineup,
                          struct err *err)
 {
-    if (o->examples > RUN_EXAMPLES_MAX) {
-        return err_set(err, ERR_USAGE, "--examples %zu: at most %d", o->examples, RUN_EXAMPLES_MAX);
+    if (o->examples > NEURONS_EXAMPLES_MAX) {
+        return err_set(err, ERR_USAGE, "--examples %zu: at most %d", o->examples, NEURONS_EXAMPLES_MAX);
     }
     run->examples = (uint32_t)o->examples;
     int rc = check_no_neurons(o, err);
@@ -275,17 +275,17 @@ char *neuron_plan_text(const struct run *run, size_t n_threads)
 
 // --- before the pipeline ------------------------------------------------------------------------
 
-static void keep_list(struct run_effect *to, const struct effects_list *from)
+static void keep_list(struct neurons_effect *to, const struct effects_list *from)
 {
-    for (size_t i = 0; i < RUN_EFFECTS; i++) {
-        to[i] = i < from->n ? (struct run_effect){.token = from->tokens[i].id,
+    for (size_t i = 0; i < NEURONS_EFFECTS; i++) {
+        to[i] = i < from->n ? (struct neurons_effect){.token = from->tokens[i].id,
                                                   .value = from->tokens[i].value}
-                            : (struct run_effect){.token = RUN_NO_TOKEN};
+                            : (struct neurons_effect){.token = NEURONS_NO_TOKEN};
     }
 }
 
-/* Of one layer, to[n][RUN_EFFECT_KINDS][RUN_EFFECTS]. */
-static int layer_effects(struct run_effect *to, const struct engine *e, size_t layer, size_t n,
+/* Of one layer, to[n][NEURONS_EFFECT_KINDS][NEURONS_EFFECTS]. */
+static int layer_effects(struct neurons_effect *to, const struct engine *e, size_t layer, size_t n,
                          bool exact_input, const atomic_int *stop, struct err *err)
 {
     static const struct effects_list none;
@@ -293,11 +293,11 @@ static int layer_effects(struct run_effect *to, const struct engine *e, size_t l
     int rc = output && input ? 0 : err_nomem(err, "neurons");
     rc = rc ? rc : effects_output(e, layer, 0, n, output, stop, err);
     rc = rc || !exact_input ? rc : effects_input(e, 0, n, input, stop, err);
-    for (size_t i = 0; i < n && !rc; i++, to += RUN_EFFECT_KINDS * RUN_EFFECTS) {
-        keep_list(to + RUN_OUTPUT_TOP * RUN_EFFECTS, &output[i].greatest);
-        keep_list(to + RUN_OUTPUT_BOTTOM * RUN_EFFECTS, &output[i].least);
-        keep_list(to + RUN_INPUT_TOP * RUN_EFFECTS, exact_input ? &input[i].greatest : &none);
-        keep_list(to + RUN_INPUT_BOTTOM * RUN_EFFECTS, exact_input ? &input[i].least : &none);
+    for (size_t i = 0; i < n && !rc; i++, to += NEURONS_EFFECT_KINDS * NEURONS_EFFECTS) {
+        keep_list(to + NEURONS_OUTPUT_TOP * NEURONS_EFFECTS, &output[i].greatest);
+        keep_list(to + NEURONS_OUTPUT_BOTTOM * NEURONS_EFFECTS, &output[i].least);
+        keep_list(to + NEURONS_INPUT_TOP * NEURONS_EFFECTS, exact_input ? &input[i].greatest : &none);
+        keep_list(to + NEURONS_INPUT_BOTTOM * NEURONS_EFFECTS, exact_input ? &input[i].least : &none);
     }
     free(output);
     free(input);
@@ -311,11 +311,11 @@ int neuron_plan_effects(struct run *run, const struct predictor *predictors, con
     if (!s || run->effects) {
         return 0;
     }
-    struct run_effect *effects = mem_new(s->n * RUN_EFFECT_KINDS * RUN_EFFECTS, sizeof *effects);
+    struct neurons_effect *effects = mem_new(s->n * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS, sizeof *effects);
     int rc = effects ? 0 : err_nomem(err, "neurons");
     for (size_t i = 0; i < s->n_layers && !rc; i++) {
         const struct neurons_layer *l = &s->layers[i];
-        rc = layer_effects(effects + l->first * RUN_EFFECT_KINDS * RUN_EFFECTS,
+        rc = layer_effects(effects + l->first * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS,
                            predictors[l->model].engine, l->layer, l->n,
                            run->models[l->model].n_layers == 1, stop, err);
     }

@@ -211,7 +211,7 @@ static void see(void *context, size_t k, size_t n, const struct engine_sight *si
     }
 }
 
-static bool has_model(const struct tally_pair *p, size_t m)
+static bool has_model(const struct run_pair *p, size_t m)
 {
     bool has = p->base == m;
     for (uint32_t i = 0; i < p->n_others; i++) {
@@ -371,7 +371,7 @@ static void write_domain(struct jsonout *j, const struct details_unit *unit, siz
 static int write_detail(const struct details *d, const struct details_unit *unit,
                         const struct wanted *w, struct tally *tally, struct err *err)
 {
-    const struct tally_pair *p = &d->shape->pairs[w->pair];
+    const struct run_pair *p = &d->shape->pairs[w->pair];
     char *text = NULL;
     size_t len = 0;
     struct jsonout j = {.to = open_memstream(&text, &len)};

@@ -22,7 +22,7 @@ struct labels {
     uint64_t *words, *gave_up;
     size_t words_cap, gave_up_cap;
     struct grown *sets;             // [1 + 2 * n], as neurons.h counts them
-    struct unit_neurons_set *views; // [1 + 2 * n] of them
+    struct unit_token_set *views; // [1 + 2 * n] of them
     uint32_t *begin; // [n_docs + 1][n] of labelled sets: where in them a document's tokens begin
     size_t begin_cap;
     uint8_t *label; // of a document
@@ -150,7 +150,7 @@ int labels_make(struct labels *l, const struct layout *layout, const atomic_int 
         }
     }
     for (size_t set = 0; set < 1 + 2 * l->n; set++) {
-        l->views[set] = (struct unit_neurons_set){.at = l->sets[set].at, .n = l->sets[set].n};
+        l->views[set] = (struct unit_token_set){.at = l->sets[set].at, .n = l->sets[set].n};
     }
     return rc;
 }
@@ -165,7 +165,7 @@ const uint64_t *labels_gave_up(const struct labels *l)
     return l->gave_up;
 }
 
-const struct unit_neurons_set *labels_sets(const struct labels *l)
+const struct unit_token_set *labels_sets(const struct labels *l)
 {
     return l->views;
 }

@@ -33,7 +33,7 @@ int labels_make(struct labels *l, const struct layout *layout, const atomic_int 
 /* All valid until the next labels_make(). */
 const uint64_t *labels_words(const struct labels *l);   // [layout->n][words a token]
 const uint64_t *labels_gave_up(const struct labels *l); // [layout->n_docs][words a token]
-const struct unit_neurons_set *labels_sets(const struct labels *l);
+const struct unit_token_set *labels_sets(const struct labels *l);
 
 /* Of document d: out[hypotheses->n]. */
 void labels_of_doc(const struct labels *l, size_t d, struct tally_labels *out);

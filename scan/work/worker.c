@@ -28,12 +28,12 @@ struct worker {
     struct tally_labels *doc_labels; // [n_hypotheses] of the document in hand
 
     // its documents, as a part has them; where neurons are kept
-    struct unit_neurons_doc *unit_neurons_docs; // [layout.n_docs]
+    struct unit_tokens_doc *unit_neurons_docs; // [layout.n_docs]
     size_t unit_neurons_docs_cap;
     size_t *rows_of; // [windows in a block]
     size_t rows_of_cap;
 
-    struct trigrams_doc *trigram_docs; // [layout.n_docs], where there are trigrams
+    struct unit_tokens_doc *trigram_docs; // [layout.n_docs], where there are trigrams
     size_t trigram_docs_cap;
 
     // its rows for the record
@@ -184,10 +184,10 @@ static int begin_part(struct worker *w, const struct unit *u, const struct worke
     }
     for (size_t d = 0; d < l->n_docs; d++) {
         const struct layout_doc *doc = &l->docs[d];
-        w->unit_neurons_docs[d] = (struct unit_neurons_doc){
+        w->unit_neurons_docs[d] = (struct unit_tokens_doc){
             .number = doc->doc->number, .begin = doc->begin, .n = doc->n, .test = is_test(w, doc)};
     }
-    const struct unit_neurons_unit unit = {.shard = u->shard,
+    const struct unit_tokens unit = {.shard = u->shard,
                                            .n = l->n,
                                            .ids = l->ids,
                                            .ends = w->work->layout.tokenizer ? l->ends : NULL,
@@ -207,10 +207,10 @@ static int begin_trigrams(struct worker *w, struct trigrams *t, struct err *err)
     int rc = mem_reserve(&w->trigram_docs, &w->trigram_docs_cap, l->n_docs, sizeof *w->trigram_docs,
                          "documents", err);
     for (size_t d = 0; d < l->n_docs && !rc; d++) {
-        w->trigram_docs[d] = (struct trigrams_doc){
+        w->trigram_docs[d] = (struct unit_tokens_doc){
             .begin = l->docs[d].begin, .n = l->docs[d].n, .first = l->docs[d].first};
     }
-    const struct trigrams_tokens unit = {
+    const struct unit_tokens unit = {
         .ids = l->ids, .pos = l->pos, .n = l->n, .docs = w->trigram_docs, .n_docs = l->n_docs};
     return rc ? rc : trigrams_begin(t, &unit, err);
 }

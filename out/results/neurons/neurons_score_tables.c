@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "out/results/neurons/scores.h"
-#include "out/store/tables_rows.h"
+#include "out/results/neurons/neurons_rows.h"
 
 #define BEST_MOST 10            // neurons of a hypothesis that are shown in full
 #define COUNTEREXAMPLES_MOST 20 // of each kind
@@ -328,7 +328,7 @@ static int write_shown(struct neuron_rows *x, const struct best *all)
     return rc;
 }
 
-int store_scores_write(struct neuron_rows *x)
+int neurons_write_scores(struct neuron_rows *x)
 {
     struct best *best = mem_zero(x->shape->n_hypotheses, sizeof *best);
     int rc = best ? write_scores(x, best) : err_nomem(x->err, "scores");

@@ -2,13 +2,13 @@
  * The tables of trigrams: what the counts say of them, what the models do at their places, and what
  * tests found.
  */
-#include "out/store/tables.h"
+#include "out/results/trigrams/trigrams_tables.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "corpora/base/jsonw.h"
-#include "out/store/trial_rows.h"
+#include "out/results/trigrams/trial_rows.h"
 
 // Digits of a float, which log-probs of examples are.
 #define LOGPROB_DIGITS 9
@@ -16,7 +16,7 @@
 struct writer {
     const struct sql *s;
     const struct run *run;
-    const struct results *results;
+    const struct tally *tally;
     const struct trigrams *t;
     struct buf json[3]; // of the row in hand
     struct err *err;
@@ -56,7 +56,7 @@ static uint64_t all_tokens(const struct writer *x)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < x->run->n_shards; i++) {
-        n += x->results->tally->shards[i].tokens;
+        n += x->tally->shards[i].tokens;
     }
     return n;
 }
@@ -171,10 +171,10 @@ static int write_examples(struct writer *x)
     return rows_close(&w);
 }
 
-int store_trigrams_write(const struct sql *s, const struct run *run, const struct results *results,
-                         struct err *err)
+int trigrams_write_tables(const struct sql *s, const struct run *run, const struct tally *tally,
+                          const struct trigrams *t, struct err *err)
 {
-    struct writer x = {.s = s, .run = run, .results = results, .t = results->trigrams, .err = err};
+    struct writer x = {.s = s, .run = run, .tally = tally, .t = t, .err = err};
     int (*const writers[])(struct writer *) = {write_trigrams, write_gaps, write_examples};
     int rc = 0;
     for (size_t i = 0; i < sizeof writers / sizeof *writers && !rc; i++) {
@@ -257,7 +257,7 @@ static int write_neurons(const struct sql *s, const struct trigram_test *tests, 
     return rows_close(&w);
 }
 
-int store_trigram_rows(const struct sql *s, const struct trigram_test *tests, size_t n,
+int trial_rows_write(const struct sql *s, const struct trigram_test *tests, size_t n,
                        struct err *err)
 {
     int rc = write_tests(s, tests, n, err);
