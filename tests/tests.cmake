@@ -39,6 +39,7 @@ add_test(NAME layers COMMAND ${CMAKE_COMMAND} -P ${CMAKE_SOURCE_DIR}/tests/layer
 # base
 gapscope_test(base/base gapscope_base)
 gapscope_test(base/jsonw gapscope_base)
+gapscope_test(base/pool gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
 
 # corpora
