@@ -32,18 +32,24 @@ struct start {
     void *context;
 };
 
-int pool_new(struct pool **out, struct err *err)
+static void init(struct pool *p)
 {
-    struct pool *p = mem_zero(1, sizeof *p);
-    if (!p) {
-        return err_nomem(err, "threads");
-    }
+    *p = (struct pool){0};
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&p->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&p->mu, NULL);
+}
+
+int pool_new(struct pool **out, struct err *err)
+{
+    struct pool *p = mem_new(1, sizeof *p);
+    if (!p) {
+        return err_nomem(err, "threads");
+    }
+    init(p);
     *out = p;
     return 0;
 }
@@ -168,35 +174,35 @@ const atomic_int *pool_stop_flag(const struct pool *p)
     return &p->stop;
 }
 
-int pool_join(struct pool *p, struct err *err)
+/* Waits for all threads and ends what init() began. */
+static int end(struct pool *p, struct err *err)
 {
-    if (!p) {
-        return 0;
-    }
     for (size_t i = 0; i < p->n_started; i++) {
         pthread_join(p->threads[i], NULL);
     }
-    const int rc = (int)p->err.code;
-    if (rc && err) {
+    if (p->err.code && err) {
         *err = p->err;
     }
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->mu);
     free(p->threads);
+    return (int)p->err.code;
+}
+
+int pool_join(struct pool *p, struct err *err)
+{
+    const int rc = p ? end(p, err) : 0;
     free(p);
     return rc;
 }
 
 int pool_run(size_t n_threads, pool_fn *fn, void *context, struct err *err)
 {
-    struct pool *p = NULL;
-    const int rc = pool_new(&p, err);
-    if (rc) {
-        return rc;
-    }
+    struct pool p;
+    init(&p);
     if (n_threads > 1) {
-        (void)pool_add(p, n_threads - 1, fn, context, NULL);
+        (void)pool_add(&p, n_threads - 1, fn, context, NULL);
     }
-    work(p, fn, context);
-    return pool_join(p, err);
+    work(&p, fn, context);
+    return end(&p, err);
 }

@@ -34,7 +34,7 @@ struct pool;
 typedef int pool_fn(void *context, struct pool *pool, struct err *err);
 
 /* Runs 'fn' in the calling thread and in n_threads - 1 others, and returns when all have ended.
- * Where a thread cannot be started, those that run do its share.  Errors: fn's, ERR_NOMEM. */
+ * Where a thread cannot be started, those that run do its share.  Errors: fn's alone. */
 int pool_run(size_t n_threads, pool_fn *fn, void *context, struct err *err);
 
 /* An empty pool, which pool_join() ends.  Errors: ERR_NOMEM. */

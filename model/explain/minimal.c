@@ -1,12 +1,13 @@
 #include "model/explain/minimal.h"
 
 #include <math.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/pool.h"
 #include "model/explain/attribution.h"
 #include "model/explain/patch.h"
 #include "model/kernels/kern.h"
@@ -248,14 +249,30 @@ static void patch_neurons(struct direction *d)
     }
 }
 
-static void *patch_direction(void *direction)
+static void patch_direction(struct direction *d)
 {
-    struct direction *d = direction;
     patch_components(&d->work, d->k);
     if (d->work.found->n_tried > 0) {
         patch_neurons(d);
     }
-    return NULL;
+}
+
+/* Both directions, which threads take. */
+struct directions {
+    struct direction items[2];
+    atomic_size_t next;
+};
+
+/* pool_fn() */
+static int patch_directions(void *context, struct pool *pool, struct err *err)
+{
+    (void)pool;
+    (void)err;
+    struct directions *d = context;
+    for (size_t k; (k = atomic_fetch_add(&d->next, 1)) < 2;) {
+        patch_direction(&d->items[k]);
+    }
+    return 0;
 }
 
 /* All neurons, those that write the largest changes first. */
@@ -271,36 +288,27 @@ static void rank_neurons(const struct work *w, struct sized *all)
 static int find_patched(struct work *w, struct err *err)
 {
     struct minimal *m = w->found;
-    struct direction directions[2] = {{.work = *w}, {.work = *w, .k = 1}};
-    directions[1].work.patcher = NULL;
+    struct directions both = {.items = {{.work = *w}, {.work = *w, .k = 1}}};
+    struct work *other = &both.items[1].work;
+    other->patcher = NULL;
     struct sized *all = mem_new(m->n_neurons, sizeof *all);
-    int rc =
-        all ? patcher_new(&directions[1].work.patcher, m->model, err) : err_nomem(err, "neurons");
+    int rc = all ? patcher_new(&other->patcher, m->model, err) : err_nomem(err, "neurons");
     for (size_t k = 0; k < 2 && !rc; k++) {
-        struct direction *d = &directions[k];
+        struct direction *d = &both.items[k];
         d->tried = all;
         d->changes = mem_new(m->n_tried, sizeof *d->changes);
         d->results = mem_new(m->n_tried, sizeof *d->results);
         rc = d->changes && d->results ? 0 : err_nomem(err, "neurons");
     }
-    if (!rc) {
-        pthread_t thread;
-        if (m->n_tried > 0) {
-            rank_neurons(w, all);
-        }
-        const bool threaded = pthread_create(&thread, NULL, patch_direction, &directions[1]) == 0;
-        patch_direction(&directions[0]);
-        if (threaded) {
-            pthread_join(thread, NULL);
-        } else {
-            patch_direction(&directions[1]);
-        }
+    if (!rc && m->n_tried > 0) {
+        rank_neurons(w, all);
     }
+    rc = rc ? rc : pool_run(2, patch_directions, &both, err);
     for (size_t k = 0; k < 2; k++) {
-        free(directions[k].changes);
-        free(directions[k].results);
+        free(both.items[k].changes);
+        free(both.items[k].results);
     }
-    patcher_free(directions[1].work.patcher);
+    patcher_free(other->patcher);
     free(all);
     return rc;
 }

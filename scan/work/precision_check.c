@@ -8,6 +8,8 @@
 
 #include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/pool.h"
+#include "corpora/base/stop.h"
 
 // Tokens that a thread takes at a time.
 #define JOB_TOKENS ((size_t)1024)
@@ -76,8 +78,6 @@ struct check {
     size_t n;
     pthread_mutex_t lock;
     size_t next, at; // window, and its place in scored and exact
-    int rc;          // the first error
-    struct err err;
 };
 
 /* Some of the windows that are compared, and the place of the first one's tokens. */
@@ -85,7 +85,7 @@ struct job {
     size_t from, to, at;
 };
 
-/* The next job, of about JOB_TOKENS. */
+/* Takes the next job, of about JOB_TOKENS; false: there is none. */
 static bool take(struct check *c, struct job *job)
 {
     const struct layout *l = c->layout;
@@ -100,72 +100,51 @@ static bool take(struct check *c, struct job *job)
     }
     c->at += tokens;
     job->to = c->next;
-    const bool is_work = tokens > 0 && !c->rc && atomic_load(c->stop) == 0;
     pthread_mutex_unlock(&c->lock);
-    return is_work;
+    return tokens > 0;
 }
 
-static void fail(struct check *c, int rc, const struct err *err)
+/* A job's windows, scored in the engine's precision and exactly. */
+static void check_job(struct check *c, struct engine_ctx *ctx, const struct job *job,
+                      struct engine_window *windows)
 {
-    pthread_mutex_lock(&c->lock);
-    if (!c->rc) {
-        c->rc = rc;
-        c->err = *err;
-    }
-    pthread_mutex_unlock(&c->lock);
-}
-
-static void *check_some(void *arg)
-{
-    struct check *c = arg;
     const struct layout *l = c->layout;
-    struct engine_window *windows = NULL;
-    struct engine_ctx *run = NULL;
-    struct job job;
-    size_t cap = 0;
-    struct err err = {0};
-    int rc = engine_ctx_new(&run, c->engine, &err);
-    while (!rc && take(c, &job)) {
-        rc = mem_reserve(&windows, &cap, (job.to - job.from) / c->step, sizeof *windows, "windows",
-                         &err);
-        for (int exact = 0; exact < 2 && !rc; exact++) {
-            double *to = (exact ? c->exact : c->scored) + job.at;
-            size_t n = 0;
-            for (size_t i = job.from; i < job.to; i += c->step) {
-                const struct layout_window *w = &l->windows[i];
-                windows[n++] = (struct engine_window){
-                    .first = w->first, .tokens = l->ids + w->begin, .n = w->n, .logprob = to};
-                to += w->n;
-            }
-            if (exact) {
-                engine_score_exact(run, windows, n, c->stop);
-            } else {
-                engine_score(run, windows, n, c->stop);
-            }
+    for (int exact = 0; exact < 2; exact++) {
+        double *to = (exact ? c->exact : c->scored) + job->at;
+        size_t n = 0;
+        for (size_t i = job->from; i < job->to; i += c->step) {
+            const struct layout_window *w = &l->windows[i];
+            windows[n++] = (struct engine_window){
+                .first = w->first, .tokens = l->ids + w->begin, .n = w->n, .logprob = to};
+            to += w->n;
+        }
+        if (exact) {
+            engine_score_exact(ctx, windows, n, c->stop);
+        } else {
+            engine_score(ctx, windows, n, c->stop);
         }
     }
-    if (rc) {
-        fail(c, rc, &err);
-    }
-    engine_ctx_free(run);
-    free(windows);
-    return NULL;
 }
 
-/* In as many threads as there are; the caller is one. */
-static void run_threads(struct check *c, size_t n_threads)
+/* pool_fn() */
+static int check_jobs(void *context, struct pool *pool, struct err *err)
 {
-    const size_t n = n_threads > 1 ? n_threads - 1 : 0;
-    pthread_t *threads = mem_zero(n + 1, sizeof *threads);
-    size_t started = 0;
-    while (threads && started < n && pthread_create(&threads[started], NULL, check_some, c) == 0) {
-        started++;
+    struct check *c = context;
+    struct engine_window *windows = NULL;
+    struct engine_ctx *ctx = NULL;
+    struct job job;
+    size_t cap = 0;
+    int rc = engine_ctx_new(&ctx, c->engine, err);
+    while (!rc && !pool_is_stopped(pool) && !is_stopped(c->stop) && take(c, &job)) {
+        const size_t n = (job.to - job.from) / c->step;
+        rc = mem_reserve(&windows, &cap, n, sizeof *windows, "windows", err);
+        if (!rc) {
+            check_job(c, ctx, &job, windows);
+        }
     }
-    check_some(c);
-    for (size_t i = 0; i < started; i++) {
-        pthread_join(threads[i], NULL);
-    }
-    free(threads);
+    engine_ctx_free(ctx);
+    free(windows);
+    return rc;
 }
 
 static int by_value(const void *a, const void *b)
@@ -209,16 +188,14 @@ static int check_engine(struct precision_check *check, const struct engine *engi
         return err_nomem(err, "the first unit's log-probs");
     }
     pthread_mutex_init(&c.lock, NULL);
-    run_threads(&c, n_threads);
+    const int rc = pool_run(n_threads, check_jobs, &c, err);
     pthread_mutex_destroy(&c.lock);
-    if (c.rc && err) {
-        *err = c.err;
-    } else if (atomic_load(stop) == 0) {
+    if (!rc && !is_stopped(stop)) {
         summarise(check, c.scored, c.exact, c.n);
     }
     free(c.scored);
     free(c.exact);
-    return c.rc;
+    return rc;
 }
 
 static bool is_kept(const struct precision_check *check)
