@@ -197,6 +197,15 @@ void shards_free(struct shards *s)
     *s = (struct shards){0};
 }
 
+uint64_t shards_bytes(const struct shards *s)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        bytes += s->items[i].bytes;
+    }
+    return bytes;
+}
+
 int shard_check(const struct shard *s, struct err *err)
 {
     uint64_t bytes, hash;

@@ -210,9 +210,9 @@ static void a_count_that_is_stopped_says_so_and_goes_on(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 130);
     assert_false(is_there("stopped.ngrams"));
     assert_true(runs_in("stopped.ngrams.work") > 0);
-    kit_expect(1, "holds what was counted of another corpus",
+    kit_expect(1, "holds the counts of another corpus",
                COUNT "-o $T/stopped.ngrams $T/b.jsonl");
-    kit_expect(1, "holds what was counted of another corpus",
+    kit_expect(1, "holds the counts of another corpus",
                COUNT "--special -o $T/stopped.ngrams" CORPUS);
     // One of its runs is damaged: that is done again.
     kit_expect(0, NULL,
