@@ -12,7 +12,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 
 #define END_BYTES ((size_t)64 << 10)
 

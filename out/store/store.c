@@ -28,7 +28,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/jsonw.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 #include "out/store/sql.h"
 #include "out/store/trial_rows.h"
 

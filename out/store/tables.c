@@ -12,7 +12,7 @@
 #include <xxhash.h>
 
 #include "corpora/base/jsonw.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 #include "out/store/sql.h"
 
 // 'digest': the columns that are results, and the order of the rows; no paths.
