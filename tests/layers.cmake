@@ -48,7 +48,6 @@ set(except
   "model/explain/minimal.h out/read/reader.h"
   "out/export/export.h out/text/bars.h"
   "out/read/names.c out/text/printable.h"
-  "out/read/neuron_name.h model/load/model.h"
   "out/read/reader.c out/text/printable.h"
   "out/read/trigram_facts.c scan/plan/trigram_choice.h"
   "out/report/report_neurons.c out/text/bars.h"
