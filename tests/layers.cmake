@@ -44,8 +44,6 @@ set(table
 
 # What is still to be cut.
 set(except
-  "model/explain/minimal.h scan/load/prompts.h"
-  "model/explain/minimal.h out/read/reader.h"
   "out/export/export.h out/text/bars.h"
   "out/read/names.c out/text/printable.h"
   "out/read/reader.c out/text/printable.h"

@@ -402,8 +402,8 @@ static int make_tables(void *context, struct pool *pool, struct err *err)
         if (task >= sizeof tables / sizeof *tables) {
             break;
         }
-        rc = tables[task] == NGRAMS_TRIGRAMS ? make_grams(b, err)
-                                             : make_skips(b, tables[task], err);
+        rc =
+            tables[task] == NGRAMS_TRIGRAMS ? make_grams(b, err) : make_skips(b, tables[task], err);
     }
     return rc;
 }

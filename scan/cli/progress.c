@@ -47,8 +47,7 @@ static double share_done(const struct progress *p, const struct progress_now *no
 {
     const struct progress_whole *w = &p->whole;
     const double all = w->n ? (double)w->n : (double)w->bytes;
-    const double done =
-        w->n ? (double)now->items : (double)(now->bytes_now + now->bytes_passed);
+    const double done = w->n ? (double)now->items : (double)(now->bytes_now + now->bytes_passed);
     const double by_us = w->n ? (double)now->items_now : (double)now->bytes_now;
     const double parts = w->n || w->n_parts == 0 ? 1 : (double)w->n_parts;
     *left = by_us > 0 ? fmax(0, all - done) / parts / by_us : NAN;
@@ -75,8 +74,8 @@ void progress_show(struct progress *p, const struct progress_now *now, bool aske
     }
     // What matters most comes first: a narrow terminal cuts off the end.
     snprintf(line, sizeof line, "%.1f %%, %s left, %.*f %s per second, %" PRIu64 " %s%s",
-             100 * share, time, rate < 10 ? 1 : 0, rate, p->whole.items, now->items,
-             p->whole.items, now->more ? now->more : "");
+             100 * share, time, rate < 10 ? 1 : 0, rate, p->whole.items, now->items, p->whole.items,
+             now->more ? now->more : "");
     if (p->terminal && !asked) {
         const size_t width = terminal_width();
         fprintf(stderr, "\r\033[K%.*s", width > 1 ? (int)width - 1 : 0, line);

@@ -64,8 +64,8 @@ uint64_t count_folder_n_units(const struct count_folder *f)
 int count_folder_reserve(struct count_folder *f, uint64_t n_units, struct err *err)
 {
     const size_t before = f->done_cap;
-    const int rc = mem_reserve(&f->done, &f->done_cap, bits_words(n_units), sizeof *f->done,
-                               "units", err);
+    const int rc =
+        mem_reserve(&f->done, &f->done_cap, bits_words(n_units), sizeof *f->done, "units", err);
     if (!rc && f->done_cap > before) {
         memset(f->done + before, 0, (f->done_cap - before) * sizeof *f->done);
     }
@@ -89,8 +89,9 @@ static int add_unit(struct count_folder *f, uint64_t unit, struct err *err)
 
 // --- runs ---------------------------------------------------------------------------------------
 
-int count_folder_write(const struct count_folder *f, struct ngrams_keys *keys, const uint64_t *units,
-                       size_t n_units, uint64_t docs, struct ngrams_run *run, struct err *err)
+int count_folder_write(const struct count_folder *f, struct ngrams_keys *keys,
+                       const uint64_t *units, size_t n_units, uint64_t docs, struct ngrams_run *run,
+                       struct err *err)
 {
     char *path = NULL;
     // A unit is in one run, so the first one names it.

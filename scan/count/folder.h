@@ -49,8 +49,9 @@ int count_folder_reserve(struct count_folder *f, uint64_t n_units, struct err *e
 
 /* Writes the keys as a run of these units, which 'keys' then no longer hold, and opens it.
  * Errors: ngrams_keys_write()'s and ngrams_run_open()'s. */
-int count_folder_write(const struct count_folder *f, struct ngrams_keys *keys, const uint64_t *units,
-                       size_t n_units, uint64_t docs, struct ngrams_run *run, struct err *err);
+int count_folder_write(const struct count_folder *f, struct ngrams_keys *keys,
+                       const uint64_t *units, size_t n_units, uint64_t docs, struct ngrams_run *run,
+                       struct err *err);
 
 /* Takes over an open run; *run is then {0}.  Errors: ERR_FORMAT (a unit is in two runs),
  * ERR_NOMEM. */

@@ -297,8 +297,7 @@ static void show_progress(struct progress *p, const struct work *w)
 /* The calling thread shows how far the others are. */
 static int run_threads(struct work *w, struct err *err)
 {
-    const struct progress_whole whole = {
-        .command = w->t->command, .items = "trigrams", .n = w->n};
+    const struct progress_whole whole = {.command = w->t->command, .items = "trigrams", .n = w->n};
     struct progress progress;
     struct pool *pool = NULL;
     int rc = pool_new(&pool, err);
