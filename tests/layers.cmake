@@ -60,7 +60,6 @@ set(except
   "out/text/trigram_list.c scan/plan/trigram_choice.h"
   "out/text/trigram_list.c model/explain/trial.h"
   "scan/plan/neuron_plan.h scan/work/predictor.h"
-  "scan/plan/plan.h scan/work/precision_check.h"
 )
 
 set(folders "")

@@ -181,11 +181,11 @@ static int choose_engines(struct scan *s, const struct pipeline_options *p, stru
         if (!m) {
             continue; // counts are exact
         }
-        rc = precision_choose(&s->predictors[i].engine, &s->checks[i], m, s->kern, s->asked,
+        rc = precision_check_choose(&s->predictors[i].engine, &s->checks[i], m, s->kern, s->asked,
                               &layout, p->n_threads, &stop_signals()->stop, err);
         if (!rc) {
             print_check(m->name, &s->checks[i]);
-            s->check_texts[i] = precision_to_json(&s->checks[i]);
+            s->check_texts[i] = precision_check_to_json(&s->checks[i]);
             rc = s->check_texts[i] ? 0 : err_nomem(err, "meta");
         }
     }
@@ -204,7 +204,7 @@ static int remembered_engines(struct scan *s, struct err *err)
         }
         rc = meta_get(&s->check_texts[i], s->store, s->check_keys[i], err);
         s->checks[i].asked = s->asked;
-        s->checks[i].used = precision_from_json(s->check_texts[i], s->asked);
+        s->checks[i].used = precision_check_from_json(s->check_texts[i], s->asked);
         rc = rc ? rc : engine_new(&s->predictors[i].engine, m, s->kern, s->checks[i].used, err);
     }
     return rc;

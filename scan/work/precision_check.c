@@ -14,60 +14,6 @@
 // Tokens that a thread takes at a time.
 #define JOB_TOKENS ((size_t)1024)
 
-/* nats; SPEC: default's is of every token, fast's of the mean and of 99 % */
-static const struct {
-    const char *name;
-    double mean, p99, most;
-} precisions[] = {
-    [PRECISION_EXACT] = {"exact", 0, 0, 0},
-    [PRECISION_DEFAULT] = {"default", 1e-3, 1e-3, 1e-3},
-    [PRECISION_FAST] = {"fast", 2e-3, 1e-2, 5e-2},
-};
-
-const char *precision_name(enum precision p)
-{
-    return precisions[p].name;
-}
-
-double precision_epsilon(enum precision p)
-{
-    return precisions[p].most;
-}
-
-int precision_parse(enum precision *out, const char *text, enum precision none, struct err *err)
-{
-    if (!text) {
-        *out = none;
-        return 0;
-    }
-    for (int p = 0; p < 3; p++) {
-        if (strcmp(text, precisions[p].name) == 0) {
-            *out = (enum precision)p;
-            return 0;
-        }
-    }
-    return err_set(err, ERR_USAGE, "--precision %s: exact, default or fast is wanted", text);
-}
-
-int precision_kernels(const struct kern **out, const char *name, struct err *err)
-{
-    *out = name ? kern_named(name) : kern_best();
-    if (*out && kern_runs(*out)) {
-        return 0;
-    }
-    char names[256] = "";
-    for (size_t t = 0, at = 0; kern_at(t); t++) {
-        if (kern_runs(kern_at(t))) {
-            at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "",
-                                   kern_at(t)->name);
-        }
-    }
-    return err_set(err, ERR_USAGE, "--kernels %s: %s; this machine has %s", name,
-                   *out ? "this machine cannot run them" : "there are none of that name", names);
-}
-
-// --- the check ----------------------------------------------------------------------------------
-
 /* What the threads of a check share. */
 struct check {
     const struct layout *layout;
@@ -176,7 +122,7 @@ static int check_engine(struct precision_check *check, const struct engine *engi
                         struct err *err)
 {
     struct check c = {.layout = layout, .engine = engine, .stop = stop};
-    c.step = 1 + layout->n / PRECISION_TOKENS;
+    c.step = 1 + layout->n / PRECISION_CHECK_TOKENS;
     for (size_t i = 0; i < layout->n_windows; i += c.step) {
         c.n += layout->windows[i].n;
     }
@@ -200,12 +146,12 @@ static int check_engine(struct precision_check *check, const struct engine *engi
 
 static bool is_kept(const struct precision_check *check)
 {
-    return check->tokens == 0 || (check->mean <= precisions[check->used].mean &&
-                                  check->p99 <= precisions[check->used].p99 &&
-                                  check->most <= precisions[check->used].most);
+    const struct precision_promise p = precision_promise(check->used);
+    return check->tokens == 0 ||
+           (check->mean <= p.mean && check->p99 <= p.p99 && check->most <= p.most);
 }
 
-int precision_choose(struct engine **out, struct precision_check *check, const struct model *model,
+int precision_check_choose(struct engine **out, struct precision_check *check, const struct model *model,
                      const struct kern *kern, enum precision asked, const struct layout *layout,
                      size_t n_threads, const atomic_int *stop, struct err *err)
 {
@@ -228,7 +174,7 @@ int precision_choose(struct engine **out, struct precision_check *check, const s
     }
 }
 
-char *precision_to_json(const struct precision_check *check)
+char *precision_check_to_json(const struct precision_check *check)
 {
     char *text = NULL;
     size_t len = 0;
@@ -263,14 +209,14 @@ char *precision_to_json(const struct precision_check *check)
     return text;
 }
 
-enum precision precision_from_json(const char *text, enum precision asked)
+enum precision precision_check_from_json(const char *text, enum precision asked)
 {
     static const char key[] = "\"used\":\"";
     const char *at = text ? strstr(text, key) : NULL;
     for (int p = 0; at && p < 3; p++) {
-        const size_t n = strlen(precisions[p].name);
-        const char *value = at + strlen(key);
-        if (strncmp(value, precisions[p].name, n) == 0 && value[n] == '"') {
+        const char *name = precision_name((enum precision)p), *value = at + strlen(key);
+        const size_t n = strlen(name);
+        if (strncmp(value, name, n) == 0 && value[n] == '"') {
             return (enum precision)p;
         }
     }
