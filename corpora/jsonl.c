@@ -6,6 +6,7 @@
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 
 /* A member of a member of ... a record. */
 struct member {

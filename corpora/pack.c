@@ -10,7 +10,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/jsonw.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 #include "corpora/endings.h"
 #include "corpora/jsonl.h"
 #include "corpora/lines.h"

@@ -12,7 +12,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 
 #define END_BYTES ((size_t)64 << 10)
 
@@ -195,6 +195,15 @@ void shards_free(struct shards *s)
     }
     free(s->items);
     *s = (struct shards){0};
+}
+
+uint64_t shards_bytes(const struct shards *s)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        bytes += s->items[i].bytes;
+    }
+    return bytes;
 }
 
 int shard_check(const struct shard *s, struct err *err)

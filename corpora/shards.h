@@ -32,6 +32,9 @@ struct shards {
 int shards_open(struct shards *out, const char *const *paths, size_t n, struct err *err);
 void shards_free(struct shards *s); // {0} is allowed
 
+/* Of all shards together. */
+uint64_t shards_bytes(const struct shards *s);
+
 /* Has the file at s->path still the size and hash?  ERR_MISMATCH says what changed; other errors
  * are those of shards_open(). */
 int shard_check(const struct shard *s, struct err *err);

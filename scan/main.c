@@ -15,6 +15,7 @@
 #include "corpora/base/file.h"
 #include "corpora/base/nearest.h"
 #include "scan/cli/args.h"
+#include "scan/cli/stop_signals.h"
 #include "scan/cmd/commands.h"
 
 #ifdef GAPSCOPE_WITH_JEMALLOC
@@ -88,21 +89,10 @@ static void on_bus_error(int number)
     _exit(1);
 }
 
-/* Leaves no half-written file behind; the shell still sees that a signal ended the program. */
-static void on_stop(int number)
-{
-    outfile_abandon();
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
 int main(int argc, char **argv)
 {
     signal(SIGBUS, on_bus_error);
-    if (signal(SIGINT, on_stop) == SIG_IGN) { // as in a background job of a script
-        signal(SIGINT, SIG_IGN);
-    }
-    signal(SIGTERM, on_stop);
+    stop_signals_default();
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!word) {
         print_help(stderr);

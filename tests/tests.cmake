@@ -39,6 +39,7 @@ add_test(NAME layers COMMAND ${CMAKE_COMMAND} -P ${CMAKE_SOURCE_DIR}/tests/layer
 # base
 gapscope_test(base/base gapscope_base)
 gapscope_test(base/jsonw gapscope_base)
+gapscope_test(base/pool gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
 
 # corpora
@@ -185,9 +186,8 @@ add_dependencies(test_minimal gapscope)
 
 # trials of trigrams: neurons that were planted, and against the reference
 gapscope_test(model/trial gapscope_model m)
-target_sources(test_trial PRIVATE model/explain/trial.c model/explain/trial_verdict.c tests/kit/planted_model.c)
+target_sources(test_trial PRIVATE tests/kit/planted_model.c)
 gapscope_bench(trials gapscope_model m)
-target_sources(bench_trials PRIVATE model/explain/trial.c model/explain/trial_verdict.c)
 
 gapscope_test(scan/label gapscope_base)
 target_compile_definitions(test_label PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")

@@ -7,8 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "corpora/base/mem.h"
-
 /*
  * The code point that begins at text[0], text of len > 0 bytes, and its length in *used.
  * Where no valid character begins there: UINT32_MAX, and *used is the length of the maximal
@@ -28,12 +26,5 @@ size_t utf8_valid_prefix(const char *text, size_t len);
 /* How many bytes at the end of text (0 to 3) begin a character whose rest is missing: what to keep
  * back when text is a part of a longer one. */
 size_t utf8_unfinished(const char *text, size_t len);
-
-/*
- * Appends 'text' to *out with every maximal invalid subpart replaced by U+FFFD, and adds the
- * number of replacements to *n_repaired.  This is what Python's errors="replace" does.
- */
-int utf8_repair(struct buf *out, const char *text, size_t len, uint64_t *n_repaired,
-                struct err *err);
 
 #endif

@@ -1,7 +1,6 @@
 #include "model/counts/ngrams_build.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,8 @@
 #include <xxhash.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/pool.h"
+#include "corpora/base/stop.h"
 #include "model/counts/ngrams_merge.h"
 
 // --- a build ------------------------------------------------------------------------------------
@@ -26,12 +27,7 @@ struct build {
     struct ngrams_info *info;
     struct ngrams_word *words; // [d_vocab]; each table writes its own members
     struct temporary *data[NGRAMS_TABLES], *index[NGRAMS_TABLES];
-
-    pthread_mutex_t mu;
-    // under mu
-    size_t next; // task
-    int rc;
-    struct err err;
+    atomic_size_t next; // of the tasks; taken by threads
 };
 
 static void temporary_free(struct temporary *t)
@@ -75,11 +71,6 @@ static int temporary_done(struct temporary *t, struct err *err)
 {
     ngrams_sink_flush(&t->sink);
     return fflush(t->file) || ferror(t->file) ? err_set(err, ERR_IO, "%s: %m", t->path) : 0;
-}
-
-static bool is_stopped(const struct build *b)
-{
-    return b->b->stop && atomic_load(b->b->stop) != 0;
 }
 
 /* The table's entries in all sources. */
@@ -391,7 +382,7 @@ static int make_grams(struct build *b, struct err *err)
     struct lefts lefts = {0};
     int rc = temporary_new(&contexts, b, "contexts", 0, err);
     rc = rc ? rc : make_trigrams(b, contexts, &lefts, err);
-    if (!rc && !is_stopped(b)) {
+    if (!rc && !is_stopped(b->b->stop)) {
         rc = make_bigrams(b, contexts, &lefts, err);
     }
     lefts_free(&lefts);
@@ -399,46 +390,22 @@ static int make_grams(struct build *b, struct err *err)
     return rc;
 }
 
-/* Tables in the order of the time that they take, so that threads end together. */
-static void *make_tables(void *context)
+/* pool_fn(): tables, in the order of the time that they take, so that threads end together. */
+static int make_tables(void *context, struct pool *pool, struct err *err)
 {
-    static const unsigned tasks[] = {NGRAMS_SKIP + 3, NGRAMS_SKIP + 2, NGRAMS_TRIGRAMS,
-                                     NGRAMS_SKIP + 1, NGRAMS_SKIP};
+    static const unsigned tables[] = {NGRAMS_SKIP + 3, NGRAMS_SKIP + 2, NGRAMS_TRIGRAMS,
+                                      NGRAMS_SKIP + 1, NGRAMS_SKIP};
     struct build *b = context;
-    for (;;) {
-        pthread_mutex_lock(&b->mu);
-        const size_t task = b->rc || is_stopped(b) ? SIZE_MAX : b->next++;
-        pthread_mutex_unlock(&b->mu);
-        if (task >= sizeof tasks / sizeof *tasks) {
-            return NULL;
+    int rc = 0;
+    while (!rc && !pool_is_stopped(pool) && !is_stopped(b->b->stop)) {
+        const size_t task = atomic_fetch_add(&b->next, 1);
+        if (task >= sizeof tables / sizeof *tables) {
+            break;
         }
-        struct err err = {0};
-        const int rc =
-            tasks[task] == NGRAMS_TRIGRAMS ? make_grams(b, &err) : make_skips(b, tasks[task], &err);
-        pthread_mutex_lock(&b->mu);
-        if (rc && !b->rc) {
-            b->rc = rc;
-            b->err = err;
-        }
-        pthread_mutex_unlock(&b->mu);
+        rc =
+            tables[task] == NGRAMS_TRIGRAMS ? make_grams(b, err) : make_skips(b, tables[task], err);
     }
-}
-
-/* The caller is one of the threads. */
-static int run_threads(struct build *b, struct err *err)
-{
-    const size_t most = NGRAMS_TABLES - 1, wanted = b->b->n_threads;
-    pthread_t threads[NGRAMS_TABLES];
-    size_t n = 0;
-    while (n + 1 < wanted && n + 1 < most &&
-           pthread_create(&threads[n], NULL, make_tables, b) == 0) {
-        n++;
-    }
-    make_tables(b);
-    for (size_t i = 0; i < n; i++) {
-        pthread_join(threads[i], NULL);
-    }
-    return b->rc ? err_set(err, b->rc, "%s", b->err.msg) : 0;
+    return rc;
 }
 
 // --- the file -----------------------------------------------------------------------------------
@@ -574,9 +541,9 @@ int ngrams_build(const struct ngrams_build *b, const char *path, bool *stopped,
     if (!build.words) {
         return err_nomem(err, "words");
     }
-    pthread_mutex_init(&build.mu, NULL);
-    int rc = run_threads(&build, err);
-    *stopped = is_stopped(&build);
+    const size_t most = NGRAMS_TABLES - 1; // tables that one thread makes by itself
+    int rc = pool_run(b->n_threads < most ? b->n_threads : most, make_tables, &build, err);
+    *stopped = is_stopped(b->stop);
     if (!rc && !*stopped) {
         rc = write_file(&build, path, err);
     }
@@ -585,6 +552,5 @@ int ngrams_build(const struct ngrams_build *b, const char *path, bool *stopped,
         temporary_free(build.index[t]);
     }
     free(build.words);
-    pthread_mutex_destroy(&build.mu);
     return rc;
 }

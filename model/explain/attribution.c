@@ -17,33 +17,33 @@ struct attributor {
     float *effects;    // [ENGINE_SIGHTS][n_layers][d_mlp]
 };
 
-// --- parts --------------------------------------------------------------------------------------
+// --- components ----------------------------------------------------------------------------------
 
-static size_t parts_before_layers(const struct config *c)
+static size_t n_before_layers(const struct config *c)
 {
     return c->shortformer ? 1 : 2;
 }
 
-static size_t parts_of_layer(const struct config *c)
+static size_t n_of_layer(const struct config *c)
 {
     return c->n_heads + (c->attn_only ? 1 : 2);
 }
 
-size_t attribution_parts(const struct model *m)
+size_t attribution_n_components(const struct model *m)
 {
     const struct config *c = &m->config;
-    return parts_before_layers(c) + c->n_layers * parts_of_layer(c) + 1;
+    return n_before_layers(c) + c->n_layers * n_of_layer(c) + 1;
 }
 
-void attribution_part_name(const struct model *m, size_t part, char name[ATTRIBUTION_NAME])
+void attribution_component_name(const struct model *m, size_t i, char name[ATTRIBUTION_NAME])
 {
     const struct config *c = &m->config;
-    const size_t before = parts_before_layers(c), of_layer = parts_of_layer(c);
-    if (part < before) {
-        snprintf(name, ATTRIBUTION_NAME, "%s", part == 0 ? "embed" : "pos_embed");
+    const size_t before = n_before_layers(c), of_layer = n_of_layer(c);
+    if (i < before) {
+        snprintf(name, ATTRIBUTION_NAME, "%s", i == 0 ? "embed" : "pos_embed");
         return;
     }
-    const size_t layer = (part - before) / of_layer, k = (part - before) % of_layer;
+    const size_t layer = (i - before) / of_layer, k = (i - before) % of_layer;
     if (layer == c->n_layers) {
         snprintf(name, ATTRIBUTION_NAME, "bias");
     } else if (k < c->n_heads) {
@@ -173,9 +173,9 @@ static void add_heads(const struct attributor *a, size_t l, const struct engine_
     const struct config *c = &a->model->config;
     const struct layer *w = &a->model->layers[l];
     const size_t d = c->d_model, width = c->n_heads * c->d_head;
-    const size_t at = parts_before_layers(c) + l * parts_of_layer(c);
+    const size_t at = n_before_layers(c) + l * n_of_layer(c);
     for (size_t i = 0; i < n; i++) {
-        out[i].parts[at + c->n_heads] = a->f32->dot(w->b_O, a->directions + i * d, d);
+        out[i].components[at + c->n_heads] = a->f32->dot(w->b_O, a->directions + i * d, d);
     }
     for (size_t h = 0; h < c->n_heads; h++) {
         double sums[ENGINE_SIGHTS] = {0};
@@ -186,7 +186,7 @@ static void add_heads(const struct attributor *a, size_t l, const struct engine_
             }
         }
         for (size_t i = 0; i < n; i++) {
-            out[i].parts[at + h] = (float)sums[i];
+            out[i].components[at + h] = (float)sums[i];
         }
     }
 }
@@ -210,8 +210,7 @@ static void add_neurons(struct attributor *a, size_t l, const struct engine_sigh
         }
     }
     for (size_t i = 0; i < n; i++) {
-        out[i].parts[parts_before_layers(c) + l * parts_of_layer(c) + c->n_heads + 1] =
-            (float)sums[i];
+        out[i].components[n_before_layers(c) + l * n_of_layer(c) + c->n_heads + 1] = (float)sums[i];
     }
 }
 
@@ -228,11 +227,11 @@ void attribute(struct attributor *a, const struct engine_pick *picks,
         const uint32_t id = at == 0 ? w->first : w->tokens[at - 1];
         float *v = a->directions + i * d;
         const float bias = find_direction(a, w->tokens[at], sights[i].resid, v);
-        out[i].parts[0] = a->f32->dot(m->W_E + id * d, v, d);
+        out[i].components[0] = a->f32->dot(m->W_E + id * d, v, d);
         if (!c->shortformer) {
-            out[i].parts[1] = a->f32->dot(m->W_pos + at * d, v, d);
+            out[i].components[1] = a->f32->dot(m->W_pos + at * d, v, d);
         }
-        out[i].parts[attribution_parts(m) - 1] = bias;
+        out[i].components[attribution_n_components(m) - 1] = bias;
         out[i].logit = a->f32->dot(sights[i].resid, v, d) + bias;
         out[i].n_neurons = 0;
         out[i].effects = a->effects + i * c->n_layers * c->d_mlp;

@@ -1,12 +1,13 @@
 #include "model/explain/minimal.h"
 
 #include <math.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/pool.h"
 #include "model/explain/attribution.h"
 #include "model/explain/patch.h"
 #include "model/kernels/kern.h"
@@ -22,13 +23,13 @@ struct work {
 
 double minimal_effect(const struct minimal *m, size_t k, double difference)
 {
-    const double own = m->said[k].difference, other = m->said[!k].difference;
+    const double own = m->output[k].difference, other = m->output[!k].difference;
     return own == other ? NAN : difference == own ? 0 : (difference - own) / (other - own);
 }
 
 void minimal_component_name(const struct minimal *m, size_t i, char name[MINIMAL_NAME])
 {
-    const size_t layer = i / m->of_layer, k = i % m->of_layer;
+    const size_t layer = i / m->per_layer, k = i % m->per_layer;
     if (k < m->model->config.n_heads) {
         snprintf(name, MINIMAL_NAME, "L%zuH%zu", layer, k);
     } else {
@@ -36,9 +37,9 @@ void minimal_component_name(const struct minimal *m, size_t i, char name[MINIMAL
     }
 }
 
-// --- what is said -------------------------------------------------------------------------------
+// --- what the model says ------------------------------------------------------------------------
 
-static void see(struct minimal_said *s, const float *logits, size_t d_vocab,
+static void see(struct minimal_output *s, const float *logits, size_t d_vocab,
                 const uint32_t answers[2])
 {
     const double lse = logprob_log_sum_exp(logits, d_vocab);
@@ -85,34 +86,34 @@ static int attribute_prompt(struct work *w, size_t k, struct attributor *a, stru
     struct minimal *m = w->found;
     const struct config *c = &m->model->config;
     float *z = mem_new(c->n_layers, c->n_heads * c->d_head * sizeof *z);
-    float *parts = mem_new(2 * m->n_parts, sizeof *parts);
+    float *components = mem_new(2 * m->n_components, sizeof *components);
     uint32_t *tokens = mem_new(2 * m->n, sizeof *tokens); // each answer behind the prompt
-    int rc = z && parts && tokens ? 0 : err_nomem(err, "an attribution");
+    int rc = z && components && tokens ? 0 : err_nomem(err, "an attribution");
     struct engine_window windows[2];
     struct engine_pick picks[2];
     struct engine_sight sights[2];
     struct attribution found[2];
     for (size_t i = 0; i < 2 && !rc; i++) {
         uint32_t *own = tokens + i * m->n;
-        memcpy(own, m->prompts->ids[k] + 1, (m->n - 1) * sizeof *own);
-        own[m->n - 1] = m->prompts->answers[i];
+        memcpy(own, m->prompts.ids[k] + 1, (m->n - 1) * sizeof *own);
+        own[m->n - 1] = m->prompts.answers[i];
         windows[i] =
-            (struct engine_window){.first = m->prompts->ids[k][0], .tokens = own, .n = m->n};
+            (struct engine_window){.first = m->prompts.ids[k][0], .tokens = own, .n = m->n};
         picks[i] = (struct engine_pick){.window = &windows[i], .at = m->n - 1};
         sights[i] = sight(w->recordings[k], z, m->post[k]);
-        found[i].parts = parts + i * m->n_parts;
+        found[i].components = components + i * m->n_components;
     }
     if (!rc) {
         attribute(a, picks, sights, 2, found);
     }
-    for (size_t i = 0; i < m->n_parts && !rc; i++) {
-        m->parts[k][i] = (double)found[0].parts[i] - (double)found[1].parts[i];
+    for (size_t i = 0; i < m->n_components && !rc; i++) {
+        m->components[k][i] = (double)found[0].components[i] - (double)found[1].components[i];
     }
     for (size_t i = 0; i < m->n_neurons && !rc; i++) {
         m->effects[k][i] = (double)found[0].effects[i] - (double)found[1].effects[i];
     }
     free(z);
-    free(parts);
+    free(components);
     free(tokens);
     return rc;
 }
@@ -173,13 +174,13 @@ static double patched(struct work *w, size_t k, const struct patch *patch)
 {
     float logits[2];
     patch_run(w->patcher, w->recordings[k], patch, 1);
-    patch_token_logits(w->patcher, w->found->prompts->answers, 2, logits);
+    patch_token_logits(w->patcher, w->found->prompts.answers, 2, logits);
     return (double)logits[0] - (double)logits[1];
 }
 
 static struct patch component(const struct work *w, size_t k, size_t i)
 {
-    const size_t layer = i / w->found->of_layer, head = i % w->found->of_layer;
+    const size_t layer = i / w->found->per_layer, head = i % w->found->per_layer;
     const bool is_head = head < w->found->model->config.n_heads;
     return patch_from(w->recordings[!k], is_head ? PATCH_Z : PATCH_MLP_OUT, layer,
                       is_head ? head : 0);
@@ -189,9 +190,9 @@ static void patch_components(struct work *w, size_t k)
 {
     struct minimal *m = w->found;
     const size_t n_layers = m->model->config.n_layers;
-    for (size_t i = 0; i < n_layers * m->of_layer; i++) {
+    for (size_t i = 0; i < n_layers * m->per_layer; i++) {
         struct patch patch = component(w, k, i);
-        m->components[k][i] = patched(w, k, &patch);
+        m->patched[k][i] = patched(w, k, &patch);
         for (size_t at = 0; at < m->n && m->options.positions; at++) {
             patch.position = at;
             m->at[k][i * m->n + at] = patched(w, k, &patch);
@@ -240,7 +241,7 @@ static void patch_neurons(struct direction *d)
         const size_t layer = d->tried[i].index / d_mlp, index = d->tried[i].index % d_mlp;
         const struct patch patch = patch_from(d->work.recordings[!k], PATCH_POST, layer, index);
         d->results[i] = (struct minimal_neuron){layer, index, patched(&d->work, k, &patch)};
-        d->changes[i] = (struct sized){fabs(d->results[i].difference - m->said[k].difference), i};
+        d->changes[i] = (struct sized){fabs(d->results[i].difference - m->output[k].difference), i};
     }
     qsort(d->changes, m->n_tried, sizeof *d->changes, by_size);
     for (size_t i = 0; i < m->n_patched; i++) {
@@ -248,14 +249,30 @@ static void patch_neurons(struct direction *d)
     }
 }
 
-static void *patch_direction(void *direction)
+static void patch_direction(struct direction *d)
 {
-    struct direction *d = direction;
     patch_components(&d->work, d->k);
     if (d->work.found->n_tried > 0) {
         patch_neurons(d);
     }
-    return NULL;
+}
+
+/* Both directions, which threads take. */
+struct directions {
+    struct direction items[2];
+    atomic_size_t next;
+};
+
+/* pool_fn() */
+static int patch_directions(void *context, struct pool *pool, struct err *err)
+{
+    (void)pool;
+    (void)err;
+    struct directions *d = context;
+    for (size_t k; (k = atomic_fetch_add(&d->next, 1)) < 2;) {
+        patch_direction(&d->items[k]);
+    }
+    return 0;
 }
 
 /* All neurons, those that write the largest changes first. */
@@ -271,36 +288,27 @@ static void rank_neurons(const struct work *w, struct sized *all)
 static int find_patched(struct work *w, struct err *err)
 {
     struct minimal *m = w->found;
-    struct direction directions[2] = {{.work = *w}, {.work = *w, .k = 1}};
-    directions[1].work.patcher = NULL;
+    struct directions both = {.items = {{.work = *w}, {.work = *w, .k = 1}}};
+    struct work *other = &both.items[1].work;
+    other->patcher = NULL;
     struct sized *all = mem_new(m->n_neurons, sizeof *all);
-    int rc =
-        all ? patcher_new(&directions[1].work.patcher, m->model, err) : err_nomem(err, "neurons");
+    int rc = all ? patcher_new(&other->patcher, m->model, err) : err_nomem(err, "neurons");
     for (size_t k = 0; k < 2 && !rc; k++) {
-        struct direction *d = &directions[k];
+        struct direction *d = &both.items[k];
         d->tried = all;
         d->changes = mem_new(m->n_tried, sizeof *d->changes);
         d->results = mem_new(m->n_tried, sizeof *d->results);
         rc = d->changes && d->results ? 0 : err_nomem(err, "neurons");
     }
-    if (!rc) {
-        pthread_t thread;
-        if (m->n_tried > 0) {
-            rank_neurons(w, all);
-        }
-        const bool threaded = pthread_create(&thread, NULL, patch_direction, &directions[1]) == 0;
-        patch_direction(&directions[0]);
-        if (threaded) {
-            pthread_join(thread, NULL);
-        } else {
-            patch_direction(&directions[1]);
-        }
+    if (!rc && m->n_tried > 0) {
+        rank_neurons(w, all);
     }
+    rc = rc ? rc : pool_run(2, patch_directions, &both, err);
     for (size_t k = 0; k < 2; k++) {
-        free(directions[k].changes);
-        free(directions[k].results);
+        free(both.items[k].changes);
+        free(both.items[k].results);
     }
-    patcher_free(directions[1].work.patcher);
+    patcher_free(other->patcher);
     free(all);
     return rc;
 }
@@ -314,20 +322,21 @@ static size_t least(size_t a, size_t b)
 
 static int make_room(struct minimal *m, struct err *err)
 {
-    const size_t n_components = m->model->config.n_layers * m->of_layer;
+    const size_t n_outputs = m->model->config.n_layers * m->per_layer;
     const size_t at_positions = m->options.positions ? m->n : 0;
     bool ok = true;
     for (size_t k = 0; k < 2; k++) {
-        m->parts[k] = mem_new(m->n_parts, sizeof *m->parts[k]);
+        m->components[k] = mem_new(m->n_components, sizeof *m->components[k]);
         m->effects[k] = mem_new(m->n_neurons, sizeof *m->effects[k]);
         m->post[k] = mem_new(m->n_neurons, sizeof *m->post[k]);
-        m->components[k] = mem_new(n_components, sizeof *m->components[k]);
+        m->patched[k] = mem_new(n_outputs, sizeof *m->patched[k]);
         m->neurons[k] = mem_new(m->n_patched, sizeof *m->neurons[k]);
-        ok = ok && m->parts[k] && m->effects[k] && m->post[k] && m->components[k] && m->neurons[k];
+        ok =
+            ok && m->components[k] && m->effects[k] && m->post[k] && m->patched[k] && m->neurons[k];
         if (m->options.positions) {
             m->resid_pre[k] =
                 mem_new(at_positions, m->model->config.n_layers * sizeof *m->resid_pre[k]);
-            m->at[k] = mem_new(at_positions, n_components * sizeof *m->at[k]);
+            m->at[k] = mem_new(at_positions, n_outputs * sizeof *m->at[k]);
             ok = ok && m->resid_pre[k] && m->at[k];
         }
     }
@@ -338,17 +347,18 @@ static int make_room(struct minimal *m, struct err *err)
     return ok ? 0 : err_nomem(err, "a pair of prompts");
 }
 
-int minimal_find(struct minimal *out, const struct model *model, const struct prompts *prompts,
-                 const struct minimal_options *options, struct err *err)
+int minimal_find(struct minimal *out, const struct model *model,
+                 const struct minimal_prompts *prompts, const struct minimal_options *options,
+                 struct err *err)
 {
     const struct config *c = &model->config;
     struct minimal *m = out;
     struct work w = {.found = m};
-    *m = (struct minimal){.model = model, .prompts = prompts, .options = *options};
-    m->n = prompts->n[0];
-    m->n_parts = attribution_parts(model);
+    *m = (struct minimal){.model = model, .prompts = *prompts, .options = *options};
+    m->n = prompts->n;
+    m->n_components = attribution_n_components(model);
     m->n_neurons = c->attn_only ? 0 : c->n_layers * c->d_mlp;
-    m->of_layer = c->n_heads + !c->attn_only;
+    m->per_layer = c->n_heads + !c->attn_only;
     m->n_listed = least(m->n_neurons, MINIMAL_LISTED);
     m->n_tried = options->neurons > 0 ? least(m->n_neurons, MINIMAL_TRIED) : 0;
     m->n_patched = least(m->n_tried, options->neurons);
@@ -357,7 +367,7 @@ int minimal_find(struct minimal *out, const struct model *model, const struct pr
     for (size_t k = 0; k < 2 && !rc; k++) {
         rc = recording_new(&w.recordings[k], w.patcher, prompts->ids[k], m->n, err);
         if (!rc) {
-            see(&m->said[k], w.recordings[k]->logits, c->d_vocab, prompts->answers);
+            see(&m->output[k], w.recordings[k]->logits, c->d_vocab, prompts->answers);
         }
     }
     rc = rc ? rc : find_attribution(&w, err);
@@ -371,10 +381,10 @@ int minimal_find(struct minimal *out, const struct model *model, const struct pr
 void minimal_free(struct minimal *m)
 {
     for (size_t k = 0; k < 2; k++) {
-        free(m->parts[k]);
+        free(m->components[k]);
         free(m->effects[k]);
         free(m->post[k]);
-        free(m->components[k]);
+        free(m->patched[k]);
         free(m->resid_pre[k]);
         free(m->at[k]);
         free(m->neurons[k]);

@@ -73,6 +73,9 @@ enum site { SITE_DEFAULT, SITE_PRE, SITE_MID, SITE_POST };
 
 const char *site_name(enum site site); // "pre", "mid", "post"
 
+/* The site of this name, as --site gives it; SITE_DEFAULT for NULL.  Errors: ERR_USAGE. */
+int site_parse(const char *text, enum site *out, struct err *err);
+
 /* The site of this model for a wish: SITE_DEFAULT is mid for SoLU, post otherwise.
  * Errors: ERR_UNSUPPORTED (mid of a model that is not SoLU, any site of an attention-only one). */
 int model_site(const struct model *m, enum site wish, enum site *out, struct err *err);

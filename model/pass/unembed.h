@@ -23,11 +23,7 @@
 #include "corpora/base/stop.h"
 #include "model/kernels/kern.h"
 #include "model/load/model.h"
-
-/* exact: f32 throughout, the reference.
- * default: f32 layers, s16 unembedding, what has p > 0.01 in f32.
- * fast: s16 layers, rotated s8 unembedding, what has p > 0.003 in f32. */
-enum precision { PRECISION_EXACT, PRECISION_DEFAULT, PRECISION_FAST };
+#include "model/pass/precision.h"
 
 struct unembed;
 struct unembed_run;

@@ -10,7 +10,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/jsonw.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 
 #define NAME_MOST 100   // bytes of a file name made of one of run.db, before its number
 #define TEXTS 65536     // texts of tokens kept in memory; the toy models have 48262 tokens

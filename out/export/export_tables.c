@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "corpora/base/file.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 
 // --- CSV ---------------------------------------------------------------------------------------
 

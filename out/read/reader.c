@@ -9,7 +9,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 #include "out/text/printable.h"
 
 #define WIDTH_DEFAULT 100 // where there is neither a terminal to ask nor COLUMNS

@@ -9,7 +9,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 #include "out/report/assets.h"
 
 #define FILES_SUFFIX "_files"

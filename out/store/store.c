@@ -28,7 +28,6 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/jsonw.h"
-#include "corpora/base/utf8.h"
 #include "out/sql/sql.h"
 #include "out/store/tables.h"
 

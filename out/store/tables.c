@@ -12,7 +12,6 @@
 #include <xxhash.h>
 
 #include "corpora/base/jsonw.h"
-#include "corpora/base/utf8.h"
 
 // 'digest': the columns that are results, and the order of the rows; no paths.
 static const struct table {

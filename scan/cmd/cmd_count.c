@@ -1,16 +1,16 @@
 #include "scan/cmd/commands.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "scan/cli/args.h"
+#include "scan/cli/progress.h"
+#include "scan/cli/stop_signals.h"
 #include "scan/count/count.h"
 #include "scan/load/lineup.h"
-#include "scan/work/progress.h"
 
 struct options {
     struct input_options input;
@@ -18,27 +18,6 @@ struct options {
     size_t threads, memory, min_count;
     bool force;
 };
-
-static atomic_int stop;
-
-static void on_stop(int number)
-{
-    int none = 0;
-    if (!atomic_compare_exchange_strong(&stop, &none, number)) {
-        _exit(128 + number); // the second time: at once; runs that are whole stay
-    }
-    static const char says[] = "\nstopping; once more: at once\n";
-    (void)!write(STDERR_FILENO, says, sizeof says - 1);
-}
-
-static void catch_signals(void)
-{
-    const int numbers[] = {SIGINT, SIGTERM};
-    for (size_t i = 0; i < 2; i++) {
-        struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
-        sigaction(numbers[i], &action, NULL);
-    }
-}
 
 static int check(const struct options *o, const struct tokenizer *t, struct err *err)
 {
@@ -92,7 +71,7 @@ static uint64_t print_rejects(const struct counted *done)
 static int count(const struct options *o, const struct count *c, int *status, struct err *err)
 {
     struct counted done;
-    catch_signals();
+    stop_signals_catch("a second signal ends at once; the runs that are whole stay");
     const int rc = count_run(c, o->output, &done, err);
     if (rc) {
         return rc;
@@ -102,7 +81,7 @@ static int count(const struct options *o, const struct count *c, int *status, st
         count_print(&done.info, o->output);
     } else if (done.stopped) {
         fprintf(stderr, "stopped: run the same command again, and it goes on from here\n");
-        *status = 128 + atomic_load(&stop);
+        *status = 128 + atomic_load(&stop_signals()->stop);
     } else {
         print_done(&done, o->output);
         *status = print_rejects(&done) > 0 && o->input.strict;
@@ -120,7 +99,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
                       .min_count = o->min_count,
                       .settings = count_settings(&o->input),
                       .force = o->force,
-                      .stop = &stop};
+                      .signals = stop_signals()};
     if (c.n_threads == 0) {
         const long cores = sysconf(_SC_NPROCESSORS_ONLN);
         c.n_threads = cores > 0 ? (size_t)cores : 1;

@@ -164,7 +164,7 @@ static void try_trigrams(const struct merged *m, struct store *s)
     if (!trials_wanted(&m->run)) {
         return;
     }
-    if (trials_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, s, &n, &err)) {
+    if (trials_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, "merge", s, &n, &err)) {
         fprintf(stderr,
                 "gapscope merge: the trigrams are not tried on the models: %s\n"
                 "where the models are, gapscope merge --force tries them, or the scan's command\n",

@@ -4,11 +4,11 @@
 
 #include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
-#include "model/explain/minimal.h"
 #include "out/read/reader.h"
 #include "out/text/printable.h"
 #include "out/text/table.h"
 #include "scan/cli/args.h"
+#include "scan/cmd/minimal_view.h"
 #include "scan/load/lineup.h"
 #include "scan/load/prompts.h"
 
@@ -32,7 +32,7 @@ static int put_prompts(const struct view *v, const struct prompts *p, struct err
 {
     put_prompt(v, p, 0);
     put_prompt(v, p, 1);
-    minimal_put_head(v, "tokens");
+    minimal_view_head(v, "tokens");
     return prompts_put(p, v->to, v->width, err);
 }
 
@@ -42,13 +42,13 @@ static int put_comparison(const struct view *v, const struct minimal *all, size_
     static const char *const heads[] = {"<model", "one", "two", "change"};
     struct table t = {.heads = heads, .n_columns = 4, .n_keys = 1, .group = 3};
     for (size_t i = 0; i < n; i++) {
-        const double one = all[i].said[0].difference, two = all[i].said[1].difference;
+        const double one = all[i].output[0].difference, two = all[i].output[1].difference;
         table_text(&t, all[i].model->name);
         table_signed(&t, one, 4);
         table_signed(&t, two, 4);
         table_signed(&t, two - one, 4);
     }
-    minimal_put_head(v, "the logit difference of each model");
+    minimal_view_head(v, "the logit difference of each model");
     const int rc = table_put(&t, v->to, 2, v->width, err);
     table_free(&t);
     return rc;
@@ -59,7 +59,7 @@ static int put_all(const struct view *v, const struct prompts *p, const struct m
 {
     int rc = put_prompts(v, p, err);
     for (size_t i = 0; i < n && !rc; i++) {
-        rc = minimal_put(&all[i], v, err);
+        rc = minimal_view_put(&all[i], p, v, err);
     }
     return rc || n < 2 ? rc : put_comparison(v, all, n, err);
 }
@@ -69,11 +69,11 @@ static void put_json(const struct view *v, const struct prompts *p, const struct
 {
     struct jsonout j = {.to = v->to};
     jsonout_begin(&j, '{');
-    minimal_json_prompts(p, &j);
+    minimal_view_json_prompts(p, &j);
     jsonout_key(&j, "models");
     jsonout_begin(&j, '[');
     for (size_t i = 0; i < n; i++) {
-        minimal_json(&all[i], &j);
+        minimal_view_json(&all[i], p, &j);
     }
     jsonout_end(&j, ']');
     jsonout_end(&j, '}');
@@ -82,9 +82,11 @@ static void put_json(const struct view *v, const struct prompts *p, const struct
 static int find_all(struct minimal *all, const struct lineup *l, const struct prompts *p,
                     const struct minimal_options *options, struct err *err)
 {
+    const struct minimal_prompts prompts = {
+        .ids = {p->ids[0], p->ids[1]}, .n = p->n[0], .answers = {p->answers[0], p->answers[1]}};
     int rc = 0;
     for (size_t i = 0; i < l->n && !rc; i++) {
-        rc = minimal_find(&all[i], l->models[i].weights, p, options, err);
+        rc = minimal_find(&all[i], l->models[i].weights, &prompts, options, err);
     }
     return rc;
 }

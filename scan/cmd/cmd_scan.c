@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,8 @@
 #include "out/store/meta.h"
 #include "out/store/store.h"
 #include "scan/cli/args.h"
+#include "scan/cli/progress.h"
+#include "scan/cli/stop_signals.h"
 #include "scan/count/count.h"
 #include "scan/load/lineup.h"
 #include "scan/load/windows.h"
@@ -24,7 +25,6 @@
 #include "scan/work/first_unit.h"
 #include "scan/work/pipeline.h"
 #include "scan/work/precision_check.h"
-#include "scan/work/progress.h"
 #include "scan/work/summary.h"
 #include "scan/work/trials.h"
 #include "scan/work/worker.h"
@@ -51,38 +51,6 @@ struct scan {
     char *kernels;                                   // of all that has been scanned, for meta
     char *check_keys[TALLY_MODELS_MAX], *check_texts[TALLY_MODELS_MAX]; // [lineup.n] for meta
 };
-
-// --- signals ------------------------------------------------------------------------------------
-
-static struct pipeline_signals signals;
-
-static void on_stop(int number)
-{
-    int none = 0;
-    if (!atomic_compare_exchange_strong(&signals.stop, &none, number)) {
-        _exit(128 + number); // the second time: at once; what is checkpointed stays
-    }
-    static const char says[] = "\nstopping; once more: at once, back to the last checkpoint\n";
-    (void)!write(STDERR_FILENO, says, sizeof says - 1);
-}
-
-static void on_status(int number)
-{
-    (void)number;
-    atomic_store(&signals.status, 1);
-}
-
-static void catch_signals(void)
-{
-    const struct {
-        int number;
-        void (*handler)(int);
-    } wanted[] = {{SIGINT, on_stop}, {SIGTERM, on_stop}, {SIGUSR1, on_status}};
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        struct sigaction action = {.sa_handler = wanted[i].handler, .sa_flags = SA_RESTART};
-        sigaction(wanted[i].number, &action, NULL);
-    }
-}
 
 // --- options ------------------------------------------------------------------------------------
 
@@ -208,16 +176,16 @@ static int choose_engines(struct scan *s, const struct pipeline_options *p, stru
         fprintf(stderr, "gapscope scan: the first unit in f32 and in %s precision:\n",
                 precision_name(s->asked));
     }
-    for (size_t i = 0; i < s->lineup.n && !rc && !atomic_load(&signals.stop); i++) {
+    for (size_t i = 0; i < s->lineup.n && !rc && !atomic_load(&stop_signals()->stop); i++) {
         const struct model *m = s->lineup.models[i].weights;
         if (!m) {
             continue; // counts are exact
         }
-        rc = precision_choose(&s->predictors[i].engine, &s->checks[i], m, s->kern, s->asked,
-                              &layout, p->n_threads, &signals.stop, err);
+        rc = precision_check_choose(&s->predictors[i].engine, &s->checks[i], m, s->kern, s->asked,
+                              &layout, p->n_threads, &stop_signals()->stop, err);
         if (!rc) {
             print_check(m->name, &s->checks[i]);
-            s->check_texts[i] = precision_to_json(&s->checks[i]);
+            s->check_texts[i] = precision_check_to_json(&s->checks[i]);
             rc = s->check_texts[i] ? 0 : err_nomem(err, "meta");
         }
     }
@@ -236,7 +204,7 @@ static int remembered_engines(struct scan *s, struct err *err)
         }
         rc = meta_get(&s->check_texts[i], s->store, s->check_keys[i], err);
         s->checks[i].asked = s->asked;
-        s->checks[i].used = precision_from_json(s->check_texts[i], s->asked);
+        s->checks[i].used = precision_check_from_json(s->check_texts[i], s->asked);
         rc = rc ? rc : engine_new(&s->predictors[i].engine, m, s->kern, s->checks[i].used, err);
     }
     return rc;
@@ -332,10 +300,7 @@ static int dry_run(struct scan *s, const struct pipeline_options *p, struct work
 {
     struct first_unit first = {0};
     struct neurons *neurons = NULL;
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < s->shards.n; i++) {
-        bytes += s->shards.items[i].bytes;
-    }
+    const uint64_t bytes = shards_bytes(&s->shards);
     int rc = make_predictors(s, p, work->settings, err);
     set_work(s, work);
     rc = rc || !work->neurons ? rc : neurons_new(&neurons, work->neurons, err);
@@ -378,7 +343,7 @@ static int choose_histograms(struct scan *s, const struct pipeline_options *p, s
     work->neurons = &shape;
     rc = rc ? rc : neurons_new(&neurons, &shape, err);
     rc = rc ? rc : first_unit_run(&first, p, work, neurons, err);
-    if (!rc && !atomic_load(&signals.stop)) {
+    if (!rc && !atomic_load(&stop_signals()->stop)) {
         rc = neuron_plan_choose(&s->run, neurons, err);
         neurons = NULL;
     }
@@ -396,7 +361,7 @@ static int prepare(struct scan *s, const struct pipeline_options *p, struct work
     trigram_choice_print(&s->chosen);
     set_work(s, work);
     rc = rc ? rc : choose_histograms(s, p, work, err);
-    rc = rc ? rc : neuron_plan_effects(&s->run, s->predictors, &signals.stop, err);
+    rc = rc ? rc : neuron_plan_effects(&s->run, s->predictors, &stop_signals()->stop, err);
     return rc ? rc : results_new(&s->results, &s->shape, &s->run, err);
 }
 
@@ -447,12 +412,14 @@ static int try_trigrams(struct scan *s, const struct scan_options *o, size_t n_t
                                   .results = &s->results,
                                   .engines = engines,
                                   .n_threads = n_threads,
-                                  .stop = &signals.stop};
+                                  .stop = &stop_signals()->stop,
+                                  .command = "scan",
+                                  .status = &stop_signals()->status};
     const double begin = progress_clock();
     const int rc = trials_run(&trying, s->store, &n, err);
-    if (!rc && atomic_load(&signals.stop) && !trigrams_tried(s)) {
+    if (!rc && atomic_load(&stop_signals()->stop) && !trigrams_tried(s)) {
         fprintf(stderr, "stopped before the trigrams were tried: run the same command again\n");
-        *status = 128 + atomic_load(&signals.stop);
+        *status = 128 + atomic_load(&stop_signals()->stop);
     } else if (!rc) {
         fprintf(stderr,
                 "  trigrams: tried %zu%s on the models, in %.1f s\n"
@@ -496,16 +463,16 @@ static int scan(struct scan *s, const struct scan_options *o, const struct pipel
     }
     struct pipeline_result result = {0};
     int rc = prepare(s, p, work, err);
-    if (!rc && atomic_load(&signals.stop)) {
+    if (!rc && atomic_load(&stop_signals()->stop)) {
         fprintf(stderr, "stopped: run the same command again\n");
-        *status = 128 + atomic_load(&signals.stop);
+        *status = 128 + atomic_load(&stop_signals()->stop);
     }
-    if (rc || atomic_load(&signals.stop)) {
+    if (rc || atomic_load(&stop_signals()->stop)) {
         return rc;
     }
     add_checks(meta, s);
     rc = pipeline_run(p, &s->run, &s->results, s->store, &result, err);
-    const int stopped = atomic_load(&signals.stop);
+    const int stopped = atomic_load(&stop_signals()->stop);
     if (rc) {
         return err_set(err, err->code,
                        "%s; what was done is in %s: the same command goes on from there", err->msg,
@@ -539,7 +506,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct scan s = {0};
     struct buf command = {0};
     char started[32], threads[24];
-    struct pipeline_options p = {.signals = &signals, .max_tokens = o->max_tokens};
+    struct pipeline_options p = {.signals = stop_signals(), .max_tokens = o->max_tokens};
     p.checkpoint_seconds = 60;
     p.n_threads = o->threads;
     if (p.n_threads == 0) {
@@ -568,7 +535,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
                    .packing = scan_packing(o),
                    .special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN,
                    .n_ctx = s.lineup.n_ctx},
-        .stop = &signals.stop,
+        .stop = &stop_signals()->stop,
     };
     p.work = &work;
     p.shards = &s.shards;
@@ -577,7 +544,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     p.units.ids = o->input.ids;
     p.units.n_ctx = s.lineup.n_ctx;
     p.units.d_vocab = s.lineup.d_vocab;
-    catch_signals();
+    stop_signals_catch("a second signal ends at once, back to the last checkpoint");
     if (o->dry_run) {
         s.shape = run_shape(&s.run);
         rc = dry_run(&s, &p, &work, o, err);

@@ -11,10 +11,10 @@
 #include "corpora/base/mem.h"
 #include "corpora/shards.h"
 #include "model/pass/logprob.h"
+#include "model/pass/precision.h"
 #include "scan/cli/args.h"
 #include "scan/load/lineup.h"
 #include "scan/load/windows.h"
-#include "scan/work/precision_check.h"
 #include "scan/work/predictor.h"
 
 struct options {

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 #include "out/text/printable.h"
 
 #define BEFORE_CHARS 30 // shown before the first labelled token,

@@ -1,4 +1,4 @@
-#include "model/explain/minimal.h"
+#include "scan/cmd/minimal_view.h"
 
 #include <stdio.h>
 
@@ -46,7 +46,7 @@ static void write_prompt(const struct prompts *p, struct jsonout *j, size_t k)
     jsonout_end(j, '}');
 }
 
-void minimal_json_prompts(const struct prompts *p, struct jsonout *j)
+void minimal_view_json_prompts(const struct prompts *p, struct jsonout *j)
 {
     jsonout_key(j, "prompts");
     jsonout_begin(j, '[');
@@ -71,12 +71,12 @@ void minimal_json_prompts(const struct prompts *p, struct jsonout *j)
     jsonout_end(j, ']');
 }
 
-// --- what is said, and why
-// ------------------------------------------------------------------------
+// --- what the model says, and why ---------------------------------------------------------------
 
-static void write_said(const struct minimal *m, struct jsonout *j, size_t k)
+static void write_output(const struct minimal *m, const struct prompts *p, struct jsonout *j,
+                         size_t k)
 {
-    const struct minimal_said *s = &m->said[k];
+    const struct minimal_output *s = &m->output[k];
     jsonout_begin(j, '{');
     number(j, "difference", s->difference);
     jsonout_key(j, "answers");
@@ -95,7 +95,7 @@ static void write_said(const struct minimal *m, struct jsonout *j, size_t k)
     jsonout_begin(j, '[');
     for (size_t i = 0; i < s->n_top; i++) {
         jsonout_begin(j, '{');
-        write_token(m->prompts, j, s->top[i]);
+        write_token(p, j, s->top[i]);
         number(j, "logprob", s->top_logprob[i]);
         jsonout_end(j, '}');
     }
@@ -137,10 +137,10 @@ static void write_attribution(const struct minimal *m, struct jsonout *j)
     jsonout_begin(j, '{');
     jsonout_key(j, "parts");
     jsonout_begin(j, '{');
-    for (size_t i = 0; i < m->n_parts; i++) {
+    for (size_t i = 0; i < m->n_components; i++) {
         char name[ATTRIBUTION_NAME];
-        attribution_part_name(m->model, i, name);
-        pair_of(j, name, m->parts[0][i], m->parts[1][i]);
+        attribution_component_name(m->model, i, name);
+        pair_of(j, name, m->components[0][i], m->components[1][i]);
     }
     jsonout_end(j, '}');
     if (m->n_neurons > 0) {
@@ -196,7 +196,7 @@ static void write_positions(const struct minimal *m, struct jsonout *j, size_t k
     jsonout_end(j, ']');
     jsonout_key(j, "positions");
     jsonout_begin(j, '{');
-    for (size_t i = 0; i < n_layers * m->of_layer; i++) {
+    for (size_t i = 0; i < n_layers * m->per_layer; i++) {
         minimal_component_name(m, i, name);
         jsonout_key(j, name);
         write_row(m, j, k, m->at[k] + i * m->n);
@@ -230,11 +230,11 @@ static void write_patching(const struct minimal *m, struct jsonout *j, size_t k)
     jsonout_begin(j, '{');
     jsonout_key(j, "components");
     jsonout_begin(j, '{');
-    for (size_t i = 0; i < m->model->config.n_layers * m->of_layer; i++) {
+    for (size_t i = 0; i < m->model->config.n_layers * m->per_layer; i++) {
         char name[MINIMAL_NAME];
         minimal_component_name(m, i, name);
         jsonout_key(j, name);
-        write_patched(m, j, k, m->components[k][i]);
+        write_patched(m, j, k, m->patched[k][i]);
     }
     jsonout_end(j, '}');
     if (m->options.positions) {
@@ -246,15 +246,15 @@ static void write_patching(const struct minimal *m, struct jsonout *j, size_t k)
     jsonout_end(j, '}');
 }
 
-void minimal_json(const struct minimal *m, struct jsonout *j)
+void minimal_view_json(const struct minimal *m, const struct prompts *p, struct jsonout *j)
 {
     jsonout_begin(j, '{');
     jsonout_key(j, "model");
     jsonout_string(j, m->model->name);
     jsonout_key(j, "prompts");
     jsonout_begin(j, '[');
-    write_said(m, j, 0);
-    write_said(m, j, 1);
+    write_output(m, p, j, 0);
+    write_output(m, p, j, 1);
     jsonout_end(j, ']');
     write_attribution(m, j);
     jsonout_key(j, "patching_into");

@@ -1,4 +1,4 @@
-#include "model/explain/minimal.h"
+#include "scan/cmd/minimal_view.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -10,11 +10,12 @@
 #include "out/text/printable.h"
 #include "out/text/table.h"
 
-#define ROWS_MAX ((size_t)64) // of parts or components; of more the ROWS_LARGEST are shown
+// A table of components with more rows than ROWS_MAX shows the ROWS_LARGEST.
+#define ROWS_MAX ((size_t)64)
 #define ROWS_LARGEST ((size_t)40)
 #define PLACES ((size_t)10) // components at single positions
 
-void minimal_put_head(const struct view *v, const char *fmt, ...)
+void minimal_view_head(const struct view *v, const char *fmt, ...)
 {
     char *text = NULL;
     va_list args;
@@ -48,16 +49,16 @@ static int descending(const void *a, const void *b)
     return *x < *y ? 1 : *x > *y ? -1 : 0;
 }
 
-static double part_size(const struct minimal *m, size_t i)
+static double attribution_size(const struct minimal *m, size_t i)
 {
-    const double one = m->parts[0][i], two = m->parts[1][i];
+    const double one = m->components[0][i], two = m->components[1][i];
     return fmax(fabs(two - one), fmax(fabs(one), fabs(two)));
 }
 
-static double component_size(const struct minimal *m, size_t i)
+static double patched_size(const struct minimal *m, size_t i)
 {
-    return fmax(fabs(m->components[0][i] - m->said[0].difference),
-                fabs(m->components[1][i] - m->said[1].difference));
+    return fmax(fabs(m->patched[0][i] - m->output[0].difference),
+                fabs(m->patched[1][i] - m->output[1].difference));
 }
 
 /* The size from which on a row is shown: all up to ROWS_MAX, else the ROWS_LARGEST. */
@@ -88,42 +89,44 @@ static void put_left_out(const struct view *v, size_t n_rows)
     }
 }
 
-// --- what is said -------------------------------------------------------------------------------
+// --- what the model says ------------------------------------------------------------------------
 
-static int put_answers(const struct minimal *m, const struct view *v, struct err *err)
+static int put_answers(const struct minimal *m, const struct prompts *p, const struct view *v,
+                       struct err *err)
 {
     static const char *const heads[] = {"<answer", "one",     "logprob", "rank",
                                         "two",     "logprob", "rank"};
     struct table t = {.heads = heads, .n_columns = 7, .n_keys = 1, .group = 3};
     char text[PROMPTS_TEXT];
     for (size_t a = 0; a < 2; a++) {
-        prompts_show(m->prompts, m->prompts->answers[a], text);
+        prompts_show(p, p->answers[a], text);
         table_text(&t, text);
         for (size_t k = 0; k < 2; k++) {
-            table_signed(&t, (double)m->said[k].logits[a], 4);
-            table_real(&t, m->said[k].logprobs[a], 4);
-            table_count(&t, m->said[k].ranks[a]);
+            table_signed(&t, (double)m->output[k].logits[a], 4);
+            table_real(&t, m->output[k].logprobs[a], 4);
+            table_count(&t, m->output[k].ranks[a]);
         }
     }
-    fprintf(v->to, "  logit difference %+.4f after one, %+.4f after two\n", m->said[0].difference,
-            m->said[1].difference);
+    fprintf(v->to, "  logit difference %+.4f after one, %+.4f after two\n", m->output[0].difference,
+            m->output[1].difference);
     return end_table(&t, v, err);
 }
 
-static int put_top(const struct minimal *m, const struct view *v, struct err *err)
+static int put_top(const struct minimal *m, const struct prompts *p, const struct view *v,
+                   struct err *err)
 {
     static const char *const heads[] = {"rank", "<after one", "logprob", "<after two", "logprob"};
     struct table t = {.heads = heads, .n_columns = 5, .n_keys = 1, .group = 2};
-    for (size_t i = 0; i < m->said[0].n_top; i++) {
+    for (size_t i = 0; i < m->output[0].n_top; i++) {
         table_count(&t, i + 1);
         for (size_t k = 0; k < 2; k++) {
             char text[PROMPTS_TEXT];
-            prompts_show(m->prompts, m->said[k].top[i], text);
+            prompts_show(p, m->output[k].top[i], text);
             table_text(&t, text);
-            table_real(&t, m->said[k].top_logprob[i], 4);
+            table_real(&t, m->output[k].top_logprob[i], 4);
         }
     }
-    minimal_put_head(v, "the most likely next tokens");
+    minimal_view_head(v, "the most likely next tokens");
     return end_table(&t, v, err);
 }
 
@@ -136,27 +139,27 @@ static void three(struct table *t, double one, double two)
     table_signed(t, two - one, 4);
 }
 
-static int put_parts(const struct minimal *m, const struct view *v, struct err *err)
+static int put_attribution(const struct minimal *m, const struct view *v, struct err *err)
 {
     static const char *const heads[] = {"<part", "one", "two", "change"};
     struct table t = {.heads = heads, .n_columns = 4, .n_keys = 1, .group = 3};
     double sums[2] = {0}, shown;
-    int rc = find_shown(m, part_size, m->n_parts, &shown, err);
-    for (size_t i = 0; i < m->n_parts; i++) {
+    int rc = find_shown(m, attribution_size, m->n_components, &shown, err);
+    for (size_t i = 0; i < m->n_components; i++) {
         char name[ATTRIBUTION_NAME];
-        sums[0] += m->parts[0][i];
-        sums[1] += m->parts[1][i];
-        if (part_size(m, i) >= shown) {
-            attribution_part_name(m->model, i, name);
+        sums[0] += m->components[0][i];
+        sums[1] += m->components[1][i];
+        if (attribution_size(m, i) >= shown) {
+            attribution_component_name(m->model, i, name);
             table_text(&t, name);
-            three(&t, m->parts[0][i], m->parts[1][i]);
+            three(&t, m->components[0][i], m->components[1][i]);
         }
     }
-    table_text(&t, m->n_parts > ROWS_MAX ? "sum of all" : "sum");
+    table_text(&t, m->n_components > ROWS_MAX ? "sum of all" : "sum");
     three(&t, sums[0], sums[1]);
-    minimal_put_head(v, "direct logit attribution of the difference");
+    minimal_view_head(v, "direct logit attribution of the difference");
     const int put = end_table(&t, v, err);
-    put_left_out(v, m->n_parts);
+    put_left_out(v, m->n_components);
     return rc ? rc : put;
 }
 
@@ -182,7 +185,7 @@ static int put_neurons(const struct minimal *m, const struct view *v, struct err
             table_signed(&t, (double)m->post[1][i], 4);
         }
     }
-    minimal_put_head(v, "of which neurons: the ten largest after each prompt, and of the change");
+    minimal_view_head(v, "of which neurons: the ten largest after each prompt, and of the change");
     return end_table(&t, v, err);
 }
 
@@ -198,19 +201,19 @@ static int put_components(const struct minimal *m, const struct view *v, struct 
 {
     static const char *const heads[] = {"<component", "into one", "effect", "into two", "effect"};
     struct table t = {.heads = heads, .n_columns = 5, .n_keys = 1, .group = 2};
-    const size_t n = m->model->config.n_layers * m->of_layer;
+    const size_t n = m->model->config.n_layers * m->per_layer;
     double shown;
-    int rc = find_shown(m, component_size, n, &shown, err);
+    int rc = find_shown(m, patched_size, n, &shown, err);
     for (size_t i = 0; i < n; i++) {
         char name[MINIMAL_NAME];
-        if (component_size(m, i) >= shown) {
+        if (patched_size(m, i) >= shown) {
             minimal_component_name(m, i, name);
             table_text(&t, name);
-            patched(&t, m, 0, m->components[0][i]);
-            patched(&t, m, 1, m->components[1][i]);
+            patched(&t, m, 0, m->patched[0][i]);
+            patched(&t, m, 1, m->patched[1][i]);
         }
     }
-    minimal_put_head(v, "patching: the difference with one output of the other prompt");
+    minimal_view_head(v, "patching: the difference with one output of the other prompt");
     const int put = end_table(&t, v, err);
     put_left_out(v, n);
     view_note(v, 2,
@@ -231,7 +234,7 @@ static int put_patched_neurons(const struct minimal *m, const struct view *v, st
             patched(&t, m, k, neuron->difference);
         }
     }
-    minimal_put_head(v, "patching single neurons: those that change the difference most");
+    minimal_view_head(v, "patching single neurons: those that change the difference most");
     if (m->n_neurons == 0) {
         view_note(v, 2, "attention-only: it has no neurons");
         return 0;
@@ -246,12 +249,12 @@ static int put_patched_neurons(const struct minimal *m, const struct view *v, st
 // --- positions ----------------------------------------------------------------------------------
 
 /* A position: its number, its tokens. */
-static void place(struct table *t, const struct minimal *m, size_t at)
+static void place(struct table *t, const struct prompts *p, size_t at)
 {
     table_count(t, at);
     for (size_t k = 0; k < 2; k++) {
         char text[PROMPTS_TEXT];
-        prompts_show(m->prompts, m->prompts->ids[k][at], text);
+        prompts_show(p, p->ids[k][at], text);
         table_text(t, text);
     }
 }
@@ -267,7 +270,8 @@ static size_t first_difference(const struct prompts *p)
 }
 
 /* Effects of resid_pre, positions down, layers across. */
-static int put_resid(const struct minimal *m, size_t k, const struct view *v, struct err *err)
+static int put_resid(const struct minimal *m, const struct prompts *p, size_t k,
+                     const struct view *v, struct err *err)
 {
     const size_t n_layers = m->model->config.n_layers;
     char(*names)[24] = mem_new(n_layers, sizeof *names);
@@ -282,14 +286,14 @@ static int put_resid(const struct minimal *m, size_t k, const struct view *v, st
             snprintf(names[l], sizeof *names, "L%zu", l);
             heads[3 + l] = names[l];
         }
-        for (size_t at = first_difference(m->prompts); at < m->n; at++) {
-            place(&t, m, at);
+        for (size_t at = first_difference(p); at < m->n; at++) {
+            place(&t, p, at);
             for (size_t l = 0; l < n_layers; l++) {
                 table_signed(&t, minimal_effect(m, k, m->resid_pre[k][l * m->n + at]), 3);
             }
         }
-        minimal_put_head(v, "patching the residual stream before a layer into %s: effects",
-                         k ? "two" : "one");
+        minimal_view_head(v, "patching the residual stream before a layer into %s: effects",
+                          k ? "two" : "one");
         rc = end_table(&t, v, err);
     }
     free(names);
@@ -310,19 +314,20 @@ static int by_size(const void *a, const void *b)
     return x->size != y->size ? (x->size < y->size ? 1 : -1) : x->index < y->index ? -1 : 1;
 }
 
-static int put_places(const struct minimal *m, const struct view *v, struct err *err)
+static int put_places(const struct minimal *m, const struct prompts *p, const struct view *v,
+                      struct err *err)
 {
     static const char *const heads[] = {"<component", "position", "<one",     "<two",
                                         "into one",   "effect",   "into two", "effect"};
     struct table t = {.heads = heads, .n_columns = 8, .n_keys = 4, .group = 2};
-    const size_t n = m->model->config.n_layers * m->of_layer * m->n;
+    const size_t n = m->model->config.n_layers * m->per_layer * m->n;
     struct place *places = mem_new(n, sizeof *places);
     if (!places) {
         return err_nomem(err, "a table");
     }
     for (size_t i = 0; i < n; i++) {
-        places[i] = (struct place){fmax(fabs(m->at[0][i] - m->said[0].difference),
-                                        fabs(m->at[1][i] - m->said[1].difference)),
+        places[i] = (struct place){fmax(fabs(m->at[0][i] - m->output[0].difference),
+                                        fabs(m->at[1][i] - m->output[1].difference)),
                                    i};
     }
     qsort(places, n, sizeof *places, by_size);
@@ -331,24 +336,25 @@ static int put_places(const struct minimal *m, const struct view *v, struct err 
         char name[MINIMAL_NAME];
         minimal_component_name(m, i / m->n, name);
         table_text(&t, name);
-        place(&t, m, i % m->n);
+        place(&t, p, i % m->n);
         patched(&t, m, 0, m->at[0][i]);
         patched(&t, m, 1, m->at[1][i]);
     }
     free(places);
-    minimal_put_head(v, "patching one output at one position: the largest changes");
+    minimal_view_head(v, "patching one output at one position: the largest changes");
     return end_table(&t, v, err);
 }
 
-int minimal_put(const struct minimal *m, const struct view *v, struct err *err)
+int minimal_view_put(const struct minimal *m, const struct prompts *p, const struct view *v,
+                     struct err *err)
 {
     char answers[2][PROMPTS_TEXT];
-    prompts_show(m->prompts, m->prompts->answers[0], answers[0]);
-    prompts_show(m->prompts, m->prompts->answers[1], answers[1]);
-    minimal_put_head(v, "%s: logit(%s) - logit(%s)", m->model->name, answers[0], answers[1]);
-    int rc = put_answers(m, v, err);
-    rc = rc ? rc : put_top(m, v, err);
-    rc = rc ? rc : put_parts(m, v, err);
+    prompts_show(p, p->answers[0], answers[0]);
+    prompts_show(p, p->answers[1], answers[1]);
+    minimal_view_head(v, "%s: logit(%s) - logit(%s)", m->model->name, answers[0], answers[1]);
+    int rc = put_answers(m, p, v, err);
+    rc = rc ? rc : put_top(m, p, v, err);
+    rc = rc ? rc : put_attribution(m, v, err);
     if (!rc && m->n_neurons > 0) {
         rc = put_neurons(m, v, err);
     }
@@ -357,10 +363,10 @@ int minimal_put(const struct minimal *m, const struct view *v, struct err *err)
         rc = put_patched_neurons(m, v, err);
     }
     for (size_t k = 0; k < 2 && m->options.positions && !rc; k++) {
-        rc = put_resid(m, k, v, err);
+        rc = put_resid(m, p, k, v, err);
     }
     if (!rc && m->options.positions) {
-        rc = put_places(m, v, err);
+        rc = put_places(m, p, v, err);
     }
     return rc;
 }

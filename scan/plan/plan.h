@@ -10,6 +10,7 @@
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
 #include "corpora/shards.h"
+#include "model/pass/precision.h"
 #include "out/results/run.h"
 #include "scan/cli/args.h"
 #include "scan/load/layout.h"
@@ -17,7 +18,6 @@
 #include "scan/load/windows.h"
 #include "scan/plan/neuron_plan.h"
 #include "scan/plan/trigram_choice.h"
-#include "scan/work/precision_check.h"
 
 /* As they were given; NULL or 0: not. */
 struct scan_options {

@@ -24,11 +24,11 @@ struct view {
 /* A model that is asked. */
 struct viewer {
     const struct predictor *predictor;
-    const struct model *model; // NULL: counts, which have no parts
+    const struct model *model; // NULL: counts, which have no components
     struct predictor_ctx *run;
     struct attributor *attributor;
     struct view *views; // [n_views]
-    float *parts;       // [n_views][attribution_parts()]
+    float *parts;       // [n_views][attribution_n_components()]
     size_t views_cap, parts_cap;
 };
 
@@ -166,7 +166,7 @@ static int reserve_views(struct details *d, struct err *err)
         rc = rc || !v->model
                  ? rc
                  : mem_reserve(&v->parts, &v->parts_cap, d->n_views,
-                               attribution_parts(v->model) * sizeof *v->parts, what, err);
+                               attribution_n_components(v->model) * sizeof *v->parts, what, err);
     }
     return rc;
 }
@@ -199,7 +199,7 @@ static void see(void *context, size_t k, size_t n, const struct engine_sight *si
         see_logits(&v->views[view], pick->window->tokens[pick->at], sights[i].logits,
                    v->predictor->model->config->d_vocab);
         if (v->model) {
-            attributions[i].parts = v->parts + view * attribution_parts(v->model);
+            attributions[i].components = v->parts + view * attribution_n_components(v->model);
         }
     }
     if (!v->model) {
@@ -250,10 +250,10 @@ static void write_attribution(struct jsonout *j, const struct model *m, const st
     jsonout_float(j, a->logit);
     jsonout_key(j, "parts");
     jsonout_begin(j, '{');
-    for (size_t i = 0; i < attribution_parts(m); i++) {
-        attribution_part_name(m, i, name);
+    for (size_t i = 0; i < attribution_n_components(m); i++) {
+        attribution_component_name(m, i, name);
         jsonout_key(j, name);
-        jsonout_float(j, a->parts[i]);
+        jsonout_float(j, a->components[i]);
     }
     jsonout_end(j, '}');
     if (!m->config.attn_only) {

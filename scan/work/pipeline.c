@@ -12,7 +12,8 @@
 #include <time.h>
 
 #include "corpora/base/mem.h"
-#include "scan/work/progress.h"
+#include "scan/cli/progress.h"
+#include "scan/work/summary.h"
 #include "scan/work/worker.h"
 
 // A checkpoint is made only if the last one took less than a hundredth of the time since, and so is
@@ -385,11 +386,16 @@ static void supervise(struct pipeline *p, struct checkpoints *c, struct progress
             }
         }
         const bool asked = atomic_exchange(&o->signals->status, 0) != 0;
-        const struct progress_now now = {.units = p->result.units,
-                                         .tokens = p->result.tokens,
-                                         .raw_done = p->raw_done,
-                                         .raw_passed = p->raw_passed};
-        progress_show(progress, &now, p->results->tally, asked);
+        if (asked || progress_is_due(progress)) {
+            char more[SUMMARY_PROGRESS];
+            summary_progress(p->results->tally, more);
+            const struct progress_now now = {.items = summary_tokens(p->results->tally),
+                                             .items_now = p->result.tokens,
+                                             .bytes_now = p->raw_done,
+                                             .bytes_passed = p->raw_passed,
+                                             .more = more};
+            progress_show(progress, &now, asked);
+        }
     }
 }
 
@@ -460,7 +466,12 @@ int pipeline_run(const struct pipeline_options *options, struct run *run, struct
     if (rc) {
         goto out;
     }
-    progress_begin(&progress, options->shards, options->n_parts, options->max_tokens);
+    const struct progress_whole whole = {.command = "scan",
+                                         .items = "tokens",
+                                         .n = options->max_tokens,
+                                         .bytes = shards_bytes(options->shards),
+                                         .n_parts = options->n_parts};
+    progress_begin(&progress, &whole);
 
     pthread_mutex_lock(&p.mu);
     bool reading = false;

@@ -20,13 +20,8 @@
 #include "out/results/results.h"
 #include "out/results/run.h"
 #include "out/store/store.h"
+#include "scan/cli/stop_signals.h"
 #include "scan/work/worker.h"
-
-/* What signal handlers say to the pipeline. */
-struct pipeline_signals {
-    atomic_int stop;   // the signal that ends the run, after a checkpoint
-    atomic_int status; // print a status line now
-};
 
 struct pipeline_options {
     const struct work *work; // 'stop' is the pipeline's to set
@@ -39,7 +34,7 @@ struct pipeline_options {
     // time
     double checkpoint_seconds;
     const char *const *meta; // store_checkpoint()'s
-    struct pipeline_signals *signals;
+    struct stop_signals *signals;
 };
 
 /* What a run of the pipeline has done, for the summary. */

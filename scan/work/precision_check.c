@@ -8,63 +8,11 @@
 
 #include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/pool.h"
+#include "corpora/base/stop.h"
 
 // Tokens that a thread takes at a time.
 #define JOB_TOKENS ((size_t)1024)
-
-/* nats; SPEC: default's is of every token, fast's of the mean and of 99 % */
-static const struct {
-    const char *name;
-    double mean, p99, most;
-} precisions[] = {
-    [PRECISION_EXACT] = {"exact", 0, 0, 0},
-    [PRECISION_DEFAULT] = {"default", 1e-3, 1e-3, 1e-3},
-    [PRECISION_FAST] = {"fast", 2e-3, 1e-2, 5e-2},
-};
-
-const char *precision_name(enum precision p)
-{
-    return precisions[p].name;
-}
-
-double precision_epsilon(enum precision p)
-{
-    return precisions[p].most;
-}
-
-int precision_parse(enum precision *out, const char *text, enum precision none, struct err *err)
-{
-    if (!text) {
-        *out = none;
-        return 0;
-    }
-    for (int p = 0; p < 3; p++) {
-        if (strcmp(text, precisions[p].name) == 0) {
-            *out = (enum precision)p;
-            return 0;
-        }
-    }
-    return err_set(err, ERR_USAGE, "--precision %s: exact, default or fast is wanted", text);
-}
-
-int precision_kernels(const struct kern **out, const char *name, struct err *err)
-{
-    *out = name ? kern_named(name) : kern_best();
-    if (*out && kern_runs(*out)) {
-        return 0;
-    }
-    char names[256] = "";
-    for (size_t t = 0, at = 0; kern_at(t); t++) {
-        if (kern_runs(kern_at(t))) {
-            at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "",
-                                   kern_at(t)->name);
-        }
-    }
-    return err_set(err, ERR_USAGE, "--kernels %s: %s; this machine has %s", name,
-                   *out ? "this machine cannot run them" : "there are none of that name", names);
-}
-
-// --- the check ----------------------------------------------------------------------------------
 
 /* What the threads of a check share. */
 struct check {
@@ -76,8 +24,6 @@ struct check {
     size_t n;
     pthread_mutex_t lock;
     size_t next, at; // window, and its place in scored and exact
-    int rc;          // the first error
-    struct err err;
 };
 
 /* Some of the windows that are compared, and the place of the first one's tokens. */
@@ -85,7 +31,7 @@ struct job {
     size_t from, to, at;
 };
 
-/* The next job, of about JOB_TOKENS. */
+/* Takes the next job, of about JOB_TOKENS; false: there is none. */
 static bool take(struct check *c, struct job *job)
 {
     const struct layout *l = c->layout;
@@ -100,72 +46,51 @@ static bool take(struct check *c, struct job *job)
     }
     c->at += tokens;
     job->to = c->next;
-    const bool is_work = tokens > 0 && !c->rc && atomic_load(c->stop) == 0;
     pthread_mutex_unlock(&c->lock);
-    return is_work;
+    return tokens > 0;
 }
 
-static void fail(struct check *c, int rc, const struct err *err)
+/* A job's windows, scored in the engine's precision and exactly. */
+static void check_job(struct check *c, struct engine_ctx *ctx, const struct job *job,
+                      struct engine_window *windows)
 {
-    pthread_mutex_lock(&c->lock);
-    if (!c->rc) {
-        c->rc = rc;
-        c->err = *err;
-    }
-    pthread_mutex_unlock(&c->lock);
-}
-
-static void *check_some(void *arg)
-{
-    struct check *c = arg;
     const struct layout *l = c->layout;
-    struct engine_window *windows = NULL;
-    struct engine_ctx *run = NULL;
-    struct job job;
-    size_t cap = 0;
-    struct err err = {0};
-    int rc = engine_ctx_new(&run, c->engine, &err);
-    while (!rc && take(c, &job)) {
-        rc = mem_reserve(&windows, &cap, (job.to - job.from) / c->step, sizeof *windows, "windows",
-                         &err);
-        for (int exact = 0; exact < 2 && !rc; exact++) {
-            double *to = (exact ? c->exact : c->scored) + job.at;
-            size_t n = 0;
-            for (size_t i = job.from; i < job.to; i += c->step) {
-                const struct layout_window *w = &l->windows[i];
-                windows[n++] = (struct engine_window){
-                    .first = w->first, .tokens = l->ids + w->begin, .n = w->n, .logprob = to};
-                to += w->n;
-            }
-            if (exact) {
-                engine_score_exact(run, windows, n, c->stop);
-            } else {
-                engine_score(run, windows, n, c->stop);
-            }
+    for (int exact = 0; exact < 2; exact++) {
+        double *to = (exact ? c->exact : c->scored) + job->at;
+        size_t n = 0;
+        for (size_t i = job->from; i < job->to; i += c->step) {
+            const struct layout_window *w = &l->windows[i];
+            windows[n++] = (struct engine_window){
+                .first = w->first, .tokens = l->ids + w->begin, .n = w->n, .logprob = to};
+            to += w->n;
+        }
+        if (exact) {
+            engine_score_exact(ctx, windows, n, c->stop);
+        } else {
+            engine_score(ctx, windows, n, c->stop);
         }
     }
-    if (rc) {
-        fail(c, rc, &err);
-    }
-    engine_ctx_free(run);
-    free(windows);
-    return NULL;
 }
 
-/* In as many threads as there are; the caller is one. */
-static void run_threads(struct check *c, size_t n_threads)
+/* pool_fn() */
+static int check_jobs(void *context, struct pool *pool, struct err *err)
 {
-    const size_t n = n_threads > 1 ? n_threads - 1 : 0;
-    pthread_t *threads = mem_zero(n + 1, sizeof *threads);
-    size_t started = 0;
-    while (threads && started < n && pthread_create(&threads[started], NULL, check_some, c) == 0) {
-        started++;
+    struct check *c = context;
+    struct engine_window *windows = NULL;
+    struct engine_ctx *ctx = NULL;
+    struct job job;
+    size_t cap = 0;
+    int rc = engine_ctx_new(&ctx, c->engine, err);
+    while (!rc && !pool_is_stopped(pool) && !is_stopped(c->stop) && take(c, &job)) {
+        const size_t n = (job.to - job.from) / c->step;
+        rc = mem_reserve(&windows, &cap, n, sizeof *windows, "windows", err);
+        if (!rc) {
+            check_job(c, ctx, &job, windows);
+        }
     }
-    check_some(c);
-    for (size_t i = 0; i < started; i++) {
-        pthread_join(threads[i], NULL);
-    }
-    free(threads);
+    engine_ctx_free(ctx);
+    free(windows);
+    return rc;
 }
 
 static int by_value(const void *a, const void *b)
@@ -197,7 +122,7 @@ static int check_engine(struct precision_check *check, const struct engine *engi
                         struct err *err)
 {
     struct check c = {.layout = layout, .engine = engine, .stop = stop};
-    c.step = 1 + layout->n / PRECISION_TOKENS;
+    c.step = 1 + layout->n / PRECISION_CHECK_TOKENS;
     for (size_t i = 0; i < layout->n_windows; i += c.step) {
         c.n += layout->windows[i].n;
     }
@@ -209,26 +134,24 @@ static int check_engine(struct precision_check *check, const struct engine *engi
         return err_nomem(err, "the first unit's log-probs");
     }
     pthread_mutex_init(&c.lock, NULL);
-    run_threads(&c, n_threads);
+    const int rc = pool_run(n_threads, check_jobs, &c, err);
     pthread_mutex_destroy(&c.lock);
-    if (c.rc && err) {
-        *err = c.err;
-    } else if (atomic_load(stop) == 0) {
+    if (!rc && !is_stopped(stop)) {
         summarise(check, c.scored, c.exact, c.n);
     }
     free(c.scored);
     free(c.exact);
-    return c.rc;
+    return rc;
 }
 
 static bool is_kept(const struct precision_check *check)
 {
-    return check->tokens == 0 || (check->mean <= precisions[check->used].mean &&
-                                  check->p99 <= precisions[check->used].p99 &&
-                                  check->most <= precisions[check->used].most);
+    const struct precision_promise p = precision_promise(check->used);
+    return check->tokens == 0 ||
+           (check->mean <= p.mean && check->p99 <= p.p99 && check->most <= p.most);
 }
 
-int precision_choose(struct engine **out, struct precision_check *check, const struct model *model,
+int precision_check_choose(struct engine **out, struct precision_check *check, const struct model *model,
                      const struct kern *kern, enum precision asked, const struct layout *layout,
                      size_t n_threads, const atomic_int *stop, struct err *err)
 {
@@ -251,7 +174,7 @@ int precision_choose(struct engine **out, struct precision_check *check, const s
     }
 }
 
-char *precision_to_json(const struct precision_check *check)
+char *precision_check_to_json(const struct precision_check *check)
 {
     char *text = NULL;
     size_t len = 0;
@@ -286,14 +209,14 @@ char *precision_to_json(const struct precision_check *check)
     return text;
 }
 
-enum precision precision_from_json(const char *text, enum precision asked)
+enum precision precision_check_from_json(const char *text, enum precision asked)
 {
     static const char key[] = "\"used\":\"";
     const char *at = text ? strstr(text, key) : NULL;
     for (int p = 0; at && p < 3; p++) {
-        const size_t n = strlen(precisions[p].name);
-        const char *value = at + strlen(key);
-        if (strncmp(value, precisions[p].name, n) == 0 && value[n] == '"') {
+        const char *name = precision_name((enum precision)p), *value = at + strlen(key);
+        const size_t n = strlen(name);
+        if (strncmp(value, name, n) == 0 && value[n] == '"') {
             return (enum precision)p;
         }
     }

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "corpora/reject.h"
+#include "scan/cli/progress.h"
 #include "scan/plan/pairs.h"
-#include "scan/work/progress.h"
 
 uint64_t summary_tokens(const struct tally *t)
 {
@@ -15,6 +15,23 @@ uint64_t summary_tokens(const struct tally *t)
         n += t->shards[i].tokens;
     }
     return n;
+}
+
+void summary_progress(const struct tally *t, char text[SUMMARY_PROGRESS])
+{
+    size_t n = 0;
+    uint64_t skipped = 0;
+    text[0] = '\0';
+    if (t->shape->n_pairs > 0 && t->pairs[0].gap.n > 0) {
+        n = (size_t)snprintf(text, SUMMARY_PROGRESS, ", mean gap %+.4f",
+                             moments_mean(&t->pairs[0].gap));
+    }
+    for (size_t i = 0; i < t->shape->n_shards; i++) {
+        skipped += t->shards[i].skipped;
+    }
+    if (skipped) {
+        snprintf(text + n, SUMMARY_PROGRESS - n, ", %" PRIu64 " skipped", skipped);
+    }
 }
 
 static void print_rejects(const struct run *run, const struct tally *tally)

@@ -4,6 +4,7 @@
 #ifndef GAPSCOPE_SCAN_WORK_SUMMARY_H
 #define GAPSCOPE_SCAN_WORK_SUMMARY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "out/results/gaps/tally.h"
@@ -13,6 +14,10 @@
 
 /* Tokens of all shards. */
 uint64_t summary_tokens(const struct tally *t);
+
+/* Text for a progress line: ", mean gap +0.1021, 3 skipped", or what there is of it. */
+#define SUMMARY_PROGRESS ((size_t)80)
+void summary_progress(const struct tally *t, char text[SUMMARY_PROGRESS]);
 
 /* Losses, gaps, what labelled nothing or gave up, rejects, and where to look; output: run.db. */
 void summary_print(const struct run *run, const struct tally *t, const struct lineup *lineup,

@@ -1,14 +1,16 @@
 #include "scan/work/trials.h"
 
 #include <math.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/pool.h"
+#include "corpora/base/stop.h"
 #include "model/explain/trial.h"
-#include "out/read/neuron_name.h"
 #include "out/store/trial_rows.h"
+#include "scan/cli/progress.h"
 #include "scan/plan/plan.h"
 #include "scan/plan/trigram_choice.h"
 
@@ -32,11 +34,7 @@ struct work {
     size_t *first_layers;       // [n_models] of the run's neurons; SIZE_MAX: none are kept
     enum site *sites;           // [n_models]
     struct trigram_test *tests; // [n][n_models]
-    atomic_size_t next;         // of wanted
-
-    // under mu
-    pthread_mutex_t mu;
-    struct err err; // the first failure; code 0: none
+    atomic_size_t next, n_done; // of wanted
 };
 
 /* What a thread has. */
@@ -263,56 +261,60 @@ static void hand_close(struct worker_state *h, size_t n_models)
     free(h->means);
 }
 
-static void *work_main(void *context)
+/* pool_fn() */
+static int work_main(void *context, struct pool *pool, struct err *err)
 {
     struct work *w = context;
     const size_t n_models = w->t->run->n_models;
     struct worker_state h = {0};
-    struct err err = {0};
-    int rc = hand_open(&h, w, &err);
-    for (size_t i; !rc && (i = atomic_fetch_add(&w->next, 1)) < w->n && !is_stopped(w->t->stop);) {
+    int rc = hand_open(&h, w, err);
+    while (!rc && !pool_is_stopped(pool) && !is_stopped(w->t->stop)) {
+        const size_t i = atomic_fetch_add(&w->next, 1);
+        if (i >= w->n) {
+            break;
+        }
         for (size_t m = 0; m < n_models && !rc; m++) {
             if (w->t->engines[m]) {
-                rc = try_one(w, &h, w->wanted[i].item, m, &w->tests[i * n_models + m], &err);
+                rc = try_one(w, &h, w->wanted[i].item, m, &w->tests[i * n_models + m], err);
             }
         }
+        atomic_fetch_add(&w->n_done, 1);
     }
     hand_close(&h, n_models);
-    if (rc) {
-        atomic_store(&w->next, w->n);
-        pthread_mutex_lock(&w->mu);
-        w->err = w->err.code ? w->err : err;
-        pthread_mutex_unlock(&w->mu);
-    }
-    return NULL;
+    return rc;
 }
 
+static void show_progress(struct progress *p, const struct work *w)
+{
+    const bool asked = w->t->status && atomic_exchange(w->t->status, 0) != 0;
+    if (asked || progress_is_due(p)) {
+        const size_t n = atomic_load(&w->n_done);
+        const struct progress_now now = {.items = n, .items_now = n, .more = " tried"};
+        progress_show(p, &now, asked);
+    }
+}
+
+/* The calling thread shows how far the others are. */
 static int run_threads(struct work *w, struct err *err)
 {
-    const size_t n = w->t->n_threads < w->n ? w->t->n_threads : w->n;
-    pthread_t *threads = mem_new(n, sizeof *threads);
-    size_t started = 0;
-    int failed = 0;
-    if (!threads) {
-        return err_nomem(err, "threads");
+    const struct progress_whole whole = {.command = w->t->command, .items = "trigrams", .n = w->n};
+    struct progress progress;
+    struct pool *pool = NULL;
+    int rc = pool_new(&pool, err);
+    if (rc) {
+        return rc;
     }
-    pthread_mutex_init(&w->mu, NULL);
-    while (started < n && !failed) {
-        failed = pthread_create(&threads[started], NULL, work_main, w);
-        started += failed == 0;
+    progress_begin(&progress, &whole);
+    rc = pool_add(pool, w->t->n_threads < w->n ? w->t->n_threads : w->n, work_main, w, err);
+    if (rc) {
+        pool_stop(pool);
     }
-    if (failed) {
-        atomic_store(&w->next, w->n);
+    while (pool_wait(pool, 0.1)) {
+        show_progress(&progress, w);
     }
-    for (size_t i = 0; i < started; i++) {
-        pthread_join(threads[i], NULL);
-    }
-    pthread_mutex_destroy(&w->mu);
-    free(threads);
-    if (failed) {
-        return err_set(err, ERR_IO, "starting a thread: %s", strerror(failed));
-    }
-    return w->err.code ? err_set(err, w->err.code, "%s", w->err.msg) : 0;
+    progress_end(&progress);
+    const int failed = pool_join(pool, rc ? NULL : err);
+    return rc ? rc : failed;
 }
 
 // --- all ----------------------------------------------------------------------------------------
@@ -341,7 +343,7 @@ static int find_sites(struct work *w, struct err *err)
         const struct model *weights = w->t->engines[m] ? engine_model(w->t->engines[m]) : NULL;
         if (weights && !weights->config.attn_only) {
             enum site wish;
-            rc = site_read(*site ? site : NULL, &wish, err);
+            rc = site_parse(*site ? site : NULL, &wish, err);
             rc = rc ? rc : model_site(weights, wish, &w->sites[m], err);
         }
     }
@@ -421,7 +423,7 @@ static int load(struct model **model, struct engine **engine, const struct run_m
 }
 
 int trials_reload(const struct run *run, const struct results *results, size_t n_threads,
-                  struct store *s, size_t *n_tested, struct err *err)
+                  const char *command, struct store *s, size_t *n_tested, struct err *err)
 {
     struct model **models = mem_zero(run->n_models, sizeof *models);
     struct engine **engines = mem_zero(run->n_models, sizeof *engines);
@@ -432,7 +434,8 @@ int trials_reload(const struct run *run, const struct results *results, size_t n
     const struct trials t = {.run = run,
                              .results = results,
                              .engines = (const struct engine *const *)engines,
-                             .n_threads = n_threads};
+                             .n_threads = n_threads,
+                             .command = command};
     rc = rc ? rc : trials_run(&t, s, n_tested, err);
     for (size_t m = 0; m < run->n_models; m++) {
         if (engines) {

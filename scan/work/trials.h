@@ -25,7 +25,9 @@ struct trials {
     const struct results *results;
     const struct engine *const *engines; // [run->n_models]; NULL: counts, which are not tried
     size_t n_threads;
+    const char *command;    // "scan": a line of progress begins with it
     const atomic_int *stop; // or NULL
+    atomic_int *status;     // a progress line is asked for (stop_signals.h), or NULL
 };
 
 /* Is the run finished, and does it look for trigrams? */
@@ -39,6 +41,6 @@ int trials_run(const struct trials *t, struct store *s, size_t *n_tested, struct
 /* The same with the models loaded from where the run's scan found them, by their path: for a run
  * that was merged.  Errors: model_load()'s; ERR_MISMATCH (not the same weights any more). */
 int trials_reload(const struct run *run, const struct results *results, size_t n_threads,
-                  struct store *s, size_t *n_tested, struct err *err);
+                  const char *command, struct store *s, size_t *n_tested, struct err *err);
 
 #endif

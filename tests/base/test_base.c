@@ -13,7 +13,7 @@
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 
 static void an_error_reads_from_the_outside_in(void **state)
 {

@@ -45,8 +45,8 @@ static double median(double *x)
 struct look {
     struct attributor *attributor;
     const struct engine_pick *picks;
-    float *parts;
-    size_t n_parts;
+    float *components;
+    size_t n_components;
     double sum;         // so that nothing is left out
     double attribution; // seconds
 };
@@ -61,7 +61,7 @@ static void see(void *context, size_t k, size_t n, const struct engine_sight *si
         const double lse = logprob_log_sum_exp(sights[i].logits, D_VOCAB);
         look->sum += logprob_entropy(sights[i].logits, D_VOCAB, lse);
         look->sum += (double)logprob_top(sights[i].logits, D_VOCAB, 10, top);
-        a[i].parts = look->parts + i * look->n_parts;
+        a[i].components = look->components + i * look->n_components;
     }
     const double begin = cpu_seconds();
     attribute(look->attributor, look->picks + k, sights, n, a);
@@ -86,10 +86,11 @@ static void bench_hits(const struct engine *e, size_t n_layers)
     for (size_t k = 0; k < PICKS; k++) {
         picks[k] = (struct engine_pick){.window = &window, .at = k * (N_CTX / PICKS)};
     }
-    struct look look = {
-        .attributor = attributor, .picks = picks, .n_parts = attribution_parts(engine_model(e))};
-    look.parts = malloc(ENGINE_SIGHTS * look.n_parts * sizeof *look.parts);
-    if (!look.parts) {
+    struct look look = {.attributor = attributor,
+                        .picks = picks,
+                        .n_components = attribution_n_components(engine_model(e))};
+    look.components = malloc(ENGINE_SIGHTS * look.n_components * sizeof *look.components);
+    if (!look.components) {
         abort();
     }
     for (size_t r = 0; r < ROUNDS; r++) {
@@ -101,7 +102,7 @@ static void bench_hits(const struct engine *e, size_t n_layers)
     }
     printf("layers: %zu   us a hit: %.0f, of which attribution %.1f\n", n_layers,
            median(seconds[0]) / PICKS * 1e6, median(seconds[1]) / PICKS * 1e6);
-    free(look.parts);
+    free(look.components);
     attributor_free(attributor);
     engine_ctx_free(run);
 }

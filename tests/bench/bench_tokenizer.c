@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "corpora/base/file.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 #include "model/tokenizer/tokenizer.h"
 
 #define ROUNDS 5

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 #include "miners/code/code.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 #include "model/tokenizer/tokenizer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /*
  * Direct logit attribution against TransformerLens in float64, and against plain sums in the test:
- * the parts make the logit, the neurons make their MLP's part, for every kind of norm.
+ * the components make the logit, the neurons make their MLP's component, for every kind of norm.
  */
 #include "tests/kit/golden_model.h"
 
@@ -38,28 +38,28 @@ static void stop(struct at_work *w)
     engine_free(w->engine);
 }
 
-static size_t part_named(const struct model *m, const char *wanted)
+static size_t component_named(const struct model *m, const char *wanted)
 {
     char name[ATTRIBUTION_NAME];
-    for (size_t i = 0; i < attribution_parts(m); i++) {
-        attribution_part_name(m, i, name);
+    for (size_t i = 0; i < attribution_n_components(m); i++) {
+        attribution_component_name(m, i, name);
         if (strcmp(name, wanted) == 0) {
             return i;
         }
     }
-    fail_msg("%s has no part %s", m->name, wanted);
+    fail_msg("%s has no component %s", m->name, wanted);
     return 0;
 }
 
 // --- what is found of picks, kept ---------------------------------------------------------------
 
-#define PARTS_MAX 256
+#define COMPONENTS_MAX 256
 #define PICKS_MAX 100
 
 struct found {
     struct attribution a;
     double logit; // less the mean, from the logits themselves
-    float parts[PARTS_MAX];
+    float components[COMPONENTS_MAX];
     float *effects, *post; // [n_layers][d_mlp]
     float *resid;          // [d_model]
 };
@@ -89,9 +89,10 @@ static void see(void *context, size_t k, size_t n, const struct engine_sight *si
     const size_t n_neurons = c->n_layers * c->d_mlp;
     struct attribution a[ENGINE_SIGHTS];
     assert_int_equal(k, look->n);
-    assert_true(k + n <= PICKS_MAX && n <= ENGINE_SIGHTS && attribution_parts(m) <= PARTS_MAX);
+    assert_true(k + n <= PICKS_MAX && n <= ENGINE_SIGHTS &&
+                attribution_n_components(m) <= COMPONENTS_MAX);
     for (size_t i = 0; i < n; i++) {
-        a[i].parts = look->found[k + i].parts;
+        a[i].components = look->found[k + i].components;
     }
     attribute(look->work->attributor, look->picks + k, sights, n, a);
     for (size_t i = 0; i < n; i++) {
@@ -191,11 +192,11 @@ static double check_golden(const struct model *m, const struct kern *k)
     double most = 0;
     compare((double)a->logit, json_object_get_double(json_member(golden, "logit_less_mean")),
             m->name, "logit_less_mean", &most);
-    assert_int_equal(attribution_parts(m), json_object_object_length(parts));
-    for (size_t i = 0; i < attribution_parts(m); i++) {
-        attribution_part_name(m, i, name);
+    assert_int_equal(attribution_n_components(m), json_object_object_length(parts));
+    for (size_t i = 0; i < attribution_n_components(m); i++) {
+        attribution_component_name(m, i, name);
         assert_non_null(json_member(parts, name));
-        compare((double)a->parts[i], json_object_get_double(json_member(parts, name)), m->name,
+        compare((double)a->components[i], json_object_get_double(json_member(parts, name)), m->name,
                 name, &most);
     }
     if (m->config.attn_only) {
@@ -326,7 +327,7 @@ static void check_neurons(const struct model *m, const struct found *f, const do
             size += fabs(effect);
         }
         snprintf(name, sizeof name, "L%zuMLP", l);
-        assert_same((double)f->parts[part_named(m, name)],
+        assert_same((double)f->components[component_named(m, name)],
                     sum + plain_dot(m->layers[l].b_out, v, c->d_model), 1 + size, m->name, name);
     }
 }
@@ -358,23 +359,23 @@ static void check_found(const struct model *m, const struct engine_pick *pick,
     double v[64], sum = 0, size = 1;
     assert_true(c->d_model <= 64);
     plain_direction(m, token, f->resid, v);
-    for (size_t i = 0; i < attribution_parts(m); i++) {
-        sum += (double)f->parts[i];
-        size += fabs((double)f->parts[i]);
+    for (size_t i = 0; i < attribution_n_components(m); i++) {
+        sum += (double)f->components[i];
+        size += fabs((double)f->components[i]);
     }
     assert_same((double)f->a.logit, f->logit, size, m->name, "logit");
-    assert_same(sum, f->logit, size, m->name, "sum of parts");
-    assert_same((double)f->parts[part_named(m, "embed")],
+    assert_same(sum, f->logit, size, m->name, "sum of components");
+    assert_same((double)f->components[component_named(m, "embed")],
                 plain_dot(m->W_E + id * c->d_model, v, c->d_model), size, m->name, "embed");
     if (!c->shortformer) {
-        assert_same((double)f->parts[part_named(m, "pos_embed")],
+        assert_same((double)f->components[component_named(m, "pos_embed")],
                     plain_dot(m->W_pos + pick->at * c->d_model, v, c->d_model), size, m->name,
                     "pos_embed");
     }
     for (size_t l = 0; l < c->n_layers; l++) {
         char name[ATTRIBUTION_NAME];
         snprintf(name, sizeof name, "L%zub_O", l);
-        assert_same((double)f->parts[part_named(m, name)],
+        assert_same((double)f->components[component_named(m, name)],
                     plain_dot(m->layers[l].b_O, v, c->d_model), size, m->name, name);
     }
     if (!c->attn_only) {
@@ -383,7 +384,7 @@ static void check_found(const struct model *m, const struct engine_pick *pick,
     check_list(m, f);
 }
 
-static void parts_make_the_logit_whatever_the_norm(void **state)
+static void components_make_the_logit_whatever_the_norm(void **state)
 {
     (void)state;
     static struct windows windows;
@@ -478,7 +479,8 @@ static void a_pick_is_attributed_alike_in_any_company(void **state)
             for (size_t k = windows.n_picks; k-- > 0;) {
                 struct look *one = look_at(&w, &windows.picks[k], 1);
                 const struct found *x = &all->found[k], *y = &one->found[0];
-                assert_memory_equal(x->parts, y->parts, attribution_parts(m) * sizeof(float));
+                assert_memory_equal(x->components, y->components,
+                                    attribution_n_components(m) * sizeof(float));
                 assert_memory_equal(x->effects, y->effects,
                                     m->config.n_layers * m->config.d_mlp * sizeof(float));
                 assert_true(x->a.logit == y->a.logit && x->a.n_neurons == y->a.n_neurons);
@@ -561,7 +563,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attributions_are_those_of_transformer_lens),
-        cmocka_unit_test(parts_make_the_logit_whatever_the_norm),
+        cmocka_unit_test(components_make_the_logit_whatever_the_norm),
         cmocka_unit_test(sights_are_those_of_the_reference),
         cmocka_unit_test(a_pick_is_attributed_alike_in_any_company),
         cmocka_unit_test(neurons_directly_do_what_is_attributed_to_them),

@@ -338,7 +338,7 @@ static void wrong_usage_says_what_is_meant(void **state)
         {SCAN "--checkpoint soon", 2, "--checkpoint soon: a number", ""},
         {SCAN "--packing pages", 2, "docs or rows is wanted", ""},
         {SCAN "--packing rows --ids", 2, "a list is a window", ""},
-        {SCAN "--precision sloppy", 2, "exact, default or fast is wanted", ""},
+        {SCAN "--precision sloppy", 2, "expected exact, default or fast", ""},
         {SCAN "--kernels sse9", 2, "there are none of that name; this machine has", ""},
         {"test ! -e $T/run.db", 0, NULL, ""},
         {"gapscope pack LICENSE --level 20", 2, "--level 20: 1 to 19", ""},

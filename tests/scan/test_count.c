@@ -28,7 +28,8 @@ static int make_corpora(void **state)
         return -1;
     }
     struct kit_shard a = {.name = "a.jsonl.zst"}, b = {.name = "b.jsonl"};
-    const char *const files[] = {"README.md", "LICENSE", "model/pass/engine.c", "out/results/gaps/tally.c"};
+    const char *const files[] = {"README.md", "LICENSE", "model/pass/engine.c",
+                                 "out/results/gaps/tally.c"};
     for (size_t i = 0; i < (KIT_SLOW ? 24 : 120); i++) {
         struct buf text = {0};
         assert_int_equal(file_read(files[i % 4], (size_t)1 << 20, &text, NULL), 0);
@@ -210,9 +211,8 @@ static void a_count_that_is_stopped_says_so_and_goes_on(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 130);
     assert_false(is_there("stopped.ngrams"));
     assert_true(runs_in("stopped.ngrams.work") > 0);
-    kit_expect(1, "holds what was counted of another corpus",
-               COUNT "-o $T/stopped.ngrams $T/b.jsonl");
-    kit_expect(1, "holds what was counted of another corpus",
+    kit_expect(1, "holds the counts of another corpus", COUNT "-o $T/stopped.ngrams $T/b.jsonl");
+    kit_expect(1, "holds the counts of another corpus",
                COUNT "--special -o $T/stopped.ngrams" CORPUS);
     // One of its runs is damaged: that is done again.
     kit_expect(0, NULL,

@@ -49,9 +49,9 @@ static struct precision_check choose(double scale, enum precision asked, size_t 
     struct engine *engine;
     atomic_int stop = 0;
     assert_int_equal(
-        precision_choose(&engine, &check, m, kern_best(), asked, &l, n_threads, &stop, NULL), 0);
-    char *json = precision_to_json(&check);
-    assert_int_equal(precision_from_json(json, (enum precision)99), check.used);
+        precision_check_choose(&engine, &check, m, kern_best(), asked, &l, n_threads, &stop, NULL), 0);
+    char *json = precision_check_to_json(&check);
+    assert_int_equal(precision_check_from_json(json, (enum precision)99), check.used);
     free(json);
     engine_free(engine);
     free(l.ids);
@@ -95,7 +95,7 @@ static void a_check_does_not_depend_on_threads(void **state)
     atomic_int stop = 0;
     for (size_t i = 0; i < 2; i++) {
         struct engine *engine;
-        assert_int_equal(precision_choose(&engine, &checks[i], m, kern_best(), PRECISION_FAST, &l,
+        assert_int_equal(precision_check_choose(&engine, &checks[i], m, kern_best(), PRECISION_FAST, &l,
                                           i ? 5 : 1, &stop, NULL),
                          0);
         engine_free(engine);

@@ -160,7 +160,7 @@ static void a_signal_is_heeded_while_hypotheses_run(void **state)
     assert_true(now() - signalled < 60); // all documents would take 800 s
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 128 + SIGINT);
-    kit_expect(0, NULL, "grep -q 'stopping; once more: at once' $T/.started");
+    kit_expect(0, NULL, "grep -q 'stopping; a second signal ends at once' $T/.started");
     kit_expect(0, NULL, "grep -q 'run the same command again' $T/.started");
 }
 

@@ -12,7 +12,7 @@
  */
 #include <getopt.h>
 #include <math.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/pool.h"
 #include "corpora/source.h"
 #include "model/demo/train/bpetrain.h"
 #include "model/demo/train/toy.h"
@@ -166,10 +167,9 @@ struct trainer {
     size_t rows;
     uint16_t *ids, *next; // [rows][n_ctx]
 
-    struct part { // each owned by its thread
-        const struct trainer *trainer;
+    atomic_size_t next_part; // taken by threads
+    struct part {            // each owned by the thread that took it
         struct toy_work *work;
-        size_t number;
         double loss;
     } parts[THREADS_MAX];
     toy_real *m, *v; // Adam's moments [toy.n]
@@ -187,36 +187,32 @@ static void draw(struct trainer *t, uint64_t *seed)
     }
 }
 
-static void *part_main(void *context)
+/* pool_fn(): the rows part, part + threads, ... of each part. */
+static int run_parts(void *context, struct pool *pool, struct err *err)
 {
-    struct part *p = context;
-    const struct trainer *t = p->trainer;
-    const size_t c = t->o->size.n_ctx;
-    p->loss = 0;
-    for (size_t r = p->number; r < t->rows; r += t->o->threads) {
-        p->loss += toy_sequence(t->toy, p->work, t->ids + r * c, t->next + r * c, t->train,
-                                1 / (toy_real)(t->rows * c));
+    (void)pool;
+    (void)err;
+    struct trainer *t = context;
+    const size_t c = t->o->size.n_ctx, n = t->o->threads;
+    for (size_t part; (part = atomic_fetch_add(&t->next_part, 1)) < n;) {
+        struct part *p = &t->parts[part];
+        p->loss = 0;
+        for (size_t r = part; r < t->rows; r += n) {
+            p->loss += toy_sequence(t->toy, p->work, t->ids + r * c, t->next + r * c, t->train,
+                                    1 / (toy_real)(t->rows * c));
+        }
     }
-    return NULL;
+    return 0;
 }
 
 /* Mean loss of rows drawn from t->from; the gradient stays in the parts. */
 static double run_rows(struct trainer *t, uint64_t *seed)
 {
-    pthread_t threads[THREADS_MAX];
-    bool started[THREADS_MAX] = {false};
     draw(t, seed);
-    for (size_t i = 1; i < t->o->threads; i++) {
-        started[i] = pthread_create(&threads[i], NULL, part_main, &t->parts[i]) == 0;
-    }
-    part_main(&t->parts[0]);
-    double loss = t->parts[0].loss;
-    for (size_t i = 1; i < t->o->threads; i++) {
-        if (started[i]) {
-            pthread_join(threads[i], NULL);
-        } else {
-            part_main(&t->parts[i]);
-        }
+    atomic_store(&t->next_part, 0);
+    (void)pool_run(t->o->threads, run_parts, t, NULL); // a part cannot fail
+    double loss = 0;
+    for (size_t i = 0; i < t->o->threads; i++) {
         loss += t->parts[i].loss;
     }
     return loss / (double)(t->rows * t->o->size.n_ctx);
@@ -376,7 +372,7 @@ static int run_training(const struct options *o, const struct encoding *e, struc
     t.v = t.toy ? mem_zero(t.toy->n, sizeof *t.v) : NULL;
     bool whole = t.toy && t.ids && t.next && t.m && t.v;
     for (size_t i = 0; i < o->threads && whole; i++) {
-        t.parts[i] = (struct part){.trainer = &t, .number = i, .work = toy_work_new(t.toy)};
+        t.parts[i] = (struct part){.work = toy_work_new(t.toy)};
         whole = t.parts[i].work != NULL;
     }
     rc = whole ? train(&t, e, err) : err_nomem(err, "the model");
