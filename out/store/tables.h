@@ -14,12 +14,6 @@
 
 struct trigram_test;
 
-int store_tables_create(const struct sql *s, struct err *err);
-int store_tables_clear(const struct sql *s, struct err *err);
-
-/* store_digest() of the tables as they stand. */
-int store_tables_digest(const struct sql *s, char out[33], struct err *err);
-
 /* Writes every table anew; the table 'shard' alone where 'full' is false. */
 int store_tables_write(const struct sql *s, const struct run *run, const struct results *results,
                        bool full, struct err *err);
