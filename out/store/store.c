@@ -27,18 +27,19 @@
 #include <xxhash.h>
 
 #include "corpora/base/file.h"
-#include "corpora/base/jsonw.h"
 #include "out/sql/sql.h"
+#include "out/store/schema.h"
 #include "out/store/tables.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
-#define FORMAT_VERSION 4
+#define FORMAT_VERSION 5
 #define OPEN_WAIT_MS 1000             // for a lock that another process takes for a moment
 #define COMMIT_WAIT_MS 10000          // for readers to finish
 #define STATE_PART ((size_t)64 << 20) // SQLite's values end at 1e9 bytes
 
 struct store {
     struct sql sql;
+    struct script schema; // schema_read()
     char *path;           // of messages; sql.path is the same
     bool writes;          // store_open(), not store_open_read()
     bool locked;          // a transaction of ours is open
@@ -105,6 +106,7 @@ static int open_db(struct store **out, const char *path, int flags, struct err *
     sqlite3_busy_timeout(s->sql.db, OPEN_WAIT_MS);
     sqlite3_extended_result_codes(s->sql.db, 1);
     rc = sql_exec(&s->sql, "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY", err);
+    rc = rc ? rc : schema_read(&s->schema, err);
     if (!rc) {
         *out = s;
         s = NULL;
@@ -119,6 +121,7 @@ void store_close(struct store *s)
 {
     if (s) {
         sqlite3_close(s->sql.db); // rolls an open transaction back
+        script_free(&s->schema);
         free(s->path);
         free(s);
     }
@@ -174,17 +177,10 @@ static int commit(struct store *s, struct err *err)
 static int create(struct store *s, struct err *err)
 {
     char sql[256];
-    snprintf(sql, sizeof sql,
-             "PRAGMA application_id=%d; PRAGMA user_version=%d;"
-             "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT);"
-             "CREATE TABLE state(key TEXT, part INTEGER, value BLOB, hash TEXT,"
-             " PRIMARY KEY(key, part))",
-             APPLICATION_ID, FORMAT_VERSION);
-    int rc = sql_exec(&s->sql, sql, err);
-    if (!rc) {
-        rc = store_tables_create(&s->sql, err);
-    }
-    return rc;
+    snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d", APPLICATION_ID,
+             FORMAT_VERSION);
+    const int rc = sql_exec(&s->sql, sql, err);
+    return rc ? rc : script_create(&s->schema, &s->sql, err);
 }
 
 int store_open(struct store **out, const char *path, bool *exists, struct err *err)
@@ -269,7 +265,7 @@ int store_open_read(struct store **out, const char *path, struct err *err)
 
 int store_digest(struct store *s, char out[33], struct err *err)
 {
-    return store_tables_digest(&s->sql, out, err);
+    return schema_digest(&s->schema, &s->sql, out, err);
 }
 
 struct sqlite3 *store_sqlite(struct store *s)
@@ -563,10 +559,7 @@ int store_clear(struct store *s, struct err *err)
 {
     int rc = s->locked ? 0 : lock(s, err);
     if (!rc) {
-        rc = sql_exec(&s->sql, "DELETE FROM meta; DELETE FROM state", err);
-    }
-    if (!rc) {
-        rc = store_tables_clear(&s->sql, err);
+        rc = schema_clear(&s->schema, &s->sql, err);
     }
     if (!rc) {
         rc = commit(s, err);

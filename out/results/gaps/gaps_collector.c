@@ -324,6 +324,8 @@ static int write_tables(const struct sql *sql, const struct run *run, const stru
     return gaps_tables_write(sql, run, whole, full, err);
 }
 
+extern const char gaps_sql[]; // out/results/gaps/gaps.sql
+
 const struct collector_kind gaps_collector = {
     .name = "gaps",
     .shape_new = shape_new,
@@ -340,6 +342,7 @@ const struct collector_kind gaps_collector = {
     .n_pieces = n_pieces,
     .save = save,
     .load = load,
+    .sql = gaps_sql,
     .write = write_tables,
 };
 

@@ -172,6 +172,8 @@ static int write_tables(const struct sql *sql, const struct run *run, const stru
     return full ? neurons_write_tables(sql, run, whole, err) : 0;
 }
 
+extern const char neurons_sql[]; // out/results/neurons/neurons.sql
+
 const struct collector_kind neurons_collector = {
     .name = "neurons",
     .shape_new = shape_new,
@@ -194,6 +196,7 @@ const struct collector_kind neurons_collector = {
     .n_pieces = n_pieces,
     .save = save,
     .load = load,
+    .sql = neurons_sql,
     .write = write_tables,
 };
 

@@ -171,6 +171,8 @@ static int write_tables(const struct sql *sql, const struct run *run, const stru
     return full ? trigrams_write_tables(sql, run, gaps_of(results), whole, err) : 0;
 }
 
+extern const char trigrams_sql[]; // out/results/trigrams/trigrams.sql
+
 const struct collector_kind trigrams_collector = {
     .name = "trigrams",
     .shape_new = shape_new,
@@ -191,6 +193,7 @@ const struct collector_kind trigrams_collector = {
     .n_pieces = n_pieces,
     .save = save,
     .load = load,
+    .sql = trigrams_sql,
     .write = write_tables,
 };
 
