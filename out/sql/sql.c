@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "corpora/base/jsonw.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 
 int sql_fail(const struct sql *s, struct err *err)
 {

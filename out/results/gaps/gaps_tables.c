@@ -11,7 +11,7 @@
 
 #include "corpora/base/jsonout.h"
 #include "corpora/base/jsonw.h"
-#include "corpora/base/utf8.h"
+#include "corpora/base/utf8_repair.h"
 #include "out/results/fixed.h"
 
 // --- shards and models -------------------------------------------------------------------------
