@@ -54,7 +54,6 @@ set(except
   "out/report/report_trigrams.c scan/plan/trigram_choice.h"
   "out/text/trigram_list.c scan/plan/trigram_choice.h"
   "out/text/trigram_list.c model/explain/trial.h"
-  "scan/plan/neuron_plan.h scan/work/predictor.h"
 )
 
 set(folders "")

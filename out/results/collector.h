@@ -67,7 +67,8 @@ struct unit_asked {
 /* What all models said of a block. */
 struct unit_seen {
     size_t n_models;
-    const double *const *logprob; // [n_models][tokens of the unit] nats, as scanned; up to block->end
+    const double *const
+        *logprob; // [n_models][tokens of the unit] nats, as scanned; up to block->end
 
     // of what this collector asked for
     const struct unit_asked *asked; // [n_asked]
@@ -84,7 +85,7 @@ struct unit_seen {
 struct unit_models {
     size_t n_models;
     const double *const *logprob; // [n_models][tokens of the unit] nats, as scanned
-    double epsilon;               // nats; no log-prob is further from the exact one; 0: all are exact
+    double epsilon; // nats; no log-prob is further from the exact one; 0: all are exact
 
     /* logprob[n] = exact log-probs of tokens[n], ascending, of a model.  Errors: ERR_NOMEM. */
     int (*exact)(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,
@@ -147,6 +148,9 @@ struct collector_kind {
      * always the same. */
     int (*same)(const void *a, const void *b, bool fixed, struct err *why);
 
+    /* Appends what it keeps, for people: "1024 neurons".  May be NULL.  Errors: ERR_NOMEM. */
+    int (*describe)(const void *shape, struct buf *out, struct err *err);
+
     // *out is {0} before; both may be NULL
     void (*memory)(const void *shape, const struct run *run, struct collector_memory *out);
     void (*needs)(const void *shape, const struct run *run, size_t model,
@@ -156,7 +160,8 @@ struct collector_kind {
 
     int (*part_new)(void **out, const void *shape, struct err *err);
     void (*part_free)(void *part);
-    void (*part_look)(void *part, const void *whole); // at what the whole still lets in; may be NULL
+    void (*part_look)(void *part,
+                      const void *whole); // at what the whole still lets in; may be NULL
 
     /* Forgets the unit before; 'unit' stays until add(). */
     int (*begin_unit)(void *part, const struct unit_tokens *unit, struct err *err);

@@ -7,17 +7,18 @@
 #ifndef GAPSCOPE_SCAN_PLAN_NEURON_PLAN_H
 #define GAPSCOPE_SCAN_PLAN_NEURON_PLAN_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "corpora/base/err.h"
 #include "miners/hypotheses.h"
-#include "model/pass/engine.h"
+#include "model/load/model.h"
+#include "out/results/gaps/tally.h"
+#include "out/results/collector.h"
 #include "out/results/run.h"
 #include "scan/cli/args.h"
 #include "scan/load/hypothesis_args.h"
-#include "scan/work/predictor.h"
+#include "scan/load/lineup.h"
 
 struct neuron_plan_options {
     struct hypothesis_args_options mining;
@@ -48,36 +49,19 @@ struct neuron_plan_options {
 
 struct neuron_plan {
     struct hypotheses hypotheses;
-    enum site sites[TALLY_MODELS_MAX];     // of models that have neurons
-    size_t first_layers[TALLY_MODELS_MAX]; // their first among the run's; SIZE_MAX: none are kept
+    size_t
+        *first_layers; // [n_models] of models, their first among the run's; SIZE_MAX: none are kept
 };
 
 /*
- * Fills *s, which neuron_plan_free() ends, and those fields of the run that say what is kept; the run
- * has its models.  Errors: hypothesis_args_load()'s, model_site()'s; ERR_USAGE (a watch that names nothing,
- * numbers out of range), ERR_NOMEM.
+ * Fills *s, {0} before, which neuron_plan_free() ends in any case, and the run's hypotheses and the
+ * sites of its models, and joins the neurons to its results; the run has its models.
+ * Errors: hypothesis_args_load()'s, model_site()'s; ERR_USAGE (a watch that names nothing, numbers
+ * out of range), ERR_NOMEM.
  */
-int neuron_plan_describe(struct neuron_plan *s, struct run *run,
+int neuron_plan_describe(struct neuron_plan *s, struct run *run, struct results *results,
                          const struct neuron_plan_options *o, const struct lineup *lineup,
                          struct err *err);
 void neuron_plan_free(struct neuron_plan *s); // {0} is allowed
-
-/* Refuses what does not fit this machine: ERR_LIMIT, with the ways out. */
-int neuron_plan_check_memory(const struct run *run, size_t n_threads, struct err *err);
-
-/* "1024 neurons ...": what is kept, and the memory that it takes at most; "" where nothing is.
- * free() it; NULL: no memory. */
-char *neuron_plan_text(const struct run *run, size_t n_threads);
-
-/* The direct effects of the run's neurons into run->effects, unless they are there.  stop: once it
- * is set, nothing is.  Errors: ERR_NOMEM. */
-int neuron_plan_effects(struct run *run, const struct predictor *predictors, const atomic_int *stop,
-                        struct err *err);
-
-/* From 'first', what a first unit's neurons and labels do (with empty subsets): a subset of
- * run->histograms neurons for each hypothesis, in run->neurons.  It ends 'first', also on failure.
- * Errors: ERR_NOMEM. */
-struct neurons;
-int neuron_plan_choose(struct run *run, struct neurons *first, struct err *err);
 
 #endif

@@ -56,9 +56,9 @@ int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs
                 const struct lineup *lineup, struct err *err)
 {
     *pairs = NULL;
-    if (lineup->n > TALLY_MODELS_MAX) {
+    if (lineup->n > RUN_MODELS_MAX) {
         return err_set(err, ERR_USAGE, "%zu models; a scan takes at most %d", lineup->n,
-                       TALLY_MODELS_MAX);
+                       RUN_MODELS_MAX);
     }
     *n = specs->n ? specs->n : lineup->n - 1;
     if (*n == 0) {

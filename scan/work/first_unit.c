@@ -1,6 +1,7 @@
 #include "scan/work/first_unit.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "corpora/base/stop.h"
@@ -70,16 +71,15 @@ struct before {
     const struct work *work;
 };
 
-static int run_one(void *context, const struct collector_kind *kind, const void *shape,
-                   void *whole, struct err *err)
+static int run_one(void *context, const struct collector_kind *kind, const void *shape, void *whole,
+                   struct err *err)
 {
     const struct before *b = context;
     struct collector only = {.kind = kind, .whole = whole};
     const struct results results = {.items = &only, .n = 1};
     struct work work = *b->work;
     struct first_unit first;
-    const void **to_shape = (const void **)&only.shape;
-    *to_shape = shape; // read only
+    memcpy(&only.shape, &shape, sizeof only.shape); // it is read only
     work.results = &results;
     return first_unit_run(&first, b->options, &work, err);
 }

@@ -25,7 +25,7 @@ struct labels {
     const struct layout *layout;
     uint64_t *words, *gave_up;
     size_t words_cap, gave_up_cap;
-    struct grown *sets;             // [1 + 2 * n], as neurons.h counts them
+    struct grown *sets;           // [1 + 2 * n], as neurons.h counts them
     struct unit_token_set *views; // [1 + 2 * n] of them
     uint32_t *begin; // [n_docs + 1][n] of labelled sets: where in them a document's tokens begin
     size_t begin_cap;

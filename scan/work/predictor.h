@@ -31,7 +31,7 @@ void predictor_free(struct predictor *p); // {0} is allowed
 
 /*
  * Where the counts were made of some of these shards, what a document of those adds to them will be
- * left out.  settings: count_settings() of the scan.  Errors: ERR_MISMATCH (a shard was read
+ * left out.  settings: input_settings() of the scan.  Errors: ERR_MISMATCH (a shard was read
  * otherwise when it was counted, so that its documents are not the same), ERR_NOMEM.
  */
 int predictor_leave_out(struct predictor *p, const struct shards *shards, uint64_t settings,

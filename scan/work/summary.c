@@ -20,18 +20,25 @@ uint64_t summary_tokens(const struct results *r)
     return n;
 }
 
+uint64_t summary_skipped(const struct results *r)
+{
+    const struct tally *t = gaps_of(r);
+    uint64_t n = 0;
+    for (size_t i = 0; i < t->shape->n_shards; i++) {
+        n += t->shards[i].skipped;
+    }
+    return n;
+}
+
 void summary_progress(const struct results *r, char text[SUMMARY_PROGRESS])
 {
     const struct tally *t = gaps_of(r);
     size_t n = 0;
-    uint64_t skipped = 0;
+    const uint64_t skipped = summary_skipped(r);
     text[0] = '\0';
     if (t->shape->n_pairs > 0 && t->pairs[0].gap.n > 0) {
         n = (size_t)snprintf(text, SUMMARY_PROGRESS, ", mean gap %+.4f",
                              moments_mean(&t->pairs[0].gap));
-    }
-    for (size_t i = 0; i < t->shape->n_shards; i++) {
-        skipped += t->shards[i].skipped;
     }
     if (skipped) {
         snprintf(text + n, SUMMARY_PROGRESS - n, ", %" PRIu64 " skipped", skipped);
@@ -81,8 +88,7 @@ static void print_hypotheses(const struct run *run, const struct tally *tally)
 }
 
 void summary_print(const struct run *run, const struct results *results,
-                   const struct lineup *lineup, const char *output,
-                   const struct pipeline_result *r)
+                   const struct lineup *lineup, const char *output, const struct pipeline_result *r)
 {
     const struct tally *t = gaps_of(results);
     const struct neurons_shape *neurons = neurons_shape_in(results);

@@ -56,8 +56,8 @@ static void view_attribution(struct token_view *v, const struct attribution *a,
                              const struct model *m)
 {
     v->logit = a->logit;
-    v->components = a->parts;
-    v->n_components = (uint32_t)attribution_parts(m);
+    v->components = a->components;
+    v->n_components = (uint32_t)attribution_n_components(m);
     v->has_neurons = !m->config.attn_only;
     v->n_neurons = v->has_neurons ? (uint32_t)a->n_neurons : 0;
     for (size_t i = 0; i < v->n_neurons; i++) {
@@ -85,7 +85,7 @@ static void view(void *context, size_t k, size_t n, const struct engine_sight *s
     }
     const struct model *model = m->predictor->model->weights;
     for (size_t i = 0; i < n; i++) {
-        attributions[i].parts = m->components.at + (k + i) * attribution_parts(model);
+        attributions[i].components = m->components.at + (k + i) * attribution_n_components(model);
     }
     attribute(m->attributor, s->picks + k, sights, n, attributions);
     for (size_t i = 0; i < n; i++) {
@@ -106,8 +106,8 @@ int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
     }
     int rc = make_picks(s, model, tokens, n, err);
     if (!rc && m->attributor) {
-        rc = floats_reserve(&m->components, n * attribution_parts(m->predictor->model->weights),
-                            err);
+        rc = floats_reserve(&m->components,
+                            n * attribution_n_components(m->predictor->model->weights), err);
     }
     s->model = model;
     s->views = views;

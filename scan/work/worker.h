@@ -32,10 +32,10 @@ struct work {
     const struct run *run;
     const struct results *results; // whose collectors are at work; a worker sees their shapes
     struct layout_options layout;
-    uint64_t settings;                   // count_settings(): how documents are read
+    uint64_t settings;                   // input_settings(): how documents are read
     const struct hypotheses *hypotheses; // NULL: none
-    double epsilon;          // nats; no log-prob as scored is further from the exact one
-    const atomic_int *stop;  // looked at every few milliseconds: once it is set, workers give up
+    double epsilon;         // nats; no log-prob as scored is further from the exact one
+    const atomic_int *stop; // looked at every few milliseconds: once it is set, workers give up
 };
 
 struct worker;

@@ -24,9 +24,9 @@
 struct shape {
     size_t layers[2], d_mlp[2]; // of the two models
     size_t d_vocab;
-    bool known;        // mean is
-    int64_t mean;      // log-prob of the first model on the first unit, fixed
-    bool first_unit;   // this is the shape that finds it out
+    bool known;      // mean is
+    int64_t mean;    // log-prob of the first model on the first unit, fixed
+    bool first_unit; // this is the shape that finds it out
 };
 
 /* Whole numbers: 2^-20. */

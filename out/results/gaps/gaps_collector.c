@@ -194,8 +194,7 @@ static int score_exactly(struct part *p, const struct unit_models *models, struc
 static int add_waiting(struct part *p, const struct unit_models *models, struct err *err)
 {
     int rc = p->n_at > 0 ? score_exactly(p, models, err) : 0;
-    for (size_t i = 0, n = 0;
-         i < p->n_waiting && !rc && !models->stopped(models->context);
+    for (size_t i = 0, n = 0; i < p->n_waiting && !rc && !models->stopped(models->context);
          n += p->waiting[i++].n) {
         const struct tally_doc doc = scored_doc(p, p->waiting[i].doc, models);
         const struct tally_picks picks = {.at = p->at + n, .n = p->waiting[i].n};
@@ -215,8 +214,8 @@ static int wait_with(struct part *p, size_t d, const struct unit_models *models,
     if (n == 0) {
         return 0;
     }
-    int rc = mem_reserve(&p->waiting, &p->waiting_cap, p->n_waiting + 1, sizeof *p->waiting,
-                         "hits", err);
+    int rc = mem_reserve(&p->waiting, &p->waiting_cap, p->n_waiting + 1, sizeof *p->waiting, "hits",
+                         err);
     rc = rc ? rc : mem_reserve(&p->at, &p->at_cap, p->n_at + n, sizeof *p->at, "hits", err);
     if (rc) {
         return rc;

@@ -415,15 +415,14 @@ static int write_all_domains(const struct sql *s, const struct run *run, const s
     return rc;
 }
 
-
 int gaps_tables_write(const struct sql *s, const struct run *run, const struct tally *tally,
                       bool full, struct err *err)
 {
     static int (*const writers[])(const struct sql *, const struct run *, const struct tally *,
                                   struct err *) = {
-        write_shards,     write_rejects,   write_models,        write_pairs,       write_hits,
-        write_token_gaps, write_gap_hists, write_position_gaps, write_all_domains,
-        gaps_tables_hypotheses};
+        write_shards,      write_rejects,         write_models,    write_pairs,
+        write_hits,        write_token_gaps,      write_gap_hists, write_position_gaps,
+        write_all_domains, gaps_tables_hypotheses};
     int rc = 0;
     for (size_t i = 0; i < (full ? sizeof writers / sizeof *writers : 1) && !rc; i++) {
         rc = writers[i](s, run, tally, err);

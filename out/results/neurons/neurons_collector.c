@@ -46,6 +46,11 @@ static int before_scan(void *shape, struct run *run, const struct collector_befo
     return neurons_subsets_choose(shape, before, err);
 }
 
+static int describe(const void *shape, struct buf *out, struct err *err)
+{
+    return buf_printf(out, err, "%zu neurons", ((const struct neurons_shape *)shape)->n);
+}
+
 static void memory(const void *shape, const struct run *run, struct collector_memory *out)
 {
     struct neurons_memory m;
@@ -181,6 +186,7 @@ const struct collector_kind neurons_collector = {
     .shape_save = shape_save,
     .before_scan = before_scan,
     .same = same,
+    .describe = describe,
     .memory = memory,
     .needs = needs,
     .part_new = part_new,

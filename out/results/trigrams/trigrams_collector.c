@@ -10,7 +10,7 @@
 struct part {
     struct trigrams *unit;
     const struct unit_tokens *tokens;
-    const double **rows;  // [n_models] of the document in hand
+    const double **rows; // [n_models] of the document in hand
 };
 
 static int shape_new(void **out, struct run *run, const void *saved, size_t len, struct err *err)
@@ -35,6 +35,11 @@ static int same(const void *a, const void *b, bool fixed, struct err *why)
 {
     (void)fixed;
     return trigrams_shape_same(a, b, why);
+}
+
+static int describe(const void *shape, struct buf *out, struct err *err)
+{
+    return buf_printf(out, err, "%zu trigrams", ((const struct trigrams_shape *)shape)->n);
 }
 
 static void memory(const void *shape, const struct run *run, struct collector_memory *out)
@@ -179,6 +184,7 @@ const struct collector_kind trigrams_collector = {
     .shape_free = shape_free,
     .shape_save = shape_save,
     .same = same,
+    .describe = describe,
     .memory = memory,
     .needs = needs,
     .part_new = part_new,
