@@ -59,7 +59,6 @@ set(except
   "out/results/trigrams/trigrams_unit.c out/results/neurons/act_kernels.h"
   "out/text/trigram_list.c scan/plan/trigram_choice.h"
   "out/text/trigram_list.c model/explain/trial.h"
-  "scan/plan/neuron_plan.h scan/work/predictor.h"
 )
 
 set(folders "")

@@ -222,6 +222,26 @@ int command_main(const struct command *c, int argc, char **argv)
     return status;
 }
 
+int args_command(struct buf *out, int argc, char *const *argv, struct err *err)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-+=./:,@%";
+    int rc = buf_printf(out, err, "gapscope");
+    for (int i = 0; i < argc && !rc; i++) {
+        const char *word = argv[i];
+        if (*word && !word[strspn(word, plain)]) {
+            rc = buf_printf(out, err, " %s", word);
+            continue;
+        }
+        rc = buf_printf(out, err, " '");
+        for (; *word && !rc; word++) {
+            rc = *word == '\'' ? buf_printf(out, err, "'\\''") : buf_printf(out, err, "%c", *word);
+        }
+        rc = rc ? rc : buf_printf(out, err, "'");
+    }
+    return rc;
+}
+
 int args_part(const char *text, size_t *part, size_t *n_parts, struct err *err)
 {
     *part = 0;

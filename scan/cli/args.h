@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 
 enum arg_kind {
     ARG_FLAG,   // bool: set to true
@@ -38,6 +39,10 @@ int args_real(const char *name, const char *text, double least, double most, dou
 
 /* "I/N" of --part: I from 0 to N - 1; NULL: 0/1.  Errors: ERR_USAGE. */
 int args_part(const char *text, size_t *part, size_t *n_parts, struct err *err);
+
+/* Appends the command "gapscope argv[0] ..." as it can be pasted into a shell, and a NUL that is not
+ * counted.  Errors: ERR_NOMEM. */
+int args_command(struct buf *out, int argc, char *const *argv, struct err *err);
 
 /* Does a command's work.  operands: as many as n_min and n_max allow.  A non-zero return is an
  * error in *err; *status (0 before) is the exit status of a run that came to its end. */

@@ -25,6 +25,7 @@
 #include "scan/work/first_unit.h"
 #include "scan/work/pipeline.h"
 #include "scan/work/precision_check.h"
+#include "scan/work/prepare.h"
 #include "scan/work/summary.h"
 #include "scan/work/trials.h"
 #include "scan/work/worker.h"
@@ -344,7 +345,7 @@ static int choose_histograms(struct scan *s, const struct pipeline_options *p, s
     rc = rc ? rc : neurons_new(&neurons, &shape, err);
     rc = rc ? rc : first_unit_run(&first, p, work, neurons, err);
     if (!rc && !atomic_load(&stop_signals()->stop)) {
-        rc = neuron_plan_choose(&s->run, neurons, err);
+        rc = prepare_subsets(&s->run, neurons, err);
         neurons = NULL;
     }
     neurons_free(neurons);
@@ -361,7 +362,7 @@ static int prepare(struct scan *s, const struct pipeline_options *p, struct work
     trigram_choice_print(&s->chosen);
     set_work(s, work);
     rc = rc ? rc : choose_histograms(s, p, work, err);
-    rc = rc ? rc : neuron_plan_effects(&s->run, s->predictors, &stop_signals()->stop, err);
+    rc = rc ? rc : prepare_effects(&s->run, s->predictors, &stop_signals()->stop, err);
     return rc ? rc : results_new(&s->results, &s->shape, &s->run, err);
 }
 
@@ -553,7 +554,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     const time_t now = time(NULL);
     strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
     snprintf(threads, sizeof threads, "%zu", p.n_threads);
-    rc = plan_command(&command, o, operands, err);
+    rc = args_command(&command, o->argc, o->argv, err);
     const char *meta[META_MAX] = {"version", GAPSCOPE_VERSION, "command", command.data,
                                   "started", started,          "threads", threads};
     p.meta = meta;
@@ -581,7 +582,7 @@ out:
 
 int cmd_scan(int argc, char **argv)
 {
-    struct scan_options o = {.top = 1000, .subjects.examples = 20};
+    struct scan_options o = {.top = 1000, .subjects.examples = 20, .argc = argc, .argv = argv};
     const struct arg args[] = {
         {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
          "a folder, an alias (gelu-1l), a repository, or counts,\nFILE.ngrams:2, :3, :skip, "

@@ -7,17 +7,17 @@
 #ifndef GAPSCOPE_SCAN_PLAN_NEURON_PLAN_H
 #define GAPSCOPE_SCAN_PLAN_NEURON_PLAN_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "corpora/base/err.h"
 #include "miners/hypotheses.h"
-#include "model/pass/engine.h"
+#include "model/load/model.h"
+#include "out/results/gaps/tally.h"
 #include "out/results/run.h"
 #include "scan/cli/args.h"
 #include "scan/load/hypothesis_args.h"
-#include "scan/work/predictor.h"
+#include "scan/load/lineup.h"
 
 struct neuron_plan_options {
     struct hypothesis_args_options mining;
@@ -68,16 +68,5 @@ int neuron_plan_check_memory(const struct run *run, size_t n_threads, struct err
 /* "1024 neurons ...": what is kept, and the memory that it takes at most; "" where nothing is.
  * free() it; NULL: no memory. */
 char *neuron_plan_text(const struct run *run, size_t n_threads);
-
-/* The direct effects of the run's neurons into run->effects, unless they are there.  stop: once it
- * is set, nothing is.  Errors: ERR_NOMEM. */
-int neuron_plan_effects(struct run *run, const struct predictor *predictors, const atomic_int *stop,
-                        struct err *err);
-
-/* From 'first', what a first unit's neurons and labels do (with empty subsets): a subset of
- * run->histograms neurons for each hypothesis, in run->neurons.  It ends 'first', also on failure.
- * Errors: ERR_NOMEM. */
-struct neurons;
-int neuron_plan_choose(struct run *run, struct neurons *first, struct err *err);
 
 #endif

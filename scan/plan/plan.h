@@ -8,7 +8,6 @@
 #include <stddef.h>
 
 #include "corpora/base/err.h"
-#include "corpora/base/mem.h"
 #include "corpora/shards.h"
 #include "model/pass/precision.h"
 #include "out/results/run.h"
@@ -29,6 +28,8 @@ struct scan_options {
         *record, *kernels;
     size_t threads, top, max_tokens;
     bool force, dry_run;
+    int argc; // the whole command
+    char **argv;
 };
 
 /* Is a run's model counts?  Its act_fn says so. */
@@ -44,9 +45,5 @@ enum packing scan_packing(const struct scan_options *o);
 int plan_make(struct run *run, struct neuron_plan *subjects, struct trigram_choice *chosen,
              const struct scan_options *o, const struct lineup *l, const struct shards *shards,
              enum precision asked, struct err *err);
-
-/* Appends the command as it was given, for 'meta'; a NUL follows it.  Errors: ERR_NOMEM. */
-int plan_command(struct buf *out, const struct scan_options *o, const struct arg_list *operands,
-                 struct err *err);
 
 #endif

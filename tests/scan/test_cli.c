@@ -307,7 +307,7 @@ static void wrong_usage_says_what_is_meant(void **state)
         {"gapscope score --model " GELU " --top 99999999999999999999 LICENSE", 2, "a whole number",
          ""},
         {"gapscope score --model " GELU " --precision sloppy LICENSE", 2,
-         "--precision sloppy: exact,", ""},
+         "--precision sloppy: expected exact,", ""},
         {"gapscope score --model " GELU " --format xml LICENSE", 2, "--format xml: jsonl or text",
          ""},
         {"gapscope score --model " GELU " --model " GELU " LICENSE", 2,
