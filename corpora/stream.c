@@ -14,14 +14,14 @@
 #include "corpora/base/mem.h"
 #include "corpora/endings.h"
 
-// Raw bytes are taken in by so many; a whole zstd block fits.
+// The number of raw bytes taken in at a time; a whole zstd block fits.
 #define IN_BYTES ((size_t)256 << 10)
 
-// A fill stops once it has decoded so many bytes, and begins with room for twice as many: so the
-// call that decodes a zstd block (128 KiB at most) also flushes it.
+// A fill stops once it has decoded this many bytes, and begins with room for twice as many, so that
+// the call that decodes a zstd block (128 KiB at most) also flushes it.
 #define FILL_BYTES ((size_t)128 << 10)
 
-// A control character in so many first bytes tells compressed data from text.
+// A control character among this many first bytes means compressed data rather than text.
 #define BINARY_BYTES 64
 
 // Magic number, descriptor, window, dictionary, content size: 4 + 1 + 1 + 4 + 8.
@@ -32,17 +32,18 @@ enum kind { PLAIN, ZSTD, GZIP };
 struct stream {
     char *name; // for messages
 
-    // where the raw bytes come from: a file, or memory where fd is -1
+    // the source of raw bytes: a file, or memory if fd is -1
     int fd;
     bool owns_fd;
     const char *memory; // [memory_len]
     size_t memory_len, memory_at;
-    size_t step;       // bytes taken in at a time
+    size_t step;       // number of bytes taken in at a time
     uint64_t raw_size; // 0: not known
     uint64_t raw_read;
     bool raw_end;
 
-    // [in_at, in_len): raw bytes that wait for the decoder; nothing once a plain file is told
+    // [in_at, in_len): raw bytes that wait for the decoder; empty once the file is known to be
+    // plain
     unsigned char *in; // [IN_BYTES]
     size_t in_at, in_len;
 
@@ -52,21 +53,21 @@ struct stream {
     uint64_t told;
 
     enum kind kind;
-    bool end;          // nothing comes after what is in out ...
-    struct err failed; // ... but this, where its code is not ERR_NONE
+    bool end;          // nothing follows what is in out
+    struct err failed; // ... except this error, if its code is not ERR_NONE
 
     int window_log_max;
     ZSTD_DCtx *zstd;
-    size_t zstd_wants; // bytes that the frame needs next, as the decoder says; 0: between frames
+    size_t zstd_wants; // number of bytes that the decoder asks for next; 0: between frames
     z_stream gzip;
     bool gzip_open;
     bool in_member;     // false: between members
-    uint64_t member_at; // where it begins in the file
+    uint64_t member_at; // offset of its beginning in the file
 };
 
 // --- raw bytes ---------------------------------------------------------------------------------
 
-/* Where the decoder stands in the file. */
+/* The decoder's offset in the file. */
 static uint64_t raw_at(const struct stream *s)
 {
     return s->raw_read - (s->in_len - s->in_at);
@@ -102,7 +103,7 @@ static int raw_read(struct stream *s, void *to, size_t room, size_t *n, struct e
     return 0;
 }
 
-/* Brings 'want' bytes into s->in, or what there is before the end. */
+/* Brings 'want' bytes into s->in, or as many as come before the end. */
 static int raw_want(struct stream *s, size_t want, struct err *err)
 {
     if (s->in_len - s->in_at >= want) {
@@ -138,7 +139,7 @@ static int fail_garbage(const struct stream *s, const char *what, struct err *er
                    raw_at(s), what);
 }
 
-/* Room for at least 'extra' bytes behind out_len. */
+/* Makes room for at least 'extra' bytes behind out_len. */
 static int out_reserve(struct stream *s, size_t extra, struct err *err)
 {
     if (s->out_cap - s->out_len >= extra) {
@@ -174,14 +175,14 @@ static bool begins_zstd(const unsigned char *p) // [4]
            (magic & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START;
 }
 
-/* Do p[n], fewer than 4 bytes, begin like a zstd frame? */
+/* Whether p[n], fewer than 4 bytes, begin like a zstd frame. */
 static bool may_begin_zstd(const unsigned char *p, size_t n)
 {
     return n > 0 && ((little_endian(p, n) ^ ZSTD_MAGICNUMBER) & ((UINT64_C(1) << 8 * n) - 1)) == 0;
 }
 
-/* What the frame header p[n] asks for (RFC 8878, 3.1.1.1): window in bytes, dictionary by its
- * number (0: none).  False: it is no data frame, or not all there. */
+/* Reads the frame header p[n] (RFC 8878, 3.1.1.1): the window in bytes, and the number of the
+ * dictionary (0: none).  False: it is not a data frame, or the header is incomplete. */
 static bool zstd_header(const unsigned char *p, size_t n, uint64_t *window, uint32_t *dictionary)
 {
     static const size_t dictionary_bytes[4] = {0, 1, 2, 4}, content_bytes[4] = {0, 2, 4, 8};
@@ -201,7 +202,7 @@ static bool zstd_header(const unsigned char *p, size_t n, uint64_t *window, uint
     }
     p += 5;
     if (single_segment) {
-        // The content is its own window; two bytes count it from 256.
+        // The content is its own window; a size of two bytes counts from 256.
         *window = little_endian(p + n_dictionary, n_content) + (n_content == 2 ? 256 : 0);
     } else {
         *window = UINT64_C(1) << (10 + (*p >> 3));
@@ -211,8 +212,8 @@ static bool zstd_header(const unsigned char *p, size_t n, uint64_t *window, uint
     return true;
 }
 
-/* Between two frames, as much of a header in s->in as there is: sets zstd_wants if another frame
- * begins, else s->end. */
+/* Called between two frames, with as much of a header in s->in as there is: sets zstd_wants if
+ * another frame begins, else s->end. */
 static int zstd_next_frame(struct stream *s, struct err *err)
 {
     const unsigned char *p = s->in + s->in_at;
@@ -244,11 +245,11 @@ static int zstd_next_frame(struct stream *s, struct err *err)
                            s->name, raw_at(s), window, window >> 20, s->window_log_max);
         }
     }
-    s->zstd_wants = 5; // what the shortest header begins with
+    s->zstd_wants = 5; // magic number and descriptor
     return 0;
 }
 
-/* Gives the decoder the next n bytes, or what there is of them before the end. */
+/* Gives the decoder the next n bytes, or as many as come before the end. */
 static int zstd_decode(struct stream *s, size_t n, struct err *err)
 {
     if (n > s->in_len - s->in_at) {
@@ -265,7 +266,7 @@ static int zstd_decode(struct stream *s, size_t n, struct err *err)
         return err_set(err, ERR_CORRUPT, "%s: byte %" PRIu64 ": zstd: %s", s->name, raw_at(s),
                        ZSTD_getErrorName(wants));
     }
-    if (n == 0 && out.pos == s->out_len) { // at the end, and nothing left to be flushed
+    if (n == 0 && out.pos == s->out_len) { // at the end, with nothing left to flush
         return fail_truncated(s, "zstd frame", err);
     }
     s->in_at += in.pos;
@@ -279,10 +280,10 @@ static int fill_zstd(struct stream *s, struct err *err)
     const size_t before = s->out_len;
     int rc = 0;
     while (!rc && !s->end) {
-        // A call that fails tells nothing of the blocks that it decoded before, so that no call may
-        // see more than one: what is wanted counts the 3 bytes of the next block's header as well,
-        // and without them the call ends where the block does.  Nor less than one, so that what is
-        // decoded before damage does not depend on how the bytes come.
+        // A call that fails does not give the blocks that it decoded before, so a call may see at
+        // most one block: zstd_wants includes the 3 bytes of the next block's header, and without
+        // them the call ends where the block does.  It must also see a whole block, so that what is
+        // decoded before damage does not depend on how the bytes come in.
         size_t n = s->zstd_wants > 3 ? s->zstd_wants - 3 : s->zstd_wants;
         if (s->zstd_wants == 0) {
             n = ZSTD_HEADER_BYTES_MAX;
@@ -291,7 +292,7 @@ static int fill_zstd(struct stream *s, struct err *err)
         }
         const size_t made = s->out_len - before;
         if (made >= FILL_BYTES || (made > 0 && s->in_len - s->in_at < n)) {
-            break; // a pipe that pauses holds up nothing that came before
+            break; // what came before must not wait for a pipe that pauses
         }
         rc = raw_want(s, n, err);
         if (!rc) {
@@ -301,7 +302,7 @@ static int fill_zstd(struct stream *s, struct err *err)
     return rc;
 }
 
-/* Between two members: sets in_member if another begins, else s->end. */
+/* Called between two members: sets in_member if another begins, else s->end. */
 static int gzip_next_member(struct stream *s, struct err *err)
 {
     int rc = raw_want(s, 2, err);
@@ -319,7 +320,7 @@ static int gzip_next_member(struct stream *s, struct err *err)
     if (n == 1 && p[0] == 0x1f) {
         return fail_truncated(s, "gzip member", err);
     }
-    while (s->in_at < s->in_len) { // tapes fill up their last block with zeros
+    while (s->in_at < s->in_len) { // tapes pad their last block with zeros
         if (s->in[s->in_at] != 0) {
             return fail_garbage(s, "gzip member", err);
         }
@@ -338,7 +339,7 @@ static int fill_gzip(struct stream *s, struct err *err)
     const size_t before = s->out_len;
     while (s->out_len < before + FILL_BYTES) {
         if (s->out_len > before && s->in_at == s->in_len) {
-            break; // a pipe that pauses holds up nothing that came before
+            break; // what came before must not wait for a pipe that pauses
         }
         int rc = s->in_member ? 0 : gzip_next_member(s, err);
         if (rc || s->end) {
@@ -363,8 +364,8 @@ static int fill_gzip(struct stream *s, struct err *err)
             return err_nomem(err, "decompressing gzip");
         }
         if (status == Z_DATA_ERROR || status == Z_NEED_DICT) {
-            // Where inflate() stands depends on how the bytes came, but not what it has made of
-            // them.
+            // The offset at which inflate() stops depends on how the bytes came in; the size of its
+            // output does not.
             return err_set(err, ERR_CORRUPT,
                            "%s: byte %" PRIu64 ": gzip: %s (%lu bytes into the text of the member "
                            "that begins here)",
@@ -378,7 +379,7 @@ static int fill_gzip(struct stream *s, struct err *err)
     return 0;
 }
 
-/* A file that has lost its end since it was opened must not pass for a whole one. */
+/* Reports a file that has become shorter since it was opened: it must not pass for a whole one. */
 static void check_end(struct stream *s)
 {
     if (s->end && !s->failed.code && s->raw_read < s->raw_size) {
@@ -389,8 +390,8 @@ static void check_end(struct stream *s)
     }
 }
 
-/* Decodes some more behind out_len.  What fails is kept in s->failed: it ends the stream, but only
- * after all that is in 'out'. */
+/* Decodes some more behind out_len.  An error is kept in s->failed: it ends the stream, but only
+ * after everything in 'out'. */
 static void fill(struct stream *s)
 {
     if (s->out_at > 0) {
@@ -422,8 +423,8 @@ static void fill(struct stream *s)
 
 // --- opening -----------------------------------------------------------------------------------
 
-/* A control character that no text has, in the first bytes?  Of compressed data one in nine bytes
- * is such. */
+/* Whether the first bytes have a control character that no text has.  In compressed data one in
+ * nine bytes is such a character. */
 static bool begins_binary(const unsigned char *p, size_t n)
 {
     for (size_t i = 0; i < n && i < BINARY_BYTES; i++) {
@@ -434,7 +435,7 @@ static bool begins_binary(const unsigned char *p, size_t n)
     return false;
 }
 
-/* What was read goes to the caller as it is, but for what only its name says to be compressed. */
+/* Makes the stream plain, unless its name says that it is compressed and its bytes are not text. */
 static int begin_plain(struct stream *s, struct err *err)
 {
     const bool named = endings_say_compressed(s->name);
@@ -468,7 +469,7 @@ static int begin_plain(struct stream *s, struct err *err)
     return 0;
 }
 
-/* Tells the kind by the first bytes and makes its decoder. */
+/* Finds the kind by the first bytes and makes its decoder. */
 static int begin(struct stream *s, struct err *err)
 {
     int rc = raw_want(s, 4, err);
@@ -477,7 +478,7 @@ static int begin(struct stream *s, struct err *err)
     }
     const unsigned char *p = s->in;
     const size_t n = s->in_len;
-    // "(" alone is text; from two bytes on the magic number is not UTF-8.
+    // "(" alone is text; two or more bytes of the magic number are not UTF-8.
     if (n >= 4 ? begins_zstd(p) : n >= 2 && may_begin_zstd(p, n)) {
         s->kind = ZSTD;
         s->zstd = ZSTD_createDCtx();
@@ -489,7 +490,7 @@ static int begin(struct stream *s, struct err *err)
     }
     if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b) {
         s->kind = GZIP;
-        s->gzip_open = inflateInit2(&s->gzip, 15 + 16) == Z_OK; // the widest window, gzip's header
+        s->gzip_open = inflateInit2(&s->gzip, 15 + 16) == Z_OK; // widest window, with gzip header
         return s->gzip_open ? 0 : err_nomem(err, "decompressing gzip");
     }
 
@@ -517,15 +518,15 @@ static int open_fd(struct stream *s, const char *path, struct err *err)
                        s->name, is_stdin ? "FOLDER" : path);
     }
     if (S_ISREG(st.st_mode)) {
-        // Standard input may have been read from before; /proc has files of size 0 that are not
-        // empty.
+        // Standard input may have been read from before.  Files in /proc have size 0 but are not
+        // empty: 0 means not known.
         const off_t at = lseek(s->fd, 0, SEEK_CUR);
         s->raw_size = at >= 0 && at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
     }
     return 0;
 }
 
-/* path: NULL is memory[len]. */
+/* path: NULL means memory[len]. */
 static int open_any(struct stream **out, const char *path, const char *name, const void *memory,
                     size_t len, size_t step, struct err *err)
 {
