@@ -359,14 +359,20 @@ static int read_hypothesis(const struct reader *r, const struct yamltree_node *m
     enum key kind = KINDS;
     const char *name = NULL;
     int rc = read_keys(&e, err);
-    if (!rc && !e.values[NAME]) {
-        rc = yamltree_error(map, err, "a hypothesis without name");
+    if (rc) {
+        return rc;
     }
-    rc = rc ? rc : want_text(e.values[NAME], "name", &name, err);
-    if (!rc && (rc = check_name(r->h, name, strlen(name), err)) != 0) {
-        rc = error_in(e.values[NAME], err);
+    if (!e.values[NAME]) {
+        return yamltree_error(map, err, "a hypothesis without name");
     }
-    rc = rc ? rc : choose_kind(&e, &kind, err);
+    rc = want_text(e.values[NAME], "name", &name, err);
+    if (rc) {
+        return rc;
+    }
+    if (check_name(r->h, name, strlen(name), err) != 0) {
+        return error_in(e.values[NAME], err);
+    }
+    rc = choose_kind(&e, &kind, err);
     rc = rc ? rc : read_kind(r, &e, kind, &m, err);
     return rc ? rc : add(r->h, &m, name, err);
 }

@@ -99,36 +99,39 @@ int child_start(struct child *c, char *const *argv, const char *folder, struct e
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, report[2] = {-1, -1}, why = 0;
     const pid_t parent = getpid();
+    pid_t pid;
     int rc = open_pipe(in, err);
     rc = rc ? rc : open_pipe(out, err);
     rc = rc ? rc : open_pipe(report, err);
-    const pid_t pid = rc ? -1 : fork();
+    if (rc) {
+        goto out;
+    }
+    pid = fork();
     if (pid == 0) {
         become(argv, folder, parent, in[0], out[1], report[1]);
     }
-    if (!rc && pid < 0) {
+    if (pid < 0) {
         rc = err_set(err, ERR_IO, "%s: cannot be started: %s", argv[0], strerror(errno));
+        goto out;
     }
-    close_end(&in[0]);
-    close_end(&out[1]);
+    setpgid(pid, pid); // parent and child both do it, since either may come first
     close_end(&report[1]);
-    if (!rc) {
-        setpgid(pid, pid); // parent and child both do it, since either may come first
-        if (read(report[0], &why, sizeof why) == sizeof why) {
-            waitpid(pid, NULL, 0);
-            rc = err_set(err, ERR_IO, "%s: cannot be run: %s", argv[0], strerror(why));
-        }
-    }
-    close_end(&report[0]);
-    if (rc) {
-        close_end(&in[1]);
-        close_end(&out[0]);
-        return rc;
+    if (read(report[0], &why, sizeof why) == sizeof why) {
+        waitpid(pid, NULL, 0);
+        rc = err_set(err, ERR_IO, "%s: cannot be run: %s", argv[0], strerror(why));
+        goto out;
     }
     fcntl(in[1], F_SETFL, O_NONBLOCK);
     fcntl(out[0], F_SETFL, O_NONBLOCK);
     *c = (struct child){.pid = pid, .in = in[1], .out = out[0]};
-    return 0;
+    in[1] = out[0] = -1; // these are c's from here on
+out:
+    for (size_t i = 0; i < 2; i++) {
+        close_end(&in[i]);
+        close_end(&out[i]);
+        close_end(&report[i]);
+    }
+    return rc;
 }
 
 ssize_t child_write(const struct child *c, const char *data, size_t len)

@@ -241,7 +241,7 @@ static bool ask(struct ctx *r, const struct tokens *doc, uint8_t *labels,
         if (bad.code == ERR_NOMEM) {
             *err = bad;
         }
-        return no_answer(r, "its answer is no JSON: %s", bad.msg);
+        return no_answer(r, "its answer is not JSON: %s", bad.msg);
     }
     const bool good = read_answer(r, answer, doc->n, labels, verdict);
     json_object_put(answer);
@@ -388,26 +388,39 @@ static char *path_of(const struct exec *x, const char *file)
     return file[0] == '/' ? strdup(file) : file_join(x->folder, file);
 }
 
-/* Puts the arguments into the spec, files by their contents and not by their paths. */
+static int append_hash(struct buf *spec, const char *path, struct err *err)
+{
+    struct file_map map;
+    int rc = file_map(&map, path, err);
+    if (rc) {
+        return rc;
+    }
+    rc = buf_printf(spec, err, "\"xxh3:%016" PRIx64 "\"",
+                    (uint64_t)XXH3_64bits(map.len ? map.data : NULL, map.len));
+    file_unmap(&map);
+    return rc;
+}
+
+/* Appends argument i: a file by its contents and not by its path. */
+static int append_argument(struct buf *spec, const struct exec *x, size_t i, struct err *err)
+{
+    char *path = path_of(x, x->argv[i]);
+    if (!path) {
+        return err_nomem(err, "a path");
+    }
+    const bool is_file = (i > 0 || strchr(x->argv[0], '/')) && file_is_regular(path);
+    const int rc = is_file ? append_hash(spec, path, err)
+                           : jsonw_string(spec, x->argv[i], strlen(x->argv[i]), err);
+    free(path);
+    return rc;
+}
+
 static int make_spec(struct buf *spec, const struct exec *x, struct err *err)
 {
     int rc = buf_printf(spec, err, "{\"exec\":[");
     for (size_t i = 0; i < x->argc && !rc; i++) {
-        char *path = path_of(x, x->argv[i]);
-        struct file_map map;
-        rc = path ? 0 : err_nomem(err, "a path");
-        rc = rc || i == 0 ? rc : buf_append(spec, ",", 1, err);
-        if (!rc && (i > 0 || strchr(x->argv[0], '/')) && file_is_regular(path)) {
-            rc = file_map(&map, path, err);
-            if (!rc) {
-                rc = buf_printf(spec, err, "\"xxh3:%016" PRIx64 "\"",
-                                (uint64_t)XXH3_64bits(map.len ? map.data : NULL, map.len));
-                file_unmap(&map);
-            }
-        } else if (!rc) {
-            rc = jsonw_string(spec, x->argv[i], strlen(x->argv[i]), err);
-        }
-        free(path);
+        rc = i > 0 ? buf_append(spec, ",", 1, err) : 0;
+        rc = rc ? rc : append_argument(spec, x, i, err);
     }
     return rc ? rc : buf_printf(spec, err, "]}");
 }

@@ -145,7 +145,7 @@ static int label_matches(const struct regex *x, struct ctx *r, const struct toke
     return 0;
 }
 
-// --- what stands before a token's end ----------------------------------------------------------
+// --- the text before a token's end ------------------------------------------------------------
 
 /*
  * A token is labelled if the pattern matches from one of the last REGEX_WINDOW bytes so that the
