@@ -51,7 +51,7 @@ static int regular_size(int fd, const char *path, uint64_t *bytes, struct err *e
     }
     if (!S_ISREG(st.st_mode)) {
         return err_set(err, ERR_IO,
-                       "%s: is no regular file; a scan must be able to read its corpus again: "
+                       "%s: is not a regular file; a scan must be able to read its corpus again: "
                        "write it to a file first",
                        path);
     }
