@@ -101,7 +101,8 @@ static const struct {
 #undef X
 };
 
-/* One allocation; a block each, so that AddressSanitizer sees a step outside. */
+/* One allocation.  Each has a block of its own, so that AddressSanitizer sees accesses outside
+ * it. */
 struct pickle_block {
     struct pickle_block *next;
     max_align_t data[];
@@ -111,18 +112,18 @@ struct machine {
     const unsigned char *bytes; // [len]
     size_t len;
     size_t at;        // the next byte to read
-    size_t op_at;     // where the opcode being done stands
-    unsigned char op; // it
+    size_t op_at;     // offset of the current opcode
+    unsigned char op; // the current opcode
     bool stopped;
     struct pickle *p; // owns all values
 
     struct pickle_value **stack; // [n_stack]
     size_t n_stack, stack_cap;
-    size_t *marks; // [n_marks], heights of the stack, ascending
+    size_t *marks; // [n_marks], ascending heights of the stack
     size_t n_marks, marks_cap;
     struct pickle_value **memo; // [memo_len], NULL where not set
     size_t memo_len, memo_cap;
-    size_t memo_used; // entries that are set
+    size_t memo_used; // number of entries that are set
     struct err *err;  // never NULL
 };
 
@@ -151,8 +152,8 @@ static int charge(struct machine *m, size_t bytes)
     return 0;
 }
 
-/* Zeroed memory that lives as long as the pickle; NULL with m->err set where there is none.
- * 'bytes' is bounded by the pickle's length, so that no sum here overflows. */
+/* Zeroed memory that lives as long as the pickle; NULL with m->err set if there is no memory.
+ * 'bytes' is bounded by the pickle's length, so the sums here do not overflow. */
 static void *take(struct machine *m, size_t bytes)
 {
     if (charge(m, sizeof(struct pickle_block) + bytes)) {
@@ -168,12 +169,12 @@ static void *take(struct machine *m, size_t bytes)
     return block->data;
 }
 
-/* mem_reserve() of pointers or heights, with the limit. */
+/* Like mem_reserve(), for pointers or heights, but within the memory limit. */
 static int reserve(struct machine *m, void *items, size_t *cap, size_t want)
 {
     const size_t before = *cap;
     if (want > before) {
-        const size_t grown = want + want / 2; // at least what mem_reserve() will take
+        const size_t grown = want + want / 2; // at least as much as mem_reserve() will take
         const int rc = charge(m, (grown + 16 - before) * sizeof(void *));
         if (rc) {
             return rc;
@@ -211,7 +212,7 @@ static int add_item(struct machine *m, struct pickle_value *to, const struct pic
 
 /* --- the stack ------------------------------------------------------------------------------- */
 
-/* Pushes v; v == NULL is a value that could not be made, its error set already. */
+/* Pushes v; v == NULL is a value that could not be made, and its error is already set. */
 static int push(struct machine *m, struct pickle_value *v)
 {
     if (!v) {
@@ -238,7 +239,7 @@ static int push_integer(struct machine *m, enum pickle_kind kind, int64_t intege
     return push(m, v);
 }
 
-/* Checks that n values lie on the stack above the last mark. */
+/* Checks that there are n values on the stack above the last mark. */
 static int need(struct machine *m, size_t n)
 {
     const size_t above = m->n_stack - (m->n_marks ? m->marks[m->n_marks - 1] : 0);
@@ -253,7 +254,7 @@ static struct pickle_value *top(const struct machine *m)
     return m->stack[m->n_stack - 1];
 }
 
-/* Ends the last mark: *from is the height it was set at. */
+/* Removes the last mark; *from is its height. */
 static int pop_mark(struct machine *m, size_t *from)
 {
     if (m->n_marks == 0) {
@@ -289,7 +290,7 @@ static int push_text(struct machine *m, uint64_t len)
     return push(m, v);
 }
 
-/* A little-endian two's complement number of n bytes. */
+/* Reads a little-endian two's complement number of n bytes. */
 static int push_long(struct machine *m, size_t n)
 {
     if (n > sizeof(int64_t)) {
@@ -314,8 +315,7 @@ static int put(struct machine *m, size_t index)
     if (rc) {
         return rc;
     }
-    // Each entry is put by an opcode of its own, so that no index needs to be larger than the
-    // place.
+    // Each entry is put by an opcode of its own, so an index need not be larger than the offset.
     if (index > m->op_at) {
         return fail(m, ERR_FORMAT, "memo entry %zu at byte %zu", index, m->op_at);
     }
@@ -379,14 +379,15 @@ static int push_global(struct machine *m, const char *module, size_t module_len,
         }
     }
     const int cut = 100;
-    return fail(m, ERR_UNSUPPORTED,
-                "%.*s.%.*s is no part of a dict of tensors and may run code: refused.  If the file "
-                "is yours, save only model.state_dict()",
-                module_len < 100 ? (int)module_len : cut, module,
-                name_len < 100 ? (int)name_len : cut, name);
+    return fail(
+        m, ERR_UNSUPPORTED,
+        "%.*s.%.*s is not part of a dict of tensors and may run code: refused.  If the file "
+        "is yours, save only model.state_dict()",
+        module_len < 100 ? (int)module_len : cut, module, name_len < 100 ? (int)name_len : cut,
+        name);
 }
 
-/* "module\nname\n" */
+/* Reads "module\nname\n". */
 static int global(struct machine *m)
 {
     const char *line[2];
@@ -449,7 +450,7 @@ static int reduce(struct machine *m)
     }
 }
 
-/* Attributes of a dict: a state dict's "_metadata", which says nothing of its tensors. */
+/* Drops the attributes of a dict: a state dict's "_metadata" says nothing about its tensors. */
 static int build(struct machine *m)
 {
     const int rc = need(m, 2);
@@ -521,7 +522,7 @@ static int set_items(struct machine *m, size_t from)
     return 0;
 }
 
-/* 'add' with what lies above the last mark. */
+/* Calls 'add' with the values above the last mark. */
 static int add_marked(struct machine *m, int (*add)(struct machine *m, size_t from))
 {
     size_t from = 0;
@@ -536,7 +537,7 @@ static int add_marked(struct machine *m, int (*add)(struct machine *m, size_t fr
     return add(m, from);
 }
 
-/* 'add' with the n topmost values. */
+/* Calls 'add' with the n topmost values. */
 static int add_topmost(struct machine *m, size_t n, int (*add)(struct machine *m, size_t from))
 {
     const int rc = need(m, n + 1);
@@ -555,7 +556,7 @@ static int mark(struct machine *m)
 static int stop(struct machine *m)
 {
     if (m->n_stack != 1 || m->n_marks != 0) {
-        return fail(m, ERR_FORMAT, "%zu values and %zu marks are left; 1 and 0 are wanted",
+        return fail(m, ERR_FORMAT, "%zu values and %zu marks are left; expected 1 and 0",
                     m->n_stack, m->n_marks);
     }
     m->p->root = top(m);
@@ -563,7 +564,7 @@ static int stop(struct machine *m)
     return 0;
 }
 
-/* The number behind the opcode, of 1, 2, 4 or 8 bytes. */
+/* Reads the number behind the opcode, of 1, 2, 4 or 8 bytes. */
 static int operand(struct machine *m, size_t bytes, uint64_t *out)
 {
     const unsigned char *p = next(m, bytes);
@@ -633,7 +634,7 @@ static int step(struct machine *m)
         return push_integer(m, PICKLE_INT, (int32_t)(uint32_t)n);
     case OP_LONG1:
         return push_long(m, n);
-    case OP_BINFLOAT: // no tensor depends on its value
+    case OP_BINFLOAT: // tensors do not depend on its value
         return push_kind(m, PICKLE_FLOAT);
     case OP_BINUNICODE:
     case OP_SHORT_BINUNICODE:
@@ -681,8 +682,8 @@ static int step(struct machine *m)
         return add_marked(m, set_items);
     }
     if (!opcode_names[m->op]) {
-        return err_set(m->err, ERR_FORMAT, "byte %zu: 0x%02x is no opcode of a pickle", m->op_at,
-                       m->op);
+        return err_set(m->err, ERR_FORMAT, "byte %zu: 0x%02x is not an opcode of a pickle",
+                       m->op_at, m->op);
     }
     return fail(m, ERR_UNSUPPORTED,
                 "torch.save writes no such opcode for a dict of tensors: refused");
