@@ -245,3 +245,13 @@ endif()
 add_executable(count_dump tests/kit/count_dump.c)
 target_link_libraries(count_dump PRIVATE gapscope_model)
 add_test(NAME count_models COMMAND ${CMAKE_SOURCE_DIR}/tests/python/count_models $<TARGET_FILE:gapscope> $<TARGET_FILE:count_dump>)
+
+# gapscope with two more statistics, each a line of tests/collectors/collectors.c
+add_executable(gapscope_with_collectors
+  scan/main.c
+  tests/collectors/collectors.c
+  tests/collectors/token_pairs.c
+  tests/collectors/two_models.c)
+target_link_libraries(gapscope_with_collectors PRIVATE gapscope_scan_cmd)
+add_test(NAME collectors COMMAND ${CMAKE_SOURCE_DIR}/tests/python/collectors $<TARGET_FILE:gapscope>
+         $<TARGET_FILE:gapscope_with_collectors>)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGEST "-- digest "
+#define DIGEST "-- digest"
 #define SPACE " \t\r\n"
 #define WORD_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
@@ -191,14 +191,19 @@ static int read_statement(struct script *s, const char **at, bool view, struct e
 static int read_digest(struct script *s, const char **at, struct err *err)
 {
     struct script_object *o = s->n > 0 ? &s->items[s->n - 1] : NULL;
-    char *after, *text = NULL;
+    char *text = NULL;
     const char *p = *at + strlen(DIGEST);
-    const unsigned long place = strtoul(p, &after, 10);
-    if (!o || o->view || o->select || place == 0 || *after != ':') {
+    size_t place = SCRIPT_ANY_PLACE;
+    if (*p == ' ') {
+        char *after;
+        place = strtoul(p, &after, 10);
+        p = after;
+    }
+    if (!o || o->view || o->select || place == 0 || *p != ':') {
         return err_set(err, ERR_FORMAT, "a digest without its table, or without its place");
     }
     int rc = 0;
-    for (p = after + 1; !rc;) {
+    for (p++; !rc;) {
         const size_t len = strcspn(p, "\n");
         rc = add_about(&text, p, len, err);
         p += len;
