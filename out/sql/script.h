@@ -14,7 +14,7 @@
  *                                                       7th of the digest.  A comment may go on
  *                                                       over several lines.
  *     4  CREATE VIEW v(       -- A row is ....
- *            id)              -- what it means
+ *            id)              -- what it means; of the last column behind the bracket
  *        AS SELECT ...;       a view names its columns; it has no digest
  *
  * Statements go into the database with their comments, so that ".schema" of any SQLite client shows
