@@ -164,6 +164,7 @@ gapscope_test(out/tally_labels gapscope_out m)
 target_sources(test_tally_labels PRIVATE tests/ref/tally_ref.c)
 gapscope_fuzz(neurons gapscope_out)
 gapscope_fuzz(run gapscope_out)
+gapscope_fuzz(store gapscope_out)
 gapscope_fuzz(tally gapscope_out)
 gapscope_fuzz(trigrams gapscope_out)
 gapscope_bench(neurons gapscope_out m)
@@ -196,8 +197,8 @@ gapscope_test(scan/run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_run_commands gapscope)
 
-# neuron and hypo, trigrams, report, export, on tables that the tests write
-foreach(name views trigrams_view report export)
+# neuron and hypo, trigrams, report, export, and the schema, on tables that the tests write
+foreach(name views trigrams_view report export schema)
   gapscope_test(out/${name} gapscope_out PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/kit/scan_kit.c tests/kit/view_run.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")

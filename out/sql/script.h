@@ -16,7 +16,7 @@
  *                                                       table comes after those that have one, by
  *                                                       its name.
  *     4  CREATE VIEW v(       -- A row is ....
- *            id)              -- what it means
+ *            id)              -- what it means; of the last column behind the bracket
  *        AS SELECT ...;       a view names its columns; it has no digest
  *
  * Statements go into the database with their comments, so that ".schema" of any SQLite client shows
