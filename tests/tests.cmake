@@ -99,10 +99,15 @@ add_test(NAME toytrain COMMAND ${CMAKE_SOURCE_DIR}/tests/model/toytrain $<TARGET
          $<TARGET_FILE:gapscope> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 
 # model: counts
-gapscope_test(model/ngrams gapscope_model m)
+foreach(name ngrams ngrams_damage)
+  gapscope_test(model/${name} gapscope_model m)
+  target_sources(test_${name} PRIVATE tests/kit/ngrams_kit.c)
+endforeach()
 gapscope_fuzz(ngrams gapscope_model)
-gapscope_test(model/candidates gapscope_model m)
-target_sources(test_candidates PRIVATE tests/ref/candidates_ref.c tests/kit/planted_text.c)
+foreach(name candidates candidates_fillers)
+  gapscope_test(model/${name} gapscope_model m)
+  target_sources(test_${name} PRIVATE tests/kit/candidates_kit.c tests/kit/planted_text.c tests/ref/candidates_ref.c)
+endforeach()
 gapscope_bench(candidates gapscope_model)
 
 # miners: the built-in ones

@@ -10,7 +10,8 @@
 // The contract is 1e-4 nats; the largest error found is 1.5e-5 (an old 8-layer SoLU).
 #define ENGINE_MAX_NATS 2e-5
 
-/* What is promised of a precision, in nats: the mean, the 99th percentile and the greatest error. */
+/* What is promised of a precision, in nats: the mean, the 99th percentile and the greatest
+ * error. */
 static const struct {
     double mean, p99, most;
 } engine_promises[] = {{1e-5, 2e-5, 2e-5}, {1e-3, 1e-3, 1e-3}, {2e-3, 1e-2, 5e-2}};

@@ -1,6 +1,7 @@
 /*
- * The engine, with every table of kernels that this CPU can run, against TransformerLens in float64,
- * against the reference pass, and against itself: a token's log-prob depends on its window alone.
+ * The engine, with every table of kernels that this CPU can run, against TransformerLens in
+ * float64, against the reference pass, and against itself: a token's log-prob depends on its window
+ * alone.
  */
 #include "tests/kit/engine_kit.h"
 
