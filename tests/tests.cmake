@@ -193,6 +193,8 @@ add_dependencies(test_minimal gapscope)
 # trials of trigrams: neurons that were planted, and against the reference
 gapscope_test(model/trial gapscope_model m)
 target_sources(test_trial PRIVATE model/explain/trial.c model/explain/trial_verdict.c tests/kit/planted_model.c)
+gapscope_test(model/trial_reference gapscope_model m)
+target_sources(test_trial_reference PRIVATE model/explain/trial.c model/explain/trial_verdict.c)
 gapscope_bench(trials gapscope_model m)
 target_sources(bench_trials PRIVATE model/explain/trial.c model/explain/trial_verdict.c)
 
