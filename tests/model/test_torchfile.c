@@ -387,85 +387,81 @@ static void apply(struct archive *a, const struct patch *p)
     buf_free(&field);
 }
 
+/* Changes of an archive and their messages. */
+static const struct {
+    int zip64;
+    struct patch patch[2];
+    enum err_code code;
+    const char *msg;
+} broken[] = {
+    {0, {{CENTRAL, 0, 8, 2, 1}}, ERR_UNSUPPORTED, "entry \"m/data/0\" is encrypted"},
+    {0, {{CENTRAL, 0, 10, 2, 8}}, ERR_UNSUPPORTED, "\"m/data/0\" is compressed (method 8)"},
+    {0, {{CENTRAL, 0, 16, 4, 1}}, ERR_CORRUPT, "\"m/data/0\" does not match its CRC"},
+    {0, {{CENTRAL, 1, 16, 4, 1}}, ERR_CORRUPT, "\"m/data.pkl\" does not match its CRC"},
+    {0, {{LOCAL, 0, 41, 1, 9}}, ERR_CORRUPT, "\"m/data/0\" does not match its CRC"},
+    {0,
+     {{LOCAL, 1, 43, 1, '0'}},
+     ERR_UNSUPPORTED,
+     "m/data.pkl (damaged: it does not match its CRC): byte 0: POP: "},
+    {0, {{CENTRAL, 0, 0, 4, 0}}, ERR_FORMAT, "byte 223: not an entry of the central directory"},
+    {0, {{CENTRAL, 1, 28, 2, 999}}, ERR_FORMAT, "an entry reaches beyond the central directory"},
+    {0, {{CENTRAL, 0, 46, 1, 0xff}}, ERR_FORMAT, "byte 223: an entry's name is not UTF-8"},
+    {0, {{CENTRAL, 0, 46, 1, 0}}, ERR_FORMAT, "an entry's name is not UTF-8"},
+    {0, {{CENTRAL, 0, 46, 1, 'n'}}, ERR_FORMAT, "\"n/data/0\" has another name in its local"},
+    {0, {{LOCAL, 0, 26, 2, 7}}, ERR_FORMAT, "\"m/data/0\" has another name in its local"},
+    {0, {{LOCAL, 1, 0, 4, 0}}, ERR_FORMAT, "\"m/data.pkl\": no local header at byte 57"},
+    {0, {{CENTRAL, 0, 42, 4, 1 << 30}}, ERR_FORMAT, "no local header at byte 1073741824"},
+    {0, {{LOCAL, 1, 28, 2, 9999}}, ERR_FORMAT, "\"m/data.pkl\": 123 bytes from byte 57 on reach"},
+    {0, {{CENTRAL, 0, 20, 4, 17}}, ERR_FORMAT, "is stored, but its sizes differ"},
+    {0, {{CENTRAL, 0, 34, 2, 1}}, ERR_FORMAT, "is stored, but its sizes differ"},
+    {0,
+     {{CENTRAL, 0, 20, 4, 17}, {CENTRAL, 0, 24, 4, 17}},
+     ERR_FORMAT,
+     "entries \"m/data/0\" and \"m/data.pkl\" overlap"},
+    {0,
+     {{CENTRAL, 0, 20, 4, 999}, {CENTRAL, 0, 24, 4, 999}},
+     ERR_FORMAT,
+     "entry \"m/data/0\": 999 bytes from byte 0 on reach outside"},
+    {0,
+     {{CENTRAL, 0, 20, 4, UINT32_MAX}, {CENTRAL, 0, 24, 4, UINT32_MAX}},
+     ERR_FORMAT,
+     "entry \"m/data/0\": malformed extra field"},
+    {0, {{END, 0, 4, 2, 1}}, ERR_UNSUPPORTED, "a zip archive in several parts"},
+    {0, {{END, 0, 8, 2, 1}}, ERR_UNSUPPORTED, "a zip archive in several parts"},
+    {0, {{END, 0, 8, 4, 0x10001}}, ERR_FORMAT, "the central directory holds more than its 1"},
+    {0, {{END, 0, 8, 4, 0x30003}}, ERR_FORMAT, "3 entries in a central directory of 110 bytes"},
+    {0, {{END, 0, 16, 4, 999}}, ERR_FORMAT, "the central directory lies outside the file"},
+    {0, {{END, 0, 12, 4, 999}}, ERR_FORMAT, "the central directory lies outside the file"},
+    {0, {{END, 0, 20, 2, 1}}, ERR_TRUNCATED, "no end of central directory"},
+    {1, {{LOCATOR, 0, 8, 8, 9999}}, ERR_FORMAT, "points at no zip64 record"},
+    {1, {{LOCATOR, 0, 8, 8, 0}}, ERR_FORMAT, "points at no zip64 record"},
+    {1, {{LOCATOR, 0, 8, 8, UINT64_MAX}}, ERR_FORMAT, "points at no zip64 record"},
+    {1, {{END64, 0, 32, 8, 3}}, ERR_UNSUPPORTED, "a zip archive in several parts"},
+    {1, {{END64, 0, 16, 4, 1}}, ERR_UNSUPPORTED, "a zip archive in several parts"},
+    {1, {{END64, 0, 40, 8, UINT64_MAX}}, ERR_FORMAT, "the central directory lies outside"},
+    {1, {{END64, 0, 48, 8, UINT64_MAX}}, ERR_FORMAT, "the central directory lies outside"},
+    {1, {{END, 0, 16, 4, 5}}, ERR_FORMAT, "the end of central directory and its zip64 record"},
+    {1, {{CENTRAL, 0, 60, 2, 16}}, ERR_FORMAT, "malformed extra field"},
+    {1, {{CENTRAL, 0, 60, 2, 999}}, ERR_FORMAT, "malformed extra field"},
+    {1, {{CENTRAL, 0, 58, 2, 2}}, ERR_FORMAT, "malformed extra field"},
+    {1, {{CENTRAL, 0, 78, 8, UINT64_MAX}}, ERR_FORMAT, "no local header at byte 1844674407370"},
+    {1,
+     {{CENTRAL, 0, 62, 8, UINT64_MAX}, {CENTRAL, 0, 70, 8, UINT64_MAX}},
+     ERR_FORMAT,
+     "entry \"m/data/0\": 18446744073709551615 bytes from byte 0 on reach outside"},
+};
+
 static void broken_zips_are_refused(void **state)
 {
     (void)state;
-    static const struct {
-        int zip64;
-        struct patch patch[2];
-        enum err_code code;
-        const char *msg;
-    } cases[] = {
-        {0, {{CENTRAL, 0, 8, 2, 1}}, ERR_UNSUPPORTED, "entry \"m/data/0\" is encrypted"},
-        {0, {{CENTRAL, 0, 10, 2, 8}}, ERR_UNSUPPORTED, "\"m/data/0\" is compressed (method 8)"},
-        {0, {{CENTRAL, 0, 16, 4, 1}}, ERR_CORRUPT, "\"m/data/0\" does not match its CRC"},
-        {0, {{CENTRAL, 1, 16, 4, 1}}, ERR_CORRUPT, "\"m/data.pkl\" does not match its CRC"},
-        {0, {{LOCAL, 0, 41, 1, 9}}, ERR_CORRUPT, "\"m/data/0\" does not match its CRC"},
-        {0,
-         {{LOCAL, 1, 43, 1, '0'}},
-         ERR_UNSUPPORTED,
-         "m/data.pkl (damaged: it does not match its CRC): byte 0: POP: "},
-        {0, {{CENTRAL, 0, 0, 4, 0}}, ERR_FORMAT, "byte 223: not an entry of the central directory"},
-        {0,
-         {{CENTRAL, 1, 28, 2, 999}},
-         ERR_FORMAT,
-         "an entry reaches beyond the central directory"},
-        {0, {{CENTRAL, 0, 46, 1, 0xff}}, ERR_FORMAT, "byte 223: an entry's name is not UTF-8"},
-        {0, {{CENTRAL, 0, 46, 1, 0}}, ERR_FORMAT, "an entry's name is not UTF-8"},
-        {0, {{CENTRAL, 0, 46, 1, 'n'}}, ERR_FORMAT, "\"n/data/0\" has another name in its local"},
-        {0, {{LOCAL, 0, 26, 2, 7}}, ERR_FORMAT, "\"m/data/0\" has another name in its local"},
-        {0, {{LOCAL, 1, 0, 4, 0}}, ERR_FORMAT, "\"m/data.pkl\": no local header at byte 57"},
-        {0, {{CENTRAL, 0, 42, 4, 1 << 30}}, ERR_FORMAT, "no local header at byte 1073741824"},
-        {0,
-         {{LOCAL, 1, 28, 2, 9999}},
-         ERR_FORMAT,
-         "\"m/data.pkl\": 123 bytes from byte 57 on reach"},
-        {0, {{CENTRAL, 0, 20, 4, 17}}, ERR_FORMAT, "is stored, but its sizes differ"},
-        {0, {{CENTRAL, 0, 34, 2, 1}}, ERR_FORMAT, "is stored, but its sizes differ"},
-        {0,
-         {{CENTRAL, 0, 20, 4, 17}, {CENTRAL, 0, 24, 4, 17}},
-         ERR_FORMAT,
-         "entries \"m/data/0\" and \"m/data.pkl\" overlap"},
-        {0,
-         {{CENTRAL, 0, 20, 4, 999}, {CENTRAL, 0, 24, 4, 999}},
-         ERR_FORMAT,
-         "entry \"m/data/0\": 999 bytes from byte 0 on reach outside"},
-        {0,
-         {{CENTRAL, 0, 20, 4, UINT32_MAX}, {CENTRAL, 0, 24, 4, UINT32_MAX}},
-         ERR_FORMAT,
-         "entry \"m/data/0\": malformed extra field"},
-        {0, {{END, 0, 4, 2, 1}}, ERR_UNSUPPORTED, "a zip archive in several parts"},
-        {0, {{END, 0, 8, 2, 1}}, ERR_UNSUPPORTED, "a zip archive in several parts"},
-        {0, {{END, 0, 8, 4, 0x10001}}, ERR_FORMAT, "the central directory holds more than its 1"},
-        {0, {{END, 0, 8, 4, 0x30003}}, ERR_FORMAT, "3 entries in a central directory of 110 bytes"},
-        {0, {{END, 0, 16, 4, 999}}, ERR_FORMAT, "the central directory lies outside the file"},
-        {0, {{END, 0, 12, 4, 999}}, ERR_FORMAT, "the central directory lies outside the file"},
-        {0, {{END, 0, 20, 2, 1}}, ERR_TRUNCATED, "no end of central directory"},
-        {1, {{LOCATOR, 0, 8, 8, 9999}}, ERR_FORMAT, "points at no zip64 record"},
-        {1, {{LOCATOR, 0, 8, 8, 0}}, ERR_FORMAT, "points at no zip64 record"},
-        {1, {{LOCATOR, 0, 8, 8, UINT64_MAX}}, ERR_FORMAT, "points at no zip64 record"},
-        {1, {{END64, 0, 32, 8, 3}}, ERR_UNSUPPORTED, "a zip archive in several parts"},
-        {1, {{END64, 0, 16, 4, 1}}, ERR_UNSUPPORTED, "a zip archive in several parts"},
-        {1, {{END64, 0, 40, 8, UINT64_MAX}}, ERR_FORMAT, "the central directory lies outside"},
-        {1, {{END64, 0, 48, 8, UINT64_MAX}}, ERR_FORMAT, "the central directory lies outside"},
-        {1, {{END, 0, 16, 4, 5}}, ERR_FORMAT, "the end of central directory and its zip64 record"},
-        {1, {{CENTRAL, 0, 60, 2, 16}}, ERR_FORMAT, "malformed extra field"},
-        {1, {{CENTRAL, 0, 60, 2, 999}}, ERR_FORMAT, "malformed extra field"},
-        {1, {{CENTRAL, 0, 58, 2, 2}}, ERR_FORMAT, "malformed extra field"},
-        {1, {{CENTRAL, 0, 78, 8, UINT64_MAX}}, ERR_FORMAT, "no local header at byte 1844674407370"},
-        {1,
-         {{CENTRAL, 0, 62, 8, UINT64_MAX}, {CENTRAL, 0, 70, 8, UINT64_MAX}},
-         ERR_FORMAT,
-         "entry \"m/data/0\": 18446744073709551615 bytes from byte 0 on reach outside"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         struct archive a;
-        make_archive(&a, (struct unit_neurons[]){GOOD_PARTS}, 2, cases[i].zip64);
-        apply(&a, &cases[i].patch[0]);
-        if (cases[i].patch[1].n_bytes) {
-            apply(&a, &cases[i].patch[1]);
+        make_archive(&a, (struct unit_neurons[]){GOOD_PARTS}, 2, broken[i].zip64);
+        apply(&a, &broken[i].patch[0]);
+        if (broken[i].patch[1].n_bytes) {
+            apply(&a, &broken[i].patch[1]);
         }
-        assert_refused(a.bytes.data, a.bytes.len, cases[i].code, cases[i].msg, i);
+        assert_refused(a.bytes.data, a.bytes.len, broken[i].code, broken[i].msg, i);
         buf_free(&a.bytes);
     }
 }
@@ -602,7 +598,8 @@ static void broken_legacy_files_are_refused(void **state)
         {P(HEAD "cos\nsystem\n."), ERR_UNSUPPORTED,
          "the pickle of the tensors, from byte 42: byte 0: GLOBAL: os.system is not part"},
         {P(HEAD DICT(TEXT_w TENSOR) "N." DATA), ERR_FORMAT, "the storages' keys are None"},
-        {P(HEAD DICT(TEXT_w TENSOR) KEYS("N") DATA), ERR_FORMAT, "a storage's key that is not a num"},
+        {P(HEAD DICT(TEXT_w TENSOR) KEYS("N") DATA), ERR_FORMAT,
+         "a storage's key that is not a num"},
         {P(HEAD DICT(TEXT_w TENSOR) KEYS("") ""), ERR_FORMAT,
          "storage 0 is not in the list of keys"},
         {P(HEAD DICT(TEXT_w TENSOR) KEYS(KEY_0 KEY_0) DATA DATA), ERR_FORMAT, "0 is listed twice"},
