@@ -9,7 +9,7 @@
 
 #include "corpora/base/mem.h"
 
-/* "bad_json 2, truncated_stream 1": all that was rejected. */
+/* Everything that was rejected, as "bad_json 2, truncated_stream 1". */
 static const char *rejected(const struct source *s)
 {
     static char text[500];
@@ -25,11 +25,11 @@ static const char *rejected(const struct source *s)
     return text;
 }
 
-/* XXH64 of nothing; and of the 300 texts of plain.jsonl, a byte FF after each. */
+/* XXH64 of no bytes, and of the 300 texts of plain.jsonl with a byte FF after each. */
 #define NOTHING UINT64_C(0xef46db3751d8e999)
 #define PLAIN UINT64_C(0x53acb6f9e1d90ce7)
 
-// The texts were read by Python's json module from what zstd(1) and gzip(1) write.
+// Python's json module read the texts from the output of zstd(1) and gzip(1).
 static const struct {
     const char *name;
     uint64_t docs, bytes, repaired;
@@ -131,7 +131,7 @@ static void damage_says_where_it_stands(void **state)
     }
 }
 
-// odd_records.jsonl.zst, line by line.  Lines 2 and 3 are blank: no records.
+// odd_records.jsonl.zst, line by line.  Lines 2 and 3 are blank and not records.
 static const struct {
     uint64_t line;
     const char *text; // NULL: rejected
@@ -149,16 +149,16 @@ static const struct {
     {6, NULL, 0, 0, REJECT_NO_TEXT_FIELD, 46,
      "no \"text\", \"content\" or \"code\" that is a string"},
     {7, NULL, 0, 0, REJECT_BAD_JSON, 58, "column 2: null expected"},
-    // A pair is one character; the lone one becomes U+FFFD and counts.
+    // A pair of surrogates is one character; a lone one becomes U+FFFD and is counted.
     {8,
      "a\xf0\x9f\x98\x80"
      "b \xef\xbf\xbd lone",
      15, 1, 0, 0, NULL},
     {9, "nul \0 in", 8, 0, 0, 0, NULL},
-    {10, "dup2", 4, 0, 0, 0, NULL}, // the last of equal keys stands
+    {10, "dup2", 4, 0, 0, 0, NULL}, // the last of equal keys counts
     {11, NULL, 0, 0, REJECT_NOT_AN_OBJECT, 159, "an array; an object is wanted"},
     {12, NULL, 0, 0, REJECT_NOT_AN_OBJECT, 168, "a string; an object is wanted"},
-    // Paragraphs are not joined; no_text_field's places are full, and it is only counted.
+    // Paragraphs are not joined; the places of no_text_field are full, so it is only counted.
     {13, NULL, 0, 0, REJECT_NO_TEXT_FIELD, 0, NULL},
     {14, "bad \xef\xbf\xbd utf8", 12, 1, 0, 0, NULL},
     {15, NULL, 0, 0, REJECT_BAD_JSON, 225, "column 15: ends too early"}, // cut off
@@ -197,7 +197,7 @@ static void every_odd_record_has_its_fate(void **state)
     source_close(s);
 }
 
-// Texts stand in brackets, a newline in one as '|'.
+// Texts are written in brackets, with '|' for a newline.
 static const struct {
     const char *name, *bytes;
     enum source_format format;
@@ -327,7 +327,7 @@ static void a_damaged_text_gives_what_can_be_read(void **state)
     assert_int_equal(source_rejects(s)->places[REJECT_TRUNCATED_STREAM][0].byte, 10);
     source_close(s);
 
-    // Nothing of it can be read: that is no empty doc.
+    // A text of which nothing can be read is not an empty doc.
     static const size_t cut[] = {0, 4, 9};
     for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
         s = open_memory("a.txt.zst", raw, cut[i], 0, NULL);
@@ -440,7 +440,7 @@ static void what_was_passed_over_is_told_with_the_next_doc(void **state)
             assert_int_equal(r->places[REJECT_BAD_JSON][k].line, expected[i].line + k);
         }
     }
-    // All together: the first of them.
+    // source_rejects() has all of them, with the first places.
     const struct rejects *r = source_rejects(s);
     assert_string_equal(rejected(s), "bad_json 5, not_an_object 1, no_text_field 1");
     assert_int_equal(r->places[REJECT_BAD_JSON][0].line, 1);

@@ -9,10 +9,10 @@
 #include "corpora/base/jsonw.h"
 #include "corpora/base/utf8.h"
 
-/* A text that was made of known characters, and what is expected of it. */
+/* A text made of known characters, and the expected result. */
 struct made {
     struct buf raw, repaired;
-    size_t *marks; // where in repaired a U+FFFD stands for invalid bytes
+    size_t *marks; // offsets in repaired of each U+FFFD for invalid bytes
     size_t n_marks, marks_cap;
 };
 
@@ -37,7 +37,7 @@ static void make(struct made *m, size_t len, uint64_t seed)
     while (m->repaired.len < len) {
         x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         size_t k = (x >> 33) % 2000;
-        // A line end every 100 KB or so, but none for long from 4 MiB on.
+        // There is a line end about every 100 KB, but none from 4 MiB to 7 MiB.
         k = k == 8 && m->repaired.len > (4u << 20) && m->repaired.len < (7u << 20) ? 1 : k;
         k = k < 9 ? k : k % 8;
         if (parts[k].bad) {
@@ -52,7 +52,7 @@ static void make(struct made *m, size_t len, uint64_t seed)
     }
 }
 
-/* The rule, said once more: after the last line end before 1 MiB, else after the last character. */
+/* The rule: cut after the last line end before 1 MiB, else after the last character. */
 static size_t expected_cut(const char *text, size_t len)
 {
     if (len <= 1048576) {
@@ -106,7 +106,7 @@ static void pieces_do_not_depend_on_how_the_bytes_come(void **state)
     make(&m, 9500000, 1);
     assert_true(m.n_marks > 100000);
 
-    // As one text, and as a record: there the bytes are those of the line, quotes around them.
+    // The bytes come as one text, and as the string of a record.
     struct buf line = {0};
     assert_int_equal(buf_append(&line, "{\"text\":", 8, NULL), 0);
     assert_int_equal(jsonw_string(&line, m.raw.data, m.raw.len, NULL), 0);
@@ -121,7 +121,7 @@ static void pieces_do_not_depend_on_how_the_bytes_come(void **state)
         source_close(s);
     }
 
-    // Through frames that end anywhere.
+    // The bytes come through frames that end anywhere.
     struct buf frames = {0};
     for (size_t at = 0; at < m.raw.len;) {
         const size_t want = 1 + (at * 7919) % 300000;
@@ -145,7 +145,7 @@ static void pieces_do_not_depend_on_how_the_bytes_come(void **state)
 
 #define MIB 1048576
 
-// A text of 'len' letters but for a few bytes; the lengths of its pieces.
+// A text of 'len' letters, except for a few bytes, and the lengths of its pieces.
 static const struct {
     size_t len;
     struct {
@@ -195,7 +195,7 @@ static void cuts_are_made_at_line_ends_or_between_characters(void **state)
     }
 }
 
-/* A record over 1 MiB with a domain, one without, and a reject: domains of the docs. */
+/* The domains of a record over 1 MiB, of records with and without one, and beside a reject. */
 static void pieces_have_their_record_s_domain(void **state)
 {
     (void)state;

@@ -19,11 +19,11 @@ static int drain_memory(const void *data, size_t len, size_t step, struct buf *o
     return drain(s, out, err);
 }
 
-/* XXH64 of plain.jsonl, and of nothing. */
+/* XXH64 of plain.jsonl, and of no bytes. */
 #define PLAIN UINT64_C(0x755c37a4e8164218)
 #define NOTHING UINT64_C(0xef46db3751d8e999)
 
-// Sizes are those of expected.json; hashes were taken of what zstd(1) and gzip(1) write.
+// Sizes are those of expected.json; hashes are those of the output of zstd(1) and gzip(1).
 static const struct {
     const char *name, *kind;
     size_t len;
@@ -41,10 +41,10 @@ static const struct {
     {"long27.jsonl.zst", "zstd", 100459, PLAIN, 0, ""},
     {"long30.jsonl.zst", "zstd", 100459, PLAIN, 0, ""},
     {"nosize.jsonl.zst", "zstd", 100459, PLAIN, 0, ""},
-    // Its only block is cut, so that nothing of it can be decoded.
+    // Its only block is cut, so nothing can be decoded.
     {"truncated.jsonl.zst", "zstd", 0, NOTHING, ERR_TRUNCATED,
      "byte 2224: the file ends inside a zstd frame"},
-    // Nothing tells it from a whole file.
+    // It looks like a whole file.
     {"truncated_at_frame_end.jsonl.zst", "zstd", 66665, UINT64_C(0xf73ed2ca0d86108b), 0, ""},
     {"truncated_header.jsonl.zst", "zstd", 40033, UINT64_C(0x2aaa1c4d851a54be), ERR_TRUNCATED,
      "byte 1926: the file ends inside a zstd frame"},
@@ -124,7 +124,8 @@ static void the_bytes_do_not_depend_on_how_they_are_read(void **state)
     }
 }
 
-/* Cut anywhere, a file gives a beginning of its text and, but between frames, says so. */
+/* A file that is cut anywhere gives a prefix of its text, and an error unless the cut is between
+ * frames. */
 static void check_cuts(const char *name, const size_t *ends, size_t n_ends)
 {
     struct buf raw = {0}, plain = {0};
@@ -154,7 +155,7 @@ static void check_cuts(const char *name, const size_t *ends, size_t n_ends)
 static void a_file_cut_anywhere_gives_what_is_whole(void **state)
 {
     (void)state;
-    // Where frames end: the samples cut at a frame's end and in a header say the same.
+    // The ends of frames; the samples that are cut at a frame's end and in a header agree.
     static const size_t frames[] = {643, 1279, 1923, 2572, 3212, 3851, 4500};
     check_cuts("multiframe.jsonl.zst", frames, sizeof frames / sizeof *frames);
     check_cuts("wrong_magic_gzip.jsonl.zst", NULL, 0);
@@ -162,7 +163,7 @@ static void a_file_cut_anywhere_gives_what_is_whole(void **state)
 
 #define BLOCK ((size_t)128 << 10)
 
-/* Text that zstd stores as it is: five blocks of 3 + 128 Ki bytes, then 4 of checksum. */
+/* Text that zstd stores uncompressed: five blocks of 3 + 128 Ki bytes, then 4 bytes of checksum. */
 static size_t stored_blocks(unsigned char *raw, size_t room, unsigned char *text)
 {
     uint64_t seed = 1;
@@ -189,7 +190,7 @@ static void blocks_before_a_corrupt_one_are_handed_out(void **state)
         for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
             unsigned char *type = raw + header + bad * (3 + BLOCK);
             const unsigned char was = *type;
-            *type |= 6; // block type 3, which there is not
+            *type |= 6; // block type 3, which does not exist
             struct buf out = {0};
             struct err err = {0};
             assert_int_equal(drain_memory(raw, n, steps[k], &out, &err), ERR_CORRUPT);
@@ -221,7 +222,7 @@ static void gzip_members_are_joined_and_checked(void **state)
         const char *what;
         size_t members, zeros;
         const char *tail;
-        size_t bad_byte; // in the last member; 0: none
+        size_t bad_byte; // its offset in the last member; 0: none
         const char *text;
         int code;
         const char *message;
@@ -269,7 +270,7 @@ static void gzip_members_are_joined_and_checked(void **state)
     }
 }
 
-// One frame by hand: magic, descriptor, window, one last stored block "hello".
+// One frame: magic, descriptor, window, one last stored block "hello".
 #define FRAME(window)                                                                              \
     {                                                                                              \
         0x28, 0xb5, 0x2f, 0xfd, 0, window, 5 << 3 | 1, 0, 0, 'h', 'e', 'l', 'l', 'o'               \

@@ -75,7 +75,7 @@ static void ignore_signal(int signal)
     (void)signal;
 }
 
-/* Puts 'fd' in place of standard input; returns the old one. */
+/* Replaces standard input by 'fd'; returns the old one. */
 static int swap_stdin(int fd)
 {
     const int old = dup(STDIN_FILENO);

@@ -4,7 +4,7 @@
 
 #include "tests/kit/folder.h"
 
-/* In double, as assert_float_equal is not. */
+/* Compares doubles; assert_float_equal() compares floats. */
 void kit_expect_near(double got, double wanted, double by)
 {
     if (!(fabs(got - wanted) <= by)) {

@@ -1,5 +1,5 @@
 /*
- * The file of hypotheses: what is read from it, and how it is refused.
+ * The file of hypotheses: how it is read and how its mistakes are reported.
  */
 #include "tests/kit/miners_kit.h"
 
@@ -10,7 +10,7 @@
 
 #include "corpora/base/mem.h"
 
-/* Tokens by one letter: 'a' is 0, 'b' 1, ... */
+/* A tokenizer whose tokens are letters: 'a' is 0, 'b' is 1, ... */
 static uint32_t letter_id(const void *context, const char *text, size_t len)
 {
     assert_string_equal(context, "letters");

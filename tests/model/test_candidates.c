@@ -41,7 +41,7 @@ static void expect_item(const struct candidate *got, const struct candidate *wan
     assert_true(got->worth * 0x1p20 == floor(got->worth * 0x1p20));
 }
 
-/* All that is found in a file of all counts, and nothing else, with all its numbers. */
+/* Checks that exactly the candidates of the reference were found, with all their numbers. */
 static void expect_slow(const struct candidates *got, const struct ref_corpus *c,
                         const struct candidates_rule *rule)
 {
@@ -74,7 +74,7 @@ static void expect_order(const struct candidates *c)
     }
 }
 
-/* To the last bit. */
+/* Compares to the last bit. */
 static void expect_same(const struct candidate *a, const struct candidate *b, size_t n)
 {
     for (size_t i = 0; i < n; i++, a++, b++) {
@@ -148,7 +148,7 @@ static void numbers_are_those_of_raw_ids(void **state)
     ngrams_close(n);
 }
 
-/* Of four Cs each part says each alike, and both added, too. */
+/* A alone, B alone, and both added give the same to each of four Cs. */
 static void an_exclusive_or_is_only_in_the_trigrams(void **state)
 {
     (void)state;
@@ -211,8 +211,8 @@ static void added_is_its_product_over_the_full_sum(void **state)
     }
 }
 
-/* As if its document had never been counted, but for the discounts: it sums to 1, and is what a
- * scored token's own parts are. */
+/* Leaving a document out is as if it had never been counted, except for the discounts: P sums to 1
+ * and agrees with the factors of a scored token. */
 static void added_leaves_a_document_out(void **state)
 {
     (void)state;
@@ -291,7 +291,7 @@ static void parts_give_the_same(void **state)
     ngrams_close(merged);
 }
 
-/* What was seen once is not in the file, and gives all to the shorter context. */
+/* N-grams seen once are not in the file, and give all of their count to the shorter context. */
 static void files_of_a_min_count_have_them_too(void **state)
 {
     (void)state;
@@ -310,7 +310,7 @@ static void files_of_a_min_count_have_them_too(void **state)
 static void most_cuts_the_tail_alone(void **state)
 {
     (void)state;
-    const char *const names[] = {"planted", "xor"}; // the second: all are worth the same
+    const char *const names[] = {"planted", "xor"}; // in the second all have the same worth
     struct candidates_rule rules[] = {kit_wide, kit_xor_rule};
     for (size_t i = 0; i < 2; i++) {
         struct ngrams *n = kit_open(names[i]);
@@ -362,7 +362,7 @@ static void what_never_may_be_is_not(void **state)
     candidates_free(&c);
     candidates_free(&all);
     ngrams_close(n);
-    // 8 trigrams a group, and where BOS may be one's A 4 more
+    // 8 trigrams per group, and 4 more if BOS may be A
     n = kit_open("xor");
     c = kit_find(n, &kit_xor_rule);
     assert_int_equal(c.funnel.frequent, 8 * XOR_GROUPS);

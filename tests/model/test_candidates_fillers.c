@@ -52,7 +52,7 @@ static void make_crowd(struct crowd *w, uint32_t n, bool says_it)
 struct neighbour {
     uint32_t id;
     double count, ratio;
-    size_t apart; // places
+    size_t apart; // distance in places
     bool above;
 };
 
@@ -70,7 +70,7 @@ static int by_distance(const void *a, const void *b)
                                   : (x->apart > y->apart) - (x->apart < y->apart);
 }
 
-/* The tokens that may stand in, nearest first. */
+/* Lists the tokens that may be fillers, nearest first. */
 static size_t list_neighbours(const struct candidates_ref *s, const struct candidate *c,
                               uint32_t id, struct neighbour *list)
 {
@@ -106,8 +106,8 @@ static bool slow_has(const struct candidates_ref *s, uint32_t a, uint32_t b, uin
     return false;
 }
 
-/* Each is one of the nearest 64, 128, ... that qualify, and there are as many as there can be.
- * Returns how many are among the 8 nearest of all. */
+/* Checks that each filler is one of the nearest 64, 128, ... that qualify, and that there are as
+ * many as there can be.  Returns how many are among the 8 nearest of all. */
 static size_t expect_fillers(const struct candidates_ref *s, const struct candidate *c,
                              unsigned which)
 {
@@ -142,8 +142,8 @@ static size_t in_both(const struct candidate *c)
     return n;
 }
 
-/* Of 64 eight are drawn: about one of the eight nearest, and about one that stands in for A and for
- * B, if all 64 are near both. */
+/* Eight of 64 are drawn: about one is among the eight nearest, and about one is a filler for both A
+ * and B, if all 64 are near both. */
 static void fillers_are_near_and_do_not_say_it(void **state)
 {
     (void)state;

@@ -94,7 +94,8 @@ static void make_windows(struct windows *w, const struct model *m)
     }
 }
 
-/* Largest difference between what the windows hold and the reference, relative to 1 + |logprob|. */
+/* The largest difference between the windows' log-probs and the reference, relative to
+ * 1 + |logprob|. */
 static double compare(const struct windows *w, const struct model *m)
 {
     struct forward *f;
@@ -103,7 +104,7 @@ static double compare(const struct windows *w, const struct model *m)
     assert_int_equal(forward_new(&f, m, NULL), 0);
     for (size_t k = 0; k < WINDOWS; k++) {
         const struct engine_window *one = &w->items[k];
-        const size_t step = one->n > 64 ? 7 : 1; // of a long one, some
+        const size_t step = one->n > 64 ? 7 : 1; // checks only some tokens of a long window
         uint32_t ids[LONGEST];
         ids[0] = one->first;
         memcpy(ids + 1, one->tokens, (one->n - 1) * sizeof *ids);
@@ -155,7 +156,7 @@ static void check_alone(const struct model *m, const struct kern *k, enum precis
         engine_score(a.ctx, &w.items[i], 1, NULL);
         assert_memory_equal(w.logprob[i], together[i], w.items[i].n * sizeof(double));
     }
-    // The beginning of a window is a window, and says the same.
+    // The beginning of a window is a window and gives the same.
     struct engine_window shorter = w.items[8];
     shorter.n = 100;
     engine_score(a.ctx, &shorter, 1, NULL);
@@ -234,7 +235,7 @@ static void precisions_keep_their_promises(void **state)
     }
 }
 
-/* At the hub's size: the width that rotates in one block, or in two; features that stand out. */
+/* The hub's sizes: a width that rotates in one block, or in two; and outlier features. */
 static void also_at_the_sizes_of_the_hub(void **state)
 {
     (void)state;

@@ -15,7 +15,7 @@
 // --- branches -----------------------------------------------------------------------------------
 
 #define STEMS 6
-#define BRANCHES 90 // more of a stem than are seen together
+#define BRANCHES 90 // more branches of a stem than one call shows
 #define N_CTX 96    // of a golden model
 
 struct branched {
@@ -26,13 +26,13 @@ struct branched {
     struct engine_branch items[BRANCHES];
     uint32_t ends[BRANCHES][4];
     struct engine_edit edits[BRANCHES][3];
-    size_t next; // what is seen next
-    // of each, what was seen
+    size_t next; // the branch that comes next
+    // what was seen of each
     double logprob[BRANCHES];
     float *acts, *post, *resid, *normed;
 };
 
-/* Stems of 0 tokens up to the most, branches of 1 .. 4 tokens, without edits. */
+/* Makes stems of 0 tokens up to the most, and branches of 1 .. 4 tokens, without edits. */
 static void make_branches(struct branched *b, const struct model *m)
 {
     const struct config *c = &m->config;
@@ -73,7 +73,8 @@ static void branched_end(struct branched *b)
     free(b->normed);
 }
 
-/* The whole window of a branch: first, then how many tokens; the last is the target. */
+/* Puts the whole window of a branch, whose last token is the target, into ids; returns the number
+ * of tokens after the first. */
 static size_t whole_window(const struct engine_branch *b, uint32_t *ids)
 {
     const size_t n = b->stem->n;
@@ -84,7 +85,7 @@ static size_t whole_window(const struct engine_branch *b, uint32_t *ids)
     return n + b->n + 1;
 }
 
-/* engine_leaves() */
+/* An engine_leaves() function. */
 static void see_leaves(void *context, size_t k, size_t n, const struct engine_leaf *leaves)
 {
     struct branched *b = context;
@@ -112,14 +113,14 @@ static void run_branched(struct branched *b, struct engine_ctx *ctx)
     assert_int_equal(b->next, BRANCHES);
 }
 
-/* engine_view(): the one pick's residual and neurons */
+/* Sees the residual and neurons of the one pick. */
 static void see_sight(void *context, size_t k, size_t n, const struct engine_sight *sights)
 {
     assert_true(k == 0 && n == 1);
     *(struct engine_sight *)context = sights[0];
 }
 
-/* A branch's logits, of the rows about it together, say what it said. */
+/* Checks that a branch's logits, computed together with the rows around it, give its log-prob. */
 static void check_logits(const struct branched *b, size_t k, struct engine_ctx *ctx)
 {
     const size_t from = k - k % ENGINE_SIGHTS, left = BRANCHES - from;
@@ -218,8 +219,8 @@ static void long_stems_are_run_for_each_branch(void **state)
 
 // --- edits --------------------------------------------------------------------------------------
 
-/* One neuron to 0, two of a layer, or one of the first and one of the last layer to some value;
- * without edits every fourth. */
+/* Sets one neuron to 0, or two of a layer, or one of the first and one of the last layer, to some
+ * value; every fourth branch has no edits. */
 static void make_edits(struct branched *b)
 {
     const struct config *c = &b->model->config;
@@ -236,7 +237,7 @@ static void make_edits(struct branched *b)
     }
 }
 
-/* The same by patch.h, at the last position. */
+/* Does the same with patch.h at the last position. */
 static void check_edited(struct branched *b, size_t k, struct patcher *p, float *logits)
 {
     const struct config *c = &b->model->config;
@@ -256,7 +257,7 @@ static void check_edited(struct branched *b, size_t k, struct patcher *p, float 
         const size_t at = k * n_neurons + e->layer * c->d_mlp + e->index;
         const float own = recording->post[(e->layer * n + n - 1) * c->d_mlp + e->index];
         assert_true(b->post[at] == e->post);
-        if (e->layer == 0) { // nothing came before it
+        if (e->layer == 0) { // no earlier layer was edited
             assert_true(fabsf(b->acts[at] - own) < 1e-4f * (1 + fabsf(own)));
         }
     }

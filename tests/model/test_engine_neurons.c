@@ -11,7 +11,7 @@
 
 #define WATCHED 95 // windows of 1 .. 95 tokens, the most that a golden model can watch
 
-/* Windows of all lengths in no order, some blocks of them, and their neurons. */
+/* Windows of all lengths, not in order, enough for some blocks, and their neurons. */
 struct watched {
     const struct model *model;
     enum site site;
@@ -20,7 +20,7 @@ struct watched {
     double logprob[WATCHED][WATCHED];
     float *acts[WATCHED]; // [n_layers][n + 1][d_mlp]
     unsigned seen[WATCHED];
-    size_t next, layer; // what comes next
+    size_t next, layer; // the window and layer that come next
 };
 
 static void watched_new(struct watched *w, const struct model *m)
@@ -66,7 +66,8 @@ static float *acts_of(const struct watched *w, size_t k, size_t layer)
     return w->acts[k] + layer * (w->items[k].n + 1) * w->model->config.d_mlp;
 }
 
-/* engine_neurons(): keeps what it sees, which must come block by block, layer by layer. */
+/* An engine_neurons() function: keeps the neurons, which must come block by block, layer by
+ * layer. */
 static void watch_neurons(void *context, size_t layer, const struct engine_window *windows,
                           size_t n_windows, const float *acts)
 {
@@ -96,7 +97,7 @@ static void watch(struct watched *w, struct engine_ctx *ctx)
     }
 }
 
-/* The same of the reference, at the same site: the last token of a window too. */
+/* The neurons of the reference at the same site, including the last token of a window. */
 struct hooked {
     struct watched *watched;
     size_t window;
@@ -126,7 +127,7 @@ static void hook_all(struct watched *w)
     forward_free(f);
 }
 
-/* The largest difference between the neurons of the same windows, of the layer's scale. */
+/* The largest difference between the neurons of the same windows, relative to the layer's scale. */
 static double compare_neurons(const struct watched *w, const struct watched *wanted)
 {
     const struct config *c = &w->model->config;
@@ -190,7 +191,8 @@ static void watched_neurons_are_as_the_reference(void **state)
     printf("largest error %.1e of the scale\n", most);
 }
 
-/* Log-probs with and without a watch; neurons of this precision and of an exact engine. */
+/* Compares log-probs with and without a watch, and neurons of this precision and of an exact
+ * engine. */
 static void check_watched(struct watched *w, const struct model *m, const struct kern *k,
                           enum precision precision)
 {
@@ -206,7 +208,7 @@ static void check_watched(struct watched *w, const struct model *m, const struct
     memcpy(after, w->logprob, sizeof after);
     watch(&exact, b.ctx);
     engine_score(a.ctx, w->items, WATCHED, NULL);
-    assert_memory_equal(w->logprob, before, sizeof before); // nobody watches any more
+    assert_memory_equal(w->logprob, before, sizeof before); // without a watch again
     for (size_t i = 0; i < WATCHED; i++) {
         const size_t n = m->config.n_layers * (w->items[i].n + 1) * m->config.d_mlp;
         assert_memory_equal(w->acts[i], exact.acts[i], n * sizeof(float));

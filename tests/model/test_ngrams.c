@@ -244,7 +244,7 @@ static void a_build_that_is_stopped_writes_nothing(void **state)
 
 // --- leaving a document out ---------------------------------------------------------------------
 
-/* Of [0; 1 2] and [0; 1 3], the first left out; see the formulas in countmodel.h.
+/* The documents [0; 1 2] and [0; 1 3] with the first left out; see the formulas in countmodel.h.
  *
  *   discounts, of both:  bigrams counted 2, 1, 1: Y = 1/2, D1 = 1 - 2 * 1/2 * 1/2 = 1/2
  *                        trigrams 1, 1; N(*BC) 1, 1; N(*C) 1, 1, 1: Y = 1, D1 = 1
@@ -279,7 +279,7 @@ static void a_document_left_out_by_hand(void **state)
     free(c);
 }
 
-/* All counts gone, all is 1 / d_vocab. */
+/* Without any counts every P is 1 / d_vocab. */
 static void the_only_document_left_out_leaves_nothing(void **state)
 {
     (void)state;

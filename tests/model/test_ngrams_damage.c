@@ -15,7 +15,7 @@ static void read_file(const char *name, struct buf *out)
     assert_int_equal(file_read(kit_path(name), 1 << 28, out, NULL), 0);
 }
 
-/* Asks for everything that there is, and for what there is not. */
+/* Asks for everything in the file, and for n-grams that are not in it. */
 static void ask_all(const struct ngrams *n)
 {
     const struct ngrams_info *info = ngrams_info(n);
@@ -79,7 +79,7 @@ static void every_damaged_byte_is_refused(void **state)
         }
         bytes.data[i] = (char)(bytes.data[i] ^ 1 << i % 8);
     }
-    // Zeros between sections, up to 7 before each, are in no sum.
+    // The sums do not cover the zeros between sections, up to 7 before each.
     assert_true(bytes.len - refused <= 7 * NGRAMS_SECTIONS);
     struct err garbage = {0};
     assert_int_equal(buf_append(&bytes, "12345678", 8, NULL), 0);
@@ -87,7 +87,7 @@ static void every_damaged_byte_is_refused(void **state)
     bytes.len -= 8;
     for (size_t len = 0; len < bytes.len; len++) {
         struct err err = {0};
-        char *cut = malloc(len ? len : 1); // of its own size, for ASan
+        char *cut = malloc(len ? len : 1); // of the exact size, for ASan
         memcpy(cut, bytes.data, len);
         assert_true(ngrams_parse(&n, cut, len, &err) != 0);
         assert_true(err.msg[0]);
@@ -97,7 +97,7 @@ static void every_damaged_byte_is_refused(void **state)
     free(c);
 }
 
-/* Whether it can be merged with a good one, or not, nothing breaks. */
+/* Merges the hostile file with a good one: this may succeed or fail, but must not crash. */
 static void merge_hostile(const struct ngrams *n, const struct ngrams *good)
 {
     const struct ngrams *const parts[] = {n, good};

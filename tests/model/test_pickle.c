@@ -22,7 +22,8 @@
 #define ORDERED_DICT "ccollections\nOrderedDict\n"
 #define REBUILD "ctorch._utils\n_rebuild_tensor_v2\n"
 
-/* The pickle in a block of its exact size, so that AddressSanitizer sees a byte too far. */
+/* Reads the pickle from a block of its exact size, so that AddressSanitizer sees a read beyond
+ * it. */
 static int read_exact(struct pickle *p, const char *bytes, size_t len, struct err *err,
                       unsigned char **block)
 {
@@ -58,7 +59,7 @@ static const struct {
     {P("ctorch"), ERR_TRUNCATED, "byte 0: GLOBAL: a name without an end"},
     {P("\x8c\x02os\x8c\x06system\x93."), ERR_UNSUPPORTED, "byte 12: STACK_GLOBAL: os.system"},
     {P("NN\x93."), ERR_FORMAT, "byte 2: STACK_GLOBAL: its names are None and None"},
-    // opcodes that torch.save never writes here
+    // opcodes that torch.save never writes for a dict of tensors
     {P("N0."), ERR_UNSUPPORTED, "byte 1: POP: torch.save writes no such opcode"},
     {P("N2."), ERR_UNSUPPORTED, "byte 1: DUP: "},
     {P("(ios\nsystem\n."), ERR_UNSUPPORTED, "byte 1: INST: "},

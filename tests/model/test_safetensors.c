@@ -11,7 +11,7 @@
 #include "corpora/base/mem.h"
 #include "model/weights/tensorfile.h"
 
-/* A file of this header and 'data_len' bytes of data, in a block of its exact size. */
+/* Parses a file of this header and 'data_len' bytes of data, in a block of its exact size. */
 static unsigned char *make_file(const char *header, size_t data_len, size_t *len)
 {
     const size_t n = strlen(header);

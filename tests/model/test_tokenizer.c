@@ -67,7 +67,7 @@ static void a_special_token_is_text_where_wanted(void **state)
     assert_int_equal(encode(e, text, 15, SPECIAL_SPLIT, &got, NULL), 0);
     expect_ids(&got, text, (const uint32_t[]){99, 0, 100}, 3);
     assert_int_equal(encode(e, text, 15, SPECIAL_PLAIN, &got, NULL), 0);
-    // As "<|endoftext" above, then "|>" and "b".
+    // The tokens of "<|endoftext" above, then "|>" and "b".
     expect_ids(&got, text, (const uint32_t[]){99, 62, 126, 454, 113, 953, 541, 126, 64, 100}, 10);
     tokens_free(&got);
     encoder_free(e);
@@ -109,7 +109,7 @@ static void name_byte(unsigned byte, char *name)
     name[utf8_encode(code, name)] = '\0';
 }
 
-/* BPE on strings, as the definition has it: quadratic. */
+/* BPE on strings by its definition, in quadratic time. */
 static size_t slow_word(const struct slow *s, const char *word, size_t len, uint32_t *ids)
 {
     static char parts[400][200];
@@ -218,7 +218,7 @@ static void random_texts_are_cut_as_a_slow_tokenizer_cuts_them(void **state)
 
 struct share {
     const struct tokenizer *t;
-    uint32_t n_tokens; // of all texts; an error adds none
+    uint32_t n_tokens; // in all texts; an error adds none
 };
 
 static void *encode_much(void *arg)

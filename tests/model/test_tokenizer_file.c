@@ -1,6 +1,6 @@
 /*
- * Every part of a tokenizer.json has its effect, is refused by name, or tells two tokenizers apart;
- * and so have the files beside it.
+ * Every part of a tokenizer.json, and of the files beside it, has its effect, is refused by name,
+ * or makes two tokenizers differ.
  */
 #include "tests/kit/tokenizer_kit.h"
 
@@ -19,7 +19,7 @@ static const struct {
     {{{0}}, "ab c<|x|>", SPECIAL_SPLIT, 4, {256, ' ', 'c', 260}},
     {{{0}}, "<|x|>", SPECIAL_PLAIN, 5, {'<', '|', 'x', '|', '>'}},
     {{{0}}, "e\u0301", SPECIAL_SPLIT, 3, {'e', 0xcc, 0x81}},
-    // merges: the order is the rank; pairs are as good as strings; a version line is none
+    // merges: the order is the rank; pairs are allowed; a version line is not a merge
     {{{"[\"a b\", \"b c\", \"ab c\"]", "[\"b c\", \"a b\", \"ab c\"]"}},
      "abc",
      SPECIAL_SPLIT,
@@ -46,7 +46,7 @@ static const struct {
      SPECIAL_SPLIT,
      7,
      {0xc3, 0xa9, 260, 0xc3, 0xa9, 'x', 260}},
-    // Digits: "  " before a digit is at the end of its text, and a word
+    // Digits: "  " before a digit is at the end of its piece, and a word
     {{{"\"merges\": [", "\"merges\": [\"\u0120 \u0120\", "},
       {"\"  \": 259", "\"\u0120\u0120\": 259"}},
      "a  1",
@@ -61,14 +61,14 @@ static const struct {
      SPECIAL_SPLIT,
      3,
      {'a', 259, '1'}},
-    // a token added to the vocabulary is cut out first, the longest of those that begin there
+    // an added token is cut out first, the longest of those that begin there
     {{{ADDED_END, "\"special\": true}, {\"id\": 262, \"content\": \"ca\", " RAW
                   ", {\"id\": 263, \"content\": \"cab\", " RAW "]"}},
      "abcabcacab",
      SPECIAL_PLAIN,
      4,
      {256, 263, 262, 263}},
-    // one that is not special is cut out in plain mode too, but not out of a special one
+    // a token that is not special is cut out in plain mode too, but not inside a special one
     {{{ADDED_END, "\"special\": true}, {\"id\": 262, \"content\": \"|x\", " RAW "]"}},
      "|x<|x|>",
      SPECIAL_PLAIN,
@@ -79,7 +79,7 @@ static const struct {
      SPECIAL_SPLIT,
      4,
      {262, 260, 262, '|'}},
-    // normalised ones are themselves normalised and found in normalised text, others in raw
+    // tokens with "normalized" are normalised and found in normalised text, others in raw text
     {{{ADDED_END, "\"special\": true}, {\"id\": 262, \"content\": \"e\u0301!\", " NORMALIZED "]"},
       {NO_NORMALIZER, NFC}},
      "e\u0301!\u00e9!",
@@ -92,7 +92,7 @@ static const struct {
      SPECIAL_SPLIT,
      4,
      {262, 0xc3, 0xa9, '!'}},
-    // in the vocabulary already and not special: not cut out (259, 261 stay unreached)
+    // tokens of the vocabulary that are not special are not cut out (259, 261 do not occur)
     {{{ADDED_END, "\"special\": true}, {\"id\": 259, \"content\": \"  \", " NORMALIZED "]"}},
      "a  b",
      SPECIAL_SPLIT,
@@ -103,7 +103,7 @@ static const struct {
      SPECIAL_SPLIT,
      1,
      {258}},
-    // no part in cutting
+    // parts that do not change the cutting
     {{{"\"post_processor\": null", "\"post_processor\": {\"type\": \"Sequence\", "
                                    "\"processors\": [{\"type\": \"ByteLevel\"}, "
                                    "{\"type\": \"TemplateProcessing\", \"single\": "

@@ -1,5 +1,5 @@
 /*
- * Pickles that describe no dict of tensors are refused; legacy files are read or refused.
+ * Pickles that do not describe a dict of tensors are refused; legacy files are read or refused.
  */
 #include "tests/kit/torch_kit.h"
 

@@ -37,7 +37,7 @@ static void a_zip_is_read_with_and_without_zip64_and_with_a_comment(void **state
         struct archive a;
         make_archive(&a, (struct zip_part[]){GOOD_PARTS, {"m/byteorder", "little", 6}}, 3, zip64);
         assert_good(&a);
-        a.bytes.data[a.end + 20] = 22; // a comment, that looks like an empty archive's end
+        a.bytes.data[a.end + 20] = 22; // a comment that looks like an empty archive's end
         put(&a.bytes, 4, 0x06054b50);
         put(&a.bytes, 17, 0);
         put(&a.bytes, 1, 'c');
@@ -48,7 +48,7 @@ static void a_zip_is_read_with_and_without_zip64_and_with_a_comment(void **state
 
 enum { LOCAL, CENTRAL, END64, LOCATOR, END };
 
-/* 'value' in n_bytes at the offset from a record. */
+/* A change: 'value' in n_bytes at an offset from a record. */
 struct patch {
     int record;
     size_t number, offset, n_bytes;
@@ -203,8 +203,8 @@ static void archives_with_other_entries_than_torch_writes_are_refused(void **sta
     }
 }
 
-/* A transposed view of 1.5 million elements, whose pages are given back many times while it is
- * read: the values must not depend on that. */
+/* A transposed view of 1.5 million elements, whose pages are released many times while it is read:
+ * the values must not depend on that. */
 static void a_large_view_is_read_in_the_order_of_the_file(void **state)
 {
     (void)state;

@@ -84,8 +84,8 @@ static void what_was_planted_is_found(void **state)
     }
 }
 
-/* By hand: an AND neuron has post 4 in AB, and gelu(-4) = -1.3e-4 or less elsewhere; it adds 12 to
- * C's logit, which without it is about that of any token. */
+/* An AND neuron has post 4 in AB, and gelu(-4) = -1.3e-4 or less elsewhere; it adds 12 to C's
+ * logit, which without it is about that of any token. */
 static void an_and_neuron_is_as_it_was_planted(void **state)
 {
     (void)state;
@@ -122,7 +122,7 @@ static void many_neurons_share_evenly(void **state)
     struct model *m = planted_model(false);
     struct trial_at_work w = trial_start(m, kern_best(), SITE_POST);
     ask(&w, &trigrams[1], &q, &r);
-    assert_in_range(r.n_half, PLANTED_MANY / 2, PLANTED_MANY / 2 + 1); // a little is noise
+    assert_in_range(r.n_half, PLANTED_MANY / 2, PLANTED_MANY / 2 + 1); // there is a little noise
     assert_int_equal(r.n_neurons, TRIAL_NEURONS);
     for (size_t i = 0; i < r.n_neurons; i++) {
         const size_t from = planted_neuron(&planted, 1);
@@ -138,7 +138,7 @@ static void many_neurons_share_evenly(void **state)
 
 // --- verdicts -----------------------------------------------------------------------------------
 
-/* What the numbers say, by the rules of trials.h. */
+/* The verdict that the numbers give, by the rules of trial.h. */
 static const char *plain_verdict(const struct trial_result *r)
 {
     const double least = 0.25 * r->table.interaction;
@@ -159,8 +159,8 @@ static const char *plain_verdict(const struct trial_result *r)
     return other ? other : "spread";
 }
 
-/* Random trigrams of models with random weights, 3 contexts: interactions of any size, and sure or
- * not. */
+/* Random trigrams of models with random weights and 3 contexts have interactions of any size, sure
+ * or not. */
 static void verdicts_are_what_the_numbers_say(void **state)
 {
     (void)state;
@@ -190,7 +190,7 @@ static void verdicts_are_what_the_numbers_say(void **state)
 
 // --- what a trigram may bring -------------------------------------------------------------------
 
-/* The AND neuron's trigram, with the lists changed before it is asked. */
+/* Makes the AND neuron's trigram, whose lists a test then changes. */
 static void make_first(struct asked *q)
 {
     const struct planted_trigram *t = &trigrams[0];
@@ -223,7 +223,7 @@ static void without_contexts_or_fillers_nothing_is_tested(void **state)
     make_first(&q);
     q.fillers[1][0] = q.trigram.a;
     q.fillers[1][1] = q.trigram.c;
-    q.trigram.n_fillers_b = 2; // neither may stand in
+    q.trigram.n_fillers_b = 2; // neither may be a filler
     assert_not_tested(&w, &q);
     make_first(&q);
     q.fillers[1][0] = q.fillers[0][0];
@@ -262,7 +262,7 @@ static void one_context_has_no_standard_error(void **state)
     model_free(m);
 }
 
-/* The same bits, but for NaN. */
+/* Checks that both are the same number or both NaN. */
 static void assert_equal(double x, double y)
 {
     assert_true(x == y || (isnan(x) && isnan(y)));
@@ -320,7 +320,7 @@ static void fillers_that_may_not_stand_in_are_left_out(void **state)
     q.trigram.n_fillers_b = 7;
     trial_run(w.trials, w.ctx, g, &r, NULL);
     assert_same(&r, &clean);
-    // one token in both lists: of the second the next one
+    // a token is in both lists: the second list's next one is taken
     const uint32_t x[] = {40, 41}, y[] = {40, 42}, z[] = {42, 40};
     q.trigram.fillers_a = x;
     q.trigram.n_fillers_a = q.trigram.n_fillers_b = 2;

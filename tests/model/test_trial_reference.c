@@ -18,7 +18,7 @@
 #define D_VOCAB 512
 #define FEW ((size_t)5) // contexts, and places elsewhere
 
-/* What the reference pass says of a window's last token, and what is inside. */
+/* The reference pass at a window's last token: its prediction and its neurons. */
 struct row {
     double logprob, scale;
     float logits[D_VOCAB];
@@ -52,7 +52,8 @@ static double plain_scale(const struct model *m, const float *resid)
     return 1 / sqrt(square + (double)m->config.eps);
 }
 
-/* The window of a context, its last two tokens replaced by x and y: how many ids. */
+/* Puts the window of a context, with its last two tokens replaced by x and y, into ids; returns the
+ * number of ids. */
 static size_t window_of(const struct trial_context *c, uint32_t x, uint32_t y, uint32_t *ids)
 {
     ids[0] = c->first;
@@ -77,7 +78,7 @@ static void run_row(struct forward *f, const struct model *m, const struct trial
     row->scale = plain_scale(m, forward_resid_final(f) + (n - 1) * m->config.d_model);
 }
 
-/* All that minimal pairs say, of each context. */
+/* The numbers of minimal pairs, for each context. */
 struct reference {
     double logprob[FEW][TRIAL_CELLS];
     double acts[FEW][TRIAL_CELLS][NEURONS_MAX];
@@ -96,7 +97,7 @@ static void add_row(struct reference *r, size_t i, size_t cell, double weight,
     }
 }
 
-/* Of one unit of post on the token's logit, less the mean that q weighs. */
+/* The direct effect of one unit of post on the token's logit, minus the mean weighted by q. */
 static void plain_direct(const struct model *m, uint32_t token, const double *q, double *direct)
 {
     const struct config *c = &m->config;
@@ -218,8 +219,8 @@ static double sum_of(double x[FEW][TRIAL_CELLS][NEURONS_MAX], size_t n, size_t c
     return sum;
 }
 
-/* Interaction of what neuron j writes for C; and what A and B change of what it writes for C
- * against what is said in xB. */
+/* The interaction in what neuron j writes for C, and how A and B change what it writes for C
+ * against the prediction in xB. */
 static double plain_written(struct reference *r, size_t n, size_t j)
 {
     return r->direct[j] * (sum_of(r->written, n, TRIAL_AB, j) - sum_of(r->written, n, TRIAL_XB, j) -
@@ -251,7 +252,7 @@ static enum trial_kind plain_kind(const struct reference *r, size_t n, size_t j)
     return b / p.mean >= a / p.mean ? TRIAL_B_ONLY : TRIAL_A_ONLY;
 }
 
-/* Mean change of ln P(C) at the places with a neuron's post at the last position 0. */
+/* The mean change of ln P(C) at the places if a neuron's post is 0 at the last position. */
 static struct plain plain_ablated(struct patcher *p, const struct model *m, uint32_t target,
                                   const struct trial_context *places, size_t n,
                                   const struct trial_neuron *neuron)
@@ -288,7 +289,7 @@ static size_t place_of(const struct trial_result *r, const struct model *m, size
     return SIZE_MAX;
 }
 
-/* The neurons of the largest scores are among those that were looked at. */
+/* Checks that the neurons with the largest scores are among those that were tried. */
 static void check_choice(struct reference *r, const struct trial_trigram *g, const struct model *m,
                          enum site site, const struct trial_result *out)
 {
@@ -348,8 +349,8 @@ static void check_neurons(struct reference *r, const struct trial_trigram *g, co
     patcher_free(p);
 }
 
-/* A corpus in which neurons differ in all cells; at the site 'mid' one in which what they write
- * for C differs by ln_mlp.w, and by little else. */
+/* Makes a corpus in which neurons differ in all cells; at the site 'mid' one in which what they
+ * write for C differs by ln_mlp.w and by little else. */
 static void make_corpus(double *corpus, const struct reference *r, size_t n, enum site site)
 {
     for (size_t i = 0; i < TRIAL_CELLS * n; i++) {
