@@ -128,7 +128,7 @@ bool text_string(const struct tokens *doc, size_t at, size_t *end)
 
 /* The end of the part of a text that begins at 'at'.  A part is capitals; small letters, two or
  * more with the capital before them; digits; or one sign. */
-static size_t unit_neurons_end(const struct tokens *doc, size_t at)
+static size_t part_end(const struct tokens *doc, size_t at)
 {
     const size_t upper = text_run_end(doc, at, TEXT_UPPER);
     const size_t lower = text_run_end(doc, upper, TEXT_LOWER);
@@ -180,7 +180,7 @@ bool text_is_random(const char *text, size_t n)
     unsigned classes = 0; // of the characters outside of words
     bool seen[256] = {false};
     for (size_t at = 0, end; at < n; at = end) {
-        end = unit_neurons_end(&doc, at);
+        end = part_end(&doc, at);
         const bool word = is_word(text + at, end - at);
         n_in_words += word ? end - at : 0;
         n_signs += !text_is(&doc, at, TEXT_ALNUM);

@@ -45,7 +45,7 @@ static void lists_come_one_a_line(void **state)
     idlist_close(l);
 }
 
-// Each stands on line 2; n_ctx is 4, the vocabulary 100.
+// Each is line 2 of a file; n_ctx is 4 and the vocabulary is 100.
 static const struct {
     const char *line;
     int code;
