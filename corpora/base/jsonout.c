@@ -81,6 +81,16 @@ static bool put_odd(FILE *to, double value)
     return true;
 }
 
+void jsonout_float_text(char text[32], float value)
+{
+    for (int digits = 6; digits <= 9; digits++) { // 9 always suffice
+        snprintf(text, 32, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) {
+            break;
+        }
+    }
+}
+
 void jsonout_float(struct jsonout *j, float value)
 {
     separate(j);
@@ -88,12 +98,7 @@ void jsonout_float(struct jsonout *j, float value)
         return;
     }
     char text[32];
-    for (int digits = 6; digits <= 9; digits++) { // 9 always suffice
-        snprintf(text, sizeof text, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value) {
-            break;
-        }
-    }
+    jsonout_float_text(text, value);
     fputs(text, j->to);
 }
 

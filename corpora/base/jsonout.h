@@ -35,6 +35,7 @@ void jsonout_i64(struct jsonout *j, int64_t value);
  * which JSON cannot say. */
 void jsonout_float(struct jsonout *j, float value);
 void jsonout_double(struct jsonout *j, double value);
+void jsonout_float_text(char text[32], float value); // that of a finite float, not 0
 
 /* With 'digits' significant digits, 1 to 17. */
 void jsonout_rounded(struct jsonout *j, double value, int digits);

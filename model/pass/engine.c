@@ -155,7 +155,7 @@ struct array {
     size_t n, each;
 };
 
-#define ARRAYS 19
+#define ARRAYS 18
 
 static void list_arrays(struct engine_ctx *r, struct array out[ARRAYS])
 {
@@ -171,7 +171,6 @@ static void list_arrays(struct engine_ctx *r, struct array out[ARRAYS])
         {&r->v, r->rows_max, width},
         {&r->z, r->rows_max, width},
         {&r->mlp, ENGINE_MLP_ROWS, d_mlp},
-        {&r->acts, r->rows_max, d_mlp},
         {&r->pre, 1, d_mlp},
         {&r->queries, k->rows, c->d_head},
         {&r->keys, round_up(n_ctx, k->cols), c->d_head},
@@ -230,10 +229,77 @@ void engine_ctx_free(struct engine_ctx *r)
     for (size_t i = 0; i < ARRAYS; i++) {
         free(*arrays[i].at);
     }
+    for (size_t i = 0; i < ROW_SITES; i++) {
+        free(r->seen[i]);
+    }
     free(r->ids);
     free(r->logprob);
     free(r->block.strands);
     inputs_free(&r->in);
     unembed_run_free(r->unembed);
     free(r);
+}
+
+// --- watches ------------------------------------------------------------------------------------
+
+enum row_site engine_neuron_site(enum site site)
+{
+    return site == SITE_PRE ? ROW_PRE : site == SITE_MID ? ROW_MID : ROW_POST;
+}
+
+/* Does the model have such rows? */
+static bool has_site(const struct config *c, enum row_site site)
+{
+    switch (site) {
+    case ROW_MID:
+        return !c->attn_only && c->act_fn == ACT_SOLU_LN;
+    case ROW_RESID_MID:
+    case ROW_LN2:
+    case ROW_PRE:
+    case ROW_POST:
+    case ROW_MLP_OUT:
+        return !c->attn_only;
+    default:
+        return true;
+    }
+}
+
+/* The width of rows that are kept until the layer is done; 0: they are seen where they stand. */
+static size_t kept_width(const struct config *c, enum row_site site)
+{
+    switch (site) {
+    case ROW_PRE:
+    case ROW_MID:
+    case ROW_POST:
+        return c->d_mlp;
+    case ROW_LN1:
+    case ROW_LN2:
+    case ROW_MLP_OUT:
+        return c->d_model;
+    default:
+        return 0;
+    }
+}
+
+int engine_watch_sites(struct engine_ctx *r, uint32_t sites, struct err *err)
+{
+    const struct config *c = &r->engine->model->config;
+    for (enum row_site site = 0; site < ROW_SITES; site++) {
+        if (!(sites & ROW_BIT(site)) || r->seen[site]) {
+            continue;
+        }
+        if (!has_site(c, site)) {
+            return err_set(err, ERR_UNSUPPORTED, "the model has no rows of this site");
+        }
+        const size_t width = kept_width(c, site);
+        size_t n;
+        if (width > 0) {
+            r->seen[site] =
+                mem_mul(r->rows_max, width, &n) ? product_alloc(n, sizeof(float)) : NULL;
+            if (!r->seen[site]) {
+                return err_nomem(err, "an engine's working memory");
+            }
+        }
+    }
+    return 0;
 }

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "corpora/base/err.h"
+#include "corpora/base/row_site.h"
 #include "model/kernels/kern.h"
 #include "model/load/model.h"
 #include "model/pass/unembed.h"
@@ -59,24 +60,49 @@ void engine_score(struct engine_ctx *r, const struct engine_window *windows, siz
                   const atomic_int *stop);
 
 /*
- * Sees the neurons of one layer in windows[n_windows]: acts[rows][d_mlp] at the site asked for,
- * where window k has windows[k].n + 1 rows, one for each of first, tokens[0..n): the last token's
- * too, which predicts nothing.  acts is the run's, until the next call.
+ * Sees rows of one layer at one site in windows[n_windows]: rows[n_rows][width of the site], where
+ * window k has windows[k].n + 1 rows, one for each of first, tokens[0..n): the last token's too,
+ * which predicts nothing.  'rows' is the run's, until this returns.
  */
-typedef void engine_neurons(void *context, size_t layer, const struct engine_window *windows,
-                            size_t n_windows, const float *acts);
+typedef void engine_rows(void *context, size_t layer, enum row_site site,
+                         const struct engine_window *windows, size_t n_windows, const float *rows);
 
+/*
+ * Sees where head 'head' of a layer looks from positions [i0, i0 + n) of a window: row i of
+ * pattern[n][n_keys], n_keys = i0 + n, holds the attention that position i0 + i gives to each
+ * position up to itself, and 0 behind it.
+ */
+typedef void engine_pattern(void *context, size_t layer, size_t head,
+                            const struct engine_window *window, size_t i0, size_t n,
+                            const float *pattern);
+
+/* Sees what the unembedding reads of windows[n_windows]: x[sum of n][d_model], the final norm's
+ * output at the row that predicts each token. */
+typedef void engine_normed(void *context, const struct engine_window *windows, size_t n_windows,
+                           const float *x);
+
+/* What is seen while windows are scored.  'sites' are ROW_BIT()s that engine_watch_sites() was
+ * called with; a function may be NULL where its rows are not asked for. */
 struct engine_watch {
-    enum site site; // one that the model has: model_site()
-    engine_neurons *see;
+    uint32_t sites;
+    engine_rows *rows;
+    engine_pattern *pattern; // NULL: not asked for
+    engine_normed *normed;   // NULL: not asked for
     void *context;
 };
 
+/* Makes room for watches of these sites.  Errors: ERR_NOMEM; ERR_UNSUPPORTED (the model has no such
+ * rows: neurons of an attention-only one, ROW_MID of one that is not SoLU). */
+int engine_watch_sites(struct engine_ctx *r, uint32_t sites, struct err *err);
+
+/* The neurons' row site of a model's site, which is not SITE_DEFAULT. */
+enum row_site engine_neuron_site(enum site site);
+
 /*
- * engine_score() of a model with neurons, windows of n < n_ctx; watch->see() for all layers of a
- * block of windows, from the first, then of the next block.  The layers are f32 in any precision:
- * neurons are those of an exact engine bit for bit, and so are log-probs those of engine_score(),
- * but in PRECISION_FAST, where they are a little better.
+ * engine_score() that shows what a watch asks for, layer after layer of a block of windows, then of
+ * the next block.  With rows or patterns the windows have n < n_ctx, and layers are f32 in any
+ * precision: rows are those of an exact engine bit for bit, and so are log-probs those of
+ * engine_score(), but in PRECISION_FAST, where they are a little better.
  */
 void engine_score_watched(struct engine_ctx *r, const struct engine_window *windows,
                           size_t n_windows, const struct engine_watch *watch,
@@ -166,5 +192,9 @@ void engine_branches(struct engine_ctx *r, const struct engine_branch *branches,
 /* The logits of x[n][d_model], rows behind the final norm, n <= ENGINE_SIGHTS, in f32 throughout.
  * Row i of the result begins at i * *ld; it is the run's, until its next call. */
 const float *engine_logits(struct engine_ctx *r, const float *x, size_t n, size_t *ld);
+
+/* The logit of token 'id' after x[d_model], a row behind the final norm, in f32.  It is within the
+ * rounding of f32 of the one that engine_logits() gives. */
+float engine_logit(const struct engine *e, const float *x, uint32_t id);
 
 #endif

@@ -89,7 +89,7 @@ struct engine_ctx {
     float *qk, *v;   // [rows_max][2 * width], [rows_max][width]
     float *z;        // [rows_max][width]
     float *mlp;      // [ENGINE_MLP_ROWS][d_mlp]
-    float *acts;     // [rows_max][d_mlp], untouched where nobody watches
+    float *seen[ROW_SITES]; // [rows_max][width] for watches of the sites that need room; else NULL
     float *pre;      // [d_mlp]
     float *queries;  // [d_head][rows of a tile]
     float *keys;     // panels of [d_head][cols], for n_ctx keys
@@ -103,6 +103,12 @@ struct engine_ctx {
     struct engine_inside inside;
     const struct engine_watch *watch; // in the call in hand; NULL: none
 };
+
+/* Is something watched inside the layers? */
+static inline bool engine_watches_inside(const struct engine_ctx *r)
+{
+    return r->watch && (r->watch->sites || r->watch->pattern);
+}
 
 /* Runs the block in hand: resid becomes what stands before the final norm, x what is behind it;
  * inside and the watch get what they want.  exact: f32 whatever the precision. */

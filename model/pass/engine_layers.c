@@ -35,6 +35,39 @@ static void keep_resid(struct engine_ctx *r)
     }
 }
 
+/* Does the watch ask for rows of this site? */
+static bool is_watched(const struct engine_ctx *r, enum row_site site)
+{
+    return r->watch && (r->watch->sites & ROW_BIT(site));
+}
+
+/* Shows the watch the block's rows of a site of layer l, if it asks for them. */
+static void show(const struct engine_ctx *r, size_t l, enum row_site site, const float *rows)
+{
+    if (is_watched(r, site)) {
+        r->watch->rows(r->watch->context, l, site, r->block.windows, r->block.n_windows, rows);
+    }
+}
+
+/* The same of resid, normed without weights: what a norm whose weights are folded gives. */
+static void show_normed(struct engine_ctx *r, size_t l, enum row_site site)
+{
+    const struct config *c = &r->engine->model->config;
+    const size_t d = c->d_model;
+    if (!is_watched(r, site)) {
+        return;
+    }
+    for (size_t i = 0; i < r->block.n_rows; i++) {
+        float *to = r->seen[site] + i * d;
+        if (c->norm == NORM_NONE) {
+            memcpy(to, r->resid + i * d, d * sizeof *to);
+        } else {
+            r->f32->norm(to, r->resid + i * d, NULL, NULL, c->eps, d, true);
+        }
+    }
+    show(r, l, site, r->seen[site]);
+}
+
 /* x = norm(resid), of all rows; w and b may be NULL. */
 static void norm(struct engine_ctx *r, const float *w, const float *b, bool centre)
 {
@@ -116,7 +149,8 @@ static void pack_head(struct engine_ctx *r, const float *keys, size_t keys_ld, c
 
 /* Queries of one head at positions [i0, i0 + n), n <= rows, packed: z = softmax(q k) v over the
  * keys up to each.  What lies behind a query has weight 0 in its tile, which changes no sum. */
-static void attend(struct engine_ctx *r, size_t i0, size_t n, size_t room, float *z, size_t z_ld)
+static void attend(struct engine_ctx *r, size_t l, size_t h, size_t window, size_t i0, size_t n,
+                   size_t room, float *z, size_t z_ld)
 {
     const size_t cols = r->f32->cols, d_head = r->engine->model->config.d_head;
     _Alignas(64) float tile[KERN_ROWS_MAX * KERN_COLS_MAX];
@@ -133,6 +167,9 @@ static void attend(struct engine_ctx *r, size_t i0, size_t n, size_t room, float
         r->f32->softmax(row, i0 + i + 1);
         memset(row + i0 + i + 1, 0, (n_keys - i0 - i - 1) * sizeof *row);
     }
+    if (r->watch && r->watch->pattern) {
+        r->watch->pattern(r->watch->context, l, h, &r->block.windows[window], i0, n, r->pattern);
+    }
     r->f32->pack(r->packed, r->pattern, n_keys, n, n_keys, 1);
     for (size_t d0 = 0; d0 < d_head; d0 += cols) {
         r->f32->tile(tile, r->packed, r->values + d0 * room, n_keys);
@@ -146,7 +183,7 @@ static void attend(struct engine_ctx *r, size_t i0, size_t n, size_t room, float
 /* Head h of a strand and its branches, strands[n]: each branch's keys take the place of the last
  * one's, behind those of the stem. */
 static void attend_head(struct engine_ctx *r, const struct engine_strand *strands, size_t n,
-                        size_t h)
+                        size_t l, size_t h)
 {
     const struct config *c = &r->engine->model->config;
     const size_t d_head = c->d_head, width = c->n_heads * d_head, rows = r->f32->rows;
@@ -159,8 +196,8 @@ static void attend_head(struct engine_ctx *r, const struct engine_strand *strand
         for (size_t i0 = 0; i0 < s->n; i0 += rows) {
             const size_t m = s->n - i0 < rows ? s->n - i0 : rows;
             r->f32->pack(r->queries, q + i0 * 2 * width, 2 * width, m, d_head, scale);
-            attend(r, s->base + i0, m, strands->room, r->z + (s->at + i0) * width + h * d_head,
-                   width);
+            attend(r, l, h, (size_t)(s - r->block.strands), s->base + i0, m, strands->room,
+                   r->z + (s->at + i0) * width + h * d_head, width);
         }
     }
 }
@@ -186,6 +223,8 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
     const struct layer *w = &r->engine->model->layers[l];
     const struct engine_block *b = &r->block;
     const size_t width = c->n_heads * c->d_head;
+    show(r, l, ROW_RESID_PRE, r->resid);
+    show_normed(r, l, ROW_LN1);
     norm(r, w->ln1_w, w->ln1_b, true);
     multiply(r, r->v, r->x, b->n_rows, &p->v, false);
     if (c->shortformer) {
@@ -198,10 +237,11 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
         for (next = k + 1; next < b->n && b->strands[next].base > 0; next++) {
         }
         for (size_t h = 0; h < c->n_heads; h++) {
-            attend_head(r, b->strands + k, next - k, h);
+            attend_head(r, b->strands + k, next - k, l, h);
         }
     }
     keep_inside(r, r->inside.z, r->z, l, 0, b->n_rows, width);
+    show(r, l, ROW_Z, r->z);
     multiply(r, r->resid, r->z, b->n_rows, &p->o, true);
 }
 
@@ -212,8 +252,9 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
 static void keep_acts(struct engine_ctx *r, enum site site, size_t l, size_t i0, size_t n)
 {
     const size_t d_mlp = r->engine->model->config.d_mlp;
-    if (r->watch && r->watch->site == site) {
-        memcpy(r->acts + i0 * d_mlp, r->mlp, n * d_mlp * sizeof *r->acts);
+    const enum row_site rows = engine_neuron_site(site);
+    if (is_watched(r, rows)) {
+        memcpy(r->seen[rows] + i0 * d_mlp, r->mlp, n * d_mlp * sizeof *r->mlp);
     }
     if (r->inside.site == site) {
         keep_inside(r, r->inside.acts, r->mlp, l, i0, n, d_mlp);
@@ -265,6 +306,8 @@ static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l)
     const struct config *c = &r->engine->model->config;
     const struct layer *w = &r->engine->model->layers[l];
     const size_t n = r->block.n_rows;
+    show(r, l, ROW_RESID_MID, r->resid);
+    show_normed(r, l, ROW_LN2);
     norm(r, w->ln2_w, w->ln2_b, true);
     for (size_t i0 = 0; i0 < n; i0 += ENGINE_MLP_ROWS) {
         const size_t n_rows = n - i0 < ENGINE_MLP_ROWS ? n - i0 : ENGINE_MLP_ROWS;
@@ -286,7 +329,13 @@ static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l)
         keep_acts(r, SITE_POST, l, i0, n_rows);
         make_edits(r, l, i0, n_rows);
         keep_inside(r, r->inside.post, r->mlp, l, i0, n_rows, c->d_mlp);
+        if (is_watched(r, ROW_MLP_OUT)) {
+            multiply(r, r->seen[ROW_MLP_OUT] + i0 * c->d_model, r->mlp, n_rows, &p->out, false);
+        }
         multiply(r, r->resid + i0 * c->d_model, r->mlp, n_rows, &p->out, true);
+    }
+    for (enum row_site site = ROW_PRE; site <= ROW_MLP_OUT; site++) {
+        show(r, l, site, r->seen[site]);
     }
 }
 
@@ -296,7 +345,6 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact)
 {
     const struct engine *e = r->engine;
     const struct model *m = e->model;
-    const struct engine_block *b = &r->block;
     const bool fast = !exact && e->fast_layers;
     const struct engine_layer *layers = fast ? e->fast_layers : e->layers;
     embed(r);
@@ -308,10 +356,8 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact)
         if (!m->config.attn_only) {
             mlp(r, &layers[l], l);
         }
-        if (r->watch) {
-            r->watch->see(r->watch->context, l, b->windows, b->n_windows, r->acts);
-        }
     }
+    show(r, m->config.n_layers - 1, ROW_RESID_FINAL, r->resid);
     if (fast) {
         dot_end(e->kern->s16);
     }

@@ -9,10 +9,10 @@
 
 // --- a block ------------------------------------------------------------------------------------
 
-/* A window's rows: with a watch that of its last token too. */
+/* A window's rows: where its inside is watched that of its last token too. */
 static size_t rows_of(const struct engine_ctx *r, const struct engine_window *w)
 {
-    return w->n + (r->watch ? 1 : 0);
+    return w->n + (engine_watches_inside(r) ? 1 : 0);
 }
 
 /* Puts n rows behind those of the block. */
@@ -52,12 +52,15 @@ static void score_block(struct engine_ctx *r, const struct engine_window *window
 {
     const size_t d = r->engine->model->config.d_model;
     lay_windows(r, windows, n_windows);
-    engine_ctx_layers(r, exact || r->watch);
+    engine_ctx_layers(r, exact || engine_watches_inside(r));
     size_t n_tokens = 0;
     for (size_t k = 0, row = 0; k < n_windows; row += rows_of(r, &windows[k++])) {
         memcpy(r->ids + n_tokens, windows[k].tokens, windows[k].n * sizeof *r->ids);
         memmove(r->x + n_tokens * d, r->x + row * d, windows[k].n * d * sizeof *r->x);
         n_tokens += windows[k].n;
+    }
+    if (r->watch && r->watch->normed) {
+        r->watch->normed(r->watch->context, windows, n_windows, r->x);
     }
     unembed_score(r->unembed, r->x, r->ids, n_tokens, exact, r->logprob, stop);
     for (size_t k = 0, at = 0; k < n_windows; at += windows[k++].n) {
@@ -91,7 +94,6 @@ void engine_score_watched(struct engine_ctx *r, const struct engine_window *wind
                           size_t n_windows, const struct engine_watch *watch,
                           const atomic_int *stop)
 {
-    assert(!r->engine->model->config.attn_only);
     r->watch = watch;
     score(r, windows, n_windows, false, stop);
     r->watch = NULL;
@@ -281,6 +283,11 @@ void engine_branches(struct engine_ctx *r, const struct engine_branch *branches,
             unembed_score(r->unembed, r->gather, r->ids, m, true, logprob + k, stop);
         }
     }
+}
+
+float engine_logit(const struct engine *e, const float *x, uint32_t id)
+{
+    return unembed_logit(e->unembed, x, id);
 }
 
 const float *engine_logits(struct engine_ctx *r, const float *x, size_t n, size_t *ld)

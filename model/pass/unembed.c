@@ -169,6 +169,18 @@ float unembed_direction(const struct unembed *u, uint32_t id, float *direction)
     return (float)((double)u->model->b_U[id] - u->mean_bias);
 }
 
+float unembed_logit(const struct unembed *u, const float *x, uint32_t id)
+{
+    const struct weights *w = &u->exact;
+    const float *column = (const float *)(const void *)(w->w + id / w->cols * w->panel_bytes);
+    float sums[4] = {0};
+    column += id % w->cols;
+    for (size_t l = 0; l < w->k; l++) {
+        sums[l % 4] += x[l] * column[l * w->cols];
+    }
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]) + w->bias[id];
+}
+
 const float *unembed_mean(const struct unembed *u)
 {
     return u->mean;

@@ -39,6 +39,9 @@ void unembed_free(struct unembed *u); // NULL is allowed
  * the mean over the vocabulary. */
 float unembed_direction(const struct unembed *u, uint32_t id, float *direction); // [d_model]
 
+/* x[d_model] . W_U's column of id + b_U of id, in f32. */
+float unembed_logit(const struct unembed *u, const float *x, uint32_t id);
+
 /* The mean of W_U's columns: [d_model]. */
 const float *unembed_mean(const struct unembed *u);
 

@@ -16,6 +16,11 @@ double fixed_to(int64_t fixed)
     return (double)fixed / (double)FIXED_ONE;
 }
 
+double fixed_mean(__int128 sum, uint64_t n)
+{
+    return n ? (double)((long double)sum / (long double)n / (long double)FIXED_ONE) : NAN;
+}
+
 void moments_add(struct moments *m, int64_t sum, uint64_t n)
 {
     if (n == 0) {

@@ -22,6 +22,9 @@
 int64_t fixed_from(double nats);
 double fixed_to(int64_t fixed); // exactly
 
+/* sum / n in nats; NaN where n is 0. */
+double fixed_mean(__int128 sum, uint64_t n);
+
 /* a + b.  Our own sums never overflow, but those in a damaged file may be anything: they wrap. */
 static inline __int128 fixed_sum(__int128 a, __int128 b)
 {

@@ -8,31 +8,6 @@
 
 #include "corpora/base/utf8.h"
 
-void run_subsets_free(struct neurons_subset *subsets, size_t n)
-{
-    for (size_t i = 0; subsets && i < n; i++) {
-        uint32_t *items;
-        memcpy(&items, &subsets[i].items, sizeof items); // ours, though nobody may change them
-        free(items);
-    }
-    free(subsets);
-}
-
-/* All of it is the run's own, though to others it is constant. */
-static void shape_free(struct neurons_shape *s)
-{
-    struct neurons_layer *layers;
-    struct neurons_subset *subsets;
-    if (!s) {
-        return;
-    }
-    memcpy(&layers, &s->layers, sizeof layers);
-    memcpy(&subsets, &s->subsets, sizeof subsets);
-    run_subsets_free(subsets, s->n_layers * s->n_hypotheses);
-    free(layers);
-    free(s);
-}
-
 void run_free(struct run *r)
 {
     for (size_t i = 0; i < r->n_models; i++) {
@@ -40,17 +15,17 @@ void run_free(struct run *r)
         free(r->models[i].path);
         free(r->models[i].act_fn);
         free(r->models[i].site);
+        for (size_t k = 0; k < r->models[i].n_components; k++) {
+            free(r->models[i].components[k]);
+        }
+        free(r->models[i].components);
     }
     for (size_t i = 0; i < r->n_hypotheses; i++) {
         free(r->hypotheses[i].name);
         free(r->hypotheses[i].kind);
         free(r->hypotheses[i].spec);
     }
-    shape_free(r->neurons);
-    trigrams_shape_free(r->trigrams);
     free(r->hypotheses);
-    free(r->watches);
-    free(r->effects);
     for (size_t i = 0; i < r->n_shards; i++) {
         free(r->shards[i].name);
         free(r->shards[i].path);
@@ -208,36 +183,6 @@ static int same_hypotheses(const struct run *a, const struct run *b, struct err 
                            x->name, x->kind, x->spec, y->kind, y->spec);
         }
     }
-    if (a->n_watches != b->n_watches) {
-        return differ_u64(why, "number of watched pairs", a->n_watches, b->n_watches);
-    }
-    for (size_t i = 0; i < a->n_watches; i++) {
-        const struct neurons_watch *x = &a->watches[i], *y = &b->watches[i];
-        if (x->layer != y->layer || x->neuron != y->neuron || x->hypothesis != y->hypothesis) {
-            return err_set(why, ERR_MISMATCH, "watched pair %zu: not the same", i + 1);
-        }
-    }
-    if (a->examples != b->examples) {
-        return differ_u64(why, "examples", a->examples, b->examples);
-    }
-    return a->histograms == b->histograms
-               ? 0
-               : differ_u64(why, "histograms", a->histograms, b->histograms);
-}
-
-static int same_trigrams(const struct trigrams_shape *a, const struct trigrams_shape *b,
-                         struct err *why)
-{
-    const size_t n = a ? a->n : 0;
-    if (n != (b ? b->n : 0)) {
-        return differ_u64(why, "number of trigrams", n, b ? b->n : 0);
-    }
-    for (size_t i = 0; i < n; i++) {
-        const struct trigram *x = &a->items[i], *y = &b->items[i];
-        if (x->a != y->a || x->b != y->b || x->c != y->c) {
-            return err_set(why, ERR_MISMATCH, "trigram %zu: not the same tokens", i);
-        }
-    }
     return 0;
 }
 
@@ -254,7 +199,7 @@ static int differ_settings(struct err *why, const char *a, const char *b)
     return differ(why, "settings", a + i, b + i);
 }
 
-static bool same_pair(const struct tally_pair *a, const struct tally_pair *b)
+static bool same_pair(const struct run_pair *a, const struct run_pair *b)
 {
     return a->base == b->base && a->n_others == b->n_others &&
            memcmp(a->others, b->others, a->n_others * sizeof *a->others) == 0;
@@ -297,25 +242,7 @@ int run_same(const struct run *a, const struct run *b, struct err *why)
     if (strcmp(a->settings, b->settings) != 0) {
         return differ_settings(why, a->settings, b->settings);
     }
-    const int rc = same_trigrams(a->trigrams, b->trigrams, why);
-    return rc ? rc : same_hypotheses(a, b, why);
-}
-
-/* Have both histograms of the same neurons?  They were chosen on the first unit. */
-static bool same_subsets(const struct neurons_shape *a, const struct neurons_shape *b)
-{
-    const bool some = a && a->subsets;
-    if (some != (b && b->subsets)) {
-        return false;
-    }
-    const size_t n = some ? a->n_layers * a->n_hypotheses : 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct neurons_subset *x = &a->subsets[i], *y = &b->subsets[i];
-        if (x->n != y->n || memcmp(x->items, y->items, x->n * sizeof *x->items) != 0) {
-            return false;
-        }
-    }
-    return true;
+    return same_hypotheses(a, b, why);
 }
 
 /* Two counts of which 0 is "not known". */
@@ -329,11 +256,6 @@ static int may_merge(const struct run *to, const struct run *from, struct err *e
     const int rc = run_same(to, from, err);
     if (rc) {
         return rc;
-    }
-    if (!same_subsets(to->neurons, from->neurons)) {
-        return err_set(err, ERR_MISMATCH,
-                       "--histograms: the parts chose other neurons on the first unit, since their "
-                       "kernels differ; scan all parts with the same --kernels");
     }
     if (to->counted && from->counted && to->n_units != from->n_units) {
         return differ_u64(err, "units of the corpus", to->n_units, from->n_units);
@@ -366,12 +288,6 @@ int run_merge(struct run *to, const struct run *from, struct err *err)
 {
     int rc = may_merge(to, from, err);
     struct buf texts = {0};
-    struct run_effect *effects = NULL;
-    const size_t n_effects = to->neurons ? to->neurons->n * RUN_EFFECT_KINDS * RUN_EFFECTS : 0;
-    if (!rc && !to->effects && from->effects) {
-        effects = mem_new(n_effects, sizeof *effects);
-        rc = effects ? 0 : err_nomem(err, "neurons");
-    }
     if (!rc && to->token_texts.len == 0) {
         rc = buf_append(&texts, from->token_texts.data, from->token_texts.len, err);
     }
@@ -380,12 +296,7 @@ int run_merge(struct run *to, const struct run *from, struct err *err)
     }
     if (rc) {
         buf_free(&texts);
-        free(effects);
         return rc;
-    }
-    if (effects) {
-        memcpy(effects, from->effects, n_effects * sizeof *effects);
-        to->effects = effects;
     }
     if (to->token_texts.len == 0) {
         buf_free(&to->token_texts);
@@ -405,124 +316,4 @@ int run_merge(struct run *to, const struct run *from, struct err *err)
     }
     to->limited |= from->limited;
     return 0;
-}
-
-// --- shapes ------------------------------------------------------------------------------------
-
-static size_t count_layers(const struct run *r)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < r->n_models; i++) {
-        n += r->models[i].site[0] ? r->models[i].n_layers : 0;
-    }
-    return n;
-}
-
-/* The sizes are checked: a damaged run.db may say anything. */
-static int list_layers(const struct run *r, struct neurons_layer *layers, size_t *n_neurons,
-                       struct err *err)
-{
-    uint64_t first = 0;
-    for (size_t i = 0, k = 0; i < r->n_models; i++) {
-        const struct run_model *m = &r->models[i];
-        for (size_t l = 0; m->site[0] && l < m->n_layers; l++) {
-            layers[k++] = (struct neurons_layer){
-                .model = (uint32_t)i, .layer = (uint32_t)l, .n = m->d_mlp, .first = (size_t)first};
-            first += m->d_mlp;
-            if (m->d_mlp == 0 || first > RUN_NEURONS_MAX) {
-                return err_set(err, ERR_LIMIT, "neurons: at most %" PRIu64, RUN_NEURONS_MAX);
-            }
-        }
-    }
-    *n_neurons = (size_t)first;
-    return 0;
-}
-
-static int check_watches(const struct run *r, const struct neurons_layer *layers, size_t n_layers,
-                         struct err *err)
-{
-    for (size_t i = 0; i < r->n_watches; i++) {
-        const struct neurons_watch *w = &r->watches[i];
-        if (w->layer >= n_layers || w->neuron >= layers[w->layer].n ||
-            w->hypothesis >= r->n_hypotheses) {
-            return err_set(err, ERR_LIMIT, "watched pair %zu: there is no such neuron", i + 1);
-        }
-    }
-    return 0;
-}
-
-int run_shape_neurons(struct run *r, struct neurons_subset *subsets, struct err *err)
-{
-    const size_t n_layers = count_layers(r);
-    if (n_layers > RUN_NEURONS_MAX) { // a neuron each, at least
-        return err_set(err, ERR_LIMIT, "neurons: at most %" PRIu64, RUN_NEURONS_MAX);
-    }
-    struct neurons_shape *s = n_layers > 0 ? mem_zero(1, sizeof *s) : NULL;
-    struct neurons_layer *layers = mem_zero(n_layers, sizeof *layers);
-    size_t n = 0;
-    int rc = layers && (s || n_layers == 0) ? 0 : err_nomem(err, "neurons");
-    rc = rc ? rc : list_layers(r, layers, &n, err);
-    rc = rc ? rc : check_watches(r, layers, n_layers, err);
-    if (rc || n_layers == 0) {
-        free(layers);
-        free(s);
-        return rc;
-    }
-    *s = (struct neurons_shape){.layers = layers,
-                                .n_layers = n_layers,
-                                .n = n,
-                                .n_hypotheses = r->n_hypotheses,
-                                .watches = r->watches,
-                                .n_watches = r->n_watches,
-                                .examples = r->examples,
-                                .subsets = subsets};
-    shape_free(r->neurons);
-    r->neurons = s;
-    return 0;
-}
-
-int run_shape_trigrams(struct run *r, const struct trigram *items, size_t n, struct err *err)
-{
-    const struct neurons_shape *neurons = r->neurons;
-    struct trigrams_shape *s = NULL;
-    size_t *layers = mem_new(neurons ? neurons->n_layers : 0, sizeof *layers);
-    for (size_t l = 0; layers && neurons && l < neurons->n_layers; l++) {
-        layers[l] = neurons->layers[l].n;
-    }
-    int rc = layers ? trigrams_shape_make(&s, items, n, r->n_models, r->n_pairs, layers,
-                                          neurons ? neurons->n_layers : 0, err)
-                    : err_nomem(err, "trigrams");
-    free(layers);
-    if (!rc && neurons && s->n_groups > RUN_TRIGRAM_SUMS / neurons->n) {
-        rc = err_set(err, ERR_LIMIT,
-                     "%zu trigrams of %zu groups of tokens are too many for %zu neurons", n,
-                     s->n_groups, neurons->n);
-    }
-    if (rc) {
-        trigrams_shape_free(s);
-        return rc;
-    }
-    trigrams_shape_free(r->trigrams);
-    r->trigrams = s;
-    return 0;
-}
-
-struct tally_shape run_shape(const struct run *r)
-{
-    size_t d_vocab = r->n_models > 0 ? r->models[0].d_vocab : 0;
-    for (size_t i = 1; i < r->n_models; i++) {
-        d_vocab = r->models[i].d_vocab < d_vocab ? r->models[i].d_vocab : d_vocab;
-    }
-    return (struct tally_shape){
-        .n_models = r->n_models,
-        .n_pairs = r->n_pairs,
-        .n_shards = r->n_shards,
-        .d_vocab = d_vocab,
-        .pairs = r->pairs,
-        .floor = r->floor,
-        // A floor of -0.3 is a little more than 3 bins in binary, and 3 are meant.
-        .gap_bins_half = (size_t)ceil(-r->floor * 10 - 1e-9),
-        .top = r->top,
-        .n_hypotheses = r->n_hypotheses,
-    };
 }

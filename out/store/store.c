@@ -27,159 +27,25 @@
 #include <xxhash.h>
 
 #include "corpora/base/file.h"
-#include "corpora/base/jsonw.h"
-#include "corpora/base/utf8_repair.h"
-#include "out/store/sql.h"
-#include "out/store/trial_rows.h"
+#include "out/sql/sql.h"
+#include "out/store/schema.h"
+#include "out/store/tables.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
-#define FORMAT_VERSION 4
+#define FORMAT_VERSION 5
 #define OPEN_WAIT_MS 1000             // for a lock that another process takes for a moment
 #define COMMIT_WAIT_MS 10000          // for readers to finish
 #define STATE_PART ((size_t)64 << 20) // SQLite's values end at 1e9 bytes
 
-// --- SQLite with our errors --------------------------------------------------------------------
-
-int store_fail(const struct store *s, struct err *err)
-{
-    const int code = s->db ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
-    switch (code & 0xff) {
-    case SQLITE_NOMEM:
-        return err_set(err, ERR_NOMEM, "%s: out of memory", s->path);
-    case SQLITE_FULL:
-        return err_set(err, ERR_IO, "%s: the disk is full; the file is as it was", s->path);
-    case SQLITE_NOTADB:
-        return err_set(err, ERR_FORMAT, "%s: is not a run of gapscope (no SQLite file)", s->path);
-    case SQLITE_BUSY:
-        return err_set(err, ERR_LIMIT, "%s: another process keeps it locked", s->path);
-    case SQLITE_CORRUPT:
-    case SQLITE_ERROR: // a table or a column is not there
-    case SQLITE_MISMATCH:
-        return err_set(err, ERR_FORMAT, "%s: the file is damaged: %s", s->path,
-                       sqlite3_errmsg(s->db));
-    default:
-        return err_set(err, ERR_IO, "%s: %s", s->path, sqlite3_errmsg(s->db));
-    }
-}
-
-int store_exec(const struct store *s, const char *sql, struct err *err)
-{
-    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : store_fail(s, err);
-}
-
-void rows_open(struct rows *w, const struct store *s, const char *sql, struct err *err)
-{
-    *w = (struct rows){.s = s, .err = err};
-    if (sqlite3_prepare_v2(s->db, sql, -1, &w->stmt, NULL) != SQLITE_OK) {
-        w->rc = store_fail(s, err);
-    }
-}
-
-static void bound(struct rows *w, int code)
-{
-    if (code != SQLITE_OK && !w->rc) {
-        w->rc = store_fail(w->s, w->err);
-    }
-}
-
-void rows_u64(struct rows *w, uint64_t value)
-{
-    if (!w->rc) {
-        bound(w, sqlite3_bind_int64(w->stmt, ++w->at, (sqlite3_int64)value));
-    }
-}
-
-void rows_real(struct rows *w, double value)
-{
-    if (!w->rc) {
-        bound(w, sqlite3_bind_double(w->stmt, ++w->at, value)); // SQLite has NULL for NaN
-    }
-}
-
-void rows_null(struct rows *w)
-{
-    if (!w->rc) {
-        bound(w, sqlite3_bind_null(w->stmt, ++w->at));
-    }
-}
-
-void rows_hex(struct rows *w, uint64_t value)
-{
-    char text[17];
-    snprintf(text, sizeof text, "%016" PRIx64, value);
-    if (!w->rc) {
-        bound(w, sqlite3_bind_text(w->stmt, ++w->at, text, -1, SQLITE_TRANSIENT));
-    }
-}
-
-void rows_text(struct rows *w, const char *text)
-{
-    if (!w->rc) {
-        bound(w, sqlite3_bind_text(w->stmt, ++w->at, text, -1, SQLITE_STATIC));
-    }
-}
-
-void rows_u32s(struct rows *w, struct buf *json, const uint32_t *values, size_t n)
-{
-    json->len = 0;
-    w->rc = w->rc ? w->rc : jsonw_u32s(json, values, n, w->err);
-    w->rc = w->rc ? w->rc : buf_append(json, "", 1, w->err);
-    rows_text(w, json->data);
-}
-
-void rows_foreign(struct rows *w, const char *text)
-{
-    struct buf repaired = {0};
-    uint64_t n = 0;
-    if (!w->rc) {
-        w->rc = utf8_repair(&repaired, text, strlen(text), &n, w->err);
-    }
-    if (!w->rc) {
-        bound(w, sqlite3_bind_text64(w->stmt, ++w->at, repaired.len ? repaired.data : "",
-                                     repaired.len, SQLITE_TRANSIENT, SQLITE_UTF8));
-    }
-    buf_free(&repaired);
-}
-
-void rows_next(struct rows *w)
-{
-    if (!w->rc && sqlite3_step(w->stmt) != SQLITE_DONE) {
-        w->rc = store_fail(w->s, w->err);
-    }
-    if (!w->rc) {
-        sqlite3_reset(w->stmt);
-        w->at = 0;
-    }
-}
-
-int rows_close(struct rows *w)
-{
-    sqlite3_finalize(w->stmt);
-    w->stmt = NULL;
-    return w->rc;
-}
-
-/* The one number that 'sql' gives. */
-static int query_int(const struct store *s, const char *sql, int64_t *out, struct err *err)
-{
-    struct rows q;
-    rows_open(&q, s, sql, err);
-    if (!q.rc && sqlite3_step(q.stmt) != SQLITE_ROW) {
-        q.rc = store_fail(s, err);
-    }
-    if (!q.rc) {
-        *out = sqlite3_column_int64(q.stmt, 0);
-    }
-    return rows_close(&q);
-}
-
-bool store_has_rows(const struct store *s, const char *table)
-{
-    char sql[96];
-    int64_t n = 0;
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM (SELECT 1 FROM %s LIMIT 1)", table);
-    return query_int(s, sql, &n, NULL) == 0 && n > 0;
-}
+struct store {
+    struct sql sql;
+    struct script schema; // schema_read()
+    char *path;           // of messages; sql.path is the same
+    bool writes;          // store_open(), not store_open_read()
+    bool locked;          // a transaction of ours is open
+    bool versioned;       // data_version has been seen
+    int64_t data_version; // as SQLite counts the commits of others
+};
 
 // --- opening -----------------------------------------------------------------------------------
 
@@ -187,12 +53,12 @@ bool store_has_rows(const struct store *s, const char *table)
 static int check_kind(const struct store *s, bool *empty, struct err *err)
 {
     int64_t id = 0, version = 0, n = 0;
-    int rc = query_int(s, "SELECT count(*) FROM sqlite_schema", &n, err);
+    int rc = sql_int(&s->sql, "SELECT count(*) FROM sqlite_schema", &n, err);
     if (!rc) {
-        rc = query_int(s, "PRAGMA application_id", &id, err);
+        rc = sql_int(&s->sql, "PRAGMA application_id", &id, err);
     }
     if (!rc) {
-        rc = query_int(s, "PRAGMA user_version", &version, err);
+        rc = sql_int(&s->sql, "PRAGMA user_version", &version, err);
     }
     if (rc) {
         return rc;
@@ -225,20 +91,22 @@ static int open_db(struct store **out, const char *path, int flags, struct err *
         rc = err_nomem(err, "a run");
         goto out;
     }
+    s->sql.path = s->path;
     if (file_is_folder(path)) {
         rc = err_set(err, ERR_IO, "%s: is a folder", path);
         goto out;
     }
-    if (sqlite3_open_v2(plain, &s->db, flags, NULL) != SQLITE_OK) {
-        const int number = s->db ? sqlite3_system_errno(s->db) : 0;
+    if (sqlite3_open_v2(plain, &s->sql.db, flags, NULL) != SQLITE_OK) {
+        const int number = s->sql.db ? sqlite3_system_errno(s->sql.db) : 0;
         rc = number ? err_set(err, number == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: %s", path,
                               strerror(number))
-                    : store_fail(s, err);
+                    : sql_fail(&s->sql, err);
         goto out;
     }
-    sqlite3_busy_timeout(s->db, OPEN_WAIT_MS);
-    sqlite3_extended_result_codes(s->db, 1);
-    rc = store_exec(s, "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY", err);
+    sqlite3_busy_timeout(s->sql.db, OPEN_WAIT_MS);
+    sqlite3_extended_result_codes(s->sql.db, 1);
+    rc = sql_exec(&s->sql, "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY", err);
+    rc = rc ? rc : schema_read(&s->schema, err);
     if (!rc) {
         *out = s;
         s = NULL;
@@ -252,7 +120,8 @@ out:
 void store_close(struct store *s)
 {
     if (s) {
-        sqlite3_close(s->db); // rolls an open transaction back
+        sqlite3_close(s->sql.db); // rolls an open transaction back
+        script_free(&s->schema);
         free(s->path);
         free(s);
     }
@@ -260,7 +129,7 @@ void store_close(struct store *s)
 
 static void roll_back(struct store *s)
 {
-    sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); // fails where SQLite has already done so
+    sqlite3_exec(s->sql.db, "ROLLBACK", NULL, NULL, NULL); // fails where SQLite has already done so
     s->locked = false;
 }
 
@@ -268,13 +137,13 @@ static void roll_back(struct store *s)
 static int lock(struct store *s, struct err *err)
 {
     int64_t version = 0;
-    int rc = store_exec(s, "BEGIN IMMEDIATE", err);
+    int rc = sql_exec(&s->sql, "BEGIN IMMEDIATE", err);
     if (rc == ERR_LIMIT) {
         return err_set(err, ERR_LIMIT,
                        "%s: another process is writing it; wait for that one, or stop it", s->path);
     }
     if (!rc) {
-        rc = query_int(s, "PRAGMA data_version", &version, err);
+        rc = sql_int(&s->sql, "PRAGMA data_version", &version, err);
     }
     if (!rc && s->versioned && version != s->data_version) {
         rc = err_set(err, ERR_LIMIT, "%s: another process has written it meanwhile", s->path);
@@ -291,16 +160,16 @@ static int lock(struct store *s, struct err *err)
 
 static int commit(struct store *s, struct err *err)
 {
-    sqlite3_busy_timeout(s->db, COMMIT_WAIT_MS);
-    int rc = store_exec(s, "COMMIT", err);
-    sqlite3_busy_timeout(s->db, OPEN_WAIT_MS);
+    sqlite3_busy_timeout(s->sql.db, COMMIT_WAIT_MS);
+    int rc = sql_exec(&s->sql, "COMMIT", err);
+    sqlite3_busy_timeout(s->sql.db, OPEN_WAIT_MS);
     if (rc == ERR_LIMIT) {
         rc = err_set(err, ERR_LIMIT, "%s: another program has been reading it for %d seconds",
                      s->path, COMMIT_WAIT_MS / 1000);
     }
     if (!rc) {
         s->locked = false;
-        sqlite3_db_release_memory(s->db);
+        sqlite3_db_release_memory(s->sql.db);
     }
     return rc;
 }
@@ -308,17 +177,10 @@ static int commit(struct store *s, struct err *err)
 static int create(struct store *s, struct err *err)
 {
     char sql[256];
-    snprintf(sql, sizeof sql,
-             "PRAGMA application_id=%d; PRAGMA user_version=%d;"
-             "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT);"
-             "CREATE TABLE state(key TEXT, part INTEGER, value BLOB, hash TEXT,"
-             " PRIMARY KEY(key, part))",
-             APPLICATION_ID, FORMAT_VERSION);
-    int rc = store_exec(s, sql, err);
-    if (!rc) {
-        rc = store_tables_create(s, err);
-    }
-    return rc;
+    snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d", APPLICATION_ID,
+             FORMAT_VERSION);
+    const int rc = sql_exec(&s->sql, sql, err);
+    return rc ? rc : script_create(&s->schema, &s->sql, err);
 }
 
 int store_open(struct store **out, const char *path, bool *exists, struct err *err)
@@ -335,15 +197,15 @@ int store_open(struct store **out, const char *path, bool *exists, struct err *e
     if (rc) {
         goto out;
     }
-    if (sqlite3_db_readonly(s->db, "main")) {
+    if (sqlite3_db_readonly(s->sql.db, "main")) {
         rc = err_set(err, ERR_IO, "%s: may not be written", path);
         goto out;
     }
     // page_size counts for a new file alone.  The tally is large: fewer, larger pages.
-    rc = store_exec(s,
-                    "PRAGMA page_size=16384; PRAGMA journal_mode=DELETE;"
-                    "PRAGMA synchronous=FULL; PRAGMA cache_spill=OFF",
-                    err);
+    rc = sql_exec(&s->sql,
+                  "PRAGMA page_size=16384; PRAGMA journal_mode=DELETE;"
+                  "PRAGMA synchronous=FULL; PRAGMA cache_spill=OFF",
+                  err);
     if (!rc) {
         rc = lock(s, err);
     }
@@ -360,7 +222,7 @@ int store_open(struct store **out, const char *path, bool *exists, struct err *e
         }
     }
     if (!rc) {
-        rc = query_int(s, "SELECT count(*) FROM state WHERE key='run'", &n, err);
+        rc = sql_int(&s->sql, "SELECT count(*) FROM state WHERE key='run'", &n, err);
     }
     if (!rc) {
         *exists = n > 0;
@@ -382,13 +244,13 @@ int store_open_read(struct store **out, const char *path, struct err *err)
     if (rc) {
         return rc;
     }
-    sqlite3_busy_timeout(s->db, COMMIT_WAIT_MS);
-    rc = store_exec(s, "PRAGMA query_only=ON; BEGIN", err);
+    sqlite3_busy_timeout(s->sql.db, COMMIT_WAIT_MS);
+    rc = sql_exec(&s->sql, "PRAGMA query_only=ON; BEGIN", err);
     if (!rc) {
         rc = check_kind(s, &empty, err);
     }
     if (!rc && !empty) {
-        rc = query_int(s, "SELECT count(*) FROM state WHERE key='run'", &n, err);
+        rc = sql_int(&s->sql, "SELECT count(*) FROM state WHERE key='run'", &n, err);
     }
     if (!rc && n == 0) {
         rc = err_set(err, ERR_NOT_FOUND, "%s: holds no results yet", path);
@@ -401,9 +263,14 @@ int store_open_read(struct store **out, const char *path, struct err *err)
     return rc;
 }
 
+int store_digest(struct store *s, char out[33], struct err *err)
+{
+    return schema_digest(&s->schema, &s->sql, out, err);
+}
+
 struct sqlite3 *store_sqlite(struct store *s)
 {
-    return s->db;
+    return s->sql.db;
 }
 
 // --- state -------------------------------------------------------------------------------------
@@ -412,13 +279,13 @@ static int save_state(const struct store *s, const char *key, const struct buf *
                       struct err *err)
 {
     struct rows w;
-    rows_open(&w, s, "DELETE FROM state WHERE key=?", err);
+    rows_open(&w, &s->sql, "DELETE FROM state WHERE key=?", err);
     rows_text(&w, key);
     rows_next(&w);
     if (rows_close(&w)) {
         return w.rc;
     }
-    rows_open(&w, s, "INSERT INTO state VALUES(?,?,?,?)", err);
+    rows_open(&w, &s->sql, "INSERT INTO state VALUES(?,?,?,?)", err);
     size_t at = 0;
     for (uint64_t part = 0; part == 0 || at < value->len; part++) {
         const size_t left = value->len - at;
@@ -427,7 +294,7 @@ static int save_state(const struct store *s, const char *key, const struct buf *
         rows_text(&w, key);
         rows_u64(&w, part);
         if (!w.rc && sqlite3_bind_blob64(w.stmt, ++w.at, bytes, len, SQLITE_STATIC) != SQLITE_OK) {
-            w.rc = store_fail(s, err);
+            w.rc = sql_fail(&s->sql, err);
         }
         rows_hex(&w, XXH3_64bits(bytes, len));
         rows_next(&w);
@@ -454,14 +321,14 @@ static int append_part(const struct store *s, sqlite3_stmt *stmt, struct buf *ou
 static int load_state(const struct store *s, const char *key, struct buf *out, struct err *err)
 {
     struct rows q;
-    rows_open(&q, s, "SELECT value, hash FROM state WHERE key=? ORDER BY part", err);
+    rows_open(&q, &s->sql, "SELECT value, hash FROM state WHERE key=? ORDER BY part", err);
     rows_text(&q, key);
     int step = SQLITE_DONE;
     while (!q.rc && (step = sqlite3_step(q.stmt)) == SQLITE_ROW) {
         q.rc = append_part(s, q.stmt, out, err);
     }
     if (!q.rc && step != SQLITE_DONE) {
-        q.rc = store_fail(s, err);
+        q.rc = sql_fail(&s->sql, err);
     }
     return rows_close(&q);
 }
@@ -475,66 +342,59 @@ static int parsed(const struct store *s, int rc, struct err *err)
     return rc;
 }
 
-/* The key of a piece of the neurons. */
-static void piece_key(char key[32], size_t piece)
+/* The key of what a collector saves: "neurons.3". */
+static void state_key(char key[64], const struct collector_kind *kind, const char *what)
 {
-    snprintf(key, 32, "neurons.%zu", piece);
+    snprintf(key, 64, "%s.%s", kind->name, what);
 }
 
-static int load_effects(const struct store *s, struct run *run, struct buf *bytes, struct err *err)
+static void piece_key(char key[64], const struct collector_kind *kind, size_t piece)
 {
-    const size_t n = run->neurons->n * RUN_EFFECT_KINDS * RUN_EFFECTS;
-    bytes->len = 0;
-    const int rc = load_state(s, "effects", bytes, err);
-    if (rc || bytes->len == 0) {
-        return rc;
-    }
-    if (bytes->len != n * sizeof *run->effects) {
-        return err_set(err, ERR_FORMAT, "%s: the saved run is damaged: effects", s->path);
-    }
-    run->effects = mem_new(n, sizeof *run->effects);
-    if (!run->effects) {
-        return err_nomem(err, "neurons");
-    }
-    memcpy(run->effects, bytes->data, bytes->len);
-    return 0;
+    snprintf(key, 64, "%s.%zu", kind->name, piece);
 }
 
-static int load_neurons(const struct store *s, struct run *run, struct neurons *n,
-                        struct buf *bytes, struct err *err)
+/* The collectors that this run.db has saved something of, or that every run has. */
+static int load_shapes(const struct store *s, struct run *run, struct results *out,
+                       struct buf *bytes, struct err *err)
 {
-    int rc = load_effects(s, run, bytes, err);
-    for (size_t piece = 0; piece <= run->neurons->n_layers && !rc; piece++) {
-        char key[32];
-        piece_key(key, piece);
+    int rc = 0;
+    for (size_t i = 0; collector_kinds[i] && !rc; i++) {
+        const struct collector_kind *kind = collector_kinds[i];
+        char key[64];
+        void *shape = NULL;
         bytes->len = 0;
-        rc = load_state(s, key, bytes, err);
-        rc = rc ? rc : parsed(s, neurons_load(n, piece, bytes->data, bytes->len, err), err);
+        state_key(key, kind, "shape");
+        rc = kind->shape_new ? load_state(s, key, bytes, err) : 0;
+        if (!rc && kind->shape_new) {
+            const void *saved = bytes->len > 0 ? bytes->data : NULL;
+            rc = parsed(s, kind->shape_new(&shape, run, saved, bytes->len, err), err);
+        }
+        if (!rc && shape) {
+            rc = results_join(out, kind, shape, err);
+        }
     }
     return rc;
 }
 
-/* bytes: to be used. */
-static int load_results(const struct store *s, struct run *run, const struct tally_shape *shape,
-                        struct results *out, struct buf *bytes, struct err *err)
+static int load_wholes(const struct store *s, struct results *r, struct buf *bytes, struct err *err)
 {
-    int rc = results_new(out, shape, run, err);
-    bytes->len = 0;
-    rc = rc ? rc : load_state(s, "tally", bytes, err);
-    rc = rc ? rc : parsed(s, tally_load(out->tally, bytes->data, bytes->len, err), err);
-    if (!rc && out->neurons) {
-        rc = load_neurons(s, run, out->neurons, bytes, err);
-    }
-    if (!rc && out->trigrams) {
-        bytes->len = 0;
-        rc = load_state(s, "trigrams", bytes, err);
-        rc = rc ? rc : parsed(s, trigrams_load(out->trigrams, bytes->data, bytes->len, err), err);
+    int rc = results_new_wholes(r, err);
+    for (size_t i = 0; i < r->n && !rc; i++) {
+        const struct collector *c = &r->items[i];
+        const size_t n = c->whole ? c->kind->n_pieces(c->shape) : 0;
+        for (size_t piece = 0; piece < n && !rc; piece++) {
+            char key[64];
+            piece_key(key, c->kind, piece);
+            bytes->len = 0;
+            rc = load_state(s, key, bytes, err);
+            rc = rc ? rc
+                    : parsed(s, c->kind->load(c->whole, piece, bytes->data, bytes->len, err), err);
+        }
     }
     return rc;
 }
 
-int store_load(struct store *s, struct run *run, struct tally_shape *shape, struct results *results,
-               struct err *err)
+int store_load(struct store *s, struct run *run, struct results *results, struct err *err)
 {
     struct buf bytes = {0};
     struct run r = {0};
@@ -545,10 +405,8 @@ int store_load(struct store *s, struct run *run, struct tally_shape *shape, stru
     if (!rc && r.token_texts.len && r.token_texts.data[r.token_texts.len - 1]) {
         rc = err_set(err, ERR_FORMAT, "%s: the saved run is damaged: texts of tokens", s->path);
     }
-    if (!rc) {
-        *shape = run_shape(&r);
-        rc = load_results(s, &r, shape, &found, &bytes, err);
-    }
+    rc = rc ? rc : load_shapes(s, &r, &found, &bytes, err);
+    rc = rc ? rc : load_wholes(s, &found, &bytes, err);
     buf_free(&bytes);
     if (rc) {
         results_free(&found);
@@ -581,7 +439,7 @@ static int write_meta(const struct store *s, const struct run *run, bool full,
 {
     char text[64];
     struct rows w;
-    rows_open(&w, s, "INSERT OR REPLACE INTO meta VALUES(?,?)", err);
+    rows_open(&w, &s->sql, "INSERT OR REPLACE INTO meta VALUES(?,?)", err);
     for (size_t i = 0; meta && meta[i]; i += 2) {
         put_meta(&w, meta[i], meta[i + 1]);
     }
@@ -592,9 +450,6 @@ static int write_meta(const struct store *s, const struct run *run, bool full,
     put_meta_u64(&w, "units_done", run_count_done(run));
     if (full) {
         put_meta_u64(&w, "units_in_tables", run_count_done(run));
-    }
-    if (run->neurons) {
-        put_meta_u64(&w, "bins", BINS);
     }
     if (run->counted) {
         put_meta_u64(&w, "units", run->n_units);
@@ -609,7 +464,7 @@ static int write_meta(const struct store *s, const struct run *run, bool full,
     const time_t now = time(NULL);
     struct tm tm;
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-    rows_open(&w, s,
+    rows_open(&w, &s->sql,
               "INSERT INTO meta VALUES('finished',?)"
               " ON CONFLICT(key) DO UPDATE SET value=excluded.value WHERE value=''",
               err);
@@ -618,28 +473,40 @@ static int write_meta(const struct store *s, const struct run *run, bool full,
     return rows_close(&w);
 }
 
-/* A piece after the other: together they may be large. */
-static int save_neurons(const struct store *s, const struct run *run, const struct neurons *neurons,
-                        struct buf *bytes, struct err *err)
+/* Is anything saved under this key? */
+static int is_saved(const struct store *s, const char *key, bool *is, struct err *err)
 {
-    int rc = 0;
-    for (size_t piece = 0; neurons && piece <= neurons->shape->n_layers && !rc; piece++) {
-        char key[32];
-        piece_key(key, piece);
+    struct rows q;
+    rows_open(&q, &s->sql, "SELECT 1 FROM state WHERE key=? LIMIT 1", err);
+    rows_text(&q, key);
+    const int step = q.rc ? SQLITE_DONE : sqlite3_step(q.stmt);
+    if (!q.rc && step != SQLITE_ROW && step != SQLITE_DONE) {
+        q.rc = sql_fail(&s->sql, err);
+    }
+    *is = step == SQLITE_ROW;
+    return rows_close(&q);
+}
+
+/* A collector's shape, which never changes, once; then its whole, a piece after the other: together
+ * they may be large. */
+static int save_collector(const struct store *s, const struct collector *c, struct buf *bytes,
+                          struct err *err)
+{
+    char key[64];
+    bool saved = false;
+    state_key(key, c->kind, "shape");
+    int rc = c->kind->shape_save ? is_saved(s, key, &saved, err) : 0;
+    if (!rc && c->kind->shape_save && !saved) {
         bytes->len = 0;
-        rc = neurons_save(neurons, piece, bytes, err);
+        rc = c->kind->shape_save(c->shape, bytes, err);
         rc = rc ? rc : save_state(s, key, bytes, err);
     }
-    int64_t n = 0;
-    if (!rc && run->effects) { // they never change: written once
-        rc = query_int(s, "SELECT count(*) FROM state WHERE key='effects'", &n, err);
+    const size_t n = c->whole ? c->kind->n_pieces(c->shape) : 0;
+    for (size_t piece = 0; piece < n && !rc; piece++) {
+        piece_key(key, c->kind, piece);
         bytes->len = 0;
-        rc = rc || n > 0 ? rc
-                         : buf_append(bytes, run->effects,
-                                      run->neurons->n * RUN_EFFECT_KINDS * RUN_EFFECTS *
-                                          sizeof *run->effects,
-                                      err);
-        rc = rc || n > 0 ? rc : save_state(s, "effects", bytes, err);
+        rc = c->kind->save(c->whole, piece, bytes, err);
+        rc = rc ? rc : save_state(s, key, bytes, err);
     }
     return rc;
 }
@@ -648,30 +515,22 @@ static int write_state(const struct store *s, const struct run *run, const struc
                        struct err *err)
 {
     struct buf bytes = {0};
-    int64_t n = 0;
+    bool saved = false;
     int rc = run_save(run, &bytes, err);
     rc = rc ? rc : save_state(s, "run", &bytes, err);
-    bytes.len = 0;
-    rc = rc ? rc : tally_save(results->tally, &bytes, err);
-    rc = rc ? rc : save_state(s, "tally", &bytes, err);
-    rc = rc ? rc : save_neurons(s, run, results->neurons, &bytes, err);
-    if (!rc && results->trigrams) {
-        bytes.len = 0;
-        rc = trigrams_save(results->trigrams, &bytes, err);
-        rc = rc ? rc : save_state(s, "trigrams", &bytes, err);
+    for (size_t i = 0; i < results->n && !rc; i++) {
+        rc = save_collector(s, &results->items[i], &bytes, err);
     }
     buf_free(&bytes);
-    if (!rc) { // the texts never change: written once
-        rc = query_int(s, "SELECT count(*) FROM state WHERE key='tokens'", &n, err);
-    }
-    return rc || n > 0 ? rc : save_state(s, "tokens", &run->token_texts, err);
+    rc = rc ? rc : is_saved(s, "tokens", &saved, err);
+    return rc || saved ? rc : save_state(s, "tokens", &run->token_texts, err);
 }
 
 int store_checkpoint(struct store *s, const struct run *run, const struct results *results,
                      bool full, const char *const *meta, struct err *err)
 {
     int rc = s->locked ? 0 : lock(s, err);
-    rc = rc ? rc : store_tables_write(s, run, results, full, err);
+    rc = rc ? rc : store_tables_write(&s->sql, run, results, full, err);
     rc = rc ? rc : write_meta(s, run, full, meta, err);
     rc = rc ? rc : write_state(s, run, results, err);
     rc = rc ? rc : commit(s, err);
@@ -683,17 +542,10 @@ int store_checkpoint(struct store *s, const struct run *run, const struct result
     return lock(s, err);
 }
 
-int store_trigram_tests(struct store *s, const struct trigram_test *tests, size_t n,
-                        size_t n_tested, struct err *err)
+int store_write(struct store *s, store_writer *write, void *context, struct err *err)
 {
-    struct rows w;
     int rc = s->locked ? 0 : lock(s, err);
-    rc = rc ? rc : store_trigram_rows(s, tests, n, err);
-    if (!rc) {
-        rows_open(&w, s, "INSERT OR REPLACE INTO meta VALUES(?,?)", err);
-        put_meta_u64(&w, "trigrams_tested", n_tested);
-        rc = rows_close(&w);
-    }
+    rc = rc ? rc : write(context, &s->sql, err);
     rc = rc ? rc : commit(s, err);
     if (rc) {
         roll_back(s);
@@ -707,10 +559,7 @@ int store_clear(struct store *s, struct err *err)
 {
     int rc = s->locked ? 0 : lock(s, err);
     if (!rc) {
-        rc = store_exec(s, "DELETE FROM meta; DELETE FROM state", err);
-    }
-    if (!rc) {
-        rc = store_tables_clear(s, err);
+        rc = schema_clear(&s->schema, &s->sql, err);
     }
     if (!rc) {
         rc = commit(s, err);

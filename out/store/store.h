@@ -10,7 +10,7 @@
 #ifndef GAPSCOPE_OUT_STORE_STORE_H
 #define GAPSCOPE_OUT_STORE_STORE_H
 
-#include "out/results/results.h"
+#include "out/results/collector.h"
 #include "out/results/run.h"
 
 struct store;
@@ -31,10 +31,9 @@ int store_open(struct store **out, const char *path, bool *exists, struct err *e
 int store_open_read(struct store **out, const char *path, struct err *err);
 void store_close(struct store *s); // NULL is allowed
 
-/* The run, *shape = run_shape(run), and new results of these; the caller ends them, the run last.
+/* The run, and its collectors with what they have found; the caller ends both, the run last.
  * Errors: ERR_FORMAT (the saved state is damaged), ERR_IO, ERR_NOMEM. */
-int store_load(struct store *s, struct run *run, struct tally_shape *shape, struct results *results,
-               struct err *err);
+int store_load(struct store *s, struct run *run, struct results *results, struct err *err);
 
 /*
  * A checkpoint: everything anew, in one transaction.  meta: pairs of key and value, ended by NULL
@@ -48,6 +47,12 @@ int store_load(struct store *s, struct run *run, struct tally_shape *shape, stru
  */
 int store_checkpoint(struct store *s, const struct run *run, const struct results *results,
                      bool full, const char *const *meta, struct err *err);
+
+/* Writes rows beside those of a checkpoint, in one transaction of their own.  Errors: as
+ * store_checkpoint(), and those of write(). */
+struct sql;
+typedef int store_writer(void *context, const struct sql *sql, struct err *err);
+int store_write(struct store *s, store_writer *write, void *context, struct err *err);
 
 /* Forgets everything in it, at once (scan --force). */
 int store_clear(struct store *s, struct err *err);

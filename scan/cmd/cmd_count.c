@@ -97,7 +97,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct count c = {.n_threads = o->threads,
                       .memory_bytes = o->memory << 20,
                       .min_count = o->min_count,
-                      .settings = count_settings(&o->input),
+                      .settings = input_settings(&o->input),
                       .force = o->force,
                       .signals = stop_signals()};
     if (c.n_threads == 0) {

@@ -25,8 +25,7 @@ struct options {
 /* The parts read so far. */
 struct merged {
     struct run run;
-    struct tally_shape shape;
-    struct results results; // tally NULL: none yet
+    struct results results; // n 0: none yet
     char **meta;            // [2 * n_meta] key, value
     size_t n_meta, meta_cap;
 };
@@ -97,12 +96,11 @@ static int add_part(struct merged *m, const char *path, const char *first, struc
 {
     struct store *s = NULL;
     struct run run = {0};
-    struct tally_shape shape; // of this part; the first one's stays as long as the tally
     struct results results = {0};
-    const bool is_first = m->results.tally == NULL;
+    const bool is_first = m->results.n == 0;
     int rc = store_open_read(&s, path, err);
     if (!rc) {
-        rc = store_load(s, &run, is_first ? &m->shape : &shape, &results, err);
+        rc = store_load(s, &run, &results, err);
     }
     if (!rc) {
         rc = add_all_meta(m, s, path, err);
@@ -118,7 +116,9 @@ static int add_part(struct merged *m, const char *path, const char *first, struc
         results = (struct results){0};
         goto out;
     }
-    rc = run_merge(&m->run, &run, err);
+    rc = run_same(&m->run, &run, err);
+    rc = rc ? rc : results_same(&m->results, &results, true, err);
+    rc = rc ? rc : run_merge(&m->run, &run, err);
     if (rc) {
         err_prefix(err, "%s cannot be merged with %s", path, first);
         goto out;
@@ -161,7 +161,7 @@ static void try_trigrams(const struct merged *m, struct store *s)
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct err err = {0};
     size_t n = 0;
-    if (!trials_wanted(&m->run)) {
+    if (!trials_are_due(&m->run, &m->results)) {
         return;
     }
     if (trials_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, "merge", s, &n, &err)) {

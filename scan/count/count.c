@@ -46,18 +46,6 @@ static bool is_stopped_now(const struct state *s)
 
 // --- what tells one count from another ----------------------------------------------------------
 
-uint64_t count_settings(const struct input_options *input)
-{
-    const char *const words[] = {input->field, input->format};
-    const unsigned char flags[2] = {input->ids, input->special};
-    uint64_t hash = XXH64(flags, sizeof flags, 0); // what it is so far seeds what is next
-    for (size_t i = 0; i < 2; i++) {
-        const char *word = words[i] ? words[i] : "";
-        hash = XXH64(word, strlen(word), hash);
-    }
-    return hash;
-}
-
 static uint64_t fingerprint(const struct count *c)
 {
     const uint64_t numbers[] = {NGRAMS_VERSION, tokenizer_hash(c->tokenizer), c->settings, c->part,

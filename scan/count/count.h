@@ -31,7 +31,7 @@ struct count {
     struct units_options units;
     struct layout_options layout;
     const struct tokenizer *tokenizer; // also with ids
-    uint64_t settings;                 // count_settings()
+    uint64_t settings;                 // input_settings()
     size_t n_threads, memory_bytes;    // memory of all threads together
     size_t part, n_parts;              // units with number % n_parts == part
     uint64_t min_count;
@@ -49,9 +49,6 @@ struct counted {
     bool stopped;      // by a signal; the same command goes on
     double count_seconds, merge_seconds;
 };
-
-/* A hash of how documents are read.  Counts fit a text that was read with the same hash. */
-uint64_t count_settings(const struct input_options *input);
 
 /*
  * Counts into 'path'.  Errors: those of reading; ERR_MISMATCH (the file or the folder is of another

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "corpora/base/doc.h"
 #include "corpora/base/file.h"
@@ -32,6 +33,18 @@ struct windows {
     uint32_t bos;
     uint32_t *ids, *ends; // [n_ctx]
 };
+
+uint64_t input_settings(const struct input_options *input)
+{
+    const char *const words[] = {input->field, input->format};
+    const unsigned char flags[2] = {input->ids, input->special};
+    uint64_t hash = XXH64(flags, sizeof flags, 0); // what it is so far seeds what is next
+    for (size_t i = 0; i < 2; i++) {
+        const char *word = words[i] ? words[i] : "";
+        hash = XXH64(word, strlen(word), hash);
+    }
+    return hash;
+}
 
 int input_format(const struct input_options *options, enum source_format *out, struct err *err)
 {

@@ -47,6 +47,9 @@ struct input_options {
 
 // clang-format on
 
+/* A hash of how documents are read.  Counts fit a text that was read with the same hash. */
+uint64_t input_settings(const struct input_options *input);
+
 struct window {
     uint64_t doc;         // number of the doc in the file; with ids of the list
     uint64_t number;      // of the window in its doc

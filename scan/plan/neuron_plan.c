@@ -8,11 +8,13 @@
 
 #include "corpora/base/mem.h"
 #include "out/read/neuron_name.h"
+#include "out/results/neurons/neurons_collector.h"
 #include "out/results/neurons/neurons.h"
 
 void neuron_plan_free(struct neuron_plan *s)
 {
     hypotheses_free(&s->hypotheses);
+    free(s->first_layers);
 }
 
 // --- what is asked for --------------------------------------------------------------------------
@@ -42,14 +44,15 @@ static int describe_sites(struct neuron_plan *s, struct run *run,
     for (size_t i = 0; i < l->n && !rc; i++) {
         const struct lineup_model *m = &l->models[i];
         const bool kept = !o->no_neurons && !m->config->attn_only;
-        rc = kept ? model_site(m->weights, wish, &s->sites[i], err) : 0;
+        enum site site = SITE_DEFAULT;
+        rc = kept ? model_site(m->weights, wish, &site, err) : 0;
         if (rc) {
             err_set(err, rc, "--site %s: %s; without --site it is mid for SoLU, else post", o->site,
                     err->msg);
         }
         s->first_layers[i] = kept ? n_layers : SIZE_MAX;
         n_layers += kept ? m->config->n_layers : 0;
-        run->models[i].site = rc ? NULL : strdup(kept ? site_name(s->sites[i]) : "");
+        run->models[i].site = rc ? NULL : strdup(kept ? site_name(site) : "");
         if (!rc && !run->models[i].site) {
             rc = err_nomem(err, "the run");
         }
@@ -142,21 +145,19 @@ static int parse_watch(struct neurons_watch *w, const char *text, const struct n
     return 0;
 }
 
-static int describe_watches(struct run *run, const struct neuron_plan *s,
-                            const struct neuron_plan_options *o, const struct lineup *l,
-                            struct err *err)
+static int parse_watches(struct neurons_watch *watches, const struct neuron_plan *s,
+                         const struct neuron_plan_options *o, const struct lineup *l,
+                         struct err *err)
 {
-    run->watches = mem_zero(o->watches.n, sizeof *run->watches);
-    int rc = run->watches ? 0 : err_nomem(err, "the run");
+    int rc = 0;
     for (size_t i = 0; i < o->watches.n && !rc; i++) {
-        struct neurons_watch *w = &run->watches[i];
+        struct neurons_watch *w = &watches[i];
         rc = parse_watch(w, o->watches.items[i], s, l, err);
         for (size_t k = 0; k < i && !rc; k++) {
-            if (memcmp(w, &run->watches[k], sizeof *w) == 0) {
+            if (memcmp(w, &watches[k], sizeof *w) == 0) {
                 rc = err_set(err, ERR_USAGE, "--watch %s: given twice", o->watches.items[i]);
             }
         }
-        run->n_watches += !rc;
     }
     return rc;
 }
@@ -173,98 +174,35 @@ static int check_no_neurons(const struct neuron_plan_options *o, struct err *err
                : 0;
 }
 
-int neuron_plan_describe(struct neuron_plan *s, struct run *run,
+/* Joins what is asked of the run's neurons to its results. */
+static int join_neurons(struct results *results, const struct neuron_plan *s, const struct run *run,
+                        const struct neuron_plan_options *o, const struct lineup *lineup,
+                        struct err *err)
+{
+    struct neurons_shape *shape = NULL;
+    struct neurons_watch *watches = mem_zero(o->watches.n, sizeof *watches);
+    struct neurons_ask ask = {
+        .watches = watches, .n_watches = o->watches.n, .examples = (uint32_t)o->examples};
+    int rc = watches ? 0 : err_nomem(err, "the run");
+    rc = rc ? rc : parse_histograms(&ask.histograms, o->histograms, err);
+    rc = rc ? rc : parse_watches(watches, s, o, lineup, err);
+    rc = rc ? rc : neurons_shape_make(&shape, run, &ask, err);
+    free(watches);
+    return rc || !shape ? rc : results_join(results, &neurons_collector, shape, err);
+}
+
+int neuron_plan_describe(struct neuron_plan *s, struct run *run, struct results *results,
                          const struct neuron_plan_options *o, const struct lineup *lineup,
                          struct err *err)
 {
-    if (o->examples > RUN_EXAMPLES_MAX) {
-        return err_set(err, ERR_USAGE, "--examples %zu: at most %d", o->examples, RUN_EXAMPLES_MAX);
+    if (o->examples > NEURONS_EXAMPLES_MAX) {
+        return err_set(err, ERR_USAGE, "--examples %zu: at most %d", o->examples,
+                       NEURONS_EXAMPLES_MAX);
     }
-    run->examples = (uint32_t)o->examples;
-    int rc = check_no_neurons(o, err);
-    rc = rc ? rc : parse_histograms(&run->histograms, o->histograms, err);
+    s->first_layers = mem_new(lineup->n, sizeof *s->first_layers);
+    int rc = s->first_layers ? check_no_neurons(o, err) : err_nomem(err, "the run");
     rc = rc ? rc : hypothesis_args_load(&s->hypotheses, &o->mining, lineup->tokenizer, err);
     rc = rc ? rc : describe_sites(s, run, o, lineup, err);
     rc = rc ? rc : describe_hypotheses(s, run, err);
-    rc = rc ? rc : describe_watches(run, s, o, lineup, err);
-    return rc ? rc : run_shape_neurons(run, NULL, err);
-}
-
-// --- memory -------------------------------------------------------------------------------------
-
-/* May it leave out documents? */
-static bool is_unsure(const struct run_hypothesis *h)
-{
-    return strcmp(h->kind, "regex") == 0 || strcmp(h->kind, "plugin") == 0 ||
-           strcmp(h->kind, "exec") == 0;
-}
-
-static uint64_t all_memory(const struct run *run, size_t n_threads, struct neurons_memory *memory)
-{
-    struct neurons_shape shape = *run->neurons;
-    struct neurons_subset *top = NULL;
-    size_t n_unsure = 0;
-    for (size_t h = 0; h < run->n_hypotheses; h++) {
-        n_unsure += is_unsure(&run->hypotheses[h]);
-    }
-    if (run->histograms && !shape.subsets) { // as many as there will be
-        top = mem_zero(shape.n_layers * shape.n_hypotheses, sizeof *top);
-        for (size_t i = 0; top && i < shape.n_layers * shape.n_hypotheses; i++) {
-            const size_t n = shape.layers[i / shape.n_hypotheses].n;
-            top[i].n = run->histograms < n ? run->histograms : n;
-        }
-        shape.subsets = top;
-    }
-    neurons_memory(&shape, n_unsure, memory);
-    free(top);
-    return memory->whole + memory->saving + n_threads * memory->part;
-}
-
-/* Of a thread's trigrams, and the whole's. */
-static uint64_t trigrams_each(const struct run *run)
-{
-    return run->trigrams ? trigrams_memory(run->trigrams) : 0;
-}
-
-int neuron_plan_check_memory(const struct run *run, size_t n_threads, struct err *err)
-{
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    const double have = (double)pages * (double)page;
-    struct neurons_memory memory;
-    const double want = (run->neurons ? (double)all_memory(run, n_threads, &memory) : 0) +
-                        (double)((1 + n_threads) * trigrams_each(run));
-    if (pages <= 0 || page <= 0 || want < 0.9 * have) {
-        return 0;
-    }
-    return err_set(err, ERR_LIMIT,
-                   "neurons, hypotheses and trigrams may take %.1f GB of memory, and this machine "
-                   "has %.1f; --histograms 'top 100', fewer --threads, hypotheses or trigrams "
-                   "(--trigram-rule most=N), or --no-neurons",
-                   want * 1e-9, have * 1e-9);
-}
-
-char *neuron_plan_text(const struct run *run, size_t n_threads)
-{
-    char *text = NULL, trigrams[80] = "";
-    const size_t n = run->n_hypotheses;
-    const char *plural = n == 1 ? "hypothesis" : "hypotheses";
-    const double each = (double)trigrams_each(run);
-    if (run->trigrams) {
-        snprintf(trigrams, sizeof trigrams, ", %zu trigrams", run->trigrams->n);
-    }
-    if (!run->neurons) {
-        return n == 0 && !run->trigrams                               ? strdup("")
-               : asprintf(&text, "%zu %s%s", n, plural, trigrams) < 0 ? NULL
-                                                                      : text;
-    }
-    struct neurons_memory memory;
-    const double all = (double)all_memory(run, n_threads, &memory);
-    const int len = asprintf(&text,
-                             "%zu neurons, %zu %s%s: beside the models at most %.2f GB of memory "
-                             "(%.2f, a thread %.2f, a checkpoint %.2f)",
-                             run->neurons->n, n, plural, trigrams,
-                             (all + (1 + (double)n_threads) * each) * 1e-9,
-                             ((double)memory.whole + each) * 1e-9,
-                             ((double)memory.part + each) * 1e-9, (double)memory.saving * 1e-9);
-    return len < 0 ? NULL : text;
+    return rc ? rc : join_neurons(results, s, run, o, lineup, err);
 }

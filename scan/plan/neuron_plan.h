@@ -14,6 +14,7 @@
 #include "miners/hypotheses.h"
 #include "model/load/model.h"
 #include "out/results/gaps/tally.h"
+#include "out/results/collector.h"
 #include "out/results/run.h"
 #include "scan/cli/args.h"
 #include "scan/load/hypothesis_args.h"
@@ -48,25 +49,19 @@ struct neuron_plan_options {
 
 struct neuron_plan {
     struct hypotheses hypotheses;
-    enum site sites[TALLY_MODELS_MAX];     // of models that have neurons
-    size_t first_layers[TALLY_MODELS_MAX]; // their first among the run's; SIZE_MAX: none are kept
+    size_t
+        *first_layers; // [n_models] of models, their first among the run's; SIZE_MAX: none are kept
 };
 
 /*
- * Fills *s, which neuron_plan_free() ends, and those fields of the run that say what is kept; the run
- * has its models.  Errors: hypothesis_args_load()'s, model_site()'s; ERR_USAGE (a watch that names nothing,
- * numbers out of range), ERR_NOMEM.
+ * Fills *s, {0} before, which neuron_plan_free() ends in any case, and the run's hypotheses and the
+ * sites of its models, and joins the neurons to its results; the run has its models.
+ * Errors: hypothesis_args_load()'s, model_site()'s; ERR_USAGE (a watch that names nothing, numbers
+ * out of range), ERR_NOMEM.
  */
-int neuron_plan_describe(struct neuron_plan *s, struct run *run,
+int neuron_plan_describe(struct neuron_plan *s, struct run *run, struct results *results,
                          const struct neuron_plan_options *o, const struct lineup *lineup,
                          struct err *err);
 void neuron_plan_free(struct neuron_plan *s); // {0} is allowed
-
-/* Refuses what does not fit this machine: ERR_LIMIT, with the ways out. */
-int neuron_plan_check_memory(const struct run *run, size_t n_threads, struct err *err);
-
-/* "1024 neurons ...": what is kept, and the memory that it takes at most; "" where nothing is.
- * free() it; NULL: no memory. */
-char *neuron_plan_text(const struct run *run, size_t n_threads);
 
 #endif

@@ -20,7 +20,7 @@ static int find_model(uint32_t *out, const char *name, size_t len, const char *s
                    len < 200 ? (int)len : 200, name);
 }
 
-static int parse_pair(struct tally_pair *pair, const char *spec, const struct lineup *lineup,
+static int parse_pair(struct run_pair *pair, const char *spec, const struct lineup *lineup,
                       struct err *err)
 {
     const char *colon = strchr(spec, ':');
@@ -52,26 +52,26 @@ static int parse_pair(struct tally_pair *pair, const char *spec, const struct li
     return rc;
 }
 
-int pairs_parse(struct tally_pair **pairs, size_t *n, const struct arg_list *specs,
+int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs,
                 const struct lineup *lineup, struct err *err)
 {
     *pairs = NULL;
-    if (lineup->n > TALLY_MODELS_MAX) {
+    if (lineup->n > RUN_MODELS_MAX) {
         return err_set(err, ERR_USAGE, "%zu models; a scan takes at most %d", lineup->n,
-                       TALLY_MODELS_MAX);
+                       RUN_MODELS_MAX);
     }
     *n = specs->n ? specs->n : lineup->n - 1;
     if (*n == 0) {
         return 0;
     }
-    struct tally_pair *items = mem_zero(*n, sizeof *items);
+    struct run_pair *items = mem_zero(*n, sizeof *items);
     if (!items) {
         return err_nomem(err, "pairs");
     }
     int rc = 0;
     for (size_t i = 0; i < *n && !rc; i++) {
         if (specs->n == 0) {
-            items[i] = (struct tally_pair){.n_others = 1, .others = {(uint32_t)i + 1}};
+            items[i] = (struct run_pair){.n_others = 1, .others = {(uint32_t)i + 1}};
             continue;
         }
         rc = parse_pair(&items[i], specs->items[i], lineup, err);
@@ -89,7 +89,7 @@ int pairs_parse(struct tally_pair **pairs, size_t *n, const struct arg_list *spe
     return 0;
 }
 
-char *pair_name(const struct tally_pair *pair, const struct lineup *lineup)
+char *pair_name(const struct run_pair *pair, const struct lineup *lineup)
 {
     struct buf name = {0};
     int rc = buf_printf(&name, NULL, "%s", lineup->models[pair->base].name);

@@ -13,13 +13,13 @@
 /*
  * The pairs named by 'specs'; with none, the first model is the base of every other.  Models are
  * told by their names in the run.  *pairs is the caller's to free; NULL where there is but one
- * model. Errors: ERR_USAGE (over TALLY_MODELS_MAX models, no such model, a model beside itself, the
+ * model. Errors: ERR_USAGE (over RUN_MODELS_MAX models, no such model, a model beside itself, the
  * same pair twice), ERR_NOMEM.
  */
-int pairs_parse(struct tally_pair **pairs, size_t *n, const struct arg_list *specs,
+int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs,
                 const struct lineup *lineup, struct err *err);
 
 /* "attn-only-1l:gelu-1l+solu-1l", a new string that the caller frees; NULL: no memory. */
-char *pair_name(const struct tally_pair *pair, const struct lineup *lineup);
+char *pair_name(const struct run_pair *pair, const struct lineup *lineup);
 
 #endif

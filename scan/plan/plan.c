@@ -6,6 +6,7 @@
 
 #include "corpora/base/jsonout.h"
 #include "corpora/reject.h"
+#include "model/explain/attribution.h"
 #include "scan/plan/pairs.h"
 
 enum packing scan_packing(const struct scan_options *o)
@@ -36,6 +37,23 @@ static char *copy_act_fn(const struct lineup_model *m)
     return asprintf(&text, COUNTS "%s", count_order_name(m->counts.order)) < 0 ? NULL : text;
 }
 
+/* What direct logit attribution divides this model's logits into. */
+static int name_components(struct run_model *to, const struct model *m, struct err *err)
+{
+    const size_t n = attribution_n_components(m);
+    to->components = mem_zero(n, sizeof *to->components);
+    for (size_t i = 0; to->components && i < n; i++) {
+        char name[ATTRIBUTION_NAME];
+        attribution_component_name(m, i, name);
+        to->components[i] = strdup(name);
+        if (!to->components[i]) {
+            return err_nomem(err, "the run");
+        }
+        to->n_components++;
+    }
+    return to->components ? 0 : err_nomem(err, "the run");
+}
+
 static int describe_models(struct run *run, const struct lineup *l, struct err *err)
 {
     run->models = mem_zero(l->n, sizeof *run->models);
@@ -60,6 +78,10 @@ static int describe_models(struct run *run, const struct lineup *l, struct err *
         run->n_models++;
         if (!run->models[i].name || !run->models[i].path || !run->models[i].act_fn) {
             return err_nomem(err, "the run");
+        }
+        const int rc = m->weights ? name_components(&run->models[i], m->weights, err) : 0;
+        if (rc) {
+            return rc;
         }
     }
     return 0;
@@ -161,9 +183,9 @@ static int describe_names(struct run *run, const struct lineup *l, struct err *e
     return rc;
 }
 
-int plan_make(struct run *run, struct neuron_plan *subjects, struct trigram_choice *chosen,
-             const struct scan_options *o, const struct lineup *l, const struct shards *shards,
-             enum precision asked, struct err *err)
+int plan_make(struct run *run, struct results *results, struct neuron_plan *subjects,
+              struct trigram_choice *chosen, const struct scan_options *o, const struct lineup *l,
+              const struct shards *shards, enum precision asked, struct err *err)
 {
     run->floor = -6;
     run->top = o->top;
@@ -172,7 +194,8 @@ int plan_make(struct run *run, struct neuron_plan *subjects, struct trigram_choi
     rc = rc ? rc : describe_models(run, l, err);
     rc = rc ? rc : describe_shards(run, shards, err);
     rc = rc ? rc : describe_names(run, l, err);
-    rc = rc ? rc : neuron_plan_describe(subjects, run, &o->subjects, l, err);
-    rc = rc ? rc : trigram_choice_describe(chosen, run, &o->trigrams, l, err);
-    return rc ? rc : describe_settings(run, o, l, chosen, asked, err);
+    rc = rc ? rc : neuron_plan_describe(subjects, run, results, &o->subjects, l, err);
+    rc = rc ? rc : trigram_choice_describe(chosen, results, run, &o->trigrams, l, err);
+    rc = rc ? rc : describe_settings(run, o, l, chosen, asked, err);
+    return rc ? rc : results_new(results, run, err);
 }

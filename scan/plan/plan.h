@@ -38,12 +38,13 @@ bool describe_is_counts(const struct run_model *m);
 enum packing scan_packing(const struct scan_options *o);
 
 /*
- * Fills *run, {0} before, which run_free() ends in any case, *subjects, and *chosen, {0} before,
- * which trigram_choice_free() does.
+ * Fills *run, and *results with its collectors' shapes, both {0} before, which run_free() and
+ * results_free() end in any case (the results first); *subjects, and *chosen, {0} before, which
+ * neuron_plan_free() and trigram_choice_free() end.
  * Errors: ERR_USAGE, pairs_parse()'s, neuron_plan_describe()'s, trigram_choice_describe()'s, ERR_NOMEM.
  */
-int plan_make(struct run *run, struct neuron_plan *subjects, struct trigram_choice *chosen,
-             const struct scan_options *o, const struct lineup *l, const struct shards *shards,
-             enum precision asked, struct err *err);
+int plan_make(struct run *run, struct results *results, struct neuron_plan *subjects,
+              struct trigram_choice *chosen, const struct scan_options *o, const struct lineup *l,
+              const struct shards *shards, enum precision asked, struct err *err);
 
 #endif

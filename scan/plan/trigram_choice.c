@@ -8,6 +8,7 @@
 
 #include "corpora/base/json.h"
 #include "corpora/base/jsonout.h"
+#include "out/results/trigrams/trigrams_collector.h"
 #include "corpora/base/mem.h"
 
 _Static_assert(TRIGRAM_SKIPS == NGRAMS_SKIPS, "kinds of distance");
@@ -182,7 +183,8 @@ static struct trigram trigram_of(const struct candidate *c)
     return t;
 }
 
-static int keep(struct run *run, const struct candidates *c, struct err *err)
+static int keep(struct results *results, const struct run *run, const struct candidates *c,
+                struct err *err)
 {
     struct trigram *items = mem_new(c->n, sizeof *items);
     if (!items) {
@@ -191,9 +193,10 @@ static int keep(struct run *run, const struct candidates *c, struct err *err)
     for (size_t i = 0; i < c->n; i++) {
         items[i] = trigram_of(&c->items[i]);
     }
-    const int rc = c->n > 0 ? run_shape_trigrams(run, items, c->n, err) : 0;
+    struct trigrams_shape *shape = NULL;
+    const int rc = c->n > 0 ? trigrams_shape_of(&shape, run, items, c->n, err) : 0;
     free(items);
-    return rc;
+    return rc || !shape ? rc : results_join(results, &trigrams_collector, shape, err);
 }
 
 static void funnel_json(struct jsonout *j, const struct candidates_funnel *f)
@@ -252,9 +255,9 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-int trigram_choice_describe(struct trigram_choice *out, struct run *run,
-                            const struct trigram_choice_options *o, const struct lineup *l,
-                            struct err *err)
+int trigram_choice_describe(struct trigram_choice *out, struct results *results,
+                            const struct run *run, const struct trigram_choice_options *o,
+                            const struct lineup *l, struct err *err)
 {
     struct ngrams *n = NULL;
     struct candidates found = {0};
@@ -272,7 +275,7 @@ int trigram_choice_describe(struct trigram_choice *out, struct run *run,
     rc = rc ? rc : lineup_check_counts(l, n, o->counts, err);
     rc = rc ? rc : candidates_find(&found, n, &out->rule.counts, never, n_never, NULL, err);
     rc = rc ? rc : check_ids(&found, o->counts, l, err);
-    rc = rc ? rc : keep(run, &found, err);
+    rc = rc ? rc : keep(results, run, &found, err);
     out->funnel = found.funnel;
     rc = rc ? rc : make_json(&out->settings, out, ngrams_hash(n), NULL, err);
     rc = rc ? rc : make_json(&out->meta, out, ngrams_hash(n), base_name(o->counts), err);

@@ -11,6 +11,7 @@
 
 #include "corpora/base/err.h"
 #include "model/counts/candidates.h"
+#include "out/results/collector.h"
 #include "out/results/run.h"
 #include "scan/cli/args.h"
 #include "scan/load/lineup.h"
@@ -58,14 +59,14 @@ int trigram_choice_rule_parse(struct trigram_choice_rule *out, const char *text,
 int trigram_choice_rule_of(struct trigram_choice_rule *out, const struct run *run, struct err *err);
 
 /*
- * Sets run->trigrams (NULL stays where none is left) and *out, {0} before, which trigram_choice_free()
- * ends; the run has its models, pairs and neurons.  Errors: ERR_USAGE, ngrams_open()'s,
- * ERR_MISMATCH (counts of a part, or of another tokenizer), candidates_find()'s,
- * run_shape_trigrams()'s.
+ * Joins the trigrams (none where none is left) to the run's results, and fills *out, {0} before,
+ * which trigram_choice_free() ends; the run has its models, with sites, and its pairs.
+ * Errors: ERR_USAGE, ngrams_open()'s, ERR_MISMATCH (counts of a part, or of another tokenizer),
+ * candidates_find()'s, trigrams_shape_of()'s.
  */
-int trigram_choice_describe(struct trigram_choice *out, struct run *run,
-                            const struct trigram_choice_options *o, const struct lineup *l,
-                            struct err *err);
+int trigram_choice_describe(struct trigram_choice *out, struct results *results,
+                            const struct run *run, const struct trigram_choice_options *o,
+                            const struct lineup *l, struct err *err);
 void trigram_choice_free(struct trigram_choice *c); // {0} is allowed
 
 /* Says what was chosen, to standard error. */

@@ -1,7 +1,10 @@
 #include "scan/work/first_unit.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+#include "corpora/base/stop.h"
 
 int first_unit_layout(struct layout *out, const struct pipeline_options *p, struct err *err)
 {
@@ -17,15 +20,23 @@ int first_unit_layout(struct layout *out, const struct pipeline_options *p, stru
     return rc;
 }
 
+/* Are there wholes that the unit can be added to? */
+static bool has_wholes(const struct results *r)
+{
+    bool all = true;
+    for (size_t i = 0; i < r->n; i++) {
+        all = all && (r->items[i].whole || !r->items[i].kind->whole_new);
+    }
+    return all;
+}
+
 int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
-                   const struct work *work, struct neurons *neurons, struct err *err)
+                   const struct work *work, struct err *err)
 {
     struct units *units = NULL;
     struct unit unit = {0};
     struct worker *w = NULL;
-    struct tally *t = NULL;
-    struct unit_neurons *part = NULL;
-    bool stopped;
+    bool stopped = false;
     *out = (struct first_unit){0};
     int rc = units_open(&units, p->shards, &p->units, err);
     rc = rc ? rc : units_next(units, &unit, err);
@@ -35,25 +46,62 @@ int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
     }
     out->raw = units_tell_raw(units);
     rc = worker_new(&w, work, err);
-    rc = rc ? rc : tally_new(&t, work->shape, err);
-    rc = rc || !neurons ? rc : unit_neurons_new(&part, work->neurons, err);
     if (rc) {
         goto out;
     }
-    const struct worker_out to = {.tally = t, .part = part};
     const clock_t begin = clock();
-    rc = worker_run(w, &unit, &to, &stopped, err);
+    rc = worker_run(w, &unit, &stopped, err);
     out->seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
-    out->docs = t->shards[unit.shard].docs;
-    out->tokens = t->shards[unit.shard].tokens;
-    if (!rc && !stopped && part) {
-        rc = neurons_add(neurons, part, err);
+    out->docs = worker_docs(w);
+    out->tokens = worker_tokens(w);
+    if (!rc && !stopped && has_wholes(work->results)) {
+        rc = worker_add(w, err);
     }
 out:
     units_close(units);
     unit_free(&unit);
     worker_free(w);
-    unit_neurons_free(part);
-    tally_free(t);
+    return rc;
+}
+
+// --- before a scan ------------------------------------------------------------------------------
+
+struct before {
+    const struct pipeline_options *options;
+    const struct work *work;
+};
+
+static int run_one(void *context, const struct collector_kind *kind, const void *shape, void *whole,
+                   struct err *err)
+{
+    const struct before *b = context;
+    struct collector only = {.kind = kind, .whole = whole};
+    const struct results results = {.items = &only, .n = 1};
+    struct work work = *b->work;
+    struct first_unit first;
+    memcpy(&only.shape, &shape, sizeof only.shape); // it is read only
+    work.results = &results;
+    return first_unit_run(&first, b->options, &work, err);
+}
+
+static bool is_stopped_before(const void *context)
+{
+    const struct before *b = context;
+    return is_stopped(b->work->stop);
+}
+
+int first_unit_before_scan(const struct pipeline_options *p, const struct work *work,
+                           struct run *run, struct err *err)
+{
+    struct before b = {.options = p, .work = work};
+    const struct collector_before before = {
+        .first_unit = run_one, .stopped = is_stopped_before, .context = &b};
+    int rc = 0;
+    for (size_t i = 0; i < work->results->n && !rc && !is_stopped(work->stop); i++) {
+        const struct collector *c = &work->results->items[i];
+        if (c->kind->before_scan && !c->whole) {
+            rc = c->kind->before_scan(c->shape, run, &before, err);
+        }
+    }
     return rc;
 }

@@ -7,8 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "out/results/gaps/tally.h"
-#include "out/results/neurons/neurons.h"
+#include "out/results/collector.h"
 #include "scan/load/layout.h"
 #include "scan/work/pipeline.h"
 #include "scan/work/worker.h"
@@ -25,11 +24,16 @@ struct first_unit {
 };
 
 /*
- * Runs it as a worker would, into a new tally of work->shape that is dropped, and into *neurons, of
- * work->neurons (NULL: none wanted).  Where work->stop is set what *neurons has is worth nothing.
+ * Runs it as a worker would, and adds it to the wholes that there are.  work->results says which
+ * collectors are at work.  Where work->stop is set what they have is worth nothing.
  * Errors: those of reading, worker_run()'s.
  */
 int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
-                   const struct work *work, struct neurons *neurons, struct err *err);
+                   const struct work *work, struct err *err);
+
+/* before_scan() of all collectors of work->results whose wholes are not made yet.
+ * Errors: first_unit_run()'s, before_scan()'s. */
+int first_unit_before_scan(const struct pipeline_options *p, const struct work *work,
+                           struct run *run, struct err *err);
 
 #endif

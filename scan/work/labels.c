@@ -8,6 +8,10 @@
 #include "corpora/base/mem.h"
 #include "miners/labeller.h"
 
+// Where a hypothesis' sets stand: unit_labels.
+#define SET_LABELLED(h) (1 + 2 * (h))
+#define SET_LEFT_OUT(h) (2 + 2 * (h))
+
 /* A set's tokens, growing. */
 struct grown {
     uint32_t *at; // [n]
@@ -21,12 +25,13 @@ struct labels {
     const struct layout *layout;
     uint64_t *words, *gave_up;
     size_t words_cap, gave_up_cap;
-    struct grown *sets;             // [1 + 2 * n], as neurons.h counts them
-    struct unit_neurons_set *views; // [1 + 2 * n] of them
+    struct grown *sets;           // [1 + 2 * n], as neurons.h counts them
+    struct unit_token_set *views; // [1 + 2 * n] of them
     uint32_t *begin; // [n_docs + 1][n] of labelled sets: where in them a document's tokens begin
     size_t begin_cap;
     uint8_t *label; // of a document
     size_t label_cap;
+    struct unit_labels unit; // what the layout's labels are
 };
 
 int labels_new(struct labels **out, const struct hypotheses *hypotheses, struct err *err)
@@ -115,9 +120,9 @@ static int label_doc(struct labels *l, size_t h, size_t d, struct err *err)
     }
     if (verdict == MINER_GAVE_UP) {
         bits_set(l->gave_up + d * l->n_words, h);
-        return add(&l->sets[set_left_out(h)], doc->begin, doc->n, NULL, err);
+        return add(&l->sets[SET_LEFT_OUT(h)], doc->begin, doc->n, NULL, err);
     }
-    struct grown *set = &l->sets[set_labelled(h)];
+    struct grown *set = &l->sets[SET_LABELLED(h)];
     const size_t before = set->n;
     rc = add(set, doc->begin, doc->n, l->label, err);
     for (size_t k = before; k < set->n && !rc; k++) {
@@ -145,40 +150,22 @@ int labels_make(struct labels *l, const struct layout *layout, const atomic_int 
     }
     for (size_t d = 0; d <= layout->n_docs && !rc; d++) {
         for (size_t h = 0; h < l->n && !rc && !is_stopped(stop); h++) {
-            l->begin[d * l->n + h] = (uint32_t)l->sets[set_labelled(h)].n;
+            l->begin[d * l->n + h] = (uint32_t)l->sets[SET_LABELLED(h)].n;
             rc = d < layout->n_docs ? label_doc(l, h, d, err) : 0;
         }
     }
     for (size_t set = 0; set < 1 + 2 * l->n; set++) {
-        l->views[set] = (struct unit_neurons_set){.at = l->sets[set].at, .n = l->sets[set].n};
+        l->views[set] = (struct unit_token_set){.at = l->sets[set].at, .n = l->sets[set].n};
     }
+    l->unit = (struct unit_labels){.n_hypotheses = l->n,
+                                   .sets = l->views,
+                                   .words = l->words,
+                                   .gave_up = l->gave_up,
+                                   .begin = l->begin};
     return rc;
 }
 
-const uint64_t *labels_words(const struct labels *l)
+const struct unit_labels *labels_of_unit(const struct labels *l)
 {
-    return l->words;
-}
-
-const uint64_t *labels_gave_up(const struct labels *l)
-{
-    return l->gave_up;
-}
-
-const struct unit_neurons_set *labels_sets(const struct labels *l)
-{
-    return l->views;
-}
-
-void labels_of_doc(const struct labels *l, size_t d, struct tally_labels *out)
-{
-    for (size_t h = 0; h < l->n; h++) {
-        const uint32_t begin = l->begin[d * l->n + h], end = l->begin[(d + 1) * l->n + h];
-        out[h] = (struct tally_labels){
-            .at = l->sets[set_labelled(h)].at + begin,
-            .n = end - begin,
-            .base = (uint32_t)l->layout->docs[d].begin,
-            .gave_up = bits_get(l->gave_up + d * l->n_words, h),
-        };
-    }
+    return &l->unit;
 }

@@ -1,8 +1,7 @@
 /*
  * labels.h - what all hypotheses say of a unit's tokens
  *
- * Three forms of the same: a bit for each token and hypothesis; for each set of neurons.h its
- * tokens; for each document and hypothesis the labelled tokens.
+ * unit.h has the forms in which they are kept.
  *
  * Threads: labels belong to one thread; what is compiled in the hypotheses is shared.
  */
@@ -15,8 +14,7 @@
 
 #include "corpora/base/err.h"
 #include "miners/hypotheses.h"
-#include "out/results/gaps/tally.h"
-#include "out/results/neurons/unit_neurons.h"
+#include "out/results/unit.h"
 #include "scan/load/layout.h"
 
 struct labels;
@@ -30,12 +28,7 @@ void labels_free(struct labels *l); // NULL is allowed
 int labels_make(struct labels *l, const struct layout *layout, const atomic_int *stop,
                 struct err *err);
 
-/* All valid until the next labels_make(). */
-const uint64_t *labels_words(const struct labels *l);   // [layout->n][words a token]
-const uint64_t *labels_gave_up(const struct labels *l); // [layout->n_docs][words a token]
-const struct unit_neurons_set *labels_sets(const struct labels *l);
-
-/* Of document d: out[hypotheses->n]. */
-void labels_of_doc(const struct labels *l, size_t d, struct tally_labels *out);
+/* The labels of the layout, in all forms; valid until the next labels_make(). */
+const struct unit_labels *labels_of_unit(const struct labels *l);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Locks: pipeline.mu alone, over the queue, the run, the tally and the store.  What blocks under
+ * Locks: pipeline.mu alone, over the queue, the run, its results and the store.  What blocks under
  * it: a merge (milliseconds) and a checkpoint.
  */
 #include "scan/work/pipeline.h"
@@ -207,87 +207,40 @@ static struct unit *dequeue(struct pipeline *p)
 }
 
 /* Adds a finished unit to the run.  mu is held. */
-static int merge(struct pipeline *p, const struct unit *u, const struct worker_out *out,
-                 struct err *err)
+static int merge(struct pipeline *p, const struct unit *u, struct worker *w, struct err *err)
 {
     // The bit is set first: where there is no memory for it, the results are still as they were.
     int rc = run_set_done(p->run, u->number, err);
-    rc = rc ? rc : tally_merge(p->results->tally, out->tally, err);
-    rc = rc || !out->part ? rc : neurons_add(p->results->neurons, out->part, err);
-    rc = rc || !out->trigrams ? rc : trigrams_merge(p->results->trigrams, out->trigrams, err);
+    rc = rc ? rc : worker_add(w, err);
     p->broken = p->broken || rc != 0;
     p->result.units++;
     p->raw_done += u->raw;
-    p->result.tokens += out->tally->shards[u->shard].tokens;
+    p->result.tokens += worker_tokens(w);
     p->dirty = true;
     pthread_cond_signal(&p->merged);
     return rc;
 }
 
-/* What a worker thread has. */
-struct worker_state {
-    struct worker *worker;
-    struct tally *tally;
-    int64_t *cutoff;
-    struct unit_neurons *part; // NULL where no neurons are kept
-    struct unit_neurons_cutoffs *cutoffs;
-    struct trigrams *trigrams; // NULL: none
-};
-
-static int hand_open(struct worker_state *h, const struct pipeline *p, struct err *err)
+static int work(struct pipeline *p, struct worker *w, struct err *err)
 {
-    const struct tally_shape *shape = p->work.shape;
-    h->cutoff = mem_new(2 * shape->n_pairs, sizeof *h->cutoff);
-    int rc = h->cutoff ? tally_new(&h->tally, shape, err) : err_nomem(err, "a worker");
-    if (!rc && p->results->trigrams) {
-        rc = trigrams_new(&h->trigrams, p->results->trigrams->shape, err);
-    }
-    if (!rc && p->results->neurons) {
-        rc = unit_neurons_new(&h->part, p->work.neurons, err);
-        rc = rc ? rc : unit_neurons_cutoffs_new(&h->cutoffs, p->work.neurons, err);
-    }
-    return rc ? rc : worker_new(&h->worker, &p->work, err);
-}
-
-static void hand_close(struct worker_state *h)
-{
-    worker_free(h->worker);
-    unit_neurons_free(h->part);
-    unit_neurons_cutoffs_free(h->cutoffs);
-    trigrams_free(h->trigrams);
-    tally_free(h->tally);
-    free(h->cutoff);
-}
-
-static int work(struct pipeline *p, const struct worker_state *h, struct err *err)
-{
-    const struct worker_out out = {.tally = h->tally,
-                                   .cutoff = h->cutoff,
-                                   .part = h->part,
-                                   .cutoffs = h->cutoffs,
-                                   .trigrams = h->trigrams};
     for (;;) {
         pthread_mutex_lock(&p->mu);
         struct unit *u = dequeue(p);
         if (u) {
-            tally_cutoff(p->results->tally, h->cutoff);
-            if (h->part) {
-                unit_neurons_cutoffs_of(h->cutoffs, p->results->neurons);
-            }
+            worker_look(w);
         }
         pthread_mutex_unlock(&p->mu);
         if (!u) {
             return 0;
         }
         bool stopped = false;
-        tally_clear(h->tally);
-        int rc = worker_run(h->worker, u, &out, &stopped, err);
+        int rc = worker_run(w, u, &stopped, err);
         if (rc) {
             err_prefix(err, "%s", p->options->shards->items[u->shard].name);
         }
         pthread_mutex_lock(&p->mu);
         if (!rc && !stopped) {
-            rc = merge(p, u, &out, err);
+            rc = merge(p, u, w, err);
         }
         p->spare[p->n_spare++] = u;
         pthread_mutex_unlock(&p->mu);
@@ -300,14 +253,14 @@ static int work(struct pipeline *p, const struct worker_state *h, struct err *er
 static void *worker_main(void *context)
 {
     struct pipeline *p = context;
-    struct worker_state h = {0};
+    struct worker *w = NULL;
     struct err err = {0};
-    int rc = hand_open(&h, p, &err);
-    rc = rc ? rc : work(p, &h, &err);
+    int rc = worker_new(&w, &p->work, &err);
+    rc = rc ? rc : work(p, w, &err);
     if (rc) {
         fail_locked(p, &err);
     }
-    hand_close(&h);
+    worker_free(w);
     pthread_mutex_lock(&p->mu);
     p->n_working--;
     pthread_cond_signal(&p->merged);
@@ -327,9 +280,9 @@ struct checkpoints {
 static int checkpoint(struct pipeline *p, struct checkpoints *c, bool full, struct err *err)
 {
     const double begin = progress_clock();
-    struct record *record = p->work.record;
-    if (record) {
-        const int failed = record_advance(record, p->run, err);
+    for (size_t i = 0; i < p->results->n; i++) {
+        const struct collector *of = &p->results->items[i];
+        const int failed = of->kind->checkpoint ? of->kind->checkpoint(of->shape, p->run, err) : 0;
         if (failed) {
             return failed;
         }
@@ -388,8 +341,8 @@ static void supervise(struct pipeline *p, struct checkpoints *c, struct progress
         const bool asked = atomic_exchange(&o->signals->status, 0) != 0;
         if (asked || progress_is_due(progress)) {
             char more[SUMMARY_PROGRESS];
-            summary_progress(p->results->tally, more);
-            const struct progress_now now = {.items = summary_tokens(p->results->tally),
+            summary_progress(p->results, more);
+            const struct progress_now now = {.items = summary_tokens(p->results),
                                              .items_now = p->result.tokens,
                                              .bytes_now = p->raw_done,
                                              .bytes_passed = p->raw_passed,

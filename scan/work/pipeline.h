@@ -1,5 +1,5 @@
 /*
- * pipeline.h - a corpus through the workers into one tally and run.db
+ * pipeline.h - a corpus through the workers into its results and run.db
  *
  *     reader --units--> bounded queue --> workers, each a unit at a time --> merge under one lock
  *                                                                              |
@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "corpora/units.h"
-#include "out/results/results.h"
+#include "out/results/collector.h"
 #include "out/results/run.h"
 #include "out/store/store.h"
 #include "scan/cli/stop_signals.h"

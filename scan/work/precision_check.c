@@ -151,9 +151,10 @@ static bool is_kept(const struct precision_check *check)
            (check->mean <= p.mean && check->p99 <= p.p99 && check->most <= p.most);
 }
 
-int precision_check_choose(struct engine **out, struct precision_check *check, const struct model *model,
-                     const struct kern *kern, enum precision asked, const struct layout *layout,
-                     size_t n_threads, const atomic_int *stop, struct err *err)
+int precision_check_choose(struct engine **out, struct precision_check *check,
+                           const struct model *model, const struct kern *kern, enum precision asked,
+                           const struct layout *layout, size_t n_threads, const atomic_int *stop,
+                           struct err *err)
 {
     *out = NULL;
     for (enum precision p = asked;; p--) {

@@ -33,9 +33,10 @@ struct precision_check {
  * engine_score()'s; once it is set, the result is the precision asked for.  Errors: ERR_NOMEM; *out
  * is then NULL.
  */
-int precision_check_choose(struct engine **out, struct precision_check *check, const struct model *model,
-                     const struct kern *kern, enum precision asked, const struct layout *layout,
-                     size_t n_threads, const atomic_int *stop, struct err *err);
+int precision_check_choose(struct engine **out, struct precision_check *check,
+                           const struct model *model, const struct kern *kern, enum precision asked,
+                           const struct layout *layout, size_t n_threads, const atomic_int *stop,
+                           struct err *err);
 
 /* The precision that 'text', of precision_check_to_json(), names as used; 'asked' if it names none. */
 enum precision precision_check_from_json(const char *text, enum precision asked);

@@ -27,6 +27,7 @@ struct predictor_ctx {
     // of counts
     struct countmodel_ctx *counts;
     bool has_document; // one is left out
+    size_t document;   // of the layout in hand, that one; SIZE_MAX: none of it
     double *p;         // [d_vocab]
     float *logits;     // [d_vocab]
 };
@@ -75,6 +76,7 @@ static const struct kind weights = {weights_run_new, weights_score, weights_pick
 
 static int counts_run_new(struct predictor_ctx *r, struct err *err)
 {
+    r->document = SIZE_MAX;
     const size_t d_vocab = r->predictor->model->config->d_vocab;
     r->p = mem_new(d_vocab, sizeof *r->p);
     r->logits = mem_new(d_vocab, sizeof *r->logits);
@@ -87,20 +89,22 @@ static bool leaves_out(const struct predictor_ctx *r, const struct predictor_uni
     return unit && r->predictor->leave_out && r->predictor->leave_out[unit->shard];
 }
 
-/* The document in hand: *doc becomes the one that holds token 'at' of the layout, the next or a
- * later one, and is left out.  SIZE_MAX: there is none in hand. */
+/* Leaves out the document that holds token 'at' of the layout. */
 static int take_document(struct predictor_ctx *r, const struct predictor_unit *unit, size_t at,
-                         size_t *doc, struct err *err)
+                         struct err *err)
 {
     const struct layout *l = unit->layout;
-    size_t d = *doc == SIZE_MAX ? 0 : *doc;
+    size_t d = r->document;
+    if (d == SIZE_MAX || l->docs[d].begin > at) {
+        d = 0;
+    }
     while (d + 1 < l->n_docs && l->docs[d + 1].begin <= at) { // an empty one begins where the next
         d++;
     }
-    if (d == *doc) {
+    if (d == r->document) {
         return 0;
     }
-    *doc = d;
+    r->document = d;
     r->has_document = true;
     const struct layout_doc *in = &l->docs[d];
     return countmodel_ctx_document(r->counts, in->first, l->ids + in->begin, in->n, err);
@@ -113,6 +117,7 @@ static int take_none(struct predictor_ctx *r, struct err *err)
         return 0;
     }
     r->has_document = false;
+    r->document = SIZE_MAX;
     return countmodel_ctx_document(r->counts, 0, NULL, 0, err);
 }
 
@@ -127,15 +132,12 @@ static int counts_score(struct predictor_ctx *r, const struct predictor_unit *un
 {
     (void)watch; // there are no neurons
     const bool out = leaves_out(r, unit);
-    size_t doc = SIZE_MAX;
-    int rc = take_none(r, err);
+    int rc = out ? 0 : take_none(r, err);
     for (size_t k = 0; k < n_windows && !rc && !is_stopped(stop); k++) {
         const struct engine_window *w = &windows[k];
         const struct count_text text = text_of(w);
         for (size_t i = 0; i < w->n && !rc; i++) {
-            rc =
-                out ? take_document(r, unit, (size_t)(w->tokens - unit->layout->ids) + i, &doc, err)
-                    : 0;
+            rc = out ? take_document(r, unit, (size_t)(w->tokens - unit->layout->ids) + i, err) : 0;
             w->logprob[i] = rc ? 0 : countmodel_ctx_score(r->counts, &text, i);
         }
     }
@@ -159,14 +161,12 @@ static int counts_look(struct predictor_ctx *r, const struct predictor_unit *uni
 {
     const size_t d_vocab = r->predictor->model->config->d_vocab;
     const bool out = leaves_out(r, unit);
-    size_t doc = SIZE_MAX;
-    int rc = take_none(r, err);
+    int rc = out ? 0 : take_none(r, err);
     for (size_t k = 0; k < n && !rc && !is_stopped(stop); k++) {
         const struct engine_window *w = picks[k].window;
         const struct count_text text = text_of(w);
         const size_t at = picks[k].at;
-        rc = out ? take_document(r, unit, (size_t)(w->tokens - unit->layout->ids) + at, &doc, err)
-                 : 0;
+        rc = out ? take_document(r, unit, (size_t)(w->tokens - unit->layout->ids) + at, err) : 0;
         if (!rc) {
             countmodel_ctx_look(r->counts, &text, at, r->p);
             for (size_t i = 0; i < d_vocab; i++) {
@@ -254,6 +254,21 @@ void predictor_ctx_free(struct predictor_ctx *r)
         free(r->logits);
         free(r);
     }
+}
+
+int predictor_begin_unit(struct predictor_ctx *r, struct err *err)
+{
+    return r->counts ? take_none(r, err) : 0;
+}
+
+int predictor_watch_sites(struct predictor_ctx *r, uint32_t sites, struct err *err)
+{
+    return r->engine ? engine_watch_sites(r->engine, sites, err) : 0;
+}
+
+const float *predictor_logits(struct predictor_ctx *r, const float *x, size_t n, size_t *ld)
+{
+    return engine_logits(r->engine, x, n, ld);
 }
 
 int predictor_score(struct predictor_ctx *r, const struct predictor_unit *unit,

@@ -31,7 +31,7 @@ void predictor_free(struct predictor *p); // {0} is allowed
 
 /*
  * Where the counts were made of some of these shards, what a document of those adds to them will be
- * left out.  settings: count_settings() of the scan.  Errors: ERR_MISMATCH (a shard was read
+ * left out.  settings: input_settings() of the scan.  Errors: ERR_MISMATCH (a shard was read
  * otherwise when it was counted, so that its documents are not the same), ERR_NOMEM.
  */
 int predictor_leave_out(struct predictor *p, const struct shards *shards, uint64_t settings,
@@ -51,6 +51,15 @@ struct predictor_ctx;
 /* p outlives it.  Errors: ERR_NOMEM. */
 int predictor_ctx_new(struct predictor_ctx **out, const struct predictor *p, struct err *err);
 void predictor_ctx_free(struct predictor_ctx *r); // NULL is allowed
+
+/* Before the first call of a unit: forgets the documents of the one before.  Errors: ERR_NOMEM. */
+int predictor_begin_unit(struct predictor_ctx *r, struct err *err);
+
+/* engine_watch_sites(); nothing of counts, which have no rows. */
+int predictor_watch_sites(struct predictor_ctx *r, uint32_t sites, struct err *err);
+
+/* engine_logits(), of weights. */
+const float *predictor_logits(struct predictor_ctx *r, const float *x, size_t n, size_t *ld);
 
 /* engine_score(), or with a watch (NULL: none) engine_score_watched().  unit: what the windows'
  * tokens lie in; NULL: nothing is left out.  Errors: ERR_NOMEM. */

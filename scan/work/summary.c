@@ -5,11 +5,14 @@
 #include <stdlib.h>
 
 #include "corpora/reject.h"
+#include "out/results/gaps/gaps_collector.h"
+#include "out/results/neurons/neurons_collector.h"
 #include "scan/cli/progress.h"
 #include "scan/plan/pairs.h"
 
-uint64_t summary_tokens(const struct tally *t)
+uint64_t summary_tokens(const struct results *r)
 {
+    const struct tally *t = gaps_of(r);
     uint64_t n = 0;
     for (size_t i = 0; i < t->shape->n_shards; i++) {
         n += t->shards[i].tokens;
@@ -17,17 +20,25 @@ uint64_t summary_tokens(const struct tally *t)
     return n;
 }
 
-void summary_progress(const struct tally *t, char text[SUMMARY_PROGRESS])
+uint64_t summary_skipped(const struct results *r)
 {
+    const struct tally *t = gaps_of(r);
+    uint64_t n = 0;
+    for (size_t i = 0; i < t->shape->n_shards; i++) {
+        n += t->shards[i].skipped;
+    }
+    return n;
+}
+
+void summary_progress(const struct results *r, char text[SUMMARY_PROGRESS])
+{
+    const struct tally *t = gaps_of(r);
     size_t n = 0;
-    uint64_t skipped = 0;
+    const uint64_t skipped = summary_skipped(r);
     text[0] = '\0';
     if (t->shape->n_pairs > 0 && t->pairs[0].gap.n > 0) {
         n = (size_t)snprintf(text, SUMMARY_PROGRESS, ", mean gap %+.4f",
                              moments_mean(&t->pairs[0].gap));
-    }
-    for (size_t i = 0; i < t->shape->n_shards; i++) {
-        skipped += t->shards[i].skipped;
     }
     if (skipped) {
         snprintf(text + n, SUMMARY_PROGRESS - n, ", %" PRIu64 " skipped", skipped);
@@ -76,15 +87,17 @@ static void print_hypotheses(const struct run *run, const struct tally *tally)
     }
 }
 
-void summary_print(const struct run *run, const struct tally *t, const struct lineup *lineup,
-                   const char *output, const struct pipeline_result *r)
+void summary_print(const struct run *run, const struct results *results,
+                   const struct lineup *lineup, const char *output, const struct pipeline_result *r)
 {
+    const struct tally *t = gaps_of(results);
+    const struct neurons_shape *neurons = neurons_shape_in(results);
     char took[32];
     progress_time(took, r->seconds);
     fprintf(stderr,
             "%" PRIu64 " tokens in %" PRIu64 " units, %" PRIu64
             " of them now, in %s (%.0f a second)\n",
-            summary_tokens(t), run_count_done(run), r->tokens, took,
+            summary_tokens(results), run_count_done(run), r->tokens, took,
             r->seconds > 0 ? (double)r->tokens / r->seconds : 0);
     for (size_t m = 0; m < run->n_models; m++) {
         const struct moments *l = &t->models[m].logprob;
@@ -113,9 +126,9 @@ void summary_print(const struct run *run, const struct tally *t, const struct li
     if (run->n_hypotheses) {
         fprintf(stderr, "look: gapscope hypo %s\n", output);
     }
-    if (run->neurons) {
+    if (neurons) {
         fprintf(stderr, "look: gapscope neuron %s %s:L0N0\n", output,
-                run->models[run->neurons->layers[0].model].name);
+                run->models[neurons->layers[0].model].name);
     }
     fprintf(stderr, "look: gapscope report %s -o report.html\n", output);
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,10 @@
 #include "corpora/base/pool.h"
 #include "corpora/base/stop.h"
 #include "model/explain/trial.h"
-#include "out/store/trial_rows.h"
+#include "out/results/neurons/neurons_collector.h"
+#include "out/results/trigrams/trial_rows.h"
+#include "out/results/trigrams/trigrams_collector.h"
+#include "out/sql/sql.h"
 #include "scan/cli/progress.h"
 #include "scan/plan/plan.h"
 #include "scan/plan/trigram_choice.h"
@@ -44,9 +48,9 @@ struct worker_state {
     double *means;            // [TRIGRAM_CELLS][most neurons of a model]
 };
 
-bool trials_wanted(const struct run *run)
+bool trials_are_due(const struct run *run, const struct results *results)
 {
-    return run->trigrams != NULL && run_is_finished(run);
+    return trigrams_of(results) != NULL && run_is_finished(run);
 }
 
 // --- which --------------------------------------------------------------------------------------
@@ -61,7 +65,7 @@ static int by_gain(const void *a, const void *b)
 /* The trigrams that are worth it, by what is gained, most first. */
 static int choose(struct wanted **out, size_t *n, const struct trials *t, struct err *err)
 {
-    const struct trigrams *all = t->results->trigrams;
+    const struct trigrams *all = trigrams_of(t->results);
     const struct trigrams_shape *s = all->shape;
     struct trigram_choice_rule rule;
     int rc = trigram_choice_rule_of(&rule, t->run, err);
@@ -118,7 +122,7 @@ static size_t contexts_of(struct trial_context *to, const struct example_list *l
 static void corpus_means(const struct work *w, size_t item, size_t model, double *means)
 {
     const struct trials *t = w->t;
-    const struct neurons *neurons = t->results->neurons;
+    const struct neurons *neurons = neurons_of(t->results);
     const struct run_model *m = &t->run->models[model];
     const uint64_t all =
         neurons->sets[SPLIT_DEV][SET_ALL].tokens + neurons->sets[SPLIT_TEST][SET_ALL].tokens;
@@ -131,7 +135,7 @@ static void corpus_means(const struct work *w, size_t item, size_t model, double
                 const struct set_sums *sums = neurons->layers[layer].sums[split][SET_ALL];
                 sum = fixed_sum(sum, sums ? sums[i].sum : 0);
             }
-            trigrams_means(t->results->trigrams, item, layer, i, sum, all, cells);
+            trigrams_means(trigrams_of(t->results), item, layer, i, sum, all, cells);
             for (size_t k = 0; k < TRIGRAM_CELLS; k++) {
                 means[k * m->n_layers * m->d_mlp + l * m->d_mlp + i] = cells[k];
             }
@@ -194,8 +198,8 @@ static int keep(struct trigram_test *out, size_t item, size_t model, const struc
 static int try_one(struct work *w, struct worker_state *h, size_t item, size_t model,
                    struct trigram_test *out, struct err *err)
 {
-    const struct trigram *x = &w->t->results->trigrams->shape->items[item];
-    const struct trigram_sums *sums = &w->t->results->trigrams->items[item];
+    const struct trigram *x = &trigrams_of(w->t->results)->shape->items[item];
+    const struct trigram_sums *sums = &trigrams_of(w->t->results)->items[item];
     const size_t d_vocab = engine_model(w->t->engines[model])->config.d_vocab;
     struct trial_context contexts[TRIAL_CONTEXTS], elsewhere[TRIAL_ELSEWHERE];
     const uint32_t tail[] = {x->a, x->b};
@@ -319,17 +323,35 @@ static int run_threads(struct work *w, struct err *err)
 
 // --- all ----------------------------------------------------------------------------------------
 
+/* What is written in the end. */
+struct trial_tables {
+    const struct trigram_test *tests; // [n]
+    size_t n, n_tested;
+};
+
+/* store_writer */
+static int write_tables(void *context, const struct sql *sql, struct err *err)
+{
+    const struct trial_tables *t = context;
+    char text[32];
+    struct rows w;
+    const int rc = trial_rows_write(sql, t->tests, t->n, err);
+    if (rc) {
+        return rc;
+    }
+    snprintf(text, sizeof text, "%zu", t->n_tested);
+    rows_open(&w, sql, "INSERT OR REPLACE INTO meta VALUES('trigrams_tested',?)", err);
+    rows_text(&w, text);
+    rows_next(&w);
+    return rows_close(&w);
+}
+
 /* Where each model's neurons are among the run's. */
 static void find_layers(struct work *w)
 {
-    const struct run *run = w->t->run;
-    for (size_t m = 0; m < run->n_models; m++) {
-        w->first_layers[m] = SIZE_MAX;
-    }
-    for (size_t i = 0; run->neurons && i < run->neurons->n_layers; i++) {
-        if (run->neurons->layers[i].layer == 0) {
-            w->first_layers[run->neurons->layers[i].model] = i;
-        }
+    const struct neurons_shape *neurons = neurons_shape_in(w->t->results);
+    for (size_t m = 0; m < w->t->run->n_models; m++) {
+        w->first_layers[m] = neurons_first_layer(neurons, m);
     }
 }
 
@@ -394,7 +416,8 @@ int trials_run(const struct trials *t, struct store *s, size_t *n_tested, struct
     const size_t n_tests = w.tests ? gather(w.tests, w.n * n_models) : 0;
     if (!rc && !is_stopped(t->stop)) {
         *n_tested = w.n;
-        rc = store_trigram_tests(s, w.tests, n_tests, w.n, err);
+        struct trial_tables tables = {.tests = w.tests, .n = n_tests, .n_tested = w.n};
+        rc = store_write(s, write_tables, &tables, err);
     }
     for (size_t i = 0; i < n_tests; i++) {
         free(w.tests[i].neurons);

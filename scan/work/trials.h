@@ -16,7 +16,7 @@
 
 #include "corpora/base/err.h"
 #include "model/pass/engine.h"
-#include "out/results/results.h"
+#include "out/results/collector.h"
 #include "out/results/run.h"
 #include "out/store/store.h"
 
@@ -31,11 +31,11 @@ struct trials {
 };
 
 /* Is the run finished, and does it look for trigrams? */
-bool trials_wanted(const struct run *run);
+bool trials_are_due(const struct run *run, const struct results *results);
 
 /* Tries them and writes the tables trigram_model and trigram_neuron; once 'stop' is set nothing is
  * written.  *n_tested: how many.  Errors: ERR_NOMEM, ERR_FORMAT (a damaged run), ERR_IO (a thread),
- * store_trigram_tests()'s. */
+ * store_write()'s. */
 int trials_run(const struct trials *t, struct store *s, size_t *n_tested, struct err *err);
 
 /* The same with the models loaded from where the run's scan found them, by their path: for a run

@@ -3,13 +3,12 @@
  *
  *     unit -> layout (tokens, windows) -> labels of all hypotheses
  *                                             |
- *       every model scores all windows, its neurons are seen on the way -> part, trigrams
+ *       all models score block after block of windows; collectors see them     unit_scores.h
  *                                             |
- *                                   tally, trigrams, record
- *                                             |
- *                      what may be a hit, once more: exactly, if it was not; and its details
+ *       collectors end the unit: they may ask the models about single tokens
  *
- * What a worker makes of a unit depends on the unit alone, and no other thread helps.
+ * What a worker makes of a unit depends on the unit alone, and no other thread helps.  It knows no
+ * statistic by name: those of the run's results are at work.
  *
  * Threads: a worker belongs to one thread; what struct work names is shared.
  */
@@ -21,10 +20,7 @@
 
 #include "corpora/units.h"
 #include "miners/hypotheses.h"
-#include "out/results/gaps/tally.h"
-#include "out/results/neurons/unit_neurons.h"
-#include "out/results/record/record.h"
-#include "out/results/trigrams/trigrams.h"
+#include "out/results/collector.h"
 #include "scan/load/layout.h"
 #include "scan/load/lineup.h"
 #include "scan/work/predictor.h"
@@ -33,37 +29,36 @@
 struct work {
     const struct lineup *lineup;
     const struct predictor *predictors; // [lineup->n]
-    const struct tally_shape *shape;
+    const struct run *run;
+    const struct results *results; // whose collectors are at work; a worker sees their shapes
     struct layout_options layout;
-    uint64_t settings;                   // count_settings(): how documents are read
+    uint64_t settings;                   // input_settings(): how documents are read
     const struct hypotheses *hypotheses; // NULL: none
-    const struct neurons_shape *neurons; // NULL: none are kept
-    const enum site *sites;              // [lineup->n]; of models whose neurons are kept
-    const size_t *first_layers; // [lineup->n] their first in neurons->layers; SIZE_MAX: not kept
-    struct record *record;      // NULL: none
-    const atomic_int *stop;     // looked at every few milliseconds: once it is set, workers give up
+    double epsilon;         // nats; no log-prob as scored is further from the exact one
+    const atomic_int *stop; // looked at every few milliseconds: once it is set, workers give up
 };
 
 struct worker;
 
-/* work outlives it.  Errors: ERR_NOMEM. */
+/* work outlives it.  Errors: ERR_NOMEM, ERR_UNSUPPORTED (a collector needs what a model has not). */
 int worker_new(struct worker **out, const struct work *work, struct err *err);
 
-/* What a worker makes of a unit, and what the whole that it goes into still lets in. */
-struct worker_out {
-    struct tally *tally;                        // clear
-    const int64_t *cutoff;                      // tally_add_doc()'s
-    struct unit_neurons *part;                  // NULL where no neurons are kept
-    const struct unit_neurons_cutoffs *cutoffs; // unit_neurons_begin()'s
-    struct trigrams *trigrams;                  // NULL: none are looked for
-};
+/* Lets the parts look at the wholes.  The run's lock is held. */
+void worker_look(struct worker *w);
 
 /*
- * Adds everything of unit 'u'.  *stopped: it gave up, and what 'out' holds is worth nothing.
- * Errors: ERR_NOMEM, ERR_LIMIT, record_unit()'s, labeller_run()'s.
+ * Makes everything of unit 'u' in the parts.  *stopped: it gave up, and what they hold is worth
+ * nothing.  Errors: ERR_NOMEM, ERR_LIMIT, labeller_run()'s, those of collectors.
  */
-int worker_run(struct worker *w, const struct unit *u, const struct worker_out *out, bool *stopped,
-               struct err *err);
+int worker_run(struct worker *w, const struct unit *u, bool *stopped, struct err *err);
+
+/* Adds the parts' unit to the wholes.  The run's lock is held.  On failure the wholes are fit to be
+ * freed only. */
+int worker_add(struct worker *w, struct err *err);
+
+/* Tokens of the unit that models predict, and documents; of worker_run()'s. */
+uint64_t worker_tokens(const struct worker *w);
+uint64_t worker_docs(const struct worker *w);
 
 /* Tokens of 'u' that a model would predict.  Errors: as worker_run(). */
 int worker_count(struct worker *w, const struct unit *u, uint64_t *tokens, struct err *err);

@@ -83,8 +83,8 @@ static void make_acts(float *acts, size_t n)
 static struct {
     uint32_t *ids, *ends, *pos;
     uint64_t *labels, *gave_up;
-    struct unit_neurons_doc docs[DOCS];
-    struct unit_neurons_set *sets;
+    struct unit_tokens_doc docs[DOCS];
+    struct unit_token_set *sets;
     uint32_t **at;
 } u;
 
@@ -105,12 +105,12 @@ static void make_unit(const struct neurons_shape *shape)
     }
     for (size_t d = 0; d < DOCS; d++) {
         const size_t begin = d * TOKENS / DOCS;
-        u.docs[d] = (struct unit_neurons_doc){
+        u.docs[d] = (struct unit_tokens_doc){
             .begin = begin, .n = (d + 1) * TOKENS / DOCS - begin, .test = next_random() % 2};
     }
     for (size_t h = 0; h < shape->n_hypotheses; h++) {
         const double share = h % 12 == 0 ? 0.2 + 0.2 * next_real() : 0.01 + 0.04 * next_real();
-        struct unit_neurons_set *set = &u.sets[set_labelled(h)];
+        struct unit_token_set *set = &u.sets[set_labelled(h)];
         uint32_t *at = room(TOKENS, sizeof *at);
         u.at[set_labelled(h)] = at;
         for (uint32_t i = 0; i < TOKENS; i++) {
@@ -132,7 +132,7 @@ static int run_unit(struct unit_neurons *p, struct neurons *whole,
                     struct took *took, struct err *err)
 {
     const size_t windows[BLOCK / WINDOW] = {WINDOW, WINDOW, WINDOW, WINDOW};
-    const struct unit_neurons_unit unit = {.n = TOKENS,
+    const struct unit_tokens unit = {.n = TOKENS,
                                            .ids = u.ids,
                                            .ends = u.ends,
                                            .pos = u.pos,
@@ -226,7 +226,7 @@ static void time_sums(const struct act_kernels *kern, const struct neurons_shape
         }
         kern->sums(fixed, N, all, ROWS, sums, sums + N);
         for (size_t h = 0; h < shape->n_hypotheses; h++) {
-            const struct unit_neurons_set *s = &u.sets[set_labelled(h)];
+            const struct unit_token_set *s = &u.sets[set_labelled(h)];
             static size_t at[1000];
             uint8_t rows[ROWS];
             size_t n = 0;

@@ -42,7 +42,7 @@ static void fill_run(struct run *r)
     r->n_pairs = PAIRS;
     r->pairs = calloc(PAIRS, sizeof *r->pairs);
     for (uint32_t i = 0; i < PAIRS; i++) {
-        r->pairs[i] = (struct tally_pair){.base = 0, .n_others = 1, .others = {i + 1}};
+        r->pairs[i] = (struct run_pair){.base = 0, .n_others = 1, .others = {i + 1}};
     }
     r->floor = -6;
     r->top = 1000;

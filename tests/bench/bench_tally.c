@@ -102,9 +102,9 @@ static int count_unit(struct tally *t, const struct tally *whole, uint64_t round
 
 static int measure(size_t n_models, struct err *err)
 {
-    struct tally_pair pairs[TALLY_MODELS_MAX] = {0};
+    struct run_pair pairs[TALLY_MODELS_MAX] = {0};
     for (uint32_t i = 0; i + 1 < n_models; i++) {
-        pairs[i] = (struct tally_pair){.base = 0, .n_others = 1, .others = {i + 1}};
+        pairs[i] = (struct run_pair){.base = 0, .n_others = 1, .others = {i + 1}};
     }
     const struct tally_shape shape = {
         .n_models = n_models,

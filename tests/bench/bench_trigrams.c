@@ -98,10 +98,10 @@ static struct trigrams_shape *make_shape(size_t n, size_t ranks, size_t n_layers
 static struct {
     uint32_t ids[TOKENS], ends[TOKENS], pos[TOKENS];
     double logprob[2][TOKENS];
-    struct trigrams_doc docs[DOCS];
-    struct unit_neurons_doc unit_neurons_docs[DOCS];
+    struct unit_tokens_doc docs[DOCS];
+    struct unit_tokens_doc unit_neurons_docs[DOCS];
     uint32_t at[HYPOTHESES][TOKENS];
-    struct unit_neurons_set sets[1 + 2 * HYPOTHESES];
+    struct unit_token_set sets[1 + 2 * HYPOTHESES];
     uint64_t labels[TOKENS], gave_up[DOCS];
 } u;
 
@@ -117,14 +117,14 @@ static void make_unit(uint64_t number)
     }
     for (size_t d = 0; d < DOCS; d++) {
         const size_t begin = d * TOKENS / DOCS, n = (d + 1) * TOKENS / DOCS - begin;
-        u.docs[d] = (struct trigrams_doc){.begin = begin, .n = n};
+        u.docs[d] = (struct unit_tokens_doc){.begin = begin, .n = n};
         u.unit_neurons_docs[d] =
-            (struct unit_neurons_doc){.number = number * DOCS + d, .begin = begin, .n = n};
+            (struct unit_tokens_doc){.number = number * DOCS + d, .begin = begin, .n = n};
     }
     for (size_t h = 0; h < HYPOTHESES; h++) { // as bench_neurons.c has them
         const double share = h % 12 == 0 ? 0.2 + 0.2 * next_real() : 0.01 + 0.04 * next_real();
-        struct unit_neurons_set *set = &u.sets[set_labelled(h)];
-        *set = (struct unit_neurons_set){.at = u.at[h]};
+        struct unit_token_set *set = &u.sets[set_labelled(h)];
+        *set = (struct unit_token_set){.at = u.at[h]};
         for (uint32_t i = 0; i < TOKENS; i++) {
             const bool is = next_real() < share;
             u.at[h][set->n] = i;
@@ -164,7 +164,7 @@ static const size_t windows[WINDOWS] = {WINDOW, WINDOW, WINDOW, WINDOW};
 
 static int run_parts(struct scan *s, int which, size_t n_layers, struct err *err)
 {
-    const struct unit_neurons_unit unit = {.n = TOKENS,
+    const struct unit_tokens unit = {.n = TOKENS,
                                            .ids = u.ids,
                                            .ends = u.ends,
                                            .pos = u.pos,
@@ -189,7 +189,7 @@ static int run_parts(struct scan *s, int which, size_t n_layers, struct err *err
 
 static int run_trigrams(struct scan *s, uint64_t number, struct err *err)
 {
-    const struct trigrams_tokens unit = {
+    const struct unit_tokens unit = {
         .ids = u.ids, .pos = u.pos, .n = TOKENS, .docs = u.docs, .n_docs = DOCS};
     const double t0 = seconds();
     int rc = trigrams_begin(s->worker, &unit, err);
@@ -264,7 +264,7 @@ static void print_took(const struct took *t)
 
 static int measure(struct scan *s, size_t n_layers, struct err *err)
 {
-    static const struct tally_pair pair = {.base = 0, .n_others = 1, .others = {1}};
+    static const struct run_pair pair = {.base = 0, .n_others = 1, .others = {1}};
     static const struct tally_shape tally = {.n_models = 2,
                                              .n_pairs = 1,
                                              .n_shards = 1,

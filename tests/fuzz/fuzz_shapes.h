@@ -10,7 +10,7 @@
 #include "out/results/trigrams/trigrams.h"
 #include "tests/kit/tally_whole.h"
 
-static const struct tally_pair fuzz_pair = {.base = 0, .n_others = 1, .others = {1}};
+static const struct run_pair fuzz_pair = {.base = 0, .n_others = 1, .others = {1}};
 static const struct tally_shape fuzz_tally_shape = {
     .n_models = 2,
     .n_pairs = 1,

@@ -176,14 +176,14 @@ static void add_unit(struct neurons *n)
 {
     static const uint32_t ids[4] = {1, 2, 300, 4}, ends[4] = {1, 3, 2, 200};
     static const uint32_t pos[4] = {1, 2, 1, 2}, second[2] = {2, 3}, two[2] = {1, 2};
-    static const struct unit_neurons_doc docs[2] = {{.number = 5, .n = 2, .test = true},
+    static const struct unit_tokens_doc docs[2] = {{.number = 5, .n = 2, .test = true},
                                                     {.number = 300, .begin = 2, .n = 2}};
-    static const struct unit_neurons_set sets[5] = {{0}, {two, 1}, {second, 2}, {two, 2}, {0}};
+    static const struct unit_token_set sets[5] = {{0}, {two, 1}, {second, 2}, {two, 2}, {0}};
     static const uint64_t labels[4] = {0, 3, 2, 0}, gave_up[2] = {0, 1};
     static const float first[12] = {9, 9, 1, -2, 0.5f, 0, 9, 9, 3, 40, 0.001f, -0.1f};
     static const float last[6] = {9, 1, -1, 9, 2, 5000};
     static const size_t windows[2] = {2, 2};
-    const struct unit_neurons_unit unit = {.shard = 1,
+    const struct unit_tokens unit = {.shard = 1,
                                            .n = 4,
                                            .ids = ids,
                                            .ends = ends,
@@ -232,13 +232,13 @@ static void add_places(struct trigrams *t)
 {
     static const uint32_t ids[] = {1, 2, 3, 2, 1, 2, 1, 2}, pos[] = {1, 2, 3, 4, 1, 2, 3, 1};
     static const uint32_t ends[] = {1, 3, 4, 200};
-    static const struct trigrams_doc docs[] = {{.n = 4, .first = 7}, {.begin = 4, .n = 4}};
+    static const struct unit_tokens_doc docs[] = {{.n = 4, .first = 7}, {.begin = 4, .n = 4}};
     static const size_t windows[] = {4, 3, 1};
     static const float first[22] = {9, 9, 1, -2, 0.5f, 0, -3, 40, 0, 0, 9, 9, 1, 2000},
                        last[11] = {9, 1, -1, 5000, 2, 9, 0.25f};
     static const double base[] = {-1, -2, -0.5, -9, -0.125, -1, -3, -1},
                         other[] = {-1, -0.25, -0.25, -1, -1, -1, -0.5, -2};
-    const struct trigrams_tokens unit = {.ids = ids, .pos = pos, .n = 8, .docs = docs, .n_docs = 2};
+    const struct unit_tokens unit = {.ids = ids, .pos = pos, .n = 8, .docs = docs, .n_docs = 2};
     struct tally *tally;
     must(tally_new(&tally, &fuzz_tally_shape, NULL));
     must(trigrams_begin(t, &unit, NULL));

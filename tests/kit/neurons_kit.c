@@ -136,11 +136,11 @@ void kit_make(struct kit *k, const struct neurons_shape *shape, size_t n_docs, s
 
 /* Documents [first, first + n) as a part wants them, with what stands between. */
 struct unit {
-    struct unit_neurons_unit view;
-    struct unit_neurons_doc *docs;
+    struct unit_tokens view;
+    struct unit_tokens_doc *docs;
     uint32_t *ids, *ends, *pos;
     uint64_t *labels, *gave_up;
-    struct unit_neurons_set *sets;
+    struct unit_token_set *sets;
     float **acts; // [n_layers] of [n tokens][n]; rows between documents are 999
 };
 
@@ -171,7 +171,7 @@ static void put_doc(struct unit *u, const struct kit *k, const struct kit_doc *d
     memcpy(u->labels + at * n_words, d->labels, d->n * n_words * sizeof *d->labels);
 }
 
-static void add_to_set(struct unit_neurons_set *set, uint32_t *at, size_t begin, size_t n)
+static void add_to_set(struct unit_token_set *set, uint32_t *at, size_t begin, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         at[set->n++] = (uint32_t)(begin + i);
@@ -182,8 +182,8 @@ static void fill_sets(struct unit *u, const struct kit *k, const struct kit_doc 
 {
     const size_t n_words = neurons_n_words(k->shape);
     for (size_t h = 0; h < k->shape->n_hypotheses; h++) {
-        struct unit_neurons_set *labelled = &u->sets[set_labelled(h)];
-        struct unit_neurons_set *left_out = &u->sets[set_left_out(h)];
+        struct unit_token_set *labelled = &u->sets[set_labelled(h)];
+        struct unit_token_set *left_out = &u->sets[set_left_out(h)];
         uint32_t *at = room(u->view.n, sizeof *at), *out = room(u->view.n, sizeof *out);
         labelled->at = at;
         left_out->at = out;
@@ -219,7 +219,7 @@ static void unit_make(struct unit *u, const struct kit *k, size_t first, size_t 
     for (size_t l = 0; l < shape->n_layers; l++) {
         u->acts[l] = room(n * shape->layers[l].n, sizeof *u->acts[l]);
     }
-    u->view = (struct unit_neurons_unit){.shard = k->docs[first].shard,
+    u->view = (struct unit_tokens){.shard = k->docs[first].shard,
                                          .n = n,
                                          .ids = u->ids,
                                          .ends = k->texts ? u->ends : NULL,
@@ -235,7 +235,7 @@ static void unit_make(struct unit *u, const struct kit *k, size_t first, size_t 
         put_doc(u, k, d, at);
         at += count_before(d);
         u->docs[i] =
-            (struct unit_neurons_doc){.number = d->number, .begin = at, .n = d->n, .test = d->test};
+            (struct unit_tokens_doc){.number = d->number, .begin = at, .n = d->n, .test = d->test};
         memcpy(u->gave_up + i * n_words, d->gave_up, n_words * sizeof *d->gave_up);
         at += d->n;
     }

@@ -41,8 +41,8 @@ static inline struct run sample_run(void)
                                      .bytes = 200,
                                      .hash = UINT64_MAX};
     r.pairs = calloc(2, sizeof *r.pairs);
-    r.pairs[0] = (struct tally_pair){.base = 0, .n_others = 1, .others = {1}};
-    r.pairs[1] = (struct tally_pair){.base = 0, .n_others = 2, .others = {1, 2}};
+    r.pairs[0] = (struct run_pair){.base = 0, .n_others = 1, .others = {1}};
+    r.pairs[1] = (struct run_pair){.base = 0, .n_others = 2, .others = {1, 2}};
     r.floor = -6;
     r.top = 4;
     r.settings = strdup("{\"field\":\"text\"}");

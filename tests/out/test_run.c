@@ -440,7 +440,7 @@ static void runs_differ_in_what_they_ask_of_neurons(void **state)
             change(&b.models[2].site, "post");
             break;
         default: // an effect is no result
-            b.effects = calloc(42 * RUN_EFFECT_KINDS * RUN_EFFECTS, sizeof *b.effects);
+            b.effects = calloc(42 * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS, sizeof *b.effects);
         }
         assert_int_equal(run_same(&a, &b, &err), wanted[i] ? ERR_MISMATCH : 0);
         assert_string_equal(err.msg, wanted[i] ? wanted[i] : "");
@@ -468,7 +468,7 @@ static void histograms_merge_where_they_are_of_the_same_neurons(void **state)
         if (cases[i].from) {
             choose_histograms(&from, cases[i].from);
         }
-        from.effects = calloc(42 * RUN_EFFECT_KINDS * RUN_EFFECTS, sizeof *from.effects);
+        from.effects = calloc(42 * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS, sizeof *from.effects);
         from.effects[41].token = 9;
         run_set_done(&from, 3, NULL);
         assert_int_equal(run_merge(&to, &from, &err), cases[i].rc);

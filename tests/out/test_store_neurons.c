@@ -223,11 +223,11 @@ static void effects_are_written_once(void **state)
 {
     (void)state;
     struct run r = small_run(0, 5);
-    const size_t n_effects = 8 * RUN_EFFECT_KINDS * RUN_EFFECTS;
+    const size_t n_effects = 8 * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS;
     r.effects = calloc(n_effects, sizeof *r.effects);
     for (size_t i = 0; i < n_effects; i++) {
         r.effects[i] =
-            (struct run_effect){.token = i % 3 ? RUN_NO_TOKEN : (uint32_t)i, .value = (float)i / 2};
+            (struct neurons_effect){.token = i % 3 ? NEURONS_NO_TOKEN : (uint32_t)i, .value = (float)i / 2};
     }
     struct kit k = {.shape = r.neurons};
     struct neurons *n = kit_whole(&k);

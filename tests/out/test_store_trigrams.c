@@ -79,8 +79,8 @@ static void add(struct whole *w, struct tally_doc *doc, const size_t *windows, s
 {
     float acts[3 * 20], *row = acts;
     struct trigrams *t;
-    const struct trigrams_doc only = {.n = doc->n, .first = 0};
-    const struct trigrams_tokens unit = {
+    const struct unit_tokens_doc only = {.n = doc->n, .first = 0};
+    const struct unit_tokens unit = {
         .ids = doc->ids, .pos = doc->pos, .n = doc->n, .docs = &only, .n_docs = 1};
     for (size_t k = 0, i = 0; k < n_windows; k++) {
         for (size_t at = 0; at <= windows[k]; at++, row += 3) {

@@ -15,7 +15,7 @@
 #include "tests/kit/tally_whole.h"
 #include "tests/ref/tally_ref.h"
 
-static const struct tally_pair pairs[3] = {
+static const struct run_pair pairs[3] = {
     {.base = 0, .n_others = 1, .others = {1}},
     {.base = 0, .n_others = 3, .others = {3, 1, 2}},
     {.base = 2, .n_others = 2, .others = {0, 1}},
@@ -689,7 +689,7 @@ static void a_tally_of_another_shape_is_refused(void **state)
     shapes[2].floor = -5;
     shapes[3].n_pairs = 2;
     shapes[4].d_vocab = 5;
-    shapes[5].pairs = (const struct tally_pair[3]){pairs[1], pairs[0], pairs[2]};
+    shapes[5].pairs = (const struct run_pair[3]){pairs[1], pairs[0], pairs[2]};
     struct tally *t = new_tally(&shapes[0]);
     struct buf bytes = save(t);
     for (size_t i = 0; i < 6; i++) {

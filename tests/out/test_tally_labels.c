@@ -17,7 +17,7 @@
 #define WORDS 2
 #define BASE 1000 // of the unit, where documents begin
 
-static const struct tally_pair pairs[2] = {
+static const struct run_pair pairs[2] = {
     {.base = 0, .n_others = 1, .others = {1}},
     {.base = 2, .n_others = 2, .others = {0, 3}},
 };

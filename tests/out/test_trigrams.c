@@ -24,7 +24,7 @@
 #define TOKENS_MOST 90
 
 static const size_t widths[LAYERS] = {7, 33, 1};
-static const struct tally_pair pairs[PAIRS] = {{.base = 0, .n_others = 1, .others = {1}},
+static const struct run_pair pairs[PAIRS] = {{.base = 0, .n_others = 1, .others = {1}},
                                                {.base = 0, .n_others = 2, .others = {1, 2}}};
 static const struct tally_shape tally_shape = {.n_models = MODELS,
                                                .n_pairs = PAIRS,
@@ -167,10 +167,10 @@ static struct tally_doc tally_doc_of(const struct world *w, const struct doc *d,
 
 /* Documents of a unit, with what stands between. */
 struct unit {
-    struct trigrams_tokens tokens;
+    struct unit_tokens tokens;
     uint32_t *ids, *pos;
     const float **acts[LAYERS]; // [n tokens] of a token's; NULL: of nobody's
-    struct trigrams_doc *docs;
+    struct unit_tokens_doc *docs;
 };
 
 static void unit_make(struct unit *u, const struct doc *const *docs, size_t n_docs)
@@ -195,7 +195,7 @@ static void unit_make(struct unit *u, const struct doc *const *docs, size_t n_do
             u->ids[at] = i % 4;
             u->pos[at] = begin + i;
         }
-        u->docs[d] = (struct trigrams_doc){.begin = at, .n = doc->n, .first = doc->first};
+        u->docs[d] = (struct unit_tokens_doc){.begin = at, .n = doc->n, .first = doc->first};
         memcpy(u->ids + at, doc->ids, doc->n * sizeof *u->ids);
         memcpy(u->pos + at, doc->pos, doc->n * sizeof *u->pos);
         for (size_t l = 0; l < LAYERS; l++) {
@@ -205,7 +205,7 @@ static void unit_make(struct unit *u, const struct doc *const *docs, size_t n_do
         }
         at += doc->n;
     }
-    u->tokens = (struct trigrams_tokens){
+    u->tokens = (struct unit_tokens){
         .ids = u->ids, .pos = u->pos, .n = n, .docs = u->docs, .n_docs = n_docs};
 }
 
@@ -387,7 +387,7 @@ static int64_t slow_fixed(double a)
     return isnan(a) ? 1 << 30 : (int64_t)nearbyint(fmax(-1024, fmin(1024, a)) * 1048576);
 }
 
-static int64_t slow_gap(const struct doc *d, size_t i, const struct tally_pair *pair)
+static int64_t slow_gap(const struct doc *d, size_t i, const struct run_pair *pair)
 {
     int64_t least = INT64_MAX;
     for (size_t k = 0; k < pair->n_others; k++) {
@@ -819,8 +819,8 @@ static void ten_tokens_are_as_by_hand(void **state)
     static const float acts[] = {77, 77, 1, -1, 2, -1, 3, -1, 4,  -1, 5, -1, 6, -1, // window 0
                                  77, 77, 7, -1, 8, -1, 9, -1, 10, -1};
     static const size_t windows[] = {6, 4};
-    static const struct trigrams_doc doc = {.n = 10, .first = 15};
-    static const struct trigrams_tokens unit = {
+    static const struct unit_tokens_doc doc = {.n = 10, .first = 15};
+    static const struct unit_tokens unit = {
         .ids = ids, .pos = pos, .n = 10, .docs = &doc, .n_docs = 1};
     static const struct tally_shape two = {.n_models = 2,
                                            .n_pairs = 1,
@@ -997,7 +997,7 @@ static void a_unit_forgets_the_one_before(void **state)
     assert_int_equal(w.docs[3].n, 0);
     expect_same(worker, empty);
     struct trigrams *whole = reload(fresh);
-    assert_int_equal(trigrams_begin(worker, &(struct trigrams_tokens){0}, NULL), 0);
+    assert_int_equal(trigrams_begin(worker, &(struct unit_tokens){0}, NULL), 0);
     assert_int_equal(trigrams_merge(whole, worker, NULL), 0); // adds nothing
     expect_same(whole, fresh);
     trigrams_free(whole);

@@ -76,7 +76,7 @@ struct one_gap {
     double base_logprob, other_logprob;
 };
 
-static struct one_gap find_gap(const struct tally_shape *s, const struct tally_pair *pair,
+static struct one_gap find_gap(const struct tally_shape *s, const struct run_pair *pair,
                                const struct ref_doc *d, size_t i)
 {
     struct one_gap least = {.gap = INT64_MAX};

@@ -49,7 +49,8 @@ static struct precision_check choose(double scale, enum precision asked, size_t 
     struct engine *engine;
     atomic_int stop = 0;
     assert_int_equal(
-        precision_check_choose(&engine, &check, m, kern_best(), asked, &l, n_threads, &stop, NULL), 0);
+        precision_check_choose(&engine, &check, m, kern_best(), asked, &l, n_threads, &stop, NULL),
+        0);
     char *json = precision_check_to_json(&check);
     assert_int_equal(precision_check_from_json(json, (enum precision)99), check.used);
     free(json);
@@ -95,8 +96,8 @@ static void a_check_does_not_depend_on_threads(void **state)
     atomic_int stop = 0;
     for (size_t i = 0; i < 2; i++) {
         struct engine *engine;
-        assert_int_equal(precision_check_choose(&engine, &checks[i], m, kern_best(), PRECISION_FAST, &l,
-                                          i ? 5 : 1, &stop, NULL),
+        assert_int_equal(precision_check_choose(&engine, &checks[i], m, kern_best(), PRECISION_FAST,
+                                                &l, i ? 5 : 1, &stop, NULL),
                          0);
         engine_free(engine);
     }

@@ -105,17 +105,19 @@ int hits_order(const struct tally_hit *a, const struct tally_hit *b, int side)
     return a->at < b->at ? -1 : a->at > b->at;
 }
 
-void hits_free_strings(struct tally_hit *hit)
+void hits_free_own(struct tally_hit *hit)
 {
     free(hit->token_text);
-    hit->token_text = hit->before = hit->after = hit->detail = NULL;
+    free(hit->detail);
+    hit->token_text = hit->before = hit->after = NULL;
+    hit->detail = NULL;
 }
 
-int hits_copy_strings(struct tally_hit *hit, const char *const texts[4], struct err *err)
+int hits_copy_strings(struct tally_hit *hit, const char *const texts[3], struct err *err)
 {
-    char **const strings[4] = {&hit->token_text, &hit->before, &hit->after, &hit->detail};
-    size_t sizes[4], sum = 0;
-    for (int i = 0; i < 4; i++) {
+    char **const strings[3] = {&hit->token_text, &hit->before, &hit->after};
+    size_t sizes[3], sum = 0;
+    for (int i = 0; i < 3; i++) {
         sizes[i] = strlen(texts[i]) + 1;
         sum += sizes[i];
     }
@@ -123,7 +125,7 @@ int hits_copy_strings(struct tally_hit *hit, const char *const texts[4], struct 
     if (!at) {
         return err_nomem(err, "a hit");
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 3; i++) {
         memcpy(at, texts[i], sizes[i]);
         *strings[i] = at;
         at += sizes[i];
@@ -178,8 +180,7 @@ int hits_show(struct tally_hit *hit, const struct tally_doc *doc, struct err *er
     }
     rc = rc ? rc : show(&shown, doc->text, end, to, err);
     if (!rc) {
-        const char *const texts[4] = {shown.data, shown.data + starts[1], shown.data + starts[2],
-                                      ""};
+        const char *const texts[3] = {shown.data, shown.data + starts[1], shown.data + starts[2]};
         rc = hits_copy_strings(hit, texts, err);
     }
     buf_free(&shown);
@@ -197,7 +198,7 @@ int hits_new(struct tally_hits *hits, struct err *err)
 void hits_clear(struct tally_hits *hits)
 {
     for (size_t i = 0; i < hits->n; i++) {
-        hits_free_strings(&hits->items[i]);
+        hits_free_own(&hits->items[i]);
     }
     hits->n = 0;
     memset(hits->sketch, 0, TALLY_SKETCH_CELLS * sizeof *hits->sketch);
@@ -206,7 +207,7 @@ void hits_clear(struct tally_hits *hits)
 void hits_free(struct tally_hits *hits)
 {
     for (size_t i = 0; i < hits->n; i++) {
-        hits_free_strings(&hits->items[i]);
+        hits_free_own(&hits->items[i]);
     }
     free(hits->items);
     free(hits->sketch);
@@ -264,7 +265,7 @@ int hits_insert(struct tally_hits *hits, const struct tally_hit *hit, int side, 
         gone = hits->n - 1;
     }
     if (gone < hits->n) {
-        hits_free_strings(&hits->items[gone]);
+        hits_free_own(&hits->items[gone]);
         hits->n--;
         memmove(&hits->items[gone], &hits->items[gone + 1], (hits->n - gone) * sizeof *hits->items);
     }
@@ -272,6 +273,7 @@ int hits_insert(struct tally_hits *hits, const struct tally_hit *hit, int side, 
         mem_reserve(&hits->items, &hits->cap, hits->n + 1, sizeof *hits->items, "hits", err);
     if (rc) {
         free(hit->token_text);
+        free(hit->detail);
         return rc;
     }
     const size_t at = find_place(hits, hit, side);
@@ -313,6 +315,24 @@ static bool seen_add(struct seen *s, size_t i)
     return true;
 }
 
+/* Gives a hit that was copied strings and a detail of its own; without memory it has neither. */
+static int copy_own(struct tally_hit *hit, struct err *err)
+{
+    const char *const texts[3] = {hit->token_text, hit->before, hit->after};
+    const struct hit_detail *detail = hit->detail;
+    hit->detail = NULL;
+    int rc = hits_copy_strings(hit, texts, err);
+    if (rc) {
+        hit->token_text = hit->before = hit->after = NULL;
+        return rc;
+    }
+    rc = detail ? hit_detail_copy(&hit->detail, detail, err) : 0;
+    if (rc) {
+        hits_free_own(hit);
+    }
+    return rc;
+}
+
 /* Both lists are in order, so the first of a context is the one that stands. */
 static int merge_lists(struct tally_hits *hits, const struct tally_hits *from, int side, size_t top,
                        struct err *err)
@@ -337,19 +357,17 @@ static int merge_lists(struct tally_hits *hits, const struct tally_hits *from, i
         }
         if (!seen_add(&seen, n)) {
             if (own) {
-                hits_free_strings(&merged[n]);
+                hits_free_own(&merged[n]);
             }
             continue;
         }
         if (!own) {
-            const char *const texts[4] = {merged[n].token_text, merged[n].before, merged[n].after,
-                                          merged[n].detail};
-            rc = hits_copy_strings(&merged[n], texts, err);
+            rc = copy_own(&merged[n], err);
         }
         n += !rc;
     }
     for (; a < hits->n; a++) {
-        hits_free_strings(&hits->items[a]);
+        hits_free_own(&hits->items[a]);
     }
     free(seen.slots);
     free(hits->items);

@@ -43,7 +43,7 @@ void hits_offer(struct hits_best *best, const struct tally_doc *doc, uint32_t at
 int hits_new(struct tally_hits *hits, struct err *err); // ERR_NOMEM, *hits then {0}
 void hits_free(struct tally_hits *hits);                // {0} is allowed
 void hits_clear(struct tally_hits *hits);
-void hits_free_strings(struct tally_hit *hit);
+void hits_free_own(struct tally_hit *hit); // strings and detail
 
 /* Negative where a stands before b in the list of 'side', 0 for one place, else positive. */
 int hits_order(const struct tally_hit *a, const struct tally_hit *b, int side);
@@ -56,11 +56,11 @@ void hits_count(struct tally_hits *hits, const uint64_t context[2]);
 bool hits_belongs(const struct tally_hits *hits, const struct tally_hit *hit, int side, size_t top,
                   const int64_t *cutoff);
 
-/* Sets the hit's strings from the document (hit->at, byte_start, byte_end), detail to "". */
+/* Sets the hit's strings from the document (hit->at, byte_start, byte_end), no detail. */
 int hits_show(struct tally_hit *hit, const struct tally_doc *doc, struct err *err);
 
-/* Sets them from four texts that end with NUL: token_text, before, after, detail. */
-int hits_copy_strings(struct tally_hit *hit, const char *const texts[4], struct err *err);
+/* Sets them from three texts that end with NUL: token_text, before, after. */
+int hits_copy_strings(struct tally_hit *hit, const char *const texts[3], struct err *err);
 
 /* Puts a hit that hits_belongs() let pass in its place, in place of one of the same context or of
  * the last of a full list.  *hit is the list's from then on, also on failure. */

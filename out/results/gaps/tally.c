@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "corpora/base/utf8.h"
+#include "out/results/gaps/gap.h"
 #include "out/results/gaps/hits.h"
 #include "out/results/gaps/tally_internal.h"
 
@@ -13,14 +14,14 @@
 
 /* What one document needs on the way. */
 struct tally_scratch {
-    int64_t fixed[TALLY_MODELS_MAX][BLOCK]; // logprob of a block of tokens
-    int64_t sums[TALLY_MODELS_MAX];         // of logprob over the document
+    int64_t (*fixed)[BLOCK]; // [n_models] logprob of a block of tokens
+    int64_t *sums;           // [n_models] of logprob over the document
     struct pair_scratch {
         int64_t sum; // of gap
         struct hits_best best[2];
     } * pairs;                       // [n_pairs]
-    int64_t *least;                  // [n_pairs][2], worths
-    double *exact[TALLY_MODELS_MAX]; // [exact_cap], of the picks
+    int64_t *least; // [n_pairs][2], worths
+    double **exact; // [n_models] of [exact_cap], of the picks
     size_t exact_cap;
     int64_t **gaps; // [n_pairs][gaps_cap], of the document; where there are hypotheses
     size_t gaps_cap;
@@ -58,7 +59,7 @@ static int pair_new(struct tally_pair_sums *p, const struct tally_shape *shape, 
 
 int tally_new(struct tally **out, const struct tally_shape *shape, struct err *err)
 {
-    assert(shape->n_models <= TALLY_MODELS_MAX && shape->gap_bins_half > 0);
+    assert(shape->gap_bins_half > 0);
     assert(shape->floor < 0 && shape->floor >= -1000);
     struct tally *t = mem_zero(1, sizeof *t);
     if (!t) {
@@ -79,11 +80,15 @@ int tally_new(struct tally **out, const struct tally_shape *shape, struct err *e
         t->scratch->pairs = mem_zero(shape->n_pairs, sizeof *t->scratch->pairs);
         t->scratch->least = mem_new(2 * shape->n_pairs, sizeof *t->scratch->least);
         t->scratch->gaps = mem_zero(shape->n_pairs, sizeof *t->scratch->gaps);
+        t->scratch->fixed = mem_new(shape->n_models, sizeof *t->scratch->fixed);
+        t->scratch->sums = mem_new(shape->n_models, sizeof *t->scratch->sums);
+        t->scratch->exact = mem_zero(shape->n_models, sizeof *t->scratch->exact);
     }
     int rc = 0;
     if (!t->shards || !t->models || !t->pairs || !t->other.models || !t->other.pairs ||
         !t->other.hypotheses || !t->hypotheses || !t->touched || !t->is_touched || !t->scratch ||
-        !t->scratch->pairs || !t->scratch->least || !t->scratch->gaps) {
+        !t->scratch->pairs || !t->scratch->least || !t->scratch->gaps || !t->scratch->fixed ||
+        !t->scratch->sums || !t->scratch->exact) {
         rc = err_nomem(err, "a tally");
     }
     for (size_t p = 0; p < shape->n_pairs && !rc; p++) {
@@ -121,9 +126,12 @@ void tally_free(struct tally *t)
         free(t->scratch->gaps);
         free(t->scratch->pairs);
         free(t->scratch->least);
-        for (size_t m = 0; m < TALLY_MODELS_MAX; m++) {
+        for (size_t m = 0; t->scratch->exact && m < t->shape->n_models; m++) {
             free(t->scratch->exact[m]);
         }
+        free(t->scratch->exact);
+        free(t->scratch->fixed);
+        free(t->scratch->sums);
     }
     free(t->scratch);
     free(t->domains);
@@ -220,7 +228,7 @@ static unsigned position_bin(uint32_t pos)
 }
 
 /* The first of the others with the least clamped logprob at the block's token i. */
-static uint32_t find_deciding(const struct tally_pair *pair, int64_t (*fixed)[BLOCK], size_t i,
+static uint32_t find_deciding(const struct run_pair *pair, int64_t (*fixed)[BLOCK], size_t i,
                               int64_t floor)
 {
     uint32_t deciding = pair->others[0];
@@ -234,12 +242,11 @@ static uint32_t find_deciding(const struct tally_pair *pair, int64_t (*fixed)[BL
 }
 
 /* The gap at the block's token i, and which of the others decides it. */
-static int64_t gap_of(const struct tally_pair *pair, int64_t (*fixed)[BLOCK], size_t i,
+static int64_t gap_at(const struct run_pair *pair, int64_t (*fixed)[BLOCK], size_t i,
                       int64_t floor, uint32_t *deciding)
 {
     *deciding = find_deciding(pair, fixed, i, floor);
-    const int64_t base = fixed[pair->base][i], other = fixed[*deciding][i];
-    return (other > floor ? other : floor) - (base > floor ? base : floor);
+    return gap_of(fixed[pair->base][i], fixed[*deciding][i], floor);
 }
 
 static void offer(struct pair_scratch *scratch, const struct tally_doc *doc, uint32_t at,
@@ -256,7 +263,7 @@ static void offer(struct pair_scratch *scratch, const struct tally_doc *doc, uin
 static void add_block_of_pair(struct tally *t, const struct tally_doc *doc, size_t pair,
                               size_t begin, size_t n)
 {
-    const struct tally_pair *which = &t->shape->pairs[pair];
+    const struct run_pair *which = &t->shape->pairs[pair];
     struct tally_pair_sums *sums = &t->pairs[pair];
     struct pair_scratch *scratch = &t->scratch->pairs[pair];
     // Rounding keeps order: the floor rounded and the rounded value's clamp are one.
@@ -265,7 +272,7 @@ static void add_block_of_pair(struct tally *t, const struct tally_doc *doc, size
     int64_t *gaps = t->shape->n_hypotheses ? t->scratch->gaps[pair] : NULL, gain = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t deciding;
-        const int64_t gap = gap_of(which, t->scratch->fixed, i, floor, &deciding);
+        const int64_t gap = gap_at(which, t->scratch->fixed, i, floor, &deciding);
         const int64_t base = t->scratch->fixed[which->base][i];
         const int64_t other = t->scratch->fixed[deciding][i];
         gap_sums_add(&sums->tokens[doc->ids[begin + i]], gap, base, other);
@@ -341,8 +348,8 @@ static bool is_pick(const struct tally *t, size_t i, const int64_t *least)
     const int64_t certain = fixed_from(t->shape->floor - t->shape->epsilon) - 2;
     for (size_t p = 0; p < t->shape->n_pairs; p++) {
         uint32_t deciding;
-        const struct tally_pair *pair = &t->shape->pairs[p];
-        const int64_t gap = gap_of(pair, t->scratch->fixed, i, floor, &deciding);
+        const struct run_pair *pair = &t->shape->pairs[p];
+        const int64_t gap = gap_at(pair, t->scratch->fixed, i, floor, &deciding);
         if (t->scratch->fixed[pair->base][i] < certain &&
             t->scratch->fixed[deciding][i] < certain) {
             continue;
@@ -393,7 +400,7 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
         return rc;
     }
 
-    memset(scratch->sums, 0, sizeof scratch->sums);
+    memset(scratch->sums, 0, shape->n_models * sizeof *scratch->sums);
     memset(scratch->pairs, 0, shape->n_pairs * sizeof *scratch->pairs);
     for (size_t begin = 0; begin < doc->n; begin += BLOCK) {
         const size_t n = doc->n - begin < BLOCK ? doc->n - begin : BLOCK;
@@ -438,7 +445,7 @@ static int add_hit(struct tally *t, const struct tally_doc *doc, const struct ta
                    const double *const *logprob, size_t pair, int side,
                    const struct hits_place *place, const int64_t *cutoff, struct err *err)
 {
-    const struct tally_pair *which = &t->shape->pairs[pair];
+    const struct run_pair *which = &t->shape->pairs[pair];
     const size_t at = place->at, top = t->shape->top;
     size_t k = 0;
     while (picks->at[k] != at) {
@@ -506,7 +513,7 @@ int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct ta
             for (size_t i = 0; i < n; i++) {
                 uint32_t deciding;
                 const int64_t gap =
-                    gap_of(&shape->pairs[p], t->scratch->fixed, i, floor, &deciding);
+                    gap_at(&shape->pairs[p], t->scratch->fixed, i, floor, &deciding);
                 offer(&scratch[p], doc, picks->at[begin + i], gap);
             }
         }
@@ -522,35 +529,14 @@ int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct ta
     return rc;
 }
 
-void tally_gaps(struct tally *t, size_t pair, const double *const *logprob, size_t begin, size_t n,
-                int64_t *gaps)
+int tally_set_detail(struct tally_hit *hit, const struct hit_detail *detail, struct err *err)
 {
-    const int64_t floor = fixed_from(t->shape->floor);
-    for (size_t at = 0; at < n; at += BLOCK) {
-        const size_t n_block = n - at < BLOCK ? n - at : BLOCK;
-        fill_block(t, logprob, begin + at, n_block);
-        for (size_t i = 0; i < n_block; i++) {
-            uint32_t deciding;
-            gaps[at + i] = gap_of(&t->shape->pairs[pair], t->scratch->fixed, i, floor, &deciding);
-        }
-    }
-}
-
-int tally_set_detail(struct tally_hit *hit, const char *json, size_t len, struct err *err)
-{
-    char *detail = mem_new(len + 1, 1);
-    if (!detail) {
-        return err_nomem(err, "a hit");
-    }
-    memcpy(detail, json, len);
-    detail[len] = '\0';
-    char *const old = hit->token_text;
-    const char *const texts[4] = {hit->token_text, hit->before, hit->after, detail};
-    const int rc = hits_copy_strings(hit, texts, err);
+    struct hit_detail *copy = NULL;
+    const int rc = hit_detail_copy(&copy, detail, err);
     if (!rc) {
-        free(old);
+        free(hit->detail);
+        hit->detail = copy;
     }
-    free(detail);
     return rc;
 }
 

@@ -25,8 +25,9 @@
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
 #include "out/results/fixed.h"
+#include "out/results/gaps/hit_detail.h"
+#include "out/results/run.h"
 
-#define TALLY_MODELS_MAX 32
 #define TALLY_POSITIONS 24 // powers of two: bin k is positions 2^k .. 2^(k+1) - 1
 #define TALLY_DOMAINS_MAX 4096
 #define TALLY_HITS_PER_DOC 3
@@ -37,19 +38,11 @@
 #define TALLY_SKETCH_ROWS 4 // of the count-min sketch behind 'duplicates'
 #define TALLY_SKETCH_COLS 16384
 
-/* base:others.  The gap at a token is the least over the others of max(logprob_other, floor) -
- * max(logprob_base, floor); the deciding model is the first other that attains it. */
-struct tally_pair {
-    uint32_t base;
-    uint32_t n_others;
-    uint32_t others[TALLY_MODELS_MAX]; // [n_others]
-};
-
 /* What all tallies of a run share.  Owned by the caller, who keeps it as long as any of them. */
 struct tally_shape {
     size_t n_models, n_pairs, n_shards;
     size_t d_vocab;
-    const struct tally_pair *pairs; // [n_pairs]
+    const struct run_pair *pairs; // [n_pairs]
     double floor;                   // nats, below 0, at most 1000 in size
     double epsilon;                 // nats; no logprob of a document is further from the exact one
     size_t gap_bins_half;           // bins of 0.1 nats on each side of 0: ceil(-floor * 10)
@@ -103,7 +96,7 @@ struct tally_hit {
     char *token_text;    // a byte that belongs to no whole character is shown as \xNN
     char *before;        // up to TALLY_BEFORE bytes of text, cut between characters
     char *after;         // up to TALLY_AFTER
-    char *detail;        // JSON, or "": tally_set_detail()
+    struct hit_detail *detail; // its own; NULL: none yet
 };
 
 /* One per context, in order: for side 'other' greatest gap first, for 'base' least; then the
@@ -222,13 +215,8 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
 int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct tally_picks *picks,
                    const double *const *logprob, const int64_t *cutoff, struct err *err);
 
-/* The pair's gaps, fixed, at places [begin, begin + n) of logprob, [n_models][>= begin + n], into
- * gaps[n].  't' is left as it is. */
-void tally_gaps(struct tally *t, size_t pair, const double *const *logprob, size_t begin, size_t n,
-                int64_t *gaps);
-
-/* Gives a hit its detail, json[len], which must depend on its document alone.  ERR_NOMEM. */
-int tally_set_detail(struct tally_hit *hit, const char *json, size_t len, struct err *err);
+/* Gives a hit a copy of its detail, which must depend on its document alone.  ERR_NOMEM. */
+int tally_set_detail(struct tally_hit *hit, const struct hit_detail *detail, struct err *err);
 
 /* For each pair and side, cutoff[2 * pair + side], the gap beyond which a token may still enter t's
  * list of hits: the worst of a full list; INT64_MIN (side 'other') or INT64_MAX of one with room.

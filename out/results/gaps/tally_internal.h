@@ -10,7 +10,7 @@
 
 #include "out/results/gaps/tally.h"
 
-#define TALLY_MAGIC "GSTALLY2"
+#define TALLY_MAGIC "GSTALLY3"
 #define TALLY_SKETCH_CELLS ((size_t)TALLY_SKETCH_ROWS * TALLY_SKETCH_COLS)
 
 /* Appends what begins the bytes of every tally of this shape. */

@@ -177,8 +177,8 @@ static void take_shard(struct reader *r, struct tally_shard *s)
 static void take_hit_strings(struct reader *r, struct tally_hit *hit)
 {
     struct buf texts = {0};
-    size_t starts[4];
-    for (int i = 0; i < 4; i++) {
+    size_t starts[3];
+    for (int i = 0; i < 3; i++) {
         size_t len;
         const char *text = take_string(r, UINT32_MAX, &len);
         starts[i] = texts.len;
@@ -186,11 +186,28 @@ static void take_hit_strings(struct reader *r, struct tally_hit *hit)
         r->rc = r->rc ? r->rc : buf_append(&texts, "", 1, r->err);
     }
     if (!r->rc) {
-        const char *const each[4] = {texts.data, texts.data + starts[1], texts.data + starts[2],
-                                     texts.data + starts[3]};
+        const char *const each[3] = {texts.data, texts.data + starts[1], texts.data + starts[2]};
         r->rc = hits_copy_strings(hit, each, r->err);
     }
     buf_free(&texts);
+}
+
+/* Its detail, if it has one. */
+static void take_detail(struct reader *r, struct tally_hit *hit)
+{
+    const size_t len = take_count(r, 1, UINT32_MAX, "a hit's detail is too long");
+    const void *bytes = take(r, len);
+    struct buf again = {0};
+    if (!r->rc && len > 0) {
+        r->rc = hit_detail_load(&hit->detail, bytes, len, r->err);
+    }
+    if (!r->rc && len > 0) {
+        r->rc = hit_detail_save(hit->detail, &again, r->err);
+    }
+    if (!r->rc && (again.len != len || (len > 0 && memcmp(again.data, bytes, len) != 0))) {
+        fail(r, "a hit's detail has another form");
+    }
+    buf_free(&again);
 }
 
 #define HIT_BYTES_MIN 84 // of the file
@@ -223,6 +240,10 @@ static void take_hit(struct reader *r, struct tally_hits *hits, int side,
         fail(r, "hits out of order");
     } else {
         take_hit_strings(r, h);
+        take_detail(r, h);
+        if (r->rc) {
+            hits_free_own(h);
+        }
         hits->n += !r->rc;
     }
 }

@@ -74,6 +74,18 @@ static void put_string(struct writer *w, const char *text)
     put_bytes(w, text, len);
 }
 
+/* Its length, 0 where there is none, and its bytes. */
+static void put_detail(struct writer *w, const struct hit_detail *detail)
+{
+    struct buf bytes = {0};
+    if (detail && !w->rc) {
+        w->rc = hit_detail_save(detail, &bytes, w->err);
+    }
+    put_u32(w, bytes.len);
+    put_bytes(w, bytes.data, bytes.len);
+    buf_free(&bytes);
+}
+
 static void put_moments(struct writer *w, const struct moments *m)
 {
     put_u64(w, m->docs);
@@ -162,7 +174,7 @@ static void put_hits(struct writer *w, const struct tally_hits *hits)
         put_string(w, h->token_text);
         put_string(w, h->before);
         put_string(w, h->after);
-        put_string(w, h->detail);
+        put_detail(w, h->detail);
     }
     uint32_t n = 0;
     for (size_t i = 0; i < TALLY_SKETCH_CELLS; i++) {

@@ -48,7 +48,26 @@ struct neurons_subset {
     size_t n;
 };
 
-/* What all of a run share; the caller keeps it. */
+/* The direct effects of a neuron: tokens that it makes most and least likely; tokens that drive it
+ * most and least.  NEURONS_NO_TOKEN fills up; where a kind is not known of a model, all are that. */
+enum {
+    NEURONS_OUTPUT_TOP,
+    NEURONS_OUTPUT_BOTTOM,
+    NEURONS_INPUT_TOP,
+    NEURONS_INPUT_BOTTOM,
+    NEURONS_EFFECT_KINDS
+};
+#define NEURONS_EFFECTS 15 // of each kind
+#define NEURONS_NO_TOKEN UINT32_MAX
+#define NEURONS_EXAMPLES_MAX 1000                // top examples of a neuron
+#define NEURONS_MAX ((uint64_t)1 << 20)  // of all models
+struct neurons_effect {
+    uint32_t token;
+    float value;
+};
+
+
+/* What all of a run share.  neurons_shape_make() makes one whose arrays are its own. */
 struct neurons_shape {
     const struct neurons_layer *layers; // [n_layers]
     size_t n_layers;
@@ -58,7 +77,46 @@ struct neurons_shape {
     size_t n_watches;
     uint32_t examples;                    // top examples shown of a neuron
     const struct neurons_subset *subsets; // [n_layers][n_hypotheses]; NULL: every neuron
+    uint32_t histograms; // neurons a hypothesis that are to have histograms; 0: all
+    const struct neurons_effect *effects; // [n][NEURONS_EFFECT_KINDS][NEURONS_EFFECTS]; NULL: not
+                                          // known
 };
+
+/* What is asked for, beside the models' sites. */
+struct neurons_ask {
+    const struct neurons_watch *watches; // [n_watches]; layers count through all models
+    size_t n_watches;
+    uint32_t examples, histograms;
+};
+
+struct run;
+
+/* The shape of a run's neurons, those of models with a site; *out NULL: there are none.
+ * neurons_shape_free() ends it.  Errors: ERR_NOMEM, ERR_LIMIT (a watch of a neuron that there is
+ * not, over NEURONS_MAX neurons). */
+int neurons_shape_make(struct neurons_shape **out, const struct run *run,
+                       const struct neurons_ask *ask, struct err *err);
+void neurons_shape_free(struct neurons_shape *s); // NULL is allowed
+
+/* Gives the shape its subsets ([n_layers][n_hypotheses], allocated as their items are), or effects
+ * (allocated), which it owns from now on. */
+void neurons_shape_set_subsets(struct neurons_shape *s, struct neurons_subset *subsets);
+void neurons_shape_set_effects(struct neurons_shape *s, struct neurons_effect *effects);
+void neurons_subsets_free(struct neurons_subset *subsets, size_t n); // NULL is allowed
+
+/* The index of a model's first layer among the shape's; SIZE_MAX: it has none. */
+size_t neurons_first_layer(const struct neurons_shape *s, size_t model);
+
+/* As bytes: what was asked, subsets, effects; and back, of the same run.  Errors: ERR_NOMEM,
+ * ERR_FORMAT. */
+int neurons_shape_save(const struct neurons_shape *s, struct buf *out, struct err *err);
+int neurons_shape_load(struct neurons_shape **out, const struct run *run, const void *bytes,
+                       size_t len, struct err *err);
+
+/* 0 where a and b ask the same of one run, else ERR_MISMATCH with the first difference in words.
+ * fixed: their subsets are compared, too. */
+int neurons_shape_same(const struct neurons_shape *a, const struct neurons_shape *b, bool fixed,
+                       struct err *why);
 
 /* Lists of a neuron.  TOP and BOTTOM by activation, RANDOM and from GROUP on by a hash of the place
  * and the neuron, of all tokens and of those in each of bins.h's groups. */

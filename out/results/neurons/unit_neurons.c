@@ -129,11 +129,11 @@ static int reserve_tokens(struct unit_neurons *p, size_t n_tokens, struct err *e
 
 static void describe_tokens(struct unit_neurons *p)
 {
-    const struct unit_neurons_unit *u = &p->unit;
+    const struct unit_tokens *u = &p->unit;
     memset(p->kind, UNIT_NO_DOC, u->n);
     memset(p->sampled, 0, u->n);
     for (size_t d = 0; d < u->n_docs; d++) {
-        const struct unit_neurons_doc *doc = &u->docs[d];
+        const struct unit_tokens_doc *doc = &u->docs[d];
         for (size_t i = 0; i < doc->n; i++) {
             p->kind[doc->begin + i] = doc->test ? UNIT_TEST : UNIT_DEV;
             p->place[doc->begin + i] = example_hash(u->shard, doc->number, i);
@@ -194,7 +194,7 @@ static int turn_set(struct unit_neurons *p, int split, size_t set, struct err *e
 
 static int fill_sets(struct unit_neurons *p, struct err *err)
 {
-    const struct unit_neurons_unit *u = &p->unit;
+    const struct unit_tokens *u = &p->unit;
     uint32_t *ordinal = mem_new(u->n, sizeof *ordinal), n = 0;
     if (!ordinal) {
         return err_nomem(err, "a unit's tokens");
@@ -205,7 +205,7 @@ static int fill_sets(struct unit_neurons *p, struct err *err)
     }
     int rc = fill_set(p, SET_ALL, NULL, u->n, ordinal, err);
     for (size_t set = 1; set < neurons_n_sets(p->shape) && !rc; set++) {
-        rc = fill_set(p, set, u->sets[set].at, u->sets[set].n, ordinal, err);
+        rc = fill_set(p, set, u->labels->sets[set].at, u->labels->sets[set].n, ordinal, err);
     }
     for (size_t k = 0; k < SPLITS * neurons_n_sets(p->shape) && !rc; k++) {
         rc = turn_set(p, (int)(k % SPLITS), k / SPLITS, err);
@@ -238,7 +238,7 @@ static void clear_sums(struct unit_neurons *p, size_t layer, int split, size_t s
     s->sums_at = s->hist_at = 0;
 }
 
-int unit_neurons_begin(struct unit_neurons *p, const struct unit_neurons_unit *unit,
+int unit_neurons_begin(struct unit_neurons *p, const struct unit_tokens *unit,
                        const struct unit_neurons_cutoffs *cutoffs, struct err *err)
 {
     p->unit = *unit;

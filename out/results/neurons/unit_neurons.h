@@ -16,27 +16,7 @@
 #define GAPSCOPE_OUT_RESULTS_NEURONS_UNIT_NEURONS_H
 
 #include "out/results/neurons/neurons.h"
-
-/* A unit's tokens, without BOS.  All is the caller's, until neurons_add(). */
-struct unit_neurons_unit {
-    uint32_t shard;
-    size_t n;
-    const uint32_t *ids;  // [n]
-    const uint32_t *ends; // [n] bytes into the document's text; NULL with --ids
-    const uint32_t *pos;  // [n] in the window, from 1
-    const struct unit_neurons_doc {
-        uint64_t number; // in its shard
-        size_t begin, n; // its tokens
-        bool test;
-    } * docs; // [n_docs], in order; tokens between documents belong to none
-    size_t n_docs;
-    const struct unit_neurons_set {
-        const uint32_t *at; // [n] tokens of documents, ascending
-        size_t n;
-    } * sets;                // [n_sets]; SET_ALL's is not looked at
-    const uint64_t *labels;  // [n][n_words] bit h: hypothesis h labels it
-    const uint64_t *gave_up; // [n_docs][n_words] bit h: h gave up on it
-};
+#include "out/results/unit.h"
 
 struct unit_neurons;
 
@@ -53,7 +33,7 @@ void unit_neurons_free(struct unit_neurons *p); // NULL is allowed
 
 /* Forgets the unit before.  cutoffs: of the whole, or NULL; must stay until unit_neurons_end().
  * Errors: ERR_NOMEM, here and below; the part is then fit for unit_neurons_begin() and unit_neurons_free(). */
-int unit_neurons_begin(struct unit_neurons *p, const struct unit_neurons_unit *unit,
+int unit_neurons_begin(struct unit_neurons *p, const struct unit_tokens *unit,
                        const struct unit_neurons_cutoffs *cutoffs, struct err *err);
 
 /*

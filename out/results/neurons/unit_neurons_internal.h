@@ -71,7 +71,7 @@ struct unit_neurons_rows {
 struct unit_neurons {
     const struct neurons_shape *shape;
     const struct act_kernels *kern;
-    struct unit_neurons_unit unit;
+    struct unit_tokens unit;
     const struct unit_neurons_cutoffs *cutoffs;
 
     // of the unit's tokens

@@ -232,8 +232,8 @@ void unit_neurons_lists_begin(struct unit_neurons *p, size_t layer)
 /* The document of token t; its tokens begin at *begin. */
 static struct example_doc doc_at(const struct unit_neurons *p, size_t t, size_t *begin)
 {
-    const struct unit_neurons_unit *u = &p->unit;
-    const struct unit_neurons_doc *doc = &u->docs[p->doc_of[t]];
+    const struct unit_tokens *u = &p->unit;
+    const struct unit_tokens_doc *doc = &u->docs[p->doc_of[t]];
     *begin = doc->begin;
     return (struct example_doc){
         .shard = u->shard,
@@ -258,7 +258,7 @@ static struct example bare_example(const struct unit_neurons *p, uint32_t key, s
 static int add_context(const struct unit_neurons *p, struct example *e, size_t t, bool all_labels,
                        size_t n_acts, size_t *first, struct err *err)
 {
-    const struct unit_neurons_unit *u = &p->unit;
+    const struct unit_tokens *u = &p->unit;
     size_t begin;
     const struct example_doc doc = doc_at(p, t, &begin);
     const size_t before = example_n_before(&doc, t - begin, EXAMPLE_BEFORE);
@@ -275,9 +275,9 @@ static int add_context(const struct unit_neurons *p, struct example *e, size_t t
     }
     memcpy(e->ids, u->ids + *first, e->n_tokens * sizeof *e->ids);
     if (e->n_words > 0) {
-        memcpy(e->labels, u->labels + (all_labels ? *first : t) * e->n_words,
+        memcpy(e->labels, u->labels->words + (all_labels ? *first : t) * e->n_words,
                (size_t)e->n_rows * e->n_words * sizeof *e->labels);
-        memcpy(e->labels + (size_t)e->n_rows * e->n_words, u->gave_up + p->doc_of[t] * e->n_words,
+        memcpy(e->labels + (size_t)e->n_rows * e->n_words, u->labels->gave_up + p->doc_of[t] * e->n_words,
                e->n_words * sizeof *e->labels);
     }
     return 0;
@@ -359,7 +359,7 @@ int unit_neurons_lists_hold(struct unit_neurons *p, size_t layer,
     if (l->doc == SIZE_MAX) {
         return 0;
     }
-    const struct unit_neurons_doc *doc = &p->unit.docs[l->doc];
+    const struct unit_tokens_doc *doc = &p->unit.docs[l->doc];
     if (doc->begin + doc->n <= rows->end) {
         return end_doc(p, layer, rows, err);
     }
@@ -420,10 +420,10 @@ static void offer_watched(struct unit_neurons *p, size_t layer, const float *a, 
     for (size_t i = 0; i < shape->n_watches; i++) {
         const struct neurons_watch *w = &shape->watches[i];
         if (w->layer != layer ||
-            bits_get(p->unit.gave_up + p->doc_of[t] * n_words, w->hypothesis)) {
+            bits_get(p->unit.labels->gave_up + p->doc_of[t] * n_words, w->hypothesis)) {
             continue;
         }
-        const bool labelled = bits_get(p->unit.labels + t * n_words, w->hypothesis);
+        const bool labelled = bits_get(p->unit.labels->words + t * n_words, w->hypothesis);
         const size_t slot = LISTS * shape->layers[layer].n + 2 * i + labelled;
         const int32_t order = bins_order(bins_bits(a[w->neuron]));
         const uint32_t key = labelled ? key_bottom(order) : key_top(order);
@@ -477,7 +477,7 @@ int unit_neurons_samples_choose(struct unit_neurons *p, struct err *err)
 {
     int rc = 0;
     for (size_t h = 0; h < p->shape->n_hypotheses; h++) {
-        const struct unit_neurons_set *set = &p->unit.sets[set_labelled(h)];
+        const struct unit_token_set *set = &p->unit.labels->sets[set_labelled(h)];
         for (size_t i = 0, end; i < set->n && !rc; i = end) {
             end = i + 1;
             while (end < set->n && p->doc_of[set->at[end]] == p->doc_of[set->at[i]]) {
@@ -491,7 +491,7 @@ int unit_neurons_samples_choose(struct unit_neurons *p, struct err *err)
 
 void unit_neurons_samples_fill(struct unit_neurons *p, size_t layer, size_t t, const float *a)
 {
-    const struct unit_neurons_doc *doc = &p->unit.docs[p->doc_of[t]];
+    const struct unit_tokens_doc *doc = &p->unit.docs[p->doc_of[t]];
     const struct neurons_layer *l = &p->shape->layers[layer];
     for (size_t h = 0; h < p->shape->n_hypotheses; h++) {
         for (uint32_t i = 0; i < p->samples[h].n; i++) {

@@ -35,8 +35,11 @@
 #include "out/results/examples.h"
 #include "out/results/fixed.h"
 #include "out/results/gaps/tally.h"
+#include "out/results/run.h"
+#include "out/results/unit.h"
 
 #define TRIGRAMS_MAX 65536
+#define TRIGRAMS_SUMS_MAX ((uint64_t)1 << 30) // neurons x groups of tokens summed: 8 GiB
 #define TRIGRAM_SKIPS 4     // kinds of distance: 2, 3-4, 5-8, 9-16
 #define TRIGRAM_FILLERS 8   // stand-ins for A, and for B
 #define TRIGRAM_PLACES 16   // kept of a trigram, by a hash of the place
@@ -69,6 +72,11 @@ struct trigrams_shape {
     size_t *layers; // [n_layers] neurons of each; none: activations are not kept
     size_t n_layers;
 
+    // of the run: trigrams_shape_of(); else NULL and 0
+    size_t *first_layers;         // [n_models] the first of a model's among 'layers'
+    const struct run_pair *pairs; // [n_pairs] the run's own
+    double floor;                 // nats
+
     // groups: n_ab of A before B, then n_b of B, then n_a of A before
     size_t n_ab, n_b, n_groups;
     struct trigram_groups *groups; // [n]
@@ -88,6 +96,21 @@ int trigrams_shape_make(struct trigrams_shape **out, const struct trigram *items
                         size_t n_models, size_t n_pairs, const size_t *layers, size_t n_layers,
                         struct err *err);
 void trigrams_shape_free(struct trigrams_shape *s); // NULL is allowed
+
+/* The shape of a run: of its models, pairs, and the layers that have neurons (neurons_shape_make()
+ * keeps those of models with a site).  Errors: trigrams_shape_make()'s; ERR_LIMIT (too many for so
+ * many neurons). */
+int trigrams_shape_of(struct trigrams_shape **out, const struct run *run,
+                      const struct trigram *items, size_t n, struct err *err);
+
+/* Its trigrams as bytes, and back, of the same run.  Errors: ERR_NOMEM, ERR_FORMAT. */
+int trigrams_shape_save(const struct trigrams_shape *s, struct buf *out, struct err *err);
+int trigrams_shape_load(struct trigrams_shape **out, const struct run *run, const void *bytes,
+                        size_t len, struct err *err);
+
+/* 0 where both look for the same, else ERR_MISMATCH with the first difference in words. */
+int trigrams_shape_same(const struct trigrams_shape *a, const struct trigrams_shape *b,
+                        struct err *why);
 
 struct trigram_sums {
     uint64_t n;    // places
@@ -112,20 +135,8 @@ struct trigrams {
 int trigrams_new(struct trigrams **out, const struct trigrams_shape *shape, struct err *err);
 void trigrams_free(struct trigrams *t); // NULL is allowed
 
-/* A unit's tokens, without BOS.  All is the caller's, until its last document is in. */
-struct trigrams_tokens {
-    const uint32_t *ids; // [n]
-    const uint32_t *pos; // [n] in the window, from 1
-    size_t n;
-    const struct trigrams_doc {
-        size_t begin, n; // its tokens
-        uint32_t first;  // what begins its windows: BOS, or the first of a list of ids
-    } * docs;            // [n_docs], in order; tokens between documents belong to none
-    size_t n_docs;
-};
-
 /* Forgets all that is in 't', and counts the unit's groups. */
-int trigrams_begin(struct trigrams *t, const struct trigrams_tokens *unit, struct err *err);
+int trigrams_begin(struct trigrams *t, const struct unit_tokens *unit, struct err *err);
 
 /*
  * Adds what a layer does on a block of windows: tokens [begin, begin + sum of n) of the unit,
@@ -135,9 +146,10 @@ int trigrams_begin(struct trigrams *t, const struct trigrams_tokens *unit, struc
 void trigrams_block(struct trigrams *t, size_t layer, size_t begin, const size_t *n,
                     size_t n_windows, const float *acts);
 
-/* Adds document d of the unit, as the models saw it; the tally says what a gap is. */
-int trigrams_add_doc(struct trigrams *t, size_t d, const struct tally_doc *doc, struct tally *tally,
-                     struct err *err);
+/* Adds document d of the unit, as the models saw it; pairs[n_pairs] and floor (nats): of which gaps
+ * are made (gap.h). */
+int trigrams_add_doc(struct trigrams *t, size_t d, const struct tally_doc *doc,
+                     const struct run_pair *pairs, double floor, struct err *err);
 
 /* Adds 'from', of the same shape, and takes its lists; of a unit only what is in it is looked at.
  * 'to' is no unit: trigrams_begin() has not been called with it.  On failure both are fit to be

@@ -34,7 +34,7 @@ struct trigrams_best {
 };
 
 struct trigrams_unit {
-    struct trigrams_tokens tokens;
+    struct unit_tokens tokens;
     struct trigrams_row *rows; // [n_rows], ascending
     size_t n_rows, rows_cap;
     size_t *next;             // [n_layers] the first row that blocks have not come to

@@ -139,6 +139,7 @@ void trigrams_shape_free(struct trigrams_shape *s)
     }
     void *const parts[] = {(void *)(uintptr_t)s->items,
                            s->layers,
+                           s->first_layers,
                            s->groups,
                            s->of_b,
                            s->of_a,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "out/results/gaps/gap.h"
 #include "out/results/neurons/act_kernels.h"
 #include "out/results/trigrams/trigrams_internal.h"
 
@@ -88,7 +89,7 @@ static uint32_t lookup(const uint32_t *of, size_t n, uint32_t id)
 
 /* The row of token i; follows: another one is before it. */
 static struct trigrams_row row_of(const struct trigrams_shape *s,
-                                  const struct trigrams_tokens *unit, size_t i, bool follows)
+                                  const struct unit_tokens *unit, size_t i, bool follows)
 {
     struct trigrams_row row = {
         .token = (uint32_t)i, .ab = TRIGRAMS_NONE, .a = TRIGRAMS_NONE, .follows = follows};
@@ -117,7 +118,7 @@ static int add_row(struct trigrams *t, const struct trigrams_row *row, struct er
     return 0;
 }
 
-int trigrams_begin(struct trigrams *t, const struct trigrams_tokens *unit, struct err *err)
+int trigrams_begin(struct trigrams *t, const struct unit_tokens *unit, struct err *err)
 {
     int rc = 0;
     assert(unit->n <= UINT32_MAX);
@@ -182,7 +183,7 @@ static void offer(struct trigrams_place *place, uint32_t key, size_t at)
 
 /* Token 'at' of the document is the C of an item. */
 static void add_place(struct trigrams *t, uint32_t item, const struct tally_doc *doc, size_t at,
-                      struct tally *tally)
+                      const struct run_pair *pairs, double floor)
 {
     const struct trigrams_shape *s = t->shape;
     struct trigrams_best *best = touch(t->unit, item);
@@ -193,7 +194,7 @@ static void add_place(struct trigrams *t, uint32_t item, const struct tally_doc 
     }
     for (size_t p = 0; p < s->n_pairs; p++) {
         int64_t gap;
-        tally_gaps(tally, p, doc->logprob, at, 1, &gap);
+        gaps_of_tokens(&pairs[p], floor, doc->logprob, at, 1, &gap);
         t->unit->gaps[item * s->n_pairs + p] += gap;
     }
 }
@@ -288,8 +289,8 @@ static size_t find_row(const struct trigrams_unit *u, size_t token)
     return lo;
 }
 
-int trigrams_add_doc(struct trigrams *t, size_t d, const struct tally_doc *doc, struct tally *tally,
-                     struct err *err)
+int trigrams_add_doc(struct trigrams *t, size_t d, const struct tally_doc *doc,
+                     const struct run_pair *pairs, double floor, struct err *err)
 {
     struct trigrams_unit *u = t->unit;
     const size_t begin = u->tokens.docs[d].begin;
@@ -299,7 +300,7 @@ int trigrams_add_doc(struct trigrams *t, size_t d, const struct tally_doc *doc, 
         if (row->ab != TRIGRAMS_NONE && at + 1 < doc->n && doc->pos[at + 1] != 1) {
             const uint32_t item = trigrams_find_item(t->shape, row->ab, doc->ids[at + 1]);
             if (item != TRIGRAMS_NONE) {
-                add_place(t, item, doc, at + 1, tally);
+                add_place(t, item, doc, at + 1, pairs, floor);
             }
         }
         if (row->b != TRIGRAMS_NONE && row->follows) {

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 
 #include "out/results/neurons/scores.h"
-#include "out/store/sql.h"
-#include "out/store/tables_rows.h"
+#include "out/results/neurons/neurons_rows.h"
 
 #define BEST_MOST 10            // neurons of a hypothesis that are shown in full
 #define COUNTEREXAMPLES_MOST 20 // of each kind
@@ -51,7 +50,7 @@ static double top_covered(const struct neuron_rows *x, size_t l, size_t i, size_
         known += !example_unknown(&top->items[k], h);
         covered += example_labelled(&top->items[k], h);
     }
-    return store_share((double)covered, (double)known);
+    return known > 0 ? (double)covered / (double)known : NAN;
 }
 
 static void put_score(struct neuron_rows *x, struct rows *w, size_t h, size_t l, size_t i,
@@ -329,7 +328,7 @@ static int write_shown(struct neuron_rows *x, const struct best *all)
     return rc;
 }
 
-int store_scores_write(struct neuron_rows *x)
+int neurons_write_scores(struct neuron_rows *x)
 {
     struct best *best = mem_zero(x->shape->n_hypotheses, sizeof *best);
     int rc = best ? write_scores(x, best) : err_nomem(x->err, "scores");

@@ -1,18 +1,19 @@
 /*
- * tables_rows.h - columns that several tables of neurons have: whose row it is, a place with its
+ * neurons_rows.h - columns that several tables of neurons have: whose row it is, a place with its
  * context, and JSON
  *
  * JSON texts are in x->json, which the next call for the same one overwrites; they end in NUL.
  */
-#ifndef GAPSCOPE_OUT_STORE_TABLES_ROWS_H
-#define GAPSCOPE_OUT_STORE_TABLES_ROWS_H
+#ifndef GAPSCOPE_OUT_RESULTS_NEURONS_NEURONS_ROWS_H
+#define GAPSCOPE_OUT_RESULTS_NEURONS_NEURONS_ROWS_H
 
 #include "out/results/neurons/neurons.h"
-#include "out/store/sql.h"
+#include "out/results/run.h"
+#include "out/sql/sql.h"
 
 /* What the writers of these tables share. */
 struct neuron_rows {
-    const struct store *s;
+    const struct sql *s;
     const struct run *run;
     const struct neurons *neurons;
     const struct neurons_shape *shape;
@@ -40,7 +41,11 @@ int neuron_rows_labelled(struct buf *b, const struct example *e, size_t h, struc
 const struct example_list *neuron_rows_list(const struct neuron_rows *x, size_t l, size_t list,
                                             size_t i);
 
-/* The tables score, split_hist and counterexample. */
-int store_scores_write(struct neuron_rows *x);
+/* Writes all tables of neurons anew.  Errors: sql.h's. */
+int neurons_write_tables(const struct sql *s, const struct run *run, const struct neurons *neurons,
+                         struct err *err);
+
+/* Part of it: the tables score, split_hist and counterexample. */
+int neurons_write_scores(struct neuron_rows *x);
 
 #endif

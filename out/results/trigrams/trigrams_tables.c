@@ -2,22 +2,21 @@
  * The tables of trigrams: what the counts say of them, what the models do at their places, and what
  * tests found.
  */
-#include "out/store/store.h"
+#include "out/results/trigrams/trigrams_tables.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "corpora/base/jsonw.h"
-#include "out/store/sql.h"
-#include "out/store/trial_rows.h"
+#include "out/results/trigrams/trial_rows.h"
 
 // Digits of a float, which log-probs of examples are.
 #define LOGPROB_DIGITS 9
 
 struct writer {
-    const struct store *s;
+    const struct sql *s;
     const struct run *run;
-    const struct results *results;
+    const struct tally *tally;
     const struct trigrams *t;
     struct buf json[3]; // of the row in hand
     struct err *err;
@@ -44,7 +43,7 @@ static int means_json(struct buf *b, const struct writer *x, size_t item, struct
     int rc = buf_append(b, "{", 1, err);
     for (size_t m = 0; m < run->n_models && n > 0 && !rc; m++) {
         const char *name = run->models[m].name;
-        const double mean = store_mean(x->t->logprob[item * run->n_models + m], n);
+        const double mean = fixed_mean(x->t->logprob[item * run->n_models + m], n);
         rc = m > 0 ? buf_append(b, ",", 1, err) : 0;
         rc = rc ? rc : jsonw_string(b, name, strlen(name), err);
         rc = rc ? rc : buf_printf(b, err, ":%.17g", mean);
@@ -57,7 +56,7 @@ static uint64_t all_tokens(const struct writer *x)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < x->run->n_shards; i++) {
-        n += x->results->tally->shards[i].tokens;
+        n += x->tally->shards[i].tokens;
     }
     return n;
 }
@@ -104,7 +103,7 @@ static int write_trigrams(struct writer *x)
         rows_u64(&w, sums->n);
         rows_u64(&w, sums->docs);
         rows_text(&w, x->json[0].data);
-        rows_real(&w, s->n_pairs > 0 && sums->n > 0 ? store_mean(x->t->gap[i * s->n_pairs].sum, 1)
+        rows_real(&w, s->n_pairs > 0 && sums->n > 0 ? fixed_mean(x->t->gap[i * s->n_pairs].sum, 1)
                                                     : NAN);
         for (size_t side = 0; side < 2; side++) {
             rows_u32s(&w, &x->json[1 + side], t->fillers[side], t->n_fillers[side]);
@@ -172,10 +171,10 @@ static int write_examples(struct writer *x)
     return rows_close(&w);
 }
 
-int store_trigrams_write(const struct store *s, const struct run *run,
-                         const struct results *results, struct err *err)
+int trigrams_write_tables(const struct sql *s, const struct run *run, const struct tally *tally,
+                          const struct trigrams *t, struct err *err)
 {
-    struct writer x = {.s = s, .run = run, .results = results, .t = results->trigrams, .err = err};
+    struct writer x = {.s = s, .run = run, .tally = tally, .t = t, .err = err};
     int (*const writers[])(struct writer *) = {write_trigrams, write_gaps, write_examples};
     int rc = 0;
     for (size_t i = 0; i < sizeof writers / sizeof *writers && !rc; i++) {
@@ -196,7 +195,7 @@ static void put_reals(struct rows *w, const double *x, size_t n)
     }
 }
 
-static int write_tests(const struct store *s, const struct trigram_test *tests, size_t n,
+static int write_tests(const struct sql *s, const struct trigram_test *tests, size_t n,
                        struct err *err)
 {
     struct rows w;
@@ -230,7 +229,7 @@ static int write_tests(const struct store *s, const struct trigram_test *tests, 
     return rows_close(&w);
 }
 
-static int write_neurons(const struct store *s, const struct trigram_test *tests, size_t n,
+static int write_neurons(const struct sql *s, const struct trigram_test *tests, size_t n,
                          struct err *err)
 {
     struct rows w;
@@ -258,14 +257,14 @@ static int write_neurons(const struct store *s, const struct trigram_test *tests
     return rows_close(&w);
 }
 
-int store_trigram_rows(const struct store *s, const struct trigram_test *tests, size_t n,
+int trial_rows_write(const struct sql *s, const struct trigram_test *tests, size_t n,
                        struct err *err)
 {
     int rc = write_tests(s, tests, n, err);
     rc = rc ? rc : write_neurons(s, tests, n, err);
     return rc ? rc
-              : store_exec(s,
-                           "UPDATE trigram SET tested = EXISTS(SELECT 1 FROM trigram_model m"
-                           " WHERE m.trigram = trigram.id)",
-                           err);
+              : sql_exec(s,
+                         "UPDATE trigram SET tested = EXISTS(SELECT 1 FROM trigram_model m"
+                         " WHERE m.trigram = trigram.id)",
+                         err);
 }

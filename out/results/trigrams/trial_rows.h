@@ -4,15 +4,15 @@
  * Tests come after the scan: they are made of its results and of the models, and of nothing else.
  * Pairs of tokens in the order of trigrams.h's cells; NaN: not known.
  */
-#ifndef GAPSCOPE_OUT_STORE_TRIAL_ROWS_H
-#define GAPSCOPE_OUT_STORE_TRIAL_ROWS_H
+#ifndef GAPSCOPE_OUT_RESULTS_TRIGRAMS_TRIAL_ROWS_H
+#define GAPSCOPE_OUT_RESULTS_TRIGRAMS_TRIAL_ROWS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "corpora/base/err.h"
 #include "out/results/trigrams/trigrams.h"
-#include "out/store/store.h"
+#include "out/sql/sql.h"
 
 /* A neuron that was looked at closely. */
 struct trigram_neuron {
@@ -38,8 +38,8 @@ struct trigram_test {
     size_t n_neurons;
 };
 
-/* Writes tests[n], of n_tested trigrams, in place of all there were, and says so in meta. */
-int store_trigram_tests(struct store *s, const struct trigram_test *tests, size_t n,
-                        size_t n_tested, struct err *err);
+/* Writes tests[n] in place of all there were.  Errors: sql.h's. */
+int trial_rows_write(const struct sql *s, const struct trigram_test *tests, size_t n,
+                     struct err *err);
 
 #endif

@@ -1,15 +1,13 @@
 /*
  * The tables of neurons: statistics, examples, effects; and what they all refer to.
  */
-#include "out/store/store.h"
+#include "out/results/neurons/neurons_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "out/results/neurons/scores.h"
-#include "out/store/sql.h"
-#include "out/store/tables_rows.h"
 
 #define INTERVALS_MOST 8
 
@@ -184,22 +182,22 @@ static int write_examples(struct neuron_rows *x)
 /* They never change: written once. */
 static int write_effects(struct neuron_rows *x)
 {
-    static const char *const kinds[RUN_EFFECT_KINDS] = {"output_top", "output_bottom", "input_top",
+    static const char *const kinds[NEURONS_EFFECT_KINDS] = {"output_top", "output_bottom", "input_top",
                                                         "input_bottom"};
     struct rows w;
     rows_open(&w, x->s, "INSERT INTO effect VALUES(?,?,?,?,?,?,?)", x->err);
-    if (!x->run->effects || store_has_rows(x->s, "effect")) {
+    if (!x->shape->effects || sql_has_rows(x->s, "effect")) {
         return rows_close(&w);
     }
-    const struct run_effect *e = x->run->effects;
+    const struct neurons_effect *e = x->shape->effects;
     for (size_t l = 0; l < x->shape->n_layers; l++) {
-        for (size_t k = 0; k < x->shape->layers[l].n * RUN_EFFECT_KINDS * RUN_EFFECTS; k++, e++) {
-            if (e->token == RUN_NO_TOKEN || w.rc) {
+        for (size_t k = 0; k < x->shape->layers[l].n * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS; k++, e++) {
+            if (e->token == NEURONS_NO_TOKEN || w.rc) {
                 continue;
             }
-            neuron_rows_id(&w, &x->shape->layers[l], k / (RUN_EFFECT_KINDS * RUN_EFFECTS));
-            rows_text(&w, kinds[k / RUN_EFFECTS % RUN_EFFECT_KINDS]);
-            rows_u64(&w, k % RUN_EFFECTS + 1);
+            neuron_rows_id(&w, &x->shape->layers[l], k / (NEURONS_EFFECT_KINDS * NEURONS_EFFECTS));
+            rows_text(&w, kinds[k / NEURONS_EFFECTS % NEURONS_EFFECT_KINDS]);
+            rows_u64(&w, k % NEURONS_EFFECTS + 1);
             rows_u64(&w, e->token);
             rows_real(&w, (double)e->value);
             rows_next(&w);
@@ -221,13 +219,13 @@ static int write_bins(struct neuron_rows *x)
     return rows_close(&w);
 }
 
-int store_neurons_write(const struct store *s, const struct run *run, const struct neurons *neurons,
+int neurons_write_tables(const struct sql *s, const struct run *run, const struct neurons *neurons,
                         struct err *err)
 {
     struct neuron_rows x = {
         .s = s, .run = run, .neurons = neurons, .shape = neurons->shape, .err = err};
     int (*const writers[])(struct neuron_rows *) = {write_bins, write_neurons, write_examples,
-                                                    write_effects, store_scores_write};
+                                                    write_effects, neurons_write_scores};
     int rc = 0;
     for (size_t i = 0; i < sizeof writers / sizeof *writers && !rc; i++) {
         rc = writers[i](&x);

@@ -1,4 +1,4 @@
-#include "out/store/tables_rows.h"
+#include "out/results/neurons/neurons_rows.h"
 
 #include <math.h>
 

@@ -1,0 +1,17 @@
+/*
+ * The statistics of a scan, one line each, in the order in which they are called.  A new one is a
+ * folder below out/results, and a line here.
+ */
+#include "out/results/collector.h"
+#include "out/results/gaps/gaps_collector.h"
+#include "out/results/neurons/neurons_collector.h"
+#include "out/results/record/record_collector.h"
+#include "out/results/trigrams/trigrams_collector.h"
+
+const struct collector_kind *const collector_kinds[] = {
+    &neurons_collector,
+    &trigrams_collector,
+    &gaps_collector,
+    &record_collector,
+    NULL,
+};

@@ -1,0 +1,453 @@
+#include "scan/work/scan.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "corpora/base/mem.h"
+#include "out/results/gaps/gaps_collector.h"
+#include "out/results/record/record.h"
+#include "out/results/record/record_collector.h"
+#include "out/store/meta.h"
+#include "scan/cli/progress.h"
+#include "scan/cli/stop_signals.h"
+#include "scan/load/windows.h"
+#include "scan/plan/memory.h"
+#include "scan/work/first_unit.h"
+#include "scan/work/prepare.h"
+#include "scan/work/summary.h"
+#include "scan/work/trials.h"
+
+// run_load() takes no more.
+#define TOP_MAX ((size_t)1 << 24)
+
+static int stopped_by(void)
+{
+    return atomic_load(&stop_signals()->stop);
+}
+
+// --- opening ------------------------------------------------------------------------------------
+
+static int check_words(const struct scan_options *o, struct err *err)
+{
+    if (!o->output) {
+        return err_set(err, ERR_USAGE, "-o run.db is missing");
+    }
+    if (o->packing && strcmp(o->packing, "docs") != 0 && strcmp(o->packing, "rows") != 0) {
+        return err_set(err, ERR_USAGE, "--packing %s: docs or rows is wanted", o->packing);
+    }
+    if (o->input.ids && scan_packing(o) == PACKING_ROWS) {
+        return err_set(err, ERR_USAGE, "--packing rows does not go with --ids: a list is a window");
+    }
+    if (o->part && o->max_tokens) {
+        return err_set(err, ERR_USAGE, "--max-tokens does not go with --part");
+    }
+    if (o->top > TOP_MAX) {
+        return err_set(err, ERR_USAGE, "--top %zu: at most %zu", o->top, TOP_MAX);
+    }
+    if (o->threads > 1024) {
+        return err_set(err, ERR_USAGE, "--threads %zu: at most 1024", o->threads);
+    }
+    return 0;
+}
+
+static int check_eos(const struct scan_options *o, const struct lineup *l, struct err *err)
+{
+    if (scan_packing(o) == PACKING_ROWS && tokenizer_eos(l->tokenizer) >= l->d_vocab) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "--packing rows: the tokenizer has no EOS to put between documents "
+                       "(tokenizer_config.json names it)");
+    }
+    return 0;
+}
+
+/* Sets what the options say of the pipeline. */
+static int set_pipeline(struct scan *s, struct err *err)
+{
+    const struct scan_options *o = s->options;
+    struct pipeline_options *p = &s->pipeline;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    p->signals = stop_signals();
+    p->max_tokens = o->max_tokens;
+    p->checkpoint_seconds = 60;
+    p->n_threads = o->threads > 0 ? o->threads : cores > 0 ? (size_t)cores : 1;
+    p->units.source.field = o->input.field;
+    p->units.source.domain = o->domain;
+    p->units.ids = o->input.ids;
+    int rc = args_part(o->part, &p->part, &p->n_parts, err);
+    rc = rc ? rc : args_real("checkpoint", o->checkpoint, 0, 1e6, &p->checkpoint_seconds, err);
+    return rc ? rc : input_format(&o->input, &p->units.source.format, err);
+}
+
+static void set_work(struct scan *s)
+{
+    const struct scan_options *o = s->options;
+    s->work = (struct work){
+        .lineup = &s->lineup,
+        .run = &s->run,
+        .results = &s->results,
+        .layout = {.tokenizer = s->lineup.tokenizer,
+                   .packing = scan_packing(o),
+                   .special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN,
+                   .n_ctx = s->lineup.n_ctx},
+        .settings = input_settings(&o->input),
+        .hypotheses = s->neurons.hypotheses.n > 0 ? &s->neurons.hypotheses : NULL,
+        .stop = &stop_signals()->stop,
+    };
+    s->pipeline.work = &s->work;
+    s->pipeline.shards = &s->shards;
+    s->pipeline.units.n_ctx = s->lineup.n_ctx;
+    s->pipeline.units.d_vocab = s->lineup.d_vocab;
+}
+
+int scan_open(struct scan *s, const struct scan_options *o, const struct arg_list *operands,
+              struct err *err)
+{
+    s->options = o;
+    int rc = check_words(o, err);
+    rc = rc ? rc : precision_parse(&s->asked, o->precision, PRECISION_DEFAULT, err);
+    rc = rc ? rc : precision_kernels(&s->kern, o->kernels, err);
+    rc = rc ? rc : set_pipeline(s, err);
+    rc = rc ? rc : lineup_load(&s->lineup, &o->models, o->tokenizer, !o->input.ids, err);
+    rc = rc ? rc : check_eos(o, &s->lineup, err);
+    rc = rc ? rc : shards_open(&s->shards, operands->items, operands->n, err);
+    rc = rc ? rc
+            : plan_make(&s->run, &s->results, &s->neurons, &s->trigrams, o, &s->lineup, &s->shards,
+                        s->asked, err);
+    rc = rc ? rc : memory_check(&s->run, &s->results, s->pipeline.n_threads, err);
+    if (rc) {
+        return rc;
+    }
+    set_work(s);
+    stop_signals_catch("a second signal ends at once, back to the last checkpoint");
+    return 0;
+}
+
+void scan_close(struct scan *s)
+{
+    results_free(&s->results);
+    store_close(s->store);
+    run_free(&s->run);
+    shards_free(&s->shards);
+    engines_free(&s->engines);
+    neuron_plan_free(&s->neurons);
+    trigram_choice_free(&s->trigrams);
+    lineup_free(&s->lineup);
+    buf_free(&s->command);
+    free(s->meta);
+}
+
+static int make_engines(struct scan *s, struct err *err)
+{
+    const int rc = engines_make(&s->engines, &s->lineup, s->kern, s->asked, &s->pipeline,
+                                s->resumed ? s->store : NULL, &stop_signals()->stop, err);
+    s->work.predictors = s->engines.predictors;
+    s->work.epsilon = s->engines.epsilon;
+    return rc;
+}
+
+// --- meta ---------------------------------------------------------------------------------------
+
+/* Appends a pair; both strings live as long as the scan. */
+static int add_meta(struct scan *s, const char *key, const char *value, struct err *err)
+{
+    const int rc = mem_reserve(&s->meta, &s->meta_cap, s->n_meta + 3, sizeof *s->meta, "meta", err);
+    if (!rc) {
+        s->meta[s->n_meta++] = key;
+        s->meta[s->n_meta++] = value;
+        s->meta[s->n_meta] = NULL;
+        s->pipeline.meta = s->meta;
+    }
+    return rc;
+}
+
+/* What is known when the command begins. */
+static int begin_meta(struct scan *s, struct err *err)
+{
+    const time_t now = time(NULL);
+    strftime(s->started, sizeof s->started, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+    snprintf(s->threads, sizeof s->threads, "%zu", s->pipeline.n_threads);
+    int rc = args_command(&s->command, s->options->argc, s->options->argv, err);
+    rc = rc ? rc : add_meta(s, "version", GAPSCOPE_VERSION, err);
+    rc = rc ? rc : add_meta(s, "command", s->command.data, err);
+    rc = rc ? rc : add_meta(s, "started", s->started, err);
+    return rc ? rc : add_meta(s, "threads", s->threads, err);
+}
+
+/* What the models' checks and the choice of trigrams said. */
+static int add_findings(struct scan *s, struct err *err)
+{
+    const struct engines *e = &s->engines;
+    int rc = add_meta(s, "kernels", e->kernels, err);
+    for (size_t i = 0; i < e->n && !rc; i++) {
+        rc = e->check_texts[i] ? add_meta(s, e->check_keys[i], e->check_texts[i], err) : 0;
+    }
+    return rc || !s->trigrams.meta ? rc : add_meta(s, "trigrams", s->trigrams.meta, err);
+}
+
+// --- the run in the file ------------------------------------------------------------------------
+
+/* Takes over what the file holds of this run; another's is refused, or forgotten with --force. */
+static int resume(struct scan *s, struct err *err)
+{
+    if (s->options->force) {
+        return store_clear(s->store, err);
+    }
+    struct run old = {0};
+    struct results results = {0};
+    struct err why = {0};
+    int rc = store_load(s->store, &old, &results, err);
+    if (rc) {
+        return rc;
+    }
+    if (run_same(&old, &s->run, &why) || results_same(&results, &s->results, false, &why)) {
+        results_free(&results);
+        run_free(&old);
+        return err_set(err, ERR_MISMATCH,
+                       "%s holds another run (%s); name another file, or --force to start anew",
+                       s->options->output, why.msg);
+    }
+    results_free(&s->results);
+    run_free(&s->run);
+    s->run = old;
+    s->results = results;
+    s->resumed = true;
+    return 0;
+}
+
+/* Joins the record to the results.  What run.db has and the record has not is said now, also where
+ * nothing is left to do. */
+static int open_record(struct scan *s, struct err *err)
+{
+    const struct scan_options *o = s->options;
+    struct record *record = NULL;
+    if (!o->record) {
+        return 0;
+    }
+    int rc = record_open(&record, o->record, &s->run, s->pipeline.part, s->pipeline.n_parts,
+                         o->force, err);
+    rc = rc ? rc : results_join(&s->results, &record_collector, record, err);
+    return rc ? rc : record_advance(record, &s->run, err);
+}
+
+static int open_run(struct scan *s, struct err *err)
+{
+    bool exists = false;
+    int rc = store_open(&s->store, s->options->output, &exists, err);
+    if (!rc && exists) {
+        rc = resume(s, err);
+    }
+    return rc ? rc : open_record(s, err);
+}
+
+/* Is every unit of this part done? */
+static bool nothing_left(const struct run *run, size_t part, size_t n_parts)
+{
+    if (!run->counted) {
+        return false;
+    }
+    for (uint64_t i = part; i < run->n_units; i += n_parts) {
+        if (!run_is_done(run, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Were the tables written before the last unit was in?  So it is where a run was killed between its
+ * last checkpoint of the state alone and the full one that ends it. */
+static bool tables_lag(const struct scan *s)
+{
+    char *in_tables = NULL;
+    const bool lag = meta_get(&in_tables, s->store, "units_in_tables", NULL) || !in_tables ||
+                     strtoull(in_tables, NULL, 10) < run_count_done(&s->run);
+    free(in_tables);
+    return lag;
+}
+
+// --- trials -------------------------------------------------------------------------------------
+
+static bool trials_are_done(const struct scan *s)
+{
+    char *tested = NULL;
+    meta_get(&tested, s->store, "trigrams_tested", NULL);
+    const bool is = tested != NULL;
+    free(tested);
+    return is;
+}
+
+/* Tries the trigrams of a finished run on its models. */
+static int try_trigrams(struct scan *s, int *status, struct err *err)
+{
+    const struct engine **engines = mem_new(s->lineup.n, sizeof *engines);
+    size_t n = 0;
+    if (!engines) {
+        return err_nomem(err, "trials");
+    }
+    for (size_t i = 0; i < s->lineup.n; i++) {
+        engines[i] = s->engines.predictors[i].engine;
+    }
+    const struct trials trials = {.run = &s->run,
+                                  .results = &s->results,
+                                  .engines = engines,
+                                  .n_threads = s->pipeline.n_threads,
+                                  .stop = &stop_signals()->stop,
+                                  .command = "scan",
+                                  .status = &stop_signals()->status};
+    const double begin = progress_clock();
+    const int rc = trials_run(&trials, s->store, &n, err);
+    free(engines);
+    if (!rc && stopped_by() && !trials_are_done(s)) {
+        fprintf(stderr, "stopped before the trigrams were tried: run the same command again\n");
+        *status = 128 + stopped_by();
+    } else if (!rc) {
+        fprintf(stderr,
+                "  trigrams: tried %zu%s on the models, in %.1f s\n"
+                "look: gapscope trigrams %s\n",
+                n, s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin,
+                s->options->output);
+    }
+    return rc;
+}
+
+/* What a run has to do when all its units are in. */
+static int finish(struct scan *s, int *status, struct err *err)
+{
+    int rc = tables_lag(s)
+                 ? store_checkpoint(s->store, &s->run, &s->results, true, s->pipeline.meta, err)
+                 : 0;
+    if (rc || !trials_are_due(&s->run, &s->results) || trials_are_done(s)) {
+        return rc;
+    }
+    rc = s->engines.n > 0 ? 0 : make_engines(s, err);
+    return rc ? rc : try_trigrams(s, status, err);
+}
+
+// --- all of it ----------------------------------------------------------------------------------
+
+/* What takes a while before the first unit can be scanned.  A signal ends it early. */
+static int prepare(struct scan *s, struct err *err)
+{
+    const atomic_int *stop = &stop_signals()->stop;
+    int rc = make_engines(s, err);
+    trigram_choice_print(&s->trigrams);
+    if (rc || stopped_by()) {
+        return rc;
+    }
+    rc = first_unit_before_scan(&s->pipeline, &s->work, &s->run, err);
+    rc = rc ? rc : prepare_effects(&s->results, &s->run, s->engines.predictors, stop, err);
+    rc = rc ? rc : results_new_wholes(&s->results, err);
+    return rc ? rc : add_findings(s, err);
+}
+
+static void print_nothing_left(const struct scan *s)
+{
+    const struct pipeline_options *p = &s->pipeline;
+    const uint64_t n = s->run.n_units;
+    fprintf(stderr,
+            "gapscope scan: %s: nothing is left to do: all %" PRIu64 " units of %s are in\n",
+            s->options->output, p->n_parts > 1 ? (n + p->n_parts - 1 - p->part) / p->n_parts : n,
+            p->n_parts > 1 ? "this part" : "the corpus");
+}
+
+int scan_run(struct scan *s, int *status, struct err *err)
+{
+    int rc = begin_meta(s, err);
+    rc = rc ? rc : open_run(s, err);
+    if (rc) {
+        return rc;
+    }
+    if (s->resumed && nothing_left(&s->run, s->pipeline.part, s->pipeline.n_parts)) {
+        print_nothing_left(s);
+        return finish(s, status, err);
+    }
+    if (s->resumed) {
+        fprintf(stderr,
+                "gapscope scan: %s: going on from %" PRIu64 " units done, %" PRIu64 " tokens\n",
+                s->options->output, run_count_done(&s->run), summary_tokens(&s->results));
+    }
+    rc = prepare(s, err);
+    if (!rc && stopped_by()) {
+        fprintf(stderr, "stopped: run the same command again\n");
+        *status = 128 + stopped_by();
+    }
+    if (rc || stopped_by()) {
+        return rc;
+    }
+    struct pipeline_result result = {0};
+    rc = pipeline_run(&s->pipeline, &s->run, &s->results, s->store, &result, err);
+    const int stopped = stopped_by();
+    if (rc) {
+        return err_set(err, err->code,
+                       "%s; what was done is in %s: the same command goes on from there", err->msg,
+                       s->options->output);
+    }
+    summary_print(&s->run, &s->results, &s->lineup, s->options->output, &result);
+    if (stopped) {
+        fprintf(stderr, "stopped: run the same command again, and it goes on from here\n");
+        *status = 128 + stopped;
+        return 0;
+    }
+    if (s->options->input.strict && summary_skipped(&s->results) > 0) {
+        *status = 1;
+    }
+    return finish(s, status, err);
+}
+
+// --- a dry run ----------------------------------------------------------------------------------
+
+static int print_plan(const struct scan *s, uint64_t bytes, struct err *err)
+{
+    const size_t n_threads = s->pipeline.n_threads;
+    struct buf kept = {0};
+    const int rc = memory_text(&kept, &s->run, &s->results, n_threads, err);
+    if (rc) {
+        buf_free(&kept);
+        return rc;
+    }
+    printf("%zu shard%s, %.1f MB; %zu model%s, %zu pair%s; %zu thread%s; to %s\n", s->shards.n,
+           s->shards.n == 1 ? "" : "s", (double)bytes * 1e-6, s->lineup.n,
+           s->lineup.n == 1 ? "" : "s", s->run.n_pairs, s->run.n_pairs == 1 ? "" : "s", n_threads,
+           n_threads == 1 ? "" : "s", s->options->output);
+    if (*kept.data) {
+        printf("%s\n", kept.data);
+    }
+    buf_free(&kept);
+    return 0;
+}
+
+int scan_dry_run(struct scan *s, struct err *err)
+{
+    const struct pipeline_options *p = &s->pipeline;
+    struct first_unit first = {0};
+    const uint64_t bytes = shards_bytes(&s->shards);
+    int rc = make_engines(s, err);
+    if (rc || stopped_by()) {
+        return rc;
+    }
+    rc = results_new_wholes(&s->results, err);
+    rc = rc ? rc : first_unit_run(&first, p, &s->work, err);
+    rc = rc ? rc : print_plan(s, bytes, err);
+    if (rc) {
+        return rc;
+    }
+    if (first.none) {
+        printf("the corpus holds no document\n");
+        return 0;
+    }
+    // as if all units were like the first
+    double units = fmax(1, (double)bytes / (double)(first.raw ? first.raw : 1));
+    if (p->max_tokens && first.tokens) {
+        units = fmin(units, ceil((double)p->max_tokens / (double)first.tokens));
+    }
+    char all[32];
+    progress_time(all, first.seconds * fmax(1, units / (double)(p->n_parts * p->n_threads)));
+    printf("first unit: %" PRIu64 " documents, %" PRIu64
+           " tokens, %.1f s on one thread; all in about %s\n",
+           first.docs, first.tokens, first.seconds, all);
+    return 0;
+}

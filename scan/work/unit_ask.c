@@ -1,0 +1,115 @@
+/*
+ * What the models are asked about single tokens of a unit that they have scored.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/base/mem.h"
+#include "corpora/base/stop.h"
+#include "model/pass/logprob.h"
+#include "scan/work/unit_scores_internal.h"
+
+bool unit_ask_stopped(const void *context)
+{
+    const struct unit_scores *s = context;
+    return is_stopped(s->stop);
+}
+
+static int make_picks(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
+                      struct err *err)
+{
+    const int rc = unit_scores_reserve_picks(s, n, err);
+    unit_scores_set_windows(s, model);
+    for (size_t i = 0; i < n && !rc; i++) {
+        s->picks[i] = layout_pick(s->layout, s->windows, tokens[i]);
+    }
+    return rc;
+}
+
+int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,
+                   struct err *err)
+{
+    struct unit_scores *s = context;
+    const int rc = make_picks(s, model, tokens, n, err);
+    if (!rc && n > 0) {
+        predictor_pick_exact(s->scorers[model].ctx, s->picks, n, logprob, s->stop);
+    }
+    return rc;
+}
+
+static void view_logits(struct token_view *v, uint32_t token, const float *logits, size_t d_vocab)
+{
+    const double lse = logprob_log_sum_exp(logits, d_vocab);
+    v->looks = true;
+    v->rank = 1;
+    for (size_t i = 0; i < d_vocab; i++) {
+        v->rank += logits[i] > logits[token];
+    }
+    v->entropy = (float)logprob_entropy(logits, d_vocab, lse);
+    v->n_top = (uint32_t)logprob_top(logits, d_vocab, TOKEN_VIEW_TOP, v->top);
+    for (size_t i = 0; i < v->n_top; i++) {
+        v->logprob[i] = (float)((double)logits[v->top[i]] - lse);
+    }
+}
+
+static void view_attribution(struct token_view *v, const struct attribution *a,
+                             const struct model *m)
+{
+    v->logit = a->logit;
+    v->components = a->components;
+    v->n_components = (uint32_t)attribution_n_components(m);
+    v->has_neurons = !m->config.attn_only;
+    v->n_neurons = v->has_neurons ? (uint32_t)a->n_neurons : 0;
+    for (size_t i = 0; i < v->n_neurons; i++) {
+        v->neurons[i].layer = a->neurons[i].layer;
+        v->neurons[i].index = a->neurons[i].index;
+        v->neurons[i].effect = a->neurons[i].effect;
+    }
+}
+
+_Static_assert(TOKEN_VIEW_NEURONS >= ATTRIBUTION_NEURONS, "room for the neurons of an attribution");
+
+/* engine_view() */
+static void view(void *context, size_t k, size_t n, const struct engine_sight *sights)
+{
+    struct unit_scores *s = context;
+    const struct scorer *m = &s->scorers[s->model];
+    struct attribution attributions[ENGINE_SIGHTS];
+    for (size_t i = 0; i < n; i++) {
+        const struct engine_pick *pick = &s->picks[k + i];
+        view_logits(&s->views[k + i], pick->window->tokens[pick->at], sights[i].logits,
+                    m->predictor->model->config->d_vocab);
+    }
+    if (!m->attributor) {
+        return;
+    }
+    const struct model *model = m->predictor->model->weights;
+    for (size_t i = 0; i < n; i++) {
+        attributions[i].components = m->components.at + (k + i) * attribution_n_components(model);
+    }
+    attribute(m->attributor, s->picks + k, sights, n, attributions);
+    for (size_t i = 0; i < n; i++) {
+        view_attribution(&s->views[k + i], &attributions[i], model);
+    }
+}
+
+int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
+                  struct token_view *views, struct err *err)
+{
+    struct unit_scores *s = context;
+    struct scorer *m = &s->scorers[model];
+    for (size_t i = 0; i < n; i++) {
+        views[i] = (struct token_view){0};
+    }
+    if (n == 0 || !predictor_looks(m->predictor)) {
+        return 0;
+    }
+    int rc = make_picks(s, model, tokens, n, err);
+    if (!rc && m->attributor) {
+        rc = floats_reserve(&m->components,
+                            n * attribution_n_components(m->predictor->model->weights), err);
+    }
+    s->model = model;
+    s->views = views;
+    return rc ? rc : predictor_look(m->ctx, &s->in, s->picks, n, view, s, s->stop, err);
+}

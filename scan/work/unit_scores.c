@@ -1,0 +1,472 @@
+#include "scan/work/unit_scores.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "corpora/base/mem.h"
+#include "corpora/base/stop.h"
+#include "scan/work/unit_scores_internal.h"
+
+int floats_reserve(struct floats *f, size_t n, struct err *err)
+{
+    return mem_reserve(&f->at, &f->cap, n, sizeof *f->at, "a block of rows", err);
+}
+
+// --- new and free -------------------------------------------------------------------------------
+
+static const struct config *config_of(const struct scorer *m)
+{
+    return m->predictor->model->config;
+}
+
+static bool has_weights(const struct scorer *m)
+{
+    return m->predictor->engine != NULL;
+}
+
+/* What the collectors need of all models. */
+static int list_needs(struct unit_scores *s, struct err *err)
+{
+    for (size_t c = 0; c < s->n_collectors; c++) {
+        const struct collector *of = s->collectors[c].collector;
+        struct asked *a = &s->asked[c];
+        a->needs = mem_zero(s->n_models, sizeof *a->needs);
+        a->logits = mem_zero(s->n_models, sizeof *a->logits);
+        a->seen = mem_zero(s->n_models, sizeof *a->seen);
+        if (!a->needs || !a->logits || !a->seen) {
+            return err_nomem(err, "a worker");
+        }
+        for (size_t m = 0; m < s->n_models && of->kind->needs; m++) {
+            struct scorer *to = &s->scorers[m];
+            of->kind->needs(of->shape, s->run, m, &a->needs[m]);
+            to->see |= has_weights(to) ? a->needs[m].see : 0;
+            to->keep |= has_weights(to) ? a->needs[m].keep : 0;
+            to->asked = to->asked || a->needs[m].asked;
+            to->logits = to->logits || a->needs[m].logits;
+        }
+    }
+    return 0;
+}
+
+static int scorer_open(struct scorer *m, const struct predictor *predictor, struct err *err)
+{
+    m->predictor = predictor;
+    m->kept = mem_zero(config_of(m)->n_layers * ROW_SITES, sizeof *m->kept);
+    int rc = m->kept ? predictor_ctx_new(&m->ctx, predictor, err) : err_nomem(err, "a worker");
+    return rc || !has_weights(m) ? rc : attributor_new(&m->attributor, predictor->engine, err);
+}
+
+int unit_scores_new(struct unit_scores **out, const struct predictor *predictors, size_t n_models,
+                    const struct run *run, const struct unit_collector *collectors,
+                    size_t n_collectors, double epsilon, const atomic_int *stop, struct err *err)
+{
+    struct unit_scores *s = mem_zero(1, sizeof *s);
+    if (!s) {
+        return err_nomem(err, "a worker");
+    }
+    s->run = run;
+    s->collectors = collectors;
+    s->n_collectors = n_collectors;
+    s->stop = stop;
+    s->scorers = mem_zero(n_models, sizeof *s->scorers);
+    s->asked = mem_zero(n_collectors, sizeof *s->asked);
+    s->logprob = mem_zero(n_models, sizeof *s->logprob);
+    s->logits = mem_zero(n_models, sizeof *s->logits);
+    s->ld = mem_zero(n_models, sizeof *s->ld);
+    int rc = s->scorers && s->asked && s->logprob && s->logits && s->ld ? 0
+                                                                        : err_nomem(err, "a worker");
+    for (; s->n_models < n_models && !rc; s->n_models++) {
+        rc = scorer_open(&s->scorers[s->n_models], &predictors[s->n_models], err);
+    }
+    rc = rc ? rc : list_needs(s, err);
+    for (size_t m = 0; m < s->n_models && !rc; m++) {
+        struct scorer *of = &s->scorers[m];
+        rc = has_weights(of) ? predictor_watch_sites(of->ctx, of->see | of->keep, err) : 0;
+    }
+    if (rc) {
+        unit_scores_free(s);
+        return rc;
+    }
+    s->models = (struct unit_models){.n_models = n_models,
+                                     .logprob = s->logprob,
+                                     .epsilon = epsilon,
+                                     .exact = unit_ask_exact,
+                                     .look = unit_ask_look,
+                                     .stopped = unit_ask_stopped,
+                                     .context = s};
+    *out = s;
+    return 0;
+}
+
+static void scorer_close(struct scorer *m)
+{
+    for (size_t i = 0; m->kept && i < config_of(m)->n_layers * ROW_SITES; i++) {
+        free(m->kept[i].at);
+    }
+    free(m->kept);
+    free(m->logprob);
+    free(m->normed.at);
+    free(m->all.at);
+    free(m->gathered.at);
+    free(m->components.at);
+    attributor_free(m->attributor);
+    predictor_ctx_free(m->ctx);
+}
+
+void unit_scores_free(struct unit_scores *s)
+{
+    if (!s) {
+        return;
+    }
+    for (size_t c = 0; s->asked && c < s->n_collectors; c++) {
+        for (size_t m = 0; s->asked[c].logits && m < s->n_models; m++) {
+            free(s->asked[c].logits[m].at);
+        }
+        free(s->asked[c].logits);
+        free(s->asked[c].seen);
+        free(s->asked[c].needs);
+        free(s->asked[c].items);
+    }
+    for (size_t m = 0; m < s->n_models; m++) {
+        scorer_close(&s->scorers[m]);
+    }
+    void *const own[] = {s->asked,    s->scorers, s->windows, s->logprob, s->window_n,
+                         s->picks,    s->tokens,  s->logits,  s->ld};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        free(own[i]);
+    }
+    free(s);
+}
+
+const struct unit_models *unit_scores_models(const struct unit_scores *s)
+{
+    return &s->models;
+}
+
+// --- windows ------------------------------------------------------------------------------------
+
+void unit_scores_set_windows(struct unit_scores *s, size_t model)
+{
+    const struct layout *l = s->layout;
+    for (size_t i = 0; i < l->n_windows; i++) {
+        const struct layout_window *from = &l->windows[i];
+        s->windows[i] = (struct engine_window){.first = from->first,
+                                               .tokens = l->ids + from->begin,
+                                               .n = from->n,
+                                               .logprob = s->scorers[model].logprob + from->begin};
+    }
+}
+
+int unit_scores_reserve_picks(struct unit_scores *s, size_t n, struct err *err)
+{
+    return mem_reserve(&s->picks, &s->picks_cap, n, sizeof *s->picks, "picks", err);
+}
+
+static int reserve_unit(struct unit_scores *s, struct err *err)
+{
+    int rc = mem_reserve(&s->windows, &s->windows_cap, s->layout->n_windows, sizeof *s->windows,
+                         "windows", err);
+    for (size_t m = 0; m < s->n_models && !rc; m++) {
+        struct scorer *of = &s->scorers[m];
+        rc = mem_reserve(&of->logprob, &of->logprob_cap, s->layout->n, sizeof *of->logprob,
+                         "a unit's log-probs", err);
+        s->logprob[m] = of->logprob;
+    }
+    return rc;
+}
+
+/* The block that begins with window 'first': how many windows it has. */
+static int lay_block(struct unit_scores *s, size_t first, size_t *n, struct err *err)
+{
+    const struct layout *l = s->layout;
+    size_t rows = 0;
+    *n = 0;
+    while (first + *n < l->n_windows) {
+        const size_t more = l->windows[first + *n].n + 1;
+        if (*n > 0 && rows + more > UNIT_BLOCK_ROWS) {
+            break;
+        }
+        rows += more;
+        ++*n;
+    }
+    const int rc =
+        mem_reserve(&s->window_n, &s->window_n_cap, *n, sizeof *s->window_n, "windows", err);
+    for (size_t k = 0; k < *n && !rc; k++) {
+        s->window_n[k] = l->windows[first + k].n;
+    }
+    const struct layout_window *last = &l->windows[first + *n - 1];
+    s->block = (struct unit_block){.begin = l->windows[first].begin,
+                                   .end = last->begin + last->n,
+                                   .windows = s->window_n,
+                                   .n_windows = *n};
+    return rc;
+}
+
+static size_t block_rows(const struct unit_block *b)
+{
+    return b->end - b->begin + b->n_windows;
+}
+
+// --- while a model scores -----------------------------------------------------------------------
+
+static size_t width_of(const struct config *c, enum row_site site)
+{
+    return site == ROW_Z                          ? c->n_heads * c->d_head
+           : site == ROW_PRE || site == ROW_MID || site == ROW_POST ? c->d_mlp
+                                                                    : c->d_model;
+}
+
+/* engine_rows() */
+static void see_rows(void *context, size_t layer, enum row_site site,
+                     const struct engine_window *windows, size_t n_windows, const float *rows)
+{
+    (void)windows;
+    (void)n_windows; // the engine's blocks are ours
+    struct unit_scores *s = context;
+    struct scorer *m = &s->scorers[s->model];
+    for (size_t c = 0; c < s->n_collectors && !s->rc; c++) {
+        const struct unit_collector *to = &s->collectors[c];
+        if (s->asked[c].needs[s->model].see & ROW_BIT(site)) {
+            s->rc = to->collector->kind->see(to->part, s->model, layer, site, &s->block, rows,
+                                             s->err);
+        }
+    }
+    if (!s->rc && (m->keep & ROW_BIT(site))) {
+        struct floats *to = &m->kept[layer * ROW_SITES + site];
+        const size_t n = block_rows(&s->block) * width_of(config_of(m), site);
+        s->rc = floats_reserve(to, n, s->err);
+        if (!s->rc) {
+            memcpy(to->at, rows, n * sizeof *rows);
+        }
+    }
+}
+
+/* engine_normed() */
+static void see_normed(void *context, const struct engine_window *windows, size_t n_windows,
+                       const float *x)
+{
+    (void)windows;
+    (void)n_windows;
+    struct unit_scores *s = context;
+    struct scorer *m = &s->scorers[s->model];
+    const size_t d = config_of(m)->d_model, n = (s->block.end - s->block.begin) * d;
+    s->rc = s->rc ? s->rc : floats_reserve(&m->normed, n, s->err);
+    if (!s->rc) {
+        memcpy(m->normed.at, x, n * sizeof *x);
+    }
+}
+
+/* The block's windows [first, first + n) of one model. */
+static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, struct err *err)
+{
+    struct scorer *of = &s->scorers[m];
+    const uint32_t sites = of->see | of->keep;
+    const struct engine_watch watch = {.sites = sites,
+                                       .rows = see_rows,
+                                       .normed = of->asked || of->logits ? see_normed : NULL,
+                                       .context = s};
+    const bool watched = has_weights(of) && (sites || watch.normed);
+    s->model = m;
+    unit_scores_set_windows(s, m);
+    const int rc = predictor_score(of->ctx, &s->in, s->windows + first, n,
+                                   watched ? &watch : NULL, s->stop, err);
+    return rc ? rc : s->rc;
+}
+
+// --- what is asked of a block -------------------------------------------------------------------
+
+/* engine_view() of counts: log-probs of the asked ids, or of all. */
+struct counts_view {
+    const struct unit_asked *asked; // NULL: all are wanted
+    float *to;
+    size_t d_vocab;
+};
+
+static void see_counts(void *context, size_t k, size_t n, const struct engine_sight *sights)
+{
+    const struct counts_view *v = context;
+    for (size_t i = 0; i < n; i++) {
+        if (v->asked) {
+            v->to[k + i] = sights[i].logits[v->asked[k + i].id];
+        } else {
+            memcpy(v->to + (k + i) * v->d_vocab, sights[i].logits,
+                   v->d_vocab * sizeof *v->to);
+        }
+    }
+}
+
+/* The logits that a collector asked of a model. */
+static int answer(struct unit_scores *s, struct asked *a, size_t m, struct err *err)
+{
+    struct scorer *of = &s->scorers[m];
+    int rc = floats_reserve(&a->logits[m], a->n, err);
+    a->seen[m] = NULL;
+    if (rc || !a->needs[m].asked) {
+        return rc;
+    }
+    if (has_weights(of)) {
+        const size_t d = config_of(of)->d_model;
+        for (size_t i = 0; i < a->n; i++) {
+            const float *x = of->normed.at + (a->items[i].token - s->block.begin) * d;
+            a->logits[m].at[i] = engine_logit(of->predictor->engine, x, a->items[i].id);
+        }
+    } else if (predictor_looks(of->predictor)) {
+        struct counts_view view = {.asked = a->items, .to = a->logits[m].at};
+        rc = unit_scores_reserve_picks(s, a->n, err);
+        unit_scores_set_windows(s, m);
+        for (size_t i = 0; i < a->n && !rc; i++) {
+            s->picks[i] = layout_pick(s->layout, s->windows, a->items[i].token);
+        }
+        rc = rc ? rc
+                : predictor_look(of->ctx, &s->in, s->picks, a->n, see_counts, &view, s->stop, err);
+    } else {
+        return 0;
+    }
+    a->seen[m] = a->logits[m].at;
+    return rc;
+}
+
+/* All logits of a model in place of tokens[n], n <= ENGINE_SIGHTS. */
+static int all_logits(struct unit_scores *s, size_t m, const size_t *tokens, size_t n,
+                      struct err *err)
+{
+    struct scorer *of = &s->scorers[m];
+    const size_t d = config_of(of)->d_model, d_vocab = config_of(of)->d_vocab;
+    int rc = 0;
+    s->logits[m] = NULL;
+    if (has_weights(of)) {
+        rc = floats_reserve(&of->gathered, n * d, err);
+        for (size_t i = 0; i < n && !rc; i++) {
+            memcpy(of->gathered.at + i * d, of->normed.at + (tokens[i] - s->block.begin) * d,
+                   d * sizeof *of->gathered.at);
+        }
+        s->logits[m] = rc ? NULL : predictor_logits(of->ctx, of->gathered.at, n, &s->ld[m]);
+    } else if (predictor_looks(of->predictor)) {
+        struct counts_view view = {.d_vocab = d_vocab};
+        rc = floats_reserve(&of->all, n * d_vocab, err);
+        rc = rc ? rc : unit_scores_reserve_picks(s, n, err);
+        view.to = of->all.at;
+        unit_scores_set_windows(s, m);
+        for (size_t i = 0; i < n && !rc; i++) {
+            s->picks[i] = layout_pick(s->layout, s->windows, tokens[i]);
+        }
+        rc = rc ? rc : predictor_look(of->ctx, &s->in, s->picks, n, see_counts, &view, s->stop, err);
+        s->logits[m] = of->all.at;
+        s->ld[m] = d_vocab;
+    }
+    return rc;
+}
+
+/* Shows a collector all logits of the models that it needs them of, at the first n chosen tokens. */
+static int show_some(struct unit_scores *s, size_t c, size_t n, struct err *err)
+{
+    const struct unit_collector *to = &s->collectors[c];
+    int rc = 0;
+    for (size_t m = 0; m < s->n_models && !rc; m++) {
+        s->logits[m] = NULL;
+        rc = s->asked[c].needs[m].logits ? all_logits(s, m, s->tokens, n, err) : 0;
+    }
+    return rc || is_stopped(s->stop)
+               ? rc
+               : to->collector->kind->see_logits(to->part, s->tokens, n, s->logits, s->ld, err);
+}
+
+/* Shows a collector all logits at the tokens of the documents that it chooses. */
+static int show_logits(struct unit_scores *s, size_t c, struct err *err)
+{
+    const struct unit_collector *to = &s->collectors[c];
+    const struct collector_kind *kind = to->collector->kind;
+    const struct unit_tokens *u = s->unit;
+    int rc = mem_reserve(&s->tokens, &s->tokens_cap, ENGINE_SIGHTS, sizeof *s->tokens, "logits",
+                         err);
+    size_t n = 0;
+    for (size_t d = 0; d < u->n_docs && !rc; d++) {
+        const size_t end = u->docs[d].begin + u->docs[d].n;
+        size_t t = u->docs[d].begin > s->block.begin ? u->docs[d].begin : s->block.begin;
+        if (t >= s->block.end || end <= s->block.begin || !kind->wants_logits(to->part, d)) {
+            continue;
+        }
+        for (; t < end && t < s->block.end && !rc; t++) {
+            s->tokens[n++] = t;
+            if (n == ENGINE_SIGHTS) {
+                rc = show_some(s, c, n, err);
+                n = 0;
+            }
+        }
+    }
+    return rc || n == 0 ? rc : show_some(s, c, n, err);
+}
+
+static const float *kept_rows(const void *context, size_t model, size_t layer, enum row_site site)
+{
+    const struct unit_scores *s = context;
+    const struct scorer *m = &s->scorers[model];
+    return m->keep & ROW_BIT(site) ? m->kept[layer * ROW_SITES + site].at : NULL;
+}
+
+static int ask_before(struct unit_scores *s, struct err *err)
+{
+    int rc = 0;
+    for (size_t c = 0; c < s->n_collectors && !rc; c++) {
+        const struct unit_collector *of = &s->collectors[c];
+        struct asked *a = &s->asked[c];
+        a->n = 0;
+        rc = of->collector->kind->asked
+                 ? of->collector->kind->asked(of->part, &s->block, &a->items, &a->n, &a->cap, err)
+                 : 0;
+    }
+    return rc;
+}
+
+static int end_block(struct unit_scores *s, struct err *err)
+{
+    int rc = 0;
+    for (size_t c = 0; c < s->n_collectors && !rc; c++) {
+        const struct unit_collector *to = &s->collectors[c];
+        const struct collector_kind *kind = to->collector->kind;
+        struct asked *a = &s->asked[c];
+        for (size_t m = 0; m < s->n_models && a->n > 0 && !rc; m++) {
+            rc = answer(s, a, m, err);
+        }
+        if (!rc && kind->wants_logits) {
+            rc = show_logits(s, c, err);
+        }
+        const struct unit_seen seen = {.n_models = s->n_models,
+                                       .logprob = s->logprob,
+                                       .asked = a->items,
+                                       .n_asked = a->n,
+                                       .logits = a->seen,
+                                       .rows = kept_rows,
+                                       .context = s};
+        if (!rc && kind->end_block) {
+            rc = kind->end_block(to->part, &s->block, &seen, err);
+        }
+    }
+    return rc;
+}
+
+int unit_scores_make(struct unit_scores *s, const struct layout *layout,
+                     const struct unit_tokens *unit, struct err *err)
+{
+    s->layout = layout;
+    s->unit = unit;
+    s->in = (struct predictor_unit){.layout = layout, .shard = unit->shard};
+    s->err = err;
+    s->rc = 0;
+    int rc = reserve_unit(s, err);
+    for (size_t m = 0; m < s->n_models && !rc; m++) {
+        rc = predictor_begin_unit(s->scorers[m].ctx, err);
+    }
+    for (size_t first = 0, n; first < layout->n_windows && !rc && !is_stopped(s->stop);
+         first += n) {
+        rc = lay_block(s, first, &n, err);
+        rc = rc ? rc : ask_before(s, err);
+        for (size_t m = 0; m < s->n_models && !rc && !is_stopped(s->stop); m++) {
+            rc = score_block(s, m, first, n, err);
+        }
+        if (!rc && !is_stopped(s->stop)) {
+            rc = end_block(s, err);
+        }
+    }
+    return rc;
+}

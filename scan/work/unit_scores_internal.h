@@ -1,0 +1,97 @@
+/*
+ * unit_scores_internal.h - what the files of unit_scores share
+ *
+ *     unit_scores.c   blocks: scoring, rows, what is asked of them
+ *     unit_ask.c      afterwards: exact log-probs, what a model says before a token
+ */
+#ifndef GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
+#define GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "model/explain/attribution.h"
+#include "scan/work/unit_scores.h"
+
+/* A growing array of floats. */
+struct floats {
+    float *at; // [cap]
+    size_t cap;
+};
+
+/* What a collector asked of the block in hand. */
+struct asked {
+    struct unit_asked *items; // [n]
+    size_t n, cap;
+    struct floats *logits;       // [n_models] of [n]
+    const float **seen;          // [n_models] of them, or NULL
+    struct collector_needs *needs; // [n_models]
+};
+
+/* One model in this thread. */
+struct scorer {
+    const struct predictor *predictor;
+    struct predictor_ctx *ctx;
+    uint32_t see, keep;   // ROW_BIT()s that some collector needs
+    bool asked, logits;   // some collector needs them
+    double *logprob;      // [logprob_cap] of the unit's tokens
+    size_t logprob_cap;
+    struct floats normed;  // [tokens of the block][d_model] behind the final norm
+    struct floats *kept;   // [n_layers][ROW_SITES]
+    struct floats all;     // [ENGINE_SIGHTS][d_vocab] logits of counts
+    struct floats gathered; // [ENGINE_SIGHTS][d_model]
+    struct attributor *attributor; // NULL: counts
+    struct floats components;      // of what it was last asked
+};
+
+struct unit_scores {
+    const struct run *run;
+    const struct unit_collector *collectors; // [n_collectors]
+    size_t n_collectors;
+    struct scorer *scorers; // [n_models]
+    size_t n_models;
+    const atomic_int *stop;
+    struct asked *asked; // [n_collectors]
+
+    // the unit in hand
+    const struct layout *layout;
+    const struct unit_tokens *unit;
+    struct predictor_unit in;
+    struct engine_window *windows; // [layout->n_windows], of the model in hand
+    size_t windows_cap;
+    const double **logprob; // [n_models]
+    struct unit_models models;
+
+    // the block in hand
+    struct unit_block block;
+    size_t *window_n; // [block.n_windows]
+    size_t window_n_cap;
+    size_t model; // in hand
+    struct err *err;
+    int rc; // of the first collector that failed
+
+    // picks of a call
+    struct engine_pick *picks;
+    size_t picks_cap;
+    struct token_view *views; // where the call in hand puts them
+    size_t *tokens;           // chosen for all logits
+    size_t tokens_cap;
+    const float **logits; // [n_models]
+    size_t *ld;           // [n_models]
+};
+
+/* Makes the layout's windows those of a model. */
+void unit_scores_set_windows(struct unit_scores *s, size_t model);
+
+/* Room for n picks.  ERR_NOMEM. */
+int unit_scores_reserve_picks(struct unit_scores *s, size_t n, struct err *err);
+
+int floats_reserve(struct floats *f, size_t n, struct err *err);
+
+// unit_models' functions
+int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,
+                   struct err *err);
+int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
+                  struct token_view *views, struct err *err);
+bool unit_ask_stopped(const void *context);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * The list of out/collectors.c, and the two statistics of the tests: a line each.
+ */
+#include "out/results/collector.h"
+#include "out/results/gaps/gaps_collector.h"
+#include "out/results/neurons/neurons_collector.h"
+#include "out/results/record/record_collector.h"
+#include "out/results/trigrams/trigrams_collector.h"
+#include "tests/collectors/test_collectors.h"
+
+const struct collector_kind *const collector_kinds[] = {
+    &neurons_collector,
+    &trigrams_collector,
+    &gaps_collector,
+    &record_collector,
+    &token_pairs_collector,
+    &two_models_collector,
+    NULL,
+};
