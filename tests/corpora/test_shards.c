@@ -128,11 +128,12 @@ static void what_cannot_be_a_shard_is_refused(void **state)
          "first"},
         {{"x/pipe", "x/b", "x/a"},
          ERR_IO,
-         "x/pipe: is no regular file; a scan must be able to read its corpus again: write it to a "
+         "x/pipe: is not a regular file; a scan must be able to read its corpus again: write it to "
+         "a "
          "file first"},
         {{"/dev/null", "x/b", "x/a"},
          ERR_IO,
-         "/dev/null: is no regular file; a scan must be able "
+         "/dev/null: is not a regular file; a scan must be able "
          "to read its corpus again: write it to a file first"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

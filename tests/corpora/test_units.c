@@ -30,7 +30,7 @@ static void put(const char *path, const void *data, size_t len)
 
 /*
  * JSONL written as letters: A a text of 100 000 bytes, B of 262 144 (a unit), C of 262 143, L of
- * 3 MiB without a line end (three pieces), e an empty one, x a line that is no JSON, '_' a blank
+ * 3 MiB without a line end (three pieces), e an empty one, x a line that is not JSON, '_' a blank
  * line.
  */
 static void make(struct buf *out, const char *letters)

@@ -123,7 +123,7 @@ static void too_many_documents_without_an_answer_end_the_run(void **state)
         {EXEC_PROGRAM, "value|a", "its label of token 1 is neither 0 nor 1"},
         {EXEC_PROGRAM, "two|a", "it answered with more than one line"},
         {EXEC_PROGRAM, "endless|a", "its answer is longer than 65568 bytes"},
-        {EXEC_PROGRAM, "rubbish|a", "its answer is no JSON: column 1: unexpected character"},
+        {EXEC_PROGRAM, "rubbish|a", "its answer is not JSON: column 1: unexpected character"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct one o;

@@ -282,9 +282,9 @@ static void config_mistakes_name_their_key(void **state)
         const char *says;
     } cases[] = {
         {"", ERR_FORMAT, "no JSON value"},
-        {"[]", ERR_FORMAT, "an array; an object is wanted"},
+        {"[]", ERR_FORMAT, "an array; expected an object"},
         {"{}", ERR_FORMAT, "\"n_layers\" is missing"},
-        {"{\"n_layers\":\"1\"}", ERR_FORMAT, "\"n_layers\" is \"1\"; a whole number"},
+        {"{\"n_layers\":\"1\"}", ERR_FORMAT, "\"n_layers\" is \"1\"; expected a whole number"},
         {"{\"n_layers\":-1}", ERR_FORMAT, "\"n_layers\" is -1"},
         {"{\"n_layers\":1.5}", ERR_FORMAT, "\"n_layers\" is 1.5"},
         {"{\"n_layers\":99999999999}", ERR_LIMIT, "\"n_layers\" is 99999999999; at most"},
@@ -299,7 +299,7 @@ static void config_mistakes_name_their_key(void **state)
         {"{" SIZES ",\"normalization\":\"LN\",\"architecture\":\"gpt2\"}", ERR_UNSUPPORTED,
          "architecture \"gpt2\""},
         {"{" SIZES ",\"normalization\":\"LN\",\"attn_only\":1}", ERR_FORMAT,
-         "\"attn_only\" is a number; true or false"},
+         "\"attn_only\" is a number; expected true or false"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct config c;

@@ -214,12 +214,13 @@ static void bad_and_hostile_files_are_refused_with_their_reason(void **state)
         {"bad_st_overlap.safetensors", ERR_FORMAT, "the data of tensors \"a\" and \"b\" overlap"},
         {"bad_st_size.safetensors", ERR_FORMAT,
          "tensor \"a\": float32 of shape [3] takes 12 bytes, \"data_offsets\" hold 4"},
-        {"hostile_eval.pth", ERR_UNSUPPORTED, "byte 2: GLOBAL: __builtin__.eval is no part of"},
+        {"hostile_eval.pth", ERR_UNSUPPORTED, "byte 2: GLOBAL: __builtin__.eval is not part of"},
         {"hostile_nested_path.pth", ERR_FORMAT, "a storage's key is \"../../etc/passwd\""},
-        {"hostile_os_system.pth", ERR_UNSUPPORTED, "byte 169: GLOBAL: posix.system is no part of"},
-        {"hostile_stackglobal.pth", ERR_UNSUPPORTED, "byte 14: STACK_GLOBAL: os.system is no part"},
+        {"hostile_os_system.pth", ERR_UNSUPPORTED, "byte 169: GLOBAL: posix.system is not part of"},
+        {"hostile_stackglobal.pth", ERR_UNSUPPORTED,
+         "byte 14: STACK_GLOBAL: os.system is not part"},
         {"hostile_whole_module.pth", ERR_UNSUPPORTED,
-         "byte 2: GLOBAL: torch.nn.modules.container.Sequential is no part"},
+         "byte 2: GLOBAL: torch.nn.modules.container.Sequential is not part"},
         {"zip_f32_deflated.pth", ERR_UNSUPPORTED, "\"zip_f32/data.pkl\" is compressed (method 8)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

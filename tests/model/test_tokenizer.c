@@ -538,7 +538,7 @@ static void what_is_not_built_is_refused_by_name(void **state)
         {"\"decoder\": null", "\"decoder\": nul", ERR_FORMAT, "line "},
         {"\"decoder\": null", "\"decoder\": \"\xff\"", ERR_FORMAT, "not valid UTF-8"},
         {"\"added_tokens\": [", "\"added_tokens\": 1, \"x\": [", ERR_FORMAT,
-         "added_tokens is a number; an array is wanted"},
+         "added_tokens is a number; expected an array"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct change change = {cases[i].from, cases[i].to};
@@ -563,7 +563,7 @@ static void what_is_not_built_is_refused_by_name(void **state)
     assert_string_equal(err.msg, "added token 1 \"yy\": its id 262 is that of another token");
     buf_free(&text);
     assert_int_equal(tokenizer_parse(&t, "[]", 2, NULL, NULL, &err), ERR_FORMAT);
-    assert_string_equal(err.msg, "it holds an array; an object is wanted");
+    assert_string_equal(err.msg, "it holds an array; expected an object");
     assert_int_equal(tokenizer_load(&t, "tests/golden/none.json", &err), ERR_NOT_FOUND);
     assert_non_null(strstr(err.msg, "tests/golden/none.json: "));
 }

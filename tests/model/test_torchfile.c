@@ -241,10 +241,10 @@ static void storages_that_are_none_are_refused(void **state)
         enum err_code code;
         const char *msg;
     } cases[] = {
-        {P(")"), ERR_UNSUPPORTED, "a persistent id that is no storage"},
+        {P(")"), ERR_UNSUPPORTED, "a persistent id that is not a storage"},
         {P("(\x8c\x06"
            "moduleNNNNt"),
-         ERR_UNSUPPORTED, "a persistent id that is no storage"},
+         ERR_UNSUPPORTED, "a persistent id that is not a storage"},
         {P("(\x8c\x07"
            "storage" FLOATS "\x8c\x01"
            "0Nt"),
@@ -264,17 +264,17 @@ static void storages_that_are_none_are_refused(void **state)
         {P("(\x8c\x07"
            "storage" FLOATS "\x8c\x04"
            "../0NK\x04t"),
-         ERR_FORMAT, "a storage's key is \"../0\"; digits are wanted"},
+         ERR_FORMAT, "a storage's key is \"../0\"; expected digits"},
         {P("(\x8c\x07"
            "storage" FLOATS "\x8c\0NK\x04t"),
-         ERR_FORMAT, "key is \"\"; digits are"},
+         ERR_FORMAT, "key is \"\"; expected digits"},
         {P("(\x8c\x07"
            "storage" FLOATS "\x8c\x15"
            "000000000000000000000NK\x04t"),
-         ERR_FORMAT, "key is \"000000000000000000000\"; digits are wanted"},
+         ERR_FORMAT, "key is \"000000000000000000000\"; expected digits"},
         {P("(\x8c\x07"
            "storage" FLOATS "K\0NK\x04t"),
-         ERR_FORMAT, "key is \"\"; digits are"},
+         ERR_FORMAT, "key is \"\"; expected digits"},
         {P("(\x8c\x07"
            "storage" FLOATS "\x8c\x01"
            "1NK\x04t"),
@@ -600,9 +600,9 @@ static void broken_legacy_files_are_refused(void **state)
         {P(MAGIC PROTOCOL "}."), ERR_UNSUPPORTED, "not written by a little-endian machine"},
         {P(MAGIC PROTOCOL "]."), ERR_UNSUPPORTED, "not written by a little-endian machine"},
         {P(HEAD "cos\nsystem\n."), ERR_UNSUPPORTED,
-         "the pickle of the tensors, from byte 42: byte 0: GLOBAL: os.system is no part"},
+         "the pickle of the tensors, from byte 42: byte 0: GLOBAL: os.system is not part"},
         {P(HEAD DICT(TEXT_w TENSOR) "N." DATA), ERR_FORMAT, "the storages' keys are None"},
-        {P(HEAD DICT(TEXT_w TENSOR) KEYS("N") DATA), ERR_FORMAT, "a storage's key that is no num"},
+        {P(HEAD DICT(TEXT_w TENSOR) KEYS("N") DATA), ERR_FORMAT, "a storage's key that is not a num"},
         {P(HEAD DICT(TEXT_w TENSOR) KEYS("") ""), ERR_FORMAT,
          "storage 0 is not in the list of keys"},
         {P(HEAD DICT(TEXT_w TENSOR) KEYS(KEY_0 KEY_0) DATA DATA), ERR_FORMAT, "0 is listed twice"},

@@ -274,7 +274,7 @@ static void what_is_asked_wrongly_is_said(void **state)
         {GELU ONE "--no-neurons --histograms all", 2, "--histograms does not go with"},
         {GELU "--regex a=a --regex a=b", 2, "a second hypothesis named a"},
         {GELU "--regex 'a=(b'", 2, "missing closing parenthesis"},
-        {GELU "--regex a", 2, "NAME=PATTERN is wanted"},
+        {GELU "--regex a", 2, "expected NAME=PATTERN"},
         {GELU "--hypotheses $T/nowhere.yaml", 1, "nowhere.yaml: No such file"},
         {GELU "--hypotheses $T/corpus.jsonl", 1, "corpus.jsonl: line 2, column 1: did not find"},
     };

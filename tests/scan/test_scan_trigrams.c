@@ -490,7 +490,7 @@ static void what_does_not_go_together_is_refused(void **state)
                SCAN "--trigram-rule high=.1,low=.2 -o $T/x.db" CORPUS);
     kit_expect(2, "--trigram-rule goes with --trigrams",
                "gapscope scan --ids" MODELS "--trigram-rule count=3 -o $T/x.db" CORPUS);
-    kit_expect(1, "is no file of counts",
+    kit_expect(1, "is not a file of counts",
                "gapscope scan --ids" MODELS "--trigrams $T/run.db -o $T/x.db" CORPUS);
     kit_expect(0, NULL, COUNT "--part 0/2 -o $T/part.ngrams" CORPUS);
     kit_expect(1, "is a part of a count",
