@@ -428,7 +428,7 @@ int site_parse(const char *text, enum site *out, struct err *err)
             return 0;
         }
     }
-    return err_set(err, ERR_USAGE, "--site %s: pre, mid or post is wanted", text);
+    return err_set(err, ERR_USAGE, "--site %s: expected pre, mid or post", text);
 }
 
 int model_site(const struct model *m, enum site wish, enum site *out, struct err *err)

@@ -712,7 +712,7 @@ static void a_wrong_command_says_what_is_wanted(void **state)
     static const char *const values[] = {"-1", "x", "''", "1.5", "99999999999999999999"};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
-            kit_expect(2, "a whole number from 0 is wanted",
+            kit_expect(2, "expected a whole number from 0",
                        "gapscope report --%s %s $T/run.db -o $T/x.html", options[i], values[k]);
         }
     }
