@@ -18,7 +18,7 @@
 struct at_work {
     const struct model *model;
     struct engine *engine;
-    struct engine_ctx *run;
+    struct engine_ctx *ctx;
     struct attributor *attributor;
 };
 
@@ -26,7 +26,7 @@ static struct at_work start(const struct model *m, const struct kern *k)
 {
     struct at_work w = {.model = m};
     assert_int_equal(engine_new(&w.engine, m, k, PRECISION_DEFAULT, NULL), 0);
-    assert_int_equal(engine_ctx_new(&w.run, w.engine, NULL), 0);
+    assert_int_equal(engine_ctx_new(&w.ctx, w.engine, NULL), 0);
     assert_int_equal(attributor_new(&w.attributor, w.engine, NULL), 0);
     return w;
 }
@@ -34,7 +34,7 @@ static struct at_work start(const struct model *m, const struct kern *k)
 static void stop(struct at_work *w)
 {
     attributor_free(w->attributor);
-    engine_ctx_free(w->run);
+    engine_ctx_free(w->ctx);
     engine_free(w->engine);
 }
 
@@ -118,7 +118,7 @@ static struct look *look_at(struct at_work *w, const struct engine_pick *picks, 
     assert_non_null(look);
     look->work = w;
     look->picks = picks;
-    engine_look(w->run, picks, n, see, look, NULL);
+    engine_look(w->ctx, picks, n, see, look, NULL);
     assert_int_equal(look->n, n);
     return look;
 }
