@@ -132,15 +132,15 @@ static int run_unit(struct unit_neurons *p, struct neurons *whole,
                     struct took *took, struct err *err)
 {
     const size_t windows[BLOCK / WINDOW] = {WINDOW, WINDOW, WINDOW, WINDOW};
+    const struct unit_labels labels = {
+        .n_hypotheses = whole->shape->n_hypotheses, .sets = u.sets, .words = u.labels, .gave_up = u.gave_up};
     const struct unit_tokens unit = {.n = TOKENS,
-                                           .ids = u.ids,
-                                           .ends = u.ends,
-                                           .pos = u.pos,
-                                           .docs = u.docs,
-                                           .n_docs = DOCS,
-                                           .sets = u.sets,
-                                           .labels = u.labels,
-                                           .gave_up = u.gave_up};
+                                     .ids = u.ids,
+                                     .ends = u.ends,
+                                     .pos = u.pos,
+                                     .docs = u.docs,
+                                     .n_docs = DOCS,
+                                     .labels = &labels};
     for (size_t i = 0; i < TOKENS; i++) { // other contexts
         u.ids[i] = (u.ids[i] + 12345) % 48262;
     }

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "out/store/store.h"
-#include "tests/kit/tally_whole.h"
+#include "tests/kit/run_sample.h"
 
 #define MODELS 11
 #define PAIRS (MODELS - 1)
@@ -99,16 +99,13 @@ int main(int argc, char **argv)
 {
     const char *path = argc > 1 ? argv[1] : "bench_store.db";
     struct run r = {0};
-    struct tally *t = NULL;
+    struct results results = {0};
     struct store *s = NULL;
     struct err err = {0};
     bool exists;
     fill_run(&r);
-    const struct tally_shape shape = run_shape(&r);
-    int rc = tally_new(&t, &shape, &err);
-    if (!rc) {
-        rc = fill_tally(t, &err);
-    }
+    struct tally *t = sample_results(&results, &r);
+    int rc = fill_tally(t, &err);
     if (!rc) {
         rc = store_open(&s, path, &exists, &err);
     }
@@ -116,7 +113,7 @@ int main(int argc, char **argv)
         double seconds[ROUNDS];
         for (int i = 0; i < ROUNDS && !rc; i++) {
             const double begin = now();
-            rc = store_checkpoint(s, &r, &(struct results){.tally = t}, full, NULL, &err);
+            rc = store_checkpoint(s, &r, &results, full, NULL, &err);
             seconds[i] = now() - begin;
         }
         qsort(seconds, ROUNDS, sizeof *seconds, compare);
@@ -131,7 +128,7 @@ int main(int argc, char **argv)
     }
     printf("digest %s: %.2f s\n", digest, now() - begin);
     store_close(s);
-    tally_free(t);
+    results_free(&results);
     run_free(&r);
     unlink(path);
     if (rc) {

@@ -16,6 +16,7 @@
 #include "out/results/gaps/tally.h"
 #include "tests/kit/tally_whole.h"
 
+#define MODELS_MAX 32
 #define ROUNDS 15
 #define DOCS 64
 #define TOKENS 1024
@@ -52,8 +53,8 @@ static double next_random(void)
 static struct {
     char text[TOKENS * 4];
     uint32_t ids[TOKENS], ends[TOKENS], pos[TOKENS];
-    double logprob[TALLY_MODELS_MAX][TOKENS];
-    const double *rows[TALLY_MODELS_MAX];
+    double logprob[MODELS_MAX][TOKENS];
+    const double *rows[MODELS_MAX];
 } docs[DOCS];
 
 /* The models agree but for noise, as models do. */
@@ -65,14 +66,14 @@ static void make_docs(void)
             docs[d].ends[i] = 4 * (i + 1);
             docs[d].pos[i] = i + 1;
             const double shared = 3 * log(next_random() + 1e-9);
-            for (size_t m = 0; m < TALLY_MODELS_MAX; m++) {
+            for (size_t m = 0; m < MODELS_MAX; m++) {
                 docs[d].logprob[m][i] = shared + 0.5 * log(next_random() + 1e-9);
             }
         }
         for (size_t i = 0; i < sizeof docs[d].text; i++) {
             docs[d].text[i] = (char)('a' + (int)(next_random() * 26));
         }
-        for (size_t m = 0; m < TALLY_MODELS_MAX; m++) {
+        for (size_t m = 0; m < MODELS_MAX; m++) {
             docs[d].rows[m] = docs[d].logprob[m];
         }
     }
@@ -80,7 +81,7 @@ static void make_docs(void)
 
 static int count_unit(struct tally *t, const struct tally *whole, uint64_t round, struct err *err)
 {
-    int64_t cutoff[2 * TALLY_MODELS_MAX];
+    int64_t cutoff[2 * MODELS_MAX];
     tally_cutoff(whole ? whole : t, cutoff);
     int rc = 0;
     for (size_t d = 0; d < DOCS && !rc; d++) {
@@ -102,7 +103,7 @@ static int count_unit(struct tally *t, const struct tally *whole, uint64_t round
 
 static int measure(size_t n_models, struct err *err)
 {
-    struct run_pair pairs[TALLY_MODELS_MAX] = {0};
+    struct run_pair pairs[MODELS_MAX] = {0};
     for (uint32_t i = 0; i + 1 < n_models; i++) {
         pairs[i] = (struct run_pair){.base = 0, .n_others = 1, .others = {i + 1}};
     }
@@ -162,8 +163,8 @@ static int measure(size_t n_models, struct err *err)
 int main(int argc, char **argv)
 {
     const int n_models = argc > 1 ? atoi(argv[1]) : 12;
-    if (n_models < 2 || n_models > TALLY_MODELS_MAX) {
-        fprintf(stderr, "usage: bench_tally [MODELS]    2 to %d\n", TALLY_MODELS_MAX);
+    if (n_models < 2 || n_models > MODELS_MAX) {
+        fprintf(stderr, "usage: bench_tally [MODELS]    2 to %d\n", MODELS_MAX);
         return 2;
     }
     struct err err = {0};

@@ -152,7 +152,6 @@ struct took {
 struct scan {
     const struct trigrams_shape *shape;
     struct trigrams *worker, *whole;
-    struct tally *tally;
     struct neurons *neurons[2];
     struct unit_neurons *parts[2];
     struct unit_neurons_cutoffs *cutoffs[2];
@@ -160,19 +159,21 @@ struct scan {
     struct took took;
 };
 
+#define FLOOR (-18.0) // nats
+static const struct run_pair pair = {.base = 0, .n_others = 1, .others = {1}};
 static const size_t windows[WINDOWS] = {WINDOW, WINDOW, WINDOW, WINDOW};
 
 static int run_parts(struct scan *s, int which, size_t n_layers, struct err *err)
 {
+    const struct unit_labels labels = {
+        .n_hypotheses = which == 0 ? HYPOTHESES : 0, .sets = u.sets, .words = u.labels, .gave_up = u.gave_up};
     const struct unit_tokens unit = {.n = TOKENS,
-                                           .ids = u.ids,
-                                           .ends = u.ends,
-                                           .pos = u.pos,
-                                           .docs = u.unit_neurons_docs,
-                                           .n_docs = DOCS,
-                                           .sets = u.sets,
-                                           .labels = u.labels,
-                                           .gave_up = u.gave_up};
+                                     .ids = u.ids,
+                                     .ends = u.ends,
+                                     .pos = u.pos,
+                                     .docs = u.unit_neurons_docs,
+                                     .n_docs = DOCS,
+                                     .labels = &labels};
     unit_neurons_cutoffs_of(s->cutoffs[which], s->neurons[which]);
     int rc = unit_neurons_begin(s->parts[which], &unit, s->cutoffs[which], err);
     for (size_t l = 0; l < n_layers; l++) {
@@ -212,7 +213,7 @@ static int run_trigrams(struct scan *s, uint64_t number, struct err *err)
                                       .ends = u.ends + begin,
                                       .pos = u.pos + begin,
                                       .logprob = rows};
-        rc = trigrams_add_doc(s->worker, d, &doc, s->tally, err);
+        rc = trigrams_add_doc(s->worker, d, &doc, &pair, FLOOR, err);
     }
     const double t3 = seconds();
     rc = rc ? rc : trigrams_merge(s->whole, s->worker, err);
@@ -264,22 +265,12 @@ static void print_took(const struct took *t)
 
 static int measure(struct scan *s, size_t n_layers, struct err *err)
 {
-    static const struct run_pair pair = {.base = 0, .n_others = 1, .others = {1}};
-    static const struct tally_shape tally = {.n_models = 2,
-                                             .n_pairs = 1,
-                                             .n_shards = 1,
-                                             .d_vocab = VOCAB,
-                                             .pairs = &pair,
-                                             .floor = -18,
-                                             .gap_bins_half = 180,
-                                             .top = 1};
     struct neurons_layer layers[LAYERS_MOST];
     for (size_t l = 0; l < n_layers; l++) {
         layers[l] = (struct neurons_layer){.layer = (uint32_t)l, .n = N, .first = l * N};
     }
     struct neurons_shape shapes[2];
-    int rc = tally_new(&s->tally, &tally, err);
-    rc = rc ? rc : trigrams_new(&s->worker, s->shape, err);
+    int rc = trigrams_new(&s->worker, s->shape, err);
     rc = rc ? rc : trigrams_new(&s->whole, s->shape, err);
     for (int i = 0; i < 2 && !rc; i++) {
         shapes[i] = (struct neurons_shape){.layers = layers,
@@ -310,7 +301,6 @@ static int measure(struct scan *s, size_t n_layers, struct err *err)
     }
     trigrams_free(s->worker);
     trigrams_free(s->whole);
-    tally_free(s->tally);
     free(s->acts);
     return rc;
 }

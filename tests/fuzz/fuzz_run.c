@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "out/results/gaps/gaps_collector.h"
 #include "out/results/run.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -41,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(run_count_done(&run) <= run.done_bits);
     check(run_count_done(&run) == 0 || run_merge(&same, &run, &err) == ERR_MISMATCH);
     expect_bytes(&same, &bytes);
-    const struct tally_shape shape = run_shape(&run);
+    const struct tally_shape shape = gaps_shape(&run);
     check(shape.n_models == run.n_models && shape.n_pairs == run.n_pairs && shape.d_vocab > 0);
     if (same.done_bits > 0) {
         memset(same.done, 0, (size_t)((same.done_bits + 7) / 8));

@@ -141,6 +141,7 @@ struct unit {
     uint32_t *ids, *ends, *pos;
     uint64_t *labels, *gave_up;
     struct unit_token_set *sets;
+    struct unit_labels said; // points to labels, gave_up and sets
     float **acts; // [n_layers] of [n tokens][n]; rows between documents are 999
 };
 
@@ -219,16 +220,18 @@ static void unit_make(struct unit *u, const struct kit *k, size_t first, size_t 
     for (size_t l = 0; l < shape->n_layers; l++) {
         u->acts[l] = room(n * shape->layers[l].n, sizeof *u->acts[l]);
     }
+    u->said = (struct unit_labels){.n_hypotheses = shape->n_hypotheses,
+                                   .sets = u->sets,
+                                   .words = u->labels,
+                                   .gave_up = u->gave_up};
     u->view = (struct unit_tokens){.shard = k->docs[first].shard,
-                                         .n = n,
-                                         .ids = u->ids,
-                                         .ends = k->texts ? u->ends : NULL,
-                                         .pos = u->pos,
-                                         .docs = u->docs,
-                                         .n_docs = n_docs,
-                                         .sets = u->sets,
-                                         .labels = u->labels,
-                                         .gave_up = u->gave_up};
+                                   .n = n,
+                                   .ids = u->ids,
+                                   .ends = k->texts ? u->ends : NULL,
+                                   .pos = u->pos,
+                                   .docs = u->docs,
+                                   .n_docs = n_docs,
+                                   .labels = shape->n_hypotheses > 0 ? &u->said : NULL};
     size_t at = 0;
     for (size_t i = 0; i < n_docs; i++) {
         const struct kit_doc *d = &k->docs[first + i];

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/results/run.h"
+#include "out/results/collector.h"
+#include "out/results/gaps/gaps_collector.h"
 #include "tests/kit/tally_whole.h"
 
 /* The caller ends it with run_free().  Nothing is done, nothing is known of units. */
@@ -53,6 +54,16 @@ static inline struct run sample_run(void)
         run_add_token(&r, tokens[i], strlen(tokens[i]), NULL);
     }
     return r;
+}
+
+/* What a new run has found, nothing yet, in *r, which is {0} before; results_free() ends it, before
+ * the run.  Returns its tally. */
+static inline struct tally *sample_results(struct results *r, struct run *run)
+{
+    if (results_new(r, run, NULL) || results_new_wholes(r, NULL)) {
+        abort();
+    }
+    return results_whole(r, &gaps_collector);
 }
 
 #define SAMPLE_UNITS 12

@@ -8,9 +8,10 @@
 
 #include "out/results/gaps/tally.h"
 
-/* Appends the detail of a token of the document, 'at' its index in it. */
+/* Fills the detail of a token of the document, 'at' its index in it; what 'out' points to stays
+ * until the next call. */
 struct whole_detail {
-    int (*fn)(void *context, size_t pair, size_t at, struct buf *out, struct err *err);
+    int (*fn)(void *context, size_t pair, size_t at, struct hit_detail *out, struct err *err);
     void *context;
 };
 
@@ -24,12 +25,11 @@ static inline int whole_details(struct tally *t, const struct tally_doc *doc,
             const struct tally_hits *hits = &t->pairs[p].hits[side];
             for (size_t i = 0; i < hits->n && !rc; i++) {
                 struct tally_hit *h = &hits->items[i];
-                struct buf json = {0};
-                if (h->detail[0] == '\0' && h->shard == doc->shard && h->doc == doc->number) {
-                    rc = detail->fn(detail->context, p, h->at, &json, err);
-                    rc = rc ? rc : tally_set_detail(h, json.data, json.len, err);
+                struct hit_detail why = {0};
+                if (!h->detail && h->shard == doc->shard && h->doc == doc->number) {
+                    rc = detail->fn(detail->context, p, h->at, &why, err);
+                    rc = rc ? rc : tally_set_detail(h, &why, err);
                 }
-                buf_free(&json);
             }
         }
     }

@@ -108,20 +108,19 @@ const char view_trigram_rows[] =
 void view_run_write(const char *name, const char *sql)
 {
     struct run r = sample_run();
-    struct tally_shape shape = run_shape(&r);
-    struct tally *t = NULL;
+    struct results results = {0};
+    struct tally *t = sample_results(&results, &r);
     struct store *s = NULL;
     bool exists;
-    assert_int_equal(tally_new(&t, &shape, NULL), 0);
     for (uint64_t unit = 0; unit < SAMPLE_UNITS; unit++) {
         sample_add_unit(&r, t, unit);
     }
     r.counted = true;
     r.n_units = SAMPLE_UNITS;
     assert_int_equal(store_open(&s, kit_path(name), &exists, NULL), 0);
-    assert_int_equal(store_checkpoint(s, &r, &(struct results){.tally = t}, true, NULL, NULL), 0);
+    assert_int_equal(store_checkpoint(s, &r, &results, true, NULL, NULL), 0);
     store_close(s);
-    tally_free(t);
+    results_free(&results);
     run_free(&r);
     view_run_change(name, empty_tables);
     view_run_change(name, sql);

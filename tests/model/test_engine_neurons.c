@@ -66,14 +66,14 @@ static float *acts_of(const struct watched *w, size_t k, size_t layer)
     return w->acts[k] + layer * (w->items[k].n + 1) * w->model->config.d_mlp;
 }
 
-/* An engine_neurons() function: keeps the neurons, which must come block by block, layer by
- * layer. */
-static void watch_neurons(void *context, size_t layer, const struct engine_window *windows,
-                          size_t n_windows, const float *acts)
+/* engine_rows(): keeps what it sees, which must come block by block, layer by layer. */
+static void watch_neurons(void *context, size_t layer, enum row_site site,
+                          const struct engine_window *windows, size_t n_windows, const float *acts)
 {
     struct watched *w = context;
     const struct config *c = &w->model->config;
     assert_int_equal(layer, w->layer);
+    assert_int_equal(site, engine_neuron_site(w->site));
     assert_ptr_equal(windows, &w->items[w->next]);
     for (size_t k = w->next; k < w->next + n_windows; k++) {
         const size_t n = (w->items[k].n + 1) * c->d_mlp;
@@ -87,7 +87,9 @@ static void watch_neurons(void *context, size_t layer, const struct engine_windo
 
 static void watch(struct watched *w, struct engine_ctx *ctx)
 {
-    const struct engine_watch how = {.site = w->site, .see = watch_neurons, .context = w};
+    const uint32_t sites = ROW_BIT(engine_neuron_site(w->site));
+    const struct engine_watch how = {.sites = sites, .rows = watch_neurons, .context = w};
+    assert_int_equal(engine_watch_sites(run, sites, NULL), 0);
     w->next = w->layer = 0;
     memset(w->seen, 0, sizeof w->seen);
     engine_score_watched(ctx, w->items, WATCHED, &how, NULL);

@@ -22,23 +22,22 @@
 #include "tests/kit/store_file.h"
 #include "tests/kit/tally_whole.h"
 
-/* A run and its tally. */
+/* A run and what it has found. */
 struct whole {
     struct run run;
-    struct tally_shape shape;
-    struct tally *tally;
+    struct results results;
+    struct tally *tally; // the results'
 };
 
 static void begin(struct whole *w)
 {
-    w->run = sample_run();
-    w->shape = run_shape(&w->run);
-    assert_int_equal(tally_new(&w->tally, &w->shape, NULL), 0);
+    *w = (struct whole){.run = sample_run()};
+    w->tally = sample_results(&w->results, &w->run);
 }
 
 static void end(struct whole *w)
 {
-    tally_free(w->tally);
+    results_free(&w->results);
     run_free(&w->run);
 }
 
@@ -55,7 +54,7 @@ static struct store *open_store(bool wanted)
 static void checkpoint(struct store *s, const struct whole *w, bool full, const char *const *meta)
 {
     struct err err = {0};
-    ok(store_checkpoint(s, &w->run, &(struct results){.tally = w->tally}, full, meta, &err), &err);
+    ok(store_checkpoint(s, &w->run, &w->results, full, meta, &err), &err);
 }
 
 /* A file with units [0, n) of the sample, of n_units (0: not known). */
@@ -76,12 +75,11 @@ static void write_sample(uint64_t n, uint64_t n_units)
 
 static int load(struct whole *w, struct err *err)
 {
-    struct results results = {0};
     struct store *s = NULL;
     int rc = store_open_read(&s, path, err);
     if (!rc) {
-        rc = store_load(s, &w->run, &w->shape, &results, err);
-        w->tally = results.tally;
+        rc = store_load(s, &w->run, &w->results, err);
+        w->tally = results_whole(&w->results, &gaps_collector);
     }
     store_close(s);
     return rc;
@@ -237,7 +235,8 @@ static void the_rest_of_the_domains_comes_last(void **state)
     (void)state;
     struct whole w;
     begin(&w);
-    w.shape.domains_max = 1;
+    struct tally_shape *shape = results_find(&w.results, &gaps_collector)->shape;
+    shape->domains_max = 1;
     for (uint64_t unit = 0; unit < SAMPLE_UNITS; unit++) {
         sample_add_unit(&w.run, w.tally, unit);
     }
@@ -285,9 +284,8 @@ static void a_run_goes_on_where_it_was(void **state)
     write_sample(5, 0);
     s = open_store(true);
     struct err err = {0};
-    struct results results = {0};
-    ok(store_load(s, &w.run, &w.shape, &results, &err), &err);
-    w.tally = results.tally;
+    ok(store_load(s, &w.run, &w.results, &err), &err);
+    w.tally = results_whole(&w.results, &gaps_collector);
     assert_int_equal(run_count_done(&w.run), 5);
     assert_int_equal(run_same(&w.run, &straight.run, &err), 0);
     assert_int_equal(w.run.token_texts.len, straight.run.token_texts.len);
@@ -363,8 +361,7 @@ static void a_full_disk_leaves_the_last_checkpoint(void **state)
     sqlite3_exec(store_sqlite(s), "PRAGMA max_page_count=1", NULL, NULL, NULL); // no more pages
     sample_add_unit(&w.run, w.tally, 1);
     struct err err = {0};
-    assert_int_equal(
-        store_checkpoint(s, &w.run, &(struct results){.tally = w.tally}, true, NULL, &err), ERR_IO);
+    assert_int_equal(store_checkpoint(s, &w.run, &w.results, true, NULL, &err), ERR_IO);
     assert_non_null(strstr(err.msg, "the disk is full"));
     get_digest(after);
     assert_string_equal(after, before);
@@ -412,7 +409,7 @@ static void write_for_ever(int ready)
     }
     for (uint64_t unit = 0;; unit++) {
         sample_add_unit(&w.run, w.tally, unit);
-        if (store_checkpoint(s, &w.run, &(struct results){.tally = w.tally}, true, NULL, NULL)) {
+        if (store_checkpoint(s, &w.run, &w.results, true, NULL, NULL)) {
             _exit(1);
         }
         if (unit == 0) {
@@ -568,7 +565,7 @@ static void the_digest_is_of_every_result_and_no_path(void **state)
     assert_string_not_equal(after, before);
     sql_for(SAVED
             "DELETE FROM hit; INSERT INTO hit SELECT * FROM saved.rows; DROP TABLE saved.rows;"
-            "UPDATE meta SET value = 'x'; DELETE FROM state WHERE key = 'tally'; VACUUM",
+            "UPDATE meta SET value = 'x'; DELETE FROM state WHERE key = 'gaps.0'; VACUUM",
             "", "");
     get_digest(after);
     assert_string_equal(after, before);
@@ -688,7 +685,7 @@ static void a_damaged_state_is_refused(void **state)
 {
     (void)state;
     write_sample(SAMPLE_UNITS, 0);
-    static const char *const keys[] = {"run", "tally", "tokens"};
+    static const char *const keys[] = {"run", "gaps.0", "tokens"};
     for (size_t k = 0; k < 3; k++) {
         for (size_t at = 0; at < 400; at += 13) {
             struct err err = {0};
@@ -716,14 +713,12 @@ static void damage_anywhere_in_the_file_is_survived(void **state)
         write_bytes(file.data, file.len);
         struct store *s = NULL;
         struct whole w = {0};
-        struct results results = {0};
         char digest[33];
         bool exists;
         if (store_open_read(&s, path, NULL) == 0) {
             store_digest(s, digest, NULL);
-            if (store_load(s, &w.run, &w.shape, &results, NULL) == 0) {
-                results_free(&results);
-                run_free(&w.run);
+            if (store_load(s, &w.run, &w.results, NULL) == 0) {
+                end(&w);
             }
             store_close(s);
         }

@@ -14,6 +14,7 @@
 #include <math.h>
 #include <sqlite3.h>
 
+#include "out/results/neurons/neurons_collector.h"
 #include "out/results/neurons/scores.h"
 #include "out/store/store.h"
 #include "tests/kit/neurons_kit.h"
@@ -22,47 +23,69 @@
 
 // --- a run --------------------------------------------------------------------------------------
 
-/* The sample's, with neurons of models 1 (a layer of 2) and 2 (two layers of 3). */
-static struct run small_run(size_t n_hypotheses, uint32_t examples)
+/* A run, what it asks of its neurons, and the shape of these. */
+struct small {
+    struct run run;
+    struct neurons_watch watches[2];
+    struct neurons_ask ask;
+    struct neurons_shape *neurons;
+};
+
+static void small_shape(struct small *r)
 {
-    struct run r = sample_run();
+    r->ask.watches = r->watches;
+    neurons_shape_free(r->neurons);
+    assert_int_equal(neurons_shape_make(&r->neurons, &r->run, &r->ask, NULL), 0);
+}
+
+/* The sample's, with neurons of models 1 (a layer of 2) and 2 (two layers of 3). */
+static struct small small_run(size_t n_hypotheses, uint32_t examples)
+{
+    struct small small = {.run = sample_run(), .ask = {.examples = examples}};
+    struct run *r = &small.run;
     for (size_t m = 1; m < 3; m++) {
-        free(r.models[m].site);
-        r.models[m].site = strdup(m == 1 ? "post" : "mid");
-        r.models[m].n_layers = m;
-        r.models[m].d_mlp = 1 + m;
+        free(r->models[m].site);
+        r->models[m].site = strdup(m == 1 ? "post" : "mid");
+        r->models[m].n_layers = m;
+        r->models[m].d_mlp = 1 + m;
     }
-    r.n_hypotheses = n_hypotheses;
-    r.hypotheses = calloc(n_hypotheses + 1, sizeof *r.hypotheses);
+    r->n_hypotheses = n_hypotheses;
+    r->hypotheses = calloc(n_hypotheses + 1, sizeof *r->hypotheses);
     for (size_t h = 0; h < n_hypotheses; h++) {
         char name[] = "h0";
         name[1] = (char)('0' + h);
-        r.hypotheses[h] = (struct run_hypothesis){strdup(name), strdup("regex"), strdup("{}")};
+        r->hypotheses[h] = (struct run_hypothesis){strdup(name), strdup("regex"), strdup("{}")};
     }
-    r.examples = examples;
-    assert_int_equal(run_shape_neurons(&r, NULL, NULL), 0);
-    return r;
+    small_shape(&small);
+    return small;
 }
 
-static void watch(struct run *r, uint32_t layer, uint32_t neuron, uint32_t hypothesis)
+static void small_free(struct small *r)
 {
-    r->watches = realloc(r->watches, (r->n_watches + 1) * sizeof *r->watches);
-    r->watches[r->n_watches++] =
+    neurons_shape_free(r->neurons);
+    run_free(&r->run);
+}
+
+static void watch(struct small *r, uint32_t layer, uint32_t neuron, uint32_t hypothesis)
+{
+    r->watches[r->ask.n_watches++] =
         (struct neurons_watch){.layer = layer, .neuron = neuron, .hypothesis = hypothesis};
-    assert_int_equal(run_shape_neurons(r, NULL, NULL), 0);
+    small_shape(r);
 }
 
 /* A checkpoint into 'path', which may have one. */
-static void write_tables(const struct run *r, struct neurons *n)
+static void write_tables(const struct small *r, struct neurons *n)
 {
     struct store *s = NULL;
     struct tally *t = NULL;
     struct err err = {0};
     bool exists;
-    const struct tally_shape shape = run_shape(r);
+    struct tally_shape shape = gaps_shape(&r->run);
     ok(tally_new(&t, &shape, &err), &err);
+    struct collector items[] = {{&neurons_collector, r->neurons, n}, {&gaps_collector, &shape, t}};
+    const struct results results = {items, 2};
     ok(store_open(&s, path, &exists, &err), &err);
-    ok(store_checkpoint(s, r, &(struct results){.tally = t, .neurons = n}, true, NULL, &err), &err);
+    ok(store_checkpoint(s, &r->run, &results, true, NULL, &err), &err);
     store_close(s);
     tally_free(t);
 }
@@ -134,7 +157,7 @@ static void add_three(struct kit *k)
 static void rows_are_as_by_hand(void **state)
 {
     (void)state;
-    struct run r = small_run(2, 20);
+    struct small r = small_run(2, 20);
     struct kit k = {.shape = r.neurons, .texts = true};
     add_three(&k);
     struct neurons *n = kit_whole(&k);
@@ -189,13 +212,13 @@ static void rows_are_as_by_hand(void **state)
                 "test|[[160,1]]|[[130,1],[136,1]]\n");
     neurons_free(n);
     kit_free(&k);
-    run_free(&r);
+    small_free(&r);
 }
 
 static void counterexamples_are_as_by_hand(void **state)
 {
     (void)state;
-    struct run r = small_run(2, 20);
+    struct small r = small_run(2, 20);
     watch(&r, 0, 1, 0);
     struct kit k = {.shape = r.neurons, .texts = true};
     add_three(&k);
@@ -216,19 +239,20 @@ static void counterexamples_are_as_by_hand(void **state)
                 "silent_with|2|0.0|11|0|[0,-1,0]|[0]\n");
     neurons_free(n);
     kit_free(&k);
-    run_free(&r);
+    small_free(&r);
 }
 
 static void effects_are_written_once(void **state)
 {
     (void)state;
-    struct run r = small_run(0, 5);
+    struct small r = small_run(0, 5);
     const size_t n_effects = 8 * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS;
-    r.effects = calloc(n_effects, sizeof *r.effects);
+    struct neurons_effect *effects = calloc(n_effects, sizeof *effects);
     for (size_t i = 0; i < n_effects; i++) {
-        r.effects[i] =
-            (struct neurons_effect){.token = i % 3 ? NEURONS_NO_TOKEN : (uint32_t)i, .value = (float)i / 2};
+        effects[i].token = i % 3 ? NEURONS_NO_TOKEN : (uint32_t)i;
+        effects[i].value = (float)i / 2;
     }
+    neurons_shape_set_effects(r.neurons, effects);
     struct kit k = {.shape = r.neurons};
     struct neurons *n = kit_whole(&k);
     write_tables(&r, n);
@@ -239,13 +263,13 @@ static void effects_are_written_once(void **state)
                 "2|1|2|input_top|1|450|225.0\n");
     neurons_free(n);
     kit_free(&k);
-    run_free(&r);
+    small_free(&r);
 }
 
 static void a_run_without_tokens_has_neurons_and_no_numbers(void **state)
 {
     (void)state;
-    struct run r = small_run(1, 5);
+    struct small r = small_run(1, 5);
     struct kit k = {.shape = r.neurons};
     struct neurons *n = kit_whole(&k);
     write_tables(&r, n);
@@ -259,7 +283,7 @@ static void a_run_without_tokens_has_neurons_and_no_numbers(void **state)
     expect_rows("SELECT * FROM split_hist", "");
     neurons_free(n);
     kit_free(&k);
-    run_free(&r);
+    small_free(&r);
 }
 
 // --- four digits --------------------------------------------------------------------------------
@@ -285,7 +309,7 @@ static void four_digits_are_as_printf_has_them(void **state)
 {
     (void)state;
     enum { DOCS = 300, TOKENS = 64 };
-    struct run r = small_run(0, DOCS);
+    struct small r = small_run(0, DOCS);
     struct kit k = {.shape = r.neurons};
     uint64_t random = 1;
     for (size_t d = 0; d < DOCS; d++) {
@@ -326,7 +350,7 @@ static void four_digits_are_as_printf_has_them(void **state)
     buf_free(&rows);
     neurons_free(n);
     kit_free(&k);
-    run_free(&r);
+    small_free(&r);
 }
 
 // --- intervals ----------------------------------------------------------------------------------
@@ -334,7 +358,7 @@ static void four_digits_are_as_printf_has_them(void **state)
 /* A document of one token for each activation. */
 static void expect_intervals(const float *acts, size_t n_acts, const char *wanted)
 {
-    struct run r = small_run(0, 20);
+    struct small r = small_run(0, 20);
     struct kit k = {.shape = r.neurons};
     for (size_t i = 0; i < n_acts; i++) {
         struct kit_doc *d = kit_add_doc(&k, 0, i, false, 1);
@@ -352,7 +376,7 @@ static void expect_intervals(const float *acts, size_t n_acts, const char *wante
                 "");
     neurons_free(n);
     kit_free(&k);
-    run_free(&r);
+    small_free(&r);
 }
 
 static void intervals_next_to_zero_are_joined(void **state)
@@ -488,7 +512,7 @@ static void counterexamples_are_what_was_kept_on_the_wrong_side(void **state)
     (void)state;
     size_t n_rows = 0, n_unknown = 0;
     for (uint64_t seed = 1; seed < 8; seed += 2) { // odd: with bytes
-        struct run r = small_run(4, 20);
+        struct small r = small_run(4, 20);
         struct kit k;
         watch(&r, 1, 2, 0);
         kit_make(&k, r.neurons, 150, 40, seed);
@@ -526,7 +550,7 @@ static void counterexamples_are_what_was_kept_on_the_wrong_side(void **state)
                     "fires_without|20|0\nsilent_with|20|0\n");
         neurons_free(n);
         kit_free(&k);
-        run_free(&r);
+        small_free(&r);
     }
     assert_true(n_rows > 500 && n_unknown > 50 && n_unknown < n_rows / 2);
 }
@@ -536,7 +560,7 @@ static void counterexamples_are_what_was_kept_on_the_wrong_side(void **state)
 static void texts_are_json_and_ranks_have_no_gaps(void **state)
 {
     (void)state;
-    struct run r = small_run(4, 20);
+    struct small r = small_run(4, 20);
     struct kit k;
     watch(&r, 0, 1, 3);
     kit_make(&k, r.neurons, 100, 80, 3);
@@ -574,13 +598,13 @@ static void texts_are_json_and_ranks_have_no_gaps(void **state)
                 "");
     neurons_free(n);
     kit_free(&k);
-    run_free(&r);
+    small_free(&r);
 }
 
 static void a_later_checkpoint_and_a_loaded_run_write_the_same(void **state)
 {
     (void)state;
-    struct run r = small_run(4, 20);
+    struct small r = small_run(4, 20);
     struct kit k;
     uint64_t random = 5;
     char once[33], again[33], early[33];
@@ -608,21 +632,23 @@ static void a_later_checkpoint_and_a_loaded_run_write_the_same(void **state)
 
     struct store *s = NULL;
     struct run back = {0};
-    struct tally_shape shape;
     struct results results = {0};
     struct err err = {0};
+    bool exists;
     ok(store_open_read(&s, path, &err), &err);
-    ok(store_load(s, &back, &shape, &results, &err), &err);
+    ok(store_load(s, &back, &results, &err), &err);
     store_close(s);
     for (size_t piece = 0; piece <= 3; piece++) {
-        struct buf a = kit_save(n, piece), b = kit_save(results.neurons, piece);
+        struct buf a = kit_save(n, piece), b = kit_save(neurons_of(&results), piece);
         assert_int_equal(a.len, b.len);
         assert_memory_equal(a.data, b.data, a.len);
         buf_free(&a);
         buf_free(&b);
     }
     new_path(NULL);
-    write_tables(&back, results.neurons);
+    ok(store_open(&s, path, &exists, &err), &err);
+    ok(store_checkpoint(s, &back, &results, true, NULL, &err), &err);
+    store_close(s);
     get_digest(again);
     assert_string_equal(again, once);
     neurons_free(n);
@@ -631,7 +657,7 @@ static void a_later_checkpoint_and_a_loaded_run_write_the_same(void **state)
     results_free(&results);
     run_free(&back);
     kit_free(&k);
-    run_free(&r);
+    small_free(&r);
 }
 
 int main(void)

@@ -26,14 +26,7 @@
 static const size_t widths[LAYERS] = {7, 33, 1};
 static const struct run_pair pairs[PAIRS] = {{.base = 0, .n_others = 1, .others = {1}},
                                                {.base = 0, .n_others = 2, .others = {1, 2}}};
-static const struct tally_shape tally_shape = {.n_models = MODELS,
-                                               .n_pairs = PAIRS,
-                                               .n_shards = 3,
-                                               .d_vocab = 16,
-                                               .pairs = pairs,
-                                               .floor = -6,
-                                               .gap_bins_half = 60,
-                                               .top = 1};
+#define FLOOR (-6.0) // nats
 
 static uint64_t next(uint64_t *state, uint64_t below)
 {
@@ -58,7 +51,6 @@ struct world {
     struct doc *docs; // [n]
     size_t n;
     bool texts;
-    struct tally *tally; // says what a gap is
 };
 
 static void *room(size_t n, size_t size)
@@ -132,7 +124,6 @@ static void world_make(struct world *w, const struct trigrams_shape *shape, size
     assert_true(n <= DOCS_MOST && most_tokens <= TOKENS_MOST);
     *w = (struct world){.shape = shape, .n = n, .texts = seed % 2};
     w->docs = room(n, sizeof *w->docs);
-    assert_int_equal(tally_new(&w->tally, &tally_shape, NULL), 0);
     for (size_t i = 0; i < n; i++) {
         struct doc *d = &w->docs[i];
         d->shard = (uint32_t)(i % 3);
@@ -144,7 +135,6 @@ static void world_make(struct world *w, const struct trigrams_shape *shape, size
 
 static void world_free(struct world *w)
 {
-    tally_free(w->tally);
     free(w->docs);
 }
 
@@ -270,7 +260,7 @@ static void run_unit(struct trigrams *t, const struct world *w, const struct doc
     for (size_t d = 0; d < n_docs; d++) {
         const double *rows[MODELS];
         const struct tally_doc doc = tally_doc_of(w, docs[d], rows);
-        assert_int_equal(trigrams_add_doc(t, d, &doc, w->tally, NULL), 0);
+        assert_int_equal(trigrams_add_doc(t, d, &doc, pairs, FLOOR, NULL), 0);
     }
     unit_free(&u);
 }
@@ -822,24 +812,14 @@ static void ten_tokens_are_as_by_hand(void **state)
     static const struct unit_tokens_doc doc = {.n = 10, .first = 15};
     static const struct unit_tokens unit = {
         .ids = ids, .pos = pos, .n = 10, .docs = &doc, .n_docs = 1};
-    static const struct tally_shape two = {.n_models = 2,
-                                           .n_pairs = 1,
-                                           .n_shards = 1,
-                                           .d_vocab = 16,
-                                           .pairs = pairs,
-                                           .floor = -6,
-                                           .gap_bins_half = 60,
-                                           .top = 1};
     const struct tally_doc seen = {
         .number = 4, .n = 10, .ids = ids, .ends = ends, .pos = pos, .logprob = rows};
     struct trigrams_shape *shape;
-    struct tally *tally;
     assert_int_equal(trigrams_shape_make(&shape, items, 2, 2, 1, &layer, 1, NULL), 0);
-    assert_int_equal(tally_new(&tally, &two, NULL), 0);
     struct trigrams *t = new_one(shape);
     assert_int_equal(trigrams_begin(t, &unit, NULL), 0);
     trigrams_block(t, 0, 0, windows, 2, acts);
-    assert_int_equal(trigrams_add_doc(t, 0, &seen, tally, NULL), 0);
+    assert_int_equal(trigrams_add_doc(t, 0, &seen, pairs, FLOOR, NULL), 0);
 
     // (3, 2) -> 3 at token 8; the base is beyond the floor there: -1 - -6
     assert_int_equal(t->items[0].n, 1);
@@ -875,7 +855,6 @@ static void ten_tokens_are_as_by_hand(void **state)
     trigrams_means(t, 1, 0, 0, 55 * (__int128)FIXED_ONE, 10, mean);
     assert_memory_equal(mean, ((double[]){4, 8, 5, 34.0 / 6}), sizeof mean);
     trigrams_free(t);
-    tally_free(tally);
     trigrams_shape_free(shape);
 }
 
@@ -883,7 +862,6 @@ static void ten_tokens_are_as_by_hand(void **state)
 static void make_repeats(struct world *w, const struct trigrams_shape *shape, size_t n, float act)
 {
     *w = (struct world){.shape = shape, .n = 1, .docs = room(1, sizeof *w->docs)};
-    assert_int_equal(tally_new(&w->tally, &tally_shape, NULL), 0);
     w->docs[0].n = n;
     for (uint32_t i = 0; i < n; i++) {
         w->docs[0].ids[i] = 1;

@@ -30,9 +30,8 @@ static void write_part(const char *name, uint64_t first, uint64_t step, bool uni
     if (floor < 0) {
         r.floor = floor;
     }
-    struct tally_shape shape = run_shape(&r);
-    struct tally *t = NULL;
-    assert_int_equal(tally_new(&t, &shape, NULL), 0);
+    struct results results = {0};
+    struct tally *t = sample_results(&results, &r);
     for (uint64_t unit = first; unit < SAMPLE_UNITS; unit += step) {
         sample_add_unit(&r, t, unit);
     }
@@ -45,9 +44,9 @@ static void write_part(const char *name, uint64_t first, uint64_t step, bool uni
     struct err err = {0};
     assert_int_equal(store_open(&s, path, &exists, &err), 0);
     const char *const meta[] = {"kernels", name, "version", "1", NULL};
-    assert_int_equal(store_checkpoint(s, &r, &(struct results){.tally = t}, true, meta, &err), 0);
+    assert_int_equal(store_checkpoint(s, &r, &results, true, meta, &err), 0);
     store_close(s);
-    tally_free(t);
+    results_free(&results);
     run_free(&r);
 }
 
@@ -209,9 +208,8 @@ static void a_corpus_cannot_drive_the_terminal(void **state)
 {
     (void)state;
     struct run r = sample_run();
-    struct tally_shape shape = run_shape(&r);
-    struct tally *t = NULL;
-    assert_int_equal(tally_new(&t, &shape, NULL), 0);
+    struct results results = {0};
+    struct tally *t = sample_results(&results, &r);
     const double base = -5, other = -1;
     const double *const logprob[] = {&base, &other, &other};
     const uint32_t id = 1, end = 18, pos = 1;
@@ -230,9 +228,9 @@ static void a_corpus_cannot_drive_the_terminal(void **state)
     struct store *s = NULL;
     bool exists;
     assert_int_equal(store_open(&s, path, &exists, NULL), 0);
-    assert_int_equal(store_checkpoint(s, &r, &(struct results){.tally = t}, true, NULL, NULL), 0);
+    assert_int_equal(store_checkpoint(s, &r, &results, true, NULL, NULL), 0);
     store_close(s);
-    tally_free(t);
+    results_free(&results);
     run_free(&r);
     expect("gapscope top $T/hostile.db", 0,
            "[\xe2\x90\x9b[2J\xe2\x90\x8d\xef\xbf\xbd"
