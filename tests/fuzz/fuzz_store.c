@@ -41,21 +41,20 @@ static void clean(void)
 static void make_run(void)
 {
     struct run r = sample_run();
-    struct tally_shape shape = run_shape(&r);
-    struct tally *t = NULL;
+    struct results results = {0};
+    struct tally *t = sample_results(&results, &r);
     struct store *s = NULL;
     bool exists;
     check(mkdtemp(folder) != NULL);
     snprintf(path, sizeof path, "%s/run.db", folder);
     atexit(clean);
-    check(tally_new(&t, &shape, NULL) == 0);
     for (uint64_t unit = 0; unit < SAMPLE_UNITS; unit++) {
         sample_add_unit(&r, t, unit);
     }
     check(store_open(&s, path, &exists, NULL) == 0);
-    check(store_checkpoint(s, &r, &(struct results){.tally = t}, true, NULL, NULL) == 0);
+    check(store_checkpoint(s, &r, &results, true, NULL, NULL) == 0);
     store_close(s);
-    tally_free(t);
+    results_free(&results);
     run_free(&r);
     FILE *f = fopen(path, "rb");
     char bytes[4096];
@@ -74,11 +73,10 @@ static int enough(void *steps)
 static void read_all(struct store *s)
 {
     struct run run = {0};
-    struct tally_shape shape;
     struct results results = {0};
     struct err err = {0};
     char digest[33];
-    if (store_load(s, &run, &shape, &results, &err) == 0) {
+    if (store_load(s, &run, &results, &err) == 0) {
         results_free(&results);
         run_free(&run);
     } else {

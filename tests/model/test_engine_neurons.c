@@ -89,7 +89,7 @@ static void watch(struct watched *w, struct engine_ctx *ctx)
 {
     const uint32_t sites = ROW_BIT(engine_neuron_site(w->site));
     const struct engine_watch how = {.sites = sites, .rows = watch_neurons, .context = w};
-    assert_int_equal(engine_watch_sites(run, sites, NULL), 0);
+    assert_int_equal(engine_watch_sites(ctx, sites, NULL), 0);
     w->next = w->layer = 0;
     memset(w->seen, 0, sizeof w->seen);
     engine_score_watched(ctx, w->items, WATCHED, &how, NULL);
