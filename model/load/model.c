@@ -417,6 +417,21 @@ const char *site_name(enum site site)
     return "unknown";
 }
 
+int site_parse(const char *text, enum site *out, struct err *err)
+{
+    *out = SITE_DEFAULT;
+    if (!text) {
+        return 0;
+    }
+    for (enum site site = SITE_PRE; site <= SITE_POST; site++) {
+        if (strcmp(text, site_name(site)) == 0) {
+            *out = site;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_USAGE, "--site %s: pre, mid or post is wanted", text);
+}
+
 int model_site(const struct model *m, enum site wish, enum site *out, struct err *err)
 {
     const bool solu = m->config.act_fn == ACT_SOLU_LN;

@@ -167,7 +167,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct lineup lineup = {0};
     struct watch watch = {0};
     enum site site;
-    int rc = site_read(o->site, &site, err);
+    int rc = site_parse(o->site, &site, err);
     if (!rc) {
         rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err);
     }

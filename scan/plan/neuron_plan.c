@@ -41,7 +41,7 @@ static int describe_sites(struct neuron_plan *s, struct run *run,
                           struct err *err)
 {
     enum site wish;
-    int rc = site_read(o->site, &wish, err);
+    int rc = site_parse(o->site, &wish, err);
     size_t n_layers = 0;
     for (size_t i = 0; i < l->n && !rc; i++) {
         const struct lineup_model *m = &l->models[i];

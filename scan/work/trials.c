@@ -7,7 +7,7 @@
 
 #include "corpora/base/mem.h"
 #include "model/explain/trial.h"
-#include "out/read/neuron_name.h"
+#include "model/load/model.h"
 #include "out/store/trial_rows.h"
 #include "scan/plan/plan.h"
 #include "scan/plan/trigram_choice.h"
@@ -341,7 +341,7 @@ static int find_sites(struct work *w, struct err *err)
         const struct model *weights = w->t->engines[m] ? engine_model(w->t->engines[m]) : NULL;
         if (weights && !weights->config.attn_only) {
             enum site wish;
-            rc = site_read(*site ? site : NULL, &wish, err);
+            rc = site_parse(*site ? site : NULL, &wish, err);
             rc = rc ? rc : model_site(weights, wish, &w->sites[m], err);
         }
     }
