@@ -45,14 +45,7 @@ set(table
 # What is still to be cut.
 set(except
   "model/explain/minimal.h scan/load/prompts.h"
-  "model/explain/minimal.h out/read/reader.h"
-  "out/export/export.h out/text/bars.h"
-  "out/read/names.c out/text/printable.h"
-  "out/read/neuron_name.h model/load/model.h"
-  "out/read/reader.c out/text/printable.h"
-  "out/read/trigram_facts.c scan/plan/trigram_choice.h"
-  "out/report/report_neurons.c out/text/bars.h"
-  "out/report/report_trigrams.c scan/plan/trigram_choice.h"
+  "model/explain/minimal.h out/text/screen.h"
   "out/results/results.h out/results/neurons/neurons.h"
   "out/results/results.h out/results/gaps/tally.h"
   "out/results/results.h out/results/trigrams/trigrams.h"
@@ -60,8 +53,6 @@ set(except
   "out/results/run.h out/results/gaps/tally.h"
   "out/results/run.h out/results/trigrams/trigrams.h"
   "out/results/trigrams/trigrams_unit.c out/results/neurons/act_kernels.h"
-  "out/text/trigram_list.c scan/plan/trigram_choice.h"
-  "out/text/trigram_list.c model/explain/trial.h"
   "scan/plan/neuron_plan.h scan/work/predictor.h"
   "scan/plan/plan.h scan/work/precision_check.h"
 )

@@ -27,7 +27,7 @@
 #include "corpora/base/err.h"
 #include "corpora/base/jsonout.h"
 #include "model/load/model.h"
-#include "out/read/reader.h"
+#include "out/text/screen.h"
 #include "scan/load/prompts.h"
 
 #define MINIMAL_TOP ((size_t)10)    // next tokens
@@ -94,8 +94,8 @@ double minimal_effect(const struct minimal *m, size_t k, double difference);
 void minimal_component_name(const struct minimal *m, size_t i, char name[MINIMAL_NAME]);
 
 /* For people: minimal_text.c.  Errors: ERR_NOMEM. */
-int minimal_put(const struct minimal *m, const struct view *v, struct err *err);
-void minimal_put_head(const struct view *v, const char *fmt, ...)
+int minimal_put(const struct minimal *m, const struct screen *s, struct err *err);
+void minimal_put_head(const struct screen *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* For programs, an object: minimal_json.c. */

@@ -23,7 +23,7 @@
 
 /* Of each pair of its model. */
 #define SQL_CREDIT                                                                                 \
-    "SELECT (SELECT name FROM model WHERE id = p.base) || ':' || " VIEW_PAIR_OTHERS                \
+    "SELECT (SELECT name FROM model WHERE id = p.base) || ':' || " SQL_PAIR_OTHERS                 \
     " AS pair, c.credit, c.hits, (SELECT count(*) FROM hit WHERE pair = p.id AND side = 'other')"  \
     " AS of_hits FROM gap_credit c JOIN pair p ON p.id = c.pair"                                   \
     " WHERE c.model = ?1 AND c.layer = ?2 AND c.idx = ?3 ORDER BY p.id"
@@ -162,7 +162,7 @@ enum {
 };
 
 #define SQL_TRIGRAM_GAPS                                                                           \
-    "SELECT p.id AS pair, (SELECT name FROM model WHERE id = p.base) || ':' || " VIEW_PAIR_OTHERS  \
+    "SELECT p.id AS pair, (SELECT name FROM model WHERE id = p.base) || ':' || " SQL_PAIR_OTHERS   \
     " AS name, g.mean_gap, g.se FROM trigram_gap g JOIN pair p ON p.id = g.pair"                   \
     " WHERE g.trigram = ?1 ORDER BY p.id"
 
