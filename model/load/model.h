@@ -79,4 +79,7 @@ int site_parse(const char *text, enum site *out, struct err *err);
  * Errors: ERR_UNSUPPORTED (mid of a model that is not SoLU, any site of an attention-only one). */
 int model_site(const struct model *m, enum site wish, enum site *out, struct err *err);
 
+/* The text of --site; SITE_DEFAULT for NULL.  Errors: ERR_USAGE. */
+int site_parse(const char *text, enum site *out, struct err *err);
+
 #endif

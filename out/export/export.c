@@ -116,52 +116,37 @@ char *export_path(const char *folder, const char *name, const char *suffix, stru
 
 // --- begin and end -----------------------------------------------------------------------------
 
-static bool has_table(const struct view *v, const char *name, int *rc, struct err *err)
-{
-    char sql[128];
-    snprintf(sql, sizeof sql,
-             "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '%s'", name);
-    return view_number(v, sql, NULL, rc, err) > 0;
-}
-
-static int begin_neurons(struct exporter *x, struct err *err)
+static int begin_neurons(struct exporter *x)
 {
     static const int64_t none[1];
-    int rc = 0;
-    const bool has = has_table(x->v, "neuron", &rc, err) && has_table(x->v, "bin", &rc, err);
-    if (!rc &&
-        (!has || view_number(x->v, "SELECT EXISTS(SELECT 1 FROM neuron)", none, &rc, err) == 0)) {
-        return rc ? rc
-                  : err_set(err, ERR_NOT_FOUND,
-                            "%s: keeps no neurons: a scan keeps those of every model that has an "
-                            "MLP, unless --no-neurons; --format csv and jsonl write the rest",
-                            x->v->path);
+    struct reader *r = x->r;
+    const bool has = reader_has_table(r, "neuron") && reader_has_table(r, "bin");
+    if (!has || reader_number(r, "SELECT EXISTS(SELECT 1 FROM neuron)", none) == 0) {
+        return reader_fail(r, ERR_NOT_FOUND,
+                           "%s: keeps no neurons: a scan keeps those of every model that has an "
+                           "MLP, unless --no-neurons; --format csv and jsonl write the rest",
+                           r->path);
     }
-    x->has_examples = has_table(x->v, "example", &rc, err);
-    x->has_effects = has_table(x->v, "effect", &rc, err);
-    x->has_scores = has_table(x->v, "score", &rc, err) && has_table(x->v, "hypothesis", &rc, err);
-    if (has_table(x->v, "token", &rc, err)) {
-        x->token = view_query(x->v, "SELECT text FROM token WHERE id = ?1", none, &rc, err);
+    x->has_examples = reader_has_table(r, "example");
+    x->has_effects = reader_has_table(r, "effect");
+    x->has_scores = reader_has_table(r, "score") && reader_has_table(r, "hypothesis");
+    if (reader_has_table(r, "token")) {
+        x->token = reader_query(r, "SELECT text FROM token WHERE id = ?1", none);
     }
-    const int64_t bad = view_number(x->v,
-                                    "SELECT count(*) FROM neuron WHERE NOT (" EXPORT_NAMED
-                                    " AND model IN (SELECT id FROM model))",
-                                    none, &rc, err);
-    x->bad_neurons = (uint64_t)bad;
-    rc = rc ? rc : bins_read(&x->bins, x->v, err);
-    x->counts = mem_zero(x->bins.n, sizeof *x->counts);
-    x->texts = mem_zero(TEXTS, sizeof *x->texts);
-    if (!rc && (!x->counts || !x->texts)) {
-        rc = err_nomem(err, "neurons");
-    }
-    return rc;
+    x->bad_neurons = (uint64_t)reader_number(r,
+                                             "SELECT count(*) FROM neuron WHERE NOT (" EXPORT_NAMED
+                                             " AND model IN (SELECT id FROM model))",
+                                             none);
+    bins_read(&x->bins, r);
+    x->counts = reader_new(r, x->bins.n, sizeof *x->counts);
+    x->texts = reader_new(r, TEXTS, sizeof *x->texts);
+    return r->rc;
 }
 
-int export_begin(struct exporter *x, const struct view *v, const char *dir, bool of_neurons,
-                 struct err *err)
+int export_begin(struct exporter *x, struct reader *r, const char *dir, bool of_neurons)
 {
-    *x = (struct exporter){.v = v, .dir = dir};
-    return of_neurons ? begin_neurons(x, err) : 0;
+    *x = (struct exporter){.r = r, .dir = dir};
+    return of_neurons ? begin_neurons(x) : 0;
 }
 
 void export_end(struct exporter *x)
@@ -176,34 +161,32 @@ void export_end(struct exporter *x)
 
 // --- models and neurons ------------------------------------------------------------------------
 
-int export_models(struct exporter *x,
-                  int (*each)(struct exporter *x, const struct export_model *m, struct err *err),
-                  struct err *err)
+int export_models(struct exporter *x, int (*each)(struct exporter *x, const struct export_model *m))
 {
-    int rc = 0;
-    sqlite3_stmt *stmt = view_query(
-        x->v,
+    struct reader *r = x->r;
+    sqlite3_stmt *stmt = reader_query(
+        r,
         "SELECT id, n_layers, d_mlp, name, site, weights_hash,"
         " EXISTS(SELECT 1 FROM model o WHERE o.id < m.id AND"
         "  ifnull(CAST(o.name AS BLOB), x'') = ifnull(CAST(m.name AS BLOB), x''))"
         " FROM model m WHERE EXISTS(SELECT 1 FROM neuron WHERE model = m.id) ORDER BY id",
-        NULL, &rc, err);
-    while (view_step(x->v, stmt, &rc, err)) {
-        const char *name = view_text(stmt, 3); // before its length, which is of this form
+        NULL);
+    while (reader_step(r, stmt)) {
+        const char *name = column_text(stmt, 3); // before its length, which is of this form
         char *folder = export_safe_name(name, (size_t)sqlite3_column_bytes(stmt, 3),
-                                        sqlite3_column_int64(stmt, 0), view_u64(stmt, 6) != 0);
+                                        sqlite3_column_int64(stmt, 0), column_u64(stmt, 6) != 0);
         const struct export_model m = {.id = sqlite3_column_int64(stmt, 0),
                                        .n_layers = sqlite3_column_int64(stmt, 1),
                                        .d_mlp = sqlite3_column_int64(stmt, 2),
                                        .name = name,
                                        .folder = folder,
-                                       .site = view_text(stmt, 4),
-                                       .weights_hash = view_text(stmt, 5)};
-        rc = folder ? each(x, &m, err) : err_nomem(err, "a name");
+                                       .site = column_text(stmt, 4),
+                                       .weights_hash = column_text(stmt, 5)};
+        reader_take(r, folder ? each(x, &m) : err_nomem(r->err, "a name"));
         free(folder);
     }
     sqlite3_finalize(stmt);
-    return rc;
+    return r->rc;
 }
 
 void export_neuron_read(struct export_neuron *n, struct exporter *x, sqlite3_stmt *row)
@@ -211,15 +194,15 @@ void export_neuron_read(struct export_neuron *n, struct exporter *x, sqlite3_stm
     *n = (struct export_neuron){.model = sqlite3_column_int64(row, 0),
                                 .layer = sqlite3_column_int64(row, 1),
                                 .index = sqlite3_column_int64(row, 2),
-                                .n = view_u64(row, 3),
-                                .mean = view_real(row, 4),
-                                .sd = view_real(row, 5),
-                                .min = view_real(row, 6),
-                                .max = view_real(row, 7),
-                                .share_positive = view_real(row, 8)};
+                                .n = column_u64(row, 3),
+                                .mean = column_real(row, 4),
+                                .sd = column_real(row, 5),
+                                .min = column_real(row, 6),
+                                .max = column_real(row, 7),
+                                .share_positive = column_real(row, 8)};
     memset(x->counts, 0, x->bins.n * sizeof *x->counts);
-    struct json_object *hist = view_json(row, 9);
-    x->bad_json += !view_is_null(row, 9) && !json_object_is_type(hist, json_type_array);
+    struct json_object *hist = column_json(row, 9);
+    x->bad_json += !column_is_null(row, 9) && !json_object_is_type(hist, json_type_array);
     json_object_put(hist);
     bins_count(&x->bins, row, 9, x->counts);
 }
@@ -227,40 +210,37 @@ void export_neuron_read(struct export_neuron *n, struct exporter *x, sqlite3_stm
 // --- tokens ------------------------------------------------------------------------------------
 
 /* The token's text or, without, "<ID>", to x->text as a JSON string. */
-static int read_token(struct exporter *x, int64_t id, struct err *err)
+static int read_token(struct exporter *x, int64_t id)
 {
-    int rc = 0;
+    struct reader *r = x->r;
+    struct err *err = r->err;
     uint64_t repaired;
     char number[32];
     struct buf plain = {0};
+    int rc = 0;
     x->text.len = 0;
-    if (x->token) {
-        sqlite3_reset(x->token);
-        sqlite3_bind_int64(x->token, 1, id);
-        if (view_step(x->v, x->token, &rc, err)) {
-            const char *text = view_text(x->token, 0);
-            rc = utf8_repair(&plain, text, (size_t)sqlite3_column_bytes(x->token, 0), &repaired,
-                             err);
-        }
+    reader_again(x->token, &id);
+    if (x->token && reader_step(r, x->token)) {
+        const char *text = column_text(x->token, 0);
+        rc = utf8_repair(&plain, text, (size_t)sqlite3_column_bytes(x->token, 0), &repaired, err);
     }
     if (!rc && plain.len == 0) {
         snprintf(number, sizeof number, "<%" PRId64 ">", id);
         rc = buf_append(&plain, number, strlen(number), err);
     }
-    if (!rc) {
-        rc = jsonw_string(&x->text, plain.data, plain.len, err);
-    }
+    rc = rc ? rc : jsonw_string(&x->text, plain.data, plain.len, err);
+    rc = rc ? rc : buf_append(&x->text, "", 1, err);
     buf_free(&plain);
-    return rc ? rc : buf_append(&x->text, "", 1, err);
+    return reader_take(r, rc);
 }
 
-const char *export_token(struct exporter *x, int64_t id, int *rc, struct err *err)
+const char *export_token(struct exporter *x, int64_t id)
 {
     struct export_text *kept = &x->texts[(uint64_t)id % TEXTS];
     if (kept->json[0] && kept->id == id) {
         return kept->json;
     }
-    if (*rc || (*rc = read_token(x, id, err)) != 0) {
+    if (x->r->rc || read_token(x, id)) {
         return "\"\"";
     }
     if (x->text.len <= sizeof kept->json) {
@@ -273,7 +253,7 @@ const char *export_token(struct exporter *x, int64_t id, int *rc, struct err *er
 // --- examples ----------------------------------------------------------------------------------
 
 void export_examples_open(struct export_examples *e, struct exporter *x,
-                          const struct export_neuron *n, const char *kind, int *rc, struct err *err)
+                          const struct export_neuron *n, const char *kind)
 {
     char sql[320];
     *e = (struct export_examples){.x = x};
@@ -281,11 +261,11 @@ void export_examples_open(struct export_examples *e, struct exporter *x,
         return;
     }
     snprintf(sql, sizeof sql,
-             "SELECT kind, rank, activation, lo, hi, shard, doc, byte_start, token_index, tokens,"
-             " activations FROM example WHERE model = ?1 AND layer = ?2 AND idx = ?3%s%s%s"
-             " ORDER BY kind, rank",
+             "SELECT kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end, token_index,"
+             " tokens, activations, labels FROM example"
+             " WHERE model = ?1 AND layer = ?2 AND idx = ?3%s%s%s ORDER BY kind, rank",
              kind ? " AND kind = '" : "", kind ? kind : "", kind ? "'" : "");
-    e->stmt = view_query(x->v, sql, (int64_t[]){n->model, n->layer, n->index}, rc, err);
+    e->stmt = reader_query(x->r, sql, (int64_t[]){n->model, n->layer, n->index});
 }
 
 static bool is_number(struct json_object *value)
@@ -295,57 +275,46 @@ static bool is_number(struct json_object *value)
             isfinite(json_object_get_double(value)));
 }
 
-/* Two lists of the same length, ids and numbers, and the own token among them.  *bad: not so. */
-static int read_lists(struct export_examples *e, bool *bad, struct err *err)
+/* Two lists of the same length, ids and numbers, and the own token among them.  false: not so, or
+ * no memory. */
+static bool read_lists(struct export_examples *e)
 {
-    struct json_object *ids = view_json(e->stmt, 9), *acts = view_json(e->stmt, 10);
-    const bool lists =
-        json_object_is_type(ids, json_type_array) && json_object_is_type(acts, json_type_array);
-    const size_t n = lists ? json_object_array_length(ids) : 0;
-    const uint64_t at = view_u64(e->stmt, 8);
-    const double own = view_real(e->stmt, 2);
-    int rc = 0;
-    *bad = n == 0 || json_object_array_length(acts) != n || at >= n || !isfinite(own);
-    if (!*bad) {
-        rc = mem_reserve(&e->ids, &e->ids_cap, n, sizeof *e->ids, "an example", err);
+    const struct place *p = &e->row.place;
+    struct reader *r = e->x->r;
+    const size_t n = list_length(p->tokens);
+    const uint64_t at = count_of(p->token_index);
+    bool good = n > 0 && list_length(p->activations) == n && at < n && isfinite(p->activation);
+    if (!good ||
+        reader_take(r,
+                    mem_reserve(&e->ids, &e->ids_cap, n, sizeof *e->ids, "an example", r->err)) ||
+        reader_take(r, mem_reserve(&e->activations, &e->activations_cap, n, sizeof *e->activations,
+                                   "an example", r->err))) {
+        return false;
     }
-    if (!*bad && !rc) {
-        rc = mem_reserve(&e->activations, &e->activations_cap, n, sizeof *e->activations,
-                         "an example", err);
-    }
-    for (size_t i = 0; i < n && !*bad && !rc; i++) {
-        struct json_object *id = json_object_array_get_idx(ids, i);
-        struct json_object *a = json_object_array_get_idx(acts, i);
-        *bad = !json_object_is_type(id, json_type_int) || !is_number(a);
+    for (size_t i = 0; i < n && good; i++) {
+        struct json_object *id = json_object_array_get_idx(p->tokens, i);
+        struct json_object *a = json_object_array_get_idx(p->activations, i);
+        good = json_object_is_type(id, json_type_int) && is_number(a);
         e->ids[i] = json_object_get_int64(id);
         e->activations[i] = json_object_get_double(a);
     }
-    json_object_put(ids);
-    json_object_put(acts);
-    if (!*bad && !rc) {
-        e->n = n;
-        e->at = (size_t)at;
-        e->activations[at] = own; // the others have four digits
-    }
-    return rc;
+    e->n = n;
+    e->at = (size_t)at;
+    e->activations[at] = p->activation; // the others have four digits
+    return good;
 }
 
-bool export_examples_next(struct export_examples *e, int *rc, struct err *err)
+bool export_examples_next(struct export_examples *e)
 {
-    while (e->stmt && view_step(e->x->v, e->stmt, rc, err)) {
-        bool bad = false;
-        *rc = read_lists(e, &bad, err);
-        if (*rc) {
+    struct reader *r = e->x->r;
+    while (e->stmt && reader_step(r, e->stmt)) {
+        row_free(&e->row, &neuron_example_kind);
+        row_read(&e->row, &neuron_example_kind, r, e->stmt);
+        const bool good = !r->rc && read_lists(e);
+        if (r->rc) {
             return false;
         }
-        if (!bad) {
-            e->kind = view_text(e->stmt, 0);
-            e->rank = sqlite3_column_int64(e->stmt, 1);
-            e->lo = view_real(e->stmt, 3);
-            e->hi = view_real(e->stmt, 4);
-            e->shard = sqlite3_column_int64(e->stmt, 5);
-            e->doc = sqlite3_column_int64(e->stmt, 6);
-            e->byte_start = sqlite3_column_int64(e->stmt, 7);
+        if (good) {
             e->x->examples++;
             return true;
         }
@@ -357,23 +326,23 @@ bool export_examples_next(struct export_examples *e, int *rc, struct err *err)
 void export_examples_close(struct export_examples *e)
 {
     sqlite3_finalize(e->stmt);
+    row_free(&e->row, &neuron_example_kind);
     free(e->ids);
     free(e->activations);
     *e = (struct export_examples){0};
 }
 
-void export_put_tokens(const struct export_examples *e, struct jsonout *j, const char *key, int *rc,
-                       struct err *err)
+void export_write_tokens(const struct export_examples *e, struct jsonout *j, const char *key)
 {
     jsonout_key(j, key);
     jsonout_begin(j, '[');
-    for (size_t i = 0; i < e->n && !*rc; i++) {
-        jsonout_raw(j, export_token(e->x, e->ids[i], rc, err));
+    for (size_t i = 0; i < e->n && !e->x->r->rc; i++) {
+        jsonout_raw(j, export_token(e->x, e->ids[i]));
     }
     jsonout_end(j, ']');
 }
 
-void export_put_activations(const struct export_examples *e, struct jsonout *j, const char *key)
+void export_write_activations(const struct export_examples *e, struct jsonout *j, const char *key)
 {
     jsonout_key(j, key);
     jsonout_begin(j, '[');

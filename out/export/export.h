@@ -19,11 +19,12 @@
 #include "corpora/base/err.h"
 #include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
+#include "out/read/histogram.h"
+#include "out/read/neuron_page.h"
 #include "out/read/reader.h"
-#include "out/text/bars.h"
 
 struct exporter {
-    const struct view *v;
+    struct reader *r; // its first failure ends everything
     const char *dir;
     // of formats of neurons
     struct bins bins;
@@ -40,9 +41,8 @@ struct exporter {
 };
 
 /* of_neurons: also what the formats of neurons need.  export_end() ends *x in any case.
- * Errors: ERR_NOT_FOUND (the run has no neurons), view_step()'s. */
-int export_begin(struct exporter *x, const struct view *v, const char *dir, bool of_neurons,
-                 struct err *err);
+ * Errors: ERR_NOT_FOUND (the run has no neurons). */
+int export_begin(struct exporter *x, struct reader *r, const char *dir, bool of_neurons);
 void export_end(struct exporter *x);
 
 /* Makes the folder with those above it.  One that is not empty is refused unless 'force'.
@@ -66,10 +66,10 @@ char *export_path(const char *folder, const char *name, const char *suffix, stru
 
 // --- the formats: each writes into x->dir and counts what it wrote
 
-int export_csv(struct exporter *x, struct err *err);
-int export_jsonl(struct exporter *x, struct err *err);
-int export_neuronrecord(struct exporter *x, struct err *err);
-int export_neuronpedia(struct exporter *x, struct err *err);
+int export_csv(struct exporter *x);
+int export_jsonl(struct exporter *x);
+int export_neuronrecord(struct exporter *x);
+int export_neuronpedia(struct exporter *x);
 
 // --- neurons
 
@@ -83,8 +83,7 @@ struct export_model {
 
 /* Calls each() for every model that has neurons, in the run's order. */
 int export_models(struct exporter *x,
-                  int (*each)(struct exporter *x, const struct export_model *m, struct err *err),
-                  struct err *err);
+                  int (*each)(struct exporter *x, const struct export_model *m));
 
 struct export_neuron {
     int64_t model, layer, index;
@@ -104,7 +103,7 @@ void export_neuron_read(struct export_neuron *n, struct exporter *x, sqlite3_stm
 
 /* A token's text as a JSON string with its quotes, valid until the next call; "<ID>" where the run
  * has no text of it. */
-const char *export_token(struct exporter *x, int64_t id, int *rc, struct err *err);
+const char *export_token(struct exporter *x, int64_t id);
 
 /*
  * The examples of a neuron, one after the other:
@@ -115,9 +114,7 @@ struct export_examples {
     struct exporter *x;
     sqlite3_stmt *stmt;
     // the one in hand
-    const char *kind;
-    int64_t rank, shard, doc, byte_start;
-    double lo, hi;       // of its interval; NaN: open, or none
+    struct neuron_example row;
     size_t n, at;        // tokens; which of them is the example's own
     int64_t *ids;        // [n]
     double *activations; // [n], the own one in full
@@ -126,15 +123,13 @@ struct export_examples {
 
 /* kind: NULL for all, in the order of their names.  export_examples_close() ends *e in any case. */
 void export_examples_open(struct export_examples *e, struct exporter *x,
-                          const struct export_neuron *n, const char *kind, int *rc,
-                          struct err *err);
-bool export_examples_next(struct export_examples *e, int *rc, struct err *err);
+                          const struct export_neuron *n, const char *kind);
+bool export_examples_next(struct export_examples *e);
 void export_examples_close(struct export_examples *e);
 
 /* "key": ["text", ...] of the one in hand. */
-void export_put_tokens(const struct export_examples *e, struct jsonout *j, const char *key, int *rc,
-                       struct err *err);
+void export_write_tokens(const struct export_examples *e, struct jsonout *j, const char *key);
 /* "key": [1.5, ...] */
-void export_put_activations(const struct export_examples *e, struct jsonout *j, const char *key);
+void export_write_activations(const struct export_examples *e, struct jsonout *j, const char *key);
 
 #endif

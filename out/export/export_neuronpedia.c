@@ -13,70 +13,19 @@
  */
 #include "out/export/export.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
-#include <zlib.h>
 
 #include "corpora/base/file.h"
+#include "out/export/gzfile.h"
+#include "out/read/row_json.h"
 
 #define BATCH 256 // neurons: some 20 MB of activations, which the importer holds at once
 #define BARS 50   // of a histogram, as theirs have
 #define CREATOR "clkht01d40000jv08hvalcvly" // the user that every copy of Neuronpedia has
-
-// --- a gzip file that appears when it is whole --------------------------------------------------
-
-struct gz {
-    struct outfile out;
-    gzFile file;
-    FILE *to; // what is written here is compressed
-    uint64_t lines;
-};
-
-static ssize_t compress_some(void *cookie, const char *data, size_t len)
-{
-    const size_t some = len < 1 << 20 ? len : 1 << 20; // gzwrite() takes an unsigned
-    return gzwrite(cookie, data, (unsigned)some);
-}
-
-static int gz_open(struct gz *z, const char *path, struct err *err)
-{
-    *z = (struct gz){0};
-    const int rc = outfile_open(&z->out, path, err);
-    if (rc) {
-        return rc;
-    }
-    const int fd = dup(fileno(z->out.stream));
-    z->file = fd < 0 ? NULL : gzdopen(fd, "wb");
-    z->to =
-        z->file ? fopencookie(z->file, "w", (cookie_io_functions_t){.write = compress_some}) : NULL;
-    if (!z->file && fd >= 0) {
-        close(fd);
-    }
-    return z->to ? 0 : err_nomem(err, path);
-}
-
-/* Gives the file its name if rc is 0 and there is a line in it.  Returns rc or its own error. */
-static int gz_close(struct gz *z, struct exporter *x, int rc, struct err *err)
-{
-    errno = 0;
-    const bool failed = z->to && fclose(z->to) != 0;
-    const bool failed_too = z->file && gzclose(z->file) != Z_OK;
-    if (!rc && (failed || failed_too)) {
-        rc =
-            err_set(err, ERR_IO, "%s: %s", z->out.path, errno ? strerror(errno) : "writing failed");
-    }
-    if (!rc && z->lines > 0) {
-        rc = outfile_commit(&z->out, err);
-        x->files += !rc;
-    }
-    outfile_discard(&z->out);
-    return rc;
-}
 
 // --- what is being written ---------------------------------------------------------------------
 
@@ -97,7 +46,7 @@ struct source {
 static void member_text(struct jsonout *j, const char *key, const char *text)
 {
     jsonout_key(j, key);
-    view_json_text(j, text);
+    json_text(j, text);
 }
 
 static void member_raw(struct jsonout *j, const char *key, const char *json)
@@ -119,7 +68,7 @@ static void member_int(struct jsonout *j, const char *key, int64_t value)
 }
 
 /* The members by which a line is of a neuron.  Their index is a text. */
-static void put_place(const struct source *s, struct jsonout *j, int64_t index)
+static void write_place(const struct source *s, struct jsonout *j, int64_t index)
 {
     char text[32];
     snprintf(text, sizeof text, "%" PRId64, index);
@@ -130,8 +79,8 @@ static void put_place(const struct source *s, struct jsonout *j, int64_t index)
 
 /* 25 characters like theirs: the same for the same row of the same run, so that what is imported
  * twice is there once. */
-static void put_id(const struct source *s, struct jsonout *j, int64_t index, const char *kind,
-                   int64_t rank)
+static void write_id(const struct source *s, struct jsonout *j, int64_t index, const char *kind,
+                     int64_t rank)
 {
     char *text = NULL, id[32];
     const int len = asprintf(&text, "%s|%s|%" PRId64 "|%" PRId64 "|%s|%" PRId64, s->run,
@@ -167,7 +116,7 @@ static void fill_bars(const struct exporter *x, double max, uint64_t heights[BAR
     }
 }
 
-static void put_bars(const struct exporter *x, struct jsonout *j, double max)
+static void write_bars(const struct exporter *x, struct jsonout *j, double max)
 {
     uint64_t heights[BARS];
     const size_t n = max > 0 && isfinite(max) ? BARS : 0;
@@ -189,37 +138,34 @@ static void put_bars(const struct exporter *x, struct jsonout *j, double max)
 }
 
 /* "pos_str": [...], "pos_values": [...] of a kind of effect. */
-static int put_effects(const struct source *s, struct jsonout *j, const struct export_neuron *n,
-                       const char *kind, const char *texts, const char *values, struct err *err)
+static void write_effects(const struct source *s, struct jsonout *j, const struct export_neuron *n,
+                          const char *kind, const char *texts, const char *values)
 {
-    int rc = 0;
+    struct reader *r = s->x->r;
     char sql[192];
     snprintf(sql, sizeof sql,
              "SELECT token, value FROM effect WHERE model = ?1 AND layer = ?2 AND idx = ?3 AND"
              " kind = '%s' AND abs(value) < 1e300 ORDER BY rank",
              kind);
     for (int column = 0; column < 2; column++) {
-        sqlite3_stmt *stmt =
-            s->x->has_effects
-                ? view_query(s->x->v, sql, (int64_t[]){n->model, n->layer, n->index}, &rc, err)
-                : NULL;
+        sqlite3_stmt *stmt = s->x->has_effects
+                                 ? reader_query(r, sql, (int64_t[]){n->model, n->layer, n->index})
+                                 : NULL;
         jsonout_key(j, column == 0 ? texts : values);
         jsonout_begin(j, '[');
-        while (stmt && view_step(s->x->v, stmt, &rc, err)) {
+        while (stmt && reader_step(r, stmt)) {
             if (column == 0) {
-                jsonout_raw(j, export_token(s->x, sqlite3_column_int64(stmt, 0), &rc, err));
+                jsonout_raw(j, export_token(s->x, sqlite3_column_int64(stmt, 0)));
             } else {
-                jsonout_double(j, view_real(stmt, 1));
+                jsonout_double(j, column_real(stmt, 1));
             }
         }
         jsonout_end(j, ']');
         sqlite3_finalize(stmt);
     }
-    return rc;
 }
 
-static int put_feature(const struct source *s, FILE *to, const struct export_neuron *n,
-                       struct err *err)
+static void write_feature(const struct source *s, FILE *to, const struct export_neuron *n)
 {
     static const char *const empty[] = {"logits_hist_data_bar_heights",
                                         "logits_hist_data_bar_values",
@@ -236,16 +182,14 @@ static int put_feature(const struct source *s, FILE *to, const struct export_neu
     struct jsonout j = {.to = to};
     char hook[64];
     jsonout_begin(&j, '{');
-    put_place(s, &j, n->index);
+    write_place(s, &j, n->index);
     member_text(&j, "sourceSetName", s->set);
     member_text(&j, "creatorId", CREATOR);
     member_real(&j, "maxActApprox", n->max);
     member_real(&j, "frac_nonzero", isfinite(n->share_positive) ? n->share_positive : 0);
-    put_bars(s->x, &j, n->max);
-    int rc = put_effects(s, &j, n, "output_top", "pos_str", "pos_values", err);
-    if (!rc) {
-        rc = put_effects(s, &j, n, "output_bottom", "neg_str", "neg_values", err);
-    }
+    write_bars(s->x, &j, n->max);
+    write_effects(s, &j, n, "output_top", "pos_str", "pos_values");
+    write_effects(s, &j, n, "output_bottom", "neg_str", "neg_values");
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
         member_raw(&j, empty[i], "[]");
     }
@@ -255,7 +199,6 @@ static int put_feature(const struct source *s, FILE *to, const struct export_neu
     member_raw(&j, "vectorLabel", "null");
     member_raw(&j, "vectorDefaultSteerStrength", "null");
     jsonout_end(&j, '}');
-    return rc;
 }
 
 // --- activations -------------------------------------------------------------------------------
@@ -266,7 +209,8 @@ static double share_of(const struct exporter *x, const struct export_examples *e
     double inside = 0, total = 0;
     for (size_t i = 0; i < x->bins.n; i++) {
         const struct bin *b = &x->bins.items[i];
-        const bool above = isnan(e->lo) || b->lo >= e->lo, below = isnan(e->hi) || b->hi <= e->hi;
+        const bool above = isnan(e->row.lo) || b->lo >= e->row.lo,
+                   below = isnan(e->row.hi) || b->hi <= e->row.hi;
         inside += above && below ? (double)x->counts[i] : 0;
         total += (double)x->counts[i];
     }
@@ -274,60 +218,61 @@ static double share_of(const struct exporter *x, const struct export_examples *e
 }
 
 /* What is shown together: an interval, or theirs for the strongest (-1 to the maximum), or none. */
-static void put_interval(const struct exporter *x, struct jsonout *j, const struct export_neuron *n,
-                         const struct export_examples *e)
+static void write_interval(const struct exporter *x, struct jsonout *j,
+                           const struct export_neuron *n, const struct export_examples *e)
 {
-    const bool interval = strcmp(e->kind, "interval") == 0, top = strcmp(e->kind, "top") == 0;
-    member_real(j, "binMin", top ? -1 : !interval ? NAN : isnan(e->lo) ? n->min : e->lo);
-    member_real(j, "binMax", top ? n->max : !interval ? NAN : isnan(e->hi) ? n->max : e->hi);
+    const bool interval = strcmp(e->row.kind.data, "interval") == 0,
+               top = strcmp(e->row.kind.data, "top") == 0;
+    member_real(j, "binMin", top ? -1 : !interval ? NAN : isnan(e->row.lo) ? n->min : e->row.lo);
+    member_real(j, "binMax",
+                top                ? n->max
+                : !interval        ? NAN
+                : isnan(e->row.hi) ? n->max
+                                   : e->row.hi);
     member_real(j, "binContains", top ? -1 : interval ? share_of(x, e) : NAN);
 }
 
-static int put_activation(const struct source *s, FILE *to, const struct export_neuron *n,
-                          const struct export_examples *e, struct err *err)
+static void write_activation(const struct source *s, FILE *to, const struct export_neuron *n,
+                             const struct export_examples *e)
 {
     struct jsonout j = {.to = to};
     char place[80];
     size_t most = 0, least = 0;
-    int rc = 0;
     for (size_t i = 1; i < e->n; i++) {
         most = e->activations[i] > e->activations[most] ? i : most;
         least = e->activations[i] < e->activations[least] ? i : least;
     }
     jsonout_begin(&j, '{');
-    put_id(s, &j, n->index, e->kind, e->rank);
-    put_place(s, &j, n->index);
+    write_id(s, &j, n->index, e->row.kind.data, (int64_t)count_of(e->row.rank));
+    write_place(s, &j, n->index);
     member_text(&j, "creatorId", CREATOR);
-    member_text(&j, "dataSource", e->kind);
-    snprintf(place, sizeof place, "%" PRId64 ":%" PRId64 ":%" PRId64, e->shard, e->doc,
-             e->byte_start);
+    member_text(&j, "dataSource", e->row.kind.data);
+    snprintf(place, sizeof place, "%" PRIu64 ":%" PRIu64 ":%" PRIu64, count_of(e->row.place.shard),
+             count_of(e->row.place.doc), count_of(e->row.place.byte_start));
     member_text(&j, "dataIndex", place);
-    export_put_tokens(e, &j, "tokens", &rc, err);
-    export_put_activations(e, &j, "values");
+    export_write_tokens(e, &j, "tokens");
+    export_write_activations(e, &j, "values");
     member_real(&j, "maxValue", e->activations[most]);
     member_int(&j, "maxValueTokenIndex", (int64_t)most);
     member_real(&j, "minValue", e->activations[least]);
     member_int(&j, "qualifyingTokenIndex", (int64_t)e->at);
-    put_interval(s->x, &j, n, e);
+    write_interval(s->x, &j, n, e);
     member_raw(&j, "dfaValues", "[]");
     member_raw(&j, "dfaTargetIndex", "null");
     member_raw(&j, "dfaMaxValue", "null");
     jsonout_end(&j, '}');
-    return rc;
 }
 
-static int put_activations(const struct source *s, struct gz *z, const struct export_neuron *n,
-                           struct err *err)
+static void write_activations(const struct source *s, struct gzfile *z,
+                              const struct export_neuron *n)
 {
-    int rc = 0;
     struct export_examples e;
-    export_examples_open(&e, s->x, n, NULL, &rc, err);
-    while (!ferror(z->to) && export_examples_next(&e, &rc, err)) {
-        rc = put_activation(s, z->to, n, &e, err);
+    export_examples_open(&e, s->x, n, NULL);
+    while (!ferror(z->to) && export_examples_next(&e)) {
+        write_activation(s, z->to, n, &e);
         z->lines++;
     }
     export_examples_close(&e);
-    return rc;
 }
 
 // --- explanations ------------------------------------------------------------------------------
@@ -339,39 +284,58 @@ static int put_activations(const struct source *s, struct gz *z, const struct ex
     t ".hypothesis = h.id AND " t ".model = ?1 AND " t ".layer = ?2 AND " t ".idx = ?3 AND " t     \
       ".split = "
 #define BEST                                                                                       \
-    "SELECT h.name AS hypothesis, h.kind, t.n_pos, t.n_neg, t.docs_pos, t.prevalence,"             \
-    " t.average_precision, t.auroc, t.auroc_bound, t.threshold, t.precision, t.recall, t.f1,"      \
-    " t.mcc, t.r, t.mutual_information, t.mass_covered, t.top_covered FROM hypothesis h"           \
-    " CROSS JOIN score d ON " OF_NEURON("d") "'dev' CROSS JOIN score t ON " OF_NEURON(             \
-        "t") "'test' WHERE d.average_precision > d.prevalence"                                     \
-             " ORDER BY d.average_precision - d.prevalence DESC, h.id LIMIT 1"
+    "SELECT h.name, h.kind, t.* FROM hypothesis h CROSS JOIN score d ON " OF_NEURON(               \
+        "d") "'dev' CROSS JOIN score t ON " OF_NEURON("t") "'test' WHERE d.average_precision > "   \
+                                                           "d.prevalence"                          \
+                                                           " ORDER BY d.average_precision - "      \
+                                                           "d.prevalence DESC, h.id LIMIT 1"
 
-static int put_explanation(const struct source *s, FILE *to, int64_t index, sqlite3_stmt *row,
-                           struct err *err)
+/* The numbers of a score that an explanation has, in one line of JSON as a new string. */
+static char *score_notes(const struct score *x)
+{
+    static const char *const names[] = {"kind",         "n_pos",       "n_neg",
+                                        "docs_pos",     "prevalence",  "average_precision",
+                                        "auroc",        "auroc_bound", "threshold",
+                                        "precision",    "recall",      "f1",
+                                        "mcc",          "r",           "mutual_information",
+                                        "mass_covered", "top_covered"};
+    char *notes = NULL;
+    size_t len;
+    FILE *to = open_memstream(&notes, &len);
+    if (!to) {
+        return NULL;
+    }
+    struct jsonout j = {.to = to, .depth = 1}; // ends no line
+    jsonout_begin(&j, '{');
+    jsonout_key(&j, "hypothesis");
+    text_json(&j, &x->name);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        row_json_member(&j, &score_of_neuron, x, names[i]);
+    }
+    jsonout_end(&j, '}');
+    if (fclose(to) != 0) {
+        free(notes);
+        notes = NULL;
+    }
+    return notes;
+}
+
+static int write_explanation(const struct source *s, FILE *to, int64_t index, const struct score *x)
 {
     struct jsonout j = {.to = to};
-    char *description = NULL, *notes = NULL;
-    size_t len;
-    FILE *numbers = open_memstream(&notes, &len);
-    if (!numbers ||
-        asprintf(&description,
+    char *description = NULL, *notes = score_notes(x);
+    if (asprintf(&description,
                  "%.200s (%.20s): on the test half average precision %.3f where %.3g %% "
                  "is labelled, AUROC %.4f, precision %.3f, recall %.3f",
-                 view_text(row, 0), view_text(row, 1), view_real(row, 6), 100 * view_real(row, 5),
-                 view_real(row, 7), view_real(row, 10), view_real(row, 11)) < 0) {
+                 x->name.data, x->kind.data, x->average_precision, 100 * x->prevalence, x->auroc,
+                 x->precision, x->recall) < 0) {
         description = NULL;
     }
-    if (numbers) {
-        struct jsonout in = {.to = numbers, .depth = 1}; // ends no line
-        jsonout_begin(&in, '{');
-        view_json_columns(&in, row, 0, sqlite3_column_count(row));
-        jsonout_end(&in, '}');
-    }
-    const bool whole = numbers && fclose(numbers) == 0 && description;
+    const bool whole = notes && description;
     if (whole) {
         jsonout_begin(&j, '{');
-        put_id(s, &j, index, "explanation", 1);
-        put_place(s, &j, index);
+        write_id(s, &j, index, "explanation", 1);
+        write_place(s, &j, index);
         member_text(&j, "authorId", CREATOR);
         member_text(&j, "description", description);
         member_text(&j, "notes", notes);
@@ -382,111 +346,101 @@ static int put_explanation(const struct source *s, FILE *to, int64_t index, sqli
     }
     free(description);
     free(notes);
-    return whole ? 0 : err_nomem(err, "an explanation");
+    return whole ? 0 : err_nomem(s->x->r->err, "an explanation");
 }
 
-static int put_best(const struct source *s, struct gz *z, const struct export_neuron *n,
-                    struct err *err)
+static void write_best(const struct source *s, struct gzfile *z, const struct export_neuron *n)
 {
-    int rc = 0;
+    struct reader *r = s->x->r;
+    struct score x = {0};
     if (!s->x->has_scores) {
-        return 0;
+        return;
     }
-    sqlite3_stmt *stmt =
-        view_query(s->x->v, BEST, (int64_t[]){n->model, n->layer, n->index}, &rc, err);
-    // 5, 6: prevalence and average precision
-    if (view_step(s->x->v, stmt, &rc, err) && view_real(stmt, 6) > view_real(stmt, 5)) {
-        rc = put_explanation(s, z->to, n->index, stmt, err);
+    if (row_read_first(&x, &score_of_neuron, r, BEST, (int64_t[]){n->model, n->layer, n->index}) &&
+        x.average_precision > x.prevalence) {
+        reader_take(r, write_explanation(s, z->to, n->index, &x));
         z->lines++;
     }
-    sqlite3_finalize(stmt);
-    return rc;
+    row_free(&x, &score_of_neuron);
 }
 
 // --- batches -----------------------------------------------------------------------------------
 
-static int put_one_feature(const struct source *s, struct gz *z, const struct export_neuron *n,
-                           struct err *err)
+static void write_one_feature(const struct source *s, struct gzfile *z,
+                              const struct export_neuron *n)
 {
     z->lines++;
     s->x->neurons++;
-    return put_feature(s, z->to, n, err);
+    write_feature(s, z->to, n);
 }
 
-/* One file: what put() has to say of each neuron of the batch. */
-static int write_file(const struct source *s, const char *kind,
-                      int (*put)(const struct source *s, struct gz *z,
-                                 const struct export_neuron *n, struct err *err),
-                      struct err *err)
+/* One file: what write() has to say of each neuron of the batch. */
+static void write_file(const struct source *s, const char *kind,
+                       void (*write)(const struct source *s, struct gzfile *z,
+                                     const struct export_neuron *n))
 {
-    struct gz z = {0};
+    struct reader *r = s->x->r;
+    struct gzfile z = {0};
+    bool made = false;
     char name[48], *folder = NULL, *path = NULL;
     snprintf(name, sizeof name, "batch-%" PRId64, s->number);
-    int rc = export_folder(&folder, s->folder, kind, err);
-    if (!rc) {
-        path = export_path(folder, name, ".jsonl.gz", err);
-        rc = path ? gz_open(&z, path, err) : ERR_NOMEM;
+    if (!reader_take(r, export_folder(&folder, s->folder, kind, r->err))) {
+        path = export_path(folder, name, ".jsonl.gz", r->err);
+        reader_take(r, path ? gzfile_open(&z, path, r->err) : ERR_NOMEM);
     }
-    sqlite3_stmt *stmt = view_query(s->x->v, EXPORT_NEURON " AND layer = ?2 AND idx = ?3",
-                                    (int64_t[]){s->m->id, s->layer, 0}, &rc, err);
-    for (size_t i = 0; i < s->n && !rc && !ferror(z.to); i++) {
+    sqlite3_stmt *stmt = reader_query(r, EXPORT_NEURON " AND layer = ?2 AND idx = ?3",
+                                      (int64_t[]){s->m->id, s->layer, 0});
+    for (size_t i = 0; i < s->n && !r->rc && !ferror(z.to); i++) {
         struct export_neuron n;
-        sqlite3_reset(stmt);
-        sqlite3_bind_int64(stmt, 3, s->neurons[i]);
-        if (view_step(s->x->v, stmt, &rc, err)) {
+        reader_again(stmt, (int64_t[]){s->m->id, s->layer, s->neurons[i]});
+        if (reader_step(r, stmt)) {
             export_neuron_read(&n, s->x, stmt);
-            rc = put(s, &z, &n, err);
+            write(s, &z, &n);
         }
     }
     sqlite3_finalize(stmt);
-    rc = gz_close(&z, s->x, rc, err);
+    reader_take(r, gzfile_close(&z, &made, r->rc, r->err));
+    s->x->files += made;
     free(path);
     free(folder);
-    return rc;
 }
 
-static int write_batch(const struct source *s, struct err *err)
+static void write_batch(const struct source *s)
 {
     const uint64_t bad_json = s->x->bad_json;
-    int rc = write_file(s, "features", put_one_feature, err);
+    write_file(s, "features", write_one_feature);
     const uint64_t seen = s->x->bad_json;
-    if (!rc) {
-        rc = write_file(s, "activations", put_activations, err);
-    }
-    if (!rc) {
-        rc = write_file(s, "explanations", put_best, err);
-    }
+    write_file(s, "activations", write_activations);
+    write_file(s, "explanations", write_best);
     s->x->bad_json = seen > bad_json ? seen : bad_json; // a histogram is read thrice, and bad once
-    return rc;
 }
 
-static int write_batches(struct source *s, struct err *err)
+static void write_batches(struct source *s)
 {
-    int rc = 0;
+    struct reader *r = s->x->r;
     int64_t last = -1;
     do {
-        sqlite3_stmt *stmt = view_query(
-            s->x->v,
+        sqlite3_stmt *stmt = reader_query(
+            r,
             "SELECT idx FROM neuron WHERE model = ?1 AND layer = ?2 AND idx > ?3 AND " EXPORT_NAMED
             " ORDER BY idx LIMIT ?4",
-            (int64_t[]){s->m->id, s->layer, last, BATCH}, &rc, err);
+            (int64_t[]){s->m->id, s->layer, last, BATCH});
         s->n = 0;
-        while (s->n < BATCH && view_step(s->x->v, stmt, &rc, err)) {
+        while (s->n < BATCH && reader_step(r, stmt)) {
             last = sqlite3_column_int64(stmt, 0);
             s->neurons[s->n++] = last;
         }
         sqlite3_finalize(stmt);
-        if (!rc && s->n > 0) {
-            rc = write_batch(s, err);
+        if (!r->rc && s->n > 0) {
+            write_batch(s);
         }
         s->number++;
-    } while (!rc && s->n == BATCH);
-    return rc;
+    } while (!r->rc && s->n == BATCH);
 }
 
 // --- a source ----------------------------------------------------------------------------------
 
-static void put_model(const struct source *s, struct jsonout *j)
+static void write_model_line(const struct source *s, struct jsonout *j)
 {
     member_text(j, "id", s->m->folder);
     member_text(j, "displayName", s->m->name);
@@ -500,7 +454,7 @@ static void put_model(const struct source *s, struct jsonout *j)
     member_text(j, "visibility", "PUBLIC");
 }
 
-static void put_source_set(const struct source *s, struct jsonout *j)
+static void write_source_set(const struct source *s, struct jsonout *j)
 {
     member_text(j, "modelId", s->m->folder);
     member_text(j, "name", s->set);
@@ -512,7 +466,7 @@ static void put_source_set(const struct source *s, struct jsonout *j)
     member_text(j, "visibility", "PUBLIC");
 }
 
-static void put_source(const struct source *s, struct jsonout *j)
+static void write_source_line(const struct source *s, struct jsonout *j)
 {
     member_text(j, "id", s->id);
     member_text(j, "modelId", s->m->folder);
@@ -524,79 +478,71 @@ static void put_source(const struct source *s, struct jsonout *j)
     member_text(j, "visibility", "PUBLIC");
 }
 
-static int write_line(const struct source *s, const char *name,
-                      void (*put)(const struct source *s, struct jsonout *j), struct err *err)
+static void write_line(const struct source *s, const char *name,
+                       void (*write)(const struct source *s, struct jsonout *j))
 {
+    struct reader *r = s->x->r;
     struct outfile out = {0};
-    char *path = export_path(s->folder, name, ".jsonl", err);
-    int rc = path ? outfile_open(&out, path, err) : ERR_NOMEM;
-    if (!rc) {
+    char *path = r->rc ? NULL : export_path(s->folder, name, ".jsonl", r->err);
+    reader_take(r, path ? outfile_open(&out, path, r->err) : ERR_NOMEM);
+    if (!r->rc) {
         struct jsonout j = {.to = out.stream};
         jsonout_begin(&j, '{');
-        put(s, &j);
+        write(s, &j);
         jsonout_end(&j, '}');
-        rc = outfile_commit(&out, err);
-        s->x->files += !rc;
+        s->x->files += !reader_take(r, outfile_commit(&out, r->err));
     }
     outfile_discard(&out);
     free(path);
-    return rc;
 }
 
-static int write_source(struct exporter *x, const struct export_model *m, const char *folder,
-                        int64_t layer, char *run, struct err *err)
+static void write_source(struct exporter *x, const struct export_model *m, const char *folder,
+                         int64_t layer, char *run)
 {
+    struct reader *r = x->r;
     struct source s = {.x = x, .m = m, .layer = layer, .run = run};
     char *site = export_safe_name(m->site, strnlen(m->site, 16), 0, false);
     snprintf(s.set, sizeof s.set, "gapscope-%s", site ? site : "");
     snprintf(s.id, sizeof s.id, "%" PRId64 "-%s", layer, s.set);
-    int rc = site ? export_folder(&s.folder, folder, s.id, err) : err_nomem(err, "a name");
-    if (!rc) {
-        rc = write_line(&s, "model", put_model, err);
-    }
-    if (!rc) {
-        rc = write_line(&s, "sourceset", put_source_set, err);
-    }
-    if (!rc) {
-        rc = write_line(&s, "source", put_source, err);
-    }
-    if (!rc) {
-        rc = write_batches(&s, err);
+    reader_take(r, site ? export_folder(&s.folder, folder, s.id, r->err)
+                        : err_nomem(r->err, "a name"));
+    write_line(&s, "model", write_model_line);
+    write_line(&s, "sourceset", write_source_set);
+    write_line(&s, "source", write_source_line);
+    if (!r->rc) {
+        write_batches(&s);
     }
     free(s.folder);
     free(site);
-    return rc;
 }
 
-static int write_model(struct exporter *x, const struct export_model *m, struct err *err)
+static int write_model(struct exporter *x, const struct export_model *m)
 {
+    struct reader *r = x->r;
     char *bucket = NULL, *folder = NULL, *run = NULL;
-    int rc = export_folder(&bucket, x->dir, "v1", err);
-    if (!rc) {
-        rc = export_folder(&folder, bucket, m->folder, err);
+    if (!reader_take(r, export_folder(&bucket, x->dir, "v1", r->err))) {
+        reader_take(r, export_folder(&folder, bucket, m->folder, r->err));
     }
-    sqlite3_stmt *meta =
-        view_query(x->v, "SELECT group_concat(value) FROM meta WHERE key IN ('started', 'command')",
-                   NULL, &rc, err);
-    if (view_step(x->v, meta, &rc, err)) {
-        run = view_strdup(meta, 0, &rc, err);
+    sqlite3_stmt *meta = reader_query(
+        r, "SELECT group_concat(value) FROM meta WHERE key IN ('started', 'command')", NULL);
+    if (reader_step(r, meta)) {
+        run = column_strdup(r, meta, 0);
     }
     sqlite3_finalize(meta);
-    sqlite3_stmt *stmt = view_query(
-        x->v,
-        "SELECT DISTINCT layer FROM neuron WHERE model = ?1 AND " EXPORT_NAMED " ORDER BY layer",
-        &m->id, &rc, err);
-    while (view_step(x->v, stmt, &rc, err)) {
-        rc = write_source(x, m, folder, sqlite3_column_int64(stmt, 0), run, err);
+    sqlite3_stmt *stmt = reader_query(
+        r, "SELECT DISTINCT layer FROM neuron WHERE model = ?1 AND " EXPORT_NAMED " ORDER BY layer",
+        &m->id);
+    while (reader_step(r, stmt)) {
+        write_source(x, m, folder, sqlite3_column_int64(stmt, 0), run);
     }
     sqlite3_finalize(stmt);
     free(run);
     free(folder);
     free(bucket);
-    return rc;
+    return r->rc;
 }
 
-int export_neuronpedia(struct exporter *x, struct err *err)
+int export_neuronpedia(struct exporter *x)
 {
-    return export_models(x, write_model, err);
+    return export_models(x, write_model);
 }

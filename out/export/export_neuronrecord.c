@@ -28,26 +28,24 @@ static void member_real(struct jsonout *j, const char *key, double value)
     jsonout_double(j, value);
 }
 
-static int put_records(struct exporter *x, struct jsonout *j, const struct export_neuron *n,
-                       const char *key, const char *kind, struct err *err)
+static void write_records(struct exporter *x, struct jsonout *j, const struct export_neuron *n,
+                          const char *key, const char *kind)
 {
-    int rc = 0;
     struct export_examples e;
     jsonout_key(j, key);
     jsonout_begin(j, '[');
-    export_examples_open(&e, x, n, kind, &rc, err);
-    while (export_examples_next(&e, &rc, err)) {
+    export_examples_open(&e, x, n, kind);
+    while (export_examples_next(&e)) {
         begin_class(j, "ActivationRecord");
-        export_put_tokens(&e, j, "tokens", &rc, err);
-        export_put_activations(&e, j, "activations");
+        export_write_tokens(&e, j, "tokens");
+        export_write_activations(&e, j, "activations");
         jsonout_end(j, '}');
     }
     export_examples_close(&e);
     jsonout_end(j, ']');
-    return rc;
 }
 
-static int put_neuron(struct exporter *x, FILE *to, const struct export_neuron *n, struct err *err)
+static void write_record(struct exporter *x, FILE *to, const struct export_neuron *n)
 {
     struct jsonout j = {.to = to};
     double skewness, kurtosis;
@@ -61,66 +59,63 @@ static int put_neuron(struct exporter *x, FILE *to, const struct export_neuron *
     jsonout_key(&j, "neuron_index");
     jsonout_i64(&j, n->index);
     jsonout_end(&j, '}');
-    int rc = put_records(x, &j, n, "random_sample", "random", err);
+    write_records(x, &j, n, "random_sample", "random");
     member_real(&j, "random_sample_by_quantile", NAN); // null
     member_real(&j, "quantile_boundaries", NAN);
     member_real(&j, "mean", n->mean);
     member_real(&j, "variance", n->sd * n->sd);
     member_real(&j, "skewness", skewness);
     member_real(&j, "kurtosis", kurtosis);
-    if (!rc) {
-        rc = put_records(x, &j, n, "most_positive_activation_records", "top", err);
-    }
+    write_records(x, &j, n, "most_positive_activation_records", "top");
     jsonout_end(&j, '}');
-    return rc;
 }
 
-static int write_neuron(struct exporter *x, const char *folder, const struct export_neuron *n,
-                        struct err *err)
+static int write_neuron(struct exporter *x, const char *folder, const struct export_neuron *n)
 {
+    struct reader *r = x->r;
     struct outfile out = {0};
     char name[32];
     snprintf(name, sizeof name, "%" PRId64, n->index);
-    char *path = export_path(folder, name, ".json", err);
-    int rc = path ? outfile_open(&out, path, err) : ERR_NOMEM;
-    if (!rc) {
-        rc = put_neuron(x, out.stream, n, err);
+    char *path = export_path(folder, name, ".json", r->err);
+    reader_take(r, path ? outfile_open(&out, path, r->err) : ERR_NOMEM);
+    if (!r->rc) {
+        write_record(x, out.stream, n);
     }
-    if (!rc) {
-        rc = outfile_commit(&out, err);
+    if (!r->rc && !reader_take(r, outfile_commit(&out, r->err))) {
+        x->files++;
+        x->neurons++;
     }
     outfile_discard(&out);
     free(path);
-    x->files += !rc;
-    x->neurons += !rc;
-    return rc;
+    return r->rc;
 }
 
-static int write_model(struct exporter *x, const struct export_model *m, struct err *err)
+static int write_model(struct exporter *x, const struct export_model *m)
 {
+    struct reader *r = x->r;
     char *folder = NULL, *layer_folder = NULL, name[32];
     struct export_neuron n = {.layer = -1};
-    int rc = export_folder(&folder, x->dir, m->folder, err);
-    sqlite3_stmt *stmt = view_query(x->v, EXPORT_NEURON " ORDER BY layer, idx", &m->id, &rc, err);
-    while (view_step(x->v, stmt, &rc, err)) {
+    reader_take(r, export_folder(&folder, x->dir, m->folder, r->err));
+    sqlite3_stmt *stmt = reader_query(r, EXPORT_NEURON " ORDER BY layer, idx", &m->id);
+    while (reader_step(r, stmt)) {
         const int64_t before = n.layer;
         export_neuron_read(&n, x, stmt);
         if (n.layer != before) {
             free(layer_folder);
             snprintf(name, sizeof name, "%" PRId64, n.layer);
-            rc = export_folder(&layer_folder, folder, name, err);
+            reader_take(r, export_folder(&layer_folder, folder, name, r->err));
         }
-        if (!rc) {
-            rc = write_neuron(x, layer_folder, &n, err);
+        if (!r->rc) {
+            write_neuron(x, layer_folder, &n);
         }
     }
     sqlite3_finalize(stmt);
     free(layer_folder);
     free(folder);
-    return rc;
+    return r->rc;
 }
 
-int export_neuronrecord(struct exporter *x, struct err *err)
+int export_neuronrecord(struct exporter *x)
 {
-    return export_models(x, write_model, err);
+    return export_models(x, write_model);
 }

@@ -12,10 +12,11 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/utf8_repair.h"
+#include "out/read/row_json.h"
 
 // --- CSV ---------------------------------------------------------------------------------------
 
-static void put_quoted(FILE *to, const char *text, size_t len)
+static void write_quoted(FILE *to, const char *text, size_t len)
 {
     putc('"', to);
     for (size_t i = 0; i < len; i++) {
@@ -27,7 +28,7 @@ static void put_quoted(FILE *to, const char *text, size_t len)
     putc('"', to);
 }
 
-static int put_text(FILE *to, const char *text, size_t len, struct err *err)
+static int write_text(FILE *to, const char *text, size_t len, struct err *err)
 {
     struct buf repaired = {0};
     uint64_t n;
@@ -39,13 +40,13 @@ static int put_text(FILE *to, const char *text, size_t len, struct err *err)
     if (!rc && plain) {
         fwrite(repaired.data, 1, repaired.len, to);
     } else if (!rc) {
-        put_quoted(to, repaired.data, repaired.len);
+        write_quoted(to, repaired.data, repaired.len);
     }
     buf_free(&repaired);
     return rc;
 }
 
-static int put_field(FILE *to, sqlite3_stmt *row, int column, struct err *err)
+static int write_field(FILE *to, sqlite3_stmt *row, int column, struct err *err)
 {
     struct jsonout j = {.to = to};
     const double value = sqlite3_column_double(row, column);
@@ -63,8 +64,8 @@ static int put_field(FILE *to, sqlite3_stmt *row, int column, struct err *err)
         }
         return 0;
     default: {
-        const char *text = view_text(row, column); // before its length, which is of this form
-        return put_text(to, text, (size_t)sqlite3_column_bytes(row, column), err);
+        const char *text = column_text(row, column); // before its length, which is of this form
+        return write_text(to, text, (size_t)sqlite3_column_bytes(row, column), err);
     }
     }
 }
@@ -75,7 +76,7 @@ static int csv_head(FILE *to, sqlite3_stmt *stmt, struct err *err)
     for (int i = 0; i < sqlite3_column_count(stmt) && !rc; i++) {
         const char *name = sqlite3_column_name(stmt, i);
         fputs(i > 0 ? "," : "", to);
-        rc = put_text(to, name, strlen(name), err);
+        rc = write_text(to, name, strlen(name), err);
     }
     fputs("\r\n", to);
     return rc;
@@ -87,7 +88,7 @@ static int csv_row(struct exporter *x, FILE *to, sqlite3_stmt *stmt, struct err 
     int rc = 0;
     for (int i = 0; i < sqlite3_column_count(stmt) && !rc; i++) {
         fputs(i > 0 ? "," : "", to);
-        rc = put_field(to, stmt, i, err);
+        rc = write_field(to, stmt, i, err);
     }
     fputs("\r\n", to);
     return rc;
@@ -100,7 +101,7 @@ static int jsonl_row(struct exporter *x, FILE *to, sqlite3_stmt *stmt, struct er
     (void)err;
     struct jsonout j = {.to = to};
     jsonout_begin(&j, '{');
-    x->bad_json += view_json_columns(&j, stmt, 0, sqlite3_column_count(stmt));
+    x->bad_json += json_columns(&j, stmt, 0, sqlite3_column_count(stmt));
     jsonout_end(&j, '}');
     return 0;
 }
@@ -113,70 +114,65 @@ struct shape {
     int (*row)(struct exporter *x, FILE *to, sqlite3_stmt *stmt, struct err *err);
 };
 
-static int write_rows(struct exporter *x, const struct shape *shape, const char *path,
-                      sqlite3_stmt *stmt, struct err *err)
+static void write_rows(struct exporter *x, const struct shape *shape, const char *path,
+                       sqlite3_stmt *stmt)
 {
+    struct reader *r = x->r;
     struct outfile out = {0};
-    int rc = outfile_open(&out, path, err);
-    if (!rc && shape->head) {
-        rc = shape->head(out.stream, stmt, err);
+    reader_take(r, outfile_open(&out, path, r->err));
+    if (!r->rc && shape->head) {
+        reader_take(r, shape->head(out.stream, stmt, r->err));
     }
-    while (!rc && !ferror(out.stream) && view_step(x->v, stmt, &rc, err)) {
-        rc = shape->row(x, out.stream, stmt, err);
+    while (!r->rc && !ferror(out.stream) && reader_step(r, stmt)) {
+        reader_take(r, shape->row(x, out.stream, stmt, r->err));
         x->rows++;
     }
-    if (!rc) {
-        rc = outfile_commit(&out, err);
-        x->files += !rc;
+    if (!r->rc && !reader_take(r, outfile_commit(&out, r->err))) {
+        x->files++;
     }
     outfile_discard(&out);
-    return rc;
 }
 
-static int write_table(struct exporter *x, const struct shape *shape, const char *table,
-                       int64_t number, struct err *err)
+static void write_table(struct exporter *x, const struct shape *shape, const char *table,
+                        int64_t number)
 {
-    int rc = 0;
+    struct reader *r = x->r;
     char *sql = sqlite3_mprintf("SELECT * FROM \"%w\"", table);
     char *name = export_safe_name(table, strlen(table), number, false);
-    char *path = name ? export_path(x->dir, name, shape->suffix, err) : NULL;
-    sqlite3_stmt *stmt = NULL;
+    char *path = name ? export_path(x->dir, name, shape->suffix, r->err) : NULL;
     if (!sql || !path) {
-        rc = err_nomem(err, "a table");
-    } else {
-        stmt = view_query(x->v, sql, NULL, &rc, err);
+        reader_take(r, err_nomem(r->err, "a table"));
     }
-    if (!rc) {
-        rc = write_rows(x, shape, path, stmt, err);
+    sqlite3_stmt *stmt = reader_query(r, sql, NULL);
+    if (!r->rc) {
+        write_rows(x, shape, path, stmt);
     }
     sqlite3_finalize(stmt);
     sqlite3_free(sql);
     free(name);
     free(path);
-    return rc;
 }
 
-static int write_tables(struct exporter *x, const struct shape *shape, struct err *err)
+static int write_tables(struct exporter *x, const struct shape *shape)
 {
-    int rc = 0;
-    sqlite3_stmt *stmt =
-        view_query(x->v,
-                   "SELECT name, rowid FROM sqlite_master WHERE type = 'table' AND name <> 'state'"
-                   " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
-                   NULL, &rc, err);
-    while (view_step(x->v, stmt, &rc, err)) {
-        rc = write_table(x, shape, view_text(stmt, 0), sqlite3_column_int64(stmt, 1), err);
+    sqlite3_stmt *stmt = reader_query(
+        x->r,
+        "SELECT name, rowid FROM sqlite_master WHERE type = 'table' AND name <> 'state'"
+        " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+        NULL);
+    while (reader_step(x->r, stmt)) {
+        write_table(x, shape, column_text(stmt, 0), sqlite3_column_int64(stmt, 1));
     }
     sqlite3_finalize(stmt);
-    return rc;
+    return x->r->rc;
 }
 
-int export_csv(struct exporter *x, struct err *err)
+int export_csv(struct exporter *x)
 {
-    return write_tables(x, &(struct shape){".csv", csv_head, csv_row}, err);
+    return write_tables(x, &(struct shape){".csv", csv_head, csv_row});
 }
 
-int export_jsonl(struct exporter *x, struct err *err)
+int export_jsonl(struct exporter *x)
 {
-    return write_tables(x, &(struct shape){".jsonl", NULL, jsonl_row}, err);
+    return write_tables(x, &(struct shape){".jsonl", NULL, jsonl_row});
 }

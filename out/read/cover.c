@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "corpora/base/mem.h"
+#include "out/read/place.h"
+#include "out/read/row_json.h"
 
 /* Which examples a hypothesis labels: labels[rule * n_examples + example]. */
 struct labels {
@@ -10,23 +12,19 @@ struct labels {
     bool *covered; // [n_examples]
 };
 
-static int read_rules(struct cover *c, const struct view *v, struct err *err)
+static void read_rules(struct cover *c, struct reader *r)
 {
-    int rc = 0;
-    sqlite3_stmt *stmt =
-        view_query(v, "SELECT id, name, tokens * 1.0 / tokens_seen FROM hypothesis ORDER BY id",
-                   NULL, &rc, err);
-    while (view_step(v, stmt, &rc, err)) {
-        rc = mem_reserve(&c->rules, &c->rules_cap, c->n_rules + 1, sizeof *c->rules, "hypotheses",
-                         err);
-        if (!rc) {
+    sqlite3_stmt *stmt = reader_query(
+        r, "SELECT id, name, tokens * 1.0 / tokens_seen FROM hypothesis ORDER BY id", NULL);
+    while (reader_step(r, stmt)) {
+        if (!reader_take(r, mem_reserve(&c->rules, &c->rules_cap, c->n_rules + 1, sizeof *c->rules,
+                                        "hypotheses", r->err))) {
             c->rules[c->n_rules++] = (struct cover_rule){.id = sqlite3_column_int64(stmt, 0),
-                                                         .name = view_strdup(stmt, 1, &rc, err),
-                                                         .prevalence = view_real(stmt, 2)};
+                                                         .name = column_strdup(r, stmt, 1),
+                                                         .prevalence = column_real(stmt, 2)};
         }
     }
     sqlite3_finalize(stmt);
-    return rc;
 }
 
 static size_t find_rule(const struct cover *c, int64_t id)
@@ -40,7 +38,7 @@ static size_t find_rule(const struct cover *c, int64_t id)
 
 static void mark(struct cover *c, struct labels *l, size_t example, struct json_object *ids)
 {
-    const size_t n = json_object_is_type(ids, json_type_array) ? json_object_array_length(ids) : 0;
+    const size_t n = list_length(ids);
     for (size_t i = 0; i < n; i++) {
         const size_t rule = find_rule(c, json_object_get_int64(json_object_array_get_idx(ids, i)));
         if (rule < c->n_rules && !l->labels[rule * c->n_examples + example]) {
@@ -50,30 +48,29 @@ static void mark(struct cover *c, struct labels *l, size_t example, struct json_
     }
 }
 
-static int read_labels(struct cover *c, struct labels *l, const struct view *v,
-                       const int64_t key[3], struct err *err)
+static void read_labels(struct cover *c, struct labels *l, struct reader *r, const int64_t key[3])
 {
     size_t size;
-    int rc = 0;
-    if (!mem_mul(c->n_rules, c->n_examples, &size) || !(l->labels = mem_zero(size, 1)) ||
-        !(l->covered = mem_zero(c->n_examples, 1)) ||
-        !(c->steps = mem_zero(c->n_rules, sizeof *c->steps))) {
-        return err_nomem(err, "labels");
+    if (!mem_mul(c->n_rules, c->n_examples, &size)) {
+        reader_take(r, err_nomem(r->err, "labels"));
+        return;
     }
-    sqlite3_stmt *stmt = view_query(
-        v,
+    l->labels = reader_new(r, size, 1);
+    l->covered = reader_new(r, c->n_examples, 1);
+    c->steps = reader_new(r, c->n_rules, sizeof *c->steps);
+    sqlite3_stmt *stmt = reader_query(
+        r,
         "SELECT labels FROM example WHERE model = ?1 AND layer = ?2 AND idx = ?3 AND kind = 'top'",
-        key, &rc, err);
-    for (size_t i = 0; i < c->n_examples && view_step(v, stmt, &rc, err); i++) {
-        struct json_object *ids = view_json(stmt, 0);
+        key);
+    for (size_t i = 0; i < c->n_examples && reader_step(r, stmt); i++) {
+        struct json_object *ids = column_json(stmt, 0);
         mark(c, l, i, ids);
         json_object_put(ids);
     }
     sqlite3_finalize(stmt);
-    return rc;
 }
 
-static bool is_broad(const struct cover_rule *r)
+bool cover_is_broad(const struct cover_rule *r)
 {
     return r->prevalence > COVER_BROAD;
 }
@@ -84,7 +81,7 @@ static size_t best_rule(struct cover *c, const struct labels *l)
     size_t best = c->n_rules;
     for (size_t k = 0; k < c->n_rules; k++) {
         struct cover_rule *r = &c->rules[k];
-        if (r->taken || r->labelled == 0 || is_broad(r)) {
+        if (r->taken || r->labelled == 0 || cover_is_broad(r)) {
             continue;
         }
         r->more = 0;
@@ -113,23 +110,21 @@ static void choose(struct cover *c, struct labels *l)
     }
 }
 
-int cover_read(struct cover *c, const struct view *v, const int64_t key[3], struct err *err)
+int cover_read(struct cover *c, struct reader *r, const int64_t key[3])
 {
     struct labels l = {0};
-    int rc = read_rules(c, v, err);
-    c->n_examples = (size_t)view_number(v,
-                                        "SELECT count(*) FROM example WHERE model = ?1"
-                                        " AND layer = ?2 AND idx = ?3 AND kind = 'top'",
-                                        key, &rc, err);
-    if (!rc) {
-        rc = read_labels(c, &l, v, key, err);
-    }
-    if (!rc) {
+    read_rules(c, r);
+    c->n_examples = (size_t)reader_number(r,
+                                          "SELECT count(*) FROM example WHERE model = ?1"
+                                          " AND layer = ?2 AND idx = ?3 AND kind = 'top'",
+                                          key);
+    read_labels(c, &l, r, key);
+    if (!r->rc) {
         choose(c, &l);
     }
     free(l.labels);
     free(l.covered);
-    return rc;
+    return r->rc;
 }
 
 void cover_free(struct cover *c)
@@ -142,61 +137,13 @@ void cover_free(struct cover *c)
     *c = (struct cover){0};
 }
 
-// --- what is shown -----------------------------------------------------------------------------
-
-/* "base64 covers 14, then digits 3 more; " */
-static int list_steps(const struct cover *c, struct buf *text, struct err *err)
-{
-    int rc = buf_printf(text, err, "%s", "");
-    for (size_t i = 0; i < c->n_steps && !rc; i++) {
-        const struct cover_rule *r = &c->rules[c->steps[i]];
-        rc = buf_printf(text, err, i == 0 ? "%s covers %zu" : ", then %s %zu more", r->name,
-                        r->more);
-    }
-    return rc || c->n_steps == 0 ? rc : buf_printf(text, err, "; ");
-}
-
-static int list_broad(const struct cover *c, struct buf *text, struct err *err)
-{
-    int rc = 0;
-    for (size_t i = 0; i < c->n_rules && !rc; i++) {
-        const struct cover_rule *r = &c->rules[i];
-        if (r->labelled > 0 && is_broad(r)) {
-            rc = buf_printf(text, err, "%s%s (%.0f %% of all tokens, %zu of these)",
-                            text->len > 0 ? ", " : "", r->name, 100 * r->prevalence, r->labelled);
-        }
-    }
-    return rc;
-}
-
-int cover_put(const struct cover *c, const struct view *v, struct err *err)
-{
-    struct buf text = {0};
-    if (c->n_examples == 0 || c->n_rules == 0) {
-        return 0;
-    }
-    putc('\n', v->to);
-    int rc = list_steps(c, &text, err);
-    if (!rc) {
-        view_note(v, 0, "top %zu examples: %.*s%zu by none", c->n_examples, (int)text.len,
-                  text.data, c->n_none);
-        text.len = 0;
-        rc = list_broad(c, &text, err);
-    }
-    if (!rc && text.len > 0) {
-        view_note(v, 2, "left out as too broad: %.*s", (int)text.len, text.data);
-    }
-    buf_free(&text);
-    return rc;
-}
-
 static void json_rule(struct jsonout *j, const struct cover_rule *r, bool step)
 {
     jsonout_begin(j, '{');
     jsonout_key(j, "hypothesis");
     jsonout_i64(j, r->id);
     jsonout_key(j, "name");
-    view_json_text(j, r->name);
+    json_text(j, r->name);
     jsonout_key(j, "prevalence");
     jsonout_double(j, r->prevalence);
     jsonout_key(j, "labelled");
@@ -225,7 +172,7 @@ void cover_json(const struct cover *c, struct jsonout *j)
     jsonout_key(j, "broad");
     jsonout_begin(j, '[');
     for (size_t i = 0; i < c->n_rules; i++) {
-        if (c->rules[i].labelled > 0 && is_broad(&c->rules[i])) {
+        if (c->rules[i].labelled > 0 && cover_is_broad(&c->rules[i])) {
             json_rule(j, &c->rules[i], false);
         }
     }

@@ -35,12 +35,10 @@ struct cover {
 };
 
 /* key: model, layer, index.  cover_free() ends *c, {0} before, in any case. */
-int cover_read(struct cover *c, const struct view *v, const int64_t key[3], struct err *err);
+int cover_read(struct cover *c, struct reader *r, const int64_t key[3]);
 void cover_free(struct cover *c);
 
-/* "top 20 examples: base64 covers 14, then digits 3 more; 3 by none"; nothing without examples or
- * hypotheses.  Errors: ERR_NOMEM. */
-int cover_put(const struct cover *c, const struct view *v, struct err *err);
+bool cover_is_broad(const struct cover_rule *r);
 
 /* As a member "cover" of the object in hand. */
 void cover_json(const struct cover *c, struct jsonout *j);

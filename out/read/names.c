@@ -1,201 +1,226 @@
 #include "out/read/names.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/nearest.h"
 #include "out/read/neuron_name.h"
-#include "out/text/printable.h"
+
+// --- all names there are -----------------------------------------------------------------------
+
+struct names {
+    char **items; // [n]
+    size_t n, cap;
+    struct buf list; // "a, b", without a NUL
+};
+
+static void names_add(struct names *names, struct reader *r, const char *name)
+{
+    if (reader_take(r, mem_reserve(&names->items, &names->cap, names->n + 1, sizeof *names->items,
+                                   "names", r->err))) {
+        return;
+    }
+    names->items[names->n] = strdup(name);
+    if (!names->items[names->n]) {
+        reader_take(r, err_nomem(r->err, "names"));
+        return;
+    }
+    names->n++;
+    reader_take(r, buf_printf(&names->list, r->err, "%s%s", names->n > 1 ? ", " : "", name));
+}
+
+static void names_free(struct names *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        free(names->items[i]);
+    }
+    free(names->items);
+    buf_free(&names->list);
+}
+
+/* ERR_NOT_FOUND: "run.db: has no pair x; it has a, b; did you mean a?" */
+static int names_miss(const struct names *names, struct reader *r, const char *has_no,
+                      const char *name, const char *it_has)
+{
+    const char *nearest =
+        names->n > 1 ? nearest_name(name, (const char *const *)names->items, names->n) : NULL;
+    return reader_fail(r, ERR_NOT_FOUND, "%s: %s %s; %s %.*s%s%s%s", r->path, has_no, name, it_has,
+                       (int)names->list.len, names->list.data ? names->list.data : "",
+                       nearest ? "; did you mean " : "", nearest ? nearest : "",
+                       nearest ? "?" : "");
+}
+
+int reader_find(struct reader *r, const char *table, const char *name, int64_t *id)
+{
+    struct names names = {0};
+    char sql[80], has_no[48];
+    bool found = false;
+    snprintf(sql, sizeof sql, "SELECT id, name FROM %s ORDER BY id", table);
+    sqlite3_stmt *stmt = reader_query(r, sql, NULL);
+    while (!found && reader_step(r, stmt)) {
+        *id = sqlite3_column_int64(stmt, 0);
+        found = strcmp(column_text(stmt, 1), name) == 0;
+        names_add(&names, r, column_text(stmt, 1));
+    }
+    sqlite3_finalize(stmt);
+    if (!found) {
+        snprintf(has_no, sizeof has_no, "has no %s", table);
+        names_miss(&names, r, has_no, name, "it has");
+    }
+    names_free(&names);
+    return r->rc;
+}
 
 // --- pairs -------------------------------------------------------------------------------------
 
-static int add_pair(struct view_pairs *p, sqlite3_stmt *stmt, struct err *err)
+static void add_pair(struct pairs *p, struct reader *r, sqlite3_stmt *stmt)
 {
-    int rc = mem_reserve(&p->items, &p->cap, p->n + 1, sizeof *p->items, "pairs", err);
-    if (rc) {
-        return rc;
-    }
     struct buf name = {0};
-    struct view_pair *item = &p->items[p->n++];
-    *item = (struct view_pair){
+    if (reader_take(r,
+                    mem_reserve(&p->items, &p->cap, p->n + 1, sizeof *p->items, "pairs", r->err))) {
+        return;
+    }
+    struct pair *item = &p->items[p->n++];
+    *item = (struct pair){
         .id = sqlite3_column_int64(stmt, 0),
-        .base = view_strdup(stmt, 1, &rc, err),
-        .tokens = view_u64(stmt, 3),
-        .docs = view_u64(stmt, 4),
-        .mean_gap = view_real(stmt, 5),
-        .se = view_real(stmt, 6),
-        .share = view_real(stmt, 7),
+        .base = column_strdup(r, stmt, 1),
+        .tokens = column_u64(stmt, 3),
+        .docs = column_u64(stmt, 4),
+        .mean_gap = column_real(stmt, 5),
+        .se = column_real(stmt, 6),
+        .share = column_real(stmt, 7),
     };
-    if (!rc) {
-        rc = buf_printf(&name, err, "%s:%s", view_text(stmt, 1), view_text(stmt, 2));
-    }
-    if (!rc) {
-        rc = buf_append(&name, "", 1, err);
-    }
+    reader_take(r, buf_printf(&name, r->err, "%s:%s", column_text(stmt, 1), column_text(stmt, 2)));
+    reader_take(r, buf_append(&name, "", 1, r->err));
     item->name = name.data;
-    return rc;
 }
 
-static int choose(struct view_pairs *p, const struct view *v, const char *wanted, struct err *err)
+static void choose_pair(struct pairs *p, struct reader *r, const char *name)
 {
-    struct buf names = {0};
-    int rc = 0;
-    if (p->n == 0) {
-        return err_set(err, ERR_NOT_FOUND, "%s: has no pair of models, so no gaps", v->path);
-    }
-    p->chosen = wanted ? NULL : &p->items[0];
-    for (size_t i = 0; i < p->n && !rc; i++) {
-        if (wanted && strcmp(p->items[i].name, wanted) == 0) {
+    struct names names = {0};
+    p->chosen = name || p->n == 0 ? NULL : &p->items[0];
+    for (size_t i = 0; i < p->n && !r->rc; i++) {
+        if (name && strcmp(p->items[i].name, name) == 0) {
             p->chosen = &p->items[i];
         }
-        rc = buf_printf(&names, err, "%s%s", i > 0 ? ", " : "", p->items[i].name);
+        names_add(&names, r, p->items[i].name);
     }
-    if (!rc && !p->chosen) {
-        rc = err_set(err, ERR_NOT_FOUND, "%s: has no pair %s; it has %.*s", v->path, wanted,
-                     (int)names.len, names.data);
+    if (p->n == 0) {
+        reader_fail(r, ERR_NOT_FOUND, "%s: has no pair of models, so no gaps", r->path);
+    } else if (!p->chosen) {
+        names_miss(&names, r, "has no pair", name ? name : "", "it has");
     }
-    buf_free(&names);
-    return rc;
+    names_free(&names);
 }
 
-int view_pairs_read(struct view_pairs *p, const struct view *v, const char *wanted, struct err *err)
+int pairs_read(struct pairs *p, struct reader *r, const char *name)
 {
-    int rc = 0;
-    sqlite3_stmt *stmt = view_query(v,
-                                    "SELECT p.id, b.name, " VIEW_PAIR_OTHERS ","
-                                    " p.tokens, p.docs, p.mean_gap, p.se, p.share_other_better"
-                                    " FROM pair p JOIN model b ON b.id = p.base ORDER BY p.id",
-                                    NULL, &rc, err);
-    while (view_step(v, stmt, &rc, err)) {
-        rc = add_pair(p, stmt, err);
+    sqlite3_stmt *stmt = reader_query(r,
+                                      "SELECT p.id, b.name, " SQL_PAIR_OTHERS ","
+                                      " p.tokens, p.docs, p.mean_gap, p.se, p.share_other_better"
+                                      " FROM pair p JOIN model b ON b.id = p.base ORDER BY p.id",
+                                      NULL);
+    while (reader_step(r, stmt)) {
+        add_pair(p, r, stmt);
     }
     sqlite3_finalize(stmt);
-    return rc ? rc : choose(p, v, wanted, err);
+    if (!r->rc) {
+        choose_pair(p, r, name);
+    }
+    return r->rc;
 }
 
-void view_pairs_free(struct view_pairs *p)
+int pairs_read_any(struct pairs *p, struct reader *r, const char *name)
+{
+    if (name || reader_number(r, "SELECT count(*) FROM pair", NULL) > 0) {
+        pairs_read(p, r, name);
+    }
+    return r->rc;
+}
+
+void pairs_free(struct pairs *p)
 {
     for (size_t i = 0; i < p->n; i++) {
         free(p->items[i].name);
         free(p->items[i].base);
     }
     free(p->items);
-    *p = (struct view_pairs){0};
-}
-
-void view_pairs_put_others(const struct view_pairs *p, const struct view *v)
-{
-    if (p->n > 1) {
-        fputs("other pairs (--pair):", v->to);
-        for (size_t i = 0; i < p->n; i++) {
-            if (&p->items[i] != p->chosen) {
-                putc(' ', v->to);
-                show_text(v->to, p->items[i].name, 0, SIZE_MAX);
-            }
-        }
-        putc('\n', v->to);
-    }
-}
-
-int view_pairs_put(const struct view_pairs *p, const struct view *v, struct err *err)
-{
-    const struct view_pair *pair = p->chosen;
-    show_text(v->to, pair->name, 0, SIZE_MAX);
-    fprintf(v->to, ": %" PRIu64 " tokens of %" PRIu64 " documents; ", pair->tokens, pair->docs);
-    const int rc = view_put_state(v, err);
-    putc('\n', v->to);
-    if (pair->tokens > 0) {
-        fprintf(v->to, "mean gap %+.4f +- %.4f nats a token, above 0 (", pair->mean_gap, pair->se);
-        show_text(v->to, pair->name + strlen(pair->base) + 1, 0, SIZE_MAX);
-        fprintf(v->to, " better) on %.1f %%\n", 100 * pair->share);
-    }
-    view_pairs_put_others(p, v);
-    return rc;
+    *p = (struct pairs){0};
 }
 
 // --- neurons -----------------------------------------------------------------------------------
 
-/* The models that have neurons: their number, and their names in *names. */
-static size_t with_neurons(const struct view *v, struct buf *names, int *rc, struct err *err)
-{
-    size_t n = 0;
-    sqlite3_stmt *stmt =
-        view_query(v, "SELECT name FROM model WHERE site <> '' ORDER BY id", NULL, rc, err);
-    while (view_step(v, stmt, rc, err)) {
-        *rc = buf_printf(names, err, "%s%s", n++ > 0 ? ", " : "", view_text(stmt, 0));
-    }
-    sqlite3_finalize(stmt);
-    return n;
-}
+#define WITH_NEURONS "SELECT id, name, n_layers, d_mlp FROM model WHERE site <> '' ORDER BY id"
 
-/* Fills *out from the model that is called name[len], or from the only one for NULL. */
-static int find_model(struct view_neuron *out, const struct view *v, const char *name, size_t len,
-                      struct err *err)
+/* Fills *out from the model that is called 'name', or from the only one for NULL. */
+static void find_model(struct neuron_ref *out, struct reader *r, const char *name)
 {
-    int rc = 0;
     bool found = false;
-    struct buf names = {0};
-    const size_t n = with_neurons(v, &names, &rc, err);
-    sqlite3_stmt *stmt =
-        view_query(v, "SELECT id, name, n_layers, d_mlp FROM model WHERE site <> '' ORDER BY id",
-                   NULL, &rc, err);
-    while (!found && (name || n == 1) && view_step(v, stmt, &rc, err)) {
-        const char *text = view_text(stmt, 1);
-        found = !name || (strlen(text) == len && strncmp(text, name, len) == 0);
+    struct names names = {0};
+    sqlite3_stmt *stmt = reader_query(r, WITH_NEURONS, NULL);
+    while (reader_step(r, stmt)) {
+        names_add(&names, r, column_text(stmt, 1));
+    }
+    reader_again(stmt, NULL);
+    while (!found && (name || names.n == 1) && reader_step(r, stmt)) {
+        found = !name || strcmp(column_text(stmt, 1), name) == 0;
         if (found) {
             out->model = sqlite3_column_int64(stmt, 0);
-            out->model_name = view_strdup(stmt, 1, &rc, err);
+            out->model_name = column_strdup(r, stmt, 1);
             out->n_layers = sqlite3_column_int64(stmt, 2);
             out->d_mlp = sqlite3_column_int64(stmt, 3);
         }
     }
     sqlite3_finalize(stmt);
-    if (!rc && n == 0) {
-        rc = err_set(err, ERR_NOT_FOUND,
-                     "%s: keeps no neurons: a scan keeps those of every model that has an MLP "
-                     "(gelu-1l, solu-1l, ...; attn-only models have none), unless --no-neurons",
-                     v->path);
-    } else if (!rc && !found && name) {
-        rc = err_set(err, ERR_NOT_FOUND, "%s: has no neurons of a model %.*s; it has those of %.*s",
-                     v->path, (int)len, name, (int)names.len, names.data);
-    } else if (!rc && !found) {
-        rc = err_set(err, ERR_NOT_FOUND, "%s: has neurons of %.*s; say of which: NAME:L0N424",
-                     v->path, (int)names.len, names.data);
+    if (names.n == 0) {
+        reader_fail(r, ERR_NOT_FOUND,
+                    "%s: keeps no neurons: a scan keeps those of every model that has an MLP "
+                    "(gelu-1l, solu-1l, ...; attn-only models have none), unless --no-neurons",
+                    r->path);
+    } else if (!found && name) {
+        names_miss(&names, r, "has no neurons of a model", name, "it has those of");
+    } else if (!found) {
+        reader_fail(r, ERR_NOT_FOUND, "%s: has neurons of %.*s; say of which: NAME:L0N424", r->path,
+                    (int)names.list.len, names.list.data);
     }
-    buf_free(&names);
-    return rc;
+    names_free(&names);
 }
 
-int view_neuron_find(struct view_neuron *out, const struct view *v, const char *spec,
-                     struct err *err)
+int neuron_find(struct neuron_ref *out, struct reader *r, const char *spec)
 {
     const char *colon = strrchr(spec, ':');
     const char *neuron = colon ? colon + 1 : spec;
     size_t layer = 0, index = 0;
     const size_t end = neuron_name_read(neuron, &layer, &index);
     if (end == 0 || neuron[end]) {
-        return err_set(err, ERR_USAGE,
-                       "%s: a neuron is wanted as NAME:L0N424 (layer 0, index 424), or L0N424 "
-                       "where one model has neurons",
-                       spec);
+        return reader_fail(r, ERR_USAGE,
+                           "%s: a neuron is wanted as NAME:L0N424 (layer 0, index 424), or L0N424 "
+                           "where one model has neurons",
+                           spec);
     }
     out->layer = (int64_t)layer;
     out->index = (int64_t)index;
-    const int rc = find_model(out, v, colon ? spec : NULL, colon ? (size_t)(colon - spec) : 0, err);
-    if (!rc && (out->layer >= out->n_layers || out->index >= out->d_mlp)) {
-        return err_set(err, ERR_NOT_FOUND,
-                       "%s: has no %s: %s has %" PRId64 " layer%s of %" PRId64
-                       " neurons, L0N0 to L%" PRId64 "N%" PRId64,
-                       v->path, neuron, out->model_name, out->n_layers,
-                       out->n_layers == 1 ? "" : "s", out->d_mlp, out->n_layers - 1,
-                       out->d_mlp - 1);
+    char *name = colon ? strndup(spec, (size_t)(colon - spec)) : NULL;
+    if (colon && !name) {
+        return reader_take(r, err_nomem(r->err, "a name"));
     }
-    return rc;
+    find_model(out, r, name);
+    free(name);
+    if (!r->rc && (out->layer >= out->n_layers || out->index >= out->d_mlp)) {
+        reader_fail(r, ERR_NOT_FOUND,
+                    "%s: has no %s: %s has %" PRId64 " layer%s of %" PRId64
+                    " neurons, L0N0 to L%" PRId64 "N%" PRId64,
+                    r->path, neuron, out->model_name, out->n_layers, out->n_layers == 1 ? "" : "s",
+                    out->d_mlp, out->n_layers - 1, out->d_mlp - 1);
+    }
+    return r->rc;
 }
 
-void view_neuron_free(struct view_neuron *n)
+void neuron_ref_free(struct neuron_ref *n)
 {
     free(n->model_name);
-    *n = (struct view_neuron){0};
+    *n = (struct neuron_ref){0};
 }

@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/read/queries.h"
-#include "out/store/meta.h"
-#include "scan/plan/trigram_choice.h"
-
 #define COUNT_MAX INT64_C(1000000000000000) // of trigrams: more are damage, and sums would overflow
 #define REAL_MAX 1e6 // shown: what is beyond it is damage, and would fill lines
 
@@ -17,16 +13,13 @@ const char *const trigram_verdicts[] = {"AND-like",       "B-only",     "A-only"
 
 // --- the run -----------------------------------------------------------------------------------
 
-int64_t trigram_count(const struct view *v, int *rc, struct err *err)
+int64_t trigram_count(struct reader *r)
 {
-    const bool table = view_number(v,
-                                   "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
-                                   " AND name = 'trigram'",
-                                   NULL, rc, err) > 0;
-    return table ? view_number(v, "SELECT count(*) FROM trigram", NULL, rc, err) : 0;
+    return reader_has_table(r, "trigram") ? reader_number(r, "SELECT count(*) FROM trigram", NULL)
+                                          : 0;
 }
 
-static int64_t count_of(struct json_object *object, const char *key)
+static int64_t member_count(struct json_object *object, const char *key)
 {
     struct json_object *value = json_member(object, key);
     const int64_t n = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : -1;
@@ -48,46 +41,60 @@ static const char *text_of(struct json_object *object, const char *key)
     return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
 }
 
-/* The whole number that a key of meta holds; -1: none. */
-static int64_t meta_count(const struct view *v, const char *key, int *rc, struct err *err)
+/* The whole number that the key of meta holds; -1: none. */
+static int64_t read_tested(struct reader *r)
 {
-    char *text = NULL, *end = NULL;
-    *rc = *rc ? *rc : meta_get(&text, v->store, key, err);
-    const long long n = text && *text ? strtoll(text, &end, 10) : -1;
+    sqlite3_stmt *stmt =
+        reader_query(r, "SELECT value FROM meta WHERE key = 'trigrams_tested'", NULL);
+    const char *text = reader_step(r, stmt) ? column_text(stmt, 0) : "";
+    char *end = NULL;
+    const long long n = *text ? strtoll(text, &end, 10) : -1;
     const bool whole = end && !*end && n >= 0;
-    free(text);
+    sqlite3_finalize(stmt);
     return whole ? n : -1;
 }
 
-int trigram_run_read(struct trigram_run *r, const struct view *v, struct err *err)
+static void read_json(struct trigram_run *run)
 {
-    int rc = 0;
-    sqlite3_stmt *stmt =
-        view_query(v, "SELECT value FROM meta WHERE key = 'trigrams'", NULL, &rc, err);
-    if (view_step(v, stmt, &rc, err)) {
-        r->json = view_json(stmt, 0);
+    struct json_object *rule = json_member(run->json, "rule");
+    struct json_object *funnel = json_member(run->json, "funnel");
+    struct json_object *trials = json_member(run->json, "trials");
+    run->file = text_of(run->json, "file");
+    run->rule_count = member_count(rule, "count");
+    run->rule_test = member_count(rule, "test");
+    run->rule_high = real_of(rule, "high");
+    run->rule_low = real_of(rule, "low");
+    run->rule_gap = real_of(rule, "gap");
+    run->docs = member_count(trials, "docs");
+    run->interaction = real_of(trials, "interaction");
+    run->sure = real_of(trials, "sure");
+    run->trigrams = member_count(funnel, "trigrams");
+    run->frequent = member_count(funnel, "frequent");
+    run->predictable = member_count(funnel, "predictable");
+    run->bigram = member_count(funnel, "bigram");
+    run->skip = member_count(funnel, "skip");
+    run->added = member_count(funnel, "added");
+    run->candidates = member_count(funnel, "candidates");
+    run->kept = member_count(funnel, "kept");
+}
+
+int trigram_run_read(struct trigram_run *run, struct reader *r)
+{
+    sqlite3_stmt *stmt = reader_query(r, "SELECT value FROM meta WHERE key = 'trigrams'", NULL);
+    if (reader_step(r, stmt)) {
+        run->json = column_json(stmt, 0);
     }
     sqlite3_finalize(stmt);
-    struct json_object *rule = json_member(r->json, "rule");
-    struct json_object *funnel = json_member(r->json, "funnel");
-    r->file = text_of(r->json, "file");
-    r->rule_count = count_of(rule, "count");
-    r->rule_test = count_of(rule, "test");
-    r->rule_high = real_of(rule, "high");
-    r->rule_low = real_of(rule, "low");
-    r->rule_gap = real_of(rule, "gap");
-    r->trigrams = count_of(funnel, "trigrams");
-    r->frequent = count_of(funnel, "frequent");
-    r->predictable = count_of(funnel, "predictable");
-    r->bigram = count_of(funnel, "bigram");
-    r->skip = count_of(funnel, "skip");
-    r->added = count_of(funnel, "added");
-    r->candidates = count_of(funnel, "candidates");
-    r->kept = count_of(funnel, "kept");
-    r->tested = meta_count(v, "trigrams_tested", &rc, err);
-    r->finished = view_number(v, "SELECT count(*) FROM meta WHERE key = 'finished' AND value <> ''",
-                              NULL, &rc, err) > 0;
-    return rc;
+    read_json(run);
+    run->tested = read_tested(r);
+    run->n_tested =
+        trigram_count(r) > 0
+            ? (uint64_t)reader_number(r, "SELECT count(*) FROM trigram WHERE tested = 1", NULL)
+            : 0;
+    run->finished =
+        reader_number(r, "SELECT count(*) FROM meta WHERE key = 'finished' AND value <> ''", NULL) >
+        0;
+    return r->rc;
 }
 
 void trigram_run_free(struct trigram_run *r)
@@ -99,6 +106,11 @@ void trigram_run_free(struct trigram_run *r)
 double trigram_gap_least(const struct trigram_run *r)
 {
     return isnan(r->rule_gap) ? 0 : r->rule_gap;
+}
+
+uint64_t trigram_docs_least(const struct trigram_run *r)
+{
+    return r->docs < 0 ? 0 : (uint64_t)r->docs;
 }
 
 int trigram_digits(double most, int least)
@@ -172,8 +184,9 @@ int trigram_funnel_words(struct buf *out, const struct trigram_run *r, struct er
     return end_words(out, rc, err);
 }
 
-int trigram_tested_words(struct buf *out, const struct trigram_run *r, uint64_t n, struct err *err)
+int trigram_tested_words(struct buf *out, const struct trigram_run *r, struct err *err)
 {
+    const uint64_t n = r->n_tested;
     int rc = 0;
     if (n > 0) {
         rc = buf_printf(out, err, "%" PRIu64 " %s tested with minimal pairs.", n,
@@ -195,8 +208,9 @@ int trigram_untested_words(struct buf *out, const struct trigram_run *r, uint64_
     int rc = buf_printf(out, err, "no minimal pairs of it were run");
     if (!rc && r->tested < 0) {
         rc = buf_printf(out, err, r->finished ? "" : ": they are when the scan is at its end");
-    } else if (!rc && docs < TRIGRAM_CHOICE_DOCS) {
-        rc = buf_printf(out, err, ", as it stands in fewer than %d documents", TRIGRAM_CHOICE_DOCS);
+    } else if (!rc && docs < trigram_docs_least(r)) {
+        rc = buf_printf(out, err, ", as it stands in fewer than %" PRIu64 " documents",
+                        trigram_docs_least(r));
     } else if (!rc && gap < trigram_gap_least(r)) {
         rc = buf_printf(out, err, ", as the first pair's mean gap is below %g",
                         trigram_gap_least(r));
@@ -235,7 +249,7 @@ static int add_with_se(struct buf *out, const char *format, double value, double
     return rc;
 }
 
-static int add_cells(struct buf *out, sqlite3_stmt *row, struct err *err)
+static int add_cells(struct buf *out, const struct trigram_model *m, struct err *err)
 {
     static const char *const where[] = {" at A B", " at B behind others", " at others behind A",
                                         " with neither"};
@@ -243,11 +257,11 @@ static int add_cells(struct buf *out, sqlite3_stmt *row, struct err *err)
     bool any = false;
     double most = 0;
     for (int i = 0; i < 4; i++) {
-        const double x = view_real(row, TM_AB + i);
+        const double x = m->activation[i];
         most = is_known(x) && fabs(x) > most ? fabs(x) : most;
     }
     for (int i = 0; i < 4 && !rc; i++) {
-        const double x = view_real(row, TM_AB + i);
+        const double x = m->activation[i];
         if (is_known(x)) {
             rc = buf_printf(out, err, "%s", any ? ", " : " fires ");
             rc = rc ? rc : add_number(out, x, trigram_digits(most, 2), err);
@@ -269,14 +283,14 @@ static int add_change(struct buf *out, double change, double se, struct err *err
 }
 
 /* What the model loses without the neuron. */
-static int add_ablated(struct buf *out, sqlite3_stmt *row, struct err *err)
+static int add_ablated(struct buf *out, const struct trigram_model *m, struct err *err)
 {
-    const double here = view_real(row, TM_ABLATED), elsewhere = view_real(row, TM_ELSEWHERE);
+    const double here = m->ablated, elsewhere = m->ablated_elsewhere;
     if (!is_known(here)) {
         return 0;
     }
     int rc = buf_printf(out, err, "; without it ln P(C) ");
-    rc = rc ? rc : add_change(out, here, view_real(row, TM_ABLATED_SE), err);
+    rc = rc ? rc : add_change(out, here, m->ablated_se, err);
     if (!rc && is_known(elsewhere)) {
         rc = buf_printf(out, err, " (at other places of B it ");
         rc = rc ? rc : add_change(out, elsewhere, NAN, err);
@@ -286,49 +300,49 @@ static int add_ablated(struct buf *out, sqlite3_stmt *row, struct err *err)
 }
 
 /* What A and B together add to ln P(C) beyond what each of them adds. */
-static int add_interaction(struct buf *out, sqlite3_stmt *row, struct err *err)
+static int add_interaction(struct buf *out, const struct trigram_model *m, struct err *err)
 {
-    const double x = view_real(row, TM_INTERACTION);
+    const double x = m->interaction;
     if (!is_known(x)) {
         return 0;
     }
     int rc = buf_printf(out, err, "A and B together change ln P(C) by ");
-    rc = rc ? rc : add_with_se(out, "%+.2f", x, view_real(row, TM_SE), err);
+    rc = rc ? rc : add_with_se(out, "%+.2f", x, m->se, err);
     return rc ? rc : buf_printf(out, err, " beyond what each does alone");
 }
 
 /* The neuron that is named, or, where none is, the one that is missed most. */
-static int add_neuron(struct buf *out, sqlite3_stmt *row, struct err *err)
+static int add_neuron(struct buf *out, const struct trigram_model *m, struct err *err)
 {
-    const bool named = !view_is_null(row, TM_LAYER), any = !view_is_null(row, TM_NEURON_LAYER);
+    const bool named = m->layer != WHOLE_NULL, any = m->neuron_layer != WHOLE_NULL;
     if (!named && !any) {
         return 0;
     }
     int rc = buf_printf(out, err, "%sL%" PRIu64 "N%" PRIu64, named ? "" : "; missed most is ",
-                        view_u64(row, named ? TM_LAYER : TM_NEURON_LAYER),
-                        view_u64(row, named ? TM_IDX : TM_NEURON_IDX));
+                        count_of(named ? m->layer : m->neuron_layer),
+                        count_of(named ? m->idx : m->neuron_idx));
     if (!rc && any) {
-        rc = named ? add_cells(out, row, err) : 0;
-        rc = rc ? rc : add_ablated(out, row, err);
+        rc = named ? add_cells(out, m, err) : 0;
+        rc = rc ? rc : add_ablated(out, m, err);
     }
     return rc;
 }
 
-int trigram_verdict_words(struct buf *out, sqlite3_stmt *row, struct err *err)
+int trigram_verdict_words(struct buf *out, const struct trigram_model *m, struct err *err)
 {
-    const char *verdict = view_text(row, TM_VERDICT);
+    const char *verdict = m->verdict.data;
     int rc = buf_printf(out, err, "%s", *verdict ? verdict : "no verdict");
-    if (!rc && view_u64(row, TM_CONTEXTS) == 1) {
+    if (!rc && m->contexts == 1) {
         rc = buf_printf(out, err, " (at a single place)");
     }
     const size_t begin = out->len;
-    const bool named = !view_is_null(row, TM_LAYER);
+    const bool named = m->layer != WHOLE_NULL;
     rc = rc ? rc : buf_printf(out, err, ": ");
     const size_t colon = out->len;
     if (!rc && !named) {
-        rc = add_interaction(out, row, err);
+        rc = add_interaction(out, m, err);
     }
-    rc = rc ? rc : add_neuron(out, row, err);
+    rc = rc ? rc : add_neuron(out, m, err);
     if (!rc && out->len == colon) {
         out->len = begin; // nothing is known
     }

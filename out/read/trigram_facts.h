@@ -8,7 +8,6 @@
 #ifndef GAPSCOPE_OUT_READ_TRIGRAM_FACTS_H
 #define GAPSCOPE_OUT_READ_TRIGRAM_FACTS_H
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +15,7 @@
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
 #include "out/read/reader.h"
+#include "out/read/trigram_page.h"
 
 /* Value of meta's key 'trigrams', and what stands beside it.  A count that is not known is -1, a
  * real NaN. */
@@ -24,22 +24,29 @@ struct trigram_run {
     const char *file;         // of the counts, belongs to json; "" where it is not known
     int64_t rule_count, rule_test;
     double rule_high, rule_low, rule_gap;
+    int64_t docs;             // that a trigram must be in, to beat the base and be tested
+    double interaction, sure; // nats, standard errors: less than these is no interaction
     int64_t trigrams, frequent, predictable; // of the counts; count >= rule; P(C|A,B) >= high
     int64_t bigram, skip, added;             // of these explained by one, by the next, by both
     int64_t candidates, kept;                // what is left; of it in the run
-    int64_t tested;                          // -1: not yet
+    int64_t tested;                          // what meta says; -1: not yet
+    uint64_t n_tested;                       // what the rows of table 'trigram' say
     bool finished;                           // the scan
 };
 
 /* How many trigrams there are.  A run of an older version has no table of them. */
-int64_t trigram_count(const struct view *v, int *rc, struct err *err);
+int64_t trigram_count(struct reader *r);
 
-/* trigram_run_free() ends *r, {0} before, in any case.  Errors: view_step()'s, ERR_NOMEM. */
-int trigram_run_read(struct trigram_run *r, const struct view *v, struct err *err);
-void trigram_run_free(struct trigram_run *r);
+/* trigram_run_free() ends *run, {0} before, in any case. */
+int trigram_run_read(struct trigram_run *run, struct reader *r);
+void trigram_run_free(struct trigram_run *run);
 
 /* From this gap on a trigram beats the base: the rule's; 0 where that is not known. */
 double trigram_gap_least(const struct trigram_run *r);
+
+/* Documents that a trigram must be in to beat the base; 0 where that is not known: a run of an
+ * older version. */
+uint64_t trigram_docs_least(const struct trigram_run *r);
 
 /* Digits behind the point: 'least', and one more for each power of ten from 0.1 down that 'most',
  * the largest of some numbers, is below: activations of SoLU are small. */
@@ -50,16 +57,16 @@ int trigram_digits(double most, int least);
 /* "counts.ngrams has 1234 trigrams, 456 of them 10 times or more. ..."; "" where all is unknown. */
 int trigram_funnel_words(struct buf *out, const struct trigram_run *r, struct err *err);
 
-/* How many of them were tested, 'n' of their rows say. */
-int trigram_tested_words(struct buf *out, const struct trigram_run *r, uint64_t n, struct err *err);
+/* How many of them were tested. */
+int trigram_tested_words(struct buf *out, const struct trigram_run *r, struct err *err);
 
 /* "no minimal pairs of it were run, as it stands in fewer than 2 documents": of one that was not
  * tested; gap: the mean one of the run's first pair. */
 int trigram_untested_words(struct buf *out, const struct trigram_run *r, uint64_t docs, double gap,
                            struct err *err);
 
-/* "AND-like: L0N123 fires 2.31 at A B, ...": of one model; row: one of SQL_TRIGRAM_MODELS. */
-int trigram_verdict_words(struct buf *out, sqlite3_stmt *row, struct err *err);
+/* "AND-like: L0N123 fires 2.31 at A B, ...": of one model. */
+int trigram_verdict_words(struct buf *out, const struct trigram_model *m, struct err *err);
 
 /* The verdicts there are; NULL ends the list. */
 extern const char *const trigram_verdicts[];

@@ -2,29 +2,58 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "corpora/base/json.h"
+#include "out/read/gaps.h"
 #include "out/read/names.h"
 #include "out/read/queries.h"
+#include "out/read/row_json.h"
 #include "out/read/trigram_facts.h"
 
-int report_put_table(const struct report *r, struct draft *d, const char *key, const char *sql,
-                     const int64_t *args, struct err *err)
+// --- chunks and tables -------------------------------------------------------------------------
+
+bool report_begin(struct report *r, struct draft *d)
 {
-    int rc = 0;
-    sqlite3_stmt *stmt = view_query(r->v, sql, args, &rc, err);
-    rc = rc ? rc : view_json_table(r->v, &d->json, key, stmt, REPORT_DIGITS, err);
-    sqlite3_finalize(stmt);
-    return rc;
+    *d = (struct draft){0};
+    if (r->reader->rc || reader_take(r->reader, draft_open(d, r->reader->err))) {
+        return false;
+    }
+    jsonout_begin(&d->json, '{');
+    return true;
 }
 
-void report_open_table(struct jsonout *j, const char *key, const char *columns)
+int report_end(struct report *r, struct draft *d, const char *name, ...)
+{
+    char text[CHUNK_NAME];
+    va_list args;
+    va_start(args, name);
+    vsnprintf(text, sizeof text, name, args);
+    va_end(args);
+    jsonout_end(&d->json, '}');
+    return reader_take(r->reader,
+                       chunks_add(&r->chunks, d, r->reader->rc, r->reader->err, "%s", text));
+}
+
+void report_table(const struct report *r, struct draft *d, const char *key, const char *sql,
+                  const int64_t *args)
+{
+    sqlite3_stmt *stmt = reader_query(r->reader, sql, args);
+    json_table(r->reader, &d->json, key, stmt, REPORT_DIGITS);
+    sqlite3_finalize(stmt);
+}
+
+void report_open_table(struct jsonout *j, const char *key, const char *const *names, size_t n)
 {
     jsonout_key(j, key);
     jsonout_begin(j, '{');
     jsonout_key(j, "columns");
-    jsonout_raw(j, columns);
+    jsonout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        jsonout_string(j, names[i]);
+    }
+    jsonout_end(j, ']');
     jsonout_key(j, "rows");
     jsonout_begin(j, '[');
 }
@@ -35,6 +64,13 @@ void report_end_table(struct jsonout *j)
     jsonout_end(j, '}');
 }
 
+void report_fields(struct jsonout *j, const struct row_kind *k, const void *row, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        field_json(j, &k->columns[i], row, REPORT_DIGITS);
+    }
+}
+
 double report_step(double min, double max)
 {
     const double extreme = fmax(fabs(min), fabs(max));
@@ -42,11 +78,6 @@ double report_step(double min, double max)
 }
 
 // --- a place -----------------------------------------------------------------------------------
-
-static size_t list_length(struct json_object *list)
-{
-    return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
-}
 
 /* NULL where there is none: json-c does not look whether a list is one. */
 static struct json_object *list_item(struct json_object *list, int64_t i)
@@ -74,7 +105,7 @@ static struct stretch stretch_around(int64_t own, size_t length)
 }
 
 /* The whole numbers of list[from, end); what is damaged becomes null. */
-static void put_whole_numbers(struct jsonout *j, struct json_object *list, struct stretch s)
+static void json_whole_numbers(struct jsonout *j, struct json_object *list, struct stretch s)
 {
     jsonout_begin(j, '[');
     for (int64_t i = s.from; i < s.end; i++) {
@@ -89,7 +120,7 @@ static void put_whole_numbers(struct jsonout *j, struct json_object *list, struc
 }
 
 /* The numbers of list[from, end), null where there is none. */
-static void put_reals(struct jsonout *j, struct json_object *list, struct stretch s)
+static void json_reals(struct jsonout *j, struct json_object *list, struct stretch s)
 {
     jsonout_begin(j, '[');
     for (int64_t i = s.from; i < s.end; i++) {
@@ -103,8 +134,8 @@ static void put_reals(struct jsonout *j, struct json_object *list, struct stretc
     jsonout_end(j, ']');
 }
 
-static void put_activations(struct jsonout *j, struct json_object *list, struct stretch s,
-                            double step)
+static void json_activations(struct jsonout *j, struct json_object *list, struct stretch s,
+                             double step)
 {
     jsonout_begin(j, '[');
     for (int64_t i = s.from; i < s.end; i++) {
@@ -120,17 +151,27 @@ static void put_activations(struct jsonout *j, struct json_object *list, struct 
     jsonout_end(j, ']');
 }
 
-/* The indices that lie in the stretch, from its begin. */
-static void put_labelled(struct jsonout *j, sqlite3_stmt *row, int column, struct stretch s)
+static struct stretch stretch_of(const struct place *p)
 {
-    if (view_is_null(row, column)) {
-        jsonout_raw(j, "null");
-        return;
+    return stretch_around((int64_t)count_of(p->token_index), list_length(p->tokens));
+}
+
+void report_place(struct jsonout *j, const struct place *p, const double *step)
+{
+    const struct stretch s = stretch_of(p);
+    jsonout_i64(j, s.at);
+    json_whole_numbers(j, p->tokens, s);
+    if (step) {
+        json_activations(j, p->activations, s, *step);
     }
-    struct json_object *list = view_json(row, column);
+}
+
+void report_labelled(struct jsonout *j, const struct place *p)
+{
+    const struct stretch s = stretch_of(p);
     jsonout_begin(j, '[');
-    for (size_t i = 0; i < list_length(list); i++) {
-        struct json_object *value = json_object_array_get_idx(list, i);
+    for (size_t i = 0; i < list_length(p->labelled); i++) {
+        struct json_object *value = json_object_array_get_idx(p->labelled, i);
         const int64_t at =
             json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : -1;
         if (at >= s.from && at < s.end) {
@@ -138,61 +179,36 @@ static void put_labelled(struct jsonout *j, sqlite3_stmt *row, int column, struc
         }
     }
     jsonout_end(j, ']');
-    json_object_put(list);
-}
-
-void report_put_place(struct jsonout *j, sqlite3_stmt *row, const struct report_place *at,
-                      double step)
-{
-    struct json_object *tokens = view_json(row, at->tokens);
-    struct json_object *activations = at->activations >= 0 ? view_json(row, at->activations) : NULL;
-    const struct stretch s =
-        stretch_around(sqlite3_column_int64(row, at->token_index), list_length(tokens));
-    jsonout_i64(j, s.at);
-    put_whole_numbers(j, tokens, s);
-    if (at->activations >= 0) {
-        put_activations(j, activations, s, step);
-    }
-    if (at->labelled >= 0) {
-        put_labelled(j, row, at->labelled, s);
-    }
-    json_object_put(tokens);
-    json_object_put(activations);
 }
 
 // --- the run -----------------------------------------------------------------------------------
 
-static int put_meta(const struct report *r, struct draft *d, struct err *err)
+static void json_meta(const struct report *r, struct jsonout *j)
 {
-    int rc = 0;
-    sqlite3_stmt *stmt = view_query(
-        r->v, "SELECT key, value FROM meta WHERE key NOT NULL ORDER BY key", NULL, &rc, err);
-    jsonout_key(&d->json, "meta");
-    jsonout_begin(&d->json, '[');
-    while (view_step(r->v, stmt, &rc, err)) {
-        jsonout_begin(&d->json, '[');
-        view_json_text(&d->json, view_text(stmt, 0));
-        view_json_text(&d->json, view_text(stmt, 1));
-        jsonout_end(&d->json, ']');
+    sqlite3_stmt *stmt = reader_query(
+        r->reader, "SELECT key, value FROM meta WHERE key NOT NULL ORDER BY key", NULL);
+    jsonout_key(j, "meta");
+    jsonout_begin(j, '[');
+    while (reader_step(r->reader, stmt)) {
+        jsonout_begin(j, '[');
+        json_text(j, column_text(stmt, 0));
+        json_text(j, column_text(stmt, 1));
+        jsonout_end(j, ']');
     }
-    jsonout_end(&d->json, ']');
+    jsonout_end(j, ']');
     sqlite3_finalize(stmt);
-    return rc;
 }
 
 /* A chunk of one table. */
 static int add_table(struct report *r, const char *chunk, const char *key, const char *sql,
-                     const int64_t *args, struct err *err)
+                     const int64_t *args)
 {
     struct draft d;
-    int rc = draft_open(&d, err);
-    if (!rc) {
-        jsonout_begin(&d.json, '{');
-        rc = report_put_table(r, &d, key, sql, args, err);
-        jsonout_end(&d.json, '}');
-        rc = chunks_add(&r->chunks, &d, rc, err, "%s", chunk);
+    if (report_begin(r, &d)) {
+        report_table(r, &d, key, sql, args);
+        report_end(r, &d, "%s", chunk);
     }
-    return rc;
+    return r->reader->rc;
 }
 
 static const struct {
@@ -204,7 +220,7 @@ static const struct {
     {"model", "SELECT id, name, act_fn, site, n_layers, d_model, n_heads, d_mlp, d_vocab, n_ctx,"
               " tokens, mean_logprob, se, bits_per_byte, clamped_share FROM model ORDER BY id"},
     {"pair", "SELECT p.id, (SELECT name FROM model WHERE id = p.base) AS base_name,"
-             " " VIEW_PAIR_OTHERS " AS others_name, p.base, p.others, p.floor, p.tokens, p.docs,"
+             " " SQL_PAIR_OTHERS " AS others_name, p.base, p.others, p.floor, p.tokens, p.docs,"
              " p.mean_gap, p.se, p.share_other_better,"
              " (SELECT count(*) FROM hit WHERE pair = p.id AND side = 'other') AS hits_other,"
              " (SELECT count(*) FROM hit WHERE pair = p.id AND side = 'base') AS hits_base"
@@ -224,46 +240,38 @@ static const struct {
                        " FROM hypothesis_gap ORDER BY pair, hypothesis"},
 };
 
-int report_add_run(struct report *r, struct err *err)
+int report_add_run(struct report *r)
 {
     struct draft d;
-    int rc = draft_open(&d, err);
-    if (rc) {
-        return rc;
+    if (report_begin(r, &d)) {
+        json_meta(r, &d.json);
+        for (size_t i = 0; i < sizeof run_tables / sizeof *run_tables; i++) {
+            report_table(r, &d, run_tables[i].key, run_tables[i].sql, NULL);
+        }
+        jsonout_key(&d.json, "neurons");
+        jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM neuron", NULL));
+        jsonout_key(&d.json, "trigrams");
+        jsonout_i64(&d.json, trigram_count(r->reader));
+        jsonout_key(&d.json, "block");
+        jsonout_u64(&d.json, REPORT_BLOCK);
+        report_end(r, &d, "run");
     }
-    jsonout_begin(&d.json, '{');
-    rc = put_meta(r, &d, err);
-    for (size_t i = 0; i < sizeof run_tables / sizeof *run_tables && !rc; i++) {
-        rc = report_put_table(r, &d, run_tables[i].key, run_tables[i].sql, NULL, err);
-    }
-    jsonout_key(&d.json, "neurons");
-    jsonout_i64(&d.json, view_number(r->v, "SELECT count(*) FROM neuron", NULL, &rc, err));
-    jsonout_key(&d.json, "trigrams");
-    jsonout_i64(&d.json, trigram_count(r->v, &rc, err));
-    jsonout_key(&d.json, "block");
-    jsonout_u64(&d.json, REPORT_BLOCK);
-    jsonout_end(&d.json, '}');
-    rc = chunks_add(&r->chunks, &d, rc, err, "run");
-    return rc ? rc
-              : add_table(r, "texts", "token", "SELECT id, text FROM token ORDER BY id", NULL, err);
+    return add_table(r, "texts", "token", "SELECT id, text FROM token ORDER BY id", NULL);
 }
 
 // --- gaps --------------------------------------------------------------------------------------
 
-#define HITS                                                                                       \
-    "SELECT side, rank, gap, base_logprob, other_logprob, shard, doc, byte_start, byte_end,"       \
-    " token, token_text, duplicates, before, after, detail FROM hit WHERE pair = ?1"               \
-    " AND rank <= ?2 ORDER BY side DESC, rank"
+#define SQL_HITS SQL_HIT " WHERE pair = ?1 AND rank <= ?2 ORDER BY side DESC, rank"
 
-enum { H_BEFORE = 12, H_AFTER, H_DETAIL };
-
-static const char hit_columns[] =
-    "[\"side\",\"rank\",\"gap\",\"base_logprob\",\"other_logprob\",\"shard\",\"doc\","
-    "\"byte_start\",\"byte_end\",\"token\",\"token_text\",\"duplicates\",\"before\","
-    "\"after\",\"detail\"]";
+static const char *const hit_names[] = {"side",          "rank",  "gap",        "base_logprob",
+                                        "other_logprob", "shard", "doc",        "byte_start",
+                                        "byte_end",      "token", "token_text", "duplicates",
+                                        "before",        "after", "detail"};
+#define HIT_DUPLICATES 13 // of hit_kind
+#define HIT_TOKEN_TEXT 11 // the first columns, up to this one, are those of hit_kind
 
 /* As much of the tokens around a hit as of those around an example. */
-static void put_around(struct jsonout *j, struct json_object *around)
+static void json_around(struct jsonout *j, struct json_object *around)
 {
     struct json_object *tokens = json_member(around, "tokens");
     const struct stretch s =
@@ -272,86 +280,85 @@ static void put_around(struct jsonout *j, struct json_object *around)
     jsonout_key(j, "at");
     jsonout_i64(j, s.at);
     jsonout_key(j, "tokens");
-    put_whole_numbers(j, tokens, s);
+    json_whole_numbers(j, tokens, s);
     jsonout_key(j, "gaps");
-    put_reals(j, json_member(around, "gaps"), s);
+    json_reals(j, json_member(around, "gaps"), s);
     jsonout_end(j, '}');
 }
 
-static void put_detail(struct jsonout *j, struct json_object *detail)
+static void json_detail(struct jsonout *j, struct json_object *detail)
 {
     jsonout_begin(j, '{');
     json_object_object_foreach(detail, key, value)
     {
         jsonout_key(j, key);
         if (strcmp(key, "around") == 0) {
-            put_around(j, value);
+            json_around(j, value);
         } else {
-            view_json_value(j, value, REPORT_DETAIL_DIGITS);
+            json_value(j, value, REPORT_DETAIL_DIGITS);
         }
     }
     jsonout_end(j, '}');
 }
 
-static void put_hit(struct jsonout *j, sqlite3_stmt *row)
+static void json_hit(struct jsonout *j, const struct hit *hit)
 {
-    struct json_object *detail = view_json(row, H_DETAIL);
-    const bool around = list_length(json_member(json_member(detail, "around"), "tokens")) > 0;
+    struct json_object *around = json_member(hit->detail, "around");
     jsonout_begin(j, '[');
-    for (int i = 0; i < H_DETAIL; i++) {
-        if (around && (i == H_BEFORE || i == H_AFTER)) {
-            jsonout_raw(j, "null"); // the tokens say it
-        } else {
-            view_json_cell(j, row, i, REPORT_DIGITS);
-        }
+    report_fields(j, &hit_kind, hit, HIT_TOKEN_TEXT);
+    field_json(j, &hit_kind.columns[HIT_DUPLICATES], hit, REPORT_DIGITS);
+    if (list_length(json_member(around, "tokens")) > 0) {
+        jsonout_raw(j, "null"); // the tokens say it
+        jsonout_raw(j, "null");
+    } else {
+        text_json(j, &hit->before);
+        text_json(j, &hit->after);
     }
-    if (json_object_is_type(detail, json_type_object)) {
-        put_detail(j, detail);
+    if (json_object_is_type(hit->detail, json_type_object)) {
+        json_detail(j, hit->detail);
     } else {
         jsonout_raw(j, "null");
     }
     jsonout_end(j, ']');
-    json_object_put(detail);
 }
 
-static int add_hits(struct report *r, const int64_t args[2], struct err *err)
+static void add_hits(struct report *r, const int64_t args[2])
 {
     struct draft d;
-    int rc = draft_open(&d, err);
-    if (rc) {
-        return rc;
+    struct hit hit = {0};
+    if (!report_begin(r, &d)) {
+        return;
     }
-    sqlite3_stmt *row = view_query(r->v, HITS, args, &rc, err);
-    jsonout_begin(&d.json, '{');
-    report_open_table(&d.json, "hit", hit_columns);
-    for (; view_step(r->v, row, &rc, err); r->n_hits++) {
-        put_hit(&d.json, row);
+    sqlite3_stmt *stmt = reader_query(r->reader, SQL_HITS, args);
+    REPORT_OPEN_TABLE(&d.json, "hit", hit_names);
+    for (; reader_step(r->reader, stmt); r->n_hits++) {
+        row_read(&hit, &hit_kind, r->reader, stmt);
+        json_hit(&d.json, &hit);
+        row_free(&hit, &hit_kind);
     }
     report_end_table(&d.json);
-    jsonout_end(&d.json, '}');
-    sqlite3_finalize(row);
-    return chunks_add(&r->chunks, &d, rc, err, "hits/%" PRId64, args[0]);
+    sqlite3_finalize(stmt);
+    report_end(r, &d, "hits/%" PRId64, args[0]);
 }
 
-static int add_pair(struct report *r, int64_t pair, struct err *err)
+static void add_pair(struct report *r, int64_t pair)
 {
     char name[CHUNK_NAME];
-    const int64_t args[] = {pair, (int64_t)r->hits};
+    const int64_t args[] = {pair, limit_of(r->hits)};
     snprintf(name, sizeof name, "tokens/%" PRId64, pair);
-    const int rc = add_table(r, name, "token_gap",
-                             "SELECT token, n, mean_gap, base_mean_logprob, other_mean_logprob"
-                             " FROM token_gap WHERE pair = ?1 ORDER BY token",
-                             args, err);
-    return rc ? rc : add_hits(r, args, err);
+    add_table(r, name, "token_gap",
+              "SELECT token, n, mean_gap, base_mean_logprob, other_mean_logprob"
+              " FROM token_gap WHERE pair = ?1 ORDER BY token",
+              args);
+    add_hits(r, args);
 }
 
-int report_add_gaps(struct report *r, struct err *err)
+int report_add_gaps(struct report *r)
 {
-    int rc = 0;
-    sqlite3_stmt *stmt = view_query(r->v, "SELECT id FROM pair ORDER BY id", NULL, &rc, err);
-    while (view_step(r->v, stmt, &rc, err)) {
-        rc = add_pair(r, sqlite3_column_int64(stmt, 0), err);
+    sqlite3_stmt *stmt = reader_query(r->reader, "SELECT id FROM pair ORDER BY id", NULL);
+    while (reader_step(r->reader, stmt)) {
+        add_pair(r, sqlite3_column_int64(stmt, 0));
     }
     sqlite3_finalize(stmt);
-    return rc;
+    return r->reader->rc;
 }

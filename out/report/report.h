@@ -10,12 +10,17 @@
  *     run            meta (an object), state (a sentence), shard, reject, model, pair, domain, ...
  *     texts          the text of every token
  *     tokens/P       token_gap of pair P
- *     hits/P         hit of pair P, both sides
+ *     hits/P         hits of pair P, both sides
  *     hypothesis/H   one hypothesis: domains, its best neurons, their histograms, counterexamples
- *     trigrams       what the run says of them; a row a trigram, its gaps, its models with verdicts
- * in words; not there in a run without trigram/B      all there is of the trigrams B * REPORT_BLOCK
- * and on of that list neurons        a row a neuron: what it can be found and ranked by neuron/B
- * all there is of the neurons B * REPORT_BLOCK and on of that list
+ *     trigrams       what the run says of them; a row for each trigram, its gaps, its models with
+ *                    verdicts in words; not there in a run without trigrams
+ *     trigram/B      all there is of REPORT_BLOCK trigrams of that list, from B * REPORT_BLOCK on
+ *     neurons        a row for each neuron: what it can be found and ranked by
+ *     neuron/B       all there is of REPORT_BLOCK neurons of that list, from B * REPORT_BLOCK on
+ *
+ * Where a chunk shows a table of run.db as it is, its query's rows go through as cells
+ * (report_table()): a struct for each row would only add copies.  What needs work (a place, a hit,
+ * a verdict in words, a neuron's cover) is read as the structs of out/read that the commands show.
  *
  * Reals have REPORT_DIGITS significant digits.  Of the tokens around a place REPORT_BEFORE and
  * REPORT_AFTER are taken; their activations are whole numbers of 'step', the power of ten that
@@ -25,10 +30,13 @@
 #ifndef GAPSCOPE_OUT_REPORT_REPORT_H
 #define GAPSCOPE_OUT_REPORT_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "corpora/base/err.h"
+#include "out/read/place.h"
 #include "out/read/reader.h"
+#include "out/read/row.h"
 #include "out/report/chunks.h"
 
 #define REPORT_DIGITS 6
@@ -39,44 +47,48 @@
 #define REPORT_SCORES 10 // neurons of a hypothesis, hypotheses of a neuron
 
 struct report {
-    const struct view *v;
+    struct reader *reader;
     size_t hits;     // of a side, at most
     size_t examples; // of a kind, at most
     struct chunks chunks;
     size_t n_hits, n_neurons, n_hypotheses, n_trigrams; // that were added
 };
 
-/* Errors of all: view_step()'s, chunks_add()'s. */
-int report_add_run(struct report *r, struct err *err); // run, texts
-int report_add_gaps(struct report *r, struct err *err);
-int report_add_hypotheses(struct report *r, struct err *err);
-int report_add_trigrams(struct report *r, struct err *err);
-int report_add_neurons(struct report *r, struct err *err);
+/* Errors of all: those of the reader, ERR_NOMEM, ERR_LIMIT (a chunk that is too large). */
+int report_add_run(struct report *r); // run, texts
+int report_add_gaps(struct report *r);
+int report_add_hypotheses(struct report *r);
+int report_add_trigrams(struct report *r);
+int report_add_neurons(struct report *r);
 
 // --- shared by these
 
-/* A query's rows as a table of the draft. */
-int report_put_table(const struct report *r, struct draft *d, const char *key, const char *sql,
-                     const int64_t *args, struct err *err);
+/* Begins and ends a chunk: an object whose name is made by printf(). */
+bool report_begin(struct report *r, struct draft *d);
+int report_end(struct report *r, struct draft *d, const char *name, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* The same for rows that are put one by one between these two; columns: a JSON list of their names.
- */
-void report_open_table(struct jsonout *j, const char *key, const char *columns);
+/* The rows of a query as a table of the draft. */
+void report_table(const struct report *r, struct draft *d, const char *key, const char *sql,
+                  const int64_t *args);
+
+/* A table whose rows are written one by one between these two; names[n]: of its columns. */
+void report_open_table(struct jsonout *j, const char *key, const char *const *names, size_t n);
 void report_end_table(struct jsonout *j);
+#define REPORT_OPEN_TABLE(j, key, names)                                                           \
+    report_open_table((j), (key), (names), sizeof(names) / sizeof *(names))
+
+/* Fields of a row as cells of the open row of a table: the first n columns of its kind. */
+void report_fields(struct jsonout *j, const struct row_kind *k, const void *row, size_t n);
 
 /* The power of ten that gives the larger of |min| and |max| three digits; 1 where both are 0. */
 double report_step(double min, double max);
 
-/* Where a row has the tokens around a place. */
-struct report_place {
-    int token_index, tokens;
-    int activations; // -1: it has none
-    int labelled;    // -1: it has none
-};
+/* The place's tokens as cells of the open row: at, tokens and, where 'step' is not NULL, activations
+ * (in steps, null where one is not finite). */
+void report_place(struct jsonout *j, const struct place *p, const double *step);
 
-/* Puts the place's tokens as cells of the row in hand: at, tokens, activations (in steps, null
- * where one is not finite), and labelled (indices into tokens; null: not known). */
-void report_put_place(struct jsonout *j, sqlite3_stmt *row, const struct report_place *at,
-                      double step);
+/* One cell more: which of these tokens are labelled, as indices. */
+void report_labelled(struct jsonout *j, const struct place *p);
 
 #endif

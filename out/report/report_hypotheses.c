@@ -4,78 +4,97 @@
 #include "out/report/report.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 
+#include "out/read/hypothesis_page.h"
 #include "out/read/queries.h"
 
-#define COUNTEREXAMPLES                                                                            \
+/* Of hypothesis ?1, the first ?2 of each kind of all neurons; with the neuron's extremes. */
+#define SQL_COUNTEREXAMPLES_OF_ALL                                                                 \
     "SELECT c.model, c.layer, c.idx, kind, rank, activation, shard, doc, byte_start, byte_end,"    \
-    " token_index, tokens, activations, labelled, n.min, n.max FROM counterexample c"              \
+    " token_index, tokens, activations, labelled, labelled IS NULL AS no_labels, n.min, n.max"     \
+    " FROM counterexample c"                                                                       \
     " LEFT JOIN neuron n ON n.model = c.model AND n.layer = c.layer AND n.idx = c.idx"             \
     " WHERE hypothesis = ?1 AND rank <= ?2 ORDER BY c.model, c.layer, c.idx, kind, rank"
 
-enum { C_AT = 10, C_TOKENS, C_ACTIVATIONS, C_LABELLED, C_MIN, C_MAX };
+/* A counterexample with its neuron. */
+struct row {
+    int64_t model, layer, idx;
+    struct counterexample counterexample;
+    int64_t no_labels; // 1: which tokens are labelled is not known
+    double min, max;   // of the neuron's activation
+};
 
-static const char counterexample_columns[] =
-    "[\"model\",\"layer\",\"idx\",\"kind\",\"rank\",\"activation\",\"shard\",\"doc\","
-    "\"byte_start\",\"byte_end\",\"step\",\"at\",\"tokens\",\"acts\",\"labelled\"]";
+#define AT(field) offsetof(struct row, field)
+#define AT_PLACE(field) offsetof(struct row, counterexample.place.field)
+// clang-format off
+static const struct column columns[] = {
+    {"model", CELL_WHOLE, AT(model)}, {"layer", CELL_WHOLE, AT(layer)},
+    {"idx", CELL_WHOLE, AT(idx)}, {"kind", CELL_TEXT, AT(counterexample.kind)},
+    {"rank", CELL_WHOLE, AT(counterexample.rank)}, {"activation", CELL_REAL, AT_PLACE(activation)},
+    {"shard", CELL_WHOLE, AT_PLACE(shard)}, {"doc", CELL_WHOLE, AT_PLACE(doc)},
+    {"byte_start", CELL_WHOLE, AT_PLACE(byte_start)}, {"byte_end", CELL_WHOLE, AT_PLACE(byte_end)},
+    // COLUMNS_SHOWN: up to here
+    {"token_index", CELL_WHOLE, AT_PLACE(token_index)}, {"tokens", CELL_JSON, AT_PLACE(tokens)},
+    {"activations", CELL_JSON, AT_PLACE(activations)}, {"labelled", CELL_JSON, AT_PLACE(labelled)},
+    {"no_labels", CELL_WHOLE, AT(no_labels)}, {"min", CELL_REAL, AT(min)}, {"max", CELL_REAL, AT(max)},
+};
+// clang-format on
+#define COLUMNS_SHOWN 10
+static const struct row_kind kind = ROW_KIND(struct row, columns);
 
-static int put_counterexamples(const struct report *r, struct draft *d, int64_t id, struct err *err)
+static const char *const counterexample_names[] = {
+    "model",      "layer",    "idx",  "kind", "rank",   "activation", "shard",   "doc",
+    "byte_start", "byte_end", "step", "at",   "tokens", "acts",       "labelled"};
+
+static void json_counterexamples(const struct report *r, struct jsonout *j, int64_t id)
 {
-    static const struct report_place place = {.token_index = C_AT,
-                                              .tokens = C_TOKENS,
-                                              .activations = C_ACTIVATIONS,
-                                              .labelled = C_LABELLED};
-    const int64_t args[] = {id, (int64_t)r->examples};
-    int rc = 0;
-    sqlite3_stmt *stmt = view_query(r->v, COUNTEREXAMPLES, args, &rc, err);
-    struct jsonout *j = &d->json;
-    report_open_table(j, "counterexample", counterexample_columns);
-    while (view_step(r->v, stmt, &rc, err)) {
-        const double step = report_step(view_real(stmt, C_MIN), view_real(stmt, C_MAX));
+    const int64_t args[] = {id, limit_of(r->examples)};
+    struct row row = {0};
+    sqlite3_stmt *stmt = reader_query(r->reader, SQL_COUNTEREXAMPLES_OF_ALL, args);
+    REPORT_OPEN_TABLE(j, "counterexample", counterexample_names);
+    while (reader_step(r->reader, stmt)) {
+        row_read(&row, &kind, r->reader, stmt);
+        const double step = report_step(row.min, row.max);
         jsonout_begin(j, '[');
-        for (int i = 0; i < C_AT; i++) {
-            view_json_cell(j, stmt, i, REPORT_DIGITS);
-        }
+        report_fields(j, &kind, &row, COLUMNS_SHOWN);
         jsonout_rounded(j, step, REPORT_DIGITS);
-        report_put_place(j, stmt, &place, step);
+        report_place(j, &row.counterexample.place, &step);
+        if (row.no_labels) {
+            jsonout_raw(j, "null");
+        } else {
+            report_labelled(j, &row.counterexample.place);
+        }
         jsonout_end(j, ']');
+        row_free(&row, &kind);
     }
     report_end_table(j);
     sqlite3_finalize(stmt);
-    return rc;
 }
 
-static int add_hypothesis(struct report *r, int64_t id, struct err *err)
+static void add_hypothesis(struct report *r, int64_t id)
 {
-    struct draft d;
-    int rc = draft_open(&d, err);
-    if (rc) {
-        return rc;
-    }
     const int64_t domains[] = {id, INT64_MAX};
     const int64_t best[] = {id, -1, -1, -1, REPORT_SCORES, true};
-    jsonout_begin(&d.json, '{');
-    rc = report_put_table(r, &d, "domain", SQL_DOMAINS, domains, err);
-    rc = rc ? rc : report_put_table(r, &d, "score", SQL_NEURONS, best, err);
-    rc = rc ? rc
-            : report_put_table(r, &d, "split_hist",
-                               "SELECT model, layer, idx, split, labelled, rest FROM split_hist"
-                               " WHERE hypothesis = ?1 ORDER BY model, layer, idx, split",
-                               &id, err);
-    rc = rc ? rc : put_counterexamples(r, &d, id, err);
-    jsonout_end(&d.json, '}');
-    r->n_hypotheses += !rc;
-    return chunks_add(&r->chunks, &d, rc, err, "hypothesis/%" PRId64, id);
+    struct draft d;
+    if (!report_begin(r, &d)) {
+        return;
+    }
+    report_table(r, &d, "domain", SQL_DOMAINS, domains);
+    report_table(r, &d, "score", SQL_NEURONS, best);
+    report_table(r, &d, "split_hist",
+                 "SELECT model, layer, idx, split, labelled, rest FROM split_hist"
+                 " WHERE hypothesis = ?1 ORDER BY model, layer, idx, split",
+                 &id);
+    json_counterexamples(r, &d.json, id);
+    r->n_hypotheses += !report_end(r, &d, "hypothesis/%" PRId64, id);
 }
 
-int report_add_hypotheses(struct report *r, struct err *err)
+int report_add_hypotheses(struct report *r)
 {
-    int rc = 0;
-    sqlite3_stmt *stmt = view_query(r->v, "SELECT id FROM hypothesis ORDER BY id", NULL, &rc, err);
-    while (view_step(r->v, stmt, &rc, err)) {
-        rc = add_hypothesis(r, sqlite3_column_int64(stmt, 0), err);
+    sqlite3_stmt *stmt = reader_query(r->reader, "SELECT id FROM hypothesis ORDER BY id", NULL);
+    while (reader_step(r->reader, stmt)) {
+        add_hypothesis(r, sqlite3_column_int64(stmt, 0));
     }
     sqlite3_finalize(stmt);
-    return rc;
+    return r->reader->rc;
 }

@@ -5,11 +5,14 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "corpora/base/mem.h"
 #include "out/read/cover.h"
+#include "out/read/histogram.h"
+#include "out/read/neuron_page.h"
 #include "out/read/queries.h"
-#include "out/text/bars.h"
+#include "out/read/row_json.h"
 
 #define TOKENS_LISTED 5 // of the index: what a neuron raises, where it peaks
 
@@ -47,32 +50,30 @@ enum { N_COLUMN_MEAN = 4, N_COLUMN_MIN = 6, N_COLUMN_MAX, N_COLUMN_SHARE, N_COLU
     "SELECT hypothesis, split, labelled, rest FROM split_hist WHERE hypothesis = ?4 AND"           \
     " " SQL_OF_NEURON
 
-enum { E_AT = 9, E_TOKENS, E_ACTIVATIONS, E_LABELS };
-
 /* One after the other through all neurons: the statements are made once. */
 struct pass {
     struct report *report;
+    struct reader *reader;
     struct bins bins;
     uint64_t *hist; // [bins.n]
     sqlite3_stmt *effects, *raised, *peaks, *scores, *split, *examples;
     struct draft block, index;
 };
 
-static int open_pass(struct pass *p, struct report *r, struct err *err)
+static int open_pass(struct pass *p, struct report *report)
 {
-    const struct view *v = r->v;
+    struct reader *r = report->reader;
     const int64_t none[5] = {0};
-    *p = (struct pass){.report = r};
-    int rc = bins_read(&p->bins, v, err);
-    p->hist = mem_zero(p->bins.n, sizeof *p->hist);
-    rc = rc || p->hist ? rc : err_nomem(err, "a histogram");
-    p->effects = view_query(v, EFFECTS, none, &rc, err);
-    p->raised = view_query(v, RAISED, none, &rc, err);
-    p->peaks = view_query(v, PEAKS, none, &rc, err);
-    p->scores = view_query(v, SCORES, none, &rc, err);
-    p->split = view_query(v, SPLIT, none, &rc, err);
-    p->examples = view_query(v, SQL_EXAMPLES, none, &rc, err);
-    return rc ? rc : draft_open(&p->index, err);
+    *p = (struct pass){.report = report, .reader = r};
+    bins_read(&p->bins, r);
+    p->hist = reader_new(r, p->bins.n, sizeof *p->hist);
+    p->effects = reader_query(r, EFFECTS, none);
+    p->raised = reader_query(r, RAISED, none);
+    p->peaks = reader_query(r, PEAKS, none);
+    p->scores = reader_query(r, SCORES, none);
+    p->split = reader_query(r, SPLIT, none);
+    p->examples = reader_query(r, SQL_EXAMPLES, none);
+    return r->rc ? r->rc : reader_take(r, draft_open(&p->index, r->err));
 }
 
 static void close_pass(struct pass *p)
@@ -91,167 +92,192 @@ static void close_pass(struct pass *p)
 // --- the index ---------------------------------------------------------------------------------
 
 /* The first column of a statement as a list. */
-static int put_list(struct pass *p, sqlite3_stmt *stmt, const int64_t *args, struct err *err)
+static void json_list(struct pass *p, sqlite3_stmt *stmt, const int64_t *args)
 {
-    int rc = 0;
-    view_again(stmt, args);
+    reader_again(stmt, args);
     jsonout_begin(&p->index.json, '[');
-    while (view_step(p->report->v, stmt, &rc, err)) {
+    while (reader_step(p->reader, stmt)) {
         jsonout_i64(&p->index.json, sqlite3_column_int64(stmt, 0));
     }
     jsonout_end(&p->index.json, ']');
-    return rc;
 }
 
-static const char index_columns[] =
-    "[\"model\",\"layer\",\"idx\",\"n\",\"mean\",\"sd\",\"min\",\"max\",\"share_positive\","
-    "\"kurtosis\",\"raised\",\"peaks\",\"top\",\"by_none\",\"hypothesis\",\"n_pos\",\"n_neg\","
-    "\"docs_pos\",\"prevalence\",\"average_precision\",\"dev_average_precision\","
-    "\"dev_prevalence\"]";
+static const char *const index_names[] = {"model",
+                                          "layer",
+                                          "idx",
+                                          "n",
+                                          "mean",
+                                          "sd",
+                                          "min",
+                                          "max",
+                                          "share_positive",
+                                          "kurtosis",
+                                          "raised",
+                                          "peaks",
+                                          "top",
+                                          "by_none",
+                                          "hypothesis",
+                                          "n_pos",
+                                          "n_neg",
+                                          "docs_pos",
+                                          "prevalence",
+                                          "average_precision",
+                                          "dev_average_precision",
+                                          "dev_prevalence"};
 
-/* The row up to what put_scores() adds; args: the neuron's key, and TOKENS_LISTED. */
-static int begin_index_row(struct pass *p, sqlite3_stmt *row, const int64_t *args,
-                           const struct cover *cover, struct err *err)
+/* The row up to what json_scores() adds; args: the neuron's key, and TOKENS_LISTED. */
+static void begin_index_row(struct pass *p, sqlite3_stmt *row, const int64_t *args,
+                            const struct cover *cover)
 {
     struct jsonout *j = &p->index.json;
     jsonout_begin(j, '[');
     for (int i = 0; i <= N_COLUMN_SHARE; i++) {
-        view_json_cell(j, row, i, REPORT_DIGITS);
+        json_cell(j, row, i, REPORT_DIGITS);
     }
-    const struct bins_known known = {view_real(row, N_COLUMN_MEAN), view_real(row, N_COLUMN_MIN),
-                                     view_real(row, N_COLUMN_MAX)};
+    const struct bins_known known = {column_real(row, N_COLUMN_MEAN),
+                                     column_real(row, N_COLUMN_MIN),
+                                     column_real(row, N_COLUMN_MAX)};
     double skewness, kurtosis;
     bins_shape(&p->bins, p->hist, &known, &skewness, &kurtosis);
     jsonout_rounded(j, kurtosis, REPORT_DIGITS);
-    int rc = put_list(p, p->raised, args, err);
-    rc = rc ? rc : put_list(p, p->peaks, args, err);
+    json_list(p, p->raised, args);
+    json_list(p, p->peaks, args);
     jsonout_u64(j, cover->n_examples);
     jsonout_u64(j, cover->n_none);
-    return rc;
 }
 
 // --- a neuron ----------------------------------------------------------------------------------
 
-static const char example_columns[] =
-    "[\"kind\",\"rank\",\"activation\",\"lo\",\"hi\",\"shard\",\"doc\",\"byte_start\","
-    "\"byte_end\",\"labels\",\"at\",\"tokens\",\"acts\"]";
+static const char *const example_names[] = {"kind",  "rank",   "activation", "lo",       "hi",
+                                            "shard", "doc",    "byte_start", "byte_end", "labels",
+                                            "at",    "tokens", "acts"};
+#define EXAMPLE_BYTE_END 9 // columns of neuron_example_kind
+#define EXAMPLE_LABELS 12
 
-static int put_examples(struct pass *p, const int64_t *key, double step, struct err *err)
+static void json_examples(struct pass *p, const int64_t *key, double step)
 {
-    static const struct report_place place = {
-        .token_index = E_AT, .tokens = E_TOKENS, .activations = E_ACTIVATIONS, .labelled = -1};
-    const int64_t most = (int64_t)p->report->examples;
+    const int64_t most = limit_of(p->report->examples);
     const int64_t args[] = {key[0], key[1], key[2], most, most};
     struct jsonout *j = &p->block.json;
-    int rc = 0;
-    view_again(p->examples, args);
-    report_open_table(j, "example", example_columns);
-    while (view_step(p->report->v, p->examples, &rc, err)) {
+    struct neuron_example *examples;
+    size_t n;
+    reader_again(p->examples, args);
+    examples_step(&examples, &n, p->reader, p->examples);
+    REPORT_OPEN_TABLE(j, "example", example_names);
+    for (size_t i = 0; i < n; i++) {
         jsonout_begin(j, '[');
-        for (int i = 0; i < E_AT; i++) {
-            view_json_cell(j, p->examples, i, REPORT_DIGITS);
-        }
-        view_json_cell(j, p->examples, E_LABELS, REPORT_DIGITS);
-        report_put_place(j, p->examples, &place, step);
+        report_fields(j, &neuron_example_kind, &examples[i], EXAMPLE_BYTE_END);
+        field_json(j, &neuron_example_kind.columns[EXAMPLE_LABELS], &examples[i], REPORT_DIGITS);
+        report_place(j, &examples[i].place, &step);
         jsonout_end(j, ']');
     }
     report_end_table(j);
-    return rc;
+    examples_free(examples, n);
 }
 
 /* The statement once more, its rows as a table. */
-static int put_table(struct pass *p, const char *key, sqlite3_stmt *stmt, const int64_t *args,
-                     struct err *err)
+static void json_again(struct pass *p, const char *key, sqlite3_stmt *stmt, const int64_t *args)
 {
-    view_again(stmt, args);
-    return view_json_table(p->report->v, &p->block.json, key, stmt, REPORT_DIGITS, err);
+    reader_again(stmt, args);
+    json_table(p->reader, &p->block.json, key, stmt, REPORT_DIGITS);
 }
 
-static const char score_columns[] =
-    "[\"hypothesis\",\"n_pos\",\"n_neg\",\"docs_pos\",\"prevalence\",\"average_precision\","
-    "\"dev_average_precision\",\"dev_prevalence\",\"auroc\",\"auroc_bound\",\"threshold\","
-    "\"precision\",\"recall\",\"f1\",\"mcc\",\"mutual_information\",\"r\",\"mass_covered\","
-    "\"top_covered\"]";
+static const char *const score_names[] = {"hypothesis",
+                                          "n_pos",
+                                          "n_neg",
+                                          "docs_pos",
+                                          "prevalence",
+                                          "average_precision",
+                                          "dev_average_precision",
+                                          "dev_prevalence",
+                                          "auroc",
+                                          "auroc_bound",
+                                          "threshold",
+                                          "precision",
+                                          "recall",
+                                          "f1",
+                                          "mcc",
+                                          "mutual_information",
+                                          "r",
+                                          "mass_covered",
+                                          "top_covered"};
 
 /* Its best hypotheses; the first columns of the best one end the row of the index.  args[3] becomes
  * the best one whose histograms are kept; -1: there is none. */
-static int put_scores(struct pass *p, int64_t *args, struct err *err)
+static void json_scores(struct pass *p, int64_t *args)
 {
-    const struct view *v = p->report->v;
+    struct reader *r = p->reader;
     struct jsonout *j = &p->block.json;
     int64_t kept = -1;
-    int rc = 0;
-    view_again(p->scores, args);
-    report_open_table(j, "score", score_columns);
-    for (bool first = true; view_step(v, p->scores, &rc, err); first = false) {
+    reader_again(p->scores, args);
+    REPORT_OPEN_TABLE(j, "score", score_names);
+    for (bool first = true; reader_step(r, p->scores); first = false) {
         jsonout_begin(j, '[');
         for (int i = 0; i < sqlite3_column_count(p->scores); i++) {
-            view_json_cell(j, p->scores, i, REPORT_DIGITS);
+            json_cell(j, p->scores, i, REPORT_DIGITS);
             if (first && i < SCORE_INDEXED) {
-                view_json_cell(&p->index.json, p->scores, i, REPORT_DIGITS);
+                json_cell(&p->index.json, p->scores, i, REPORT_DIGITS);
             }
         }
         jsonout_end(j, ']');
         if (kept < 0) {
             args[3] = sqlite3_column_int64(p->scores, 0);
-            view_again(p->split, args);
-            kept = view_step(v, p->split, &rc, err) ? args[3] : -1;
+            reader_again(p->split, args);
+            kept = reader_step(r, p->split) ? args[3] : -1;
         }
     }
     report_end_table(j);
     args[3] = kept;
-    return rc;
 }
 
-static int put_neuron(struct pass *p, sqlite3_stmt *row, const struct cover *cover, struct err *err)
+static void json_neuron(struct pass *p, sqlite3_stmt *row, const struct cover *cover)
 {
     struct jsonout *j = &p->block.json;
-    const double step = report_step(view_real(row, N_COLUMN_MIN), view_real(row, N_COLUMN_MAX));
+    const double step = report_step(column_real(row, N_COLUMN_MIN), column_real(row, N_COLUMN_MAX));
     int64_t args[] = {sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1),
                       sqlite3_column_int64(row, 2), REPORT_SCORES};
     jsonout_begin(j, '{');
     jsonout_key(j, "step");
     jsonout_rounded(j, step, REPORT_DIGITS);
     jsonout_key(j, "hist");
-    view_json_cell(j, row, N_COLUMN_HIST, REPORT_DIGITS);
-    int rc = put_table(p, "effect", p->effects, args, err);
-    rc = rc ? rc : put_scores(p, args, err);
-    rc = rc ? rc : put_table(p, "split_hist", p->split, args, err);
+    json_cell(j, row, N_COLUMN_HIST, REPORT_DIGITS);
+    json_again(p, "effect", p->effects, args);
+    json_scores(p, args);
+    json_again(p, "split_hist", p->split, args);
     cover_json(cover, j);
-    rc = rc ? rc : put_examples(p, args, step, err);
+    json_examples(p, args, step);
     jsonout_end(j, '}');
-    return rc;
 }
 
-static int add_neuron(struct pass *p, sqlite3_stmt *row, struct err *err)
+static void add_neuron(struct pass *p, sqlite3_stmt *row)
 {
-    struct report *r = p->report;
+    struct report *report = p->report;
     const int64_t args[] = {sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1),
                             sqlite3_column_int64(row, 2), TOKENS_LISTED};
     struct cover cover = {0};
-    int rc = 0;
-    if (r->n_neurons % REPORT_BLOCK == 0 && (rc = draft_open(&p->block, err)) == 0) {
+    if (report->n_neurons % REPORT_BLOCK == 0) {
+        if (reader_take(p->reader, draft_open(&p->block, p->reader->err))) {
+            return;
+        }
         jsonout_begin(&p->block.json, '[');
     }
-    for (size_t i = 0; i < p->bins.n; i++) {
-        p->hist[i] = 0;
-    }
+    memset(p->hist, 0, p->bins.n * sizeof *p->hist);
     bins_count(&p->bins, row, N_COLUMN_HIST, p->hist);
-    rc = rc ? rc : cover_read(&cover, r->v, args, err);
-    rc = rc ? rc : begin_index_row(p, row, args, &cover, err);
-    rc = rc ? rc : put_neuron(p, row, &cover, err);
-    jsonout_end(&p->index.json, ']');
+    if (!cover_read(&cover, p->reader, args)) {
+        begin_index_row(p, row, args, &cover);
+        json_neuron(p, row, &cover);
+        jsonout_end(&p->index.json, ']');
+    }
     cover_free(&cover);
-    r->n_neurons += !rc;
-    return rc;
+    report->n_neurons += !p->reader->rc;
 }
 
 /* The block in hand is full, or the last. */
-static int end_block(struct pass *p, struct err *err)
+static void end_block(struct pass *p)
 {
     jsonout_end(&p->block.json, ']');
-    return chunks_add(&p->report->chunks, &p->block, 0, err, "neuron/%zu",
-                      (p->report->n_neurons - 1) / REPORT_BLOCK);
+    reader_take(p->reader, chunks_add(&p->report->chunks, &p->block, p->reader->rc, p->reader->err,
+                                      "neuron/%zu", (p->report->n_neurons - 1) / REPORT_BLOCK));
 }
 
 /* The index is a table whose rows come one by one, and what all neurons did for the pairs' hits. */
@@ -259,40 +285,40 @@ static void open_index(struct pass *p)
 {
     struct jsonout *j = &p->index.json;
     jsonout_begin(j, '{');
-    report_open_table(j, "neuron", index_columns);
+    REPORT_OPEN_TABLE(j, "neuron", index_names);
 }
 
-static int end_index(struct pass *p, struct err *err)
+static void end_index(struct pass *p)
 {
-    struct jsonout *j = &p->index.json;
-    report_end_table(j);
-    const int rc = report_put_table(
-        p->report, &p->index, "gap_credit",
-        "SELECT pair, model, layer, idx, hits, credit FROM gap_credit ORDER BY pair, credit DESC",
-        NULL, err);
-    jsonout_end(j, '}');
-    return chunks_add(&p->report->chunks, &p->index, rc, err, "neurons");
+    report_end_table(&p->index.json);
+    report_table(p->report, &p->index, "gap_credit",
+                 "SELECT pair, model, layer, idx, hits, credit FROM gap_credit"
+                 " ORDER BY pair, credit DESC",
+                 NULL);
+    report_end(p->report, &p->index, "neurons");
 }
 
-int report_add_neurons(struct report *r, struct err *err)
+int report_add_neurons(struct report *report)
 {
+    struct reader *r = report->reader;
     struct pass p;
-    int rc = open_pass(&p, r, err);
-    sqlite3_stmt *row = view_query(r->v, NEURONS, NULL, &rc, err);
-    if (!rc) {
-        open_index(&p);
+    if (open_pass(&p, report)) {
+        close_pass(&p);
+        return r->rc;
     }
-    while (view_step(r->v, row, &rc, err)) {
-        rc = add_neuron(&p, row, err);
-        if (!rc && r->n_neurons % REPORT_BLOCK == 0) {
-            rc = end_block(&p, err);
+    sqlite3_stmt *row = reader_query(r, NEURONS, NULL);
+    open_index(&p);
+    while (reader_step(r, row)) {
+        add_neuron(&p, row);
+        if (!r->rc && report->n_neurons % REPORT_BLOCK == 0) {
+            end_block(&p);
         }
     }
     sqlite3_finalize(row);
-    if (!rc && r->n_neurons % REPORT_BLOCK != 0) {
-        rc = end_block(&p, err);
+    if (!r->rc && report->n_neurons % REPORT_BLOCK != 0) {
+        end_block(&p);
     }
-    rc = rc ? rc : end_index(&p, err);
+    end_index(&p);
     close_pass(&p);
-    return rc;
+    return r->rc;
 }

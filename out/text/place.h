@@ -1,7 +1,7 @@
 /*
  * place.h - a place of the corpus on one line: its text, with the token in question marked
  *
- *     passages_open -> place_put for each row -> passages_close
+ *     put_place for each place -> put_shards -> places_free
  *
  *     colour   the token bold in [brackets], each token's activation as its background (yellow to
  *              red, blue below 0, of the neuron's extreme), labelled tokens underlined
@@ -11,66 +11,42 @@
 #ifndef GAPSCOPE_OUT_TEXT_PLACE_H
 #define GAPSCOPE_OUT_TEXT_PLACE_H
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "corpora/base/err.h"
-#include "out/read/reader.h"
+#include "out/read/gaps.h"
+#include "out/read/place.h"
+#include "out/text/screen.h"
 
 #define PLACE_SHARDS 12 // named below the lines, at most
 
-struct passages {
-    const struct view *v;
-    sqlite3_stmt *token;  // a token's text
+/* Begins as {.screen = s, .max = ..., .min = ...}; the places outlive it. */
+struct places {
+    const struct screen *screen;
     double max, min;      // the neuron's, which the colours are of
     struct glyph *glyphs; // [n_glyphs] of the line in hand
     size_t n_glyphs, glyphs_cap;
-    int64_t shards[PLACE_SHARDS]; // [n_shards] that were shown
+    const struct place *shards[PLACE_SHARDS]; // [n_shards], a place of each shard that was shown
     size_t n_shards;
 };
-
-/* Where a row has what is needed. */
-struct place_columns {
-    int activation, shard;                // shard: doc and byte_start follow it
-    int tokens, activations, token_index; // activations: -1: there are none
-    int labelled;                         // -1: there are no labels
-};
-
-/* passages_close() ends *p in any case. */
-int passages_open(struct passages *p, const struct view *v, double max, double min,
-                  struct err *err);
-void passages_close(struct passages *p);
+void places_free(struct places *p);
 
 /* One line: the activation, the place, the tokens around the one in question.  of_min: colours are
- * of the least activation, not of the greatest.  Damaged lists are said to be such.
- * Errors: ERR_NOMEM, view_step()'s. */
-int place_put(struct passages *p, sqlite3_stmt *row, const struct place_columns *at, bool of_min,
-              struct err *err);
+ * of the least activation, not of the greatest.  A damaged list is called so.  Errors: ERR_NOMEM.
+ */
+int put_place(struct places *p, const struct place *place, bool of_min, struct err *err);
 
 /* The tokens alone, behind 'used' columns of the line; without an activation nothing is tinted. */
-int place_put_text(struct passages *p, sqlite3_stmt *row, const struct place_columns *at,
-                   size_t used, struct err *err);
+int put_place_text(struct places *p, const struct place *place, size_t used, struct err *err);
 
 /* The names of the shards in the places that were shown, if any was. */
-int passages_put_shards(const struct passages *p, struct err *err);
+void put_shards(const struct places *p);
 
-/* The texts of a row's tokens as a member "texts": ["a", ...]. */
-int place_json(struct passages *p, struct jsonout *j, sqlite3_stmt *row, int tokens,
-               struct err *err);
+/* Explains the marks. */
+void put_place_legend(const struct screen *s, bool labelled);
 
-/* Says what the marks mean. */
-void place_legend(const struct view *v, bool labelled);
-
-// --- hits, which have their text with them
-
-#define PLACE_HIT                                                                                  \
-    "side, rank, gap, base_logprob, other_logprob, shard, doc, byte_start, byte_end, token,"       \
-    " token_text, before, after, duplicates, detail,"                                              \
-    " (SELECT name FROM shard WHERE id = hit.shard) AS shard_name"
-
-/* Two lines: a row of "SELECT " PLACE_HIT " FROM hit". */
-void place_put_hit(const struct view *v, sqlite3_stmt *row);
+/* Two lines: where a hit is, and its text. */
+void put_hit(const struct screen *s, const struct hit *hit);
 
 #endif

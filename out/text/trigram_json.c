@@ -1,26 +1,25 @@
-#include "out/text/trigrams_text.h"
+#include "out/text/trigrams.h"
 
-#include <inttypes.h>
+#include "out/read/row_json.h"
 
-#include "out/read/queries.h"
-
-int trigrams_json_run(const struct trigrams_view *t, struct jsonout *j, struct err *err)
+/* What the run says of all its trigrams. */
+static int json_run(struct jsonout *j, const struct trigram_list *l, struct err *err)
 {
     struct buf words = {0};
-    const int rc = trigram_funnel_words(&words, &t->run, err);
+    const int rc = trigram_funnel_words(&words, &l->run, err);
     jsonout_key(j, "run");
-    view_json_value(j, t->run.json, 0);
+    json_value(j, l->run.json, 0);
     jsonout_key(j, "funnel_words");
-    view_json_text(j, rc ? "" : words.data);
+    json_text(j, rc ? "" : words.data);
     jsonout_key(j, "tested");
-    if (t->run.tested >= 0) {
-        jsonout_i64(j, t->run.tested);
+    if (l->run.tested >= 0) {
+        jsonout_i64(j, l->run.tested);
     } else {
         jsonout_raw(j, "null");
     }
     jsonout_key(j, "pair");
-    if (t->pairs.chosen) {
-        view_json_text(j, t->pairs.chosen->name);
+    if (l->pairs.chosen) {
+        json_text(j, l->pairs.chosen->name);
     } else {
         jsonout_raw(j, "null");
     }
@@ -28,65 +27,69 @@ int trigrams_json_run(const struct trigrams_view *t, struct jsonout *j, struct e
     return rc;
 }
 
-/* "models": [{..., "words": "...", "neurons": [{...}]}] */
-static int put_models(const struct view *v, struct jsonout *j, int64_t id, struct err *err)
+int json_trigrams_begin(struct jsonout *j, const struct trigram_list *l, struct err *err)
 {
-    struct buf words = {0};
-    int rc = 0;
-    sqlite3_stmt *row = view_query(v, SQL_TRIGRAM_MODELS, &id, &rc, err);
+    jsonout_begin(j, '{');
+    const int rc = json_run(j, l, err);
+    jsonout_key(j, "sort");
+    jsonout_string(j, trigram_orders[l->order]);
+    jsonout_key(j, "in_run");
+    jsonout_u64(j, l->n_all);
+    jsonout_key(j, "beating");
+    jsonout_u64(j, l->n_beating);
+    jsonout_key(j, "found");
+    jsonout_u64(j, l->n);
+    jsonout_key(j, "trigrams");
+    jsonout_begin(j, '[');
+    return rc;
+}
+
+void json_trigrams_end(struct jsonout *j)
+{
+    jsonout_end(j, ']');
+    jsonout_end(j, '}');
+}
+
+/* "models": [{..., "words": "...", "neurons": [{...}]}] */
+static void json_models(struct jsonout *j, const struct trigram_page *p)
+{
+    const struct row_kind shown = {trigram_model_kind.columns, TRIGRAM_MODEL_SHOWN,
+                                   trigram_model_kind.size};
     jsonout_key(j, "models");
     jsonout_begin(j, '[');
-    while (view_step(v, row, &rc, err)) {
-        const int64_t args[] = {id, sqlite3_column_int64(row, TM_MODEL)};
-        words.len = 0;
-        rc = trigram_verdict_words(&words, row, err);
+    for (size_t i = 0; i < p->n_models; i++) {
+        const struct trigram_model *m = &p->models[i];
         jsonout_begin(j, '{');
-        view_json_columns(j, row, 0, TM_NEURON_LAYER);
+        row_json(j, &shown, m);
         jsonout_key(j, "words");
-        view_json_text(j, rc ? "" : words.data);
-        rc = rc ? rc : view_json_rows(v, j, "neurons", SQL_TRIGRAM_NEURONS, args, err);
+        json_text(j, m->words);
+        rows_json(j, "neurons", &trigram_neuron_kind, m->neurons, m->n_neurons);
         jsonout_end(j, '}');
     }
     jsonout_end(j, ']');
-    sqlite3_finalize(row);
-    buf_free(&words);
-    return rc;
 }
 
-static int put_examples(const struct view *v, struct jsonout *j, const int64_t args[2],
-                        struct err *err)
+static void json_examples(struct jsonout *j, const struct trigram_page *p)
 {
-    struct passages passages;
-    int rc = passages_open(&passages, v, 0, 0, err);
-    sqlite3_stmt *row = view_query(v, SQL_TRIGRAM_EXAMPLES, args, &rc, err);
+    const struct row_kind shown = {trigram_example_kind.columns, TRIGRAM_EXAMPLE_SHOWN,
+                                   trigram_example_kind.size};
     jsonout_key(j, "examples");
     jsonout_begin(j, '[');
-    while (view_step(v, row, &rc, err)) {
+    for (size_t i = 0; i < p->n_examples; i++) {
         jsonout_begin(j, '{');
-        view_json_columns(j, row, 0, TE_MARKED);
-        rc = place_json(&passages, j, row, TE_TOKENS, err);
+        row_json(j, &shown, &p->examples[i]);
+        place_json_texts(j, &p->examples[i].place);
         jsonout_end(j, '}');
     }
     jsonout_end(j, ']');
-    sqlite3_finalize(row);
-    passages_close(&passages);
-    return rc;
 }
 
-int trigrams_json_one(const struct view *v, struct jsonout *j, int64_t id, size_t n,
-                      struct err *err)
+void json_trigram_page(struct jsonout *j, const struct trigram_page *p)
 {
-    const int64_t args[] = {id, n < INT64_MAX ? (int64_t)n : INT64_MAX};
-    int rc = 0;
-    sqlite3_stmt *row = view_query(v, SQL_TRIGRAM, args, &rc, err);
     jsonout_begin(j, '{');
-    if (view_step(v, row, &rc, err)) {
-        view_json_columns(j, row, 0, sqlite3_column_count(row));
-    }
-    sqlite3_finalize(row);
-    rc = rc ? rc : view_json_rows(v, j, "gaps", SQL_TRIGRAM_GAPS, args, err);
-    rc = rc ? rc : put_models(v, j, id, err);
-    rc = rc ? rc : put_examples(v, j, args, err);
+    row_json(j, &trigram_kind, &p->trigram);
+    rows_json(j, "gaps", &trigram_gap_kind, p->gaps, p->n_gaps);
+    json_models(j, p);
+    json_examples(j, p);
     jsonout_end(j, '}');
-    return rc;
 }

@@ -6,6 +6,7 @@
 
 #include "out/export/export.h"
 #include "out/read/reader.h"
+#include "out/text/screen.h"
 #include "scan/cli/args.h"
 
 struct options {
@@ -15,7 +16,7 @@ struct options {
 
 static const struct format {
     const char *name;
-    int (*write)(struct exporter *x, struct err *err);
+    int (*write)(struct exporter *x);
     bool of_neurons;
 } formats[] = {
     {"neuronrecord", export_neuronrecord, true},
@@ -49,7 +50,8 @@ static void say_left_out(uint64_t n, const char *one, const char *many)
 }
 
 /* What could not be taken, how far the run is, and at last what was written. */
-static int say(const struct exporter *x, const struct format *format, struct err *err)
+static void say(const struct exporter *x, const struct format *format,
+                const struct run_state *state)
 {
     say_left_out(x->bad_neurons, "neuron left out: its model, layer or index cannot be told",
                  "neurons left out: their model, layer or index cannot be told");
@@ -57,10 +59,8 @@ static int say(const struct exporter *x, const struct format *format, struct err
                  "examples left out: their tokens or activations cannot be read");
     say_left_out(x->bad_json, "value should hold JSON and does not: taken for nothing",
                  "values should hold JSON and do not: taken for nothing");
-    struct view said = *x->v;
-    said.to = stderr;
     fputs("gapscope export: ", stderr);
-    const int rc = view_put_state(&said, err);
+    put_state(stderr, state);
     fprintf(stderr, "; wrote %s: ", format->name);
     if (format->of_neurons) {
         say_count(x->neurons, "neuron", "neurons");
@@ -71,7 +71,6 @@ static int say(const struct exporter *x, const struct format *format, struct err
     }
     fputs(" in ", stderr);
     say_count(x->files, "file\n", "files\n");
-    return rc;
 }
 
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
@@ -87,23 +86,21 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     if (!o->output) {
         return err_set(err, ERR_USAGE, "-o DIR is missing");
     }
-    struct view v = {0};
+    struct reader r = {0};
+    struct run_state state = {0};
     struct exporter x = {0};
-    int rc = view_open(&v, operands->items[0], NULL, NULL, err);
+    int rc = reader_open(&r, operands->items[0], err);
+    rc = rc ? rc : export_begin(&x, &r, o->output, format->of_neurons);
+    rc = rc ? rc : export_make_dir(o->output, o->force, err);
+    rc = rc ? rc : format->write(&x);
+    rc = rc ? rc : run_state_read(&state, &r);
     if (!rc) {
-        rc = export_begin(&x, &v, o->output, format->of_neurons, err);
+        say(&x, format, &state);
     }
-    if (!rc) {
-        rc = export_make_dir(o->output, o->force, err);
-    }
-    if (!rc) {
-        rc = format->write(&x, err);
-    }
-    if (!rc) {
-        rc = say(&x, format, err);
-    }
+    run_state_free(&state);
     export_end(&x);
-    return view_close(&v, rc, NULL, err);
+    reader_close(&r);
+    return rc;
 }
 
 int cmd_export(int argc, char **argv)

@@ -1,52 +1,93 @@
 #include "scan/cmd/commands.h"
 
-#include <stdio.h>
+#include <stdbool.h>
+#include <stdint.h>
 
-#include "out/read/reader.h"
-#include "out/text/hypotheses_text.h"
+#include "out/read/hypothesis_list.h"
+#include "out/read/hypothesis_page.h"
+#include "out/text/hypotheses.h"
 #include "scan/cli/args.h"
 
+#define N_DEFAULT 10 // neurons of one hypothesis, hits, counterexamples of each kind
+
 struct options {
-    struct hypo_options hypo;
+    const char *pair, *neuron; // as the user wrote them, or NULL
+    size_t n;
+    bool all; // dev, test and both of every neuron
+    bool json;
     const char *color, *output;
 };
+
+static int show_list(const struct screen *s, struct reader *r, const struct options *o)
+{
+    struct hypothesis_list h = {0};
+    int rc = hypothesis_list_read(&h, r, o->pair, o->n);
+    if (!rc && o->json) {
+        json_hypotheses(s->to, &h);
+    } else if (!rc) {
+        rc = put_hypotheses(s, &h, r->err);
+    }
+    hypothesis_list_free(&h);
+    return rc;
+}
+
+static int show_page(const struct screen *s, struct reader *r, const char *name,
+                     const struct options *o)
+{
+    const struct hypothesis_page_options page_options = {.neuron = o->neuron,
+                                                         .domains = o->json ? SIZE_MAX : o->n,
+                                                         .neurons = o->n,
+                                                         .counterexamples =
+                                                             o->json ? SIZE_MAX : o->n,
+                                                         .all = o->all || o->json};
+    struct hypothesis_page p = {0};
+    int rc = hypothesis_page_read(&p, r, name, &page_options);
+    if (!rc && o->json) {
+        json_hypothesis_page(s->to, &p);
+    } else if (!rc) {
+        rc = put_hypothesis_page(s, &p, o->neuron != NULL, o->all, r->err);
+    }
+    hypothesis_page_free(&p);
+    return rc;
+}
 
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     (void)status;
     const struct options *o = options;
     const char *name = operands->n > 1 ? operands->items[1] : NULL;
-    struct view v = {0};
-    if (name && o->hypo.pair) {
+    struct reader r = {0};
+    struct screen s = {0};
+    if (name && o->pair) {
         return err_set(err, ERR_USAGE, "--pair belongs to the list of all hypotheses");
     }
-    if (!name && o->hypo.neuron) {
+    if (!name && o->neuron) {
         return err_set(err, ERR_USAGE, "--neuron belongs to one hypothesis: which?");
     }
-    int rc = view_open(&v, operands->items[0], o->color, o->output, err);
+    int rc = reader_open(&r, operands->items[0], err);
+    rc = rc ? rc : screen_open(&s, o->color, o->output, err);
+    rc = rc ? rc : hypothesis_list_any(&r);
     if (!rc) {
-        rc = hypo_any(&v, err);
+        rc = name ? show_page(&s, &r, name, o) : show_list(&s, &r, o);
     }
-    if (!rc) {
-        rc = name ? hypo_put_page(&v, name, &o->hypo, err) : hypo_put_list(&v, &o->hypo, err);
-    }
-    return view_close(&v, rc, o->output, err);
+    reader_close(&r);
+    return screen_close(&s, rc, o->output, err);
 }
 
 int cmd_hypo(int argc, char **argv)
 {
-    struct options o = {.hypo.n = HYPO_NEURONS};
+    struct options o = {.n = N_DEFAULT};
     const struct arg args[] = {
-        {"pair", 0, ARG_STRING, &o.hypo.pair, "A:B",
+        {"pair", 0, ARG_STRING, &o.pair, "A:B",
          "the pair whose gap is accounted for; else the run's first"},
-        {"neuron", 0, ARG_STRING, &o.hypo.neuron, "NAME:L0N5",
+        {"neuron", 0, ARG_STRING, &o.neuron, "NAME:L0N5",
          "of one hypothesis: this neuron's histogram and\ncounterexamples, not the best one's"},
-        {"number", 'n', ARG_SIZE, &o.hypo.n, "N",
+        {"number", 'n', ARG_SIZE, &o.n, "N",
          "how many neurons, hits and counterexamples of each kind (10)"},
-        {"all", 0, ARG_FLAG, &o.hypo.all, NULL,
+        {"all", 0, ARG_FLAG, &o.all, NULL,
          "of one hypothesis: the statistics of both halves and of\nall, of every neuron listed"},
-        {"json", 0, ARG_FLAG, &o.hypo.json, NULL, "one object with everything, for programs"},
-        {"color", 0, ARG_STRING, &o.color, "WHEN", VIEW_COLOR_HELP},
+        {"json", 0, ARG_FLAG, &o.json, NULL, "one object with everything, for programs"},
+        {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
         {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
         {0}};
     const struct command command = {

@@ -4,8 +4,9 @@
 
 #include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
-#include "out/read/reader.h"
+#include "model/explain/minimal.h"
 #include "out/text/printable.h"
+#include "out/text/screen.h"
 #include "out/text/table.h"
 #include "scan/cli/args.h"
 #include "scan/cmd/minimal_view.h"
@@ -21,22 +22,22 @@ struct options {
 };
 
 /* One line of text, named. */
-static void put_prompt(const struct view *v, const struct prompts *p, size_t k)
+static void put_prompt(const struct screen *s, const struct prompts *p, size_t k)
 {
-    fputs(k ? "two  " : "one  ", v->to);
-    show_text(v->to, p->texts[k], 0, SIZE_MAX);
-    putc('\n', v->to);
+    fputs(k ? "two  " : "one  ", s->to);
+    show_text(s->to, p->texts[k], 0, SIZE_MAX);
+    putc('\n', s->to);
 }
 
-static int put_prompts(const struct view *v, const struct prompts *p, struct err *err)
+static int put_prompts(const struct screen *s, const struct prompts *p, struct err *err)
 {
-    put_prompt(v, p, 0);
-    put_prompt(v, p, 1);
-    minimal_view_head(v, "tokens");
-    return prompts_put(p, v->to, v->width, err);
+    put_prompt(s, p, 0);
+    put_prompt(s, p, 1);
+    minimal_view_head(s, "tokens");
+    return prompts_put(p, s->to, s->width, err);
 }
 
-static int put_comparison(const struct view *v, const struct minimal *all, size_t n,
+static int put_comparison(const struct screen *s, const struct minimal *all, size_t n,
                           struct err *err)
 {
     static const char *const heads[] = {"<model", "one", "two", "change"};
@@ -48,26 +49,26 @@ static int put_comparison(const struct view *v, const struct minimal *all, size_
         table_signed(&t, two, 4);
         table_signed(&t, two - one, 4);
     }
-    minimal_view_head(v, "the logit difference of each model");
-    const int rc = table_put(&t, v->to, 2, v->width, err);
+    minimal_view_head(s, "the logit difference of each model");
+    const int rc = table_put(&t, s->to, 2, s->width, err);
     table_free(&t);
     return rc;
 }
 
-static int put_all(const struct view *v, const struct prompts *p, const struct minimal *all,
+static int put_all(const struct screen *s, const struct prompts *p, const struct minimal *all,
                    size_t n, struct err *err)
 {
-    int rc = put_prompts(v, p, err);
+    int rc = put_prompts(s, p, err);
     for (size_t i = 0; i < n && !rc; i++) {
-        rc = minimal_view_put(&all[i], p, v, err);
+        rc = minimal_view_put(&all[i], p, s, err);
     }
-    return rc || n < 2 ? rc : put_comparison(v, all, n, err);
+    return rc || n < 2 ? rc : put_comparison(s, all, n, err);
 }
 
-static void put_json(const struct view *v, const struct prompts *p, const struct minimal *all,
+static void put_json(const struct screen *s, const struct prompts *p, const struct minimal *all,
                      size_t n)
 {
-    struct jsonout j = {.to = v->to};
+    struct jsonout j = {.to = s->to};
     jsonout_begin(&j, '{');
     minimal_view_json_prompts(p, &j);
     jsonout_key(&j, "models");
@@ -105,8 +106,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct lineup lineup = {0};
     struct prompts prompts = {0};
     struct minimal *all = NULL;
-    struct view v = {0};
-    int rc = view_open_screen(&v, o->color, o->output, err);
+    struct screen s = {0};
+    int rc = screen_open(&s, o->color, o->output, err);
     rc = rc ? rc : lineup_load(&lineup, &o->models, o->tokenizer, !o->ids, err);
     rc = rc ? rc : lineup_need_weights(&lineup, err);
     rc = rc ? rc : prompts_read(&prompts, &lineup, &given, err);
@@ -115,9 +116,9 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         rc = all ? find_all(all, &lineup, &prompts, &o->minimal, err) : err_nomem(err, "models");
     }
     if (!rc && o->json) {
-        put_json(&v, &prompts, all, lineup.n);
+        put_json(&s, &prompts, all, lineup.n);
     } else if (!rc) {
-        rc = put_all(&v, &prompts, all, lineup.n, err);
+        rc = put_all(&s, &prompts, all, lineup.n, err);
     }
     for (size_t i = 0; all && i < lineup.n; i++) {
         minimal_free(&all[i]);
@@ -125,7 +126,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     free(all);
     prompts_free(&prompts);
     lineup_free(&lineup);
-    return view_close(&v, rc, o->output, err);
+    return screen_close(&s, rc, o->output, err);
 }
 
 int cmd_minimal(int argc, char **argv)
@@ -144,7 +145,7 @@ int cmd_minimal(int argc, char **argv)
          "ids"},
         {"special", 0, ARG_FLAG, &o.special, NULL, "recognise special tokens written in the text"},
         {"json", 0, ARG_FLAG, &o.json, NULL, "one object, for programs"},
-        {"color", 0, ARG_STRING, &o.color, "WHEN", VIEW_COLOR_HELP},
+        {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
         OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {

@@ -25,19 +25,18 @@ struct options {
 /* Reads all and lets go of the file: a scan waits for its readers. */
 static int read_run(struct report *r, const char *path, struct err *err)
 {
-    struct view v = {0};
-    int rc = view_open_file(&v, path, err);
-    if (rc) {
-        return rc;
+    struct reader reader = {0};
+    int rc = reader_open(&reader, path, err);
+    if (!rc) {
+        r->reader = &reader;
+        rc = report_add_run(r);
+        rc = rc ? rc : report_add_gaps(r);
+        rc = rc ? rc : report_add_hypotheses(r);
+        rc = rc ? rc : report_add_trigrams(r);
+        rc = rc ? rc : report_add_neurons(r);
+        r->reader = NULL;
     }
-    r->v = &v;
-    rc = report_add_run(r, err);
-    rc = rc ? rc : report_add_gaps(r, err);
-    rc = rc ? rc : report_add_hypotheses(r, err);
-    rc = rc ? rc : report_add_trigrams(r, err);
-    rc = rc ? rc : report_add_neurons(r, err);
-    store_close(v.store);
-    r->v = NULL;
+    reader_close(&reader);
     return rc;
 }
 

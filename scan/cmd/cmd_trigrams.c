@@ -1,99 +1,149 @@
 #include "scan/cmd/commands.h"
 
-#include <stdio.h>
+#include <inttypes.h>
+#include <stdlib.h>
 
-#include "out/read/reader.h"
-#include "out/text/trigrams_text.h"
+#include "corpora/base/mem.h"
+#include "out/read/trigram_list.h"
+#include "out/text/trigrams.h"
 #include "scan/cli/args.h"
 
+#define LISTED_DEFAULT 10
+#define EXAMPLES_DEFAULT 10 // of each kind, of one trigram
+
 struct options {
-    struct trigrams_options trigrams;
+    struct trigram_options list;
+    size_t n, id; // SIZE_MAX where it was not said
+    bool json;
     const char *color, *output;
 };
 
 /* Filters belong to the list. */
-static int check_options(const struct trigrams_options *o, struct err *err)
+static int check_options(const struct options *o, struct err *err)
 {
-    const bool filter = o->a || o->b || o->c || o->token || o->model || o->verdict || o->sort ||
-                        o->pair || o->all || o->min_docs != SIZE_MAX;
+    const struct trigram_options *l = &o->list;
+    const bool filter = l->a || l->b || l->c || l->token || l->model || l->verdict || l->sort ||
+                        l->pair || l->all || l->min_docs != SIZE_MAX;
     return o->id != SIZE_MAX && filter
                ? err_set(err, ERR_USAGE,
                          "--id shows one trigram: filters and orders are of the list")
                : 0;
 }
 
-/* Why there are none. */
-static int none(const struct trigrams_view *t, struct err *err)
+// --- one of them -------------------------------------------------------------------------------
+
+static int show_page(const struct screen *s, struct reader *r, const struct options *o)
 {
-    struct buf words = {0};
-    if (!t->run.json) {
-        return err_set(err, ERR_NOT_FOUND,
-                       "%s: was scanned without trigrams: gapscope count ... -o counts.ngrams "
-                       "CORPUS counts them, gapscope scan --trigrams counts.ngrams ... looks where "
-                       "models know one",
-                       t->v->path);
+    const size_t n = o->n != SIZE_MAX || o->json ? o->n : EXAMPLES_DEFAULT;
+    struct trigram_page p = {0};
+    struct trigram_run run = {0};
+    struct run_state state = {0};
+    trigram_run_read(&run, r);
+    run_state_read(&state, r);
+    if (!trigram_page_read(&p, r, o->id < INT64_MAX ? (int64_t)o->id : -1, n)) {
+        reader_fail(r, ERR_NOT_FOUND,
+                    "%s: has no trigram %zu; its %" PRId64 " have the ids "
+                    "that `gapscope trigrams %s --all` lists behind #",
+                    r->path, o->id, trigram_count(r), r->path);
+    } else if (o->json) {
+        json_trigram_page(&(struct jsonout){.to = s->to}, &p);
+    } else {
+        reader_take(r, put_trigram_page(s, &p, &run, &state, r->path, r->err));
     }
-    int rc = trigram_funnel_words(&words, &t->run, err);
-    if (!rc) {
-        rc = err_set(err, ERR_NOT_FOUND,
-                     "%s: no trigram was left to look for.  %s  Another --trigram-rule of gapscope "
-                     "scan lets more through",
-                     t->v->path, words.data);
-    }
-    buf_free(&words);
-    return rc;
+    trigram_page_free(&p);
+    trigram_run_free(&run);
+    run_state_free(&state);
+    return r->rc;
 }
 
-static int show(struct trigrams_view *t, struct err *err)
+// --- the list ----------------------------------------------------------------------------------
+
+static void put_list(const struct screen *s, struct reader *r, const struct trigram_list *l,
+                     size_t n)
 {
-    const struct view *v = t->v;
-    int rc = 0;
-    const bool any = trigram_count(v, &rc, err) > 0;
-    rc = rc ? rc : trigram_run_read(&t->run, v, err);
-    rc = rc || any ? rc : none(t, err);
-    if (!rc && (t->o->pair || view_number(v, "SELECT count(*) FROM pair", NULL, &rc, err) > 0)) {
-        rc = view_pairs_read(&t->pairs, v, t->o->pair, err); // a run of one model has none
+    struct trigram_page *pages = reader_new(r, n, sizeof *pages);
+    for (size_t i = 0; i < n && pages && !r->rc; i++) {
+        trigram_page_read(&pages[i], r, l->ids[i], 1);
     }
-    if (!rc) {
-        rc = t->o->id != SIZE_MAX ? trigrams_put_page(t, err) : trigrams_put_list(t, err);
+    if (!r->rc) {
+        reader_take(r, put_trigrams(s, l, pages, n, r->err));
     }
-    return rc;
+    for (size_t i = 0; i < n && pages; i++) {
+        trigram_page_free(&pages[i]);
+    }
+    free(pages);
 }
+
+/* Page by page: one has all examples of its trigram. */
+static void json_list(const struct screen *s, struct reader *r, const struct trigram_list *l,
+                      size_t n)
+{
+    struct jsonout j = {.to = s->to};
+    reader_take(r, json_trigrams_begin(&j, l, r->err));
+    for (size_t i = 0; i < n && !r->rc; i++) {
+        struct trigram_page p = {0};
+        if (trigram_page_read(&p, r, l->ids[i], SIZE_MAX)) {
+            json_trigram_page(&j, &p);
+        }
+        trigram_page_free(&p);
+    }
+    json_trigrams_end(&j);
+}
+
+static int show_list(const struct screen *s, struct reader *r, const struct options *o)
+{
+    struct trigram_list l = {0};
+    if (!trigram_list_read(&l, r, &o->list)) {
+        const size_t asked = o->n != SIZE_MAX ? o->n : o->json ? l.n : LISTED_DEFAULT;
+        const size_t n = asked < l.n ? asked : l.n;
+        if (o->json) {
+            json_list(s, r, &l, n);
+        } else {
+            put_list(s, r, &l, n);
+        }
+    }
+    trigram_list_free(&l);
+    return r->rc;
+}
+
+// --- the command -------------------------------------------------------------------------------
 
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     (void)status;
     struct options *o = options;
-    struct view v = {0};
-    struct trigrams_view t = {.v = &v, .o = &o->trigrams};
-    if (operands->n > 1 && o->trigrams.token) {
+    struct reader r = {0};
+    struct screen s = {0};
+    if (operands->n > 1 && o->list.token) {
         return err_set(err, ERR_USAGE, "TEXT and --token are the same: one of them");
     }
     if (operands->n > 1) {
-        o->trigrams.token = operands->items[1];
+        o->list.token = operands->items[1];
     }
-    int rc = check_options(t.o, err);
+    int rc = check_options(o, err);
     if (rc) {
         return rc;
     }
-    rc = view_open(&v, operands->items[0], o->color, o->output, err);
-    rc = rc ? rc : show(&t, err);
-    view_pairs_free(&t.pairs);
-    trigram_run_free(&t.run);
-    return view_close(&v, rc, o->output, err);
+    rc = reader_open(&r, operands->items[0], err);
+    rc = rc ? rc : screen_open(&s, o->color, o->output, err);
+    rc = rc ? rc : trigrams_any(&r);
+    if (!rc) {
+        rc = o->id != SIZE_MAX ? show_page(&s, &r, o) : show_list(&s, &r, o);
+    }
+    reader_close(&r);
+    return screen_close(&s, rc, o->output, err);
 }
 
 int cmd_trigrams(int argc, char **argv)
 {
-    struct options o = {.trigrams = {.n = SIZE_MAX, .min_docs = SIZE_MAX, .id = SIZE_MAX}};
-    struct trigrams_options *t = &o.trigrams;
+    struct options o = {.list.min_docs = SIZE_MAX, .n = SIZE_MAX, .id = SIZE_MAX};
+    struct trigram_options *t = &o.list;
     const struct arg args[] = {
-        {"id", 0, ARG_SIZE, &t->id, "N",
-         "one trigram with all that is known of it: #N of the list"},
+        {"id", 0, ARG_SIZE, &o.id, "N", "one trigram with all that is known of it: #N of the list"},
         {"sort", 0, ARG_STRING, &t->sort, "KEY",
          "gain (places x mean gap, the default), gap, p (P(C | A, B)),\n"
          "count or interaction (of ln P(C)); the greatest first"},
-        {"number", 'n', ARG_SIZE, &t->n, "N",
+        {"number", 'n', ARG_SIZE, &o.n, "N",
          "how many (10; with --json all); with --id: places of each kind"},
         {"a", 0, ARG_STRING, &t->a, "TEXT", "only where the first token is this"},
         {"b", 0, ARG_STRING, &t->b, "TEXT", "only where the second is"},
@@ -108,8 +158,8 @@ int cmd_trigrams(int argc, char **argv)
         {"all", 0, ARG_FLAG, &t->all, NULL,
          "also those that do not beat the base or were not tested"},
         {"pair", 0, ARG_STRING, &t->pair, "A:B", "the pair of models; else the run's first"},
-        {"json", 0, ARG_FLAG, &t->json, NULL, "one object with everything, for programs"},
-        {"color", 0, ARG_STRING, &o.color, "WHEN", VIEW_COLOR_HELP},
+        {"json", 0, ARG_FLAG, &o.json, NULL, "one object with everything, for programs"},
+        {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
         {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
         {0}};
     const struct command command = {

@@ -15,7 +15,7 @@
 #define ROWS_LARGEST ((size_t)40)
 #define PLACES ((size_t)10) // components at single positions
 
-void minimal_view_head(const struct view *v, const char *fmt, ...)
+void minimal_view_head(const struct screen *s, const char *fmt, ...)
 {
     char *text = NULL;
     va_list args;
@@ -25,15 +25,15 @@ void minimal_view_head(const struct view *v, const char *fmt, ...)
     if (len < 0) {
         return; // nor will the memory stream find room: view_close() says so
     }
-    fputs(v->colour ? "\n\x1b[1m" : "\n", v->to);
-    show_text(v->to, text, 0, SIZE_MAX);
-    fputs(v->colour ? "\x1b[0m\n" : "\n", v->to);
+    fputs(s->colour ? "\n\x1b[1m" : "\n", s->to);
+    show_text(s->to, text, 0, SIZE_MAX);
+    fputs(s->colour ? "\x1b[0m\n" : "\n", s->to);
     free(text);
 }
 
-static int end_table(struct table *t, const struct view *v, struct err *err)
+static int end_table(struct table *t, const struct screen *s, struct err *err)
 {
-    const int rc = table_put(t, v->to, 2, v->width, err);
+    const int rc = table_put(t, s->to, 2, s->width, err);
     table_free(t);
     return rc;
 }
@@ -82,16 +82,16 @@ static int find_shown(const struct minimal *m, row_size *size, size_t n_rows, do
     return 0;
 }
 
-static void put_left_out(const struct view *v, size_t n_rows)
+static void put_left_out(const struct screen *s, size_t n_rows)
 {
     if (n_rows > ROWS_MAX) {
-        view_note(v, 2, "the %zu largest of %zu; --json has all", ROWS_LARGEST, n_rows);
+        screen_note(s, 2, "the %zu largest of %zu; --json has all", ROWS_LARGEST, n_rows);
     }
 }
 
 // --- what the model says ------------------------------------------------------------------------
 
-static int put_answers(const struct minimal *m, const struct prompts *p, const struct view *v,
+static int put_answers(const struct minimal *m, const struct prompts *p, const struct screen *s,
                        struct err *err)
 {
     static const char *const heads[] = {"<answer", "one",     "logprob", "rank",
@@ -107,12 +107,12 @@ static int put_answers(const struct minimal *m, const struct prompts *p, const s
             table_count(&t, m->output[k].ranks[a]);
         }
     }
-    fprintf(v->to, "  logit difference %+.4f after one, %+.4f after two\n", m->output[0].difference,
+    fprintf(s->to, "  logit difference %+.4f after one, %+.4f after two\n", m->output[0].difference,
             m->output[1].difference);
-    return end_table(&t, v, err);
+    return end_table(&t, s, err);
 }
 
-static int put_top(const struct minimal *m, const struct prompts *p, const struct view *v,
+static int put_top(const struct minimal *m, const struct prompts *p, const struct screen *s,
                    struct err *err)
 {
     static const char *const heads[] = {"rank", "<after one", "logprob", "<after two", "logprob"};
@@ -126,8 +126,8 @@ static int put_top(const struct minimal *m, const struct prompts *p, const struc
             table_real(&t, m->output[k].top_logprob[i], 4);
         }
     }
-    minimal_view_head(v, "the most likely next tokens");
-    return end_table(&t, v, err);
+    minimal_view_head(s, "the most likely next tokens");
+    return end_table(&t, s, err);
 }
 
 // --- attribution --------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ static void three(struct table *t, double one, double two)
     table_signed(t, two - one, 4);
 }
 
-static int put_attribution(const struct minimal *m, const struct view *v, struct err *err)
+static int put_attribution(const struct minimal *m, const struct screen *s, struct err *err)
 {
     static const char *const heads[] = {"<part", "one", "two", "change"};
     struct table t = {.heads = heads, .n_columns = 4, .n_keys = 1, .group = 3};
@@ -157,8 +157,8 @@ static int put_attribution(const struct minimal *m, const struct view *v, struct
     }
     table_text(&t, m->n_components > ROWS_MAX ? "sum of all" : "sum");
     three(&t, sums[0], sums[1]);
-    minimal_view_head(v, "direct logit attribution of the difference");
-    const int put = end_table(&t, v, err);
+    minimal_view_head(s, "direct logit attribution of the difference");
+    const int put = end_table(&t, s, err);
     put_left_out(v, m->n_components);
     return rc ? rc : put;
 }
@@ -173,7 +173,7 @@ static bool is_listed(const struct minimal *m, size_t i)
     return listed;
 }
 
-static int put_neurons(const struct minimal *m, const struct view *v, struct err *err)
+static int put_neurons(const struct minimal *m, const struct screen *s, struct err *err)
 {
     static const char *const heads[] = {"<neuron", "one", "two", "change", "activation one", "two"};
     struct table t = {.heads = heads, .n_columns = 6, .n_keys = 1, .group = 5};
@@ -185,8 +185,8 @@ static int put_neurons(const struct minimal *m, const struct view *v, struct err
             table_signed(&t, (double)m->post[1][i], 4);
         }
     }
-    minimal_view_head(v, "of which neurons: the ten largest after each prompt, and of the change");
-    return end_table(&t, v, err);
+    minimal_view_head(s, "of which neurons: the ten largest after each prompt, and of the change");
+    return end_table(&t, s, err);
 }
 
 // --- patching -----------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ static void patched(struct table *t, const struct minimal *m, size_t k, double d
     table_signed(t, minimal_effect(m, k, difference), 3);
 }
 
-static int put_components(const struct minimal *m, const struct view *v, struct err *err)
+static int put_components(const struct minimal *m, const struct screen *s, struct err *err)
 {
     static const char *const heads[] = {"<component", "into one", "effect", "into two", "effect"};
     struct table t = {.heads = heads, .n_columns = 5, .n_keys = 1, .group = 2};
@@ -213,16 +213,16 @@ static int put_components(const struct minimal *m, const struct view *v, struct 
             patched(&t, m, 1, m->patched[1][i]);
         }
     }
-    minimal_view_head(v, "patching: the difference with one output of the other prompt");
-    const int put = end_table(&t, v, err);
+    minimal_view_head(s, "patching: the difference with one output of the other prompt");
+    const int put = end_table(&t, s, err);
     put_left_out(v, n);
-    view_note(v, 2,
+    screen_note(s, 2,
               "effect: (patched - own) / (other's - own): 0 nothing happens, 1 as after the "
               "other prompt");
     return rc ? rc : put;
 }
 
-static int put_patched_neurons(const struct minimal *m, const struct view *v, struct err *err)
+static int put_patched_neurons(const struct minimal *m, const struct screen *s, struct err *err)
 {
     static const char *const heads[] = {"<into one", "difference", "effect",
                                         "<into two", "difference", "effect"};
@@ -234,16 +234,16 @@ static int put_patched_neurons(const struct minimal *m, const struct view *v, st
             patched(&t, m, k, neuron->difference);
         }
     }
-    minimal_view_head(v, "patching single neurons: those that change the difference most");
+    minimal_view_head(s, "patching single neurons: those that change the difference most");
     if (m->n_neurons == 0) {
-        view_note(v, 2, "attention-only: it has no neurons");
+        screen_note(s, 2, "attention-only: it has no neurons");
         return 0;
     }
     if (m->n_tried < m->n_neurons) {
-        view_note(v, 2, "of the %zu of %zu neurons that write the largest changes", m->n_tried,
+        screen_note(s, 2, "of the %zu of %zu neurons that write the largest changes", m->n_tried,
                   m->n_neurons);
     }
-    return end_table(&t, v, err);
+    return end_table(&t, s, err);
 }
 
 // --- positions ----------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ static size_t first_difference(const struct prompts *p)
 
 /* Effects of resid_pre, positions down, layers across. */
 static int put_resid(const struct minimal *m, const struct prompts *p, size_t k,
-                     const struct view *v, struct err *err)
+                     const struct screen *s, struct err *err)
 {
     const size_t n_layers = m->model->config.n_layers;
     char(*names)[24] = mem_new(n_layers, sizeof *names);
@@ -292,9 +292,9 @@ static int put_resid(const struct minimal *m, const struct prompts *p, size_t k,
                 table_signed(&t, minimal_effect(m, k, m->resid_pre[k][l * m->n + at]), 3);
             }
         }
-        minimal_view_head(v, "patching the residual stream before a layer into %s: effects",
+        minimal_view_head(s, "patching the residual stream before a layer into %s: effects",
                           k ? "two" : "one");
-        rc = end_table(&t, v, err);
+        rc = end_table(&t, s, err);
     }
     free(names);
     free(heads);
@@ -314,7 +314,7 @@ static int by_size(const void *a, const void *b)
     return x->size != y->size ? (x->size < y->size ? 1 : -1) : x->index < y->index ? -1 : 1;
 }
 
-static int put_places(const struct minimal *m, const struct prompts *p, const struct view *v,
+static int put_places(const struct minimal *m, const struct prompts *p, const struct screen *s,
                       struct err *err)
 {
     static const char *const heads[] = {"<component", "position", "<one",     "<two",
@@ -341,32 +341,32 @@ static int put_places(const struct minimal *m, const struct prompts *p, const st
         patched(&t, m, 1, m->at[1][i]);
     }
     free(places);
-    minimal_view_head(v, "patching one output at one position: the largest changes");
-    return end_table(&t, v, err);
+    minimal_view_head(s, "patching one output at one position: the largest changes");
+    return end_table(&t, s, err);
 }
 
-int minimal_view_put(const struct minimal *m, const struct prompts *p, const struct view *v,
+int minimal_view_put(const struct minimal *m, const struct prompts *p, const struct screen *s,
                      struct err *err)
 {
     char answers[2][PROMPTS_TEXT];
     prompts_show(p, p->answers[0], answers[0]);
     prompts_show(p, p->answers[1], answers[1]);
-    minimal_view_head(v, "%s: logit(%s) - logit(%s)", m->model->name, answers[0], answers[1]);
-    int rc = put_answers(m, p, v, err);
-    rc = rc ? rc : put_top(m, p, v, err);
-    rc = rc ? rc : put_attribution(m, v, err);
+    minimal_view_head(s, "%s: logit(%s) - logit(%s)", m->model->name, answers[0], answers[1]);
+    int rc = put_answers(m, p, s, err);
+    rc = rc ? rc : put_top(m, p, s, err);
+    rc = rc ? rc : put_attribution(m, s, err);
     if (!rc && m->n_neurons > 0) {
-        rc = put_neurons(m, v, err);
+        rc = put_neurons(m, s, err);
     }
-    rc = rc ? rc : put_components(m, v, err);
+    rc = rc ? rc : put_components(m, s, err);
     if (!rc && m->options.neurons > 0) {
-        rc = put_patched_neurons(m, v, err);
+        rc = put_patched_neurons(m, s, err);
     }
     for (size_t k = 0; k < 2 && m->options.positions && !rc; k++) {
-        rc = put_resid(m, p, k, v, err);
+        rc = put_resid(m, p, k, s, err);
     }
     if (!rc && m->options.positions) {
-        rc = put_places(m, p, v, err);
+        rc = put_places(m, p, s, err);
     }
     return rc;
 }

@@ -7,15 +7,15 @@
 #include "corpora/base/err.h"
 #include "corpora/base/jsonout.h"
 #include "model/explain/minimal.h"
-#include "out/read/reader.h"
+#include "out/text/screen.h"
 #include "scan/load/prompts.h"
 
 /* One model's tables; 'p' names the tokens.  Errors: ERR_NOMEM. */
-int minimal_view_put(const struct minimal *m, const struct prompts *p, const struct view *v,
+int minimal_view_put(const struct minimal *m, const struct prompts *p, const struct screen *s,
                      struct err *err);
 
 /* The heading of a table. */
-void minimal_view_head(const struct view *v, const char *fmt, ...)
+void minimal_view_head(const struct screen *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* One model as an object. */

@@ -10,6 +10,7 @@
 #include "corpora/base/jsonout.h"
 #include "out/results/trigrams/trigrams_collector.h"
 #include "corpora/base/mem.h"
+#include "model/explain/trial.h"
 
 _Static_assert(TRIGRAM_SKIPS == NGRAMS_SKIPS, "kinds of distance");
 _Static_assert(TRIGRAM_FILLERS == CANDIDATE_FILLERS, "fillers");
@@ -218,7 +219,25 @@ static void funnel_json(struct jsonout *j, const struct candidates_funnel *f)
     jsonout_end(j, '}');
 }
 
-/* {"hash", "rule"}, and with a file's name also the name and the funnel. */
+/* What the trials of trigrams on models will go by: readers of the run quote it. */
+static void trials_json(struct jsonout *j)
+{
+    jsonout_key(j, "trials");
+    jsonout_begin(j, '{');
+    jsonout_key(j, "docs");
+    jsonout_u64(j, TRIGRAM_CHOICE_DOCS);
+    jsonout_key(j, "interaction");
+    jsonout_double(j, TRIAL_INTERACTION);
+    jsonout_key(j, "sure");
+    jsonout_double(j, TRIAL_SURE);
+    jsonout_key(j, "and");
+    jsonout_double(j, TRIAL_AND);
+    jsonout_key(j, "share");
+    jsonout_double(j, TRIAL_SHARE);
+    jsonout_end(j, '}');
+}
+
+/* {"hash", "rule"}, and with a file's name also the name, the funnel and the trials. */
 static int make_json(char **out, const struct trigram_choice *c, uint64_t hash, const char *file,
                      struct err *err)
 {
@@ -240,6 +259,7 @@ static int make_json(char **out, const struct trigram_choice *c, uint64_t hash, 
     rule_json(&j, &c->rule);
     if (file) {
         funnel_json(&j, &c->funnel);
+        trials_json(&j);
     }
     jsonout_end(&j, '}');
     if (fclose(j.to) != 0) {

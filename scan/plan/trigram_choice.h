@@ -47,7 +47,7 @@ struct trigram_choice_rule {
 struct trigram_choice {
     struct trigram_choice_rule rule;
     char *settings; // JSON: all that the choice depends on; NULL: no trigrams are looked for
-    char *meta;     // JSON, for people: file, rule, funnel
+    char *meta;     // JSON, for people: file, rule, funnel, thresholds of the trials
     struct candidates_funnel funnel;
 };
 

@@ -10,6 +10,7 @@
 #include "corpora/base/pool.h"
 #include "corpora/base/stop.h"
 #include "model/explain/trial.h"
+#include "model/load/model.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "out/results/trigrams/trial_rows.h"
 #include "out/results/trigrams/trigrams_collector.h"

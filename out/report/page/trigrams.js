@@ -101,7 +101,7 @@ function verdictChip(m) {
 function standingWords(index, pair) {
   const n = index.all.filter((t) => beats(t, pair, index)).length;
   return [pair ? ["In this corpus ", pair.others_name, severalOthers(pair) ? " beat " : " beats ", pair.base_name, " on ", el("strong", {}, count(n)),
-    ` of ${count(index.all.length)} of them: by ${index.gap_least} nats or more on average, in ${index.docs_least} or more documents. `] : null, index.tested_words];
+    ` of ${count(index.all.length)} of them: by ${index.gap_least} nats or more on average${index.docs_least ? `, in ${index.docs_least} or more documents` : ""}. `] : null, index.tested_words];
 }
 
 // --- the index ---------------------------------------------------------------------------------

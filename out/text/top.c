@@ -1,0 +1,81 @@
+#include "out/text/top.h"
+
+#include <inttypes.h>
+
+#include "out/read/row_json.h"
+#include "out/text/place.h"
+#include "out/text/printable.h"
+
+#define TOKEN_WIDTH 24 // characters shown of a token in a table
+
+static void put_hit_row(const struct screen *s, const void *row)
+{
+    put_hit(s, row);
+}
+
+static void put_token_row(const struct screen *s, const void *row)
+{
+    const struct token_gap *t = row;
+    fprintf(s->to, "%7" PRIu64 "  ", count_of(t->token));
+    show_cell(s->to, t->token_text.data, TOKEN_WIDTH);
+    fprintf(s->to, "%12" PRIu64, count_of(t->n));
+    show_real(s->to, t->mean_gap, 10, 4);
+    show_real(s->to, t->sum_gap, 14, 2);
+    show_real(s->to, t->base_mean_logprob, 10, 4);
+    show_real(s->to, t->other_mean_logprob, 10, 4);
+    putc('\n', s->to);
+}
+
+static void put_domain_row(const struct screen *s, const void *row)
+{
+    const struct domain_gap *d = row;
+    show_cell(s->to, d->domain.null ? "(none)" : d->domain.data, TOKEN_WIDTH + 9);
+    fprintf(s->to, "%12" PRIu64 "%14" PRIu64, count_of(d->docs), count_of(d->tokens));
+    show_real(s->to, d->mean_gap, 10, 4);
+    fprintf(s->to, "%10.4f\n", d->se);
+}
+
+static const struct shape {
+    const char *title[2]; // of the greatest, of the least
+    const char *head;     // of the columns
+    void (*put)(const struct screen *s, const void *row);
+} shapes[] = {
+    [GAPS_OF_HITS] = {{"the greatest gaps", "the least gaps, where the base is better"},
+                      "",
+                      put_hit_row},
+    [GAPS_OF_TOKENS] =
+        {{"tokens that add most to the gap: by the sum of their gaps, n x mean",
+          "tokens that take most from the gap: by the sum of their gaps, n x mean, least first"},
+         "\n     id  token                              n  mean gap           sum      base     "
+         "other\n",
+         put_token_row},
+    [GAPS_OF_DOMAINS] =
+        {{"domains by their mean gap", "domains by their mean gap, least first"},
+         "\ndomain                                   docs        tokens  mean gap        se\n",
+         put_domain_row},
+};
+
+void put_gaps(const struct screen *s, enum gap_list list, const void *items, size_t n, bool worst)
+{
+    const struct shape *shape = &shapes[list];
+    fprintf(s->to, "%s\n%s", shape->title[worst], shape->head);
+    for (size_t i = 0; i < n; i++) {
+        shape->put(s, (const char *)items + i * gap_kind(list)->size);
+    }
+    if (n == 0) {
+        fputs("\nnothing to list\n", s->to);
+    }
+}
+
+void json_gaps(FILE *to, enum gap_list list, const void *items, size_t n, const struct pair *pair)
+{
+    const struct row_kind *kind = gap_kind(list);
+    for (size_t i = 0; i < n; i++) {
+        struct jsonout j = {.to = to};
+        jsonout_begin(&j, '{');
+        jsonout_key(&j, "pair");
+        json_text(&j, pair->name);
+        row_json(&j, kind, (const char *)items + i * kind->size);
+        jsonout_end(&j, '}');
+    }
+}
