@@ -85,7 +85,7 @@ static int find_shown(const struct minimal *m, row_size *size, size_t n_rows, do
 static void put_left_out(const struct screen *s, size_t n_rows)
 {
     if (n_rows > ROWS_MAX) {
-        screen_note(s, 2, "the %zu largest of %zu; --json has all", ROWS_LARGEST, n_rows);
+        put_note(s, 2, "the %zu largest of %zu; --json has all", ROWS_LARGEST, n_rows);
     }
 }
 
@@ -159,7 +159,7 @@ static int put_attribution(const struct minimal *m, const struct screen *s, stru
     three(&t, sums[0], sums[1]);
     minimal_view_head(s, "direct logit attribution of the difference");
     const int put = end_table(&t, s, err);
-    put_left_out(v, m->n_components);
+    put_left_out(s, m->n_components);
     return rc ? rc : put;
 }
 
@@ -215,8 +215,8 @@ static int put_components(const struct minimal *m, const struct screen *s, struc
     }
     minimal_view_head(s, "patching: the difference with one output of the other prompt");
     const int put = end_table(&t, s, err);
-    put_left_out(v, n);
-    screen_note(s, 2,
+    put_left_out(s, n);
+    put_note(s, 2,
               "effect: (patched - own) / (other's - own): 0 nothing happens, 1 as after the "
               "other prompt");
     return rc ? rc : put;
@@ -236,11 +236,11 @@ static int put_patched_neurons(const struct minimal *m, const struct screen *s, 
     }
     minimal_view_head(s, "patching single neurons: those that change the difference most");
     if (m->n_neurons == 0) {
-        screen_note(s, 2, "attention-only: it has no neurons");
+        put_note(s, 2, "attention-only: it has no neurons");
         return 0;
     }
     if (m->n_tried < m->n_neurons) {
-        screen_note(s, 2, "of the %zu of %zu neurons that write the largest changes", m->n_tried,
+        put_note(s, 2, "of the %zu of %zu neurons that write the largest changes", m->n_tried,
                   m->n_neurons);
     }
     return end_table(&t, s, err);
