@@ -9,7 +9,7 @@ static bool ends_with(const char *name, size_t len, const char *ending)
     return len > n && memcmp(name + len - n, ending, n) == 0;
 }
 
-/* The length of 'name' without the ending of a compressed file. */
+/* The length of 'name' without .zst, .zstd or .gz. */
 static size_t unpacked_len(const char *name)
 {
     static const char *const endings[] = {".zst", ".zstd", ".gz"};

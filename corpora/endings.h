@@ -1,15 +1,16 @@
 /*
- * endings.h - what the ending of a file's name says of it
+ * endings.h - what the ending of a file's name says about the file
  */
 #ifndef GAPSCOPE_CORPORA_ENDINGS_H
 #define GAPSCOPE_CORPORA_ENDINGS_H
 
 #include <stdbool.h>
 
-/* .zst, .zstd or .gz.  A name that is nothing but an ending has none, here and below. */
+/* Whether the name ends in .zst, .zstd or .gz.  A name that consists of an ending alone has no
+ * ending, here and below. */
 bool endings_say_compressed(const char *name);
 
-/* Does the name end so, a compressed file's before .zst, .zstd or .gz? */
+/* Whether the name ends in 'ending'; a compressed file's .zst, .zstd or .gz does not count. */
 bool endings_end_with(const char *name, const char *ending);
 
 #endif

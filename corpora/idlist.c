@@ -59,15 +59,15 @@ void idlist_close(struct idlist *l)
     free(l);
 }
 
-/* The list of one record into l->ids. */
+/* Reads the list of one record into l->ids. */
 static int read_ids(struct idlist *l, struct json_object *record, size_t *n_ids, struct err *err)
 {
     struct json_object *list = json_member(record, "ids");
     if (!list) {
-        return err_set(err, ERR_FORMAT, "no \"ids\"; {\"ids\":[1,2,3]} is wanted");
+        return err_set(err, ERR_FORMAT, "no \"ids\"; expected {\"ids\":[1,2,3]}");
     }
     if (!json_object_is_type(list, json_type_array)) {
-        return err_set(err, ERR_FORMAT, "\"ids\" is %s; an array is wanted", json_kind(list));
+        return err_set(err, ERR_FORMAT, "\"ids\" is %s; expected an array", json_kind(list));
     }
     const size_t n = json_object_array_length(list);
     if (n == 0) {
@@ -85,7 +85,7 @@ static int read_ids(struct idlist *l, struct json_object *record, size_t *n_ids,
         if (!json_object_is_type(id, json_type_int) || json_object_get_int64(id) < 0) {
             const bool is_number =
                 json_object_is_type(id, json_type_int) || json_object_is_type(id, json_type_double);
-            return err_set(err, ERR_FORMAT, "id %zu is %s; a whole number from 0 is wanted", i,
+            return err_set(err, ERR_FORMAT, "id %zu is %s; expected a whole number from 0", i,
                            is_number ? json_object_get_string(id) : json_kind(id));
         }
         const uint64_t value = json_object_get_uint64(id);

@@ -1,7 +1,7 @@
 /*
- * idlist.h - windows of token ids given as they are: JSONL {"ids":[1,2,3]}, one window a line
+ * idlist.h - reads windows of token ids from JSONL: {"ids":[1,2,3]}, one window per line
  *
- * Here nothing is skipped: a list that cannot be used is an error that names its line.
+ * Nothing is skipped: a list that cannot be used is an error that names its line.
  */
 #ifndef GAPSCOPE_CORPORA_IDLIST_H
 #define GAPSCOPE_CORPORA_IDLIST_H
@@ -13,24 +13,24 @@
 
 struct idlist;
 
-/* path: a file (plain, .zst, .gz) or "-".  n_ctx: the longest list allowed; d_vocab: every id is
- * below it.  Errors: as stream_open(). */
+/* path: a file (plain, .zst, .gz) or "-".  n_ctx: the longest list allowed.  d_vocab: every id must
+ * be below it.  Errors: as stream_open(). */
 int idlist_open(struct idlist **out, const char *path, size_t n_ctx, size_t d_vocab,
                 struct err *err);
 
 /*
- * The next list: *ids points at *n > 0 ids and is valid until the next call; *n == 0 at the end.
- * Blank lines are passed over.  Errors: ERR_FORMAT (not JSON, no "ids", not a list of whole
+ * Reads the next list: *ids points at *n > 0 ids and is valid until the next call; *n == 0 at the
+ * end.  Blank lines do not count.  Errors: ERR_FORMAT (not JSON, no "ids", not a list of whole
  * numbers, an empty list), ERR_LIMIT (more than n_ctx ids, an id >= d_vocab), and those of
- * stream_read(). Messages begin with the path and the line.
+ * stream_read().  Messages begin with the path and the line.
  */
 int idlist_next(struct idlist *l, const uint32_t **ids, size_t *n, struct err *err);
 
-/* Where the record begins that the last idlist_next() read, or failed in: its line, from 1, and its
- * byte in the decompressed file. */
+/* The place of the record that the last idlist_next() read or failed in: its line, from 1, and the
+ * offset of its first byte in the decompressed file. */
 void idlist_tell(const struct idlist *l, uint64_t *line, uint64_t *byte);
 
-/* Raw bytes of the file read so far, for progress. */
+/* The raw bytes of the file read so far, for progress. */
 uint64_t idlist_tell_raw(const struct idlist *l);
 
 void idlist_close(struct idlist *l); // NULL is allowed

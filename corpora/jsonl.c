@@ -8,20 +8,20 @@
 #include "corpora/base/utf8.h"
 #include "corpora/base/utf8_repair.h"
 
-/* A member of a member of ... a record. */
+/* The path to a member of a record, possibly through other members. */
 struct member {
-    char *path;  // "a.b", NULL: the default
+    char *path;  // "a.b"; NULL: the default
     char *names; // "a\0b\0": [n_names] strings
     size_t n_names;
 };
 
 struct jsonl {
     struct json_tokener *parser;
-    struct json_object *record; // the last line; the text belongs to it
-    struct buf line;            // a line without its lone surrogates
+    struct json_object *record; // the last line; it owns the text
+    struct buf line;            // a copy of a line without its lone surrogates
     struct member field;
     struct member domain;
-    struct buf domain_name; // the last line's, ends with a NUL
+    struct buf domain_name; // of the last line; it ends with a NUL
 };
 
 /* path: NULL leaves *m as it is, {0}.  what: "field", for messages. */
@@ -55,7 +55,7 @@ static void member_free(struct member *m)
     free(m->names);
 }
 
-/* NULL where there is none, or null. */
+/* The member, or NULL if there is none or it is null. */
 static struct json_object *member_of(struct json_object *record, const struct member *m)
 {
     const char *name = m->names;
@@ -104,7 +104,7 @@ void jsonl_close(struct jsonl *j)
     free(j);
 }
 
-/* The 4 hex digits at p[len], or -1. */
+/* The number that the 4 hex digits at p[len] write, or -1. */
 static int hex4(const char *p, size_t len)
 {
     if (len < 4) {
@@ -138,8 +138,8 @@ static bool is_low(int code)
 }
 
 /*
- * Where in line[from, len) the next lone surrogate escape (6 bytes) begins; 'len' where there is
- * none.  A backslash stands only in strings, so that those need not be told from the rest.
+ * The offset of the next lone surrogate escape (6 bytes) in line[from, len); 'len' if there is
+ * none.  Backslashes occur only in strings, so this need not know where strings begin and end.
  */
 static size_t lone_surrogate(const char *line, size_t len, size_t from)
 {
@@ -167,9 +167,9 @@ static size_t lone_surrogate(const char *line, size_t len, size_t from)
 }
 
 /*
- * json-c turns a lone surrogate into U+FFFD, which cannot be told from one that the text has.  So
- * it is shown a line with byte FF in place of each, which it hands on untouched.
- * *line and *len become those of that line, if there is anything to be changed.
+ * json-c turns a lone surrogate into U+FFFD, which then looks like one that the text itself has.
+ * So json-c gets a copy of the line with a byte FF for each, which it leaves as it is.
+ * *line and *len become those of the copy if the line has lone surrogates.
  */
 static int mark_lone_surrogates(struct jsonl *j, const char **line, size_t *len, struct err *err)
 {
@@ -212,7 +212,7 @@ static bool is_name(struct json_object *value)
     return json_object_is_type(value, json_type_string) && json_object_get_string_len(value) > 0;
 }
 
-/* The string that names the record's domain, NULL where there is none. */
+/* The string that names the record's domain, or NULL. */
 static struct json_object *domain_of(const struct jsonl *j)
 {
     if (j->domain.path) {
@@ -231,16 +231,16 @@ static struct json_object *domain_of(const struct jsonl *j)
     return NULL;
 }
 
-/* Makes domain_name of 'value' as struct jsonl_record has it. */
+/* Makes domain_name from 'value', as struct jsonl_record describes it. */
 static int tidy_domain(struct jsonl *j, struct json_object *value, struct err *err)
 {
-    // 4 bytes more than can be of use: if these cut a character, the end of the name is before it.
+    // Take 4 bytes more than the name may have: if they cut a character, the name ends before it.
     char raw[JSONL_DOMAIN_BYTES + 4];
     const size_t len = (size_t)json_object_get_string_len(value);
     const size_t n = len < sizeof raw ? len : sizeof raw;
     memcpy(raw, json_object_get_string(value), n);
     for (size_t i = 0; i < n; i++) {
-        raw[i] = raw[i] ? raw[i] : '\xff'; // to be repaired
+        raw[i] = raw[i] ? raw[i] : '\xff'; // the repair turns FF into U+FFFD
     }
     struct buf *name = &j->domain_name;
     name->len = 0;
@@ -251,11 +251,13 @@ static int tidy_domain(struct jsonl *j, struct json_object *value, struct err *e
     }
     if (name->len > JSONL_DOMAIN_BYTES) {
         name->len = JSONL_DOMAIN_BYTES;
-        name->len = utf8_valid_prefix(name->data, name->len); // no half character
+        name->len = utf8_valid_prefix(name->data, name->len); // drops half a character
     }
     return buf_append(name, "", 1, err);
 }
 
+/* The messages are stored in run.db as reasons of rejects and are part of its digest: they must not
+ * change. */
 int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_record *record,
                enum reject_reason *reason, struct err *err)
 {
@@ -270,7 +272,7 @@ int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_recor
     rc = json_parse_line(j->parser, &j->record, marked, marked_len, err);
     if (rc == ERR_FORMAT && marked != line) {
         rc = json_parse_line(j->parser, &j->record, line, len,
-                             err); // for the column, which the marks have shifted
+                             err); // again without the marks, for the right column
     }
     if (rc) {
         *reason = REJECT_BAD_JSON;

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-// A copy of a line larger than this does not stay in memory for the sake of the next.
+// A buffer that has grown beyond this for one line is freed before the next.
 #define KEEP_BYTES ((size_t)16 << 20)
 
 void lines_begin(struct lines *l, struct stream *stream, size_t max_bytes)
@@ -30,7 +30,7 @@ int lines_next(struct lines *l, struct line *line, struct err *err)
         buf_free(&l->begun);
     }
     *line = (struct line){.number = l->number + 1, .byte = l->byte};
-    uint64_t len = 0; // so far
+    uint64_t len = 0; // of the line so far
     bool ended = false;
     while (!ended) {
         if (l->left == 0) {
@@ -39,7 +39,7 @@ int lines_next(struct lines *l, struct line *line, struct err *err)
                 return rc;
             }
             if (l->left == 0) {
-                break; // the end, or garbage, which the next call will come upon again
+                break; // the end, or garbage, which the next call meets again
             }
         }
         const char *lf = memchr(l->at, '\n', l->left);
@@ -47,7 +47,7 @@ int lines_next(struct lines *l, struct line *line, struct err *err)
         const size_t n = ended ? (size_t)(lf - l->at) : l->left;
         len += n;
         if (len > l->max_bytes) {
-            buf_free(&l->begun); // nothing of it is kept any more
+            buf_free(&l->begun); // the line is too long to be kept
         } else if (ended && len == n) {
             line->text = l->at;
         } else {

@@ -17,18 +17,18 @@
 #include "corpora/pieces.h"
 #include "corpora/stream.h"
 
-// A NUL in so many first bytes makes a file binary.
+// A file with a NUL among this many first bytes is binary.
 #define BINARY_BYTES ((size_t)8 << 10)
 
-// A first line longer than this is not looked at to tell JSONL.
+// A file whose first line is longer than this is not JSONL.
 #define SNIFF_BYTES ((size_t)16 << 20)
 
 struct packer {
     FILE *out;
     struct stat out_stat;
     ZSTD_CCtx *zstd;
-    struct buf lines; // of the frame that is being filled
-    struct buf frame; // compressed
+    struct buf lines; // the frame that is being filled
+    struct buf frame; // the same, compressed
     struct jsonl *jsonl;
     struct pieces pieces;
     struct pack_counts counts;
@@ -67,7 +67,7 @@ static int write_frame(struct packer *p, struct err *err)
     return 0;
 }
 
-/* A record has been appended to p->lines. */
+/* Counts a record that was appended to p->lines, and writes the frame if it is full. */
 static int end_record(struct packer *p, struct err *err)
 {
     const int rc = buf_append(&p->lines, "\n", 1, err);
@@ -90,7 +90,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Is the first line of 's' that is not blank a record with a text? */
+/* Whether the first line of 's' that is not blank is a record with a text. */
 static int sniff_record(struct packer *p, struct stream *s, bool *is_record, struct err *err)
 {
     *is_record = false;
@@ -118,7 +118,7 @@ static int sniff_record(struct packer *p, struct stream *s, bool *is_record, str
     return 0;
 }
 
-/* Appends {"text":...} of one piece; 'path' is a JSON string. */
+/* Appends the record of one piece; 'path' is a JSON string. */
 static int write_piece(struct packer *p, const struct doc *doc, const struct buf *path,
                        struct err *err)
 {
@@ -178,7 +178,7 @@ static int pack_text(struct packer *p, struct stream *s, const char *path, struc
     return rc;
 }
 
-/* Takes over one line of JSONL, or says in 'why' why not. */
+/* Copies one line of JSONL, or says in 'why' what is wrong with it. */
 static int pack_line(struct packer *p, struct line *line, struct err *why, struct err *err)
 {
     if (line->too_long) {
@@ -196,7 +196,7 @@ static int pack_line(struct packer *p, struct line *line, struct err *why, struc
     enum reject_reason reason;
     int rc = jsonl_read(p->jsonl, line->text, line->len, &record, &reason, why);
     if (rc == ERR_FORMAT && reason == REJECT_NO_TEXT_FIELD) {
-        *why = (struct err){0}; // an object all the same
+        *why = (struct err){0}; // the line is an object, which is enough
     } else if (rc == ERR_FORMAT) {
         return 0;
     } else if (rc) {
@@ -244,7 +244,7 @@ static int pack_jsonl(struct packer *p, struct stream *s, const char *path, stru
     return rc;
 }
 
-/* There is nothing before the end of 's', which may be damage. */
+/* Whether nothing comes before the end of 's', which may be damage. */
 static int skip_empty(struct packer *p, struct stream *s, const char *path, struct err *err)
 {
     size_t len;
@@ -321,8 +321,8 @@ static int path_error(const char *path, struct err *err)
 
 static int pack_folder(struct packer *p, const char *folder, struct err *err);
 
-/* named: by the caller, who may name links and devices; what lies in a folder may not be such, for
- * links lead anywhere, even in circles. */
+/* named: the caller named this path, so it may be a link or a device.  Those inside a folder are
+ * skipped, for links lead anywhere, even in circles. */
 static int pack_path(struct packer *p, const char *path, bool named, struct err *err)
 {
     if (named && strcmp(path, "-") == 0) {
@@ -388,11 +388,11 @@ int pack(FILE *out, const char *const *paths, size_t n_paths, int level, struct 
     }
     ZSTD_CCtx_setParameter(p.zstd, ZSTD_c_compressionLevel, level);
     ZSTD_CCtx_setParameter(p.zstd, ZSTD_c_checksumFlag, 1);
-    (void)fstat(fileno(out), &p.out_stat); // a stream in memory has none, and is nobody's input
+    (void)fstat(fileno(out), &p.out_stat); // fails on a stream in memory, which is no input either
     for (size_t i = 0; i < n_paths && !rc; i++) {
         rc = pack_path(&p, paths[i], true, err);
     }
-    // Nothing at all is a frame of nothing: a file of 0 bytes would pass for an interrupted copy.
+    // An empty corpus is one empty frame: a file of 0 bytes would look like an interrupted copy.
     if (!rc && (p.lines.len > 0 || p.counts.zst_bytes == 0)) {
         rc = write_frame(&p, err);
     }

@@ -35,7 +35,7 @@ static int put_in_replacement(struct pieces *p, struct err *err)
     return rc;
 }
 
-/* utf8_repair() that remembers where. */
+/* Like utf8_repair(), but remembers the places. */
 static int repair(struct pieces *p, const char *raw, size_t len, struct err *err)
 {
     for (size_t at = 0; at < len;) {
@@ -96,7 +96,7 @@ int pieces_finish(struct pieces *p, struct err *err)
     return rc;
 }
 
-/* How many bytes of text[len] the next piece takes. */
+/* The size in bytes of the next piece of text[len]. */
 static size_t cut(const char *text, size_t len)
 {
     if (len <= DOC_MAX_BYTES) {

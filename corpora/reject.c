@@ -33,7 +33,7 @@ void rejects_add(struct rejects *r, enum reject_reason reason, uint64_t line, ui
         place->line = line;
         place->byte = byte;
         const size_t len = utf8_valid_prefix(why, strnlen(why, sizeof place->why - 1));
-        memcpy(place->why, why, len); // no half character
+        memcpy(place->why, why, len); // whole characters only
         place->why[len] = '\0';
     }
 }
@@ -57,7 +57,7 @@ void rejects_add_damage(struct rejects *r, const char *name, uint64_t line, uint
     } else if (damage->code == ERR_CORRUPT) {
         reason = REJECT_CORRUPT_STREAM;
     }
-    struct err prefix; // as it stands before the message
+    struct err prefix; // 'name' in the form that the message begins with
     err_set(&prefix, damage->code, "%s: ", name);
     const size_t n = strlen(prefix.msg);
     const bool named = strncmp(damage->msg, prefix.msg, n) == 0;

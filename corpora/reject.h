@@ -1,5 +1,5 @@
 /*
- * reject.h - what of a corpus was skipped, and why
+ * reject.h - counts what was skipped of a corpus, and why
  */
 #ifndef GAPSCOPE_CORPORA_REJECT_H
 #define GAPSCOPE_CORPORA_REJECT_H
@@ -27,23 +27,23 @@ enum reject_reason {
 
 #define REJECT_PLACES 3
 
-/* What was skipped: how often by reason, and where the first few stood. */
+/* How often each reason occurred, and the first few places of each. */
 struct rejects {
     uint64_t n[REJECT_N];
     struct reject_place {
         uint64_t line; // from 1
-        uint64_t byte; // of the record's begin, in the decompressed file
-        char why[160]; // one line for people, without file and line
+        uint64_t byte; // offset of the record's beginning in the decompressed file
+        char why[160]; // one line for people, without file and line; part of a run's digest
     } places[REJECT_N][REJECT_PLACES];
 };
 
 const char *reject_name(enum reject_reason reason); // "bad_json", ...
 uint64_t rejects_total(const struct rejects *r);
 
-/* Adds what was skipped after all that *to counts. */
+/* Adds to *to what was skipped later in the same shard. */
 void rejects_append(struct rejects *to, const struct rejects *from);
 
-/* Counts one; its place is kept if it is among the first REJECT_PLACES of its reason. */
+/* Counts one reject; its place is kept if it is among the first REJECT_PLACES of its reason. */
 void rejects_add(struct rejects *r, enum reject_reason reason, uint64_t line, uint64_t byte,
                  const char *why);
 

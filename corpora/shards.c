@@ -16,7 +16,7 @@
 
 #define END_BYTES ((size_t)64 << 10)
 
-/* Reads to[len] from byte 'at' on. */
+/* Reads the len bytes from 'at' on into 'to'. */
 static int read_at(int fd, char *to, size_t len, uint64_t at, const char *path, struct err *err)
 {
     size_t done = 0;
@@ -29,7 +29,7 @@ static int read_at(int fd, char *to, size_t len, uint64_t at, const char *path, 
             return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
         }
         if (n == 0) {
-            return err_set(err, ERR_IO, "%s: it became shorter while it was looked at", path);
+            return err_set(err, ERR_IO, "%s: it became shorter while it was read", path);
         }
         done += (size_t)n;
     }
@@ -51,7 +51,7 @@ static int regular_size(int fd, const char *path, uint64_t *bytes, struct err *e
     }
     if (!S_ISREG(st.st_mode)) {
         return err_set(err, ERR_IO,
-                       "%s: is no regular file; a scan must be able to read its corpus again: "
+                       "%s: is not a regular file; a scan must be able to read its corpus again: "
                        "write it to a file first",
                        path);
     }
@@ -59,7 +59,7 @@ static int regular_size(int fd, const char *path, uint64_t *bytes, struct err *e
     return 0;
 }
 
-/* What the file at 'path' is now. */
+/* Reads the size and hash of the file at 'path'. */
 static int look(const char *path, uint64_t *bytes, uint64_t *hash, struct err *err)
 {
     if (strcmp(path, "-") == 0) {
@@ -67,12 +67,12 @@ static int look(const char *path, uint64_t *bytes, uint64_t *hash, struct err *e
                        "-: standard input cannot be read again, as a scan must be able to; write "
                        "it to a file first");
     }
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe would block
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // else a pipe would block
     if (fd < 0) {
         const enum err_code code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
         return err_set(err, code, "%s: %s", path, strerror(errno));
     }
-    char *ends = NULL; // the beginning, then the end
+    char *ends = NULL; // the file's beginning, then its end
     int rc = regular_size(fd, path, bytes, err);
     if (rc) {
         goto out;
@@ -96,7 +96,7 @@ out:
     return rc;
 }
 
-/* The name of a shard, *out is the caller's. */
+/* The name of a shard; the caller frees *out. */
 static int name_of(char **out, const char *path, struct err *err)
 {
     struct buf name = {0};
@@ -142,10 +142,10 @@ static int compare(const void *a, const void *b)
 {
     const struct shard *x = a, *y = b;
     const int by_identity = compare_identity(x, y);
-    return by_identity != 0 ? by_identity : strcmp(x->path, y->path); // for messages
+    return by_identity != 0 ? by_identity : strcmp(x->path, y->path); // a fixed order for messages
 }
 
-/* Refuses a sorted list in which two cannot be told apart. */
+/* Refuses a sorted list in which two shards have the same identity. */
 static int check_distinct(const struct shards *s, struct err *err)
 {
     for (size_t i = 1; i < s->n; i++) {

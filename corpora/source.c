@@ -11,10 +11,10 @@
 #include "corpora/lines.h"
 #include "corpora/pieces.h"
 
-// Blanks before the first '{' are passed over up to here.
+// At most this many bytes of blanks before the first '{' are skipped.
 #define SNIFF_BYTES ((size_t)64 << 10)
 
-// A long record goes into its pieces by parts of this size, to hold no second copy of it.
+// A long record goes into its pieces in parts of this size, so that no second copy of it is held.
 #define UNIT_BYTES ((size_t)128 << 10)
 
 struct source {
@@ -25,19 +25,19 @@ struct source {
     bool damaged;
 
     uint64_t number;      // of the next doc
-    struct pieces pieces; // of the text that is being cut ...
-    bool in_text;         // ... if there is one: the whole file, or one record
-    uint64_t line;        // where that begins
+    struct pieces pieces; // cuts the current text
+    bool in_text;         // there is a current text: the whole file, or one record
+    uint64_t line;        // the line where it begins
     const char *rest;     // JSONL: [rest_len], the part of it that pieces does not have yet
     size_t rest_len;
-    const char *domain; // of that record; the parser's
+    const char *domain; // of that record; belongs to the parser
     uint64_t repaired;
 
     struct lines lines;  // JSONL only
     struct jsonl *jsonl; // JSONL only
 
-    struct rejects rejects; // all but those of a source_next() that is under way
-    struct rejects passed;  // those of the last one, or the one under way
+    struct rejects rejects; // all up to the last source_next() that has returned
+    struct rejects passed;  // those of the last source_next(), or of the one that runs now
 };
 
 // --- what kind of file -------------------------------------------------------------------------
@@ -48,7 +48,7 @@ static bool name_says_jsonl(const char *name)
            endings_end_with(name, ".json");
 }
 
-/* Refuses what is surely no text, with the way out. */
+/* Refuses a file that is surely not text; the message says what to do. */
 static int check_foreign(struct source *s, struct err *err)
 {
     static const struct {
@@ -93,7 +93,7 @@ static void sniff(struct source *s, enum source_format format)
             return;
         }
         if (end == SNIFF_BYTES) {
-            return; // a text, as far as we look
+            return; // no '{' as far as we look: a text
         }
         const size_t more = stream_peek(s->stream, n + 1, &buf);
         if (more == n) { // nothing but blanks
@@ -132,7 +132,7 @@ int source_open_stream(struct source **out, struct stream *stream,
         goto out;
     }
     const char *buf;
-    if (stream_peek(stream, 1, &buf) == 0) { // nothing to come: because of what?
+    if (stream_peek(stream, 1, &buf) == 0) { // the end or an error: which?
         size_t len;
         struct err why = {0};
         rc = stream_read(stream, &buf, &len, &why);
@@ -174,14 +174,14 @@ void source_close(struct source *s)
 
 // --- documents ---------------------------------------------------------------------------------
 
-/* Counts the damage that stream_read() ended with. */
+/* Counts the damage with which stream_read() ended. */
 static void count_damage(struct source *s, uint64_t line, uint64_t byte, const struct err *damage)
 {
     rejects_add_damage(&s->passed, stream_name(s->stream), line, byte, damage);
     s->damaged = true;
 }
 
-/* Gives pieces some more of the whole file. */
+/* Adds some more of the whole file to pieces. */
 static int feed_file(struct source *s, struct err *err)
 {
     const char *part;
@@ -202,7 +202,7 @@ static int feed_file(struct source *s, struct err *err)
     return pieces_add(&s->pieces, part + skip, len - skip, err);
 }
 
-/* Gives pieces some more of a record. */
+/* Adds some more of the record to pieces. */
 static int feed_record(struct source *s, struct err *err)
 {
     if (s->rest_len == 0) {
@@ -215,7 +215,7 @@ static int feed_record(struct source *s, struct err *err)
     return rc;
 }
 
-/* The next piece of the text that is being cut; *more: was there one? */
+/* Takes the next piece of the current text; *more: whether there was one. */
 static int next_piece(struct source *s, struct doc *doc, bool *more, struct err *err)
 {
     *more = false;
@@ -228,11 +228,12 @@ static int next_piece(struct source *s, struct doc *doc, bool *more, struct err 
             return rc;
         }
     }
-    *more = doc->len > 0 || !s->damaged; // nothing at all of a damaged file is no doc
+    *more = doc->len > 0 || !s->damaged; // a damaged file that gives nothing gives no doc
     return 0;
 }
 
-/* The next line that is not blank; line->number is 0 at the end or where damage ends the file. */
+/* Reads the next line that is not blank; line->number is 0 at the end or where damage ends the
+ * file. */
 static int next_line(struct source *s, struct line *line, struct err *err)
 {
     do {
@@ -256,7 +257,7 @@ static void reject(struct source *s, enum reject_reason reason, const struct lin
     s->number++;
 }
 
-/* Goes to the next record that has a text and begins it; *more: is there one? */
+/* Goes to the next record that has a text and begins it; *more: whether there is one. */
 static int next_record(struct source *s, bool *more, struct err *err)
 {
     *more = false;
@@ -293,7 +294,7 @@ static int next_record(struct source *s, bool *more, struct err *err)
     }
 }
 
-/* A record that needs neither repair nor cut is handed out where it stands. */
+/* A record that needs neither repair nor cut is handed out without a copy. */
 static bool whole_record(struct source *s, struct doc *doc)
 {
     if (s->rest_len > DOC_MAX_BYTES || utf8_valid_prefix(s->rest, s->rest_len) < s->rest_len) {

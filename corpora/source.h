@@ -1,17 +1,18 @@
 /*
- * source.h - a corpus file as documents, with every skipped record counted
+ * source.h - reads a corpus file as documents and counts every skipped record
  *
  *     source_open -> source_next, source_next, ... until it says SOURCE_END -> source_close
  *
- * A file whose first non-blank byte (after a BOM, within 64 KiB) is '{' is JSONL, any other is one
- * text (or as the options say).  Texts are valid UTF-8 (invalid bytes and lone surrogates become
- * U+FFFD, counted); one over DOC_MAX_BYTES is cut as pieces.h says, and each piece is a doc of its
- * own.  Docs are numbered from 0; a rejected record takes a number too, a blank line does not.  An
- * empty text is a doc of length 0.  A file without any byte but blanks (and a BOM) holds no doc
- * when its name says JSONL (.jsonl, .ndjson, .json, before .zst, .zstd or .gz); else it is one doc.
+ * A file whose first non-blank byte (after a BOM, within 64 KiB) is '{' is JSONL; any other file is
+ * one text (or as the options say).  Texts are valid UTF-8 (invalid bytes and lone surrogates
+ * become U+FFFD and are counted); one over DOC_MAX_BYTES is cut as pieces.h says, and each piece is
+ * a doc of its own.  Docs are numbered from 0; a rejected record takes a number too, a blank line
+ * does not.  An empty text is a doc of length 0.  A file that has only blanks (and a BOM) holds no
+ * doc if its name says JSONL (.jsonl, .ndjson, .json, before .zst, .zstd or .gz); else it is one
+ * doc.
  *
- * A damaged file gives all its whole records first; the damage is then counted as one reject.  Of
- * a damaged text all that can be read is given; nothing at all is not an empty doc.
+ * A damaged file gives all its whole records first; the damage is then counted as one reject.  A
+ * damaged text gives all that can be read of it; if that is nothing, it gives no doc.
  *
  * Threads: a source belongs to one thread at a time.
  */
@@ -32,51 +33,51 @@ enum source_format { SOURCE_AUTO, SOURCE_JSONL, SOURCE_TEXT };
 struct source_options {
     enum source_format format;
     const char *field;     // "a.b": member b of member a; NULL: the first of text, content, code
-                           // that is a string.  Kept by the caller as long as the source.
-    const char *domain;    // where a record's domain is, "a.b"; NULL: as jsonl.h says.  Kept too.
+                           // that is a string.  It must live as long as the source.
+    const char *domain;    // the member with a record's domain, "a.b"; NULL: as jsonl.h says.  It
+                           // must live as long, too.
     size_t line_max_bytes; // longer lines are skipped and counted; 0: 1 GiB
 };
 
 enum source_status {
     SOURCE_DOC,   // *doc holds the next document
-    SOURCE_END,   // no more; damage, if any, is in source_rejects()
+    SOURCE_END,   // there are no more; damage, if any, is in source_rejects()
     SOURCE_ERROR, // the run cannot go on with this file: *err says why
 };
 
 struct source;
 
-/* Opens 'path' ("-": standard input).  options: NULL is all defaults.
- * Errors: as stream_open(); those of the first stream_read() that are no damage; ERR_UNSUPPORTED
+/* Opens 'path' ("-": standard input).  options: NULL means all defaults.
+ * Errors: as stream_open(); those of the first stream_read() that are not damage; ERR_UNSUPPORTED
  * also for a file of another kind (Parquet, xz, zip, ...), ERR_USAGE for a wrong 'field' or
  * 'domain'. */
 int source_open(struct source **out, const char *path, const struct source_options *options,
                 struct err *err);
 
-/* As source_open() for an open stream nothing was read from; it is closed with the source, and
- * at once on failure. */
+/* Like source_open(), for an open stream that has not been read from.  The source owns the stream
+ * from now on, also if this fails. */
 int source_open_stream(struct source **out, struct stream *stream,
                        const struct source_options *options, struct err *err);
 
-/* The next document.  doc->text and doc->domain point into the source and are valid until the next
- * call.  A text that is no JSONL has no domain; all pieces of a record have the record's.  Errors:
- * those of stream_read() that are no damage, ERR_NOMEM; after one only source_close() may follow.
- */
+/* Reads the next document.  doc->text and doc->domain point into the source and are valid until the
+ * next call.  A text that is not JSONL has no domain; all pieces of a record have the record's.
+ * Errors: those of stream_read() that are not damage, ERR_NOMEM; only source_close() may follow. */
 enum source_status source_next(struct source *s, struct doc *doc, struct err *err);
 
-/* Counts up to now; valid as long as the source. */
+/* The counts up to now; valid as long as the source. */
 const struct rejects *source_rejects(const struct source *s);
 
-/* What the last source_next() passed over on its way to the next document or the end; valid until
- * the next call. */
+/* What the last source_next() skipped on its way to the next document or the end; valid until the
+ * next call. */
 const struct rejects *source_passed(const struct source *s);
 
-/* Did the file end in damage (truncated, corrupt, garbage)? */
+/* Whether the file ended in damage (truncated, corrupt, garbage). */
 bool source_damaged(const struct source *s);
 
-/* U+FFFD put in so far, over all docs. */
+/* The number of U+FFFD put in so far, over all docs. */
 uint64_t source_repaired(const struct source *s);
 
-/* Raw bytes of the file read so far and its size (0: unknown), for progress. */
+/* The raw bytes of the file read so far, and its size (0: unknown), for progress. */
 uint64_t source_tell_raw(const struct source *s);
 uint64_t source_size_raw(const struct source *s);
 

@@ -10,20 +10,20 @@ struct units {
     const struct shards *shards;
     struct units_options options;
     uint64_t number;   // of the next unit
-    uint64_t raw_told; // bytes that units before it have told of
+    uint64_t raw_told; // the sum of 'raw' of the units before it
 
-    size_t shard;      // the one in hand, else the next
-    uint64_t raw_done; // bytes of those before it
-    // The one in hand is open as one of these.
+    size_t shard;      // the current shard, or the next if none is open
+    uint64_t raw_done; // bytes of the shards before it
+    // The current shard is open as one of these.
     struct source *source;
     struct idlist *list;
 
-    // The document after the last unit, which tells whether that was its shard's last.
+    // The document after the last unit; without it nobody knows whether that was its shard's last.
     bool ahead;
-    struct doc doc;      // of the source; with ids its number alone is set
-    const uint32_t *ids; // [n_ids], of the list
+    struct doc doc;      // from the source; with ids only its number is set
+    const uint32_t *ids; // [n_ids], from the list
     size_t n_ids;
-    struct rejects passed; // before that document, or up to the end of the shard
+    struct rejects passed; // rejects before that document, or up to the end of the shard
 };
 
 int units_open(struct units **out, const struct shards *shards, const struct units_options *options,
@@ -83,7 +83,7 @@ static bool unit_is_full(const struct unit *u)
     return u->text.len + u->n_ids * UNIT_ID_BYTES >= UNIT_BYTES || u->n_docs == UNIT_DOCS;
 }
 
-/* Adds 'name' to u->names, unless the document before has it too; *at is where it stands. */
+/* Adds 'name' to u->names, unless the previous document has the same; *at becomes its offset. */
 static int add_domain(struct unit *u, const char *name, size_t *at, struct err *err)
 {
     const size_t before = u->n_docs ? u->docs[u->n_docs - 1].domain : SIZE_MAX;
@@ -127,7 +127,7 @@ static void take_passed(struct units *r, struct unit *u)
     memset(r->passed.n, 0, sizeof r->passed.n);
 }
 
-/* Puts the document ahead, and what was rejected before it, into the unit. */
+/* Moves the document that was read ahead, and the rejects before it, into the unit. */
 static int take_doc(struct units *r, struct unit *u, struct err *err)
 {
     take_passed(r, u);
@@ -139,7 +139,7 @@ static int take_doc(struct units *r, struct unit *u, struct err *err)
     return rc;
 }
 
-/* Reads the next list of ids ahead; damage ends the shard and is counted. */
+/* Reads ahead the next list of ids; damage ends the shard and is counted. */
 static int read_list(struct units *r, struct err *err)
 {
     struct err why = {0};
@@ -157,7 +157,7 @@ static int read_list(struct units *r, struct err *err)
     return 0;
 }
 
-/* Reads the next document of the shard ahead, if there is one. */
+/* Reads ahead the next document of the shard, if there is one. */
 static int read_ahead(struct units *r, struct err *err)
 {
     if (r->list) {
@@ -180,7 +180,7 @@ static int open_shard(struct units *r, struct err *err)
     if (rc) {
         return rc;
     }
-    r->doc = (struct doc){.number = UINT64_MAX}; // the first list's becomes 0
+    r->doc = (struct doc){.number = UINT64_MAX}; // the first list gets number 0
     if (o->ids) {
         rc = idlist_open(&r->list, shard->path, o->n_ctx, o->d_vocab, err);
     } else {
@@ -189,7 +189,8 @@ static int open_shard(struct units *r, struct err *err)
     return rc ? rc : read_ahead(r, err);
 }
 
-/* Ends a shard that has been read to its end.  One that shrank meanwhile has looked damaged. */
+/* Ends a shard that was read to its end.  The check comes here because a shard that has become
+ * shorter meanwhile looked damaged. */
 static int end_shard(struct units *r, struct err *err)
 {
     const struct shard *shard = &r->shards->items[r->shard];
@@ -202,7 +203,7 @@ static int end_shard(struct units *r, struct err *err)
     return shard_check(shard, err);
 }
 
-/* Fills the unit up, at most to the end of the shard. */
+/* Fills the unit, at most to the end of the shard. */
 static int fill(struct units *r, struct unit *u, struct err *err)
 {
     u->shard = (uint32_t)r->shard;
@@ -221,7 +222,7 @@ static int fill(struct units *r, struct unit *u, struct err *err)
     return end_shard(r, err);
 }
 
-/* What has been read since the last unit is this one's. */
+/* Attributes the bytes read since the last unit to this one. */
 static void tell_raw(struct units *r, struct unit *u)
 {
     const uint64_t raw = units_tell_raw(r);

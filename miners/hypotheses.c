@@ -15,7 +15,7 @@
 #define TIMEOUT_DEFAULT_SEC 10
 #define TIMEOUT_MAX_SEC 86400
 
-/* The keys of a hypothesis.  Those up to KINDS say what it is: one of them is given. */
+/* The keys of a hypothesis.  Exactly one of those before KINDS is given: it is the kind. */
 enum key { REGEX, TOKENS, IDS, CODE, PLUGIN, EXEC, KINDS, NAME = KINDS, MARK, PREFIX, TIMEOUT, N };
 static const char *const key_names[N] = {
     [REGEX] = "regex",   [TOKENS] = "tokens",  [IDS] = "ids",   [CODE] = "code",
@@ -34,7 +34,7 @@ struct reader {
     const char *folder;
 };
 
-/* What is said of a value, with its place in front. */
+/* Puts the place of a value before the message in *err. */
 static int error_in(const struct yamltree_node *node, struct err *err)
 {
     return err && err->code == ERR_NOMEM
@@ -49,7 +49,7 @@ static int check_name(const struct hypotheses *h, const char *name, size_t len, 
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                   "0123456789._-";
     if (len == 0 || len > HYPOTHESES_NAME_MAX || strspn(name, allowed) != len) {
-        return err_set(err, ERR_FORMAT, "the name '%s': 1 to %d of A-Z a-z 0-9 . _ - are wanted",
+        return err_set(err, ERR_FORMAT, "the name '%s': expected 1 to %d of A-Z a-z 0-9 . _ -",
                        name, HYPOTHESES_NAME_MAX);
     }
     for (size_t i = 0; i < h->n; i++) {
@@ -64,7 +64,7 @@ static int check_name(const struct hypotheses *h, const char *name, size_t len, 
     return 0;
 }
 
-/* Adds *m, which is then h's, under a name; on failure it is ended. */
+/* Adds *m under a name; h owns it from now on.  On failure *m is freed. */
 static int add(struct hypotheses *h, struct miner *m, const char *name, struct err *err)
 {
     int rc = mem_reserve(&h->items, &h->cap, h->n + 1, sizeof *h->items, "hypotheses", err);
@@ -87,7 +87,7 @@ static int want_text(const struct yamltree_node *v, const char *key, const char 
                      struct err *err)
 {
     if (v->kind != YAMLTREE_TEXT) {
-        return yamltree_error(v, err, "%s is %s; a text is wanted%s", key, yamltree_name(v),
+        return yamltree_error(v, err, "%s is %s; expected a text%s", key, yamltree_name(v),
                               v->kind == YAMLTREE_LIST ? " (in quotes where it begins with [)"
                                                        : " (in quotes where it begins with {)");
     }
@@ -103,7 +103,7 @@ static int want_bool(const struct yamltree_node *v, const char *key, bool *out, 
     *out = yamltree_is(v, "true");
     return *out || yamltree_is(v, "false")
                ? 0
-               : yamltree_error(v, err, "%s: true or false is wanted", key);
+               : yamltree_error(v, err, "%s: expected true or false", key);
 }
 
 /* A whole number from 'least' to 'most'. */
@@ -116,7 +116,7 @@ static int want_number(const struct yamltree_node *v, const char *key, unsigned 
         *out = strtoul(v->text, &end, 10);
     }
     if (!end || end != v->text + v->len || errno || *out < least || *out > most) {
-        return yamltree_error(v, err, "%s: a whole number from %lu to %lu is wanted", key, least,
+        return yamltree_error(v, err, "%s: expected a whole number from %lu to %lu", key, least,
                               most);
     }
     return 0;
@@ -125,7 +125,7 @@ static int want_number(const struct yamltree_node *v, const char *key, unsigned 
 static int want_list(const struct yamltree_node *v, const char *key, size_t max, struct err *err)
 {
     if (v->kind != YAMLTREE_LIST || v->n == 0 || v->n > max) {
-        return yamltree_error(v, err, "%s: a list of 1 to %zu values is wanted, as [a, b]", key,
+        return yamltree_error(v, err, "%s: expected a list of 1 to %zu values, as [a, b]", key,
                               max);
     }
     return 0;
@@ -159,7 +159,7 @@ static int read_regex(const struct entry *e, struct miner *m, struct err *err)
     return rc ? error_in(rc == ERR_NOT_FOUND ? mark : v, err) : 0;
 }
 
-/* The id of a list's item: as it stands, or of the token of that text. */
+/* The id of a list's item, which is an id or the text of a token. */
 static int read_id(const struct reader *r, const struct yamltree_node *item, bool texts,
                    uint32_t *id, struct err *err)
 {
@@ -170,7 +170,7 @@ static int read_id(const struct reader *r, const struct yamltree_node *item, boo
         return rc;
     }
     if (item->kind != YAMLTREE_TEXT) {
-        return yamltree_error(item, err, "%s; the text of a token is wanted", yamltree_name(item));
+        return yamltree_error(item, err, "%s; expected the text of a token", yamltree_name(item));
     }
     if (!r->options || !r->options->token_id) {
         return yamltree_error(item, err, "there is no tokenizer to look tokens up in; give ids");
@@ -184,7 +184,8 @@ static int read_id(const struct reader *r, const struct yamltree_node *item, boo
                                               item->text);
 }
 
-/* Texts say more to people than ids, and mean the same as long as the tokenizer does. */
+/* Puts the texts into the spec: people read them better than ids, and they mean the same as long as
+ * the tokenizer does. */
 static int tokens_spec(struct miner *m, const struct yamltree_node *list, struct err *err)
 {
     struct buf spec = {0};
@@ -275,7 +276,7 @@ static int unknown_key(const struct yamltree_node *key, const char *const *names
                        struct err *err)
 {
     if (key->kind != YAMLTREE_TEXT) {
-        return yamltree_error(key, err, "%s where a key is wanted", yamltree_name(key));
+        return yamltree_error(key, err, "%s where a key should be", yamltree_name(key));
     }
     const char *nearest = nearest_name(key->text, names, n);
     return nearest
@@ -288,7 +289,7 @@ static int read_keys(struct entry *e, struct err *err)
 {
     if (e->map->kind != YAMLTREE_MAP) {
         return yamltree_error(e->map, err,
-                              "%s where a hypothesis is wanted, as {name: .., regex: ..}",
+                              "%s where a hypothesis should be, as {name: .., regex: ..}",
                               yamltree_name(e->map));
     }
     for (const struct yamltree_node *key = e->map->first; key; key = key->next->next) {
@@ -307,7 +308,7 @@ static int read_keys(struct entry *e, struct err *err)
     return 0;
 }
 
-/* The one key that says what a hypothesis is. */
+/* Finds the one key that says what a hypothesis is. */
 static int choose_kind(const struct entry *e, enum key *kind, struct err *err)
 {
     *kind = KINDS;
@@ -320,8 +321,8 @@ static int choose_kind(const struct entry *e, enum key *kind, struct err *err)
     }
     if (*kind == KINDS) {
         return yamltree_error(e->map, err,
-                              "nothing to label by: regex, tokens, ids, code, plugin or exec is "
-                              "wanted");
+                              "nothing to label by: expected regex, tokens, ids, code, plugin or "
+                              "exec");
     }
     static const enum key only_with[N] = {[MARK] = REGEX, [PREFIX] = REGEX, [TIMEOUT] = EXEC};
     for (enum key k = MARK; k < N; k++) {
@@ -358,14 +359,20 @@ static int read_hypothesis(const struct reader *r, const struct yamltree_node *m
     enum key kind = KINDS;
     const char *name = NULL;
     int rc = read_keys(&e, err);
-    if (!rc && !e.values[NAME]) {
-        rc = yamltree_error(map, err, "a hypothesis without name");
+    if (rc) {
+        return rc;
     }
-    rc = rc ? rc : want_text(e.values[NAME], "name", &name, err);
-    if (!rc && (rc = check_name(r->h, name, strlen(name), err)) != 0) {
-        rc = error_in(e.values[NAME], err);
+    if (!e.values[NAME]) {
+        return yamltree_error(map, err, "a hypothesis without name");
     }
-    rc = rc ? rc : choose_kind(&e, &kind, err);
+    rc = want_text(e.values[NAME], "name", &name, err);
+    if (rc) {
+        return rc;
+    }
+    if (check_name(r->h, name, strlen(name), err) != 0) {
+        return error_in(e.values[NAME], err);
+    }
+    rc = choose_kind(&e, &kind, err);
     rc = rc ? rc : read_kind(r, &e, kind, &m, err);
     return rc ? rc : add(r->h, &m, name, err);
 }
@@ -376,7 +383,7 @@ static int read_top(const struct reader *r, const struct yamltree_node *top, str
     static const char *const names[] = {"hypotheses"};
     const struct yamltree_node *list = NULL;
     if (!top || top->kind != YAMLTREE_MAP) {
-        return err_set(err, ERR_FORMAT, "line %zu, column %zu: 'hypotheses:' is wanted on top",
+        return err_set(err, ERR_FORMAT, "line %zu, column %zu: expected 'hypotheses:' at the top",
                        top ? top->line : 1, top ? top->column : 1);
     }
     for (const struct yamltree_node *key = top->first; key; key = key->next->next) {
@@ -390,7 +397,7 @@ static int read_top(const struct reader *r, const struct yamltree_node *top, str
     }
     if (!list || list->kind != YAMLTREE_LIST || list->n == 0) {
         return yamltree_error(list ? list : top, err,
-                              "a list of hypotheses is wanted, a '- name: ..' each");
+                              "expected a list of hypotheses, each with '- name: ..'");
     }
     int rc = 0;
     for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
@@ -399,7 +406,7 @@ static int read_top(const struct reader *r, const struct yamltree_node *top, str
     return rc;
 }
 
-/* Ends those from 'n' on. */
+/* Frees the hypotheses from 'n' on. */
 static void cut(struct hypotheses *h, size_t n)
 {
     while (h->n > n) {
@@ -442,7 +449,7 @@ int hypotheses_add_regex(struct hypotheses *h, const char *text, struct err *err
 {
     const char *equals = strchr(text, '=');
     if (!equals) {
-        return err_set(err, ERR_USAGE, "--regex %s: NAME=PATTERN is wanted", text);
+        return err_set(err, ERR_USAGE, "--regex %s: expected NAME=PATTERN", text);
     }
     const struct regex_options o = {.pattern = equals + 1, .len = strlen(equals + 1)};
     struct miner m = {0};

@@ -1,5 +1,5 @@
 /*
- * hypotheses.h - the file that says what neurons may stand for (YAML), as miners
+ * hypotheses.h - reads the YAML file that says what neurons may stand for, as miners
  *
  *     hypotheses:
  *       - name: base64
@@ -7,26 +7,26 @@
  *         mark: all              # all | first | last | next | a named group of the regex
  *       - name: causal-base64
  *         regex: '[A-Za-z0-9+/]{20,}'
- *         prefix: true           # only what stands before the token's end is seen
+ *         prefix: true           # sees only the text before the token's end
  *       - name: ice-cream
  *         tokens: [' ice', ' cream']        # or ids: [1234, 567]; the last one is labelled
  *       - {name: seen, code: seen_before}
  *       - {name: mine, plugin: ./libmine.so}
  *       - {name: mine-py, exec: [python3, mine.py], timeout: 10}
  *
- * Names differ and are 1 to 64 of A-Z a-z 0-9 . _ -.  Relative paths are from the file's folder,
- * which is also where programs run.  miners/README.md describes all keys.
+ * Names differ and are 1 to 64 of A-Z a-z 0-9 . _ -.  Relative paths start from the file's folder,
+ * in which programs also run.  miners/README.md describes all keys.
  *
- * What exactly a regex labels.  PCRE2 with UTF and UCP and no other option: '(?m)', '(?s)', '(?i)'
- * are written in the pattern.  Matches are found from left to right in the document's whole text,
- * do not overlap and are never empty; of each, 'mark' says which tokens are labelled.
+ * The labels of a regex.  A pattern is PCRE2 with UTF and UCP and no other option: '(?m)', '(?s)',
+ * '(?i)' are written in the pattern.  Matches are found from left to right in the document's whole
+ * text, do not overlap and are never empty; 'mark' says which tokens of each match are labelled.
  *
- * With 'prefix: true' each token is judged by the text T up to the token's end and by nothing
- * behind it: '$', '\b' and lookaheads see T's end as the end of the text.  The token is labelled if
- * from one of the last 256 bytes of T on (the first whole character of them and any later) the
- * pattern can match so that the match ends with T, in any way that backtracking finds - longest or
- * not, and whether or not it overlaps with what ends at another token.  Lookbehinds see all of T.
- * Where the token ends inside of a character, T ends before that character; a token in which no
+ * With 'prefix: true' each token is judged by the text T up to the token's end alone: '$', '\b' and
+ * lookaheads see T's end as the end of the text.  The token is labelled if the pattern can match
+ * from one of the last 256 bytes of T (their first whole character or any later one) so that the
+ * match ends with T, in any way that backtracking finds: it need not be the longest, and it may
+ * overlap with a match that ends at another token.  Lookbehinds see all of T.
+ * If the token ends inside of a character, T ends before that character; a token in which no
  * character ends is not labelled.
  */
 #ifndef GAPSCOPE_MINERS_HYPOTHESES_H
@@ -46,8 +46,8 @@ struct hypotheses {
     size_t n, cap;
 };
 
-/* What the texts of 'tokens:' are looked up in: the id of the token that stands for exactly
- * text[len], or UINT32_MAX. */
+/* Looks up a text of 'tokens:': the id of the token that stands for exactly text[len], or
+ * UINT32_MAX. */
 typedef uint32_t hypotheses_token_id(const void *context, const char *text, size_t len);
 
 struct hypotheses_options {
@@ -56,20 +56,20 @@ struct hypotheses_options {
 };
 
 /* Adds the hypotheses of a YAML file to *h ({0} at first).  Errors: ERR_IO, ERR_NOT_FOUND,
- * ERR_FORMAT or what a kind says, each with its place ("FILE: line 7, column 12: ..."), ERR_LIMIT
- * (a file too large), ERR_NOMEM; *h is then as it was. */
+ * ERR_FORMAT and those of the kinds, each with its place ("FILE: line 7, column 12: ..."),
+ * ERR_LIMIT (a file too large), ERR_NOMEM; *h is then as it was. */
 int hypotheses_load(struct hypotheses *h, const char *path, const struct hypotheses_options *o,
                     struct err *err);
 
-/* The same from memory: yaml[len]; 'name' stands for the file in messages, paths are from 'folder'
- * ("": here). */
+/* The same from memory: yaml[len]; 'name' stands for the file in messages, and paths start from
+ * 'folder' ("": the current one). */
 int hypotheses_parse(struct hypotheses *h, const char *yaml, size_t len, const char *name,
                      const char *folder, const struct hypotheses_options *o, struct err *err);
 
 /* Adds --regex's "NAME=PATTERN".  Errors: ERR_USAGE, ERR_NOMEM; *h is then as it was. */
 int hypotheses_add_regex(struct hypotheses *h, const char *text, struct err *err);
 
-/* The first that cannot do with ids alone, or NULL. */
+/* The first hypothesis that needs text and not just ids, or NULL. */
 const struct miner *hypotheses_needing_text(const struct hypotheses *h);
 
 void hypotheses_free(struct hypotheses *h); // {0} is allowed

@@ -7,15 +7,15 @@
 
 struct labeller {
     const struct hypotheses *h;
-    void **runs; // [h->n]; those of a kind that shares its run are the same
-    size_t n;    // of them that have been made
+    void **ctxs; // [h->n]; miners of a kind that shares its ctx have the same one
+    size_t n;    // number of ctxs made so far
 };
 
-/* The miner before 'i' whose run is i's too, or i. */
-static size_t run_owner(const struct labeller *l, size_t i)
+/* The first miner that has the same ctx as miner i; i itself if it is the first. */
+static size_t ctx_owner(const struct labeller *l, size_t i)
 {
     const struct miner_kind *kind = l->h->items[i].kind;
-    for (size_t k = 0; kind->shares_run && k < i; k++) {
+    for (size_t k = 0; kind->shares_ctx && k < i; k++) {
         if (l->h->items[k].kind == kind) {
             return k;
         }
@@ -26,22 +26,22 @@ static size_t run_owner(const struct labeller *l, size_t i)
 int labeller_new(struct labeller **out, const struct hypotheses *h, struct err *err)
 {
     struct labeller *l = mem_zero(1, sizeof *l);
-    void **runs = mem_zero(h->n, sizeof *runs);
-    int rc = l && runs ? 0 : err_nomem(err, "a labeller");
+    void **ctxs = mem_zero(h->n, sizeof *ctxs);
+    int rc = l && ctxs ? 0 : err_nomem(err, "a labeller");
     if (rc) {
-        free(runs);
+        free(ctxs);
         free(l);
         return rc;
     }
     l->h = h;
-    l->runs = runs;
+    l->ctxs = ctxs;
     for (; l->n < h->n && !rc; l->n++) {
         const struct miner *m = &h->items[l->n];
-        const size_t owner = run_owner(l, l->n);
+        const size_t owner = ctx_owner(l, l->n);
         if (owner < l->n) {
-            runs[l->n] = runs[owner];
-        } else if (m->kind->run_new) {
-            rc = m->kind->run_new(&runs[l->n], m->kind->shares_run ? NULL : m->self, err);
+            ctxs[l->n] = ctxs[owner];
+        } else if (m->kind->ctx_new) {
+            rc = m->kind->ctx_new(&ctxs[l->n], m->kind->shares_ctx ? NULL : m->self, err);
             if (rc) {
                 err_prefix(err, "hypothesis %s", m->name);
             }
@@ -62,11 +62,11 @@ void labeller_free(struct labeller *l)
     }
     for (size_t i = 0; i < l->n; i++) {
         const struct miner_kind *kind = l->h->items[i].kind;
-        if (kind->run_free && run_owner(l, i) == i) {
-            kind->run_free(l->runs[i]);
+        if (kind->ctx_free && ctx_owner(l, i) == i) {
+            kind->ctx_free(l->ctxs[i]);
         }
     }
-    free(l->runs);
+    free(l->ctxs);
     free(l);
 }
 
@@ -81,7 +81,7 @@ int labeller_run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t
     if (doc->n == 0) {
         return 0;
     }
-    const int rc = m->kind->label(m->self, l->runs[i], doc, label, verdict, err);
+    const int rc = m->kind->label(m->self, l->ctxs[i], doc, label, verdict, err);
     if (rc) {
         return err_prefix(err, "hypothesis %s", m->name);
     }

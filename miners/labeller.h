@@ -1,11 +1,11 @@
 /*
- * labeller.h - one thread's miners at work
+ * labeller.h - labels documents by all hypotheses in one thread
  *
  *     labeller_new -> for each document, for each hypothesis: labeller_run -> labeller_free
  *
- * Threads: a labeller belongs to one thread, which also makes the calls from first to last (a
- * program that labels ends with the thread that started it); the hypotheses are shared, read only,
- * and outlive it.
+ * Threads: a labeller belongs to one thread, which makes all calls from first to last (a program
+ * that labels ends with the thread that started it).  The hypotheses are shared, read only, and
+ * must outlive it.
  */
 #ifndef GAPSCOPE_MINERS_LABELLER_H
 #define GAPSCOPE_MINERS_LABELLER_H
@@ -22,9 +22,9 @@ struct labeller;
 int labeller_new(struct labeller **out, const struct hypotheses *h, struct err *err);
 void labeller_free(struct labeller *l); // NULL is allowed
 
-/* Labels a document by hypothesis i < h->n: label[doc->n] becomes 0s and 1s; all 0 where it gave
- * up.  A document without tokens is done at once.  Errors: as miner_kind's, with the hypothesis'
- * name. */
+/* Labels a document by hypothesis i < h->n: label[doc->n] becomes 0s and 1s, or all 0 if the miner
+ * gave up.  A document without tokens is MINER_DONE.  Errors: those of miner_kind, with the name of
+ * the hypothesis. */
 int labeller_run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t *label,
                  enum miner_verdict *verdict, struct err *err);
 

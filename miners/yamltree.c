@@ -15,7 +15,7 @@ struct builder {
     size_t len;
     struct yamltree_node *newest, *top;
     size_t n_nodes, n_documents;
-    struct yamltree_node *open[YAMLTREE_DEPTH_MAX]; // [depth], lists and maps that go on
+    struct yamltree_node *open[YAMLTREE_DEPTH_MAX]; // [depth], lists and maps not yet closed
     struct yamltree_node *last[YAMLTREE_DEPTH_MAX]; // the last child of each, or NULL
     size_t depth;
 };
@@ -53,14 +53,14 @@ void yamltree_free(struct yamltree_node *tree)
     }
 }
 
-/* An error at a place of libyaml's, which counts from 0. */
+/* Sets an error at a place that libyaml gives; libyaml counts from 0. */
 static int error_at(yaml_mark_t mark, const char *what, struct err *err)
 {
     return err_set(err, ERR_FORMAT, "line %zu, column %zu: %s", mark.line + 1, mark.column + 1,
                    what);
 }
 
-/* What libyaml could not read. */
+/* Sets an error from libyaml's. */
 static int parser_error(const struct builder *b, struct err *err)
 {
     const yaml_parser_t *p = &b->parser;
@@ -86,7 +86,7 @@ static int parser_error(const struct builder *b, struct err *err)
     return error_at(p->problem_mark, problem, err);
 }
 
-/* Puts a node behind the last of the list or map that is open, or on top. */
+/* Appends a node to the innermost open list or map, or makes it the top. */
 static int add(struct builder *b, const yaml_event_t *event, enum yamltree_kind kind,
                struct err *err)
 {
@@ -125,7 +125,7 @@ static int add_text(struct builder *b, const yaml_event_t *event, struct err *er
     if (!b->newest->text) {
         return err_nomem(err, "YAML");
     }
-    memcpy(b->newest->text, event->data.scalar.value, len + 1); // libyaml puts a NUL behind
+    memcpy(b->newest->text, event->data.scalar.value, len + 1); // libyaml adds a NUL
     b->newest->len = len;
     return 0;
 }
@@ -144,7 +144,7 @@ static int open_node(struct builder *b, const yaml_event_t *event, enum yamltree
     return rc;
 }
 
-/* Anchors and tags: refused.  Explicit tags are the only ones that libyaml names. */
+/* Refuses anchors and tags.  libyaml names only explicit tags. */
 static int check_plain(const yaml_event_t *event, const yaml_char_t *anchor, const yaml_char_t *tag,
                        struct err *err)
 {
@@ -164,7 +164,7 @@ static int take(struct builder *b, const yaml_event_t *event, struct err *err)
     case YAML_DOCUMENT_START_EVENT:
         return b->n_documents++ == 0
                    ? 0
-                   : error_at(event->start_mark, "a second YAML document; one is wanted", err);
+                   : error_at(event->start_mark, "a second YAML document; expected one", err);
     case YAML_SCALAR_EVENT:
         rc = check_plain(event, event->data.scalar.anchor, event->data.scalar.tag, err);
         return rc ? rc : add_text(b, event, err);

@@ -44,9 +44,11 @@ gapscope_fuzz(utf8 gapscope_base)
 
 # corpora
 gapscope_test(corpora/stream gapscope_corpora)
+gapscope_test(corpora/stream_file gapscope_corpora)
 gapscope_test(corpora/lines gapscope_corpora)
 gapscope_test(corpora/jsonl gapscope_corpora)
 gapscope_test(corpora/source gapscope_corpora)
+gapscope_test(corpora/source_pieces gapscope_corpora)
 gapscope_test(corpora/idlist gapscope_corpora)
 gapscope_test(corpora/pack gapscope_corpora)
 gapscope_test(corpora/shards gapscope_corpora)
@@ -58,6 +60,7 @@ gapscope_bench(corpora gapscope_corpora)
 # model: weight files
 gapscope_test(model/pickle gapscope_model)
 gapscope_test(model/torchfile gapscope_model)
+gapscope_test(model/torchfile_zip gapscope_model)
 gapscope_test(model/safetensors gapscope_model)
 gapscope_test(model/tensorfile gapscope_model)
 gapscope_fuzz(safetensors gapscope_model)
@@ -68,6 +71,7 @@ gapscope_test(model/bpe gapscope_model)
 gapscope_test(model/normalize gapscope_model)
 gapscope_test(model/pretokenize gapscope_model PkgConfig::PCRE2)
 gapscope_test(model/tokenizer gapscope_model PkgConfig::PCRE2)
+gapscope_test(model/tokenizer_file gapscope_model)
 gapscope_test(model/tokenizer_real gapscope_model)
 target_sources(test_pretokenize PRIVATE tests/ref/words_ref.c)
 target_sources(test_tokenizer PRIVATE tests/ref/words_ref.c)
@@ -82,6 +86,8 @@ gapscope_test(model/kern gapscope_model)
 add_test(NAME kern_arm COMMAND ${CMAKE_SOURCE_DIR}/tests/model/arm)
 set_tests_properties(kern_arm PROPERTIES SKIP_RETURN_CODE 77)
 gapscope_test(model/engine gapscope_model)
+gapscope_test(model/engine_neurons gapscope_model)
+gapscope_test(model/engine_branches gapscope_model)
 gapscope_test(model/attribution gapscope_model)
 gapscope_test(model/effects gapscope_model)
 gapscope_test(model/patch gapscope_model)
@@ -98,10 +104,15 @@ add_test(NAME toytrain COMMAND ${CMAKE_SOURCE_DIR}/tests/model/toytrain $<TARGET
          $<TARGET_FILE:gapscope> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 
 # model: counts
-gapscope_test(model/ngrams gapscope_model m)
+foreach(name ngrams ngrams_damage)
+  gapscope_test(model/${name} gapscope_model m)
+  target_sources(test_${name} PRIVATE tests/kit/ngrams_kit.c)
+endforeach()
 gapscope_fuzz(ngrams gapscope_model)
-gapscope_test(model/candidates gapscope_model m)
-target_sources(test_candidates PRIVATE tests/ref/candidates_ref.c tests/kit/planted_text.c)
+foreach(name candidates candidates_fillers)
+  gapscope_test(model/${name} gapscope_model m)
+  target_sources(test_${name} PRIVATE tests/kit/candidates_kit.c tests/kit/planted_text.c tests/ref/candidates_ref.c)
+endforeach()
 gapscope_bench(candidates gapscope_model)
 
 # miners: the built-in ones
@@ -122,8 +133,7 @@ target_link_libraries(exec_program PRIVATE gapscope_flags)
 target_compile_definitions(test_exec PRIVATE EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
 add_dependencies(test_exec exec_program)
 gapscope_fuzz(hypotheses gapscope_miners)
-gapscope_bench(miners gapscope_miners gapscope_model)
-target_sources(bench_miners PRIVATE scan/load/hypothesis_args.c)
+gapscope_bench(miners gapscope_scan_load)
 
 # shared objects, good and bad, for test_plugin
 gapscope_test(miners/plugin gapscope_miners)
@@ -167,6 +177,7 @@ gapscope_test(out/tally_labels gapscope_out m)
 target_sources(test_tally_labels PRIVATE tests/ref/tally_ref.c)
 gapscope_fuzz(neurons gapscope_out)
 gapscope_fuzz(run gapscope_out)
+gapscope_fuzz(store gapscope_out)
 gapscope_fuzz(tally gapscope_out)
 gapscope_fuzz(trigrams gapscope_out)
 gapscope_bench(neurons gapscope_out m)
@@ -189,6 +200,7 @@ add_dependencies(test_minimal gapscope)
 # trials of trigrams: neurons that were planted, and against the reference
 gapscope_test(model/trial gapscope_model m)
 target_sources(test_trial PRIVATE tests/kit/planted_model.c)
+gapscope_test(model/trial_reference gapscope_model m)
 gapscope_bench(trials gapscope_model m)
 
 gapscope_test(scan/label gapscope_base)
@@ -199,8 +211,8 @@ gapscope_test(scan/run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_run_commands gapscope)
 
-# neuron and hypo, trigrams, report, export, on tables that the tests write
-foreach(name views trigrams_view report export)
+# neuron and hypo, trigrams, report, export, and the schema, on tables that the tests write
+foreach(name views trigrams_view report export schema)
   gapscope_test(out/${name} gapscope_out PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/kit/scan_kit.c tests/kit/view_run.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
@@ -221,8 +233,7 @@ target_compile_definitions(test_scan_runs PRIVATE PLUGINS="${plugins}")
 add_dependencies(test_scan_runs plugin_exclaim)
 target_compile_definitions(test_scan_miners PRIVATE PLUGINS="${plugins}" EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
 add_dependencies(test_scan_miners exec_program plugin_exclaim plugin_bad_fewer plugin_bad_value)
-target_sources(test_precision_check PRIVATE scan/work/precision_check.c)
-target_link_libraries(test_precision_check PRIVATE gapscope_model gapscope_out)
+target_link_libraries(test_precision_check PRIVATE gapscope_scan_work)
 
 gapscope_test(scan/scan_trigrams gapscope_model PkgConfig::SQLITE3 PkgConfig::ZSTD)
 target_sources(test_scan_trigrams PRIVATE tests/kit/scan_kit.c tests/kit/planted_model.c tests/kit/planted_text.c)
@@ -240,6 +251,10 @@ foreach(name packing_rows record_read neuron_scores trigram_scores export_read)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
 
+# the examples of the READMEs, their links, and the size of the first one
+add_test(NAME readme COMMAND ${CMAKE_SOURCE_DIR}/tests/readme $<TARGET_FILE:gapscope>)
+set_tests_properties(readme PROPERTIES TIMEOUT 1200)
+
 # the report in a browser; what a sanitizer can find is in test_report
 if(NOT GAPSCOPE_SANITIZE)
   add_test(NAME report_page COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report $<TARGET_FILE:gapscope>)
@@ -249,3 +264,13 @@ endif()
 add_executable(count_dump tests/kit/count_dump.c)
 target_link_libraries(count_dump PRIVATE gapscope_model)
 add_test(NAME count_models COMMAND ${CMAKE_SOURCE_DIR}/tests/python/count_models $<TARGET_FILE:gapscope> $<TARGET_FILE:count_dump>)
+
+# gapscope with two more statistics, each a line of tests/collectors/collectors.c
+add_executable(gapscope_with_collectors
+  scan/main.c
+  tests/collectors/collectors.c
+  tests/collectors/token_pairs.c
+  tests/collectors/two_models.c)
+target_link_libraries(gapscope_with_collectors PRIVATE gapscope_scan_cmd)
+add_test(NAME collectors COMMAND ${CMAKE_SOURCE_DIR}/tests/python/collectors $<TARGET_FILE:gapscope>
+         $<TARGET_FILE:gapscope_with_collectors>)

@@ -1,5 +1,5 @@
 /*
- * bits.h - a bit for each of n things, 64 in a word
+ * bits.h - a set of n bits, 64 in a word
  */
 #ifndef GAPSCOPE_CORPORA_BASE_BITS_H
 #define GAPSCOPE_CORPORA_BASE_BITS_H
@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static inline size_t bits_words(size_t n) // that hold n bits
+/* The number of words that hold n bits. */
+static inline size_t bits_words(size_t n)
 {
     return (n + 63) / 64;
 }

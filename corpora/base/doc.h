@@ -1,5 +1,5 @@
 /*
- * doc.h - plain data that the layers hand to each other: a document, and its tokens
+ * doc.h - plain data that the layers hand to each other: a document and its tokens
  */
 #ifndef GAPSCOPE_CORPORA_BASE_DOC_H
 #define GAPSCOPE_CORPORA_BASE_DOC_H
@@ -16,8 +16,8 @@ struct doc {
     size_t len;        // <= DOC_MAX_BYTES
     uint64_t number;   // from 0 in its shard; rejected records have numbers too, blank lines do not
     uint64_t line;     // the record's line in the shard, from 1; 1 where the shard is one text
-    uint64_t begins;   // the piece's first byte, counted in the record's repaired text
-    uint64_t repaired; // U+FFFD put in place of invalid bytes or lone surrogates
+    uint64_t begins;   // offset of the piece's first byte in the record's repaired text
+    uint64_t repaired; // number of U+FFFD that replace invalid bytes or lone surrogates
     // The record's domain, valid UTF-8 of at most 200 bytes that ends with a NUL; NULL: none
     const char *domain;
 };
@@ -28,9 +28,9 @@ struct doc {
  */
 struct tokens {
     uint32_t *ids;  // [n]
-    uint32_t *ends; // [n], bytes into text, ascending; the last is text_len (none: text_len is 0)
+    uint32_t *ends; // [n], offsets in text, ascending; the last is text_len (n == 0: text_len is 0)
     size_t n;
-    size_t cap;       // room in ids and ends
+    size_t cap;       // capacity of ids and ends
     const char *text; // [text_len], the normalised text
     size_t text_len;
 };

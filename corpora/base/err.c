@@ -21,8 +21,8 @@ const char *err_text(enum err_code code)
     return "unknown error";
 }
 
-/* Copies 'from' into to[size] and ends it with a NUL; bytes of control characters and those that
- * are not UTF-8 as \xNN. */
+/* Copies 'from' into to[size] and ends it with a NUL.  Bytes of control characters and bytes that
+ * are not UTF-8 become \xNN. */
 static void copy_printable(char *to, size_t size, const char *from)
 {
     size_t n = 0, used;
@@ -75,7 +75,7 @@ int err_prefix(struct err *err, const char *fmt, ...)
     copy_printable(err->msg, sizeof err->msg, raw);
     const size_t n = strlen(err->msg);
     snprintf(err->msg + n, sizeof err->msg - n, ": %s", old);
-    err->msg[utf8_valid_prefix(err->msg, strlen(err->msg))] = '\0'; // not half a character
+    err->msg[utf8_valid_prefix(err->msg, strlen(err->msg))] = '\0'; // drops half a character
     return err->code;
 }
 

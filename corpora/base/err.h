@@ -18,8 +18,8 @@
     X(ERR_NOMEM, "out of memory")                                                                  \
     X(ERR_IO, "input or output failed")                                                            \
     X(ERR_NOT_FOUND, "not found")                                                                  \
-    X(ERR_FORMAT, "malformed")          /* not what its format allows */                           \
-    X(ERR_UNSUPPORTED, "not supported") /* well-formed, but not ours */                            \
+    X(ERR_FORMAT, "malformed")          /* its format does not allow this */                       \
+    X(ERR_UNSUPPORTED, "not supported") /* well-formed, but we cannot use it */                    \
     X(ERR_LIMIT, "over a limit")                                                                   \
     X(ERR_TRUNCATED, "ends too early")                                                             \
     X(ERR_CORRUPT, "corrupt")             /* a checksum or decoder says so */                      \
@@ -47,11 +47,11 @@ const char *err_text(enum err_code code);
 int err_set(struct err *err, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "<formatted>: " before err->msg and returns err->code.  A message that grows too long
- * loses its end (whole characters), not its beginning. */
+/* Puts "<formatted>: " before err->msg and returns err->code.  A message that becomes too long
+ * loses whole characters at its end. */
 int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* err_set(ERR_NOMEM, ...) in one word; 'what' is what there was no room for. */
+/* Shorthand for err_set(err, ERR_NOMEM, "out of memory for ..."): 'what' names what did not fit. */
 int err_nomem(struct err *err, const char *what);
 
 #endif

@@ -130,7 +130,7 @@ void file_map_done_with(const struct file_map *map, size_t from, size_t to)
     const size_t first = (from + page - 1) / page * page;
     const size_t last = (to < map->len ? to : map->len) / page * page;
     if (map->data && first < last) {
-        // A hint only: where it fails the pages just stay.
+        // This is only a hint: if it fails, the pages stay in memory.
         (void)madvise((void *)(uintptr_t)(map->data + first), last - first, MADV_DONTNEED);
     }
 }
@@ -154,7 +154,7 @@ void outfile_abandon(void)
     }
 }
 
-/* Frees the paths of *out, which is over. */
+/* Frees the paths of *out and makes it {0}. */
 static void forget(struct outfile *out)
 {
     char *mine = out->tmp_path;

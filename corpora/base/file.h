@@ -1,5 +1,5 @@
 /*
- * file.h - whole files: read into memory, map, and write so that nobody sees a half
+ * file.h - reads a whole file, maps it, or writes it so that nobody sees a half-written one
  */
 #ifndef GAPSCOPE_CORPORA_BASE_FILE_H
 #define GAPSCOPE_CORPORA_BASE_FILE_H
@@ -19,14 +19,13 @@ int file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e
 bool file_is_regular(const char *path);
 bool file_is_folder(const char *path);
 
-/* "dir/name", or "name" where dir is "" - in a new string that the caller frees; NULL: no memory.
- */
+/* "dir/name" (just "name" if dir is "") as a new string that the caller frees; NULL: no memory. */
 char *file_join(const char *dir, const char *name);
 
 bool file_ends_with(const char *name, const char *end);
 
-/* The part of 'path' after its last slash (slashes at the end not counted), as a new string
- * that the caller frees; NULL: no memory. */
+/* The part of 'path' after its last slash (slashes at the end do not count), as a new string that
+ * the caller frees; NULL: no memory. */
 char *file_base_name(const char *path);
 
 /* A regular file mapped read-only.  A file of 0 bytes has data == NULL. */
@@ -35,11 +34,10 @@ struct file_map {
     size_t len;
 };
 
-/* Errors: ERR_NOT_FOUND, ERR_IO (a folder or a pipe among them); the message begins with the path.
- */
+/* Errors: ERR_NOT_FOUND, ERR_IO (also for a folder or a pipe); the message begins with the path. */
 int file_map(struct file_map *out, const char *path, struct err *err);
 
-/* The mapped pages that lie wholly in data[from, to) may leave memory: they have been read. */
+/* Lets the mapped pages that lie wholly in data[from, to) leave memory; they have been read. */
 void file_map_done_with(const struct file_map *map, size_t from, size_t to);
 void file_unmap(struct file_map *map); // {0} is allowed
 
@@ -49,26 +47,26 @@ void file_unmap(struct file_map *map); // {0} is allowed
  *     outfile_open -> fprintf(o.stream, ...)... -> outfile_commit   (or outfile_discard)
  *
  * A regular file is written as "path.tmp-PID" in the same folder and renamed by outfile_commit();
- * a device or a pipe (/dev/null) is written at once.
+ * a device or a pipe (/dev/null) is written directly.
  */
 struct outfile {
     FILE *stream;
     char *path;     // NULL: standard output
-    char *tmp_path; // NULL: written in place
+    char *tmp_path; // NULL: the output is written in place
 };
 
 /* path: NULL or "-" is standard output.  Errors: ERR_IO, ERR_NOMEM. */
 int outfile_open(struct outfile *out, const char *path, struct err *err);
 
-/* Flushes and gives the file its name.  Ends *out whatever happens.
- * Errors: ERR_IO, also for any earlier write to the stream that failed. */
+/* Flushes the stream and gives the file its name.  Ends *out whatever happens.
+ * Errors: ERR_IO, also if an earlier write to the stream failed. */
 int outfile_commit(struct outfile *out, struct err *err);
 
 /* Ends *out and leaves nothing behind.  {0} is allowed. */
 void outfile_discard(struct outfile *out);
 
-/* Removes the temporary file of the outfile that was opened last, if that is still open.  May be
- * called from a signal handler; the program must end then. */
+/* Removes the temporary file of the outfile that was opened last, if that is still open.  A signal
+ * handler may call this; the program must end then. */
 void outfile_abandon(void);
 
 #endif

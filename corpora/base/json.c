@@ -54,7 +54,7 @@ int json_parse(struct json_tokener *parser, struct json_object **out, const char
     struct json_object *value = json_tokener_parse_ex(parser, text, (int)len);
     enum json_tokener_error status = json_tokener_get_error(parser);
     if (status == json_tokener_continue) {
-        // A number at the very end has no byte behind it to end it: json-c wants to see a NUL.
+        // Nothing ends a number that is the last thing in the text: json-c needs to see a NUL.
         const size_t consumed = json_tokener_get_parse_end(parser);
         value = json_tokener_parse_ex(parser, "", -1);
         status = json_tokener_get_error(parser);
@@ -147,7 +147,7 @@ int json_member_size(struct json_object *object, const char *key, size_t *out, s
         return 0;
     }
     if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0) {
-        return err_set(err, ERR_FORMAT, "\"%s\" is %s; a whole number from 0 is wanted", key,
+        return err_set(err, ERR_FORMAT, "\"%s\" is %s; expected a whole number from 0", key,
                        json_object_to_json_string(value));
     }
     *out = (size_t)json_object_get_int64(value);
@@ -161,7 +161,7 @@ int json_member_bool(struct json_object *object, const char *key, bool *out, str
         return 0;
     }
     if (!json_object_is_type(value, json_type_boolean)) {
-        return err_set(err, ERR_FORMAT, "\"%s\" is %s; true or false is wanted", key,
+        return err_set(err, ERR_FORMAT, "\"%s\" is %s; expected true or false", key,
                        json_kind(value));
     }
     *out = json_object_get_boolean(value);
@@ -176,7 +176,7 @@ int json_member_string(struct json_object *object, const char *key, const char *
         return 0;
     }
     if (!json_object_is_type(value, json_type_string)) {
-        return err_set(err, ERR_FORMAT, "\"%s\" is %s; a string is wanted", key, json_kind(value));
+        return err_set(err, ERR_FORMAT, "\"%s\" is %s; expected a string", key, json_kind(value));
     }
     *out = json_object_get_string(value);
     return 0;

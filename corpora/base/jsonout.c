@@ -68,13 +68,13 @@ void jsonout_i64(struct jsonout *j, int64_t value)
     fprintf(j->to, "%" PRId64, value);
 }
 
-/* Writes what a decimal cannot say or would not keep; false: 'value' is another number. */
+/* Writes a value that a decimal cannot express or would not keep; false: 'value' is neither. */
 static bool put_odd(FILE *to, double value)
 {
     if (!isfinite(value)) {
         fputs("null", to);
     } else if (value == 0) {
-        fputs(signbit(value) ? "-0.0" : "0", to); // "-0" is a whole number to some readers: 0
+        fputs(signbit(value) ? "-0.0" : "0", to); // some readers take "-0" for the integer 0
     } else {
         return false;
     }
@@ -109,7 +109,7 @@ void jsonout_double(struct jsonout *j, double value)
         return;
     }
     char text[32];
-    for (int digits = 15; digits <= 17; digits++) { // 17 always suffice
+    for (int digits = 15; digits <= 17; digits++) { // 17 are always enough
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value) {
             break;

@@ -1,5 +1,5 @@
 /*
- * jsonout.h - JSON written to a stream as it comes, one value a line
+ * jsonout.h - writes JSON to a stream, one value per line
  *
  *     struct jsonout j = {.to = stdout};
  *     jsonout_begin(&j, '{');
@@ -7,8 +7,8 @@
  *     jsonout_u64(&j, 7);
  *     jsonout_end(&j, '}');       // at the outermost level this also ends the line
  *
- * Commas are put where they belong.  Keys and values must alternate as in JSON: not checked.  A
- * stream that fails says so itself: see outfile_commit().
+ * The writer puts the commas.  It does not check that keys and values alternate as JSON requires.
+ * A failed write shows in the stream's error flag: see outfile_commit().
  */
 #ifndef GAPSCOPE_CORPORA_BASE_JSONOUT_H
 #define GAPSCOPE_CORPORA_BASE_JSONOUT_H
@@ -21,7 +21,7 @@
 struct jsonout {
     FILE *to;
     unsigned depth;
-    bool comma; // the next value is not the first at its level
+    bool comma; // the next value needs a comma before it
 };
 
 void jsonout_begin(struct jsonout *j, char bracket); // '{' or '['
@@ -31,13 +31,13 @@ void jsonout_key(struct jsonout *j, const char *key);
 void jsonout_u64(struct jsonout *j, uint64_t value);
 void jsonout_i64(struct jsonout *j, int64_t value);
 
-/* The shortest decimal that reads back as the same float or double; null where it is not finite,
- * which JSON cannot say. */
+/* The shortest decimal that reads back as the same float or double; null if it is not finite,
+ * which JSON cannot express. */
 void jsonout_float(struct jsonout *j, float value);
 void jsonout_double(struct jsonout *j, double value);
 void jsonout_float_text(char text[32], float value); // that of a finite float, not 0
 
-/* With 'digits' significant digits, 1 to 17. */
+/* The value with 'digits' significant digits, 1 to 17. */
 void jsonout_rounded(struct jsonout *j, double value, int digits);
 
 /* text[len] is valid UTF-8 and may hold NULs. */

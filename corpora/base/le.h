@@ -1,5 +1,5 @@
 /*
- * le.h - little-endian integers at any address
+ * le.h - reads little-endian integers at any address
  */
 #ifndef GAPSCOPE_CORPORA_BASE_LE_H
 #define GAPSCOPE_CORPORA_BASE_LE_H

@@ -3,7 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Edits (insert, delete, replace) that make a of b: Wagner and Fischer's table, one row of it. */
+/* The number of edits (insert, delete, replace) that turn b into a, by Wagner and Fischer's table,
+ * of which one row is kept. */
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t row[64];
@@ -31,7 +32,7 @@ static size_t edit_distance(const char *a, const char *b)
 const char *nearest_name(const char *word, const char *const *names, size_t n)
 {
     const char *nearest = NULL;
-    size_t least = strlen(word) / 3 + 1; // more edits than that are another word
+    size_t least = strlen(word) / 3 + 1; // with more edits it is another word
     for (size_t i = 0; i < n; i++) {
         const size_t distance = edit_distance(word, names[i]);
         if (distance <= least) {

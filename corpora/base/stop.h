@@ -1,5 +1,5 @@
 /*
- * stop.h - a flag by which long work is told to end early: the signal's number, 0 until then
+ * stop.h - a flag that asks long work to end early: the signal's number, 0 until then
  */
 #ifndef GAPSCOPE_CORPORA_BASE_STOP_H
 #define GAPSCOPE_CORPORA_BASE_STOP_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Is what 'stop' (or NULL) points at set? */
+/* Whether the flag is set; NULL is a flag that never is. */
 static inline bool is_stopped(const atomic_int *stop)
 {
     return stop && atomic_load_explicit(stop, memory_order_relaxed) != 0;

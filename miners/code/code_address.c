@@ -1,15 +1,16 @@
 /*
  * code_address.c - addresses: url, email
  *
- * url    scheme://..., the scheme being 2 to 16 of A-Z a-z 0-9 + . - with a letter in front, and
- *        www.name...; up to the next white space, control character, character beyond ASCII, one of
- *        < > " ` \ { } | ^, or a ) or ] that has no partner in it; what ends a sentence
- *        (. , ; : ! ? ' *) is not its last character.
- * email  name@domain.tld: the name of A-Z a-z 0-9 . _ % + -, not beginning with a point; the
- *        domain of at least two parts of letters, digits and -, the last of two letters or more.
- *        user@host without a point is none.
+ * url    scheme://..., where the scheme is 2 to 16 of A-Z a-z 0-9 + . - and begins with a letter,
+ *        and www.name...; it goes up to the next white space, control character, character beyond
+ *        ASCII, one of < > " ` \ { } | ^, or a ) or ] that has no partner in it; its last character
+ *        is not one that ends a sentence (. , ; : ! ? ' *).
+ * email  name@domain.tld: the name consists of A-Z a-z 0-9 . _ % + - and does not begin with a
+ *        point; the domain has at least two parts of letters, digits and -, the last of two letters
+ *        or more.  user@host without a point is not an address.
  *
- * Labelled is every token that shares a byte with it; a "<" in front or a "." behind is not.
+ * Every token that shares a byte with the address is labelled; a "<" in front or a "." behind is
+ * not part of it.
  *
  *     see https://example.org/a_(b)?c=d.   labelled up to the d
  *     (http://example.org)                 labelled without the parentheses
@@ -29,7 +30,7 @@ static bool in_scheme(const struct tokens *doc, size_t at)
            text_at(doc, at, '-');
 }
 
-/* Where the scheme in front of the :// at 'colon' begins; 'colon' where there is none. */
+/* The beginning of the scheme in front of the :// at 'colon'; 'colon' if there is none. */
 static size_t scheme_begin(const struct tokens *doc, size_t colon)
 {
     size_t at = colon;
@@ -48,11 +49,11 @@ static bool in_url(const struct tokens *doc, size_t at)
     return c > ' ' && c < 0x7f && !strchr("<>\"`\\{}|^", c);
 }
 
-/* The end of an address that goes on at 'at'. */
+/* The end of an address whose rest begins at 'at'. */
 static size_t url_end(const struct tokens *doc, size_t at)
 {
     const size_t from = at;
-    size_t round = 0, square = 0; // open ones
+    size_t round = 0, square = 0; // number of open brackets
     for (; in_url(doc, at); at++) {
         const char c = doc->text[at];
         if ((c == ')' && !round) || (c == ']' && !square)) {
@@ -119,7 +120,7 @@ static size_t domain_end(const struct tokens *doc, size_t at)
         } else if (at == part) {
             break;
         }
-        end = end ? end : SIZE_MAX; // one part, which is not enough
+        end = end ? end : SIZE_MAX; // the first part alone is not enough
         if (!text_at(doc, at, '.')) {
             break;
         }

@@ -3,38 +3,38 @@
  *
  * base64         a payload of 16 characters or more that decodes; lines of PEM and MIME are one
  * base64_text    ... to UTF-8 text without control characters other than tab, LF and CR
- * base64_png     ... to what begins as PNG does
- * base64_jpeg    ... as JPEG does
- * base64_gzip    ... as gzip does
- * base64_der     ... to one ASN.1 SEQUENCE in DER of just this length: certificates and keys
+ * base64_png     ... to bytes that begin like a PNG file
+ * base64_jpeg    ... like a JPEG file
+ * base64_gzip    ... like a gzip file
+ * base64_der     ... to one ASN.1 SEQUENCE in DER of exactly this length: certificates and keys
  * base64_random  ... to none of these
  *
- * Labelled is every token that shares a byte with the payload, its padding included; of a payload
- * of several lines also the tokens between (line ends, and white space before the next line).
- * Whether it decodes needs later text: the first tokens of a payload are labelled as well.
+ * Every token that shares a byte with the payload or its padding is labelled; in a payload of
+ * several lines also the tokens between (line ends, and white space before the next line).
+ * Whether it decodes depends on later text, but its first tokens are labelled as well.
  *
- * A payload is a maximal run of A-Z a-z 0-9 + / - _ and the = behind it.  It is judged whole; if
- * that fails, its pieces between - and _ (sha384-oqVuAfXR...), then those between + and / (an id
- * in a URL's path).  It is one where
+ * A candidate is a maximal run of A-Z a-z 0-9 + / - _ and the = behind it.  It is judged whole; if
+ * that fails, its pieces between - and _ (sha384-oqVuAfXR...) are, then those between + and / (an
+ * id in a URL's path).  It is a payload if
  *   - it does not mix the two alphabets;
- *   - it decodes strictly: with padding its length is a multiple of 4, without it is not 1 more
- *     than such, and the bits that belong to no byte are 0;
- *   - text_is_random() (miners/code/code_text.h) holds, so that words, CamelCase, paths and hex are
- *     none;
- *   - it does not begin as a mangled C++ name does (_Z).
+ *   - it decodes strictly: with padding its length is a multiple of 4; without padding it is not 1
+ *     more than a multiple of 4; and the bits that belong to no byte are 0;
+ *   - text_is_random() (miners/code/code_text.h) holds, which excludes words, CamelCase, paths and
+ *     hex;
+ *   - it does not begin like a mangled C++ name (_Z).
  *
- * A run of 60 to 76 characters that fills its line (white space before it may be) goes on in the
- * next line where that has as many characters after as much white space, and ends with the first
- * line that has fewer.  Such a payload is judged as a whole, so that lines of zeros (AAAA...) are
- * in it.
+ * A run of 60 to 76 characters that fills its line (after optional white space) continues in the
+ * next line if that has as many characters after as much white space, and ends with the first line
+ * that has fewer.  Such a payload is judged as a whole, so lines of zeros (AAAA...) are part of it.
  *
  *     token = "c2VjcmV0IG1lc3NhZ2U="      labelled: secret message, text
  *     getElementsByTagNameNS              not
  *     /usr/share/perl/5.36                not
  *     d41d8cd98f00b204e9800998ecf8427e    not
  *
- * Of random payloads text_is_random() misses a quarter at 16 characters, a tenth at 32 and less
- * than a hundredth from 44 on (tests/miners/test_code_base64.c): the price of leaving identifiers alone.
+ * text_is_random() misses a quarter of random payloads of 16 characters, a tenth of those of 32 and
+ * less than a hundredth from 44 on (tests/miners/test_code_base64.c).  That is the price of not
+ * labelling identifiers.
  */
 #include "miners/code/code_list.h"
 
@@ -49,7 +49,7 @@
 
 enum kind { RANDOM, TEXT, PNG, JPEG, GZIP, DER, ANY };
 
-// The value of a character plus 1; 0: it is none
+// The value of a character plus 1; 0: it is not in the alphabet
 static const uint8_t values[256] = {
     ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
     ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
@@ -65,10 +65,10 @@ static const uint8_t values[256] = {
 struct finder {
     const struct tokens *doc;
     uint8_t *label;
-    struct buf *bytes; // what a payload decodes to
-    enum kind kind;    // to be labelled
+    struct buf *bytes; // the decoded payload
+    enum kind kind;    // the kind to label
     size_t at;         // for miner_mark()
-    size_t lines_end;  // up to here lines were judged together
+    size_t lines_end;  // end of the lines that were judged together
 };
 
 static bool in_alphabet(const struct tokens *doc, size_t at)
@@ -82,7 +82,7 @@ static bool mixes_alphabets(const char *chars, size_t n)
            (memchr(chars, '-', n) || memchr(chars, '_', n));
 }
 
-/* Decodes chars[n] into *bytes, which has room; false where it is not strict base64. */
+/* Decodes chars[n] into *bytes, which has room; false if it is not strict base64. */
 static bool decode(const char *chars, size_t n, size_t n_padding, struct buf *bytes)
 {
     if (n % 4 == 1 || (n_padding && (n + n_padding) % 4)) {
@@ -113,7 +113,8 @@ static bool is_text(const struct buf *b)
     return utf8_valid_prefix(b->data, b->len) == b->len;
 }
 
-/* A SEQUENCE's tag, its length in the short or the long form, and as many bytes. */
+/* Whether the bytes are the tag of a SEQUENCE, its length in short or long form, and that many
+ * bytes. */
 static bool is_der(const struct buf *b)
 {
     const unsigned char *bytes = (const unsigned char *)b->data;
@@ -149,7 +150,7 @@ static enum kind kind_of(const struct buf *b)
                                              : RANDOM;
 }
 
-/* Judges chars[n] and labels text[from, to), where it stands, if it is asked for. */
+/* Judges chars[n], and labels text[from, to), where they are, if their kind is asked for. */
 static bool judge(struct finder *f, const char *chars, size_t n, size_t n_padding, size_t from,
                   size_t to)
 {
@@ -163,7 +164,7 @@ static bool judge(struct finder *f, const char *chars, size_t n, size_t n_paddin
     return true;
 }
 
-/* Judges the pieces of text[from, to) between any of two separators; whether one is a payload. */
+/* Judges the pieces of text[from, to) between two separators; returns whether one is a payload. */
 static bool judge_pieces(struct finder *f, const char separators[2], size_t from, size_t to,
                          size_t n_padding)
 {
@@ -179,7 +180,7 @@ static bool judge_pieces(struct finder *f, const char separators[2], size_t from
     return any;
 }
 
-/* How many = stand at 'at'; 3 where there are more, which no payload has. */
+/* The number of = at 'at'; 3 if there are more, which no payload has. */
 static size_t padding_at(const struct tokens *doc, size_t at)
 {
     size_t n = 0;
@@ -198,7 +199,7 @@ static size_t run_end(const struct tokens *doc, size_t at)
     return at;
 }
 
-/* Where the text after the line end at 'at' begins; 0 where none is. */
+/* The beginning of the text after the line end at 'at'; 0 if there is no line end. */
 static size_t after_line_end(const struct tokens *doc, size_t at)
 {
     at += text_at(doc, at, '\r');
@@ -206,8 +207,8 @@ static size_t after_line_end(const struct tokens *doc, size_t at)
 }
 
 /*
- * Where text[from, to) fills a line as those of PEM do and others follow: judges them as one
- * payload, whose characters are gathered behind the room for its bytes.  The payload's end, or 0.
+ * If text[from, to) fills a line as lines of PEM do, and others follow, judges them as one payload,
+ * whose characters are gathered behind the room for its bytes.  Returns the payload's end, or 0.
  */
 static size_t judge_lines(struct finder *f, size_t from, size_t to)
 {

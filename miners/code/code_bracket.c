@@ -1,26 +1,26 @@
 /*
- * code_bracket.c - what a token is inside of: brackets, quotation marks
+ * code_bracket.c - tokens inside brackets and quotation marks
  *
  * in_parens, in_square, in_braces   inside of ( ), [ ], { }
  * bracket_depth_1, _2, _3plus       inside of one pair of these, of two, of three or more
  * in_quotes                         inside of " " or of the typographic pair
  *
- * The state is that behind the token's last byte: where "(a)" is three tokens, the first and the
- * second are labelled and the third is not; a token "()" is not.  That is what a model may know
- * when it has read the token.
+ * The state after the token's last byte counts: if "(a)" is three tokens, the first and the second
+ * are labelled and the third is not; a token "()" is not.  That is what a model can know when it
+ * has read the token.
  *
- * Brackets: only pairs count, so that the { of a text that breaks off changes nothing; whether a
- * bracket is closed shows only later.  One that closes ends the nearest open one of its kind; what
- * was opened inside of that and not closed is no pair.  Brackets in strings and comments are
- * brackets, but not one behind a backslash, one that stands alone in quotes ('(' and "("), the
- * mouth of a smiley (eyes : or ; behind white space, perhaps a nose -), or the ) behind the number
- * or letter that begins a line: 1) and a).
+ * Brackets: only pairs count, so the { of a text that breaks off changes nothing; whether a bracket
+ * is closed shows only later.  A closing bracket ends the nearest open one of its kind; brackets
+ * that were opened inside and not closed are no pairs.  Brackets in strings and comments count.
+ * These do not: a bracket behind a backslash, one that is alone in quotes ('(' and "("), the mouth
+ * of a smiley (eyes : or ; behind white space, perhaps a nose -), and the ) behind the number or
+ * letter that begins a line: 1) and a).
  *
- * Quotes: a straight one opens where none is open in its paragraph and closes where one is; behind
- * a backslash, or behind a digit (inches) where none is open, it does neither.  A typographic one
+ * Quotes: a straight quote opens if none is open in its paragraph and closes if one is; behind a
+ * backslash, or behind a digit (inches) if none is open, it does neither.  A typographic quote
  * closes with its partner, a German low one also with the one that opens in English; pairs of the
- * two sorts do not mix.  One that is not closed before a blank line, or at all, opens nothing.
- * Single quotes are apostrophes too often: none.
+ * two sorts do not mix.  A quote that is not closed before a blank line, or at all, opens nothing.
+ * Single quotes do not count, because they are too often apostrophes.
  */
 #include "miners/code/code_list.h"
 
@@ -32,9 +32,9 @@ struct bracket {
     bool opens, paired;
 };
 
-enum { N_KINDS = 3, MAX_BULLET = 64 }; // the latter in bytes, with what is in front of it
+enum { N_KINDS = 3, MAX_BULLET = 64 }; // MAX_BULLET: bytes, with what is in front of it
 
-// 1 + kind, and 4 more where it opens
+// 1 + kind, plus 4 for a bracket that opens
 static const uint8_t brackets[256] = {
     ['('] = 5, [')'] = 1, ['['] = 6, [']'] = 2, ['{'] = 7, ['}'] = 3};
 
@@ -60,7 +60,7 @@ static bool is_bullet(const struct tokens *doc, size_t at)
            (begin == 0 || text_at(doc, begin - 1, '\n'));
 }
 
-/* What of brackets[] stands at 'at', but for those that are no brackets; 0 where none does. */
+/* The entry of brackets[] for the byte at 'at'; 0 if it is not a bracket that counts. */
 static uint8_t bracket_at(const struct tokens *doc, size_t at)
 {
     const uint8_t b = brackets[(unsigned char)doc->text[at]];
@@ -74,7 +74,7 @@ static uint8_t bracket_at(const struct tokens *doc, size_t at)
     return b;
 }
 
-/* Pairs a bracket that closes: *stack holds the open ones of list, by number. */
+/* Pairs a closing bracket: *stack holds the indices of the open ones in list. */
 static void close_bracket(struct bracket *list, size_t i, uint32_t *stack, size_t *n_stack,
                           size_t n_open[N_KINDS])
 {
@@ -89,7 +89,8 @@ static void close_bracket(struct bracket *list, size_t i, uint32_t *stack, size_
     open->paired = list[i].paired = true;
 }
 
-/* All brackets of the document in s->a, those that have a partner marked; their number in *n. */
+/* Puts all brackets of the document into s->a, marks those that have a partner, and sets *n to
+ * their number. */
 static int find_brackets(const struct tokens *doc, struct code_scratch *s, size_t *n,
                          struct err *err)
 {
@@ -124,7 +125,7 @@ static int find_brackets(const struct tokens *doc, struct code_scratch *s, size_
     return 0;
 }
 
-/* Labels where from lo to hi pairs of the kinds in 'kinds' (bits) are open. */
+/* Labels tokens where lo to hi pairs of the kinds in 'kinds' (bits) are open. */
 static int mark_brackets(const struct tokens *doc, uint8_t *label, struct code_scratch *s,
                          unsigned kinds, size_t lo, size_t hi, struct err *err)
 {
@@ -147,7 +148,7 @@ static int mark_brackets(const struct tokens *doc, uint8_t *label, struct code_s
 
 enum quote { NONE, STRAIGHT, OPENS, LOW, CLOSES };
 
-/* What stands at 'at', and its length. */
+/* The kind of quote at 'at', and its length. */
 static enum quote quote_at(const struct tokens *doc, size_t at, size_t *len)
 {
     *len = 1;

@@ -4,17 +4,17 @@
  * all_caps         A-Z 0-9 _ with two capitals or more: NASA, HTTP2, MAX_VALUE
  * camel_case       letters and digits, a letter first, in which a capital follows a small letter:
  *                  camelCase, CamelCase, XMLHttpRequest, also iPhone, McDonald, PhD; up to 64
- *                  characters, from 16 on not what text_is_random() takes for base64, and not
+ *                  characters; with 16 or more it must not satisfy text_is_random() (base64); not
  *                  behind a backslash (\xFa)
  * snake_case       a-z 0-9 _ with a letter, and with a _ that has one of a-z 0-9 on either side:
  *                  snake_case, _my_name; not __init__, not MAX_VALUE
  * capitalised_mid  a capital and then small letters (of any script that has them) behind a space,
- *                  and that behind a letter, a digit or a comma: a name, or a German noun, in the
- *                  middle of a sentence.  Not what follows a point, a colon, a quote, a bracket or
- *                  a line end; so not Smith in Mr. Smith.
+ *                  which is behind a letter, a digit or a comma: a name, or a German noun, in the
+ *                  middle of a sentence.  A word after a point, a colon, a quote, a bracket or a
+ *                  line end does not count, so Smith in Mr. Smith does not.
  *
- * A word is a maximal run of A-Z a-z 0-9 _.  Labelled is every token that shares a byte with it,
- * though what it is may show only later: "camel" of camelCase is labelled.
+ * A word is a maximal run of A-Z a-z 0-9 _.  Every token that shares a byte with it is labelled,
+ * although its class may show only later: "camel" of camelCase is labelled.
  */
 #include "miners/code/code_list.h"
 

@@ -5,18 +5,18 @@
  * c_comment  inside of a comment: from behind a // to the line's end, and of a slash and asterisk
  *            to the asterisk and slash that end it (or to the document's end)
  *
- * The state is that behind the token's last byte: what opens is labelled if it ends a token, what
- * closes is not.  " and ' close in their line or open nothing (nothing more is read in that line),
- * a backslash escapes; ` may go on over lines and opens nothing where none is behind.  No ' opens
- * behind a letter, a digit, < or & (don't, 1'000, Rust's &'a), no // behind a colon (http://).
- * Slashes of JavaScript's regular expressions are not read.
+ * The state after the token's last byte counts: an opening quote or comment mark is labelled if it
+ * ends a token, a closing one is not.  " and ' close in their line or open nothing (and the rest of
+ * that line is not read); a backslash escapes; ` may span lines, and opens nothing if no other
+ * follows.  A ' does not open behind a letter, a digit, < or & (don't, 1'000, Rust's &'a), nor does
+ * // behind a colon (http://).  The slashes of JavaScript's regular expressions are not read.
  *
  * Only documents that look like C have labels: C, C++, Java, JavaScript, Go, Rust, C#, PHP, CSS,
- * JSON.  One has a line #include <... or #include "...; or at least three lines, and a third of
- * all that are neither blank nor comments nor begin with #, end with ; or { or } or }, of them.
- * Not where a line begins with my $, use strict, use warnings or =head (Perl), nor where most of
- * the lines that end so begin with a backslash (LaTeX).  Which tokens are labelled so depends on
- * later text as well.
+ * JSON.  Such a document has a line #include <... or #include "...; or, of its lines that are
+ * neither blank nor comments nor begin with #, at least three and at least a third end with ; or {
+ * or } or },.  A document is excluded if a line begins with my $, use strict, use warnings or =head
+ * (Perl), or if most of the lines with such an end begin with a backslash (LaTeX).  So the labels
+ * depend on later text as well.
  */
 #include "miners/code/code_list.h"
 
@@ -80,7 +80,7 @@ static void emit(struct lexer *x, enum what what, size_t from, size_t to)
     }
 }
 
-/* Reads the comment at 'at'; where to go on. */
+/* Reads the comment at 'at' and returns its end. */
 static size_t read_comment(struct lexer *x, size_t at)
 {
     const struct tokens *doc = x->doc;
@@ -95,7 +95,7 @@ static size_t read_comment(struct lexer *x, size_t at)
     return end;
 }
 
-/* Reads the string at 'at'; where to go on. */
+/* Reads the string at 'at' and returns where to continue. */
 static size_t read_string(struct lexer *x, size_t at)
 {
     const struct tokens *doc = x->doc;

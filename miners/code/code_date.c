@@ -1,5 +1,5 @@
 /*
- * code_date.c - days and times of day
+ * code_date.c - dates and times of day
  *
  * date  2020-11-24 and 2020/11/24; 12/31/2020 and 31/12/2020, also with two digits for the year;
  *       31.12.2020 and 31-12-2020; 31 Dec 2020, 31st of December, 2020, December 31, 2020,
@@ -8,8 +8,8 @@
  * time  13:12, 9:05:30, 13:12:55.250, and the am, pm or Z behind it; behind seconds also +07:00.
  *
  * Months are 1 to 12, days 1 to 31, hours 0 to 24, minutes and seconds 00 to 60.  A digit, a letter
- * or _ before or behind makes it something else, but for the T behind an ISO date.  Labelled is
- * every token that shares a byte with it; what it is may show only in its later part (2020- could
+ * or _ before or behind makes it something else, except the T behind an ISO date.  Every token that
+ * shares a byte with it is labelled; that it is a date may show only in its later part (2020- could
  * be many things).
  *
  *     1/2, 3-4-5, 10.0.20, May, 1:2, x[0:10]   none
@@ -22,7 +22,7 @@
 
 #include "miners/core/miner.h"
 
-/* A number of lo to hi digits at *at, which then is behind it; -1 where none stands there. */
+/* Reads a number of lo to hi digits at *at and moves *at behind it; -1 if there is none. */
 static int read_digits(const struct tokens *doc, size_t *at, size_t lo, size_t hi)
 {
     int value = 0;
@@ -53,7 +53,7 @@ static size_t whole(const struct tokens *doc, size_t at)
     return text_at_name(doc, at) ? 0 : at;
 }
 
-/* 2020-11-24: the end, or 0. */
+/* The end of a date like 2020-11-24, or 0. */
 static size_t iso_end(const struct tokens *doc, size_t at)
 {
     const int year = read_digits(doc, &at, 4, 4);
@@ -72,7 +72,7 @@ static size_t iso_end(const struct tokens *doc, size_t at)
     return !is_day(day) ? 0 : has_time ? at : whole(doc, at);
 }
 
-/* 12/31/2020 and its like: the end, or 0. */
+/* The end of a date like 12/31/2020, or 0. */
 static size_t slashed_end(const struct tokens *doc, size_t at)
 {
     const int a = read_digits(doc, &at, 1, 2);
@@ -117,7 +117,7 @@ static size_t month_end(const struct tokens *doc, size_t at)
     return 0;
 }
 
-/* The end of a day with st, nd, rd or th behind it or not, or 0. */
+/* The end of a day, with or without st, nd, rd or th behind it, or 0. */
 static size_t day_end(const struct tokens *doc, size_t at)
 {
     if (!is_day(read_digits(doc, &at, 1, 2))) {
@@ -128,7 +128,7 @@ static size_t day_end(const struct tokens *doc, size_t at)
     return whole(doc, at + (nth ? 2 : 0));
 }
 
-/* The end of " 2020" or ", 2020" or "-2020" at 'at'; 'at' where there is no year. */
+/* The end of " 2020" or ", 2020" or "-2020" at 'at'; 'at' if there is no year. */
 static size_t year_end(const struct tokens *doc, size_t at)
 {
     size_t year = at + (text_at(doc, at, ',') ? 1 : 0);
@@ -139,7 +139,7 @@ static size_t year_end(const struct tokens *doc, size_t at)
     return year;
 }
 
-/* 31 Dec 2020 and its like: the end, or 0. */
+/* The end of a date like 31 Dec 2020, or 0. */
 static size_t day_month_end(const struct tokens *doc, size_t at)
 {
     size_t end = day_end(doc, at);
@@ -152,7 +152,7 @@ static size_t day_month_end(const struct tokens *doc, size_t at)
     return month ? year_end(doc, month) : 0;
 }
 
-/* December 31, 2020 and its like: the end, or 0. */
+/* The end of a date like December 31, 2020, or 0. */
 static size_t month_day_end(const struct tokens *doc, size_t at)
 {
     const size_t month = month_end(doc, at);
@@ -170,7 +170,7 @@ static size_t date_end(const struct tokens *doc, size_t at)
     if (text_is(doc, at, TEXT_UPPER)) {
         return month_day_end(doc, at);
     }
-    // No digits and separator in front: 1.12.31.2020 is no date.
+    // Digits and a separator in front exclude it: 1.12.31.2020 is not a date.
     const bool goes_on =
         text_is(doc, at - 2, TEXT_DIGIT) &&
         (text_at(doc, at - 1, '.') || text_at(doc, at - 1, '/') || text_at(doc, at - 1, '-'));
@@ -179,7 +179,7 @@ static size_t date_end(const struct tokens *doc, size_t at)
     return end ? end : day_month_end(doc, at);
 }
 
-/* What is behind a time: am, pm, a.m., Z; and +07:00, which may be behind seconds. */
+/* The end of what may follow a time: am, pm, a.m., Z; and, behind seconds, +07:00. */
 static size_t half_end(const struct tokens *doc, size_t at, bool has_seconds)
 {
     static const char *const halves[] = {"a.m.", "p.m.", "am", "pm", "AM", "PM"};
@@ -229,7 +229,7 @@ static int mark(const struct tokens *doc, uint8_t *label, unsigned begins,
     size_t token = 0;
     for (size_t at = 0; (at = text_find(doc, at, begins)) < doc->text_len;) {
         const bool after_t = begins == TEXT_DIGIT && text_at(doc, at - 1, 'T') &&
-                             text_is(doc, at - 2, TEXT_DIGIT); // of an ISO date
+                             text_is(doc, at - 2, TEXT_DIGIT); // the T of an ISO date
         const size_t end = text_after_name(doc, at) && !after_t ? 0 : end_of(doc, at);
         if (end) {
             miner_mark(label, doc, &token, at, end, MARK_ALL);

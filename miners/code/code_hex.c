@@ -3,12 +3,12 @@
  *
  * hex   an even number of hex digits, 8 or more, that stands alone: no letter, digit or _ on either
  *       side, though 0x may be in front (and is labelled with it).  Letters are all small or all
- *       capitals; there is a digit, and a letter other than an e that makes it 1000000e10 (after
- *       0x anything will do): numbers and words are none.
- * hash  such a one of 32, 40, 64 or 128 digits without 0x: MD5, SHA-1, SHA-256, SHA-512
- * uuid  8-4-4-4-12 hex digits that stand alone, between braces or not (which are not labelled)
+ *       capitals.  Numbers and words are excluded: there must be a digit, and a letter other than
+ *       the e of 1000000e10; after 0x neither is needed.
+ * hash  hex of 32, 40, 64 or 128 digits without 0x: MD5, SHA-1, SHA-256, SHA-512
+ * uuid  8-4-4-4-12 hex digits that stand alone; braces around it are allowed and not labelled
  *
- * Labelled is every token that shares a byte with it; how long it is shows only at its end.
+ * Every token that shares a byte with it is labelled; its length shows only at its end.
  *
  *     d41d8cd98f00b204e9800998ecf8427e           hex, hash
  *     123e4567-e89b-12d3-a456-426614174000       uuid; its first part and its last may be hex

@@ -1,28 +1,27 @@
 /*
- * code_line.c - where in its line a token is, and how far the line is indented
+ * code_line.c - the place of a token in its line, and the line's indentation
  *
  * indent         a token that ends in the white space in front of a line, or where that ends: the
  *                second of the tokens "\n", "  ", "x", and the first of "\n  ", "x"
  * indent_1       ... of a line that is one level deep
- * indent_2       ... two
- * indent_3plus   ... three or more
- * indent_more    the first token with a character that is not white space, of a line deeper than
- *                the last one that is not blank
- * indent_less    ... less deep
- * line_first     ... of any line
+ * indent_2       ... of a line that is two levels deep
+ * indent_3plus   ... of a line that is three or more levels deep
+ * indent_more    the first token with a character that is not white space, in a line deeper than
+ *                the last line that is not blank
+ * indent_less    ... in a line less deep
+ * line_first     ... in any line
  * after_newline  a token that begins right behind an LF
- * quoted_email   every token of a line that is quoted, from its > to its last character
+ * quoted_email   every token of a quoted line, from its > to its last character
  *
- * Blank lines have no indentation.  A level is a tab, or as many spaces as the document's lines
- * most often go deeper by (2 to 8; the fewest of several; 4 where none does); what is less than a
- * level after the whole ones is dropped, so the asterisks of a comment in C are as deep as its
- * first line.  A line's level may show only behind the token (where the white space is several).
- * For indent_more and indent_less a tab goes to the next multiple of 8 columns.
+ * Blank lines have no indentation.  A level is a tab, or the number of spaces by which the
+ * document's lines most often go deeper (2 to 8; the smallest of several; 4 if no line goes
+ * deeper).  A remainder of less than a level is dropped, so the asterisks of a comment in C are as
+ * deep as its first line.  If the white space is several tokens, a line's level may show only after
+ * the token.  For indent_more and indent_less a tab goes to the next multiple of 8 columns.
  *
- * quoted_email: lines that begin with > in the first column and then go on with a space, another
- * >, a letter or the line's end; but >>> where no line begins with one or two >, as with Python's
- * prompt, is none, nor is any in a document in which no line begins with "> " and a letter or
- * digit.
+ * quoted_email: lines that begin with > in the first column, followed by a space, another >, a
+ * letter or the line's end.  Excluded are >>> if no line begins with one or two > (Python's
+ * prompt), and all lines of a document in which no line begins with "> " and a letter or digit.
  */
 #include "miners/code/code_list.h"
 
@@ -37,7 +36,7 @@ static bool is_blank(const struct text_line *l)
     return l->first == l->end;
 }
 
-/* How far text[begin, first) indents. */
+/* The indentation that text[begin, first) makes. */
 static size_t columns(const struct tokens *doc, const struct text_line *l)
 {
     size_t n = 0;
@@ -47,7 +46,7 @@ static size_t columns(const struct tokens *doc, const struct text_line *l)
     return n;
 }
 
-/* How many spaces are a level. */
+/* The number of spaces in a level. */
 static size_t level_spaces(const struct tokens *doc)
 {
     size_t counts[MAX_LEVEL + 1] = {0}, best = DEFAULT_LEVEL, last = 0;
@@ -120,7 +119,7 @@ static int mark_after_newline(const struct tokens *doc, uint8_t *label)
     return 0;
 }
 
-/* How many > the line begins with as quoted mail does. */
+/* The number of > with which the line begins, if they look like quoted mail. */
 static size_t quote_depth(const struct tokens *doc, const struct text_line *l)
 {
     size_t n = 0, at = l->begin;

@@ -1,8 +1,8 @@
 /*
  * code_list.h - the list of built-in miners, which their files and code.c share
  *
- * To add one: a line here, in the order of the names; CODE_LABEL(its name, ...) in its file; a row
- * in builtin.md.
+ * To add a miner: add a line here, in the order of names; CODE_LABEL(its name, ...) in its file;
+ * and a row in builtin.md.
  */
 #ifndef GAPSCOPE_MINERS_CODE_CODE_LIST_H
 #define GAPSCOPE_MINERS_CODE_CODE_LIST_H
@@ -91,7 +91,7 @@
 CODE_MINERS(X)
 #undef X
 
-/* Defines it as 'call', in which doc, label, s and err may be used. */
+/* Defines that function as 'call', which may use doc, label, s and err. */
 #define CODE_LABEL(name, call)                                                                     \
     int code_label_##name(CODE_ARGUMENTS)                                                          \
     {                                                                                              \

@@ -4,16 +4,16 @@
  * html_tag_name   the name in <name ...> and </name>
  * html_attribute  the name of an attribute of a tag
  * html_value      an attribute's value, without its quotes
- * html_comment    what is in <!-- and -->
+ * html_comment    the text between <!-- and -->
  * html_text       text between tags that is not white space alone, from behind the first tag to
- *                 before the last, but for what is in script and style
+ *                 before the last, except inside script and style
  *
- * Labelled is every token that shares a byte with it; of text, with the part from its first
- * character to its last that is not white space.
+ * Every token that shares a byte with it is labelled; text counts from its first character that is
+ * not white space to its last.
  *
  * A tag is < or </, a name (a letter, then letters, digits and : . _ -), perhaps attributes (NAME,
- * NAME=word, NAME="...", NAME='...'), white space where wanted, and > or />; anything else, as
- * <a@b.c> or a < b, is text.  A value is not cut off by < or a line's end if it has quotes.
+ * NAME=word, NAME="...", NAME='...'), optional white space, and > or />; anything else, like
+ * <a@b.c> or a < b, is text.  A value with quotes may contain < and line ends.
  * Declarations, <!DOCTYPE ...> and <?xml ...?>, are tags without parts.
  *
  * Only documents that look like markup have labels: they begin with <!DOCTYPE, <?xml or <html, or
@@ -36,9 +36,9 @@ struct reader {
     uint8_t *label;
     enum part asked;
     size_t token;      // for miner_mark()
-    bool unclosed[2];  // no ' and no " is behind where one was looked for
+    bool unclosed[2];  // a search for ' and for " has reached the end without finding one
     size_t text_begin; // of text that waits for a tag behind it; SIZE_MAX: there was no tag yet
-    const char *raw;   // in this element, script or style; NULL: in none
+    const char *raw;   // the element script or style that the place is in; NULL: neither
 };
 
 static void emit(struct reader *r, enum part part, size_t from, size_t to)
@@ -62,7 +62,7 @@ static bool same_word(const struct tokens *doc, size_t from, size_t to, const ch
     return to - from == strlen(word) && strncasecmp(doc->text + from, word, to - from) == 0;
 }
 
-/* The end of the value at 'at' and where to go on, or 0. */
+/* The end of the value at 'at' and where to continue, or 0. */
 static size_t value_end(struct reader *r, size_t at, size_t *next)
 {
     const struct tokens *doc = r->doc;
@@ -82,7 +82,7 @@ static size_t value_end(struct reader *r, size_t at, size_t *next)
     return at > from ? at : 0;
 }
 
-/* Reads the attribute at 'at' and labels its parts if 'emits'; where to go on, or 0. */
+/* Reads the attribute at 'at' and labels its parts if 'emits'; returns where to continue, or 0. */
 static size_t read_attribute(struct reader *r, size_t at, bool emits)
 {
     const struct tokens *doc = r->doc;
@@ -110,7 +110,8 @@ static size_t read_attribute(struct reader *r, size_t at, bool emits)
     return next;
 }
 
-/* Reads the tag whose name begins at 'name', and labels its parts if 'emits'; its end, or 0. */
+/* Reads the tag whose name begins at 'name' and labels its parts if 'emits'; returns its end, or
+ * 0. */
 static size_t read_tag(struct reader *r, size_t name, bool emits)
 {
     const struct tokens *doc = r->doc;
@@ -133,7 +134,7 @@ static size_t read_tag(struct reader *r, size_t name, bool emits)
     }
 }
 
-/* The end of what begins with <! or <? at 'at', or 0. */
+/* The end of the comment or declaration that begins with <! or <? at 'at', or 0. */
 static size_t declaration_end(struct reader *r, size_t at)
 {
     const struct tokens *doc = r->doc;
@@ -150,7 +151,7 @@ static size_t declaration_end(struct reader *r, size_t at)
     return text_is(doc, at + 2, TEXT_ALPHA) && text_at(doc, end, '>') ? end + 1 : 0;
 }
 
-/* Labels the text that ends at 'to', if some waits. */
+/* Labels the waiting text, if any, which ends at 'to'. */
 static void end_text(struct reader *r, size_t to)
 {
     size_t from = r->text_begin;
@@ -163,7 +164,7 @@ static void end_text(struct reader *r, size_t to)
     emit(r, TEXT, from, to);
 }
 
-/* Reads what begins with the < at 'at'; its end, or 0 where it is text. */
+/* Reads the tag or comment that begins with the < at 'at'; returns its end, or 0 if it is text. */
 static size_t read_markup(struct reader *r, size_t at)
 {
     const struct tokens *doc = r->doc;

@@ -1,25 +1,25 @@
 /*
- * code_number.c - numbers in ASCII digits, and where in one a token is
+ * code_number.c - numbers in ASCII digits, and the place of a token in them
  *
  * number            every token of a number
  * number_first      its first token
  * number_2          its second token
  * number_3plus      its third token and all after it
  * decimal_fraction  the tokens of the digits after its decimal point
- * year              a number of four digits, 1500 to 2099, without sign of being another thing
+ * year              a number of four digits, 1500 to 2099, that nothing marks as something else
  *
- * "Its tokens" are those that share a byte with it, so " 12" is the first token of 1234 as well as
- * "12" is, and so are its point and its commas.  A number is
+ * "Its tokens" are those that share a byte with it, so " 12" is the first token of 1234 just as
+ * "12" is; its point and its commas belong to it.  A number is
  *   - digits, grouped by commas (1,234,567) or not, then perhaps a point with digits behind it,
  *     then perhaps an exponent (1.5e-3); a point with digits alone (.5);
- *   - 0x, 0b or 0o and what follows of letters and digits.
+ *   - 0x, 0b or 0o and the letters and digits that follow.
  * It does not begin inside a name: utf8, x86, _1, v1.2 have none; but 10px, 5th, 3D have one,
- * without the letters.  No sign is part of it.  Where points separate three or more groups of
- * digits (an address, a version: 127.0.0.1) each group is a number and none a fraction.
+ * without the letters.  A sign is not part of it.  If points separate three or more groups of
+ * digits (an address, a version: 127.0.0.1), each group is a number and none is a fraction.
  *
- * year: not in a longer number or a grouped one, no fraction, no letter behind it other than the s
- * of 1990s, no currency sign, # or point in front, no % behind.  In 2020-11-24 it is one; in a
- * table of numbers it may be one by chance.
+ * year: a year is not part of a longer or grouped number and has no fraction; no letter is behind
+ * it except the s of 1990s, no currency sign, # or point in front, no % behind.  2020-11-24 has a
+ * year; in a table of numbers a year may be one by chance.
  */
 #include "miners/code/code_list.h"
 
@@ -29,9 +29,9 @@
 
 struct number {
     size_t from, to;
-    size_t fraction; // where the digits behind the point begin; 'fraction_end' where there are none
+    size_t fraction; // beginning of the digits behind the point; 'fraction_end' if there are none
     size_t fraction_end;
-    bool plain; // digits and nothing else
+    bool plain; // it has only digits
 };
 
 static size_t digits_end(const struct tokens *doc, size_t at)
@@ -44,7 +44,7 @@ static bool digit_at(const struct tokens *doc, size_t at)
     return text_is(doc, at, TEXT_DIGIT);
 }
 
-/* The end of what follows digits that end at 'at' as points and digits. */
+/* The end of the points and digits that follow the digits that end at 'at'. */
 static size_t dotted_end(const struct tokens *doc, size_t at)
 {
     while (text_at(doc, at, '.') && digit_at(doc, at + 1)) {
@@ -53,7 +53,7 @@ static size_t dotted_end(const struct tokens *doc, size_t at)
     return at;
 }
 
-/* The end of ,ddd,ddd behind 'n' digits that end at 'at'. */
+/* The end of groups like ,ddd,ddd behind the 'n' digits that end at 'at'. */
 static size_t grouped_end(const struct tokens *doc, size_t at, size_t n)
 {
     while (n <= 3 && text_at(doc, at, ',') && digits_end(doc, at + 1) == at + 4) {
@@ -79,8 +79,8 @@ static bool is_prefixed(const struct tokens *doc, size_t at)
             ((text_at(doc, at + 1, 'b') || text_at(doc, at + 1, 'o')) && digit_at(doc, at + 2)));
 }
 
-/* Whether the digits at 'at', which end at 'end', stand in a version or an address; the end of the
- * last such is *dotted. */
+/* Whether the digits at 'at', which end at 'end', are in a version or an address; *dotted is the
+ * end of the last one. */
 static bool in_dotted(const struct tokens *doc, size_t at, size_t end, size_t *dotted)
 {
     if (at >= *dotted && text_at(doc, end, '.') && digit_at(doc, end + 1)) {
@@ -118,7 +118,7 @@ static struct number read_number(const struct tokens *doc, size_t at, size_t *do
     return r;
 }
 
-/* The first number from *at on; *at becomes a place after it. */
+/* Finds the first number from *at on and moves *at behind it. */
 static bool next_number(const struct tokens *doc, size_t *at, size_t *dotted, struct number *r)
 {
     for (;;) {
@@ -132,7 +132,7 @@ static bool next_number(const struct tokens *doc, size_t *at, size_t *dotted, st
         *at = dotted_end(doc, text_run_end(doc, *at, TEXT_NAME));
     }
     *r = read_number(doc, *at, dotted);
-    *at = text_run_end(doc, r->to, TEXT_NAME); // px of 10px, and what may be behind that
+    *at = text_run_end(doc, r->to, TEXT_NAME); // skips the px of 10px
     return true;
 }
 

@@ -2,22 +2,22 @@
  * code_python.c - strings and comments of Python
  *
  * in_string     inside of a string, docstrings included
- * in_docstring  inside of a string that stands alone as the first thing of the document, or of a
- *               def or class
+ * in_docstring  inside of a string that is a statement of its own and the first thing of the
+ *               document, or of a def or class
  * in_comment    inside of a comment, from behind its # to the line's end
  *
- * The state is that behind the token's last byte: the quotes that open (all three of a long
- * string's) are labelled if they end a token, the quote that closes is not; of the tokens
- * x|="|a|" the second and third are.  A comment's LF is not labelled.
+ * The state after the token's last byte counts: opening quotes (all three of a long string's) are
+ * labelled if they end a token, the closing quote is not; of the tokens x|="|a|" the second and
+ * third are.  A comment's LF is not labelled.
  *
- * Read are ' and ", three of them, backslashes (also in raw strings, where they keep the quote from
- * closing as well), prefixes (r b u f and two of these), comments.  f-strings are strings
- * throughout.  A quote right behind any other name or digit is an apostrophe.  A string with one
- * quote that is not closed in its line (which a backslash before the LF continues) is none, and
- * nothing more is read in that line; one of three quotes that is never closed goes on to the
- * document's end, as where a text was cut.
+ * The reader knows ' and ", three of them, backslashes (also in raw strings, where they keep the
+ * quote from closing as well), prefixes (r b u f and two of these), and comments.  f-strings are
+ * strings throughout.  A quote right behind any other name or digit is an apostrophe.  A string
+ * with one quote that is not closed in its line (which a backslash before the LF continues) is not
+ * a string, and the rest of that line is not read; a string of three quotes that is never closed
+ * goes on to the document's end, because a text may have been cut.
  *
- * Only documents that look like Python have labels.  One of these makes one:
+ * Only documents that look like Python have labels.  They have one of these:
  *   - a line "def NAME(..." or "class NAME..." (async or not) that ends with a colon
  *   - a line "from NAME import ..."
  *   - a first line "#!...python"
@@ -25,13 +25,13 @@
  *   - a line "import NAME" with nothing behind but more names, "as" and commas
  *   - a line "if ...:", "elif ...:", "for ... in ...:", "while ...:", "try:", "else:", "with ...:"
  *     or "except...:"
- * Which tokens are labelled so depends on later text as well.
+ * So the labels depend on later text as well.
  */
 #include "miners/code/code_list.h"
 
 #include <string.h>
 
-/* Where the line's code ends: before white space, and before a comment that no quote precedes. */
+/* The end of the line's code: before white space, and before a comment that no quote precedes. */
 static size_t code_end(const struct tokens *doc, const struct text_line *l)
 {
     size_t end = l->first;
@@ -45,7 +45,7 @@ static size_t code_end(const struct tokens *doc, const struct text_line *l)
     return end;
 }
 
-/* Whether text[from, to) is names, points, commas and blanks, and what 'more' has. */
+/* Whether text[from, to) has only names, points, commas, blanks and characters of 'more'. */
 static bool only_names(const struct tokens *doc, size_t from, size_t to, const char *more)
 {
     for (size_t i = from; i < to; i++) {
@@ -124,10 +124,10 @@ struct lexer {
     uint8_t *label;
     enum what asked;
     size_t token;    // for mark_state()
-    size_t depth;    // of brackets
-    bool line_begin; // nothing of the line was read but white space and a string's prefix
+    size_t depth;    // number of open brackets
+    bool line_begin; // only white space and a string's prefix were read of the line
     bool defines;    // the statement begins with def or class
-    char last;       // of the code that was read; '\0' at first
+    char last;       // the last character of code that was read; '\0' at first
 };
 
 static void emit(struct lexer *x, enum what what, size_t from, size_t to)
@@ -137,7 +137,7 @@ static void emit(struct lexer *x, enum what what, size_t from, size_t to)
     }
 }
 
-/* The end of a string with three quotes, or of the document. */
+/* The end of the string with three quotes, or of the document. */
 static size_t long_end(const struct tokens *doc, size_t at)
 {
     const char quote = doc->text[at];
@@ -150,7 +150,7 @@ static size_t long_end(const struct tokens *doc, size_t at)
     return doc->text_len + 1;
 }
 
-/* Reads the string at 'at'; where to go on. */
+/* Reads the string at 'at' and returns where to continue. */
 static size_t read_string(struct lexer *x, size_t at)
 {
     const struct tokens *doc = x->doc;
@@ -167,7 +167,8 @@ static size_t read_string(struct lexer *x, size_t at)
     return end;
 }
 
-/* Reads the name or number at 'at', with a quote behind it that opens nothing; where to go on. */
+/* Reads the name or number at 'at' with a quote behind it that opens nothing; returns where to
+ * continue. */
 static size_t read_name(struct lexer *x, size_t at)
 {
     const struct tokens *doc = x->doc;

@@ -1,21 +1,20 @@
 /*
- * code_repeat.c - what of a document's tokens occurred before in it
+ * code_repeat.c - tokens that repeat earlier ones of their document
  *
  * seen_before        the token occurred earlier in the document
  * first_occurrence   it did not
- * induction_next     the token before it occurred earlier, and it is what followed the last time
+ * induction_next     the token before it occurred earlier, and this token followed it the last time
  * repeat_ngram       it and the two before it occurred earlier, in this order: A B C ... A B [C]
- * repeat_long        the same of it and the seven before it
+ * repeat_long        it and the seven before it occurred earlier, in this order
  * repeat_end         the three before it occurred earlier, in this order, but never with it behind
- *                    them: the first token of what breaks off a repeat
+ *                    them: the token that ends a repeat
  * several_followers  the token before it occurred at least twice earlier, with different tokens
  *                    behind
  *
  * Only ids are compared.  Earlier occurrences may overlap the later one: in A A A A the fourth A is
- * a repeat_ngram.  Nothing later than the token is looked at.
+ * a repeat_ngram.  Labels do not depend on later tokens.
  *
- * Sequences are found by hashing, in a table of where each different one occurred; what is found
- * is compared.
+ * A hash table holds the place of each different sequence; a match of hashes is then compared.
  */
 #include "miners/code/code_list.h"
 
@@ -23,7 +22,7 @@
 
 enum { NGRAM = 3, NGRAM_LONG = 8 };
 
-/* Sequences of n ids.  A slot is 1 + where the last token of one stands, or 0. */
+/* Sequences of n ids.  A slot is 1 + the index of a sequence's last token, or 0. */
 struct table {
     const struct tokens *doc;
     uint32_t *slots; // [mask + 1], at most half of them in use
@@ -50,7 +49,7 @@ static int make_table(struct table *t, const struct tokens *doc, size_t n, struc
     return rc;
 }
 
-/* The slot of the n ids that end with token i >= n - 1. */
+/* The slot for the n ids that end with token i >= n - 1. */
 static uint32_t *slot_of(const struct table *t, size_t i)
 {
     const uint32_t *ids = t->doc->ids + i + 1 - t->n;
@@ -66,7 +65,7 @@ static uint32_t *slot_of(const struct table *t, size_t i)
     return &t->slots[at];
 }
 
-/* Labels tokens whose last n ids occurred before (or not: 'seen' is false). */
+/* Labels tokens whose last n ids occurred before, or, if 'seen' is false, did not. */
 static int mark_seen(const struct tokens *doc, uint8_t *label, struct code_scratch *s, size_t n,
                      bool seen, struct err *err)
 {
@@ -87,7 +86,7 @@ static int mark_induction(const struct tokens *doc, uint8_t *label, struct code_
     const int rc = make_table(&t, doc, 1, &s->a, err);
     for (size_t i = 1; !rc && i < doc->n; i++) {
         uint32_t *slot = slot_of(&t, i - 1);
-        label[i] = *slot && doc->ids[*slot] == doc->ids[i]; // ids[*slot] stands behind it
+        label[i] = *slot && doc->ids[*slot] == doc->ids[i]; // ids[*slot] came after it
         *slot = (uint32_t)i;
     }
     return rc;
@@ -115,7 +114,7 @@ static int mark_several(const struct tokens *doc, uint8_t *label, struct code_sc
     int rc = make_table(&t, doc, 1, &s->a, err);
     s->b.len = 0;
     rc = rc ? rc : buf_reserve(&s->b, t.mask + 1, err);
-    uint8_t *several = (void *)s->b.data; // a slot each: different tokens followed
+    uint8_t *several = (void *)s->b.data; // one per slot: different tokens have followed
     for (size_t i = 1; !rc && i < doc->n; i++) {
         uint32_t *slot = slot_of(&t, i - 1);
         uint8_t *flag = &several[slot - t.slots];

@@ -6,10 +6,10 @@
  * arabic, cyrillic, greek, hebrew   ... of this one
  * cjk        ... of these: Chinese characters, kana, bopomofo, hangul
  *
- * Labelled is every token that shares a byte with such a character; a token that is a part of one
- * is among them.  Digits, signs (µ, ™, mathematical alphabets) and punctuation are no letters, of
- * CJK neither.  A letter is what Unicode says (general category L or M, by utf8proc); scripts are
- * told by blocks.
+ * Every token that shares a byte with such a character is labelled, also one that is only a part of
+ * it.  Digits, signs (µ, ™, mathematical alphabets) and punctuation are not letters, not those of
+ * CJK either.  Unicode defines letters (general category L or M, by utf8proc); blocks define
+ * scripts.
  */
 #include "miners/code/code_list.h"
 
@@ -58,7 +58,7 @@ static enum script script_of(uint32_t code)
     return listed ? blocks[lo].script : OTHER;
 }
 
-/* Whether a mark that any script may have stands on a Latin letter at 'at'. */
+/* Whether the mark at 'at', which any script may have, is on a Latin letter. */
 static bool is_latin_mark(const struct tokens *doc, size_t at, uint32_t code)
 {
     const uint32_t before = text_char_before(doc, at);

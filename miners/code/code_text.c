@@ -5,8 +5,8 @@
 
 #include "corpora/base/utf8.h"
 
-// In characters.  From LONG on chance makes no words of half a random text; what is longer than
-// SIGNS_MAX may hold a picture, with zeros or ones (////) in plenty.
+// In characters.  From LONG on, chance does not turn half of a random text into words; a text
+// longer than SIGNS_MAX may hold a picture, with many zeros or ones (////).
 enum { LONG = 40, SIGNS_MAX = 128 };
 
 const uint8_t text_classes[256] = {
@@ -126,9 +126,9 @@ bool text_string(const struct tokens *doc, size_t at, size_t *end)
     return false;
 }
 
-/* Where the part of a text that begins at 'at' ends: capitals; small letters, two or more with the
- * capital before them; digits; or one sign. */
-static size_t unit_neurons_end(const struct tokens *doc, size_t at)
+/* The end of the part of a text that begins at 'at'.  A part is capitals; small letters, two or
+ * more with the capital before them; digits; or one sign. */
+static size_t part_end(const struct tokens *doc, size_t at)
 {
     const size_t upper = text_run_end(doc, at, TEXT_UPPER);
     const size_t lower = text_run_end(doc, upper, TEXT_LOWER);
@@ -156,7 +156,7 @@ static bool is_word(const char *text, size_t n)
                                 : n >= 3 && !has_zeros;
 }
 
-/* Whether capitals and small letters mix between two signs, other than by a capital in front. */
+/* Whether capitals and small letters mix between two signs, except for a capital in front. */
 static bool mixes_case(const struct tokens *doc)
 {
     for (size_t at = 0, end; at < doc->text_len; at = end + 1) {
@@ -177,10 +177,10 @@ bool text_is_random(const char *text, size_t n)
 {
     const struct tokens doc = {.text = text, .text_len = n};
     size_t n_in_words = 0, n_different = 0, n_signs = 0;
-    unsigned classes = 0; // outside of words
+    unsigned classes = 0; // of the characters outside of words
     bool seen[256] = {false};
     for (size_t at = 0, end; at < n; at = end) {
-        end = unit_neurons_end(&doc, at);
+        end = part_end(&doc, at);
         const bool word = is_word(text + at, end - at);
         n_in_words += word ? end - at : 0;
         n_signs += !text_is(&doc, at, TEXT_ALNUM);

@@ -3,15 +3,15 @@
  *
  * word_start          a token with the first letter of a word
  * word_inside         a token with letters of a word, but not its first
- * other_tokenisation  a token of a word that stood earlier in the document as other tokens
+ * other_tokenisation  a token of a word that was other tokens earlier in the document
  *
  * A word is a maximal run of letters of any script and marks on them; so don't is two words.  A
  * token with parts of several words may be both word_start and word_inside.
  *
- * other_tokenisation: words of two bytes or more, compared byte by byte (The is not the).  A word's
- * tokens are those that share a byte with it, and what else is in them counts: " cream" and
- * "cre|am" differ, and so do " cream" and "cream".  All tokens of the later word are labelled,
- * though that it is this word shows only in its last.
+ * other_tokenisation: words have two bytes or more and are compared byte by byte (The is not the).
+ * A word's tokens are those that share a byte with it, as a whole: " cream" and "cre|am" differ,
+ * and so do " cream" and "cream".  All tokens of the later word are labelled, although only the
+ * last one shows which word it is.
  */
 #include "miners/code/code_list.h"
 
@@ -38,8 +38,8 @@ static int mark_parts(const struct tokens *doc, uint8_t *label, enum part part)
 
 struct word {
     uint32_t from, len; // len 0: the slot is free
-    uint64_t tokens;    // a hash of the ids it was first seen as
-    bool several;       // it was seen as others as well
+    uint64_t tokens;    // a hash of the ids of its first occurrence
+    bool several;       // it also occurred as other ids
 };
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -64,7 +64,7 @@ static struct word *slot_of(struct word *words, size_t mask, const struct tokens
     return &words[at];
 }
 
-/* Room for the words of a document, all free. */
+/* Makes room for the words of a document, all slots free. */
 static int make_words(const struct tokens *doc, struct buf *memory, size_t *mask, struct err *err)
 {
     size_t n = 0;

@@ -13,7 +13,7 @@ void miner_free(struct miner *m)
     *m = (struct miner){0};
 }
 
-/* The first token that ends after byte 'at', from token 'low' on; n where there is none. */
+/* The first token from 'low' on that ends after byte 'at'; n if there is none. */
 static size_t first_after(const struct tokens *doc, size_t low, size_t at)
 {
     size_t high = doc->n;
@@ -43,7 +43,7 @@ void miner_mark(uint8_t *label, const struct tokens *doc, size_t *at, size_t fro
     if (from >= to || i >= doc->n) {
         return;
     }
-    size_t end = i + 1; // tokens [i, end) share a byte
+    size_t end = i + 1; // tokens [i, end) share a byte with the span
     while (end < doc->n && ends[end - 1] < to) {
         end++;
     }

@@ -10,37 +10,37 @@
 #include "corpora/base/nearest.h"
 #include "miners/code/code.h"
 
-#define NAMES_MAX 256 // that a misspelt one is compared with
+#define NAMES_MAX 256 // number of names that a misspelt one is compared with
 
-static int run_new(void **run, const void *self, struct err *err)
+static int ctx_new(void **ctx, const void *self, struct err *err)
 {
     (void)self;
-    *run = mem_zero(1, sizeof(struct code_scratch));
-    return *run ? 0 : err_nomem(err, "a miner's memory");
+    *ctx = mem_zero(1, sizeof(struct code_scratch));
+    return *ctx ? 0 : err_nomem(err, "a miner's memory");
 }
 
-static void run_free(void *run)
+static void ctx_free(void *ctx)
 {
-    if (run) {
-        code_scratch_free(run);
-        free(run);
+    if (ctx) {
+        code_scratch_free(ctx);
+        free(ctx);
     }
 }
 
-static int label(const void *self, void *run, const struct tokens *doc, uint8_t *labels,
+static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
                  enum miner_verdict *verdict, struct err *err)
 {
     const struct code_miner *code = self;
     *verdict = MINER_DONE;
-    return code->label(doc, labels, run, err);
+    return code->label(doc, labels, ctx, err);
 }
 
 static const struct miner_kind kind = {
     .name = "code",
     .needs_text = true,
-    .shares_run = true,
-    .run_new = run_new,
-    .run_free = run_free,
+    .shares_ctx = true,
+    .ctx_new = ctx_new,
+    .ctx_free = ctx_free,
     .label = label,
 };
 
@@ -75,7 +75,7 @@ int code_miner(struct miner *m, const char *name, struct err *err)
         buf_free(&spec);
         return rc;
     }
-    // The table is const and nobody frees it, but what other kinds compile is theirs to free.
+    // The table is const and nobody frees it; 'self' is not const because other kinds free theirs.
     *m = (struct miner){.kind = &kind, .self = (void *)(uintptr_t)code, .spec = spec.data};
     return 0;
 }

@@ -17,7 +17,7 @@ static bool is_program(const char *path)
     return file_is_regular(path) && access(path, X_OK) == 0;
 }
 
-/* Is folder[len]/name a program?  *no_memory is set where that cannot be said. */
+/* Whether folder[len]/name is a program.  *no_memory is set if there is no memory to find out. */
 static bool has_program(const char *folder, size_t len, const char *name, bool *no_memory)
 {
     char *in = strndup(folder, len), *path = in ? file_join(in, name) : NULL;
@@ -60,7 +60,7 @@ static void close_end(int *fd)
     *fd = -1;
 }
 
-/* A pipe whose ends are none of the standard streams, even where those are closed. */
+/* Makes a pipe whose ends are none of the standard streams, even if those are closed. */
 static int open_pipe(int ends[2], struct err *err)
 {
     int low[2];
@@ -74,8 +74,8 @@ static int open_pipe(int ends[2], struct err *err)
     return ends[0] >= 0 && ends[1] >= 0 ? 0 : err_set(err, ERR_IO, "a pipe: %s", strerror(errno));
 }
 
-/* In the child: becomes the program, or reports why not.  Only what is safe between fork and
- * exec. */
+/* In the child: becomes the program, or reports why it cannot.  It calls only functions that are
+ * safe between fork and exec. */
 static _Noreturn void become(char *const *argv, const char *folder, pid_t parent, int in, int out,
                              int report)
 {
@@ -87,7 +87,7 @@ static _Noreturn void become(char *const *argv, const char *folder, pid_t parent
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (getppid() == parent && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
         (!folder[0] || chdir(folder) == 0)) {
-        close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); // what libraries have opened without
+        close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); // libraries may have opened files without it
         execvp(argv[0], argv);
     }
     const int why = errno;
@@ -99,36 +99,39 @@ int child_start(struct child *c, char *const *argv, const char *folder, struct e
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, report[2] = {-1, -1}, why = 0;
     const pid_t parent = getpid();
+    pid_t pid;
     int rc = open_pipe(in, err);
     rc = rc ? rc : open_pipe(out, err);
     rc = rc ? rc : open_pipe(report, err);
-    const pid_t pid = rc ? -1 : fork();
+    if (rc) {
+        goto out;
+    }
+    pid = fork();
     if (pid == 0) {
         become(argv, folder, parent, in[0], out[1], report[1]);
     }
-    if (!rc && pid < 0) {
+    if (pid < 0) {
         rc = err_set(err, ERR_IO, "%s: cannot be started: %s", argv[0], strerror(errno));
+        goto out;
     }
-    close_end(&in[0]);
-    close_end(&out[1]);
+    setpgid(pid, pid); // parent and child both do it, since either may come first
     close_end(&report[1]);
-    if (!rc) {
-        setpgid(pid, pid); // whoever comes first
-        if (read(report[0], &why, sizeof why) == sizeof why) {
-            waitpid(pid, NULL, 0);
-            rc = err_set(err, ERR_IO, "%s: cannot be run: %s", argv[0], strerror(why));
-        }
-    }
-    close_end(&report[0]);
-    if (rc) {
-        close_end(&in[1]);
-        close_end(&out[0]);
-        return rc;
+    if (read(report[0], &why, sizeof why) == sizeof why) {
+        waitpid(pid, NULL, 0);
+        rc = err_set(err, ERR_IO, "%s: cannot be run: %s", argv[0], strerror(why));
+        goto out;
     }
     fcntl(in[1], F_SETFL, O_NONBLOCK);
     fcntl(out[0], F_SETFL, O_NONBLOCK);
     *c = (struct child){.pid = pid, .in = in[1], .out = out[0]};
-    return 0;
+    in[1] = out[0] = -1; // these are c's from here on
+out:
+    for (size_t i = 0; i < 2; i++) {
+        close_end(&in[i]);
+        close_end(&out[i]);
+        close_end(&report[i]);
+    }
+    return rc;
 }
 
 ssize_t child_write(const struct child *c, const char *data, size_t len)

@@ -1,8 +1,9 @@
 /*
- * child.h - a program that runs beside us, spoken to by its standard input and output
+ * child.h - a child process that we talk to through its standard input and output
  *
- * It leads a process group of its own, so that a Ctrl-C is not for it and what it starts ends with
- * it; it is killed when the thread that started it ends.  Its standard error is ours.
+ * It leads a process group of its own, so that Ctrl-C does not reach it and the processes that it
+ * starts end with it; it is killed when the thread that started it ends.  Its standard error is
+ * ours.
  *
  * Threads: different children are independent; one belongs to the thread that started it.
  */
@@ -15,30 +16,30 @@
 
 #include "corpora/base/err.h"
 
-/* CHILD_NONE is none. */
+/* CHILD_NONE: no process. */
 struct child {
     pid_t pid; // 0: not running
-    int in;    // what we write comes in as its standard input; -1: closed
-    int out;   // what it writes to its standard output; neither blocks
+    int in;    // we write its standard input here; -1: closed
+    int out;   // we read its standard output here; neither blocks
 };
 #define CHILD_NONE ((struct child){.in = -1, .out = -1})
 
-/* Is there a program 'name', in the PATH or, where it holds a slash, from 'folder' ("": here)?
- * Errors: ERR_NOT_FOUND, ERR_NOMEM. */
+/* Checks that there is a program 'name': in the PATH, or, if it has a slash, relative to 'folder'
+ * ("": the current one).  Errors: ERR_NOT_FOUND, ERR_NOMEM. */
 int child_find(const char *name, const char *folder, struct err *err);
 
-/* Starts argv (ends with NULL) in 'folder'.  Errors: ERR_IO. */
+/* Starts argv (which ends with NULL) in 'folder'.  Errors: ERR_IO. */
 int child_start(struct child *c, char *const *argv, const char *folder, struct err *err);
 
-/* write() to its input; where it does not read any more that is EPIPE and no SIGPIPE. */
+/* write() to its input; if nobody reads it any more the result is EPIPE, without a SIGPIPE. */
 ssize_t child_write(const struct child *c, const char *data, size_t len);
 void child_close_input(struct child *c);
 
-/* Waits for at most 'ms' until it has ended of its own; false: it has not. */
+/* Waits at most 'ms' milliseconds until it has ended by itself; false: it has not. */
 bool child_wait(const struct child *c, int ms);
 
-/* Kills it and all that it has started; *c becomes CHILD_NONE.  Returns how it ended, as waitpid()
- * does. */
+/* Kills it and all processes that it has started; *c becomes CHILD_NONE.  Returns how it ended, as
+ * waitpid() does. */
 int child_end(struct child *c);
 
 #endif

@@ -1,15 +1,16 @@
 /*
  * exec.c - the kind "exec": a program that is asked about one document after another
  *
- * On its standard input comes a line a document, on its standard output it answers with a line:
+ * It gets one line per document on its standard input and answers with one line on its standard
+ * output:
  *
  *     {"text":"two words","ends":[3,9]}            ->   {"labels":[0,1]}   or   {"gave_up":true}
  *
- * Each thread has a process of its own, started with the thread's first document, in a process
- * group of its own, which ends with the thread.  Nothing it does may stop or end gapscope: both
- * pipes are watched at once, so that neither side waits for the other to read; all has a deadline;
- * a document to which there is no proper answer counts as given up, and the process is killed and
- * started anew.  FAILURES_MAX such documents in a row end the run.
+ * Each thread has a process of its own in a process group of its own; it starts with the thread's
+ * first document and ends with the thread.  Nothing it does may stop or end gapscope: both pipes
+ * are watched at once, so that neither side waits for the other to read; everything has a deadline;
+ * a document without a proper answer counts as given up, and the process is killed and restarted.
+ * FAILURES_MAX such documents in a row end the run.
  */
 #include "miners/core/kinds.h"
 
@@ -33,11 +34,11 @@
 #include "miners/kinds/child.h"
 
 #define FAILURES_MAX 5
-#define STARTING_FACTOR 3            // the first document may take so many times as long
-#define LAST_WORDS_MS 1000           // that a program has to end in when its input does
-#define READ_BYTES ((size_t)1 << 16) // at once
-#define ANSWER_BYTES 65536           // that an answer may have,
-#define LABEL_BYTES 16               // and more a token
+#define STARTING_FACTOR 3            // the first document may take this many times as long
+#define LAST_WORDS_MS 1000           // time that a program has to end after its input has ended
+#define READ_BYTES ((size_t)1 << 16) // bytes read at once
+#define ANSWER_BYTES 65536           // longest answer: this many bytes ...
+#define LABEL_BYTES 16               // ... and this many more per token
 
 struct exec {
     char **argv; // [argc] and NULL
@@ -46,20 +47,20 @@ struct exec {
     unsigned timeout_sec;
 };
 
-/* One thread's. */
-struct run {
+/* The process of one thread. */
+struct ctx {
     const struct exec *x;
     struct child child;
-    bool fresh;          // has answered nothing yet
-    bool left;           // it ended of its own will, without a word
-    unsigned n_failures; // in a row
-    char why[256];       // there was no proper answer
+    bool fresh;          // it has not answered yet
+    bool left;           // it exited by itself without an answer
+    unsigned n_failures; // documents in a row without a proper answer
+    char why[256];       // the reason for the last of them
     struct buf request, answer;
     struct json_tokener *parser;
 };
 
-/* Says why there is no proper answer; returns false. */
-__attribute__((format(printf, 2, 3))) static bool no_answer(struct run *r, const char *fmt, ...)
+/* Notes why there is no proper answer; returns false. */
+__attribute__((format(printf, 2, 3))) static bool no_answer(struct ctx *r, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -70,8 +71,8 @@ __attribute__((format(printf, 2, 3))) static bool no_answer(struct run *r, const
 
 // --- asking ------------------------------------------------------------------------------------
 
-/* It has closed its output: why. */
-static bool died(struct run *r)
+/* Notes why it has closed its output. */
+static bool died(struct ctx *r)
 {
     const bool ended = child_wait(&r->child, LAST_WORDS_MS);
     const int how = child_end(&r->child);
@@ -89,19 +90,20 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Sends what the pipe takes of the request from *sent on; what is wrong shows when it is read. */
-static void send_some(struct run *r, size_t *sent)
+/* Sends as much of the request from *sent on as the pipe takes; an error shows when the answer is
+ * read. */
+static void send_some(struct ctx *r, size_t *sent)
 {
     const ssize_t n = child_write(&r->child, r->request.data + *sent, r->request.len - *sent);
     if (n > 0) {
         *sent += (size_t)n;
     } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        child_close_input(&r->child); // it does not read any more
+        child_close_input(&r->child); // it no longer reads
     }
 }
 
-/* Reads what is there: 1 is some, 0 nothing now, -1 the end. */
-static int read_some(struct run *r, struct err *err)
+/* Reads the bytes that are there; returns 1 if there were some, 0 if none yet, -1 at the end. */
+static int read_some(struct ctx *r, struct err *err)
 {
     if (buf_reserve(&r->answer, READ_BYTES, err)) {
         return -1;
@@ -114,8 +116,8 @@ static int read_some(struct run *r, struct err *err)
     return n > 0 ? 1 : -1;
 }
 
-/* Is what was read a line and nothing more? */
-static bool check_line(struct run *r, size_t sent)
+/* Whether what was read is one line and nothing more. */
+static bool check_line(struct ctx *r, size_t sent)
 {
     const char *line_end = memchr(r->answer.data, '\n', r->answer.len);
     if (line_end + 1 != r->answer.data + r->answer.len) {
@@ -125,8 +127,8 @@ static bool check_line(struct run *r, size_t sent)
            no_answer(r, "it answered before it had read the whole document");
 }
 
-/* The request goes out and a line comes in, into r->answer, before the deadline. */
-static bool exchange(struct run *r, size_t answer_max, struct err *err)
+/* Sends the request and reads a line into r->answer before the deadline. */
+static bool exchange(struct ctx *r, size_t answer_max, struct err *err)
 {
     const int64_t timeout_ms = (int64_t)r->x->timeout_sec * 1000 * (r->fresh ? STARTING_FACTOR : 1);
     const int64_t deadline = now_ms() + timeout_ms;
@@ -189,7 +191,7 @@ static int make_request(struct buf *b, const struct tokens *doc, struct err *err
     return rc ? rc : buf_printf(b, err, "]}\n");
 }
 
-/* A label: 0, 1, false or true; else -1. */
+/* The value of a label: 0 or 1 for 0, 1, false or true; else -1. */
 static int label_value(struct json_object *value)
 {
     const int64_t number = json_object_get_int64(value);
@@ -198,8 +200,8 @@ static int label_value(struct json_object *value)
                                                                             : -1;
 }
 
-/* What the answer says. */
-static bool read_answer(struct run *r, struct json_object *answer, size_t n, uint8_t *labels,
+/* Reads the labels from the answer. */
+static bool read_answer(struct ctx *r, struct json_object *answer, size_t n, uint8_t *labels,
                         enum miner_verdict *verdict)
 {
     struct json_object *gave_up = json_member(answer, "gave_up");
@@ -226,8 +228,8 @@ static bool read_answer(struct run *r, struct json_object *answer, size_t n, uin
     return true;
 }
 
-/* Asks about one document.  false: there was no proper answer, or an error in *err. */
-static bool ask(struct run *r, const struct tokens *doc, uint8_t *labels,
+/* Asks about one document.  False: there was no proper answer, or there is an error in *err. */
+static bool ask(struct ctx *r, const struct tokens *doc, uint8_t *labels,
                 enum miner_verdict *verdict, struct err *err)
 {
     struct err bad = {0};
@@ -239,7 +241,7 @@ static bool ask(struct run *r, const struct tokens *doc, uint8_t *labels,
         if (bad.code == ERR_NOMEM) {
             *err = bad;
         }
-        return no_answer(r, "its answer is no JSON: %s", bad.msg);
+        return no_answer(r, "its answer is not JSON: %s", bad.msg);
     }
     const bool good = read_answer(r, answer, doc->n, labels, verdict);
     json_object_put(answer);
@@ -247,9 +249,9 @@ static bool ask(struct run *r, const struct tokens *doc, uint8_t *labels,
     return good;
 }
 
-/* Has it ended since its last answer, or gone on speaking?  Then another takes its place, and the
- * document at hand is not to blame. */
-static void check_silence(struct run *r, struct err *err)
+/* Replaces a process that has ended or kept on writing since its last answer: the current document
+ * is not the cause. */
+static void check_silence(struct ctx *r, struct err *err)
 {
     if (r->child.pid > 0) {
         r->answer.len = 0;
@@ -259,24 +261,24 @@ static void check_silence(struct run *r, struct err *err)
     }
 }
 
-static int start(struct run *r, struct err *err)
+static int start(struct ctx *r, struct err *err)
 {
     r->fresh = true;
     return child_start(&r->child, r->x->argv, r->x->folder, err);
 }
 
-static int label(const void *self, void *run, const struct tokens *doc, uint8_t *labels,
+static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
                  enum miner_verdict *verdict, struct err *err)
 {
     const struct exec *x = self;
-    struct run *r = run;
+    struct ctx *r = ctx;
     struct err e = {0};
     int rc = make_request(&r->request, doc, &e);
     bool answered = false;
     for (bool again = true; !rc && again;) {
         check_silence(r, &e);
         rc = e.code ? (int)e.code : r->child.pid > 0 ? 0 : start(r, &e);
-        // One that ends after an answer, of its own will, may not have seen this document
+        // A process that exits by itself after an answer may not have seen this document
         const bool fresh = r->fresh;
         r->left = false;
         answered = !rc && ask(r, doc, labels, verdict, &e);
@@ -301,13 +303,13 @@ static int label(const void *self, void *run, const struct tokens *doc, uint8_t 
     return (int)e.code;
 }
 
-static void run_free(void *run)
+static void ctx_free(void *ctx)
 {
-    struct run *r = run;
+    struct ctx *r = ctx;
     if (!r) {
         return;
     }
-    child_close_input(&r->child); // most programs end with their input
+    child_close_input(&r->child); // most programs end when their input does
     for (int64_t deadline = now_ms() + LAST_WORDS_MS, left; r->child.pid > 0;) {
         struct pollfd fd = {.fd = r->child.out, .events = POLLIN};
         left = deadline - now_ms();
@@ -325,9 +327,9 @@ static void run_free(void *run)
     free(r);
 }
 
-static int run_new(void **run, const void *self, struct err *err)
+static int ctx_new(void **ctx, const void *self, struct err *err)
 {
-    struct run *r = mem_zero(1, sizeof *r);
+    struct ctx *r = mem_zero(1, sizeof *r);
     if (!r) {
         return err_nomem(err, "a program's memory");
     }
@@ -335,10 +337,10 @@ static int run_new(void **run, const void *self, struct err *err)
     r->child = CHILD_NONE;
     r->parser = json_parser_new();
     if (!r->parser) {
-        run_free(r);
+        ctx_free(r);
         return err_nomem(err, "a JSON parser");
     }
-    *run = r;
+    *ctx = r;
     return 0;
 }
 
@@ -361,8 +363,8 @@ static void exec_free(void *self)
 static const struct miner_kind kind = {
     .name = "exec",
     .needs_text = true,
-    .run_new = run_new,
-    .run_free = run_free,
+    .ctx_new = ctx_new,
+    .ctx_free = ctx_free,
     .label = label,
     .free = exec_free,
 };
@@ -380,32 +382,45 @@ static int copy_options(struct exec *x, const struct exec_options *o, struct err
     return whole ? 0 : err_nomem(err, "a program's arguments");
 }
 
-/* 'file' from the folder that the program runs in; NULL: no memory. */
+/* The path of 'file' relative to the folder that the program runs in; NULL: no memory. */
 static char *path_of(const struct exec *x, const char *file)
 {
     return file[0] == '/' ? strdup(file) : file_join(x->folder, file);
 }
 
-/* The arguments; of a file what is in it, not where it is. */
+static int append_hash(struct buf *spec, const char *path, struct err *err)
+{
+    struct file_map map;
+    int rc = file_map(&map, path, err);
+    if (rc) {
+        return rc;
+    }
+    rc = buf_printf(spec, err, "\"xxh3:%016" PRIx64 "\"",
+                    (uint64_t)XXH3_64bits(map.len ? map.data : NULL, map.len));
+    file_unmap(&map);
+    return rc;
+}
+
+/* Appends argument i: a file by its contents and not by its path. */
+static int append_argument(struct buf *spec, const struct exec *x, size_t i, struct err *err)
+{
+    char *path = path_of(x, x->argv[i]);
+    if (!path) {
+        return err_nomem(err, "a path");
+    }
+    const bool is_file = (i > 0 || strchr(x->argv[0], '/')) && file_is_regular(path);
+    const int rc = is_file ? append_hash(spec, path, err)
+                           : jsonw_string(spec, x->argv[i], strlen(x->argv[i]), err);
+    free(path);
+    return rc;
+}
+
 static int make_spec(struct buf *spec, const struct exec *x, struct err *err)
 {
     int rc = buf_printf(spec, err, "{\"exec\":[");
     for (size_t i = 0; i < x->argc && !rc; i++) {
-        char *path = path_of(x, x->argv[i]);
-        struct file_map map;
-        rc = path ? 0 : err_nomem(err, "a path");
-        rc = rc || i == 0 ? rc : buf_append(spec, ",", 1, err);
-        if (!rc && (i > 0 || strchr(x->argv[0], '/')) && file_is_regular(path)) {
-            rc = file_map(&map, path, err);
-            if (!rc) {
-                rc = buf_printf(spec, err, "\"xxh3:%016" PRIx64 "\"",
-                                (uint64_t)XXH3_64bits(map.len ? map.data : NULL, map.len));
-                file_unmap(&map);
-            }
-        } else if (!rc) {
-            rc = jsonw_string(spec, x->argv[i], strlen(x->argv[i]), err);
-        }
-        free(path);
+        rc = i > 0 ? buf_append(spec, ",", 1, err) : 0;
+        rc = rc ? rc : append_argument(spec, x, i, err);
     }
     return rc ? rc : buf_printf(spec, err, "]}");
 }

@@ -12,46 +12,46 @@
 #include "miners/core/kinds.h"
 
 struct plugin {
-    void *object; // dlopen()'s
+    void *object; // from dlopen()
     const struct gapscope_plugin *functions;
 };
 
-/* One thread's. */
-struct run {
+/* The state of one thread. */
+struct ctx {
     const struct gapscope_plugin *functions;
     void *state;
 };
 
-static void run_free(void *run)
+static void ctx_free(void *ctx)
 {
-    struct run *r = run;
+    struct ctx *r = ctx;
     if (r && r->state && r->functions->state_free) {
         r->functions->state_free(r->state);
     }
     free(r);
 }
 
-static int run_new(void **run, const void *self, struct err *err)
+static int ctx_new(void **ctx, const void *self, struct err *err)
 {
     const struct plugin *p = self;
-    struct run *r = mem_zero(1, sizeof *r);
+    struct ctx *r = mem_zero(1, sizeof *r);
     if (!r) {
         return err_nomem(err, "a plugin's state");
     }
     r->functions = p->functions;
     if (p->functions->state_new && !(r->state = p->functions->state_new())) {
-        run_free(r);
+        ctx_free(r);
         return err_set(err, ERR_NOMEM, "the plugin's state_new() failed");
     }
-    *run = r;
+    *ctx = r;
     return 0;
 }
 
-static int label(const void *self, void *run, const struct tokens *doc, uint8_t *labels,
+static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
                  enum miner_verdict *verdict, struct err *err)
 {
     const struct plugin *p = self;
-    const struct run *r = run;
+    const struct ctx *r = ctx;
     const struct gapscope_plugin_doc d = {
         .text = doc->text, .len = doc->text_len, .ids = doc->ids, .ends = doc->ends, .n = doc->n};
     memset(labels, GAPSCOPE_PLUGIN_UNSET, doc->n);
@@ -88,13 +88,13 @@ static void plugin_free(void *self)
 static const struct miner_kind kind = {
     .name = "plugin",
     .needs_text = true,
-    .run_new = run_new,
-    .run_free = run_free,
+    .ctx_new = ctx_new,
+    .ctx_free = ctx_free,
     .label = label,
     .free = plugin_free,
 };
 
-/* Why dlopen() or dlsym() failed, less the path where it begins with it. */
+/* Why dlopen() or dlsym() failed, without the path if the text begins with it. */
 static const char *why(const char *path)
 {
     const char *text = dlerror();
@@ -127,7 +127,7 @@ static int load(struct plugin *p, const char *path, struct err *err)
     return 0;
 }
 
-/* The file's hash stands for what it labels: its path says nothing of it. */
+/* The spec has the file's hash, since its path says nothing about its labels. */
 static int make_spec(struct buf *spec, const char *path, struct err *err)
 {
     struct file_map map;
@@ -143,7 +143,7 @@ static int make_spec(struct buf *spec, const char *path, struct err *err)
 int plugin_miner(struct miner *m, const char *path, struct err *err)
 {
     struct buf spec = {0};
-    char *here = strchr(path, '/') ? NULL : file_join(".", path); // else looked for elsewhere
+    char *here = strchr(path, '/') ? NULL : file_join(".", path); // dlopen() searches other folders
     struct plugin *p = mem_zero(1, sizeof *p);
     path = here ? here : path;
     int rc = p ? make_spec(&spec, path, err) : err_nomem(err, "a plugin");

@@ -1,5 +1,5 @@
 /*
- * plugin.h - the interface of a miner that you compile yourself, as a shared object
+ * plugin.h - the interface of a miner that you compile yourself as a shared object
  *
  * This file needs nothing else of gapscope: copy it beside your source.
  *
@@ -21,11 +21,11 @@
  *     hypotheses:
  *       - {name: mine, plugin: ./libmine.so}
  *
- * What a plugin says of a document must depend on that document alone: documents come in any order,
- * from several threads, and again after a run was stopped.  It runs inside of gapscope, so one that
- * crashes ends the run; for what is not to be trusted so far there is 'exec:'.
+ * A plugin's labels of a document must depend on that document alone: documents come in any order,
+ * from several threads, and again after a run was stopped.  It runs inside of gapscope, so a plugin
+ * that crashes ends the run; use 'exec:' for a program that you do not trust that far.
  *
- * Threads: each has a state of its own; calls with different states may come at the same time.
+ * Threads: each thread has its own state; calls with different states may come at the same time.
  */
 #ifndef GAPSCOPE_MINERS_KINDS_PLUGIN_H
 #define GAPSCOPE_MINERS_KINDS_PLUGIN_H
@@ -33,7 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The version of this interface that a plugin was compiled with; another one is refused. */
+/* The version of this interface; gapscope refuses a plugin that was compiled with another one. */
 #define GAPSCOPE_PLUGIN_VERSION 1
 
 /* A document and its tokens, without BOS. */
@@ -46,28 +46,28 @@ struct gapscope_plugin_doc {
     size_t n;             // > 0
 };
 
-/* What label() returns. */
+/* The results of label(). */
 enum {
     GAPSCOPE_PLUGIN_DONE,    // labels[n] is filled
-    GAPSCOPE_PLUGIN_GAVE_UP, // nothing is known of this document; it is counted as aborted
-    GAPSCOPE_PLUGIN_FAILED,  // the run cannot go on; say why on standard error
+    GAPSCOPE_PLUGIN_GAVE_UP, // the plugin cannot label this document; it is counted as aborted
+    GAPSCOPE_PLUGIN_FAILED,  // the run cannot go on; the plugin says why on standard error
 };
 
 struct gapscope_plugin {
     uint32_t version; // GAPSCOPE_PLUGIN_VERSION
 
-    /* A thread's own memory, made before its first document and ended after its last; NULL where
-     * none is needed.  state_new returns NULL where there is no memory. */
+    /* A thread's own memory, made before its first document and ended after its last; both are NULL
+     * if the plugin needs none.  state_new returns NULL if there is no memory. */
     void *(*state_new)(void);
     void (*state_free)(void *state);
 
-    /* Sets labels[i] (all are GAPSCOPE_PLUGIN_UNSET before) to 1 for each token i that is named, to
-     * 0 for each other: a token left out, or another number, ends the run. */
+    /* Sets labels[i] (all are GAPSCOPE_PLUGIN_UNSET before) to 1 for each token i that it labels
+     * and to 0 for each other token: a token left out, or another number, ends the run. */
     int (*label)(void *state, const struct gapscope_plugin_doc *doc, uint8_t *labels);
 };
 #define GAPSCOPE_PLUGIN_UNSET 255
 
-/* The one symbol that is looked for.  Compile with default visibility. */
+/* The one symbol that gapscope looks up.  Compile with default visibility. */
 extern const struct gapscope_plugin gapscope_plugin;
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * regex.c - the kind "regex": PCRE2, compiled once for all threads
  *
- * What a document costs is bounded three times: PCRE2 counts steps back from where a match may
- * begin (the same on every machine, but not the same with and without its JIT), its stack and heap
- * have a size, and since what a single repeat runs through is not counted ('a\w+\W' on a million
- * letters is 2*10^10 of them), the thread's own clock is looked at from time to time as well.
+ * The cost of a document has three bounds.  PCRE2 counts its steps of backtracking (the same on
+ * every machine, but not the same with and without its JIT).  Its stack and heap have a limit.  And
+ * since PCRE2 does not count the characters that one repeat runs through ('a\w+\W' on a million
+ * letters runs through 2*10^10), the thread's CPU clock is checked from time to time.
  */
 #include "miners/core/kinds.h"
 
@@ -20,39 +20,39 @@
 
 #define COMPILE_OPTIONS (PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C)
 
-#define SECONDS_MAX 5.0                 // of the thread, for a document
-#define STEPS_MAX ((uint64_t)1 << 20)   // about 5 ms; a long text has fewer,
-#define STEPS_BYTES ((uint64_t)1 << 36) // so that steps * bytes is at most this
-#define STEPS_PREFIX_MAX (1 << 16)      // of a token that looks back
+#define SECONDS_MAX 5.0                 // CPU time of the thread per document
+#define STEPS_MAX ((uint64_t)1 << 20)   // about 5 ms; a long text has fewer steps ...
+#define STEPS_BYTES ((uint64_t)1 << 36) // ... so that steps * bytes is at most this
+#define STEPS_PREFIX_MAX (1 << 16)      // per token with 'prefix'
 #define HEAP_KIB_MAX (64 << 10)         // without JIT
-#define STACK_MIN_BYTES (64 << 10)      // with it; mapped, and taken when it is needed
+#define STACK_MIN_BYTES (64 << 10)      // with JIT; mapped, and grows as needed
 #define STACK_MAX_BYTES (8 << 20)
-#define BLOCK_BYTES ((size_t)1 << 28) // starts * bytes between two looks at the clock
-#define BLOCK_TOKENS 64               // tokens between two
+#define BLOCK_BYTES ((size_t)1 << 28) // starts * bytes between two checks of the clock
+#define BLOCK_TOKENS 64               // tokens between two checks
 #define GROUP_MAX 255                 // the highest number of a group in 'mark'
-#define WORTHWHILE 16                 // bytes of live text that a look for dead starts pays for
+#define WORTHWHILE 16                 // fewest live bytes for which the search for dead starts pays
 
 struct regex {
     pcre2_code *code;
-    pcre2_code *live; // with prefix, for partial matches: see struct back; or NULL
+    pcre2_code *live; // for partial matches with prefix, see struct back; or NULL
     enum miner_mark mark;
-    uint32_t group; // whose bytes are labelled; 0 is the whole match
+    uint32_t group; // the group whose bytes are labelled; 0: the whole match
     bool prefix;
-    bool anchored;       // what does not match where the search begins matches nowhere
-    bool has_begins;     // a match can only begin with one of
-    uint8_t begins[256]; // these bytes
+    bool anchored;   // a pattern that does not match where the search begins matches nowhere
+    bool has_begins; // a match can only begin with a byte b of which begins[b] is set
+    uint8_t begins[256];
 };
 
-/* One thread's. */
-struct run {
+/* The working memory of one thread. */
+struct ctx {
     pcre2_match_data *match;
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
 };
 
-static void run_free(void *run)
+static void ctx_free(void *ctx)
 {
-    struct run *r = run;
+    struct ctx *r = ctx;
     if (r) {
         pcre2_match_data_free(r->match);
         pcre2_match_context_free(r->context);
@@ -61,10 +61,10 @@ static void run_free(void *run)
     }
 }
 
-static int run_new(void **run, const void *self, struct err *err)
+static int ctx_new(void **ctx, const void *self, struct err *err)
 {
     (void)self;
-    struct run *r = mem_zero(1, sizeof *r);
+    struct ctx *r = mem_zero(1, sizeof *r);
     if (!r) {
         return err_nomem(err, "a pattern's memory");
     }
@@ -72,16 +72,16 @@ static int run_new(void **run, const void *self, struct err *err)
     r->context = pcre2_match_context_create(NULL);
     r->stack = pcre2_jit_stack_create(STACK_MIN_BYTES, STACK_MAX_BYTES, NULL);
     if (!r->match || !r->context || !r->stack) {
-        run_free(r);
+        ctx_free(r);
         return err_nomem(err, "a pattern's memory");
     }
     pcre2_jit_stack_assign(r->context, NULL, r->stack);
     pcre2_set_heap_limit(r->context, HEAP_KIB_MAX);
-    *run = r;
+    *ctx = r;
     return 0;
 }
 
-/* Seconds that this thread has worked. */
+/* The CPU time of this thread in seconds. */
 static double thread_seconds(void)
 {
     struct timespec t = {0};
@@ -89,7 +89,7 @@ static double thread_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* What a match that failed for another reason than that there is none means. */
+/* Handles an error of PCRE2 other than "no match". */
 static int failed(int code, enum miner_verdict *verdict, struct err *err)
 {
     if (code == PCRE2_ERROR_NOMEMORY) {
@@ -101,7 +101,7 @@ static int failed(int code, enum miner_verdict *verdict, struct err *err)
 
 // --- whole documents ---------------------------------------------------------------------------
 
-static int label_matches(const struct regex *x, struct run *r, const struct tokens *doc,
+static int label_matches(const struct regex *x, struct ctx *r, const struct tokens *doc,
                          uint8_t *labels, enum miner_verdict *verdict, struct err *err)
 {
     const size_t len = doc->text_len;
@@ -119,7 +119,7 @@ static int label_matches(const struct regex *x, struct run *r, const struct toke
             }
             look = from + block;
         }
-        // In a long text no further than to where the clock is looked at again
+        // In a long text the search goes only as far as the next check of the clock
         pcre2_set_offset_limit(r->context, look < len ? look : PCRE2_UNSET);
         const int n = pcre2_match(x->code, text, len, from, PCRE2_NOTEMPTY | PCRE2_NO_UTF_CHECK,
                                   r->match, r->context);
@@ -145,26 +145,26 @@ static int label_matches(const struct regex *x, struct run *r, const struct toke
     return 0;
 }
 
-// --- what stands before a token's end ----------------------------------------------------------
+// --- the text before a token's end ------------------------------------------------------------
 
 /*
- * A token is labelled if from one of the last REGEX_WINDOW bytes on the pattern can be matched so
- * that the match ends with the text as it stands there: x->code is compiled to do so
- * (PCRE2_ENDANCHORED).  Trying each of them for each token is slow, and mostly not needed: where an
- * attempt fails that did not look at the end of the text, it will fail in every longer text.
- * A partial match says where the first attempt began that did look (PCRE2_PARTIAL_HARD), and all
- * that begins before is dead for good.  PCRE2 has no partial matches with PCRE2_ENDANCHORED, so
- * x->live is "(?:pattern)\z"; a pattern that cannot be put into that, as with a leading
- * (*VERB), is tried from the whole window each time.
+ * A token is labelled if the pattern matches from one of the last REGEX_WINDOW bytes so that the
+ * match ends at the token's end: x->code is compiled for that (PCRE2_ENDANCHORED).  Trying each of
+ * these bytes for each token is slow and mostly not needed: an attempt that fails without reaching
+ * the end of the text fails in every longer text too.
+ * A partial match (PCRE2_PARTIAL_HARD) says where the first attempt began that did reach the end;
+ * every start before it is dead for good.  PCRE2 has no partial matches with PCRE2_ENDANCHORED, so
+ * x->live is "(?:pattern)\z"; a pattern that cannot be wrapped in this way, for example one with a
+ * leading (*VERB), is tried from the whole window each time.
  */
 struct back {
     const struct regex *x;
-    struct run *r;
+    struct ctx *r;
     PCRE2_SPTR text;
     size_t alive; // no match that begins before it can end at this token or a later one
 };
 
-/* No match can begin in text[b->alive, end)? */
+/* Whether no match can begin in text[b->alive, end). */
 static bool none_begins(const struct back *b, size_t end)
 {
     size_t i = b->alive;
@@ -174,7 +174,7 @@ static bool none_begins(const struct back *b, size_t end)
     return i >= end;
 }
 
-/* 1: some match ends at text[end]; 0: none; else PCRE2's error. */
+/* Returns 1 if a match ends at text[end], 0 if none does, or else PCRE2's error. */
 static int ends_here(struct back *b, size_t end)
 {
     const uint32_t options = PCRE2_NOTEMPTY | PCRE2_NO_UTF_CHECK;
@@ -199,10 +199,10 @@ static int ends_here(struct back *b, size_t end)
     } else if (n == PCRE2_ERROR_PARTIAL) {
         b->alive = pcre2_get_ovector_pointer(b->r->match)[0];
     }
-    return 0; // another error says nothing of what is dead
+    return 0; // another error does not say which starts are dead
 }
 
-static int label_prefixes(const struct regex *x, struct run *r, const struct tokens *doc,
+static int label_prefixes(const struct regex *x, struct ctx *r, const struct tokens *doc,
                           uint8_t *labels, enum miner_verdict *verdict, struct err *err)
 {
     struct back b = {.x = x, .r = r, .text = (PCRE2_SPTR)doc->text};
@@ -231,13 +231,13 @@ static int label_prefixes(const struct regex *x, struct run *r, const struct tok
     return 0;
 }
 
-static int label(const void *self, void *run, const struct tokens *doc, uint8_t *labels,
+static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
                  enum miner_verdict *verdict, struct err *err)
 {
     const struct regex *x = self;
     *verdict = MINER_DONE;
-    return x->prefix ? label_prefixes(x, run, doc, labels, verdict, err)
-                     : label_matches(x, run, doc, labels, verdict, err);
+    return x->prefix ? label_prefixes(x, ctx, doc, labels, verdict, err)
+                     : label_matches(x, ctx, doc, labels, verdict, err);
 }
 
 static void regex_free(void *self)
@@ -253,16 +253,16 @@ static void regex_free(void *self)
 static const struct miner_kind kind = {
     .name = "regex",
     .needs_text = true,
-    .shares_run = true,
-    .run_new = run_new,
-    .run_free = run_free,
+    .shares_ctx = true,
+    .ctx_new = ctx_new,
+    .ctx_free = ctx_free,
     .label = label,
     .free = regex_free,
 };
 
 // --- compiling ---------------------------------------------------------------------------------
 
-/* Does the pattern hold '\G', or with 'verb' that after "(*"?  What it quotes counts too. */
+/* Whether the pattern has '\G', or, with 'verb', that verb after "(*".  Quoted text counts too. */
 static bool holds(const struct regex_options *o, const char *verb)
 {
     for (size_t i = 0; i + 1 < o->len; i++) {
@@ -299,10 +299,10 @@ static int compile_error(const struct regex_options *o, int code, size_t at, str
                    o->pattern + at);
 }
 
-/* x->live, or none. */
+/* Makes x->live, or leaves it NULL. */
 static int compile_live(struct regex *x, const struct regex_options *o, struct err *err)
 {
-    // Where the first is no pattern the last line is a comment (or nothing helps)
+    // If the first does not compile, the pattern may end in a comment: then the second does
     static const char before[] = "(?:", *const behind[] = {")\\z", "\n)\\z"};
     int code, rc = 0;
     size_t at;
@@ -323,7 +323,7 @@ static int compile_live(struct regex *x, const struct regex_options *o, struct e
     return rc;
 }
 
-/* What PCRE2 takes, and we do not. */
+/* Refuses patterns that PCRE2 accepts and we do not. */
 static int check_supported(const struct regex_options *o, struct err *err)
 {
     static const char *const not_with_prefix[] = {"ACCEPT", "COMMIT", "SKIP"};
@@ -360,12 +360,12 @@ static int compile(struct regex *x, const struct regex_options *o, struct err *e
     uint32_t options = 0;
     pcre2_pattern_info(x->code, PCRE2_INFO_ALLOPTIONS, &options);
     x->anchored = (options & PCRE2_ANCHORED) != 0;
-    // Where a machine has no JIT, or allows none, pcre2_match() does without
+    // If the machine has no JIT, or allows none, pcre2_match() works without it
     pcre2_jit_compile(x->code, PCRE2_JIT_COMPLETE);
     return o->prefix ? compile_live(x, o, err) : 0;
 }
 
-/* The bytes that a match can begin with, as far as PCRE2 knows them. */
+/* Finds the bytes with which a match can begin, as far as PCRE2 knows them. */
 static void find_begins(struct regex *x)
 {
     const uint8_t *map = NULL;
@@ -379,8 +379,8 @@ static void find_begins(struct regex *x)
         }
         x->has_begins = true;
     } else if (type == 1 && unit < 0x80 && !strchr("kKsS", (int)unit)) {
-        // It may be meant without case, which PCRE2 does not tell: then it is an ASCII letter, and
-        // of these only k and s (as Kelvin's sign and the long s) have other forms beyond ASCII
+        // PCRE2 does not say whether case is ignored, so take both cases of an ASCII letter.  Only
+        // k and s have other forms beyond ASCII (Kelvin's sign and the long s)
         const bool letter = (unit | 0x20) >= 'a' && (unit | 0x20) <= 'z';
         x->begins[unit] = 1;
         x->begins[letter ? unit ^ 0x20 : unit] = 1;
@@ -388,7 +388,7 @@ static void find_begins(struct regex *x)
     }
 }
 
-/* "mark 'x': no such group; there are: year, month". */
+/* Sets an error like "mark 'x': no such group; there are: year, month". */
 static int no_group(const struct regex *x, const char *mark, struct err *err)
 {
     uint32_t n = 0, size = 0;
@@ -447,7 +447,7 @@ static int make_spec(struct buf *spec, const struct regex_options *o, const char
         rc = buf_printf(spec, err, "{\"mark\":\"%s\",\"regex\":", mark);
     }
     rc = rc ? rc : jsonw_string(spec, o->pattern, o->len, err);
-    return rc ? rc : buf_append(spec, "}", sizeof "}", err); // with its NUL
+    return rc ? rc : buf_append(spec, "}", sizeof "}", err); // and a NUL
 }
 
 int regex_miner(struct miner *m, const struct regex_options *o, struct err *err)

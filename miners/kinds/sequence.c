@@ -13,10 +13,10 @@ struct sequence {
     uint32_t ids[]; // [n]
 };
 
-static int label(const void *self, void *run, const struct tokens *doc, uint8_t *labels,
+static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
                  enum miner_verdict *verdict, struct err *err)
 {
-    (void)run;
+    (void)ctx;
     (void)err;
     const struct sequence *s = self;
     const size_t before = s->n - 1;

@@ -9,10 +9,10 @@
 #include "corpora/base/stop.h"
 #include "model/counts/countmodel.h"
 
-#define NEAREST 64    // of the fillers' neighbourhood, at first
-#define FARTHEST 1024 // and at last
+#define NEAREST 64    // number of neighbours among which fillers are searched, at first
+#define FARTHEST 1024 // ... and at last
 
-/* A word that is counted; they stand by (count, id). */
+/* A word that is counted.  Places are sorted by (count, id). */
 struct place {
     uint64_t count;
     uint32_t id;
@@ -21,19 +21,19 @@ struct place {
 struct finder {
     const struct ngrams *ngrams;
     const struct candidates_rule *rule;
-    const struct countmodel_ctx *run;
+    const struct countmodel_ctx *ctx;
     uint32_t d_vocab;
     unsigned bits;
     bool *never;          // [d_vocab]
-    struct place *places; // [n_places] of all that are counted and not never, ascending
+    struct place *places; // [n_places], ascending, of all words counted and not in 'never'
     size_t n_places;
     struct candidates *out;
-    size_t cap; // of out->items, a heap: the least of all first
+    size_t cap; // of out->items, which is a heap with the last in their order on top
 };
 
 // --- order --------------------------------------------------------------------------------------
 
-/* Does a come before b? */
+/* Whether a comes before b. */
 static bool is_before(const struct candidate *a, const struct candidate *b)
 {
     return a->worth != b->worth ? a->worth > b->worth
@@ -54,7 +54,7 @@ static void swap(struct candidate *a, struct candidate *b)
     *b = old;
 }
 
-/* The first of a heap goes down to where it belongs. */
+/* Moves the top of a heap down to its place. */
 static void sink(struct candidate *heap, size_t n)
 {
     for (size_t i = 0, last = 0; 2 * i + 1 < n; i = last) {
@@ -67,7 +67,7 @@ static void sink(struct candidate *heap, size_t n)
     }
 }
 
-/* Its item i goes up. */
+/* Moves item i of a heap up to its place. */
 static void rise(struct candidate *heap, size_t i)
 {
     for (; i > 0 && is_before(&heap[(i - 1) / 2], &heap[i]); i = (i - 1) / 2) {
@@ -75,7 +75,7 @@ static void rise(struct candidate *heap, size_t i)
     }
 }
 
-/* Takes it where there is room, or in place of the last in their order. */
+/* Keeps the candidate if there is room, or in place of the last in their order. */
 static int keep(struct finder *f, const struct candidate *c, struct err *err)
 {
     struct candidates *out = f->out;
@@ -96,7 +96,7 @@ static int keep(struct finder *f, const struct candidate *c, struct err *err)
 
 // --- the funnel ---------------------------------------------------------------------------------
 
-/* Counts of a file that lies may make it more. */
+/* Clamps to 1: wrong counts of a corrupt file may give more. */
 static double probability(double p)
 {
     return fmin(p, 1);
@@ -111,12 +111,12 @@ static double worth_of(const struct candidate *c)
     return round((double)c->count * log(c->p / fmax(best, DBL_MIN)) * 0x1p20) * 0x1p-20;
 }
 
-/* Does one of the skip-bigrams say C? */
+/* Whether one of the skip-bigrams predicts C. */
 static bool is_by_skip(const struct finder *f, struct candidate *c)
 {
     bool is = false;
     for (unsigned k = 0; k < NGRAMS_SKIPS && !is; k++) {
-        c->p_skip[k] = probability(countmodel_ctx_pd(f->run, k, c->a, c->c));
+        c->p_skip[k] = probability(countmodel_ctx_pd(f->ctx, k, c->a, c->c));
         is = c->p_skip[k] > f->rule->low;
     }
     return is;
@@ -130,16 +130,16 @@ static void set_counts(const struct finder *f, struct candidate *c)
     c->count_c = ngrams_word(f->ngrams, c->c)->count;
 }
 
-/* A frequent trigram through the stages. */
+/* Takes a frequent trigram through the stages. */
 static int judge(struct finder *f, struct candidate c, struct err *err)
 {
     struct candidates_funnel *funnel = &f->out->funnel;
-    c.p = probability(countmodel_ctx_p3(f->run, c.a, c.b, c.c));
+    c.p = probability(countmodel_ctx_p3(f->ctx, c.a, c.b, c.c));
     if (c.p < f->rule->high) {
         return 0;
     }
     funnel->predictable++;
-    c.p_bigram = probability(countmodel_ctx_p2(f->run, c.b, c.c));
+    c.p_bigram = probability(countmodel_ctx_p2(f->ctx, c.b, c.c));
     if (c.p_bigram > f->rule->low) {
         funnel->by_bigram++;
         return 0;
@@ -148,7 +148,7 @@ static int judge(struct finder *f, struct candidate c, struct err *err)
         funnel->by_skip++;
         return 0;
     }
-    c.p_added = probability(countmodel_ctx_added(f->run, c.a, c.b, c.c));
+    c.p_added = probability(countmodel_ctx_added(f->ctx, c.a, c.b, c.c));
     if (c.p_added > f->rule->low) {
         funnel->by_added++;
         return 0;
@@ -159,13 +159,13 @@ static int judge(struct finder *f, struct candidate c, struct err *err)
     return keep(f, &c, err);
 }
 
-/* May it be A, B or C? */
+/* Whether the id may be A, B or C. */
 static bool may_be(const struct finder *f, uint32_t id)
 {
     return id < f->d_vocab && !f->never[id];
 }
 
-/* All trigrams of the file. */
+/* Goes through all trigrams of the file. */
 static int walk(struct finder *f, const atomic_int *stop, struct err *err)
 {
     const uint64_t mask = (UINT64_C(1) << f->bits) - 1;
@@ -229,7 +229,7 @@ struct filler {
     uint32_t id;
 };
 
-/* The least hashes so far, ascending. */
+/* Keeps the lowest hashes so far, ascending. */
 static void push_filler(struct filler *best, size_t *n, struct filler new)
 {
     if (*n == CANDIDATE_FILLERS && new.hash >= best[*n - 1].hash) {
@@ -242,7 +242,7 @@ static void push_filler(struct filler *best, size_t *n, struct filler new)
     best[i] = new;
 }
 
-/* The next place outwards from [low, high), and those without it. */
+/* Takes the next place outwards from [low, high), which grows by it. */
 static const struct place *step_out(const struct finder *f, uint64_t count, size_t *low,
                                     size_t *high)
 {
@@ -257,7 +257,7 @@ static const struct place *step_out(const struct finder *f, uint64_t count, size
     return below ? &f->places[--*low] : &f->places[(*high)++];
 }
 
-/* Where a token stands, or would. */
+/* The index of a token's place, or the index that it would have. */
 static size_t place_of(const struct finder *f, const struct place *own)
 {
     size_t low = 0, high = f->n_places;
@@ -272,7 +272,7 @@ static size_t place_of(const struct finder *f, const struct place *own)
     return low;
 }
 
-/* In place of A (which: 0) or of B (1). */
+/* Finds fillers for A (which: 0) or for B (1). */
 static void find_fillers(const struct finder *f, struct candidate *c, unsigned which)
 {
     const uint32_t id = which ? c->b : c->a;
@@ -309,10 +309,10 @@ static int check_rule(const struct candidates_rule *rule, struct err *err)
 {
     if (rule->count < 2) {
         return err_set(err, ERR_USAGE,
-                       "a trigram seen once is no candidate: the count is at least 2");
+                       "a trigram seen once cannot be a candidate: the count must be at least 2");
     }
     if (!(rule->low >= 0 && rule->low < rule->high && rule->high <= 1)) {
-        return err_set(err, ERR_USAGE, "0 <= low < high <= 1 is wanted, not low %g and high %g",
+        return err_set(err, ERR_USAGE, "low is %g and high %g; expected 0 <= low < high <= 1",
                        rule->low, rule->high);
     }
     return 0;
@@ -327,7 +327,7 @@ static void set_never(struct finder *f, const uint32_t *never, size_t n)
     }
 }
 
-/* What is kept into its order, with its fillers. */
+/* Sorts the kept candidates and finds their fillers. */
 static void finish(const struct finder *f, const atomic_int *stop)
 {
     struct candidates *out = f->out;
@@ -352,7 +352,7 @@ int candidates_find(struct candidates *out, const struct ngrams *n,
     }
     const uint32_t d_vocab = ngrams_info(n)->d_vocab;
     struct countmodel m;
-    struct countmodel_ctx *run = NULL;
+    struct countmodel_ctx *ctx = NULL;
     struct finder f = {.ngrams = n,
                        .rule = rule,
                        .d_vocab = d_vocab,
@@ -360,21 +360,26 @@ int candidates_find(struct candidates *out, const struct ngrams *n,
                        .never = mem_zero(d_vocab, sizeof *f.never),
                        .places = mem_new(d_vocab, sizeof *f.places),
                        .out = out};
-    rc = f.never && f.places ? 0 : err_nomem(err, "candidates");
+    if (!f.never || !f.places) {
+        rc = err_nomem(err, "candidates");
+        goto out;
+    }
     countmodel_init(&m, n, COUNT_ORACLE);
-    rc = rc ? rc : countmodel_ctx_new(&run, &m, err);
-    f.run = run;
-    if (!rc) {
-        set_never(&f, never, n_never);
-        set_places(&f);
-        rc = walk(&f, stop, err);
+    rc = countmodel_ctx_new(&ctx, &m, err);
+    if (rc) {
+        goto out;
     }
-    if (!rc) {
-        finish(&f, stop);
-    } else {
+    f.ctx = ctx;
+    set_never(&f, never, n_never);
+    set_places(&f);
+    rc = walk(&f, stop, err);
+    if (rc) {
         candidates_free(out);
+        goto out;
     }
-    countmodel_ctx_free(run);
+    finish(&f, stop);
+out:
+    countmodel_ctx_free(ctx);
     free(f.never);
     free(f.places);
     return rc;

@@ -27,8 +27,8 @@ const char *count_order_name(enum count_order order)
 
 // --- discounts ----------------------------------------------------------------------------------
 
-/* From how many were seen 1, 2, 3, 4 times; where these are too few to say, or say more than a
- * count has, a half for each time, as KenLM does. */
+/* The discounts, from how many n-grams were seen 1, 2, 3, 4 times.  If these are too few, or give
+ * more than the count, the discount is half of the count, as in KenLM. */
 static void set_discounts(double *d, const uint64_t *n)
 {
     const double y = (double)n[0] / ((double)n[0] + 2 * (double)n[1]);
@@ -61,32 +61,32 @@ void countmodel_init(struct countmodel *m, const struct ngrams *ngrams, enum cou
 
 // --- what a document adds -----------------------------------------------------------------------
 
-/* Kinds of keys in its table: n-grams as in the tables of counts (their own number of times), then
- * what is to be taken from N(*BC), N(*C), and from each context. */
+/* The kinds of keys in a document's table: n-grams as in the tables of counts (how often it has
+ * them), then the amounts to take from N(*BC), from N(*C) and from each context. */
 enum {
     OWN_LEFT_2 = NGRAMS_TABLES,
     OWN_LEFT_1,
     OWN_AFTER_1,                              // (B, .)
     OWN_AFTER_2,                              // (A, B, .)
     OWN_LEFT_AFTER,                           // N(*B .)
-    OWN_SKIP_AFTER,                           // and the three after it
-    OWN_WORD = OWN_SKIP_AFTER + NGRAMS_SKIPS, // a token; 15: the last of a tag of four bits
+    OWN_SKIP_AFTER,                           // the first of NGRAMS_SKIPS kinds
+    OWN_WORD = OWN_SKIP_AFTER + NGRAMS_SKIPS, // a token; it is 15, the last that fits in 4 bits
 };
 
 struct own {
     uint64_t tag;   // kind and key
-    uint64_t count; // to be taken away; of a context from its total
-    int64_t n[3];   // of a context: to be taken from n1, n2, n3
+    uint64_t count; // to take from the count, or from a context's total
+    int64_t n[3];   // for a context: to take from n1, n2, n3
 };
 
 struct countmodel_ctx {
     const struct countmodel *m;
     unsigned bits;
     struct own *items; // [n_items]
-    uint32_t *slots;   // [mask + 1] one more than the item's place; 0: free
+    uint32_t *slots;   // [mask + 1], the item's index plus 1; 0: free
     size_t n_items, items_cap, mask;
-    uint64_t own_toks; // of the document
-    struct own left;   // to be taken from N(* .)
+    uint64_t own_toks; // number of the document's tokens
+    struct own left;   // to take from N(* .)
 };
 
 _Static_assert(OWN_WORD == 15, "a tag has four bits beside a key of 60");
@@ -116,7 +116,7 @@ static const struct own *find(const struct countmodel_ctx *r, unsigned kind, uin
     return at ? &r->items[at - 1] : &none;
 }
 
-/* Room for n items; those that are there keep their places. */
+/* Makes room for n items; existing items keep their indices. */
 static int reserve(struct countmodel_ctx *r, size_t n, struct err *err)
 {
     if (n > UINT32_MAX / 2) {
@@ -143,7 +143,7 @@ static int reserve(struct countmodel_ctx *r, size_t n, struct err *err)
     return 0;
 }
 
-/* The item of a key, new or old, for which there is room. */
+/* The item of a key, which is added if it is new; there is room for it. */
 static struct own *item(struct countmodel_ctx *r, unsigned kind, uint64_t key)
 {
     const uint64_t tag = tag_of(kind, key);
@@ -155,13 +155,13 @@ static struct own *item(struct countmodel_ctx *r, unsigned kind, uint64_t key)
     return &r->items[r->slots[slot] - 1];
 }
 
-/* What is left of a count. */
+/* The rest of a count after the document's share is taken away. */
 static uint64_t less(uint64_t count, uint64_t own)
 {
     return count > own ? count - own : 0;
 }
 
-/* A count of a context falls. */
+/* Notes that a count behind a context falls. */
 static void fall(struct own *context, uint64_t from, uint64_t to)
 {
     if (from > 0) {
@@ -187,7 +187,7 @@ static void add_one(struct countmodel_ctx *r, unsigned kind, uint64_t key)
     item(r, kind, key)->count++;
 }
 
-/* Its n-grams, and what they add to the totals of their contexts, for token i. */
+/* Adds the document's n-grams that end in token i, and their share of the totals of contexts. */
 static void add_token(struct countmodel_ctx *r, uint32_t first, const uint32_t *ids, size_t i)
 {
     const uint32_t c = ids[i], b = i > 0 ? ids[i - 1] : first;
@@ -208,14 +208,14 @@ static void add_token(struct countmodel_ctx *r, uint32_t first, const uint32_t *
     }
 }
 
-/* What one of its n-grams changes beyond its own count. */
+/* Notes what one of the document's n-grams changes besides its own count. */
 static void take_ngram(struct countmodel_ctx *r, const struct own *own)
 {
     const struct ngrams *n = r->m->ngrams;
     const unsigned kind = (unsigned)(own->tag >> 60);
     const uint64_t key = own->tag & ((UINT64_C(1) << 60) - 1), own_count = own->count;
     uint64_t count = ngrams_count(n, kind, key);
-    count = count < own_count ? own_count : count; // one that min_count left out
+    count = count < own_count ? own_count : count; // min_count left the n-gram out
     const uint64_t rest = count - own_count;
     if (kind == NGRAMS_BIGRAMS) {
         fall(item(r, OWN_AFTER_1, key >> r->bits), count, rest);
@@ -232,7 +232,7 @@ static void take_ngram(struct countmodel_ctx *r, const struct own *own)
     }
 }
 
-/* What a fall of N(*BC) or N(*C) changes beyond itself. */
+/* Notes what a fall of N(*BC) or N(*C) changes besides itself. */
 static void take_left(struct countmodel_ctx *r, const struct own *own)
 {
     const struct ngrams *n = r->m->ngrams;
@@ -252,7 +252,7 @@ static void take_left(struct countmodel_ctx *r, const struct own *own)
 int countmodel_ctx_document(struct countmodel_ctx *r, uint32_t first, const uint32_t *ids, size_t n,
                             struct err *err)
 {
-    while (r->n_items > 0) { // the last first: no other is found past its slot
+    while (r->n_items > 0) { // the last first, so that no other item is found past its slot
         r->slots[slot_of(r, r->items[r->n_items - 1].tag)] = 0;
         r->n_items--;
     }
@@ -266,7 +266,7 @@ int countmodel_ctx_document(struct countmodel_ctx *r, uint32_t first, const uint
             add_token(r, first, ids, i);
         }
     }
-    // Items are taken in place: those made meanwhile are contexts and N(*...), for the second pass.
+    // The loop may add items: these are contexts and N(*...), which the second pass handles.
     const size_t n_ngrams = r->n_items;
     for (size_t pass = 0, from = 0; pass < 2 && !rc; pass++) {
         const size_t to = pass ? r->n_items : n_ngrams;
@@ -308,7 +308,7 @@ void countmodel_ctx_free(struct countmodel_ctx *r)
 
 // --- probabilities ------------------------------------------------------------------------------
 
-/* A context, less what the document adds to it. */
+/* A context without what the document adds to it. */
 static struct ngrams_context rest_of(const struct ngrams_context *c, const struct own *own)
 {
     struct ngrams_context rest = {.total = less(c->total, own->count)};
@@ -319,7 +319,7 @@ static struct ngrams_context rest_of(const struct ngrams_context *c, const struc
     return rest;
 }
 
-/* Of the context's tokens, what goes to the shorter context, as a share of its total; 1: all. */
+/* The share of the context's total that goes to the shorter context; 1: all of it. */
 static double share_lower(const struct ngrams_context *c, const double *d)
 {
     return c->total == 0
@@ -328,7 +328,7 @@ static double share_lower(const struct ngrams_context *c, const double *d)
                      (double)c->total;
 }
 
-/* What a count keeps, as a share of its context's total. */
+/* The share of its context's total that a count keeps. */
 static double share_kept(uint64_t count, const struct ngrams_context *c, const double *d)
 {
     return c->total == 0 || count == 0
@@ -369,7 +369,7 @@ static struct ngrams_context after_2(const struct countmodel_ctx *r, uint64_t ab
     return rest_of(&bigram.after, find(r, OWN_AFTER_2, ab));
 }
 
-/* bc: what the counts say of (B, C). */
+/* bc: the entry of (B, C). */
 static double p2(const struct countmodel_ctx *r, uint32_t b, uint32_t c,
                  const struct ngrams_bigram *bc)
 {
@@ -395,7 +395,7 @@ static double p3(const struct countmodel_ctx *r, uint32_t a, uint32_t b, uint32_
     return step(count, &context, m->discounts[NGRAMS_TRIGRAMS], lower);
 }
 
-/* What Pd stands on: no other token is known. */
+/* P0, to which Pd backs off: it knows no other token. */
 static double unigram(const struct countmodel_ctx *r, uint32_t c)
 {
     const struct ngrams_info *info = ngrams_info(r->m->ngrams);
@@ -422,7 +422,7 @@ static double pd(const struct countmodel_ctx *r, unsigned skip, uint32_t a, uint
                                      r->m->discounts[table], lower);
 }
 
-/* What stands d before token i, d <= i + 1. */
+/* The token d before token i, d <= i + 1. */
 static uint32_t before(const struct count_text *t, size_t i, unsigned d)
 {
     return d <= i ? t->ids[i - d] : t->first;
@@ -452,7 +452,7 @@ double countmodel_ctx_score(const struct countmodel_ctx *r, const struct count_t
     if (has_skips(r)) {
         p = fmax(p, best_skip(r, t, i));
     }
-    // Counts of a file that lies may make it anything.
+    // With the counts of a corrupt file it may be anything.
     return p > DBL_MIN ? log(fmin(p, 1)) : log(DBL_MIN);
 }
 
@@ -475,8 +475,8 @@ double countmodel_ctx_pd(const struct countmodel_ctx *r, unsigned skip, uint32_t
     return pd(r, skip, a, c, unigram(r, c));
 }
 
-/* The sum over all X of P2(X|B) Pd(X|A) / P0(X).  Pd / P0 is A's lower share but where X was seen 2
- * behind A, and P2 sums to 1: what is left to add up are those X. */
+/* The sum over all X of P2(X|B) Pd(X|A) / P0(X).  P2 sums to 1, and Pd / P0 is the lower share of A
+ * except for those X that were seen 2 tokens after A: only these need to be added. */
 static double sum_added(const struct countmodel_ctx *r, uint32_t a, uint32_t b)
 {
     const struct ngrams *n = r->m->ngrams;
@@ -484,7 +484,7 @@ static double sum_added(const struct countmodel_ctx *r, uint32_t a, uint32_t b)
     const struct ngrams_context of_a = after_skip(r, 0, a), of_b = after_1(r, b);
     const double lower_b = share_lower(&of_b, d_b);
     double sum = share_lower(&of_a, d_a);
-    struct ngrams_cursor ax, bx; // (A, X) and, beside it, (B, X)
+    struct ngrams_cursor ax, bx; // (A, X) and, in step with it, (B, X)
     ngrams_seek(&ax, n, NGRAMS_SKIP, ngrams_key2(r->bits, a, 0));
     ngrams_seek(&bx, n, NGRAMS_BIGRAMS, ngrams_key2(r->bits, b, 0));
     for (; ax.is && ax.key >> r->bits == a; ngrams_next(&ax)) {
@@ -514,7 +514,7 @@ double countmodel_ctx_added(const struct countmodel_ctx *r, uint32_t a, uint32_t
 
 // --- all tokens at once -------------------------------------------------------------------------
 
-/* p[C] = lower share * p[C] + what the entries (key, C) of a table keep. */
+/* p[C] = lower share * p[C] + the share that the entries (key, C) of a table keep. */
 static void step_all(const struct countmodel_ctx *r, unsigned table, uint64_t key, bool left,
                      const struct ngrams_context *context, double *p)
 {

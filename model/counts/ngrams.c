@@ -17,11 +17,11 @@ struct table {
     const unsigned char *data;  // [len]
     const unsigned char *index; // [n_blocks][16]
     size_t len, n_blocks;
-    size_t *first; // [d_vocab + 1] the first block whose key begins with this id or a greater one
+    size_t *first; // [d_vocab + 1]: the first block whose key begins with this id or a greater one
 };
 
 struct ngrams {
-    struct file_map map; // {0}: the bytes are the caller's
+    struct file_map map; // {0}: the bytes belong to the caller
     struct ngrams_info info;
     struct ngrams_word *words; // [d_vocab]
     struct table tables[NGRAMS_TABLES];
@@ -40,7 +40,7 @@ unsigned ngrams_bits(uint32_t d_vocab)
     return bits;
 }
 
-/* One more than the greatest key. */
+/* The greatest key plus 1. */
 static uint64_t key_end(unsigned table, unsigned bits)
 {
     return (uint64_t)1 << (table == NGRAMS_TRIGRAMS ? 3 : 2) * bits;
@@ -48,9 +48,9 @@ static uint64_t key_end(unsigned table, unsigned bits)
 
 // --- the header ---------------------------------------------------------------------------------
 
-/* Takes or gives the header's numbers, so that its order is written once. */
+/* Reads or writes the header's numbers, so that their order is in the code only once. */
 struct fields {
-    unsigned char *to;         // NULL: they are read
+    unsigned char *to;         // NULL: the numbers are read
     const unsigned char *from; // [NGRAMS_HEADER]
     size_t at;
 };
@@ -121,7 +121,7 @@ static int read_header(struct ngrams *n, const unsigned char *bytes, size_t len,
                        struct ngrams_place *places, struct err *err)
 {
     if (len < sizeof magic || memcmp(bytes, magic, sizeof magic) != 0) {
-        return err_set(err, ERR_FORMAT, "is no file of counts (gapscope count makes them)");
+        return err_set(err, ERR_FORMAT, "is not a file of counts (gapscope count makes them)");
     }
     if (len < NGRAMS_HEADER) {
         return err_set(err, ERR_TRUNCATED, "ends within its header, after %zu bytes", len);
@@ -163,7 +163,7 @@ static const char *section_name(unsigned s)
                                 : "an index";
 }
 
-/* Do all lie within the file, and are their sums right? */
+/* Checks that all sections are inside the file and that their sums are right. */
 static int check_sections(const unsigned char *bytes, size_t len, const struct ngrams_place *places,
                           struct err *err)
 {
@@ -403,7 +403,7 @@ unsigned char *ngrams_put(unsigned char *to, uint64_t number)
     return to;
 }
 
-/* A number of at most 64 bits; false: there is none within the bytes. */
+/* Reads a number of at most 64 bits; false: it does not end within the bytes. */
 static inline bool take(const unsigned char **at, const unsigned char *end, uint64_t *number)
 {
     const unsigned char *p = *at;
@@ -420,7 +420,7 @@ static inline bool take(const unsigned char **at, const unsigned char *end, uint
     return false;
 }
 
-/* What an entry says of its key. */
+/* Reads the numbers of an entry. */
 static inline bool take_value(struct ngrams_cursor *c)
 {
     struct ngrams_bigram *b = &c->bigram;
@@ -430,7 +430,7 @@ static inline bool take_value(struct ngrams_cursor *c)
     if (!c->wide) {
         return b->count > 0;
     }
-    uint64_t ended; // of those that nothing followed
+    uint64_t ended; // how often nothing followed
     if (!take(&c->at, c->end, &ended) || !take(&c->at, c->end, &b->after.n[0]) ||
         !take(&c->at, c->end, &b->after.n[1]) || !take(&c->at, c->end, &b->after.n[2]) ||
         !take(&c->at, c->end, &b->left) || ended > b->count) {
@@ -465,7 +465,7 @@ void ngrams_stream(struct ngrams_cursor *c, const void *data, size_t len, uint64
     ngrams_next(c);
 }
 
-/* Makes *c stand on the first entry of a block. */
+/* Moves *c to the first entry of a block. */
 static void enter(struct ngrams_cursor *c, const struct table *t, size_t block)
 {
     uint64_t more;
@@ -486,7 +486,7 @@ void ngrams_seek(struct ngrams_cursor *c, const struct ngrams *n, unsigned table
     if (t->n_blocks == 0 || id >= n->info.d_vocab) {
         return;
     }
-    // The block before the first whose key is greater.
+    // Take the block before the first one whose key is greater.
     size_t low = t->first[id], high = t->first[id + 1];
     while (low < high) {
         const size_t middle = low + (high - low) / 2;

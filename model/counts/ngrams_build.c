@@ -14,7 +14,7 @@
 
 // --- a build ------------------------------------------------------------------------------------
 
-/* A file in the folder, gone when it is closed. */
+/* A file in the folder that disappears when it is closed. */
 struct temporary {
     FILE *file;
     char *path;
@@ -46,7 +46,7 @@ static void temporary_free(struct temporary *t)
     free(t);
 }
 
-/* number: tells it from the others of this build */
+/* number: distinguishes it from the other files of this build. */
 static int temporary_new(struct temporary **out, const struct build *b, const char *what,
                          size_t number, struct err *err)
 {
@@ -66,14 +66,14 @@ static int temporary_new(struct temporary **out, const struct build *b, const ch
     return 0;
 }
 
-/* All is written. */
+/* Ends the writing. */
 static int temporary_done(struct temporary *t, struct err *err)
 {
     ngrams_sink_flush(&t->sink);
     return fflush(t->file) || ferror(t->file) ? err_set(err, ERR_IO, "%s: %m", t->path) : 0;
 }
 
-/* The table's entries in all sources. */
+/* Begins a merge of the table's entries in all sources. */
 static int open_sources(struct ngrams_merge *m, const struct build *b, unsigned table,
                         struct err *err)
 {
@@ -108,7 +108,7 @@ static int wrong_id(struct err *err)
     return err_set(err, ERR_FORMAT, "an id beyond the vocabulary");
 }
 
-/* Into the table's files, the index first. */
+/* Writes an entry to the table's files, the index first. */
 static void put_entry(struct build *b, unsigned table, uint64_t key, const uint64_t *numbers,
                       size_t n)
 {
@@ -137,7 +137,7 @@ static int end_table(struct build *b, unsigned table, struct err *err)
     return rc ? rc : temporary_done(b->index[table], err);
 }
 
-/* Counts an entry of a table that min_count may leave out. */
+/* Counts an entry of a table from which min_count may leave entries out. */
 static void put_count(struct build *b, unsigned table, uint64_t key, uint64_t count)
 {
     add_cofc(b, table, count);
@@ -170,9 +170,9 @@ static int make_skips(struct build *b, unsigned table, struct err *err)
     return rc ? rc : end_table(b, table, err);
 }
 
-// --- trigrams, and bigrams from what they leave behind ------------------------------------------
+// --- trigrams, and bigrams with the numbers that trigrams give -----------------------------------
 
-/* Different trigrams as their (B, C), sorted in runs. */
+/* The (B, C) of all different trigrams, sorted in runs. */
 struct lefts {
     uint64_t *keys, *other; // [cap]
     size_t n, cap;
@@ -238,7 +238,7 @@ static int lefts_add(struct lefts *l, const struct build *b, uint64_t key, struc
     return rc;
 }
 
-/* All of them, as one. */
+/* Begins a merge of all of them. */
 static int lefts_open(struct ngrams_merge *m, struct lefts *l, const struct build *b,
                       struct err *err)
 {
@@ -260,7 +260,7 @@ static int lefts_open(struct ngrams_merge *m, struct lefts *l, const struct buil
     return rc;
 }
 
-/* What follows a bigram, as an entry of bigrams. */
+/* Makes the numbers of the tokens behind a bigram part of its entry. */
 static void put_context(struct ngrams_sink *s, uint64_t key, const struct ngrams_context *c)
 {
     if (c->total > 0) {
@@ -320,7 +320,7 @@ static void add_bigram(struct build *b, uint64_t key, const struct ngrams_bigram
     put_entry(b, NGRAMS_BIGRAMS, key, numbers, 6);
 }
 
-/* Bigrams with what the trigrams say of each. */
+/* Writes the bigrams with the numbers that the trigrams give for each. */
 static int join_bigrams(struct build *b, struct ngrams_merge *m, struct ngrams_cursor *contexts,
                         struct ngrams_merge *left, struct err *err)
 {
@@ -360,20 +360,26 @@ static int make_bigrams(struct build *b, const struct temporary *contexts, struc
     rc = rc ? rc : file_map(&map, contexts->path, err);
     rc = rc ? rc : open_sources(&m, b, NGRAMS_BIGRAMS, err);
     rc = rc ? rc : lefts_open(&left, lefts, b, err);
-    if (!rc) {
-        ngrams_stream(&cursor, map.data, map.len, (uint64_t)1 << 2 * b->bits, true);
-        rc = join_bigrams(b, &m, &cursor, &left, err);
-        rc = rc ? rc : ngrams_merge_check(&m, err);
+    if (rc) {
+        goto out;
     }
-    ngrams_merge_free(&m);
-    ngrams_merge_free(&left);
-    file_unmap(&map);
-    for (size_t i = 0; i < b->info->d_vocab && !rc; i++) {
+    ngrams_stream(&cursor, map.data, map.len, (uint64_t)1 << 2 * b->bits, true);
+    rc = join_bigrams(b, &m, &cursor, &left, err);
+    rc = rc ? rc : ngrams_merge_check(&m, err);
+    if (rc) {
+        goto out;
+    }
+    for (size_t i = 0; i < b->info->d_vocab; i++) {
         if (b->words[i].left > 0) {
             add_cofc(b, NGRAMS_LEFT_1, b->words[i].left);
         }
     }
-    return rc ? rc : end_table(b, NGRAMS_BIGRAMS, err);
+    rc = end_table(b, NGRAMS_BIGRAMS, err);
+out:
+    ngrams_merge_free(&m);
+    ngrams_merge_free(&left);
+    file_unmap(&map);
+    return rc;
 }
 
 static int make_grams(struct build *b, struct err *err)
@@ -382,9 +388,11 @@ static int make_grams(struct build *b, struct err *err)
     struct lefts lefts = {0};
     int rc = temporary_new(&contexts, b, "contexts", 0, err);
     rc = rc ? rc : make_trigrams(b, contexts, &lefts, err);
-    if (!rc && !is_stopped(b->b->stop)) {
-        rc = make_bigrams(b, contexts, &lefts, err);
+    if (rc || is_stopped(b->b->stop)) {
+        goto out;
     }
+    rc = make_bigrams(b, contexts, &lefts, err);
+out:
     lefts_free(&lefts);
     temporary_free(contexts);
     return rc;
@@ -479,7 +487,7 @@ static int put_section(struct ngrams_sink *s, struct build *b, unsigned section,
         struct temporary **t = section < NGRAMS_INDEX ? &b->data[section - NGRAMS_DATA]
                                                       : &b->index[section - NGRAMS_INDEX];
         const int rc = copy(s, (*t)->file, err);
-        temporary_free(*t); // its room on the disk is wanted
+        temporary_free(*t); // frees its space on the disk
         *t = NULL;
         return rc;
     }
@@ -519,12 +527,17 @@ static int write_file(struct build *b, const char *path, struct err *err)
     }
     (void)!fwrite(header, 1, sizeof header, out.stream);
     rc = write_sections(b, out.stream, places, err);
-    if (!rc) {
-        ngrams_header(header, b->info, places);
-        rc = fseek(out.stream, 0, SEEK_SET) ? err_set(err, ERR_IO, "%s: %m", path) : 0;
-        (void)!fwrite(header, 1, sizeof header, out.stream);
-        rc = rc ? rc : outfile_commit(&out, err);
+    if (rc) {
+        goto out;
     }
+    ngrams_header(header, b->info, places);
+    if (fseek(out.stream, 0, SEEK_SET) != 0) {
+        rc = err_set(err, ERR_IO, "%s: %m", path);
+        goto out;
+    }
+    (void)!fwrite(header, 1, sizeof header, out.stream);
+    rc = outfile_commit(&out, err);
+out:
     outfile_discard(&out);
     return rc;
 }

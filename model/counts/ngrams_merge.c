@@ -4,7 +4,7 @@
 
 #include "corpora/base/mem.h"
 
-// Entries between two looks at whether to stop, and between two returns of memory.
+// The number of entries between two checks of 'stop', and between two releases of memory.
 #define LOOK ((uint64_t)1 << 16)
 #define FORGET ((uint64_t)1 << 20)
 
@@ -74,7 +74,7 @@ bool ngrams_merge_next(struct ngrams_merge *m)
     m->count = 0;
     while (m->n_heap > 0 && m->heap[0]->key == m->key) {
         if (__builtin_add_overflow(m->count, m->heap[0]->bigram.count, &m->count)) {
-            m->count = UINT64_MAX; // parts that lie
+            m->count = UINT64_MAX; // only corrupt parts overflow
         }
         ngrams_next(m->heap[0]);
         if (!m->heap[0]->is) {
@@ -87,7 +87,7 @@ bool ngrams_merge_next(struct ngrams_merge *m)
     return true;
 }
 
-/* Runs lie on the disk: what has been read of them need not stay in memory. */
+/* Releases the pages of runs that have been read: they are on the disk. */
 static void forget(const struct ngrams_merge *m)
 {
     for (size_t i = 0; i < m->n_runs; i++) {

@@ -1,9 +1,9 @@
 /*
- * ngrams_merge.h - many sorted streams of entries as one, counts of the same key added
+ * ngrams_merge.h - merges sorted streams of entries and adds the counts of equal keys
  *
- *     ngrams_merge_new -> the cursors are set -> ngrams_merge_begin -> ngrams_merge_next, ...
+ *     ngrams_merge_new -> set the cursors -> ngrams_merge_begin -> ngrams_merge_next, ...
  *
- * A heap of the streams' next keys: log2 of their number steps an entry.
+ * It keeps a heap of the streams' next keys, so an entry takes log2(number of streams) steps.
  */
 #ifndef GAPSCOPE_MODEL_COUNTS_NGRAMS_MERGE_H
 #define GAPSCOPE_MODEL_COUNTS_NGRAMS_MERGE_H
@@ -18,35 +18,35 @@
 #include "model/counts/ngrams_run.h"
 
 struct ngrams_merge {
-    uint64_t key, count; // the entry in hand
+    uint64_t key, count; // the current entry
 
     struct ngrams_cursor *cursors; // [n]
-    struct ngrams_cursor **heap;   // [n_heap] those that have an entry, the least key on top
+    struct ngrams_cursor **heap;   // [n_heap] cursors at an entry, the lowest key on top
     size_t n, n_heap;
-    const struct ngrams_run *runs; // [n_runs] that the first of them read
+    const struct ngrams_run *runs; // [n_runs], read by the first n_runs cursors
     size_t n_runs;
     unsigned table;
 };
 
-/* Errors: ERR_NOMEM; *m is then to be freed, too. */
+/* Errors: ERR_NOMEM; the caller frees *m also then. */
 int ngrams_merge_new(struct ngrams_merge *m, size_t n, struct err *err);
 void ngrams_merge_free(struct ngrams_merge *m); // {0} is allowed
 
-/* The first cursors read a table of runs, which outlive the merge. */
+/* Sets the first cursors to a table of runs, which must outlive the merge. */
 void ngrams_merge_runs(struct ngrams_merge *m, const struct ngrams_run *runs, size_t n,
                        unsigned table);
 
-/* After the cursors have been set. */
+/* Begins the merge; all cursors have been set. */
 void ngrams_merge_begin(struct ngrams_merge *m);
 
-/* The next key and the sum of its counts; false: there are no more. */
+/* Takes the next key and the sum of its counts; false: there are no more. */
 bool ngrams_merge_next(struct ngrams_merge *m);
 
-/* Is it time to stop?  Looked at before every entry, the n-th; now and then what was read of runs
- * leaves memory, too. */
+/* Whether it is time to stop.  Call it before every entry, the n-th; now and then it also lets
+ * pages of runs that have been read leave memory. */
 bool ngrams_merge_stops(const struct ngrams_merge *m, uint64_t n, const atomic_int *stop);
 
-/* ERR_FORMAT where a stream could not be read to its end. */
+/* Returns ERR_FORMAT if a stream could not be read to its end. */
 int ngrams_merge_check(const struct ngrams_merge *m, struct err *err);
 
 #endif

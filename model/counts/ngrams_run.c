@@ -16,8 +16,8 @@ static const char magic[8] = {'G', 'A', 'P', 'N', 'G', 'R', 'U', 'N'};
 
 // --- sorting ------------------------------------------------------------------------------------
 
-/* Least significant byte first: every pass is a stable counting sort.  All counts are made in one
- * reading; a byte that is the same everywhere needs no pass. */
+/* Radix sort, least significant byte first: every pass is a stable counting sort.  One reading
+ * makes all counts; a byte that is the same in all keys needs no pass. */
 void ngrams_sort(uint64_t *keys, uint64_t *other, size_t n, unsigned bits)
 {
     const unsigned n_bytes = (bits + 7) / 8;
@@ -68,7 +68,7 @@ int ngrams_sink_begin(struct ngrams_sink *s, FILE *to, struct err *err)
 void ngrams_sink_flush(struct ngrams_sink *s)
 {
     XXH3_64bits_update(s->sum, s->bytes, s->used);
-    (void)!fwrite(s->bytes, 1, s->used, s->to); // ferror() is the caller's to look at
+    (void)!fwrite(s->bytes, 1, s->used, s->to); // the caller checks ferror()
     s->len += s->used;
     s->used = 0;
 }
@@ -123,18 +123,18 @@ struct ngrams_keys {
     uint32_t d_vocab;
     size_t toks;
     struct row rows[NGRAMS_TABLES];
-    uint64_t *other; // [other_cap] for sorting
+    uint64_t *other; // [other_cap], scratch for sorting
     size_t other_cap;
     struct ngrams_sink sink;
 };
 
-/* Distances of a kind. */
+/* The number of distances of a kind. */
 static size_t distances(unsigned skip)
 {
     return skip == 0 ? 1 : (size_t)1 << skip;
 }
 
-/* Room for the keys of n tokens more. */
+/* Makes room for the keys of n more tokens. */
 static int reserve(struct ngrams_keys *k, size_t n, struct err *err)
 {
     int rc = 0;
@@ -190,7 +190,7 @@ int ngrams_keys_add(struct ngrams_keys *k, uint32_t first, const uint32_t *ids, 
     }
     const unsigned bits = k->bits;
     for (size_t i = 0; i < n; i++) {
-        // before[-d] stands d before token i, where there is one: i - d >= -1
+        // before[-d] is d before token i, if there is one: i - d >= -1
         const uint32_t c = ids[i], b = i > 0 ? ids[i - 1] : first;
         struct row *rows = k->rows;
         rows[NGRAMS_BIGRAMS].keys[rows[NGRAMS_BIGRAMS].n++] = ngrams_key2(bits, b, c);
@@ -208,7 +208,7 @@ int ngrams_keys_add(struct ngrams_keys *k, uint32_t first, const uint32_t *ids, 
     return 0;
 }
 
-/* Writes sorted keys with how often each is there. */
+/* Writes each different key of a sorted row with its number of occurrences. */
 static void write_row(struct ngrams_sink *s, const uint64_t *keys, size_t n)
 {
     for (size_t i = 0; i < n;) {
@@ -249,7 +249,7 @@ static void write_header(const struct ngrams_keys *k, const struct ngrams_run_in
     }
 }
 
-/* Bytes that a sorted row will take. */
+/* The number of bytes that a sorted row will take. */
 static uint64_t row_bytes(const uint64_t *keys, size_t n)
 {
     unsigned char bytes[NGRAMS_VARINT];
@@ -267,7 +267,7 @@ static uint64_t row_bytes(const uint64_t *keys, size_t n)
     return len;
 }
 
-/* Sorts all rows; lens[NGRAMS_TABLES]: bytes that each will take. */
+/* Sorts all rows; lens[NGRAMS_TABLES] becomes the number of bytes that each will take. */
 static int sort_rows(struct ngrams_keys *k, uint64_t *lens, struct err *err)
 {
     for (unsigned t = 0; t < NGRAMS_TABLES; t++) {
@@ -285,7 +285,7 @@ static int sort_rows(struct ngrams_keys *k, uint64_t *lens, struct err *err)
     return 0;
 }
 
-/* Header, rows, sum; whether it could be written is for the stream to say. */
+/* Writes header, rows and sum; a failure shows in the stream. */
 static int write_rows(struct ngrams_keys *k, const struct ngrams_run_info *info,
                       const uint64_t *lens, FILE *to, struct err *err)
 {
@@ -308,8 +308,9 @@ static int write_rows(struct ngrams_keys *k, const struct ngrams_run_info *info,
     return 0;
 }
 
-/* No fsync: a run that a power cut leaves in pieces has a wrong sum and is counted again, and 72
- * million tokens took 34 s with it, 19 s without (the better of two each, beside other work). */
+/* There is no fsync: a run that a power cut leaves damaged has a wrong sum and is counted again,
+ * and 72 million tokens took 34 s with fsync and 19 s without (the better of two each, beside other
+ * work). */
 int ngrams_keys_write(struct ngrams_keys *k, const struct ngrams_run_info *info, const char *path,
                       struct err *err)
 {
@@ -317,18 +318,27 @@ int ngrams_keys_write(struct ngrams_keys *k, const struct ngrams_run_info *info,
     char *temporary = NULL;
     FILE *to = NULL;
     int rc = sort_rows(k, lens, err);
-    if (!rc && asprintf(&temporary, "%s.tmp", path) < 0) {
-        temporary = NULL;
-        rc = err_nomem(err, "a path");
+    if (rc) {
+        return rc;
     }
-    if (!rc && !(to = fopen(temporary, "we"))) {
+    if (asprintf(&temporary, "%s.tmp", path) < 0) {
+        return err_nomem(err, "a path");
+    }
+    to = fopen(temporary, "we");
+    if (!to) {
         rc = err_set(err, ERR_IO, "%s: %m", temporary);
+        goto out;
     }
-    rc = rc ? rc : write_rows(k, info, lens, to, err);
-    if (to && ((ferror(to) | fclose(to)) || (!rc && rename(temporary, path) != 0))) {
-        rc = rc ? rc : err_set(err, ERR_IO, "%s: %m", path);
+    rc = write_rows(k, info, lens, to, err);
+    const bool failed = ferror(to) | fclose(to);
+    if (rc) {
+        goto out;
     }
-    if (rc && temporary) {
+    if (failed || rename(temporary, path) != 0) {
+        rc = err_set(err, ERR_IO, "%s: %m", path);
+    }
+out:
+    if (rc) {
         unlink(temporary);
     }
     free(temporary);
@@ -342,7 +352,7 @@ static int parse(struct ngrams_run *r, struct err *err)
     const unsigned char *b = r->map.data;
     const size_t len = r->map.len;
     if (len < RUN_HEADER + 8 || memcmp(b, magic, 8) != 0 || le_u64(b + 8) != RUN_VERSION) {
-        return err_set(err, ERR_FORMAT, "is no run of gapscope count");
+        return err_set(err, ERR_FORMAT, "is not a run of gapscope count");
     }
     if (XXH3_64bits(b, len - 8) != le_u64(b + len - 8)) {
         return err_set(err, ERR_CORRUPT, "is damaged");
@@ -389,7 +399,7 @@ int ngrams_run_open(struct ngrams_run *out, const char *path, struct err *err)
         ngrams_run_close(&r);
         return err_prefix(err, "%s", path);
     }
-    file_map_done_with(&r.map, 0, r.map.len); // read for its sum
+    file_map_done_with(&r.map, 0, r.map.len); // it was read for its sum
     *out = r;
     return 0;
 }

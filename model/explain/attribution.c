@@ -112,8 +112,8 @@ double attribution_scale(const struct model *m, const float *resid)
     return 1 / sqrt(square / (double)c->d_model + (double)c->eps);
 }
 
-/* A direction v[d_model] of the final norm's output becomes that of its input, where it multiplies
- * by 'scale'. */
+/* Turns a direction v[d_model] of the final norm's output into one of its input, where the norm
+ * multiplies by 'scale'. */
 static void before_norm(const struct model *m, double scale, float *v)
 {
     const struct config *c = &m->config;
@@ -129,8 +129,8 @@ static void before_norm(const struct model *m, double scale, float *v)
     }
 }
 
-/* Puts a token's direction in the last residual into v[d_model]; returns what of its logit is the
- * same for any residual. */
+/* Writes a token's direction in the last residual to v[d_model] and returns the constant term of
+ * its logit, the same for any residual. */
 static float find_direction(const struct attributor *a, uint32_t token, const float *resid,
                             float *v)
 {
@@ -142,10 +142,10 @@ static float find_direction(const struct attributor *a, uint32_t token, const fl
     return b + b_U;
 }
 
-/* Keeps the neurons of the largest effects, of equal ones the first. */
+/* Lists the neurons of the largest effects; of equal ones the first. */
 static void list_neurons(const struct config *c, struct attribution *out)
 {
-    float least = -1; // of those that are listed, once the list is full
+    float least = -1; // the smallest listed effect, once the list is full
     out->n_neurons = 0;
     for (size_t i = 0; i < c->n_layers * c->d_mlp; i++) {
         const float size = fabsf(out->effects[i]);

@@ -8,13 +8,13 @@
 #include "corpora/base/mem.h"
 #include "model/pass/product.h"
 
-// Neurons, or tokens, that are multiplied together.
+// How many neurons or tokens are multiplied together.
 #define ROWS ((size_t)448)
 
 // --- lists --------------------------------------------------------------------------------------
 
-/* Puts a token behind those that are not less; sign -1: not greater.  What a value must be beyond
- * to be listed from now on. */
+/* Inserts a token behind those whose value is not less (with sign -1: not greater).  Returns the
+ * bound that a value must exceed to be listed from now on. */
 static float list_add(struct effects_list *l, uint32_t id, float value, float sign)
 {
     size_t at = l->n < EFFECTS_TOKENS ? l->n++ : EFFECTS_TOKENS - 1;
@@ -32,7 +32,7 @@ static void list_shift(struct effects_list *l, double mean)
     }
 }
 
-/* Takes the mean over the vocabulary out of what is listed. */
+/* Subtracts the mean over the vocabulary from the listed values. */
 static void take_mean(struct effects *e, double mean)
 {
     list_shift(&e->greatest, mean);
@@ -41,7 +41,7 @@ static void take_mean(struct effects *e, double mean)
 
 // --- output -------------------------------------------------------------------------------------
 
-/* A neuron's row of W_out through the final norm's centring and weight. */
+/* Applies the final norm's centring and weight to a neuron's row of W_out. */
 static void output_row(const struct model *m, const float *W_out, float *x)
 {
     const size_t d = m->config.d_model;
@@ -61,10 +61,10 @@ static void output_row(const struct model *m, const float *W_out, float *x)
 struct output {
     struct inputs inputs;
     float *x;                       // [ROWS][d_model]
-    float above[ROWS], below[ROWS]; // what a value must be beyond to be listed
+    float above[ROWS], below[ROWS]; // the bound that a value must exceed to be listed
 };
 
-/* Lists the tokens of a panel, from 'id' on, by their values[n] of neuron i of the block. */
+/* Lists the tokens of a panel, from 'id' on, by their values[n] for neuron i of the block. */
 static void list_tokens(struct output *o, size_t i, struct effects *e, uint32_t id,
                         const float *values, size_t n)
 {
@@ -82,7 +82,7 @@ static void list_tokens(struct output *o, size_t i, struct effects *e, uint32_t 
     }
 }
 
-/* The block's neurons, n rows of o->x, times all columns of W_U. */
+/* Multiplies the block's neurons, n rows of o->x, with all columns of W_U. */
 static void output_block(struct output *o, const struct weights *w, size_t n, struct effects *out,
                          const atomic_int *stop)
 {
@@ -142,8 +142,8 @@ struct input {
     struct inputs inputs;
     float *x;             // [ROWS][d_model] embeddings, normed
     float *values;        // [ROWS][n]
-    float *above, *below; // [n] what a value must be beyond to be listed
-    double *mean;         // [d_model] of x over the vocabulary
+    float *above, *below; // [n] the bound that a value must exceed to be listed
+    double *mean;         // [d_model] mean of x over the vocabulary
 };
 
 static void input_end(struct input *in)
@@ -204,7 +204,7 @@ static void embed(struct input *in, size_t first, size_t n)
     }
 }
 
-/* Lists tokens [first, first + n) by what they give each neuron. */
+/* Lists tokens [first, first + n) by what they add to each neuron. */
 static void list_neurons(struct input *in, size_t first, size_t n, struct effects *out)
 {
     for (size_t i = 0; i < n; i++) {

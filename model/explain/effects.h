@@ -1,27 +1,28 @@
 /*
- * effects.h - what a neuron does by itself: the tokens that it speaks for and those that drive it
+ * effects.h - what a neuron does by itself: the tokens that it promotes and those that activate it
  *
- * Output, of a neuron of any layer, for each token t of the vocabulary:
+ * The output of a neuron of any layer, for each token t of the vocabulary:
  *
  *     (w (W_out[n] - mean of W_out[n])) . W_U[:, t],  less the mean of that over all t
  *
- * w is ln_final.w; without the mean where the final norm does not centre, as it stands where there
- * is no norm.  What one unit of activation adds to a logit is this times the scale of the final
- * norm at that place, which is the same for all tokens.  What later layers make of it is left out.
+ * w is ln_final.w; the mean of W_out[n] is absent where the final norm does not centre, and both
+ * are absent where there is no norm.  One unit of activation adds this, times the final norm's
+ * scale at that position (the same for all tokens), to a logit.  Effects through later layers are
+ * left out.
  *
- * Input, of a neuron of the first layer, for each token t:
+ * The input of a neuron of the first layer, for each token t:
  *
  *     norm(W_E[t]) . W_in[:, n],  less the mean of that over all t
  *
- * where norm is ln2 of the embedding alone, with its own scale, times ln2.w: what the token at hand
- * adds to the neuron before its activation function, as if nothing but the token's embedding stood
- * in the residual.  Left out are the position, what attention brings (which also share in ln2's
- * scale), and all that is the same for every token: ln2.b, b_in.  In later layers other neurons
- * stand in between, and this would say little.
+ * where norm is ln2 of the embedding alone, with its own scale, times ln2.w: what the current token
+ * adds to the neuron before its activation function, as if the residual held nothing but the
+ * token's embedding.  It leaves out the position and attention (which also change ln2's scale), and
+ * ln2.b and b_in, which are the same for every token.  In later layers other neurons come between,
+ * and this would mean little.
  *
- * The direct paths of Elhage et al., "A Mathematical Framework for Transformer Circuits" (2021); in
- * TransformerLens with its weights processed W_out[n] @ W_U, and W_E @ W_in[:, n] but for each
- * token's scale.
+ * These are the direct paths of Elhage et al., "A Mathematical Framework for Transformer Circuits"
+ * (2021): TransformerLens' W_out[n] @ W_U with processed weights, and W_E @ W_in[:, n] except for
+ * each token's scale.
  */
 #ifndef GAPSCOPE_MODEL_EXPLAIN_EFFECTS_H
 #define GAPSCOPE_MODEL_EXPLAIN_EFFECTS_H
@@ -33,7 +34,7 @@
 #include "corpora/base/err.h"
 #include "model/pass/engine.h"
 
-// Tokens at either end.
+// How many tokens are listed at either end.
 #define EFFECTS_TOKENS ((size_t)15)
 
 struct effects_list {
@@ -41,17 +42,17 @@ struct effects_list {
     struct effects_token {
         uint32_t id;
         float value;
-    } tokens[EFFECTS_TOKENS]; // from the end inwards, of equal values the lower id first
+    } tokens[EFFECTS_TOKENS]; // the most extreme value first; of equal values the lower id first
 };
 
-/* Of a neuron. */
+/* The effects of a neuron. */
 struct effects {
     struct effects_list greatest, least;
 };
 
-/* The output of neurons [from, from + n) of a layer into out[n]; or the input, of layer 0.  Of a
- * model with neurons.  stop (or NULL) is looked at every few milliseconds: once it is not 0, what
- * out holds is worth nothing.  Errors: ERR_NOMEM. */
+/* Writes the output of neurons [from, from + n) of a layer, or the input of layer 0's, to
+ * out[n]; the model has neurons.  Once 'stop' (or NULL), which is read every few milliseconds,
+ * is not 0, the contents of out are undefined.  Errors: ERR_NOMEM. */
 int effects_output(const struct engine *e, size_t layer, size_t from, size_t n, struct effects *out,
                    const atomic_int *stop, struct err *err);
 int effects_input(const struct engine *e, size_t from, size_t n, struct effects *out,

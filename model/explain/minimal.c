@@ -14,7 +14,7 @@
 #include "model/pass/engine.h"
 #include "model/pass/logprob.h"
 
-/* A model at work on both prompts. */
+/* What is needed while a model runs on both prompts. */
 struct work {
     struct minimal *found;
     struct patcher *patcher;
@@ -60,8 +60,8 @@ static void see(struct minimal_output *s, const float *logits, size_t d_vocab,
 
 // --- attribution --------------------------------------------------------------------------------
 
-/* What an attributor wants to see of a prompt's last token.  z: [n_layers][n_heads * d_head]; post
- * as in struct minimal. */
+/* What an attributor reads of a prompt's last token. z: [n_layers][n_heads * d_head]; post as in
+ * struct minimal. */
 static struct engine_sight sight(const struct recording *r, float *z, float *post)
 {
     const struct config *c = &r->model->config;
@@ -80,7 +80,7 @@ static struct engine_sight sight(const struct recording *r, float *z, float *pos
     };
 }
 
-/* Both answers after prompt k; their difference is found. */
+/* Attributes both answers after prompt k and keeps their difference. */
 static int attribute_prompt(struct work *w, size_t k, struct attributor *a, struct err *err)
 {
     struct minimal *m = w->found;
@@ -118,20 +118,20 @@ static int attribute_prompt(struct work *w, size_t k, struct attributor *a, stru
     return rc;
 }
 
-/* A number to sort by. */
+/* An index and the size by which it is sorted. */
 struct sized {
     double size;
     size_t index;
 };
 
-/* The largest first, of equal ones the first. */
+/* Orders the largest first; of equal ones the first. */
 static int by_size(const void *a, const void *b)
 {
     const struct sized *x = a, *y = b;
     return x->size != y->size ? (x->size < y->size ? 1 : -1) : x->index < y->index ? -1 : 1;
 }
 
-/* The neurons of the largest direct effects. */
+/* Lists the neurons of the largest direct effects. */
 static int list_neurons(struct minimal *m, struct err *err)
 {
     struct sized *all = mem_new(m->n_neurons, sizeof *all);
@@ -169,7 +169,7 @@ static int find_attribution(struct work *w, struct err *err)
 
 // --- patching -----------------------------------------------------------------------------------
 
-/* The difference after prompt k with a patch of the other's. */
+/* The difference after prompt k with a patch from the other prompt. */
 static double patched(struct work *w, size_t k, const struct patch *patch)
 {
     float logits[2];
@@ -205,7 +205,7 @@ static void patch_components(struct work *w, size_t k)
     }
 }
 
-/* How large the change is that a neuron writes: |W_out[i]| times the change of its activations. */
+/* The size of the change that a neuron writes: |W_out[i]| times the change of its activations. */
 static double written(const struct work *w, size_t neuron)
 {
     const struct config *c = &w->found->model->config;
@@ -225,7 +225,7 @@ static double written(const struct work *w, size_t neuron)
 
 /* One direction's share of the work: into prompt k.  Owned by one thread. */
 struct direction {
-    struct work work; // with a patcher of its own
+    struct work work; // its patcher is its own
     size_t k;
     const struct sized *tried;      // [n_tried] neurons
     struct sized *changes;          // [n_tried]
@@ -275,7 +275,7 @@ static int patch_directions(void *context, struct pool *pool, struct err *err)
     return 0;
 }
 
-/* All neurons, those that write the largest changes first. */
+/* Sorts all neurons: those that write the largest changes first. */
 static void rank_neurons(const struct work *w, struct sized *all)
 {
     for (size_t i = 0; i < w->found->n_neurons; i++) {
@@ -284,7 +284,7 @@ static void rank_neurons(const struct work *w, struct sized *all)
     qsort(all, w->found->n_neurons, sizeof *all, by_size);
 }
 
-/* Both directions, a thread each. */
+/* Patches in both directions, with a thread each. */
 static int find_patched(struct work *w, struct err *err)
 {
     struct minimal *m = w->found;

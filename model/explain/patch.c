@@ -17,7 +17,7 @@ struct patcher {
     const struct patch *patches; // [n_patches]
     size_t n_patches;
     struct forward_part part;
-    bool changed; // else nothing was run: all is as in base
+    bool changed; // else nothing was run, and all is as in base
 };
 
 int patcher_new(struct patcher **out, const struct model *model, struct err *err)
@@ -95,7 +95,7 @@ static void keep_mlp_out(void *context, size_t layer, float *out)
     memcpy(r->mlp_out + layer * size, out, size * sizeof *out);
 }
 
-/* Room for a window's values, one block. */
+/* Allocates a window's values as one block. */
 static bool make_room(struct recording *r)
 {
     const struct config *c = &r->model->config;
@@ -190,7 +190,7 @@ struct patch patch_from(const struct recording *r, enum patch_kind kind, size_t 
     return p;
 }
 
-/* How many values a patch has at a position. */
+/* The number of values that a patch has at a position. */
 static size_t width(const struct config *c, const struct patch *patch)
 {
     return patch->kind == PATCH_POST ? 1 : patch->kind == PATCH_Z ? c->d_head : c->d_model;
@@ -201,7 +201,7 @@ static bool covers(const struct patch *patch, size_t position)
     return patch->position == PATCH_ALL || patch->position == position;
 }
 
-/* The first position at which a patch's values are not the window's own; n where they all are. */
+/* The first position at which a patch's values differ from the window's; n where none do. */
 static size_t first_changed(const struct recording *base, const struct patch *patch)
 {
     const struct patch own = patch_from(base, patch->kind, patch->layer, patch->index);
@@ -217,7 +217,7 @@ static size_t first_changed(const struct recording *base, const struct patch *pa
     return base->n;
 }
 
-/* Writes a patch into what a hook sees: of position i at x + i * stride. */
+/* Writes a patch into a hook's values; those of position i are at x + i * stride. */
 static void put(const struct patcher *p, const struct patch *patch, float *x, size_t stride)
 {
     const size_t n_values = width(&p->model->config, patch);
@@ -233,7 +233,7 @@ static void put(const struct patcher *p, const struct patch *patch, float *x, si
     }
 }
 
-/* Rows before the first that changes are as they were, and all where the run begins. */
+/* Copies the rows before the first that changes from base, and all rows where the run begins. */
 static void edit_resid_pre(void *context, size_t layer, float *resid)
 {
     const struct patcher *p = context;
@@ -296,11 +296,11 @@ static void assert_there(const struct recording *base, const struct patch *patch
     assert(patch->kind != PATCH_Z || patch->index < c->n_heads);
     assert(patch->kind != PATCH_POST || patch->index < c->d_mlp);
     assert(patch->position == PATCH_ALL || patch->position < base->n);
-    (void)c, (void)mlp; // without assertions
+    (void)c, (void)mlp; // used only by assertions
 }
 
-/* What of the window patches change: from which row, layer and half of it on.  An earlier row sees
- * no later one, so what stands before all of these is as it was. */
+/* The part of the window that patches change: from which row, layer and half of the layer on.  Rows
+ * see no later rows, so all rows before that part are as they were. */
 static struct forward_part find_part(const struct recording *base, const struct patch *patches,
                                      size_t n, bool *changed)
 {

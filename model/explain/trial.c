@@ -74,7 +74,7 @@ double trial_interaction(const double cells[TRIAL_CELLS])
 
 // --- contexts and fillers -----------------------------------------------------------------------
 
-/* Those of a list that may stand in: neither A, B nor C, each once. */
+/* Keeps the fillers of a list that may be used: not A, B or C, and each once. */
 static size_t list_fillers(const struct trial_trigram *g, const uint32_t *ids, size_t n,
                            uint32_t *out)
 {
@@ -92,7 +92,8 @@ static size_t list_fillers(const struct trial_trigram *g, const uint32_t *ids, s
     return m;
 }
 
-/* The beginning of a context, without its last 'less' tokens, as far as the model has positions. */
+/* The beginning of a context, without its last 'less' tokens, as far back as the model has
+ * positions. */
 static struct engine_window stem_of(const struct trial *t, const struct trial_context *c,
                                     size_t less)
 {
@@ -101,7 +102,8 @@ static struct engine_window stem_of(const struct trial *t, const struct trial_co
         .first = c->first, .tokens = c->ids + cut, .n = c->n - cut - less};
 }
 
-/* Fillers i, i + 1, ... of both lists; of the second the next one where both are the same. */
+/* Takes fillers i, i + 1, ... of both lists; where both are the same, the second list gives its
+ * next one. */
 static void take_fillers(struct trial_place *p, size_t i, const uint32_t *as, size_t n_as,
                          const uint32_t *bs, size_t n_bs)
 {
@@ -140,7 +142,7 @@ static void list_places(struct trial *t)
 
 // --- minimal pairs ------------------------------------------------------------------------------
 
-/* Asks for C behind a stem and n tokens: x and y, or y alone. */
+/* Adds a branch that asks for C behind a stem and n tokens: x and y, or y alone. */
 static struct engine_branch *add_branch(struct trial *t, const struct engine_window *stem,
                                         uint32_t x, uint32_t y, size_t n)
 {
@@ -177,13 +179,13 @@ static void add_pairs(struct trial *t)
     }
 }
 
-/* What a branch is worth in the mean of its cell. */
+/* The weight of a branch in the mean of its cell. */
 static double weight_of(const struct trial *t, const struct trial_branch *branch)
 {
     return branch->cell == TRIAL_AB ? 1 : 1 / (double)t->places[branch->place].n_pairs;
 }
 
-/* Puts a neuron's context in hand to those before it. */
+/* Adds a neuron's current context to its sums. */
 static void close_context(struct trial_sums *n)
 {
     for (size_t k = 0; k < TRIAL_CELLS; k++) {
@@ -196,7 +198,7 @@ static void close_context(struct trial_sums *n)
     memset(n->own_written, 0, sizeof n->own_written);
 }
 
-/* engine_leaves(): what the neurons do in minimal pairs */
+/* engine_leaves(): reads what the neurons do in minimal pairs */
 static void see_pairs(void *context, size_t k, size_t n, const struct engine_leaf *leaves)
 {
     struct trial *t = context;
@@ -257,7 +259,7 @@ static void run_pairs(struct trial *t, struct engine_ctx *run, struct trial_resu
 
 // --- ablation -----------------------------------------------------------------------------------
 
-/* The windows in which neurons are ablated: up to B, without it. */
+/* Makes the windows in which neurons are ablated: up to B, without it. */
 struct ablation {
     struct engine_window stems[TRIAL_CONTEXTS + TRIAL_ELSEWHERE];
     struct engine_edit edits[TRIAL_NEURONS];
@@ -272,8 +274,8 @@ static void add_ablated(struct trial *t, const struct ablation *a, size_t stem, 
     }
 }
 
-/* Lays the branches: of each context the ablated ones; of each place elsewhere it as it is, and
- * then those. */
+/* Adds the branches: for each context the ablated ones; for each place elsewhere the unchanged one
+ * and then the ablated ones. */
 static void lay_ablations(struct trial *t, struct ablation *a, const struct trial_result *r)
 {
     const struct trial_trigram *g = t->trigram;
@@ -295,7 +297,7 @@ static void lay_ablations(struct trial *t, struct ablation *a, const struct tria
     }
 }
 
-/* What they say of neuron k; ab[n_places] is ln P(C) as it is. */
+/* Computes the ablation of neuron k; ab[n_places] is ln P(C) without ablation. */
 static void read_ablation(const struct trial *t, const double *ab, size_t k,
                           struct trial_result *out)
 {

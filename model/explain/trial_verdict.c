@@ -1,7 +1,5 @@
-/*
- * What minimal pairs and ablations say: which neurons are looked at, of what kind each is, and the
- * verdict.
- */
+/* How the results of minimal pairs and ablations are judged: which neurons are examined, the kind
+ * of each, and the verdict. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +30,7 @@ const char *trial_verdict_name(const struct trial_result *r)
 
 // --- which neurons ------------------------------------------------------------------------------
 
-/* What a unit of each neuron says for C: against all tokens, and against what is said in xB, with
+/* What one unit of each neuron adds to C: against all tokens, and against the prediction in xB with
  * the first filler of each context. */
 static void find_directions(struct trial *t, struct engine_ctx *run)
 {
@@ -50,20 +48,20 @@ static void find_directions(struct trial *t, struct engine_ctx *run)
     attribution_direct(t->attributor, t->trigram->c, t->p, t->against);
 }
 
-/* Interaction of what neuron j writes for C. */
+/* The interaction of what neuron j writes for C. */
 static double written_of(const struct trial *t, size_t j)
 {
     return (double)t->direct[j] * trial_interaction(t->neurons[j].written) / (double)t->n_places;
 }
 
-/* Change from xx to AB of what it writes for C against what is said instead. */
+/* The change from xx to AB of what it writes for C against the prediction in xB. */
 static double change_of(const struct trial *t, size_t j)
 {
     const double *written = t->neurons[j].written;
     return (double)t->against[j] * (written[TRIAL_AB] - written[TRIAL_XX]);
 }
 
-/* Mean activations in the corpus. */
+/* The neuron's mean activations in the corpus. */
 static void corpus_cells(const struct trial *t, size_t j, double cells[TRIAL_CELLS])
 {
     for (size_t k = 0; k < TRIAL_CELLS; k++) {
@@ -71,8 +69,8 @@ static void corpus_cells(const struct trial *t, size_t j, double cells[TRIAL_CEL
     }
 }
 
-/* Interaction of those, times what a unit of them says for C but for the norm that is alike for
- * all. */
+/* The interaction of those means times what one unit adds to C, leaving out the norm's factor that
+ * is the same for all neurons. */
 static double corpus_of(const struct trial *t, size_t j)
 {
     const size_t d_mlp = t->model->config.d_mlp;
@@ -94,7 +92,7 @@ static bool is_listed(const size_t *listed, size_t n, size_t j)
 }
 
 /* The neuron of the greatest score above 0 that is not listed yet, of equal ones the first;
- * n_neurons: none. */
+ * n_neurons: there is none. */
 static size_t find_next(const struct trial *t, double (*score)(const struct trial *, size_t),
                         const size_t *listed, size_t n)
 {
@@ -133,7 +131,7 @@ static int by_value_down(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* All that is written for C by neurons that speak for it; *n_half of them make half of it. */
+/* The sum of what neurons with a positive effect write for C; *n_half of them make half of it. */
 static double sum_written(struct trial *t, size_t *n_half)
 {
     size_t n = 0;

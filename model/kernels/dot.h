@@ -1,12 +1,12 @@
 /*
  * dot.h - tiles of a product of integers, x[rows][k] w[k][cols], in s32
  *
- * Operands are 16 or 8 bits wide and packed as an instruction set wants them; from the same numbers
- * every implementation makes the same sums, bit for bit.  k is a multiple of DOT_STEP: what is
- * packed is padded with zeros.
+ * Operands are 16 or 8 bits wide and packed for an instruction set; every implementation makes the
+ * same sums from the same numbers, bit for bit.  k is a multiple of DOT_STEP: packed operands are
+ * padded with zeros.
  *
- * Sums are modulo 2^32.  No sum of 16-bit products overflows where the 2-norms of a row of x and of
- * a column of w are at most 46340 (Cauchy and Schwarz), none of 8-bit ones with k < 2^16.
+ * Sums are modulo 2^32.  A sum of 16-bit products does not overflow if the 2-norms of a row of x
+ * and of a column of w are at most 46340 (Cauchy and Schwarz), a sum of 8-bit products if k < 2^16.
  *
  * Threads: tables are immutable.
  */
@@ -33,7 +33,7 @@ struct dot {
     /* out[rows][cols] = the product of packed x and w. */
     void (*tile)(int32_t *out, const void *x, const void *w, size_t k);
 
-    /* Before a thread's first tile, and after its last one.  NULL: nothing is to be done. */
+    /* Call them before a thread's first tile and after its last one.  NULL: not needed. */
     void (*begin)(void);
     void (*end)(void);
 };

@@ -3,7 +3,7 @@
  * bytes.
  *
  * s8: a tile is 2 x 2 registers of sums.  s16: an element is 256 high + low, high signed and low
- * unsigned; four products of planes, of which two share their sums, make the same s32 as a product
+ * unsigned; four products of planes, two of which share their sums, make the same s32 as a product
  * of s16 would, modulo 2^32.
  */
 #include <immintrin.h>
@@ -17,7 +17,8 @@
 #define REGISTER 1024 // bytes
 #define STEP DOT_STEP // elements of k in a register
 
-// All eight registers whole.  Static: GCC 12 takes _tile_loadconfig() for reading 8 bytes only.
+// Uses all of all eight registers.  It is static because GCC 12 believes that _tile_loadconfig()
+// reads only 8 bytes.
 static const struct {
     uint8_t palette, start_row, reserved[14];
     uint16_t bytes[16];
@@ -155,7 +156,7 @@ static void quarter_s16(int32_t *out, const uint8_t *x, const uint8_t *w, size_t
 static void tile_s16(int32_t *out, const void *x_packed, const void *w_packed, size_t k)
 {
     const uint8_t *x = x_packed, *w = w_packed;
-    // In this order one of the two operands of a quarter is in the cache from the one before.
+    // In this order each quarter shares an operand, still in the cache, with the one before.
     static const struct {
         uint8_t i, j;
     } quarters[] = {{0, 0}, {0, 1}, {1, 1}, {1, 0}};

@@ -1,5 +1,5 @@
 /* AVX2: vpmaddwd adds pairs of products; 16 registers, 12 for sums.  u8 x s8 (vpmaddubsw)
- * saturates, and is no faster. */
+ * saturates and is not faster. */
 #define NAME avx2
 #define LANES 8
 #define ROWS 6

@@ -1,4 +1,4 @@
-/* AVX-512 without VNNI: as AVX2, twice as wide; 32 registers. */
+/* AVX-512 without VNNI: like AVX2, but twice as wide; 32 registers. */
 #define NAME avx512
 #define LANES 16
 #define ROWS 13

@@ -1,5 +1,5 @@
-/* AVX-VNNI.  The instructions are written out: from the intrinsics GCC 12 copies and spills sums.
- */
+/* AVX-VNNI.  The instructions are written out, because GCC 12 copies and spills sums with the
+ * intrinsics. */
 #define NAME avxvnni
 #define LANES 8
 #define ROWS 6

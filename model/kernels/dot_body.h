@@ -1,15 +1,16 @@
 /*
  * dot_body.h - tiles of ROWS x 2 vectors of 32-bit sums, for x86's vectors of any width
  *
- * Included once by each dot_<set>.c, which defines NAME, LANES (32-bit sums a vector: 8 or 16),
- * ROWS, the name of its instruction for s16 (and s8), TEXT16 (TEXT8), and
+ * Each dot_<set>.c includes this once and defines NAME, LANES (32-bit sums per vector: 8 or 16),
+ * ROWS, TEXT16 (and TEXT8), the name of its instruction for s16 (and s8), and
  *
  *     DOT16(sum, x, w)   sum += the products of two pairs of s16
  *     DOT8(sum, x, w)    sum += the products of four u8 of x and four s8 of w; optional
  *
- * A group of 32 bits, 2 or 4 elements, stands together: x as [k / group][rows], w as
- * [k / group][cols].  x of 8 bits are stored with 128 added, since the instruction wants them
- * unsigned; each column's sums begin with what that adds, which stands before w: s32[cols].
+ * Groups of 32 bits, 2 or 4 elements, are kept together: x as [k / group][rows], w as
+ * [k / group][cols].  Elements of x of 8 bits are stored with 128 added, since the instruction
+ * needs them unsigned; a correction for each column, s32[cols], comes before w, and the sums start
+ * from it.
  */
 #include <immintrin.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #define ROWS 4
 #define COLS 8
 
-/* Rows of x and columns of w as they are. */
+/* Rows of x and columns of w are not rearranged. */
 #define TILE(name, type)                                                                           \
     static void name(int32_t *out, const void *x_packed, const void *w_packed, size_t k)           \
     {                                                                                              \

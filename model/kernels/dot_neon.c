@@ -1,6 +1,6 @@
 /*
  * 64-bit Arm with the dot product instructions: sdot adds four products of s8 to each sum, one lane
- * of x against all columns.  s16 has no instruction that is faster than f32's.
+ * of x against all columns.  No instruction for s16 is faster than those for f32.
  */
 #include <arm_neon.h>
 
@@ -9,7 +9,7 @@
 #define ROWS 12
 #define COLS 8
 
-/* Groups of four elements: x as [k / 4][rows], w as [k / 4][cols]. */
+/* Packs groups of four elements: x as [k / 4][rows], w as [k / 4][cols]. */
 static void pack(int8_t *to, const int16_t *x, size_t rows, size_t k)
 {
     for (size_t l = 0; l < k; l++) {

@@ -1,5 +1,5 @@
-/* AVX-512 with VNNI.  The instructions are written out: from the intrinsics GCC 12 copies and
- * spills sums. */
+/* AVX-512 with VNNI.  The instructions are written out, because GCC 12 copies and spills sums with
+ * the intrinsics. */
 #define NAME vnni
 #define LANES 16
 #define ROWS 14

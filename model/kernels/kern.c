@@ -41,7 +41,7 @@ static bool has_vnni(void)
     return has_avx512() && __builtin_cpu_supports("avx512vnni");
 }
 
-/* The tile registers are large, and Linux gives them to a process that asks. */
+/* The tile registers are large, so Linux gives them only to a process that asks. */
 static bool has_amx(void)
 {
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
@@ -59,8 +59,8 @@ static bool has_dotprod(void)
 }
 #endif
 
-// Fastest first.  No table has bf16: without AMX it is no faster than f32 (vdpbf16ps takes two
-// clocks), with AMX four planes of s8 make exact s16 products at a like rate.
+// Fastest first.  No table has bf16: without AMX it is not faster than f32 (vdpbf16ps takes two
+// clocks), and with AMX four planes of s8 make exact s16 products at a similar rate.
 static const struct entry {
     struct kern table;
     bool (*runs)(void);
@@ -109,7 +109,7 @@ const struct kern *kern_best(void)
 {
     size_t i = 0;
     while (!entries[i].runs()) {
-        i++; // the last runs everywhere
+        i++; // the last one runs everywhere
     }
     return &entries[i].table;
 }

@@ -1,10 +1,10 @@
 /*
- * kern.h - what differs between instruction sets, behind one table
+ * kern.h - a table of the functions that differ between instruction sets
  *
  * Products are of f32, s16 or s8 (dot.h), everything else is f32.  A product x[n][k] w[k][m] is
  * made tile by tile from packed operands: rows of x as [k][rows], columns of w as [k][cols].  Each
- * element of a tile is made by the same instructions in the same order wherever it stands in it, so
- * a row's results do not depend on the rows that it is batched with.
+ * element of a tile is made by the same instructions in the same order, wherever it is in the tile,
+ * so a row's results do not depend on the rows that it is batched with.
  *
  * kern_body.h holds the code, written for vectors of any width; kern_<name>.c compiles it for one
  * instruction set.
@@ -23,12 +23,12 @@
 #define KERN_ALIGN ((size_t)64) // bytes, of packed columns and of tiles
 #define KERN_ROWS_MAX ((size_t)14)
 #define KERN_COLS_MAX ((size_t)32)
-#define KERN_LANES ((size_t)16) // partial sums a row, of any table
+#define KERN_LANES ((size_t)16) // partial sums per row, in every table
 
 struct kern_f32 {
     size_t rows, cols; // of a tile
 
-    /* to[k][rows] = x[n][k], rows ld apart, times 'scale'; n <= rows, rows that are not there 0. */
+    /* to[k][rows] = x[n][k], rows ld apart, times 'scale'; n <= rows, missing rows become 0. */
     void (*pack)(float *to, const float *x, size_t ld, size_t n, size_t k, float scale);
 
     /* out[rows][cols] = the product of x[k][rows] and w[k][cols]. */
@@ -60,10 +60,10 @@ struct kern_f32 {
 
     // --- for products of integers ---
 
-    /* The greatest size, and the sum of squares, of x[n]. */
+    /* The greatest absolute value, and the sum of squares, of x[n]. */
     float (*size)(const float *x, size_t n, float *square);
 
-    /* to[n] = x[n] scale, rounded to the nearest; that must fit 16 bits. */
+    /* to[n] = x[n] scale, rounded to the nearest; the result must fit in 16 bits. */
     void (*quantize)(int16_t *to, const float *x, size_t n, float scale);
 
     /* x[n] becomes H x / sqrt(n), H the Walsh-Hadamard matrix, n a power of two. */
@@ -87,13 +87,13 @@ struct kern_f32 {
 struct kern {
     const char *name; // "amx", "vnni", "avx512", "avxvnni", "avx2", "neon", "c"
     const struct kern_f32 *f32;
-    const struct dot *s16, *s8; // NULL: no faster than the one before
+    const struct dot *s16, *s8; // NULL: not faster than the wider format before it
 };
 
 /* The fastest table that this CPU can run. */
 const struct kern *kern_best(void);
 
-/* All tables of this program, fastest first; NULL from the last on.  Can this machine run one? */
+/* Table i of this program, fastest first; NULL after the last.  Whether this machine can run it. */
 const struct kern *kern_at(size_t i);
 bool kern_runs(const struct kern *k);
 

@@ -1,8 +1,8 @@
 /*
  * kern_body.h - the kernels, for vectors of LANES floats and tiles of ROWS x 2 LANES
  *
- * Included once by each kern_<name>.c, which defines NAME, LANES and ROWS: ROWS such that the sums
- * of a tile, two vectors of w and one of x fit the registers.
+ * Each kern_<name>.c includes this once and defines NAME, LANES and ROWS.  ROWS is such that the
+ * sums of a tile, two vectors of w and one of x fit in the registers.
  */
 #include <math.h>
 #include <stdint.h>
@@ -36,7 +36,7 @@ static inline vec all(float x)
     return x - (vec){0};
 }
 
-/* Lane by lane: where 'mask' is -1 a, else b. */
+/* In each lane a if 'mask' is -1 there, else b. */
 static inline vec choose(ivec mask, vec a, vec b)
 {
     return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
@@ -52,14 +52,14 @@ static inline vec greatest(vec a, vec b)
     return choose(a > b, a, b);
 }
 
-/* e^x for x in [-87, 87], nearer ones for what is beyond: 2^n e^r, |r| <= ln 2 / 2, e^r by its
- * series to r^7, within 2 ulp. */
+/* e^x, with x clamped to [-87, 87]: 2^n e^r, |r| <= ln 2 / 2, e^r by its series to r^7, within 2
+ * ulp. */
 static inline vec exp_of(vec x)
 {
     x = least(greatest(x, all(-87.0f)), all(87.0f));
-    const vec magic = all(12582912.0f); // 1.5 * 2^23: what is added loses its fraction
+    const vec magic = all(12582912.0f); // 1.5 * 2^23: adding it rounds to an integer
     const vec n = (x * 1.44269504f + magic) - magic;
-    const vec r = (x - n * 0.693359375f) - n * -2.12194440e-4f; // ln 2 in two parts
+    const vec r = (x - n * 0.693359375f) - n * -2.12194440e-4f; // ln 2 as two numbers
     vec p = all(1.0f / 5040);
     p = p * r + 1.0f / 720;
     p = p * r + 1.0f / 120;
@@ -81,11 +81,11 @@ static inline vec exp2_part(vec f)
     return p * f + 1.00000259f;
 }
 
-/* Is a lane of a greater than b's? */
+/* Whether any lane of a is greater than that of b. */
 #ifdef __AVX512DQ__
 static inline vec exp2_of(vec x)
 {
-    return _mm512_scalef_ps(exp2_part(_mm512_reduce_ps(x, 1)), x); // less its floor; times 2^floor
+    return _mm512_scalef_ps(exp2_part(_mm512_reduce_ps(x, 1)), x); // 2^(x - floor) 2^floor
 }
 
 static inline bool is_beyond(vec a, vec b)
@@ -93,11 +93,11 @@ static inline bool is_beyond(vec a, vec b)
     return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) != 0;
 }
 #else
-/* x beyond [-126, 126] counts as the nearer of the two. */
+/* 2^x, with x clamped to [-126, 126]. */
 static inline vec exp2_of(vec x)
 {
     x = least(greatest(x, all(-126.0f)), all(126.0f));
-    const vec t = (x - 0.5f) + 12582912.0f; // 1.5 * 2^23: rounded to the nearest, so x's floor
+    const vec t = (x - 0.5f) + 12582912.0f; // 1.5 * 2^23: rounds to the nearest, so to x's floor
     const vec f = x - (t - 12582912.0f);
     return (vec)((ivec)exp2_part(f) + ((ivec)t << 23));
 }
@@ -275,7 +275,7 @@ static void gelu_new(float *x, size_t n)
     store_part(x + i, n - i, gelu_new_of(load_part(x + i, n - i, 0)));
 }
 
-/* Sums of lanes in f64, pairwise enough: lane by lane, then all. */
+/* Sums in f64: each lane by itself, then all lanes. */
 static inline double sum_of(vec v)
 {
     float lanes[LANES];
@@ -287,7 +287,7 @@ static inline double sum_of(vec v)
     return sum;
 }
 
-// What is summed in f32 before it goes into f64: 8 numbers a lane.
+// The number of elements summed in f32 before the sum goes into f64: 8 per lane.
 #define RUN (8 * LANES)
 
 static double sum_minus(const float *x, size_t n, float mean, bool squares)
@@ -313,7 +313,7 @@ static double sum_minus(const float *x, size_t n, float mean, bool squares)
 static void norm(float *out, const float *x, const float *w, const float *b, float eps, size_t n,
                  bool centre)
 {
-    // The mean in two steps: what f32 rounds off of it is seen again by the second.
+    // The mean is made in two steps: the second corrects what f32 rounded off in the first.
     float mean = 0;
     double rest = 0;
     if (centre) {

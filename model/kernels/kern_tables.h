@@ -1,5 +1,5 @@
 /*
- * kern_tables.h - the parts of the tables, for kern.c and the files that make them
+ * kern_tables.h - the tables, for kern.c and the files that define them
  */
 #ifndef GAPSCOPE_MODEL_KERNELS_KERN_TABLES_H
 #define GAPSCOPE_MODEL_KERNELS_KERN_TABLES_H

@@ -6,7 +6,7 @@
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
 
-// Far beyond any toy model, small enough that no product of two of them overflows.
+// Far beyond any toy model, but small enough that a product of two such sizes does not overflow.
 #define SIZE_LIMIT ((size_t)1 << 24)
 #define CONFIG_MAX_BYTES ((size_t)1 << 20)
 #define LAYERS_LIMIT ((size_t)1024)
@@ -43,7 +43,7 @@ static bool has_key(struct json_object *object, const char *key)
     return json_object_object_get_ex(object, key, &value);
 }
 
-/* A size from 1; *out holds the default, 0 for none. */
+/* Reads a size of at least 1; *out holds the default, 0 for none. */
 static int read_size(struct json_object *object, const char *key, size_t *out, struct err *err)
 {
     const int rc = json_member_size(object, key, out, err);
@@ -129,7 +129,7 @@ static int read_old_layout(struct json_object *object, const char *dir_name, boo
     return 0;
 }
 
-/* d_head and n_heads: either follows from the other where it is not given. */
+/* Reads d_head and n_heads; either follows from the other if it is missing. */
 static int read_heads(struct json_object *object, struct config *c, struct err *err)
 {
     size_t n_heads = 0, d_head = 0;
@@ -150,7 +150,7 @@ static int read_config(struct json_object *object, const char *dir_name, struct 
                        struct err *err)
 {
     if (!json_object_is_type(object, json_type_object)) {
-        return err_set(err, ERR_FORMAT, "%s; an object is wanted", json_kind(object));
+        return err_set(err, ERR_FORMAT, "%s; expected an object", json_kind(object));
     }
     const struct {
         const char *key;
@@ -227,7 +227,7 @@ int config_load(struct config *out, const char *name, const char *dir, struct er
         rc = file_read(path, CONFIG_MAX_BYTES, &text, err);
     }
     if (!rc) {
-        // Either name may carry the "_old" that tells the layout: a cache's folder is a hash.
+        // Either name may have the "_old" that gives the layout away: a cache's folder is a hash.
         rc = config_parse(out, text.data, text.len, file_ends_with(name, "_old") ? name : dir_name,
                           err);
         if (rc) {

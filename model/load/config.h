@@ -1,5 +1,5 @@
 /*
- * config.h - what a model's config.json says: its sizes and its variant
+ * config.h - reads a model's config.json: its sizes and its variant
  *
  * The files are those of the NeelNanda/... repositories (TransformerLens names in brackets):
  * d_model n_layers d_mlp d_head n_heads n_ctx d_vocab act_fn attn_only, normalization or
@@ -30,33 +30,32 @@ struct config {
     size_t d_model;
     size_t n_heads;
     size_t d_head; // n_heads * d_head may be less than d_model
-    size_t d_mlp;  // 0 where attn_only
+    size_t d_mlp;  // 0 if attn_only
     size_t n_ctx;
     size_t d_vocab;
     bool attn_only;
-    enum act_fn act_fn; // meaningless where attn_only
+    enum act_fn act_fn; // meaningless if attn_only
     enum norm norm;
     bool shortformer; // W_pos is added to the input of queries and keys, not to the residual stream
     bool final_rms;   // the final norm divides by the root mean square and does not centre
     bool old_layout;  // architecture "neel-solu-old": other tensor names, transposed weights
     float eps;        // added to the variance in every norm
-    char *tokenizer_name; // NULL where the file has none
+    char *tokenizer_name; // NULL if the file has none
 };
 
 /*
- * Parses config.json in json[len].  'dir_name' is the model's folder or repository: one without
- * "architecture" is of the old layout if its name ends in "_old" (TransformerLens' rule) or if it
- * speaks of final_rms, which only the old files do.
+ * Parses config.json in json[len].  'dir_name' is the model's folder or repository.  A config
+ * without "architecture" has the old layout if that name ends in "_old" (TransformerLens' rule) or
+ * if it has final_rms, which only the old files do.
  * On success the caller ends *out with config_free().
- * Errors: ERR_FORMAT (names the key), ERR_UNSUPPORTED (an act_fn, normalization or architecture
- * that is not built), ERR_LIMIT (a size beyond all reason), ERR_NOMEM.
+ * Errors: ERR_FORMAT (the message names the key), ERR_UNSUPPORTED (an act_fn, normalization or
+ * architecture that gapscope does not have), ERR_LIMIT (a size beyond all reason), ERR_NOMEM.
  */
 int config_parse(struct config *out, const char *json, size_t len, const char *dir_name,
                  struct err *err);
 
-/* The same from dir/config.json; 'name' is what the user calls the model, and counts as dir_name
- * where it ends in "_old".  Errors also: ERR_NOT_FOUND, ERR_IO; the message begins with the path.
- */
+/* The same from dir/config.json; 'name' is what the user calls the model, and counts as dir_name if
+ * it ends in "_old".  Errors also: ERR_NOT_FOUND, ERR_IO; the message begins with the path. */
 int config_load(struct config *out, const char *name, const char *dir, struct err *err);
 
 void config_free(struct config *c); // {0} is allowed

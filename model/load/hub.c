@@ -72,7 +72,7 @@ static int try_folder(char **out, const char *first, const char *second, struct 
     return 0;
 }
 
-/* <list>/<name> for each folder of the colon-separated 'list'. */
+/* Tries <folder>/<name> for each folder of the colon-separated 'list'. */
 static int search_list(char **out, const char *list, const char *name, struct err *err)
 {
     while (list && !*out) {
@@ -91,7 +91,7 @@ static int search_list(char **out, const char *list, const char *name, struct er
     return 0;
 }
 
-/* The Hugging Face cache's folder; the caller frees it.  NULL: there is no home to look in. */
+/* The Hugging Face cache's folder; the caller frees it.  NULL: there is no home folder. */
 static char *cache_folder(void)
 {
     const char *hub = getenv("HF_HUB_CACHE"), *hf = getenv("HF_HOME"), *home = getenv("HOME");
@@ -104,7 +104,7 @@ static char *cache_folder(void)
     return home && *home ? file_join(home, ".cache/huggingface/hub") : NULL;
 }
 
-/* models--<owner>--<repository>/snapshots/<refs/main> in the cache; 'repo' has an owner. */
+/* Finds models--<owner>--<repository>/snapshots/<refs/main> in the cache; 'repo' has an owner. */
 static int search_cache(char **out, const char *repo, struct err *err)
 {
     char *cache = cache_folder();
@@ -125,7 +125,7 @@ static int search_cache(char **out, const char *repo, struct err *err)
         path.len = folder;
         rc = buf_printf(&path, err, "snapshots");
         if (!rc) {
-            rc = buf_append(&commit, "", 1, err); // the NUL
+            rc = buf_append(&commit, "", 1, err); // a NUL
         }
         if (!rc) {
             rc = try_folder(out, path.data, commit.data, err);
@@ -137,7 +137,7 @@ static int search_cache(char **out, const char *repo, struct err *err)
     return rc;
 }
 
-/* The folder of a repository, known or not; *out stays NULL where there is none. */
+/* Finds the folder of a repository, known or not; *out stays NULL if there is none. */
 static int find_repo(char **out, const char *name, const struct hub_model *known, struct err *err)
 {
     const char *list = getenv("GAPSCOPE_MODELS");
@@ -179,7 +179,7 @@ static int not_found(const char *where, const struct hub_model *known, struct er
     return ERR_NOT_FOUND;
 }
 
-/* What a folder's model is called: its own name, or for a cache's snapshot the repository's. */
+/* The name of a folder's model: that of the folder, or for a cache's snapshot of the repository. */
 static char *name_of_folder(const char *dir)
 {
     static const char mark[] = "models--";
@@ -205,7 +205,7 @@ int hub_resolve(struct hub_place *out, const char *spec, struct err *err)
     const char *equals = strchr(spec, '=');
     const char *where = equals ? equals + 1 : spec;
     if (equals == spec || !*where) {
-        return err_set(err, ERR_FORMAT, "model \"%s\": NAME=FOLDER, a folder or a name is wanted",
+        return err_set(err, ERR_FORMAT, "model \"%s\": expected NAME=FOLDER, a folder or a name",
                        spec);
     }
     const struct hub_model *known = NULL;
@@ -243,7 +243,7 @@ void hub_place_free(struct hub_place *p)
     *p = (struct hub_place){0};
 }
 
-/* dir/tokenizer.json in *out if it is there. */
+/* Sets *out to dir/tokenizer.json if it exists. */
 static int tokenizer_in(char **out, const char *dir, struct err *err)
 {
     char *path = file_join(dir, "tokenizer.json");
@@ -258,8 +258,8 @@ static int tokenizer_in(char **out, const char *dir, struct err *err)
     return 0;
 }
 
-/* Where config.json names no tokenizer, the size of the vocabulary tells it (the C4_Code
- * models have 48262 tokens, those trained on the Pile NeoX-20B's 50277 or 50278). */
+/* If config.json names no tokenizer, the size of the vocabulary decides (the C4_Code models have
+ * 48262 tokens, those trained on the Pile have the 50277 or 50278 of NeoX-20B). */
 static const char *tokenizer_repo(const struct config *c)
 {
     if (c->tokenizer_name) {

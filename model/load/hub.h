@@ -1,11 +1,12 @@
 /*
- * hub.h - from what a user calls a model to the folder it lies in
+ * hub.h - finds the folder of a model by the name that the user gives
  *
- * A model is named by a folder, by an alias of TransformerLens ("gelu-1l") or by a repository
- * ("NeelNanda/GELU_1L512W_C4_Code", with or without its owner).  The latter two are looked for in
+ * The name is a folder, an alias of TransformerLens ("gelu-1l") or a repository
+ * ("NeelNanda/GELU_1L512W_C4_Code", with or without its owner).  Aliases and repositories are
+ * searched in
  *
  *   1. the folders of GAPSCOPE_MODELS, separated by colons: <folder>/<alias>,
- * <folder>/<repository>, <folder>/<owner>/<repository>
+ *      <folder>/<repository>, <folder>/<owner>/<repository>
  *   2. the Hugging Face cache: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub:
  *      models--<owner>--<repository>/snapshots/<the one that refs/main names>
  *
@@ -23,7 +24,7 @@
 struct hub_model {
     const char *alias;       // "gelu-1l"
     const char *repo;        // "NeelNanda/GELU_1L512W_C4_Code"
-    size_t d_model, d_vocab; // tell it from another model in a folder of that name
+    size_t d_model, d_vocab; // to recognise another model in a folder of that name
     double loss; // TransformerLens' own test: mean loss on BOS + "Hello world!", nats; 0: none
 };
 
@@ -31,25 +32,25 @@ struct hub_model {
 const struct hub_model *hub_find(const char *name);
 
 struct hub_place {
-    char *name; // what outputs call it: NAME of "NAME=...", else the alias, repository or folder's
-                // name
+    char *name; // the name in outputs: NAME of "NAME=...", else the alias, repository or name of
+                // the folder
     char *dir;
 };
 
 /*
- * Finds the model of "NAME=WHERE" or "WHERE", WHERE as above.  On success the caller ends *out with
- * hub_place_free().  Errors: ERR_NOT_FOUND (says where it looked, and how to get it), ERR_NOMEM,
- * ERR_FORMAT (an empty name or place).
+ * Finds the model of "NAME=WHERE" or "WHERE", where WHERE is a name as above.  On success the
+ * caller ends *out with hub_place_free().  Errors: ERR_NOT_FOUND (the message says where it looked,
+ * and how to get the model), ERR_NOMEM, ERR_FORMAT (an empty name or place).
  */
 int hub_resolve(struct hub_place *out, const char *spec, struct err *err);
 
 void hub_place_free(struct hub_place *p); // {0} is allowed
 
 /*
- * The tokenizer.json for a model: in its folder, else that of the repository config->tokenizer_name
- * (where the file has none: the one its vocabulary size tells) in the search path above.  *out is a
- * new string, or NULL with success where there is none; then 'why' says where it was looked for.
- * Errors: ERR_NOMEM.
+ * Finds the tokenizer.json of a model: the one in its folder, else that of the repository
+ * config->tokenizer_name in the search path above (if the config has none, the vocabulary size says
+ * which repository).  *out is a new string, or NULL with success if there is none; 'why' then says
+ * where it was searched.  Errors: ERR_NOMEM.
  */
 int hub_tokenizer(char **out, const char *model_dir, const struct config *config, struct err *why);
 

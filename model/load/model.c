@@ -12,23 +12,22 @@
 #include "corpora/base/mem.h"
 #include "model/weights/tensorfile.h"
 
-/* One weight of the model: where it stands in the file and where it goes. */
+/* One weight of the model: its tensor in the file and its place in memory. */
 struct param {
     char name[96];
     const float **dst;
     size_t n_dims;
     size_t shape[3];
-    bool optional;   // a bias: zero where the file has none
-    bool transposed; // the file has the last two axes the other way round
-    size_t n;        // elements
+    bool optional;   // a bias: zero if the file has none
+    bool transposed; // the file has the last two axes swapped
+    size_t n;        // number of elements
 };
 
-/* The list being made.  After a failure it only remembers that, so that the list below reads as
- * one. */
+/* The list while it is made.  It remembers a failure, so that the code below reads like a list. */
 struct params {
     struct param *items; // [n]
     size_t n, cap;
-    char prefix[32]; // of the names being added: "blocks.0." or ""
+    char prefix[32]; // for the names that are added: "blocks.0." or ""
     struct err *err;
     int rc;
 };
@@ -37,7 +36,7 @@ struct params {
 
 enum { REQUIRED = 0, OPTIONAL = 1, TRANSPOSED = 2 };
 
-/* Appends prefix + name, of shape {a, b, c}; trailing sizes of 0 are not there. */
+/* Appends prefix + name, of shape {a, b, c}; trailing sizes of 0 mean fewer dimensions. */
 static void add(struct params *p, const float **dst, const char *name, unsigned flags, size_t a,
                 size_t b, size_t c)
 {
@@ -99,8 +98,8 @@ static void list_layer(struct params *p, const struct config *c, struct layer *t
     add(p, &to->b_out, "mlp.b_out", OPTIONAL, d_model, 0, 0);
 }
 
-/* Every weight of m, by the file's names.  In the old layout the matrices of models of up to 6
- * layers, and W_pos of those of up to 8, are stored transposed. */
+/* Lists every weight of m by the file's names.  The old layout stores the matrices of models of up
+ * to 6 layers, and W_pos of those of up to 8, transposed. */
 static void list_params(struct params *p, struct model *m)
 {
     const struct config *c = &m->config;
@@ -133,8 +132,8 @@ static void swap_sizes(size_t *a, size_t *b)
     *b = old;
 }
 
-/* The tensor for p in *view, its axes in the model's order; view->data is NULL for a bias that the
- * file does not have. */
+/* Makes *view the tensor for p with its axes in the model's order; view->data is NULL for a bias
+ * that the file does not have. */
 static int find_param(const struct tensorfile *f, const struct param *p, struct tensor *view,
                       struct err *err)
 {
@@ -181,7 +180,7 @@ static int read_param(const struct tensorfile *f, const struct param *p, float *
     return 0;
 }
 
-/* Tensors that belong to no weight: the causal mask and its fill value are always there. */
+/* Whether a tensor belongs to no weight: the causal mask and its fill value are in every file. */
 static bool is_constant(const char *name)
 {
     const char *dot = strrchr(name, '.');
@@ -214,7 +213,7 @@ static int note_unused(struct model *m, const struct tensorfile *f, const struct
     return 0;
 }
 
-/* Presence and shape of every weight, before any memory is taken for them. */
+/* Checks presence and shape of every weight, before any memory is allocated for them. */
 static int check_params(struct model *m, const struct tensorfile *f, const struct params *p,
                         struct err *err)
 {
@@ -276,8 +275,8 @@ out:
 
 // --- finding files ------------------------------------------------------------------------------
 
-/* The one file of 'dir' whose name ends in 'end': its path in *out (NULL: none).  Two are an error.
- */
+/* Sets *out to the path of the one file of 'dir' whose name ends in 'end' (NULL: none).  Two such
+ * files are an error. */
 static int find_one(const char *dir, const char *end, char **out, struct err *err)
 {
     DIR *d = opendir(dir);
@@ -341,7 +340,7 @@ static int find_weights(const char *dir, char **out, struct err *err)
     }
     return err_set(
         err, ERR_NOT_FOUND,
-        "%s: no weights: a file model_final.pth, *final.pth or model.safetensors is wanted", dir);
+        "%s: no weights: expected a file model_final.pth, *final.pth or model.safetensors", dir);
 }
 
 int model_load(struct model **out, const char *name, const char *dir, struct err *err)
@@ -429,7 +428,7 @@ int site_parse(const char *text, enum site *out, struct err *err)
             return 0;
         }
     }
-    return err_set(err, ERR_USAGE, "--site %s: pre, mid or post is wanted", text);
+    return err_set(err, ERR_USAGE, "--site %s: expected pre, mid or post", text);
 }
 
 int model_site(const struct model *m, enum site wish, enum site *out, struct err *err)

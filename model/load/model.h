@@ -1,8 +1,8 @@
 /*
  * model.h - a model's weights in memory, named and shaped as in TransformerLens
  *
- * Everything is f32, row-major, in one block.  The old layout's other names and transposed weights
- * are straightened while loading, so nothing after model_load() knows of them.
+ * Everything is f32, row-major, in one block.  Loading converts the old layout's names and
+ * transposed weights, so nothing after model_load() knows of them.
  *
  * Threads: immutable once loaded, shared by all.
  */
@@ -15,8 +15,8 @@
 #include "corpora/base/err.h"
 #include "model/load/config.h"
 
-/* One layer.  Norm weights are NULL where the model's norm has none, all of the MLP where the model
- * is attention-only.  A bias that the file does not have is zero. */
+/* One layer.  Norm weights are NULL if the model's norm has none; all of the MLP is NULL if the
+ * model is attention-only.  A bias that the file does not have is zero. */
 struct layer {
     const float *ln1_w, *ln1_b;       // [d_model]
     const float *W_Q, *W_K, *W_V;     // [n_heads][d_model][d_head]
@@ -32,22 +32,22 @@ struct layer {
 };
 
 struct model {
-    char *name; // as the user calls it; the key in outputs
+    char *name; // the user's name for the model, which is the key in outputs
     char *dir;
     char *weights_path;
     struct config config;
     const float *W_E;                     // [d_vocab][d_model]
     const float *W_pos;                   // [n_ctx][d_model]
     struct layer *layers;                 // [n_layers]
-    const float *ln_final_w, *ln_final_b; // [d_model]; NULL where the norm has none
+    const float *ln_final_w, *ln_final_b; // [d_model]; NULL if the norm has none
     const float *W_U;                     // [d_model][d_vocab]
     const float *b_U;                     // [d_vocab]
 
     size_t n_params;  // floats in the block
-    size_t n_tensors; // read from the file
+    size_t n_tensors; // number of tensors read from the file
     char **unused;    // [n_unused] tensors of the file that the model does not have
     size_t n_unused;
-    float *block; // [n_params], what all of the above points into
+    float *block; // [n_params], into which all of the above point
 };
 
 /*
@@ -61,13 +61,12 @@ int model_load(struct model **out, const char *name, const char *dir, struct err
 
 void model_free(struct model *m); // NULL is allowed
 
-/* XXH64 of all weights in f32, in the order of 'block': what tells one training run from another.
- */
+/* XXH64 of all weights in f32, in the order of 'block': it identifies a training run. */
 uint64_t model_hash(const struct model *m);
 
 /*
- * A site is where a neuron's activation is read: TransformerLens' hook_pre, hook_mid (SoLU before
- * its norm) and hook_post.
+ * A site is the place where a neuron's activation is read: TransformerLens' hook_pre, hook_mid
+ * (SoLU before its norm) and hook_post.
  */
 enum site { SITE_DEFAULT, SITE_PRE, SITE_MID, SITE_POST };
 
@@ -76,7 +75,7 @@ const char *site_name(enum site site); // "pre", "mid", "post"
 /* The site of this name, as --site gives it; SITE_DEFAULT for NULL.  Errors: ERR_USAGE. */
 int site_parse(const char *text, enum site *out, struct err *err);
 
-/* The site of this model for a wish: SITE_DEFAULT is mid for SoLU, post otherwise.
+/* The site that a request means for this model: SITE_DEFAULT is mid for SoLU, post otherwise.
  * Errors: ERR_UNSUPPORTED (mid of a model that is not SoLU, any site of an attention-only one). */
 int model_site(const struct model *m, enum site wish, enum site *out, struct err *err);
 

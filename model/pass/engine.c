@@ -17,8 +17,8 @@ static void layer_free(struct engine_layer *p)
     weights_free(&p->out);
 }
 
-/* W[n_heads][d_model][d_head] and b[n_heads][d_head] as columns from 'at' on of w[d_model][ld] and
- * bias[ld]. */
+/* Copies W[n_heads][d_model][d_head] and b[n_heads][d_head] to the columns from 'at' on of
+ * w[d_model][ld] and bias[ld]. */
 static void join_heads(float *w, float *bias, size_t ld, size_t at, const float *W, const float *b,
                        const struct config *c)
 {
@@ -30,7 +30,7 @@ static void join_heads(float *w, float *bias, size_t ld, size_t at, const float 
     }
 }
 
-/* w[k][m] and b[m], not rotated. */
+/* Packs w[k][m] and b[m], not rotated. */
 static int pack(struct weights *out, const struct engine *e, enum format format, const float *w,
                 const float *b, size_t k, size_t m, struct err *err)
 {
@@ -83,16 +83,24 @@ int engine_new(struct engine **out, const struct model *model, const struct kern
     e->model = model;
     e->kern = kern;
     int rc = pack_layers(&e->layers, e, FORMAT_F32, err);
-    if (!rc && precision == PRECISION_FAST && kern->s16) {
-        rc = pack_layers(&e->fast_layers, e, FORMAT_S16, err);
-    }
-    rc = rc ? rc : unembed_new(&e->unembed, model, kern, precision, err);
     if (rc) {
-        engine_free(e);
-        return rc;
+        goto out;
+    }
+    if (precision == PRECISION_FAST && kern->s16) {
+        rc = pack_layers(&e->fast_layers, e, FORMAT_S16, err);
+        if (rc) {
+            goto out;
+        }
+    }
+    rc = unembed_new(&e->unembed, model, kern, precision, err);
+    if (rc) {
+        goto out;
     }
     *out = e;
-    return 0;
+    e = NULL;
+out:
+    engine_free(e);
+    return rc;
 }
 
 void engine_free(struct engine *e)
@@ -149,7 +157,7 @@ static int make_inputs(struct engine_ctx *r, struct err *err)
     return inputs_new(&r->in, weights, n, r->rows_max, err);
 }
 
-/* An array of a run, [n][each]. */
+/* Allocates an array of a ctx, [n][each]. */
 struct array {
     float **at;
     size_t n, each;
@@ -210,7 +218,7 @@ int engine_ctx_new(struct engine_ctx **out, const struct engine *e, struct err *
     }
     int rc = whole ? 0 : err_nomem(err, "an engine's working memory");
     rc = rc ? rc : make_inputs(r, err);
-    rc = rc ? rc : unembed_run_new(&r->unembed, e->unembed, r->rows_max, err);
+    rc = rc ? rc : unembed_ctx_new(&r->unembed, e->unembed, r->rows_max, err);
     if (rc) {
         engine_ctx_free(r);
         return rc;
@@ -236,7 +244,7 @@ void engine_ctx_free(struct engine_ctx *r)
     free(r->logprob);
     free(r->block.strands);
     inputs_free(&r->in);
-    unembed_run_free(r->unembed);
+    unembed_ctx_free(r->unembed);
     free(r);
 }
 

@@ -1,18 +1,18 @@
 /*
- * engine.h - a model at speed: log-probs of many windows, and what is inside at single tokens
+ * engine.h - runs a model fast: log-probs of many windows, and its inside at single tokens
  *
  *     engine_new (once, shared) -> engine_ctx_new (a thread) -> engine_score, engine_look,
  *                                                              engine_branches, ...
  *
- * The same function of ids as forward.h.  In PRECISION_EXACT it is f32 throughout, within 1e-4 nats
- * (tests: 2e-5 against float64 golden values); in the others a run still gives exact values on
- * request, the same bits as an exact engine.  Weights are packed once; unembed.h says how logits
- * are never in memory.
+ * It computes the same function of ids as forward.h.  PRECISION_EXACT is f32 throughout and within
+ * 1e-4 nats (tests: 2e-5 against float64 golden values); with the other precisions a ctx still
+ * gives exact values on request, the same bits as an exact engine.  Weights are packed once;
+ * unembed.h says how logits stay out of memory.
  *
- * What a token gives depends on its window alone, bit for bit: not on which windows are scored
+ * A token's results depend on its window alone, bit for bit, not on which windows are scored
  * together, nor on threads.
  *
- * Threads: an engine is immutable and shared; a run belongs to one thread at a time.
+ * Threads: an engine is immutable and shared; a ctx belongs to one thread at a time.
  */
 #ifndef GAPSCOPE_MODEL_PASS_ENGINE_H
 #define GAPSCOPE_MODEL_PASS_ENGINE_H
@@ -27,8 +27,9 @@
 #include "model/load/model.h"
 #include "model/pass/unembed.h"
 
-/* A window: runs first, tokens[0..n - 1), predicts tokens[0..n), 1 <= n <= n_ctx, every id below
- * d_vocab.  logprob[i] becomes ln P(tokens[i] | first, tokens[0..i)) in nats. */
+/* A window: the model runs on first, tokens[0..n - 1) and predicts tokens[0..n).  1 <= n <= n_ctx,
+ * and every id is below d_vocab.  logprob[i] becomes ln P(tokens[i] | first, tokens[0..i)) in
+ * nats. */
 struct engine_window {
     uint32_t first;
     const uint32_t *tokens; // [n]
@@ -36,17 +37,17 @@ struct engine_window {
     double *logprob; // [n]
 };
 
-/* A model, ready to be run; and one thread's working memory for it. */
+/* A model that is ready to run, and one thread's working memory for it. */
 struct engine;
 struct engine_ctx;
 
-/* The model outlives it; its weights are held once more, packed, below exact precision twice.
- * Errors: ERR_NOMEM. */
+/* The model must outlive the engine, which holds a packed copy of its weights, or two copies below
+ * exact precision.  Errors: ERR_NOMEM. */
 int engine_new(struct engine **out, const struct model *model, const struct kern *kern,
                enum precision precision, struct err *err);
 void engine_free(struct engine *e); // NULL is allowed
 
-/* What it was made of. */
+/* The arguments of engine_new(). */
 const struct model *engine_model(const struct engine *e);
 const struct kern *engine_kern(const struct engine *e);
 const struct unembed *engine_unembed(const struct engine *e);
@@ -54,15 +55,15 @@ const struct unembed *engine_unembed(const struct engine *e);
 int engine_ctx_new(struct engine_ctx **out, const struct engine *e, struct err *err);
 void engine_ctx_free(struct engine_ctx *r); // NULL is allowed
 
-/* Scores all windows.  stop (or NULL) is looked at every few milliseconds; once it is not 0 the
- * call returns early and what logprob holds is worth nothing. */
+/* Scores all windows.  stop (or NULL) is checked every few milliseconds: once it is not 0, the call
+ * returns early and the contents of logprob are useless. */
 void engine_score(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                   const atomic_int *stop);
 
 /*
- * Sees rows of one layer at one site in windows[n_windows]: rows[n_rows][width of the site], where
- * window k has windows[k].n + 1 rows, one for each of first, tokens[0..n): the last token's too,
- * which predicts nothing.  'rows' is the run's, until this returns.
+ * Sees rows of one layer at one site in windows[n_windows]: rows[n_rows][width of the site].  Window
+ * k has windows[k].n + 1 rows, one for each of first, tokens[0..n), including the last token, which
+ * predicts nothing.  'rows' belongs to the ctx and is valid until this returns.
  */
 typedef void engine_rows(void *context, size_t layer, enum row_site site,
                          const struct engine_window *windows, size_t n_windows, const float *rows);
@@ -99,10 +100,10 @@ int engine_watch_sites(struct engine_ctx *r, uint32_t sites, struct err *err);
 enum row_site engine_neuron_site(enum site site);
 
 /*
- * engine_score() that shows what a watch asks for, layer after layer of a block of windows, then of
- * the next block.  With rows or patterns the windows have n < n_ctx, and layers are f32 in any
- * precision: rows are those of an exact engine bit for bit, and so are log-probs those of
- * engine_score(), but in PRECISION_FAST, where they are a little better.
+ * Like engine_score(), but shows what a watch asks for, layer after layer of a block of windows, then
+ * of the next block.  With rows or patterns the windows have n < n_ctx, and layers are f32 in any
+ * precision: rows are those of an exact engine bit for bit, and log-probs are those of
+ * engine_score(), except in PRECISION_FAST, where they are a little better.
  */
 void engine_score_watched(struct engine_ctx *r, const struct engine_window *windows,
                           size_t n_windows, const struct engine_watch *watch,
@@ -112,85 +113,86 @@ void engine_score_watched(struct engine_ctx *r, const struct engine_window *wind
 void engine_score_exact(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                         const atomic_int *stop);
 
-/* Token 'at' < n of a window: what was said of it after first, tokens[0..at). The window's logprob
- * is not wanted and may be NULL. */
+/* A pick: the prediction of token 'at' < n of a window after first, tokens[0..at).  The window's
+ * logprob is not used and may be NULL. */
 struct engine_pick {
     const struct engine_window *window;
     size_t at;
 };
 
-/* logprob[n]: the picks' log-probs in f32 throughout.  Picks of one window stand together.  stop:
- * as above. */
+/* logprob[n] becomes the picks' log-probs in f32 throughout.  Picks of one window must be adjacent.
+ * stop: as above. */
 void engine_pick_exact(struct engine_ctx *r, const struct engine_pick *picks, size_t n,
                        double *logprob, const atomic_int *stop);
 
-/* What a pick's exact log-prob is made from, in f32 throughout: at the row that says it. */
+/* The values from which a pick's exact log-prob is made, in f32 throughout, at the row that
+ * predicts it. */
 struct engine_sight {
     const float *logits; // [d_vocab]
     const float *resid;  // [d_model] the last residual, before the final norm
-    const float *z;      // [n_layers][n_heads * d_head] what the heads read
-    const float *post;   // [n_layers][d_mlp] of the neurons; NULL where there are none
+    const float *z;      // [n_layers][n_heads * d_head] of the heads, before W_O
+    const float *post;   // [n_layers][d_mlp] of the neurons; NULL if there are none
 };
 
-// Picks that are seen together, at most.
+// The most picks, or branches, that are shown in one call.
 #define ENGINE_SIGHTS UNEMBED_LOGITS_ROWS
 
-/* Sees picks [k, k + n), n <= ENGINE_SIGHTS; sights[n] are the run's, until this returns. */
+/* Sees picks [k, k + n), n <= ENGINE_SIGHTS; sights[n] are valid until this returns. */
 typedef void engine_view(void *context, size_t k, size_t n, const struct engine_sight *sights);
 
-/* Shows all picks, in order; those of one window stand together.  stop: as above. */
+/* Shows all picks in order; those of one window must be adjacent.  stop: as above. */
 void engine_look(struct engine_ctx *r, const struct engine_pick *picks, size_t n, engine_view *view,
                  void *context, const atomic_int *stop);
 
-/* A neuron's activation that is put in place of its own, before W_out. */
+/* A value that replaces a neuron's activation, before W_out. */
 struct engine_edit {
     uint32_t layer, index;
     float post;
 };
 
 /*
- * Tokens behind the beginning of a window: what is said after first, stem->tokens[0..stem->n),
- * tokens[0..n), 1 + stem->n + n <= n_ctx.  Edits are made in the row of the last token: all layers
- * behind them see them.
+ * A branch: tokens that continue the beginning of a window (the stem).  It predicts what follows
+ * first, stem->tokens[0..stem->n), tokens[0..n), with 1 + stem->n + n <= n_ctx.  Edits apply to the
+ * row of the last token; all later layers see them.
  */
 struct engine_branch {
     const struct engine_window *stem; // n may be 0, logprob NULL
     const uint32_t *tokens;           // [n], n >= 1
     size_t n;
-    uint32_t target;                 // the token whose log-prob is wanted
+    uint32_t target;                 // the token whose log-prob is computed
     const struct engine_edit *edits; // [n_edits]
     size_t n_edits;
 };
 
-/* What is in the row of a branch's last token, f32 throughout. */
+/* The row of a branch's last token, in f32 throughout. */
 struct engine_leaf {
     const float *resid;  // [d_model] the last residual, before the final norm
-    const float *normed; // [d_model] behind it
-    const float *acts;   // [n_layers][d_mlp] of the neurons at the site asked for, as they came out
-    const float *post;   // [n_layers][d_mlp] as W_out read them, edits made; NULL where there are
-                         // no neurons, as acts
+    const float *normed; // [d_model] after the final norm
+    const float *acts;   // [n_layers][d_mlp] of the neurons at the requested site, before edits
+    const float *post;   // [n_layers][d_mlp] as W_out reads them, after edits; both are NULL if
+                         // there are no neurons
 };
 
-/* Sees branches [k, k + n), n <= ENGINE_SIGHTS; leaves[n] are the run's, until this returns. */
+/* Sees branches [k, k + n), n <= ENGINE_SIGHTS; leaves[n] are valid until this returns. */
 typedef void engine_leaves(void *context, size_t k, size_t n, const struct engine_leaf *leaves);
 
 struct engine_leaf_view {
-    enum site site; // one that the model has; not looked at where it is attention-only
+    enum site site; // a site that the model has; unused for an attention-only model
     engine_leaves *see;
     void *context;
 };
 
 /*
- * logprob[n], NULL: not wanted: what is said of the branches' targets, in f32 throughout; view:
- * what to see of them, NULL: nothing.  The branches of one stem stand together: its rows are run
- * once for all of them that fit in a block, of 1024 rows, or of ENGINE_SIGHTS branches with a view.
- * The same bits as in whole windows.  stop: as above.
+ * logprob[n] (or NULL) becomes the log-probs of the branches' targets, in f32 throughout; view (or
+ * NULL) sees the leaves.  The branches of one stem must be adjacent: the stem's rows are run once
+ * for all of them that fit in a block of 1024 rows, or of ENGINE_SIGHTS branches with a view.  The
+ * results are the same bits as in whole windows.  stop: as above.
  */
 void engine_branches(struct engine_ctx *r, const struct engine_branch *branches, size_t n,
                      const struct engine_leaf_view *view, double *logprob, const atomic_int *stop);
 
-/* The logits of x[n][d_model], rows behind the final norm, n <= ENGINE_SIGHTS, in f32 throughout.
- * Row i of the result begins at i * *ld; it is the run's, until its next call. */
+/* The logits of x[n][d_model], rows after the final norm, n <= ENGINE_SIGHTS, in f32 throughout.
+ * Row i of the result begins at i * *ld; it belongs to the ctx and is valid until its next call. */
 const float *engine_logits(struct engine_ctx *r, const float *x, size_t n, size_t *ld);
 
 /* The logit of token 'id' after x[d_model], a row behind the final norm, in f32.  It is within the

@@ -1,12 +1,12 @@
 /*
- * engine_internal.h - what the files of an engine share
+ * engine_internal.h - the parts that the files of an engine share
  *
- *     engine.c         the weights, packed once; a run's working memory
- *     engine_layers.c  a block of rows through the layers: the formulas of forward.h
- *     engine_score.c   what is asked: windows, picks and branches are laid into blocks
+ *     engine.c         the weights, packed once; the working memory of a ctx
+ *     engine_layers.c  runs a block of rows through the layers: the formulas of forward.h
+ *     engine_score.c   answers requests: puts windows, picks and branches into blocks
  *
- * A block is made of strands: rows behind one another in one window.  It is as long as the working
- * memory allows, whatever was asked, for a row's results do not depend on the rows beside it.
+ * A block is made of strands: consecutive rows of one window.  It is as long as the working memory
+ * allows, whatever the request, since a row's results do not depend on the rows beside it.
  */
 #ifndef GAPSCOPE_MODEL_PASS_ENGINE_INTERNAL_H
 #define GAPSCOPE_MODEL_PASS_ENGINE_INTERNAL_H
@@ -18,11 +18,11 @@
 #include "model/pass/engine.h"
 #include "model/pass/product.h"
 
-// Rows of windows that go through the layers, and over the unembedding, together; one window may be
-// longer.
+// The number of rows that go through the layers, and through the unembedding, together; one window
+// may be longer.
 #define ENGINE_BLOCK_ROWS ((size_t)1024)
 
-// Rows whose neurons are in the cache together.
+// The number of rows whose neurons are in the cache together.
 #define ENGINE_MLP_ROWS ((size_t)224)
 
 struct engine_layer {
@@ -35,15 +35,15 @@ struct engine {
     const struct model *model;
     const struct kern *kern;
     struct engine_layer *layers;      // [n_layers] f32
-    struct engine_layer *fast_layers; // [n_layers] s16; NULL: f32 in this precision too
+    struct engine_layer *fast_layers; // [n_layers] s16; NULL: this precision has f32 layers
     struct unembed *unembed;
 };
 
-/* Rows of the block in hand that are kept from inside its layers. */
+/* Values from inside the layers that are kept for some rows of the current block. */
 struct engine_inside {
     size_t rows[ENGINE_SIGHTS]; // [n]
     size_t n;
-    size_t first;   // where what is kept of rows[0] stands, of rows[1] behind it, ...
+    size_t first;   // index of the kept values of rows[0]; those of rows[1] follow, ...
     enum site site; // of acts; SITE_DEFAULT: they are not kept
     float *resid;   // [ENGINE_SIGHTS][d_model] before the final norm
     float *z;       // [ENGINE_SIGHTS][n_layers][width]
@@ -51,15 +51,16 @@ struct engine_inside {
     float *post;    // [ENGINE_SIGHTS][n_layers][d_mlp]
 };
 
-/* Rows [at, at + n) of the block in hand, behind one another in one window: from its beginning on,
- * or a branch, behind the last strand that is from the beginning, its stem. */
+/* Rows [at, at + n) of the current block, which are consecutive in one window.  A strand begins at
+ * the window's beginning, or it is a branch; its stem is then the last strand before it that begins
+ * at the beginning. */
 struct engine_strand {
     uint32_t first;
-    const uint32_t *tokens; // behind first, or of a branch all
+    const uint32_t *tokens; // those after 'first'; of a branch all tokens
     size_t at, n;
-    size_t base; // the position of its first row, how many rows its stem has; 0: no branch
-    size_t room; // for keys: of a stem with those of its longest branch
-    const struct engine_edit *edits; // [n_edits] of the last row
+    size_t base; // position of its first row, which is the number of its stem's rows; 0: no branch
+    size_t room; // room for keys: a stem's own and those of its longest branch
+    const struct engine_edit *edits; // [n_edits] in the last row
     size_t n_edits;
 };
 
@@ -68,7 +69,7 @@ static inline size_t engine_last_row(const struct engine_strand *s)
     return s->at + s->n - 1;
 }
 
-/* What goes through the layers together. */
+/* The rows that go through the layers together. */
 struct engine_block {
     struct engine_strand *strands; // [n], room for rows_max; branches stand behind their stem
     size_t n, n_rows;
@@ -80,7 +81,7 @@ struct engine_block {
 struct engine_ctx {
     const struct engine *engine;
     const struct kern_f32 *f32;
-    struct unembed_run *unembed;
+    struct unembed_ctx *unembed;
     size_t rows_max;
     struct inputs in;
     float *resid;    // [rows_max][d_model]
@@ -101,7 +102,7 @@ struct engine_ctx {
     double *logprob; // [rows_max]
     struct engine_block block;
     struct engine_inside inside;
-    const struct engine_watch *watch; // in the call in hand; NULL: none
+    const struct engine_watch *watch; // of the current call; NULL: none
 };
 
 /* Is something watched inside the layers? */
@@ -110,8 +111,8 @@ static inline bool engine_watches_inside(const struct engine_ctx *r)
     return r->watch && (r->watch->sites || r->watch->pattern);
 }
 
-/* Runs the block in hand: resid becomes what stands before the final norm, x what is behind it;
- * inside and the watch get what they want.  exact: f32 whatever the precision. */
+/* Runs the current block: resid becomes the input of the final norm, x its output; inside and the
+ * watch get the values that they ask for.  exact: f32 whatever the precision. */
 void engine_ctx_layers(struct engine_ctx *r, bool exact);
 
 #endif

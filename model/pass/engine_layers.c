@@ -1,6 +1,7 @@
 /*
- * A block of strands through the layers.  forward.h has the formulas, in the same names, and
- * forward.c the same function of ids one window at a time: the reference.
+ * engine_layers.c - runs a block of strands through the layers.  forward.h has the formulas with
+ * the same names, and forward.c, the reference, is the same function of ids for one window at a
+ * time.
  */
 #include <assert.h>
 #include <math.h>
@@ -10,8 +11,8 @@
 
 // --- pieces -------------------------------------------------------------------------------------
 
-/* Keeps of x[n][width], rows from i0 on of the block in hand, those that are wanted from inside:
- * as layer l of to[][n_layers][width]. */
+/* Copies those of x[n][width], which are rows from i0 on of the current block, that inside asks for
+ * to layer l of to[][n_layers][width]. */
 static void keep_inside(struct engine_ctx *r, float *to, const float *x, size_t l, size_t i0,
                         size_t n, size_t width)
 {
@@ -25,7 +26,7 @@ static void keep_inside(struct engine_ctx *r, float *to, const float *x, size_t 
     }
 }
 
-/* The same of the last residual, which has no layers. */
+/* The same for the last residual, which has no layers. */
 static void keep_resid(struct engine_ctx *r)
 {
     const struct engine_inside *in = &r->inside;
@@ -68,7 +69,7 @@ static void show_normed(struct engine_ctx *r, size_t l, enum row_site site)
     show(r, l, site, r->seen[site]);
 }
 
-/* x = norm(resid), of all rows; w and b may be NULL. */
+/* x = norm(resid), for all rows; w and b may be NULL. */
 static void norm(struct engine_ctx *r, const float *w, const float *b, bool centre)
 {
     const struct config *c = &r->engine->model->config;
@@ -82,7 +83,7 @@ static void norm(struct engine_ctx *r, const float *w, const float *b, bool cent
     }
 }
 
-/* out = (add ? out : 0) + x w and its bias, of n rows. */
+/* out = (add ? out : 0) + x w + bias, for n rows. */
 static void multiply(struct engine_ctx *r, float *out, const float *x, size_t n,
                      const struct weights *w, bool add)
 {
@@ -120,8 +121,8 @@ static void embed(struct engine_ctx *r)
 
 // --- attention ----------------------------------------------------------------------------------
 
-/* Keys and values of one head, of positions [from, from + n): keys into panels of [d_head][cols],
- * values into panels of [room][cols]. */
+/* Packs keys and values of one head at positions [from, from + n): keys into panels of
+ * [d_head][cols], values into panels of [room][cols]. */
 static void pack_head(struct engine_ctx *r, const float *keys, size_t keys_ld, const float *values,
                       size_t values_ld, size_t from, size_t n, size_t room)
 {
@@ -147,8 +148,8 @@ static void pack_head(struct engine_ctx *r, const float *keys, size_t keys_ld, c
     }
 }
 
-/* Queries of one head at positions [i0, i0 + n), n <= rows, packed: z = softmax(q k) v over the
- * keys up to each.  What lies behind a query has weight 0 in its tile, which changes no sum. */
+/* z = softmax(q k) v for the packed queries of one head at positions [i0, i0 + n), n <= rows, over
+ * the keys up to each.  Keys after a query have weight 0 in its tile, which changes no sum. */
 static void attend(struct engine_ctx *r, size_t l, size_t h, size_t window, size_t i0, size_t n,
                    size_t room, float *z, size_t z_ld)
 {
@@ -180,8 +181,8 @@ static void attend(struct engine_ctx *r, size_t l, size_t h, size_t window, size
     }
 }
 
-/* Head h of a strand and its branches, strands[n]: each branch's keys take the place of the last
- * one's, behind those of the stem. */
+/* Head h of a strand and its branches, strands[n]: each branch's keys replace those of the branch
+ * before, after the keys of the stem. */
 static void attend_head(struct engine_ctx *r, const struct engine_strand *strands, size_t n,
                         size_t l, size_t h)
 {
@@ -231,7 +232,7 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
         add_positions(r);
         multiply(r, r->qk, r->x_pos, b->n_rows, &p->qk, false);
     } else {
-        product(r->qk, 2 * width, b->n_rows, &r->in, &p->qk, false); // the rows that v had
+        product(r->qk, 2 * width, b->n_rows, &r->in, &p->qk, false); // the same rows as for v
     }
     for (size_t k = 0, next; k < b->n; k = next) {
         for (next = k + 1; next < b->n && b->strands[next].base > 0; next++) {
@@ -247,8 +248,8 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
 
 // --- neurons ------------------------------------------------------------------------------------
 
-/* Keeps r->mlp[n][d_mlp] of layer l, which is of this site, as rows from i0 on of what the watch
- * sees, and what is wanted of them. */
+/* Copies r->mlp[n][d_mlp] of layer l, which has this site's values, to the rows from i0 on of the
+ * watch's array, and those rows that inside asks for. */
 static void keep_acts(struct engine_ctx *r, enum site site, size_t l, size_t i0, size_t n)
 {
     const size_t d_mlp = r->engine->model->config.d_mlp;
@@ -261,7 +262,7 @@ static void keep_acts(struct engine_ctx *r, enum site site, size_t l, size_t i0,
     }
 }
 
-/* Makes the edits of r->mlp[n][d_mlp], post of layer l, rows from i0 on. */
+/* Applies the edits to r->mlp[n][d_mlp], which are rows from i0 on of post of layer l. */
 static void make_edits(struct engine_ctx *r, size_t l, size_t i0, size_t n)
 {
     const struct config *c = &r->engine->model->config;
@@ -300,7 +301,7 @@ static void solu_norm(struct engine_ctx *r, const struct config *c, const struct
     }
 }
 
-/* resid += post W_out + b_out, some rows at a time */
+/* resid += post W_out + b_out, some rows at a time. */
 static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l)
 {
     const struct config *c = &r->engine->model->config;

@@ -1,6 +1,6 @@
 /*
- * What is asked of an engine: windows, picks and branches are laid into blocks, and what comes out
- * of the layers goes over the unembedding.
+ * engine_score.c - answers requests: it puts windows, picks and branches into blocks, and the
+ * output of the layers goes through the unembedding.
  */
 #include <assert.h>
 #include <string.h>
@@ -9,13 +9,13 @@
 
 // --- a block ------------------------------------------------------------------------------------
 
-/* A window's rows: where its inside is watched that of its last token too. */
+/* The number of a window's rows; where its inside is watched, that of its last token counts. */
 static size_t rows_of(const struct engine_ctx *r, const struct engine_window *w)
 {
     return w->n + (engine_watches_inside(r) ? 1 : 0);
 }
 
-/* Puts n rows behind those of the block. */
+/* Appends n rows to the block. */
 static struct engine_strand *add_strand(struct engine_ctx *r, uint32_t first,
                                         const uint32_t *tokens, size_t base, size_t n)
 {
@@ -31,7 +31,7 @@ static struct engine_strand *add_strand(struct engine_ctx *r, uint32_t first,
     return s;
 }
 
-/* Makes a block of windows. */
+/* Makes a block from windows. */
 static void lay_windows(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows)
 {
     struct engine_block *b = &r->block;
@@ -45,7 +45,7 @@ static void lay_windows(struct engine_ctx *r, const struct engine_window *window
 
 // --- windows and picks --------------------------------------------------------------------------
 
-/* The last token's row, which a watch has seen, predicts nothing; what a watch sees is f32 in any
+/* The last token's row, which a watch sees, predicts nothing.  A watch sees f32 in any
  * precision. */
 static void score_block(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                         bool exact, const atomic_int *stop)
@@ -105,8 +105,9 @@ void engine_score_exact(struct engine_ctx *r, const struct engine_window *window
     score(r, windows, n_windows, true, stop);
 }
 
-/* Puts the final norm's output of up to n picks, at most 'most', into r->gather, and what is wanted
- * from inside into r->inside: how many.  Exact layers; a window is run as far as its picks want. */
+/* Puts the final norm's output of up to n picks, at most 'most', into r->gather, and the requested
+ * inner values into r->inside; returns the number of picks.  Layers are exact; a window is run up
+ * to its last pick. */
 static size_t gather(struct engine_ctx *r, const struct engine_pick *picks, size_t n, size_t most,
                      bool inside, const atomic_int *stop)
 {
@@ -172,7 +173,7 @@ void engine_look(struct engine_ctx *r, const struct engine_pick *picks, size_t n
 
 // --- branches -----------------------------------------------------------------------------------
 
-/* How many of branches[n] have the first one's stem, and the rows that they take with it. */
+/* The number of branches[n] that have the first one's stem, and the rows that they need with it. */
 static size_t count_branches(const struct engine_branch *branches, size_t n, size_t *rows)
 {
     size_t k = 0;
@@ -183,8 +184,8 @@ static size_t count_branches(const struct engine_branch *branches, size_t n, siz
     return k;
 }
 
-/* Puts a stem and those of its branches[n] for which there is room behind the block's rows: how
- * many branches. */
+/* Appends a stem, and those of its branches[n] for which there is room, to the block; returns the
+ * number of branches. */
 static size_t lay_stem(struct engine_ctx *r, const struct engine_branch *branches, size_t n)
 {
     const struct engine_window *w = branches->stem;
@@ -200,8 +201,8 @@ static size_t lay_stem(struct engine_ctx *r, const struct engine_branch *branche
     return k;
 }
 
-/* Makes a block of the first of branches[n], at most 'most': of how many.  A stem whose branches do
- * not all have room waits for the next block, but for the first. */
+/* Makes a block from the first of branches[n], at most 'most', and returns their number.  A stem
+ * whose branches do not all fit waits for the next block, unless it is the first. */
 static size_t lay_branches(struct engine_ctx *r, const struct engine_branch *branches, size_t n,
                            size_t most)
 {
@@ -219,8 +220,8 @@ static size_t lay_branches(struct engine_ctx *r, const struct engine_branch *bra
     return k;
 }
 
-/* Runs the block; its branches' last rows go into r->gather from row 'at' on, and with a view what
- * is inside them into r->inside. */
+/* Runs the block.  Its branches' last rows go into r->gather from row 'at' on, and with a view
+ * their inner values go into r->inside. */
 static void run_branches(struct engine_ctx *r, size_t at, const struct engine_leaf_view *view)
 {
     const size_t d = r->engine->model->config.d_model;

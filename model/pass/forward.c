@@ -9,7 +9,7 @@
 
 struct forward {
     const struct model *model;
-    size_t n;         // ids of the last run
+    size_t n;         // number of ids of the last pass
     float *resid;     // [n_ctx][d_model]
     float *x;         // [n_ctx][d_model], normed
     float *x_pos;     // [n_ctx][d_model], x + W_pos; shortformer only
@@ -20,7 +20,7 @@ struct forward {
     float *pre;       // [n_ctx][d_mlp]
     float *mid;       // [n_ctx][d_mlp], SoLU only
     float *post;      // [n_ctx][d_mlp]
-    float *block;     // what all of the above point into
+    float *block;     // into which all of the above point
 };
 
 int forward_new(struct forward **out, const struct model *model, struct err *err)
@@ -51,7 +51,7 @@ int forward_new(struct forward **out, const struct model *model, struct err *err
     };
     size_t width = 0, total;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        width += parts[i].width; // each is below 2^25: no overflow
+        width += parts[i].width; // each is below 2^25, so this does not overflow
     }
     f->block = mem_mul(c->n_ctx, width, &total) ? mem_new(total, sizeof *f->block) : NULL;
     if (!f->block) {
@@ -83,7 +83,7 @@ const float *forward_resid_final(const struct forward *f)
 // --- the pieces -------------------------------------------------------------------------------
 
 /*
- * out[n][m] = x[n][k] w[k][m] + b[m]; with 'add' on top of what out holds.  b may be NULL.
+ * out[n][m] = x[n][k] w[k][m] + b[m]; with 'add' it is added to out.  b may be NULL.
  * Every element is one sum in the order of k, so it does not depend on n, nor on how the compiler
  * vectorises.  Tiles of 4 x 32 keep the sums in registers and a panel of w in cache.
  */
@@ -126,7 +126,7 @@ static void matmul(float *restrict out, const float *restrict x, const float *re
 }
 
 /* out = (x - mean) / sqrt(var + eps) * w + b for each of n rows; w and b may be NULL.  Without
- * centring var is the mean square.  out may be x. */
+ * centring, mean is 0 and var is the mean square.  out may be x. */
 static void layer_norm(float *out, const float *x, const float *w, const float *b, size_t n,
                        size_t d, float eps, bool centre)
 {
@@ -194,7 +194,7 @@ static float gelu_new(float x)
 
 // --- the layers ---------------------------------------------------------------------------------
 
-/* A run of rows [first, n). */
+/* A pass over rows [first, n). */
 struct pass {
     size_t n, first;
     const struct forward_hooks *hooks; // or NULL
@@ -213,7 +213,7 @@ static void attend(struct forward *f, const struct pass *p, size_t d_head)
     }
     for (size_t i = first; i < n; i++) {
         float *row = f->pattern + i * n;
-        memset(row, 0, n * sizeof *row); // what lies after i is never seen
+        memset(row, 0, n * sizeof *row); // query i never sees keys after i
         for (size_t d = 0; d < d_head; d++) {
             const float q = f->q[i * d_head + d] * scale;
             for (size_t j = 0; j <= i; j++) {
@@ -252,7 +252,7 @@ static void attention(struct forward *f, size_t l, const struct pass *p)
         if (p->edits && p->edits->z) {
             p->edits->z(p->edits->context, l, h, f->z);
         }
-        // b_O once, with the last head
+        // b_O is added once, with the last head
         const float *b_O = h + 1 == c->n_heads ? w->b_O : NULL;
         matmul(f->resid + first * d_model, f->z + first * d_head, w->W_O + at, b_O, n - first,
                d_head, d_model, true);
@@ -267,7 +267,7 @@ static void show_neurons(const struct pass *p, size_t l, enum site site, const f
     }
 }
 
-/* resid += post W_out + b_out; with edits by way of x, where the sum can be changed. */
+/* resid += post W_out + b_out; with edits the sum goes through x, where it can be changed. */
 static void add_mlp(struct forward *f, size_t l, const struct pass *p)
 {
     const struct layer *w = &f->model->layers[l];
@@ -329,8 +329,7 @@ static void mlp(struct forward *f, size_t l, const struct pass *p)
     add_mlp(f, l, p);
 }
 
-// --- whole runs and parts of them
-// -----------------------------------------------------------------
+// --- whole passes and parts of them -------------------------------------------------------------
 
 static void edit_resid(const struct pass *p, void (*edit)(void *, size_t, float *), size_t l,
                        float *resid)
@@ -340,7 +339,7 @@ static void edit_resid(const struct pass *p, void (*edit)(void *, size_t, float 
     }
 }
 
-/* Layer l, from its MLP on alone where that is said. */
+/* Runs layer l, or only its MLP. */
 static void run_layer(struct forward *f, size_t l, bool mlp_alone, const struct pass *p)
 {
     if (!mlp_alone) {
@@ -418,7 +417,7 @@ void forward_token_logits(struct forward *f, size_t at, const uint32_t *tokens, 
          !c->final_rms);
     for (size_t t = 0; t < count; t++) {
         assert(tokens[t] < c->d_vocab);
-        float sum = 0; // in the order of matmul()
+        float sum = 0; // adds in the order of matmul()
         for (size_t d = 0; d < c->d_model; d++) {
             sum += f->x[d] * m->W_U[d * c->d_vocab + tokens[t]];
         }

@@ -1,11 +1,11 @@
 /*
- * forward.h - the reference forward pass: plain C, f32, written to be read beside the formulas
+ * forward.h - the reference forward pass: plain C, f32, to be read beside the formulas
  *
  *     forward_new -> forward_run -> forward_logits, forward_logits, ... -> forward_free
  *
- * What TransformerLens hooks can see, the hooks below can see as it passes by.  Formulas: Elhage et
- * al., "A Mathematical Framework for Transformer Circuits" (2021); SoLU: Elhage et al., "Softmax
- * Linear Units" (2022); shortformer positions: Press et al. (2021).
+ * The hooks below see what TransformerLens hooks can see.  Formulas: Elhage et al., "A Mathematical
+ * Framework for Transformer Circuits" (2021); SoLU: Elhage et al., "Softmax Linear Units" (2022);
+ * shortformer positions: Press et al. (2021).
  *
  * For one token sequence of n ids, position i:
  *
@@ -35,7 +35,7 @@
 
 struct forward;
 
-/* What to look at.  Any may be NULL.  Arrays are valid during the call only. */
+/* The hooks.  Any may be NULL.  Arrays are valid only during the call. */
 struct forward_hooks {
     void *context;
     /* Attention of one head: pattern[i][j] is how much query i looks at key j; rows sum to 1. */
@@ -46,62 +46,63 @@ struct forward_hooks {
                     size_t d_mlp); // [n][d_mlp]
 };
 
-/* Working memory for sequences of up to model->config.n_ctx ids.  The model outlives it.
+/* Makes working memory for sequences of up to model->config.n_ctx ids.  The model must outlive it.
  * Errors: ERR_NOMEM. */
 int forward_new(struct forward **out, const struct model *model, struct err *err);
 
 /*
- * Runs ids[n] through all layers, 1 <= n <= n_ctx and every id < d_vocab (a bug else: asserted).
+ * Runs ids[n] through all layers, 1 <= n <= n_ctx and every id < d_vocab (asserted).
  * hooks: NULL for none.
  */
 void forward_run(struct forward *f, const uint32_t *ids, size_t n,
                  const struct forward_hooks *hooks);
 
 /*
- * What may be changed on the way: what an array holds when the function returns is what the run
- * goes on with.  Any may be NULL.  Rows before 'first' are not there, but for resid_pre (below).
+ * Functions that may change values: the run goes on with the contents of the array when the
+ * function returns.  Any may be NULL.  Rows before 'first' are absent, except for resid_pre
+ * (below).
  */
 struct forward_edits {
     void *context;
-    /* Before a layer, and between its attention and its MLP. */
+    /* The residual stream before a layer, and between its attention and its MLP. */
     void (*resid_pre)(void *context, size_t layer, float *resid); // [n][d_model]
     void (*resid_mid)(void *context, size_t layer, float *resid); // [n][d_model]
-    /* What a head read, before W_O; neurons, before W_out; what the MLP adds. */
+    /* The result of a head before W_O; neurons before W_out; the output of the MLP. */
     void (*z)(void *context, size_t layer, size_t head, float *z); // [n][d_head]
     void (*post)(void *context, size_t layer, float *post);        // [n][d_mlp]
     void (*mlp_out)(void *context, size_t layer, float *out);      // [n][d_model]
 };
 
-/* A part of a run: rows [first, n) from the attention or the MLP of a layer on. */
+/* A part of a pass: rows [first, n) from the attention or the MLP of a layer on. */
 struct forward_part {
     size_t layer;
     bool mlp;
     size_t first;
-    bool last_alone; // of the last layer the last row alone is made
+    bool last_alone; // the last layer makes only the last row
 };
 
 /*
- * forward_run() with edits, not NULL: the same but for rounding, since an MLP's output is a sum of
- * its own.  Whole: ids[n].  Part: nothing is embedded; all rows of the residual stream stand as the
- * edit of where it begins (resid_pre or resid_mid) leaves them, and before each later layer
- * resid_pre must give the rows before 'first', which keys and values are made of.
- * A row is the same bits as in a whole run.
+ * forward_run() with edits, not NULL.  Its results differ from forward_run() by rounding, since an
+ * MLP's output is a sum of its own.  A whole pass runs ids[n].  A part embeds nothing: the edit at
+ * which it begins (resid_pre or resid_mid) must set all rows of the residual stream, and before
+ * each later layer resid_pre must give the rows before 'first', from which keys and values are
+ * made.  A row has the same bits as in a whole pass.
  */
 void forward_run_edited(struct forward *f, const uint32_t *ids, size_t n,
                         const struct forward_edits *edits);
 void forward_run_part(struct forward *f, size_t n, const struct forward_part *part,
                       const struct forward_edits *edits);
 
-/* The residual stream after the last layer, before the final norm: [n][d_model] of the last run,
+/* The residual stream after the last layer, before the final norm: [n][d_model] of the last pass,
  * valid until the next. */
 const float *forward_resid_final(const struct forward *f);
 
-/* The logits after positions [from, from + count) of the last run into logits[count][d_vocab].
- * A few dozen positions at a time keep the weights in cache and the logits small: 24 rows of 48262
- * floats are 4.6 MB. */
+/* Puts the logits after positions [from, from + count) of the last pass into
+ * logits[count][d_vocab].  A few dozen positions at a time keep the weights in cache and the logits
+ * small: 24 rows of 48262 floats are 4.6 MB. */
 void forward_logits(struct forward *f, size_t from, size_t count, float *logits);
 
-/* The logits of tokens[count] alone, after position 'at': the same bits. */
+/* The logits of only tokens[count] after position 'at': the same bits. */
 void forward_token_logits(struct forward *f, size_t at, const uint32_t *tokens, size_t count,
                           float *logits);
 

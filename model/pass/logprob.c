@@ -26,7 +26,7 @@ double logprob_entropy(const float *logits, size_t n, double log_sum_exp)
     return sum;
 }
 
-/* Does id a come before id b? */
+/* Whether id a comes before id b. */
 static bool before(const float *logits, uint32_t a, uint32_t b)
 {
     return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
@@ -39,7 +39,7 @@ static void swap(uint32_t *a, uint32_t *b)
     *b = old;
 }
 
-/* Restores the heap heap[0..n), whose root is the last in order, from 'at' downwards. */
+/* Restores heap[0..n), whose root is the last in order, from 'at' downwards. */
 static void sift_down(const float *logits, uint32_t *heap, size_t n, size_t at)
 {
     for (;;) {

@@ -7,7 +7,7 @@
 
 #include "corpora/base/mem.h"
 
-// Norms of rows and columns of s16: with rounding their product is below 2^31.
+// Norms of rows and columns of s16: including rounding, their product is below 2^31.
 #define S16_NORM 46000.0f
 #define S16_MOST 32767.0f
 #define S8_MOST 127.0f
@@ -23,8 +23,8 @@ void *product_alloc(size_t n, size_t size)
 
 // --- rows as integers ---------------------------------------------------------------------------
 
-/* x[k] becomes its product with the orthogonal matrix: blocks of the powers of two that k is made
- * of. */
+/* x[k] becomes its product with the orthogonal matrix, whose blocks are the powers of two that add
+ * up to k. */
 static void rotate(const struct kern_f32 *f32, float *x, size_t k)
 {
     size_t block = 1;
@@ -64,7 +64,7 @@ static float quantize(const struct weights *w, int16_t *to, const float *x, bool
     if (w->dot->bytes == 2 && scale * norm > S16_NORM) {
         scale = S16_NORM / norm;
     }
-    if (!(scale > 0 && scale < 1e30f)) { // all are 0, or as good as
+    if (!(scale > 0 && scale < 1e30f)) { // all are 0, or nearly
         scale = 1;
     }
     w->f32->quantize(to, x, w->k, scale);
@@ -115,7 +115,7 @@ static int pack_dot(struct weights *p, const float *w, struct err *err)
     return rc;
 }
 
-/* balance[l]: the root of the size of w's row over that of x's feature. */
+/* balance[l] becomes the square root of (size of w's row l / size of x's feature l). */
 static int find_balance(struct weights *p, const float *x_size, const float *w, struct err *err)
 {
     p->balance = mem_new(p->k, sizeof *p->balance);

@@ -1,14 +1,15 @@
 /*
- * product.h - x w + b, x[n][k] in rows, w[k][m]: weights packed once, rows packed for each product
+ * product.h - x w + b for x[n][k] in rows and w[k][m]: weights are packed once, rows per product
  *
  *     weights_new (once, shared);  inputs_pack -> product, or product_tile
  *
- * Weights are f32, or s16 or s8 with a scale for each column, and x with one for each row, such
- * that the sums are exact: a row's results do not depend on the rows beside it.  With 'rotated'
- * both are multiplied by an orthogonal matrix first (Walsh-Hadamard, in blocks where k is not a
- * power of two), which leaves the product as it is and spreads outlier features over all: QuaRot,
- * arXiv:2404.00456.  With the features' sizes one that is large in x and small in w, or the other
- * way about, is made equal in both first: SmoothQuant, arXiv:2211.10438.
+ * Weights are f32, or s16 or s8 with a scale per column; x then has a scale per row.  The scales
+ * are such that the sums are exact, so a row's results do not depend on the rows beside it.  With
+ * 'rotated', both are first multiplied by an orthogonal matrix (Walsh-Hadamard, in blocks if k is
+ * not a power of two), which does not change the product and spreads outlier features over all
+ * features: QuaRot, arXiv:2404.00456.  If the features' sizes are given, a feature that is large in
+ * x and small in w, or the reverse, is first made equally large in both: SmoothQuant,
+ * arXiv:2211.10438.
  *
  * Threads: weights are immutable; inputs belong to one thread.
  */
@@ -29,41 +30,42 @@ struct weights {
     const struct dot *dot; // NULL: f32
     bool rotated;
     size_t k, m;
-    size_t k_padded;    // what dot wants
+    size_t k_padded;    // k rounded up as dot requires
     size_t rows, cols;  // of a tile
-    size_t n_panels;    // of cols columns; those that are not there are 0
-    size_t panel_bytes; // of a panel, multiples of 64
-    size_t tile_bytes;  // of rows rows of x
+    size_t n_panels;    // panels of 'cols' columns; missing columns are 0
+    size_t panel_bytes; // size of a panel, a multiple of 64
+    size_t tile_bytes;  // size of a tile of 'rows' rows of x
     char *w;            // [n_panels][panel_bytes]
-    float *bias;        // [n_panels * cols]; of columns that are not there: WEIGHTS_NO_COLUMN
-    float *scale;       // [n_panels * cols]; not f32
-    float *balance;     // [k] what x is multiplied by, and w divided; NULL: 1
+    float *bias;        // [n_panels * cols]; WEIGHTS_NO_COLUMN for missing columns
+    float *scale;       // [n_panels * cols]; unused for f32
+    float *balance;     // [k], by which x is multiplied and w is divided; NULL: 1
 };
 
-// Its exponential is 0.
+// A bias whose exponential is 0.
 #define WEIGHTS_NO_COLUMN (-1e30f)
 
-/* The kernels' format nearest to the wanted one: s8 may be s16, and s16 f32.  x_size[k]: how large
- * the features of x are, about; NULL: not known.  bias may be NULL.  The caller ends *out with
- * weights_free(), also after an error.  Errors: ERR_NOMEM. */
+/* Packs w in the requested format, or, if the kernels lack it, the next more exact one: s16 for s8,
+ * f32 for s16.  x_size[k]: the approximate sizes of x's features; NULL: not known.  bias may be
+ * NULL.  The caller ends *out with weights_free(), also after an error.  Errors: ERR_NOMEM. */
 int weights_new(struct weights *out, const struct kern *kern, enum format format, bool rotated,
                 const float *x_size, const float *w, const float *bias, size_t k, size_t m,
                 struct err *err);
 void weights_free(struct weights *w); // {0} is allowed
 
-/* Column j < w->m of f32 weights, as it was given, into column[k]. */
+/* Copies column j < w->m of f32 weights, as it was given, to column[k]. */
 void weights_column(const struct weights *w, size_t j, float *column);
 
 /* Rows of x, packed for weights. */
 struct inputs {
     size_t rows_max;
     char *packed;   // tiles of weights->tile_bytes
-    float *scale;   // [rows_max]; not f32
+    float *scale;   // [rows_max]; unused for f32
     float *row;     // a row, balanced and rotated
     int16_t *stage; // a tile's rows, rounded
 };
 
-/* Room for n rows of any of the weights[n_weights].  Errors: ERR_NOMEM; inputs_free() also then. */
+/* Makes room for n rows of any of weights[n_weights].  Errors: ERR_NOMEM; inputs_free() also
+ * then. */
 int inputs_new(struct inputs *out, const struct weights *const *weights, size_t n_weights, size_t n,
                struct err *err);
 void inputs_free(struct inputs *in); // {0} is allowed
@@ -75,7 +77,7 @@ void inputs_pack(struct inputs *in, const struct weights *w, const float *x, siz
 void product(float *out, size_t ld, size_t n, const struct inputs *in, const struct weights *w,
              bool add);
 
-/* A tile of any table. */
+/* Large enough for a tile of any table. */
 union product_tile {
     _Alignas(KERN_ALIGN) float f32[DOT_ROWS_MAX * DOT_COLS_MAX];
     int32_t s32[DOT_ROWS_MAX * DOT_COLS_MAX];
@@ -90,7 +92,8 @@ static inline size_t round_up(size_t n, size_t step)
     return (n + step - 1) / step * step;
 }
 
-/* Room for n of this size, or NULL, aligned for packed operands; free(). */
+/* Allocates n elements of this size, aligned for packed operands, or returns NULL; free() ends
+ * it. */
 void *product_alloc(size_t n, size_t size);
 
 #endif

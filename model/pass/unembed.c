@@ -13,20 +13,20 @@
 #define LOG2_E 1.44269504088896340736
 #define LN_2 0.69314718055994530942
 
-// Panels of the vocabulary whose exponentials are summed in f32 before they go into f64; the first
-// ones go sooner, so that there is soon a sum to compare with.
+// The number of panels of the vocabulary whose exponentials are summed in f32 before the sum goes
+// into f64; the first ones go sooner, so that there is soon a sum to compare with.
 #define PANELS_SUMMED ((size_t)32)
 
 struct unembed {
     const struct model *model;
     const struct kern_f32 *f32;
     struct weights exact;
-    struct weights low; // low.dot is NULL: there is none
+    struct weights low; // integer weights; low.dot is NULL if there are none
     double threshold;   // probability above which f32 replaces low
-    float *bias2;       // [low.n_panels * low.cols] bias / ln 2
+    float *bias2;       // [low.n_panels * low.cols], bias / ln 2
     float *columns;     // [d_vocab][d_model], W_U by column
     float *mean;        // [d_model] of W_U's columns
-    double mean_bias;   // of b_U
+    double mean_bias;   // mean of b_U
 };
 
 /* A token that may be above the threshold: what it added to its row's sum. */
@@ -35,14 +35,14 @@ struct candidate {
     float e;
 };
 
-struct unembed_run {
+struct unembed_ctx {
     const struct unembed *u;
     size_t n_max;
     struct inputs in;
     float *sums;   // [n_max + a tile][KERN_LANES]
-    float *shift;  // [n_max + a tile] exponents are relative to it
-    float *scale2; // [n_max + a tile] a row's scale / ln 2
-    float *above;  // [n_max + a tile] the threshold, of the sum so far
+    float *shift;  // [n_max + a tile], to which exponents are relative
+    float *scale2; // [n_max + a tile], a row's scale / ln 2
+    float *above;  // [n_max + a tile], the threshold for the sum so far
     double *total; // [n_max]
     float *target; // [n_max] logits of the true tokens
     float *logits; // [UNEMBED_LOGITS_ROWS + a tile][d_vocab rounded up]
@@ -63,7 +63,7 @@ static int make_low(struct unembed *u, const struct kern *kern, enum precision p
     if (!x_size) {
         return err_nomem(err, "an unembedding");
     }
-    for (size_t l = 0; l < d; l++) { // what the final norm makes of a feature: w times 1, plus b
+    for (size_t l = 0; l < d; l++) { // a feature of size 1 after the final norm: w times 1, plus b
         x_size[l] =
             hypotf(m->ln_final_w ? m->ln_final_w[l] : 1, m->ln_final_b ? m->ln_final_b[l] : 0);
     }
@@ -135,16 +135,24 @@ int unembed_new(struct unembed **out, const struct model *model, const struct ke
     u->f32 = kern->f32;
     int rc = weights_new(&u->exact, kern, FORMAT_F32, false, NULL, model->W_U, model->b_U,
                          model->config.d_model, model->config.d_vocab, err);
-    if (!rc && precision != PRECISION_EXACT) {
-        rc = make_low(u, kern, precision, err);
-    }
-    rc = rc ? rc : make_means(u, err);
     if (rc) {
-        unembed_free(u);
-        return rc;
+        goto out;
+    }
+    if (precision != PRECISION_EXACT) {
+        rc = make_low(u, kern, precision, err);
+        if (rc) {
+            goto out;
+        }
+    }
+    rc = make_means(u, err);
+    if (rc) {
+        goto out;
     }
     *out = u;
-    return 0;
+    u = NULL;
+out:
+    unembed_free(u);
+    return rc;
 }
 
 void unembed_free(struct unembed *u)
@@ -191,10 +199,10 @@ const struct weights *unembed_weights(const struct unembed *u)
     return &u->exact;
 }
 
-int unembed_run_new(struct unembed_run **out, const struct unembed *u, size_t n_max,
+int unembed_ctx_new(struct unembed_ctx **out, const struct unembed *u, size_t n_max,
                     struct err *err)
 {
-    struct unembed_run *r = mem_zero(1, sizeof *r);
+    struct unembed_ctx *r = mem_zero(1, sizeof *r);
     if (!r) {
         return err_nomem(err, "an unembedding's working memory");
     }
@@ -213,21 +221,21 @@ int unembed_run_new(struct unembed_run **out, const struct unembed *u, size_t n_
                               u->exact.cols * sizeof *r->logits);
     bool whole = r->sums && r->shift && r->scale2 && r->above && r->target && r->total && r->logits;
     if (u->low.dot) {
-        // Those above the threshold are at most 1 / threshold a row; between two times of sorting
-        // out there is room for as many more, and for a panel's.
+        // A row has at most 1 / threshold tokens above the threshold.  Between two sweeps there is
+        // room for that many more, and for those of one panel.
         r->candidates_max = 2 * n_max * (size_t)(1 / u->threshold + 2 * DOT_COLS_MAX);
         r->candidates = mem_new(r->candidates_max, sizeof *r->candidates);
         whole = whole && r->candidates;
     }
     if (rc || !whole) {
-        unembed_run_free(r);
+        unembed_ctx_free(r);
         return rc ? rc : err_nomem(err, "an unembedding's working memory");
     }
     *out = r;
     return 0;
 }
 
-void unembed_run_free(struct unembed_run *r)
+void unembed_ctx_free(struct unembed_ctx *r)
 {
     if (!r) {
         return;
@@ -246,13 +254,13 @@ void unembed_run_free(struct unembed_run *r)
 
 // --- what both passes share ---------------------------------------------------------------------
 
-static void clear_sums(struct unembed_run *r, size_t n)
+static void clear_sums(struct unembed_ctx *r, size_t n)
 {
     memset(r->total, 0, n * sizeof *r->total);
     memset(r->sums, 0, (n + DOT_ROWS_MAX) * KERN_LANES * sizeof *r->sums);
 }
 
-static void fold_sums(struct unembed_run *r, size_t n)
+static void fold_sums(struct unembed_ctx *r, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         for (size_t l = 0; l < KERN_LANES; l++) {
@@ -282,8 +290,8 @@ static void prefetch_next(const struct weights *w, size_t panel, size_t t, size_
 
 // --- f32 ----------------------------------------------------------------------------------------
 
-/* A row's exponents are taken relative to the greatest logit of its first panel: any number would
- * do that is within 80 nats or so of the greatest of all. */
+/* A row's exponents are relative to the greatest logit of its first panel; any number within about
+ * 80 nats of the greatest of all would do. */
 static void set_shift(const struct weights *w, float *shift, const float *tile)
 {
     const size_t m = w->m < w->cols ? w->m : w->cols;
@@ -297,7 +305,7 @@ static void set_shift(const struct weights *w, float *shift, const float *tile)
     }
 }
 
-static void sum_f32(struct unembed_run *r, const uint32_t *ids, size_t n, const atomic_int *stop)
+static void sum_f32(struct unembed_ctx *r, const uint32_t *ids, size_t n, const atomic_int *stop)
 {
     const struct weights *w = &r->u->exact;
     const size_t n_tiles = (n + w->rows - 1) / w->rows;
@@ -327,7 +335,7 @@ static void sum_f32(struct unembed_run *r, const uint32_t *ids, size_t n, const 
     }
 }
 
-const float *unembed_logits(struct unembed_run *r, const float *x, size_t n, size_t *ld)
+const float *unembed_logits(struct unembed_ctx *r, const float *x, size_t n, size_t *ld)
 {
     const struct weights *w = &r->u->exact;
     union product_tile tile;
@@ -345,15 +353,15 @@ const float *unembed_logits(struct unembed_run *r, const float *x, size_t n, siz
     return r->logits;
 }
 
-/* Where the first panel says nothing of the others: all logits, relative to the greatest. */
-static double logprob_from_logits(struct unembed_run *r, const float *x, uint32_t id)
+/* For a row whose first panel is not representative: all logits, relative to the greatest. */
+static double logprob_from_logits(struct unembed_ctx *r, const float *x, uint32_t id)
 {
     size_t ld;
     const float *logits = unembed_logits(r, x, 1, &ld);
     return (double)logits[id] - logprob_log_sum_exp(logits, r->u->exact.m);
 }
 
-static void score_f32(struct unembed_run *r, const float *x, const uint32_t *ids, size_t n,
+static void score_f32(struct unembed_ctx *r, const float *x, const uint32_t *ids, size_t n,
                       double *logprob, const atomic_int *stop)
 {
     const struct weights *w = &r->u->exact;
@@ -368,7 +376,7 @@ static void score_f32(struct unembed_run *r, const float *x, const uint32_t *ids
 
 // --- integers -----------------------------------------------------------------------------------
 
-static void set_shift2(struct unembed_run *r, const int32_t *tile, size_t i0)
+static void set_shift2(struct unembed_ctx *r, const int32_t *tile, size_t i0)
 {
     const struct weights *w = &r->u->low;
     const size_t m = w->m < w->cols ? w->m : w->cols;
@@ -381,8 +389,9 @@ static void set_shift2(struct unembed_run *r, const int32_t *tile, size_t i0)
     }
 }
 
-/* Sums only grow, so what is not above the threshold now never will be. */
-static void set_above(struct unembed_run *r, size_t n)
+/* Sets the thresholds.  Sums only grow, so a token that is not above its threshold now never will
+ * be. */
+static void set_above(struct unembed_ctx *r, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         double sum = r->total[i];
@@ -393,7 +402,7 @@ static void set_above(struct unembed_run *r, size_t n)
     }
 }
 
-static void sort_out_candidates(struct unembed_run *r)
+static void sort_out_candidates(struct unembed_ctx *r)
 {
     size_t n = 0;
     for (size_t k = 0; k < r->n_candidates; k++) {
@@ -404,8 +413,8 @@ static void sort_out_candidates(struct unembed_run *r)
     r->n_candidates = n;
 }
 
-/* Remembers those of the tile's exponentials that are above; rows: add_exp2()'s bits. */
-static void note_candidates(struct unembed_run *r, const float *exps, uint32_t rows, size_t i0,
+/* Remembers the tile's exponentials that are above the threshold; rows: the bits of add_exp2(). */
+static void note_candidates(struct unembed_ctx *r, const float *exps, uint32_t rows, size_t i0,
                             size_t panel)
 {
     const struct weights *w = &r->u->low;
@@ -422,7 +431,7 @@ static void note_candidates(struct unembed_run *r, const float *exps, uint32_t r
     }
 }
 
-static void sum_low(struct unembed_run *r, size_t n, const atomic_int *stop)
+static void sum_low(struct unembed_ctx *r, size_t n, const atomic_int *stop)
 {
     const struct weights *w = &r->u->low;
     const size_t n_tiles = (n + w->rows - 1) / w->rows;
@@ -460,8 +469,8 @@ static void sum_low(struct unembed_run *r, size_t n, const atomic_int *stop)
     }
 }
 
-/* Replaces what the candidates gave by what f32 gives. */
-static void correct(struct unembed_run *r, const float *x)
+/* Replaces the candidates' contributions by those of f32. */
+static void correct(struct unembed_ctx *r, const float *x)
 {
     const struct unembed *u = r->u;
     const size_t d = u->low.k;
@@ -474,7 +483,7 @@ static void correct(struct unembed_run *r, const float *x)
     }
 }
 
-static void score_low(struct unembed_run *r, const float *x, const uint32_t *ids, size_t n,
+static void score_low(struct unembed_ctx *r, const float *x, const uint32_t *ids, size_t n,
                       double *logprob, const atomic_int *stop)
 {
     const struct unembed *u = r->u;
@@ -499,7 +508,7 @@ static void score_low(struct unembed_run *r, const float *x, const uint32_t *ids
     }
 }
 
-void unembed_score(struct unembed_run *r, const float *x, const uint32_t *ids, size_t n, bool exact,
+void unembed_score(struct unembed_ctx *r, const float *x, const uint32_t *ids, size_t n, bool exact,
                    double *logprob, const atomic_int *stop)
 {
     assert(n <= r->n_max);

@@ -1,16 +1,16 @@
 /*
- * unembed.h - from the last residual to log-probs, without logits in memory
+ * unembed.h - computes log-probs from the last residual without holding all logits
  *
- * The vocabulary goes by a panel of columns at a time; a panel's logits are turned into
+ * It works on one panel of columns of the vocabulary at a time; a panel's logits are turned into
  * exponentials and summed while they are in the first-level cache.
  *
- * Below exact precision the sums come from products of integers.  Those tokens whose probability is
- * above a threshold are remembered on the way, and what they gave is replaced by what f32 gives; so
- * is the true token's logit.  What is left of the rounding is an average over the rest.
+ * Below exact precision the sums come from products of integers.  Tokens whose probability is above
+ * a threshold are remembered on the way, and their contributions are recomputed in f32; so is the
+ * true token's logit.  The rounding that remains is averaged over all other tokens.
  *
  * A row's results depend on the row alone.
  *
- * Threads: an unembedding is immutable and shared; a run belongs to one thread at a time.
+ * Threads: an unembedding is immutable and shared; a ctx belongs to one thread at a time.
  */
 #ifndef GAPSCOPE_MODEL_PASS_UNEMBED_H
 #define GAPSCOPE_MODEL_PASS_UNEMBED_H
@@ -26,17 +26,17 @@
 #include "model/pass/precision.h"
 
 struct unembed;
-struct unembed_run;
+struct unembed_ctx;
 
-/* The model outlives it.  The kernels may know nothing better than a more exact precision's format.
- * Errors: ERR_NOMEM. */
+/* The model must outlive the unembedding.  If the kernels lack a precision's format, it uses that
+ * of a more exact one.  Errors: ERR_NOMEM. */
 int unembed_new(struct unembed **out, const struct model *model, const struct kern *kern,
                 enum precision precision, struct err *err);
 void unembed_free(struct unembed *u); // NULL is allowed
 
-/* A token's direction in the final norm's output: W_U's column of id < d_vocab, less the mean of
- * all columns.  Returns b_U of the token, less its mean: with it, x . direction is the logit less
- * the mean over the vocabulary. */
+/* A token's direction in the final norm's output: W_U's column of id < d_vocab minus the mean of
+ * all columns.  Returns b_U of the token minus the mean of b_U: added to x . direction it gives the
+ * logit minus the mean logit of the vocabulary. */
 float unembed_direction(const struct unembed *u, uint32_t id, float *direction); // [d_model]
 
 /* x[d_model] . W_U's column of id + b_U of id, in f32. */
@@ -49,22 +49,23 @@ const float *unembed_mean(const struct unembed *u);
 struct weights;
 const struct weights *unembed_weights(const struct unembed *u);
 
-/* For up to n_max rows at a time.  Errors: ERR_NOMEM. */
-int unembed_run_new(struct unembed_run **out, const struct unembed *u, size_t n_max,
+/* Makes working memory for up to n_max rows at a time.  Errors: ERR_NOMEM. */
+int unembed_ctx_new(struct unembed_ctx **out, const struct unembed *u, size_t n_max,
                     struct err *err);
-void unembed_run_free(struct unembed_run *r); // NULL is allowed
+void unembed_ctx_free(struct unembed_ctx *r); // NULL is allowed
 
-/* logprob[i] = ln P(ids[i]) in nats after row x[i] of x[n][d_model], the final norm's output, i <
- * n. exact: in f32 whatever the precision.  stop (or NULL) is looked at every few milliseconds:
- * once it is not 0, what logprob holds is worth nothing. */
-void unembed_score(struct unembed_run *r, const float *x, const uint32_t *ids, size_t n, bool exact,
+/* logprob[i] = ln P(ids[i]) in nats after row x[i] of x[n][d_model], the final norm's output, for
+ * i < n.  exact: in f32 whatever the precision.  stop (or NULL) is checked every few milliseconds:
+ * once it is not 0, the contents of logprob are useless. */
+void unembed_score(struct unembed_ctx *r, const float *x, const uint32_t *ids, size_t n, bool exact,
                    double *logprob, const atomic_int *stop);
 
-// Rows that unembed_logits() takes.
+// The most rows that unembed_logits() takes.
 #define UNEMBED_LOGITS_ROWS ((size_t)32)
 
-/* The logits of x[n][d_model] in f32, n <= UNEMBED_LOGITS_ROWS: those that an exact log-prob is
- * made of.  Row i of the result begins at i * *ld; it is the run's, until its next call. */
-const float *unembed_logits(struct unembed_run *r, const float *x, size_t n, size_t *ld);
+/* The logits of x[n][d_model] in f32, n <= UNEMBED_LOGITS_ROWS, from which an exact log-prob is
+ * made.  Row i of the result begins at i * *ld; it belongs to the ctx and is valid until its next
+ * call. */
+const float *unembed_logits(struct unembed_ctx *r, const float *x, size_t n, size_t *ld);
 
 #endif

@@ -21,7 +21,7 @@ int added_put(struct added *a, const char *text, size_t len, uint32_t id, bool s
     return 0;
 }
 
-/* By bytes; a beginning of another comes before it. */
+/* Sorts by bytes; a prefix of another comes before it. */
 static int compare(const void *x, const void *y)
 {
     const struct added_token *a = x, *b = y;
@@ -51,8 +51,8 @@ int added_seal(struct added *a, struct err *err)
     return 0;
 }
 
-/* Of items[lo, hi), which are longer than 'depth' and alike before it, the first whose byte there
- * is at least 'c'. */
+/* The first of items[lo, hi) whose byte at 'depth' is at least 'c'; they are longer than 'depth'
+ * and equal before it. */
 static size_t lower_bound(const struct added_token *items, size_t lo, size_t hi, size_t depth,
                           unsigned c)
 {
@@ -67,13 +67,13 @@ static size_t lower_bound(const struct added_token *items, size_t lo, size_t hi,
     return lo;
 }
 
-/* The longest token that text[len] begins with, len > 0, or NULL. */
+/* The longest token with which text[len] begins, len > 0, or NULL. */
 static const struct added_token *longest(const struct added *a, const char *text, size_t len)
 {
     const struct added_token *found = NULL;
     size_t lo = a->first[(unsigned char)text[0]], hi = a->first[(unsigned char)text[0] + 1];
     for (size_t depth = 1; lo < hi; depth++) {
-        // items[lo, hi) are those that begin with text[depth]; the shortest comes first.
+        // items[lo, hi) begin with the same depth bytes as text; the shortest comes first.
         if (a->items[lo].len == depth) {
             found = &a->items[lo++];
         }
@@ -93,7 +93,7 @@ bool added_next(const struct added *a, const char *text, size_t from, size_t len
     if (a->n == 0) {
         return false;
     }
-    // Mostly all begin with one byte, '<' or ' ', which memchr finds fast.
+    // Usually all begin with the same byte, '<' or ' ', which memchr finds fast.
     const unsigned char only = (unsigned char)a->items[0].text[0];
     const bool is_only = a->first[only + 1] == a->n;
     for (size_t at = from; at < len;) {

@@ -1,9 +1,9 @@
 /*
- * added.h - added tokens: texts that are cut out of a text as they stand
+ * added.h - added tokens: texts that are cut out of a text before it is split into words
  *
  *     added_put, added_put, ... -> added_seal -> added_next, ... -> added_free
  *
- * Matches are leftmost, the longest where several begin together, and do not overlap.
+ * A match is the leftmost, and the longest if several begin together; matches do not overlap.
  *
  * Threads: immutable once sealed.
  */
@@ -24,9 +24,9 @@ struct added_token {
     bool special;
 };
 
-/* A set of added tokens; {0} is an empty one, sealed. */
+/* A set of added tokens; {0} is empty and sealed. */
 struct added {
-    struct added_token *items; // [n] by bytes once sealed
+    struct added_token *items; // [n], sorted by bytes once sealed
     size_t n, cap;
     uint32_t first[257]; // items[first[c]] to items[first[c + 1]] begin with byte c
 };
@@ -40,11 +40,11 @@ struct added_match {
 int added_put(struct added *a, const char *text, size_t len, uint32_t id, bool special,
               struct err *err);
 
-/* Errors: ERR_FORMAT where two texts are equal. */
+/* Sorts the set.  Errors: ERR_FORMAT if two texts are equal. */
 int added_seal(struct added *a, struct err *err);
 
-/* The first token in text[from, len) that is to be cut out; false: there is none.  Under
- * SPECIAL_PLAIN a special token is passed over as a whole, so that no other is found inside. */
+/* Finds the first token in text[from, len) to cut out; false: there is none.  With SPECIAL_PLAIN a
+ * special token is skipped as a whole, so that no other is found inside. */
 bool added_next(const struct added *a, const char *text, size_t from, size_t len,
                 enum special_tokens special, struct added_match *match);
 

@@ -6,9 +6,9 @@
 
 #include "corpora/base/mem.h"
 
-/* Up to this many bytes a word is searched for its lowest rank after every merge.  On words of 256
- * random letters that and the queue of longer words take as long, on words of 128 the queue takes a
- * third longer. */
+/* A word of up to this many bytes is searched for its lowest rank after every merge; longer words
+ * have a queue.  Both take equally long on words of 256 random letters; on words of 128 the queue
+ * takes a third longer. */
 #define SHORT_MAX 256
 
 /* --- the merges ------------------------------------------------------------------------------ */
@@ -26,7 +26,7 @@ static size_t slot_of(const struct bpe *b, uint32_t left, uint32_t right)
 
 int bpe_init(struct bpe *b, size_t n_ranks, size_t n_vocab, struct err *err)
 {
-    // At most half full, so that a pair without a merge - the usual case - is known at once.
+    // At most half full, so that a pair without a merge, the usual case, is found quickly.
     size_t n_slots = 16;
     while (n_slots / 2 < n_ranks) {
         n_slots *= 2;
@@ -65,25 +65,25 @@ void bpe_free(struct bpe *b)
 
 /* --- a worker -------------------------------------------------------------------------------- */
 
-/* A word seen before, in one cache line. */
+/* A word with its tokens, in one cache line. */
 #define CACHED_BYTES 32
 #define CACHED_TOKENS 7
-#define CACHE_BITS 15 // 2 MiB a thread
+#define CACHE_BITS 15 // 2 MiB per thread
 
 struct cached {
     uint64_t key[4]; // see load_key()
     uint32_t ids[CACHED_TOKENS];
-    uint8_t len; // 0: nothing here
+    uint8_t len; // 0: the slot is empty
     uint8_t n;
 };
 
-/* A token of a long word under construction, known by the offset of its first byte. */
+/* A token of a long word while it is merged; its index is the offset of its first byte. */
 struct symbol {
-    uint32_t id;         // BPE_NONE: swallowed by the symbol before it
+    uint32_t id;         // BPE_NONE: merged into the symbol before it
     uint32_t prev, next; // offsets; BPE_NONE at the ends
 };
 
-/* The pairs of one rank that are waiting, from left to right, in a list through 'pairs'. */
+/* The waiting pairs of one rank, from left to right, in a list through 'pairs'. */
 struct bucket {
     uint32_t head, tail; // BPE_NONE: no pair
 };
@@ -101,7 +101,7 @@ struct bpe_worker {
     struct symbol *symbols; // [len]
     size_t symbols_cap;
     struct bucket *buckets; // [n_ranks]
-    bool buckets_left;      // they are not all empty: an earlier word failed half-way
+    bool buckets_left;      // buckets may not be empty: an earlier word failed half-way
     struct waiting *pairs;
     size_t pairs_n, pairs_cap;
     uint32_t pairs_free;
@@ -161,7 +161,7 @@ int bpe_reserve(struct tokens *out, size_t extra, struct err *err)
 /* Merges ids[n] in place and returns how many are left; 2 <= n <= SHORT_MAX. */
 static size_t merge_short(const struct bpe *b, uint32_t *ids, size_t n)
 {
-    uint32_t ranks[SHORT_MAX]; // of ids[i] with ids[i + 1]
+    uint32_t ranks[SHORT_MAX]; // rank of the pair ids[i], ids[i + 1]
     for (size_t i = 0; i + 1 < n; i++) {
         ranks[i] = bpe_rank(b, ids[i], ids[i + 1]);
     }
@@ -276,12 +276,12 @@ static int queue_push(struct bpe_worker *w, uint32_t at, struct err *err)
 }
 
 /*
- * The next pair of the queue.  What waits is in one of three places: the open bucket, whose pairs
- * are taken in order; buckets of higher rank, each with a key in the heap; and in the heap itself
- * what cannot be appended to a bucket, because its rank or a higher one is open or because a
- * pair to the right came before it.  Trained merges hardly know the last case: a token is always
+ * Takes the next pair of the queue.  A pair waits in one of three places: in the open bucket, whose
+ * pairs are taken in order; in a bucket of higher rank, which has a key in the heap; or in the heap
+ * itself, if it cannot be appended to a bucket because its rank or a higher one is open or because
+ * a pair to the right came before it.  The last case is rare with trained merges: a token is always
  * made of the same two parts, so all pairs of a rank come up while one bucket is emptied, from left
- * to right.  Then pairs take constant time, and the heap holds no more keys than there are ranks.
+ * to right.  Then a pair takes constant time, and the heap holds at most one key per rank.
  */
 static bool queue_pop(struct bpe_worker *w, uint32_t *rank, uint32_t *at)
 {
@@ -313,7 +313,7 @@ static bool queue_pop(struct bpe_worker *w, uint32_t *rank, uint32_t *at)
     }
 }
 
-/* Makes a list of the word's bytes and an empty queue. */
+/* Makes the list of the word's bytes and an empty queue. */
 static int begin_long(struct bpe_worker *w, const unsigned char *word, size_t len, struct err *err)
 {
     const int rc =
@@ -354,7 +354,7 @@ static int merge_long(struct bpe_worker *w, size_t len, struct err *err)
     }
     uint32_t rank, at;
     while (!rc && queue_pop(w, &rank, &at)) {
-        // A pair whose left or right has changed since it was queued is not there any more.
+        // A pair whose left or right has changed since it was queued no longer exists.
         struct symbol *left = &w->symbols[at];
         if (left->id == BPE_NONE || left->next == BPE_NONE ||
             bpe_rank(w->b, left->id, w->symbols[left->next].id) != rank) {
@@ -411,8 +411,8 @@ static uint64_t load4(const char *p)
     return v;
 }
 
-/* The bytes of word[len], len <= CACHED_BYTES, as four numbers: loads overlap, so that none goes
- * beyond the word, and with 'len' the numbers tell the word. */
+/* Loads the bytes of word[len], len <= CACHED_BYTES, into four numbers.  Loads overlap, so that
+ * none goes beyond the word; together with 'len' the numbers identify the word. */
 static void load_key(uint64_t key[4], const char *word, size_t len)
 {
     memset(key, 0, 4 * sizeof *key);

@@ -4,8 +4,8 @@
  *     bpe_init, bpe_put ... -> (per thread) bpe_worker_new -> bpe_encode, ... -> bpe_worker_free
  *                           -> bpe_free
  *
- * Of all neighbouring pairs that have a merge, the one of lowest rank is merged, the leftmost of
- * equal ones, until none is left.
+ * Of all adjacent pairs that have a merge, the one of lowest rank is merged, the leftmost of equal
+ * ones, until no pair has a merge.
  *
  * Threads: a bpe is immutable once the last merge is in; a worker belongs to one thread at a time.
  */
@@ -28,17 +28,17 @@ struct bpe_merge {
 struct bpe {
     uint32_t byte_ids[256]; // BPE_NONE where the vocabulary has no token for a byte
     uint32_t *token_bytes;  // [n_vocab] the length of each token
-    uint32_t *made;         // [n_ranks] the id that the merge of a rank makes
+    uint32_t *made;         // [n_ranks] the id of the token that the merge makes
     uint32_t n_ranks;
     struct bpe_merge *slots; // [slots_mask + 1] open addressing, linear probing
     size_t slots_mask;
 };
 
-/* Room for n_ranks merges of n_vocab tokens (fewer than 2^32 of both).  Lengths and byte_ids are
- * the caller's to fill. */
+/* Makes room for n_ranks merges of n_vocab tokens (fewer than 2^32 of both).  The caller fills
+ * token_bytes and byte_ids. */
 int bpe_init(struct bpe *b, size_t n_ranks, size_t n_vocab, struct err *err);
 
-/* The merge of 'rank' < n_ranks.  Of equal pairs the last one put stands. */
+/* Puts the merge of 'rank' < n_ranks.  The last one put of several equal pairs counts. */
 void bpe_put(struct bpe *b, uint32_t rank, uint32_t left, uint32_t right, uint32_t made);
 
 /* The rank of the merge of left and right, or BPE_NONE. */
@@ -48,7 +48,7 @@ void bpe_free(struct bpe *b); // {0} is allowed
 
 struct bpe_worker; // the word cache and scratch memory of one thread
 
-/* 'b' must outlive it.  NULL: no memory. */
+/* 'b' must outlive the worker.  NULL: no memory. */
 struct bpe_worker *bpe_worker_new(const struct bpe *b);
 void bpe_worker_free(struct bpe_worker *w); // NULL is allowed
 
@@ -60,7 +60,7 @@ void bpe_worker_free(struct bpe_worker *w); // NULL is allowed
 int bpe_encode(struct bpe_worker *w, const char *word, size_t len, uint32_t from,
                struct tokens *out, struct err *err);
 
-/* Room for 'extra' tokens more in *out. */
+/* Makes room for 'extra' more tokens in *out. */
 int bpe_reserve(struct tokens *out, size_t extra, struct err *err);
 
 #endif

@@ -10,20 +10,20 @@
 
 #define NFC_OPTIONS (UTF8PROC_STABLE | UTF8PROC_COMPOSE)
 
-/* No character below is affected by what follows or precedes it, other than as the head of marks.
- */
+/* Characters below this are not affected by what follows or precedes them, except as the head of
+ * marks. */
 #define FIRST_MARK 0x300
-/* No character from here on normalises to anything but itself. */
+/* Characters from here on normalise to themselves. */
 #define N_KINDS 0x30000
 
 enum {
-    PLAIN, // in NFC whatever stands before it
-    MARK,  // moves, composes with what stands before it, or never occurs in NFC
-    NEW,   // newer than the reference, to which it is as if plain
+    PLAIN, // in NFC whatever is before it
+    MARK,  // moves, composes with what is before it, or never occurs in NFC
+    NEW,   // newer than the reference, which treats it as plain
 };
 
-// Characters that came after Unicode 9 and that utf8proc 2.8 (Unicode 15) would move, compose or
-// take apart.  tests/model/test_normalize.c fails where a newer utf8proc knows of more.
+// Characters newer than Unicode 9 that utf8proc 2.8 (Unicode 15) would move, compose or decompose.
+// tests/model/test_normalize.c fails if a newer utf8proc knows more.
 static const uint32_t newer[][2] = {
     // first, last
     {0x07FD, 0x07FD},   {0x0898, 0x089F},   {0x08CA, 0x08D3},   {0x09FE, 0x09FE},
@@ -118,7 +118,7 @@ static size_t marks_end(const char *text, size_t at, size_t to)
     return at;
 }
 
-/* Where the character before text[at] begins, at > 0. */
+/* The offset of the character before text[at], at > 0. */
 static size_t char_before(const char *text, size_t at)
 {
     do {
@@ -144,8 +144,8 @@ static void sort_few(int32_t *codes, size_t n)
     }
 }
 
-/* Brings marks into the order of their classes, equal ones as they stood.  A hostile text has
- * megabytes of marks in a row, which utf8proc would sort in quadratic time: counted here. */
+/* Sorts marks by their classes, stably.  It is a counting sort, because utf8proc would take
+ * quadratic time for a hostile text with megabytes of marks in a row. */
 static int sort_marks(struct normalize_work *w, int32_t *codes, size_t n, struct err *err)
 {
     if (n <= 16) {
@@ -170,7 +170,7 @@ static int sort_marks(struct normalize_work *w, int32_t *codes, size_t n, struct
     return 0;
 }
 
-/* text[len] taken apart, in w->codes[*n]. */
+/* Decomposes text[len] into w->codes[*n]. */
 static int decompose(struct normalize_work *w, const char *text, size_t len, size_t *n,
                      struct err *err)
 {
@@ -187,7 +187,7 @@ static int decompose(struct normalize_work *w, const char *text, size_t len, siz
     return 0;
 }
 
-/* The NFC of text[len] in w->bytes. */
+/* Puts the NFC of text[len] into w->bytes. */
 static int compose(struct normalize_work *w, const char *text, size_t len, struct err *err)
 {
     size_t n;
@@ -220,7 +220,7 @@ int normalize_nfc(struct normalize_work *w, const char *text, size_t from, size_
         if (mark == to) {
             break;
         }
-        // The character before the marks is their head, unless it is unknown to the reference.
+        // The character before the marks is their head, unless the reference does not know it.
         size_t begin = mark, used;
         if (mark > at) {
             begin = char_before(text, mark);

@@ -1,9 +1,9 @@
 /*
  * normalize.h - Unicode's normal form C, as the reference tokenizer knows it
  *
- * The reference's tables are those of Unicode 9: a mark that came later is to it a character that
- * neither moves nor composes.  For all older characters every version of Unicode gives the same
- * result (normalisation is stable), so utf8proc does the work and is not shown the newer ones.
+ * The reference's tables are those of Unicode 9: it treats a later mark as a character that neither
+ * moves nor composes.  Every version of Unicode gives the same result for all older characters
+ * (normalisation is stable), so utf8proc does the work and does not see the newer ones.
  */
 #ifndef GAPSCOPE_MODEL_TOKENIZER_NORMALIZE_H
 #define GAPSCOPE_MODEL_TOKENIZER_NORMALIZE_H
@@ -14,7 +14,7 @@
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
 
-/* Scratch memory of one thread; {0} to begin with. */
+/* Scratch memory of one thread; {0} at first. */
 struct normalize_work {
     int32_t *codes; // [cap]
     size_t cap;
@@ -23,15 +23,14 @@ struct normalize_work {
     struct buf bytes;
 };
 
-/* Makes the table of marks; to be called before the first text, as often as one likes, from any
- * thread. */
+/* Makes the table of marks.  Call it before the first text; further calls, from any thread, do
+ * nothing. */
 void normalize_init(void);
 
 /*
- * Brings text[from, to), valid UTF-8, into NFC, taken by itself.  Where it is in NFC already - most
- * text is - nothing happens.  Else text[*copied, from) and the NFC of text[from, to) are
- * appended to *out, and *copied becomes 'to'.  Takes O(to - from).
- * Errors: ERR_NOMEM.
+ * Brings text[from, to), valid UTF-8, into NFC by itself.  If it is in NFC already, as most text
+ * is, nothing happens.  Else text[*copied, from) and the NFC of text[from, to) are appended to
+ * *out, and *copied becomes 'to'.  Takes O(to - from).  Errors: ERR_NOMEM.
  */
 int normalize_nfc(struct normalize_work *w, const char *text, size_t from, size_t to,
                   size_t *copied, struct buf *out, struct err *err);

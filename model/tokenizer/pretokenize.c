@@ -52,7 +52,7 @@ static inline unsigned char class_at(const char *text, size_t *used, bool digits
     return class != NEWER_NUMBER ? class : digits ? NUMBER : OTHER;
 }
 
-/* Where the run of characters of 'class' that text[at] stands in or behind ends. */
+/* The end of the run of characters of 'class' in which, or behind which, text[at] is. */
 static size_t run_end(const char *text, size_t at, size_t len, unsigned char class, bool digits)
 {
     size_t used;
@@ -62,7 +62,7 @@ static size_t run_end(const char *text, size_t at, size_t len, unsigned char cla
     return at;
 }
 
-/* The bytes of a contraction at text[0] == '\'', or 0. */
+/* The length of the contraction at text[0] == '\'', or 0. */
 static size_t contraction(const char *text, size_t len)
 {
     if (len >= 2 && memchr("stmd", text[1], 4)) {
@@ -75,7 +75,7 @@ static size_t contraction(const char *text, size_t len)
     return 0;
 }
 
-/* The word that begins with the white space text[0, used). */
+/* The length of the word that begins with the white space text[0, used). */
 static size_t space_word(const char *text, size_t used, size_t len, bool digits)
 {
     size_t last = 0, end = used; // text[0, end) is white space, its last character begins at 'last'
@@ -92,7 +92,7 @@ static size_t space_word(const char *text, size_t used, size_t len, bool digits)
         return end; // \s+(?!\S) at the end of the text
     }
     if (last > 0) {
-        return last; // \s+(?!\S) gives back one character, so that no \S follows
+        return last; // \s+(?!\S) gives back one character, so that \S does not follow
     }
     return text[0] == ' ' ? run_end(text, end + used, len, next, digits) : end;
 }

@@ -3,9 +3,9 @@
  *
  *     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
  *
- * matched by hand, with the classes of Unicode 16 that the reference executes.  Every text is
- * tiled by its words.  With 'digits' the pre-tokenizer Digits(individual_digits) comes first: each
- * character of \p{N} stands alone, and what is left between them is a text of its own.
+ * matched by C code, with the classes of Unicode 16 that the reference uses.  A text's words tile
+ * it.  With 'digits' the pre-tokenizer Digits(individual_digits) comes first: each character of
+ * \p{N} is a word of its own, and each piece between them is a text of its own.
  */
 #ifndef GAPSCOPE_MODEL_TOKENIZER_PRETOKENIZE_H
 #define GAPSCOPE_MODEL_TOKENIZER_PRETOKENIZE_H
@@ -13,11 +13,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Makes the table of classes; to be called before the first word, as often as one likes, from any
- * thread. */
+/* Makes the table of classes.  Call it before the first word; further calls, from any thread, do
+ * nothing. */
 void pretokenize_init(void);
 
-/* The bytes of the first word of text[len], valid UTF-8, len > 0. */
+/* The length in bytes of the first word of text[len], valid UTF-8, len > 0. */
 size_t pretokenize_word(const char *text, size_t len, bool digits);
 
 #endif

@@ -13,7 +13,7 @@
 #include "model/tokenizer/pretokenize.h"
 #include "model/tokenizer/tokenizer_internal.h"
 
-/* --- what it is ------------------------------------------------------------------------------ */
+/* --- its parts ------------------------------------------------------------------------------- */
 
 void tokenizer_free(struct tokenizer *t)
 {
@@ -54,7 +54,7 @@ const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id, size_t *len)
 
 /* --- are two the same? ----------------------------------------------------------------------- */
 
-/* A token for a message: its text in quotes, bytes that are no UTF-8 as \xNN. */
+/* A token for a message: its text in quotes, with bytes that are not UTF-8 as \xNN. */
 static void show_token(char *out, size_t size, const struct tokenizer *t, uint32_t id)
 {
     size_t len;
@@ -104,7 +104,7 @@ static int same_texts(const struct tokenizer *a, const struct tokenizer *b, stru
     return 0;
 }
 
-/* The merge of lowest rank in a that is another or none in b. */
+/* Reports the merge of lowest rank in a that is another one, or none, in b. */
 static struct bpe_merge first_not_in(const struct bpe *a, const struct bpe *b)
 {
     struct bpe_merge first = {BPE_NONE, BPE_NONE, BPE_NONE};
@@ -123,7 +123,7 @@ static int same_merges(const struct tokenizer *a, const struct tokenizer *b, str
     const struct bpe_merge in_b = first_not_in(&b->bpe, &a->bpe);
     const struct bpe_merge *m = in_b.rank < in_a.rank ? &in_b : &in_a;
     if (m->rank == BPE_NONE) {
-        return 0; // what a merge makes follows from the texts
+        return 0; // the texts determine the token that a merge makes
     }
     char left[200], right[200];
     show_token(left, sizeof left, a, m->left);
@@ -132,7 +132,7 @@ static int same_merges(const struct tokenizer *a, const struct tokenizer *b, str
                    m->rank, left, right);
 }
 
-/* Equal ids have equal texts by now. */
+/* Called when equal ids are known to have equal texts. */
 static int same_added(const struct added *a, const struct added *b, const char *where,
                       struct err *why)
 {
@@ -161,11 +161,12 @@ int tokenizer_same(const struct tokenizer *a, const struct tokenizer *b, struct 
     rc = rc ? rc : same_merges(a, b, why);
     rc = rc ? rc : same_added(&a->raw, &b->raw, "raw", why);
     rc = rc ? rc : same_added(&a->normalized, &b->normalized, "normalised", why);
-    if (!rc && a->bos != b->bos) {
-        rc = err_set(why, ERR_MISMATCH, "BOS is token %u in one and %u in the other", a->bos,
-                     b->bos);
+    if (rc) {
+        return rc;
     }
-    return rc;
+    return a->bos == b->bos ? 0
+                            : err_set(why, ERR_MISMATCH,
+                                      "BOS is token %u in one and %u in the other", a->bos, b->bos);
 }
 
 static void hash_number(XXH64_state_t *state, uint64_t number)
@@ -208,7 +209,7 @@ struct encoder {
     const struct tokenizer *t;
     struct bpe_worker *bpe;
     struct normalize_work work;
-    struct buf text; // the normalised text, where it differs from the raw one
+    struct buf text; // the normalised text, if it differs from the raw text
     size_t copied;   // the raw bytes that 'text' stands for
 };
 
@@ -265,7 +266,7 @@ static int encode_words(struct encoder *e, const char *text, size_t from, size_t
 static int encode_piece(struct encoder *e, const char *text, size_t from, size_t to,
                         enum special_tokens special, struct tokens *out, struct err *err)
 {
-    // What is not in e->text is as in the raw text, so this piece begins there or here at:
+    // Bytes that are not in e->text are equal to the raw ones, so this piece begins in either at:
     const size_t base = e->text.len + (from - e->copied);
     const size_t copied = e->copied;
     int rc = 0;
@@ -309,21 +310,29 @@ int encode(struct encoder *e, const char *text, size_t len, enum special_tokens 
     }
     struct added_match match;
     size_t at = 0;
-    int rc = 0;
-    while (!rc && added_next(&e->t->raw, text, at, len, special, &match)) {
-        rc = encode_piece(e, text, at, match.begin, special, out, err);
+    while (added_next(&e->t->raw, text, at, len, special, &match)) {
+        int rc = encode_piece(e, text, at, match.begin, special, out, err);
         rc = rc ? rc : put_added(out, match.id, e->text.len + (match.end - e->copied), err);
+        if (rc) {
+            return rc;
+        }
         at = match.end;
     }
-    rc = rc ? rc : encode_piece(e, text, at, len, special, out, err);
-    if (!rc && e->copied > 0) {
-        rc = buf_append(&e->text, text + e->copied, len - e->copied, err);
-    }
+    int rc = encode_piece(e, text, at, len, special, out, err);
     if (rc) {
         return rc;
     }
-    out->text = e->copied > 0 ? e->text.data : text;
-    out->text_len = e->copied > 0 ? e->text.len : len;
+    if (e->copied == 0) {
+        out->text = text;
+        out->text_len = len;
+        return 0;
+    }
+    rc = buf_append(&e->text, text + e->copied, len - e->copied, err);
+    if (rc) {
+        return rc;
+    }
+    out->text = e->text.data;
+    out->text_len = e->text.len;
     return 0;
 }
 

@@ -7,10 +7,11 @@
  *   text --added tokens cut out--> pieces --NFC--> pieces --added tokens cut out--> pieces
  *        --pattern of ByteLevel (GPT-2's)--> words --bytes--> BPE by rank --> ids and ends
  *
- * Added tokens, special or not, are cut out of the text as it is, those with "normalized": true
+ * Added tokens, special or not, are cut out of the raw text; those with "normalized": true are cut
  * out of the normalised pieces.
  *
- * What a tokenizer.json asks for and is not built here is refused by name, never ignored.
+ * A feature of tokenizer.json that gapscope does not have is an error that names it; it is never
+ * ignored.
  *
  * Threads: a tokenizer is immutable once loaded and shared by all; an encoder belongs to one
  * thread at a time.
@@ -31,10 +32,10 @@ struct tokenizer;
 
 /*
  * Loads tokenizer.json from 'path', and BOS and EOS from tokenizer_config.json or
- * special_tokens_map.json beside it; where these name none, or one that is no token, BOS is
- * <|BOS|> and EOS <|EOS|>, else <|endoftext|> is both.
- * Errors: ERR_NOT_FOUND, ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED (with the name of the unsupported
- * piece), ERR_NOMEM; the message begins with the path.
+ * special_tokens_map.json beside it.  If these name none, or one that is not a token, BOS is
+ * <|BOS|> and EOS is <|EOS|>; if there are no such tokens, both are <|endoftext|>.  Errors:
+ * ERR_NOT_FOUND, ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED (with the name of the unsupported piece),
+ * ERR_NOMEM; the message begins with the path.
  */
 int tokenizer_load(struct tokenizer **out, const char *path, struct err *err);
 
@@ -45,22 +46,22 @@ int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const 
 
 void tokenizer_free(struct tokenizer *t); // NULL is allowed
 
-uint32_t tokenizer_bos(const struct tokenizer *t); // TOKENIZER_NO_ID where there is none
+uint32_t tokenizer_bos(const struct tokenizer *t); // TOKENIZER_NO_ID if there is none
 uint32_t tokenizer_eos(const struct tokenizer *t);
 
-/* A hash of all that tokenizer_same() compares. */
+/* A hash of everything that tokenizer_same() compares. */
 uint64_t tokenizer_hash(const struct tokenizer *t);
 
 /* One more than the largest id. */
 size_t tokenizer_n_vocab(const struct tokenizer *t);
 
-/* The bytes that token 'id' stands for (an added token's text), in *len; NULL for an id without
- * a token.  Valid as long as the tokenizer. */
+/* The bytes that token 'id' stands for (an added token's text), their number in *len; NULL for an
+ * id without a token.  Valid as long as the tokenizer. */
 const char *tokenizer_bytes(const struct tokenizer *t, uint32_t id, size_t *len);
 
 /*
- * 0 where a and b cut every text alike: vocabulary, merges, added tokens, normaliser,
- * pre-tokenizer, BOS.  Else ERR_MISMATCH with the first difference, e.g.
+ * Returns 0 if a and b cut every text alike: vocabulary, merges, added tokens, normaliser,
+ * pre-tokenizer and BOS are equal.  Else it returns ERR_MISMATCH with the first difference, e.g.
  * "token 314 is \" of\" in one and \" in\" in the other".
  */
 int tokenizer_same(const struct tokenizer *a, const struct tokenizer *b, struct err *why);
@@ -70,16 +71,16 @@ struct encoder *encoder_new(const struct tokenizer *t);
 void encoder_free(struct encoder *e); // NULL is allowed
 
 enum special_tokens {
-    SPECIAL_PLAIN, // special tokens written in the text are text like any other
-    SPECIAL_SPLIT, // they are recognised, as the reference does by default
+    SPECIAL_PLAIN, // special tokens written in the text are ordinary text
+    SPECIAL_SPLIT, // they are recognised, as in the reference by default
 };
 
 /*
- * Cuts text[len], valid UTF-8 of less than 4 GiB (NULL where len is 0), into *out, which {0} or an
- * earlier call has made; its arrays are reused and freed with tokens_free().  No BOS is added.
- * out->text is 'text' itself where normalising changed nothing, else memory of the encoder; valid
- * until either goes or the encoder is used again.  Takes O(len log len). Errors: ERR_NOMEM,
- * ERR_LIMIT (4 GiB or more).
+ * Cuts text[len], valid UTF-8 of less than 4 GiB (NULL if len is 0), into *out, which is {0} or
+ * from an earlier call; its arrays are reused, and tokens_free() frees them.  No BOS is added.
+ * out->text is 'text' itself if normalising changed nothing, else memory of the encoder; it is
+ * valid until either is freed or the encoder is used again.  Takes O(len log len).  Errors:
+ * ERR_NOMEM, ERR_LIMIT (4 GiB or more).
  */
 int encode(struct encoder *e, const char *text, size_t len, enum special_tokens special,
            struct tokens *out, struct err *err);

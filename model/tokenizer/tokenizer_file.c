@@ -1,19 +1,19 @@
 /*
  * tokenizer_file.c - reads tokenizer.json
  *
- * The members that decide how a text is cut, and what is built of them:
+ * The members that decide how a text is cut, and the values that are supported:
  *
  *   1. added_tokens    single_word, lstrip and rstrip false
  *   2. normalizer      null, NFC, a Sequence of NFC
  *   3. pre_tokenizer   ByteLevel, Sequence [Digits, ByteLevel]
  *   4. model           BPE: vocab and merges
- *   5. post_processor  has no part in cutting: those that only trim offsets (ByteLevel) or put
- *                      special tokens around the text (TemplateProcessing) are let pass, since BOS
- *                      is the caller's business
+ *   5. post_processor  does not change the cutting: those that only trim offsets (ByteLevel) or put
+ *                      special tokens around the text (TemplateProcessing) are accepted, since the
+ *                      caller adds BOS
  *   6. truncation, padding   null
- *   7. decoder         has no part either
+ *   7. decoder         does not matter either
  *
- * What vocab, merges and added_tokens hold is read by tokenizer_vocab.c.
+ * tokenizer_vocab.c reads the contents of vocab, merges and added_tokens.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +25,11 @@
 #include "model/tokenizer/pretokenize.h"
 #include "model/tokenizer/tokenizer_internal.h"
 
-#define FILE_MAX_BYTES ((size_t)64 << 20) // the largest byte-level ones in use have 30 MB
+#define FILE_MAX_BYTES ((size_t)64 << 20) // the largest byte-level files in use have 30 MB
 
 /* --- what is refused ------------------------------------------------------------------------- */
 
-/* The member "type", or what 'part' is instead of an object that has one. */
+/* The member "type" of 'part', or what 'part' is if it is not an object with a type. */
 static const char *type_of(struct json_object *part)
 {
     struct json_object *type = json_member(part, "type");
@@ -50,7 +50,7 @@ static int refuse_part(const char *part, struct json_object *value, const char *
                    built);
 }
 
-/* A member that must be absent, null, false, 0 or "". */
+/* Checks a member that must be absent, null, false, 0 or "". */
 static int want_nothing(struct json_object *object, const char *part, const char *key,
                         struct err *err)
 {
@@ -107,7 +107,7 @@ static int read_byte_level(struct json_object *part, struct err *err)
     if (!is_type(part, "ByteLevel")) {
         return refuse_part("pre_tokenizer", part, built, err);
     }
-    bool prefix_space = true, use_regex = true; // where the file does not say
+    bool prefix_space = true, use_regex = true; // the defaults
     int rc = json_member_bool(part, "add_prefix_space", &prefix_space, err);
     rc = rc ? rc : json_member_bool(part, "use_regex", &use_regex, err);
     if (rc) {
@@ -144,7 +144,7 @@ static int read_pre_tokenizer(struct json_object *part, bool *digits, struct err
     return read_byte_level(first, err);
 }
 
-/* A template that puts special tokens around one text, and nothing else. */
+/* Whether a template only puts special tokens around one text. */
 static bool is_plain_template(struct json_object *part)
 {
     struct json_object *pieces = json_member(part, "single");
@@ -209,7 +209,7 @@ static int read_model(struct tokenizer *t, struct json_object *model, struct jso
         !json_object_is_type(merges, json_type_array)) {
         return err_set(err, ERR_FORMAT,
                        "model: vocab is %s and merges is %s; "
-                       "an object and an array are wanted",
+                       "expected an object and an array",
                        json_kind(vocab), json_kind(merges));
     }
     return tokenizer_put_vocab(t, vocab, merges, added, err);
@@ -217,9 +217,9 @@ static int read_model(struct tokenizer *t, struct json_object *model, struct jso
 
 /* --- BOS and EOS ----------------------------------------------------------------------------- */
 
-/* The id of BOS or EOS.  'name': what a file beside tokenizer.json calls it, or NULL; 'usual': what
- * it is called otherwise.  A name that is no token counts for nothing: the library that wrote the
- * file would add it behind the vocabulary, where no model has an embedding. */
+/* The id of BOS or EOS.  'name': its name in a file beside tokenizer.json, or NULL; 'usual': its
+ * usual name.  A name that is not a token is ignored: the library that wrote the file would add it
+ * after the vocabulary, where no model has an embedding. */
 static uint32_t find_mark(struct json_object *vocab, struct json_object *added, const char *name,
                           const char *usual)
 {
@@ -239,34 +239,42 @@ static int read_root(struct tokenizer *t, struct json_object *root, const char *
                      const char *eos, struct err *err)
 {
     if (!json_object_is_type(root, json_type_object)) {
-        return err_set(err, ERR_FORMAT, "it holds %s; an object is wanted", json_kind(root));
+        return err_set(err, ERR_FORMAT, "it holds %s; expected an object", json_kind(root));
     }
     struct json_object *model = json_member(root, "model");
     struct json_object *vocab = json_member(model, "vocab");
     struct json_object *added = json_member(root, "added_tokens");
+    const char *version = "1.0";
+    int rc = json_member_string(root, "version", &version, err);
+    if (rc) {
+        return rc;
+    }
+    if (strcmp(version, "1.0") != 0) {
+        return err_set(err, ERR_UNSUPPORTED, "version \"%s\" is not supported; 1.0 is", version);
+    }
+    if (added && !json_object_is_type(added, json_type_array)) {
+        return err_set(err, ERR_FORMAT, "added_tokens is %s; expected an array", json_kind(added));
+    }
     struct json_object *none = NULL;
     if (!added) {
         added = none = json_object_new_array();
+        if (!none) {
+            return err_nomem(err, "a tokenizer");
+        }
     }
-    const char *version = "1.0";
-    int rc = json_member_string(root, "version", &version, err);
-    if (!rc && strcmp(version, "1.0") != 0) {
-        rc = err_set(err, ERR_UNSUPPORTED, "version \"%s\" is not supported; 1.0 is", version);
-    }
-    if (!rc && !json_object_is_type(added, json_type_array)) {
-        rc = err_set(err, ERR_FORMAT, "added_tokens is %s; an array is wanted", json_kind(added));
-    }
-    rc = rc ? rc : want_nothing(root, "", "truncation", err);
+    rc = want_nothing(root, "", "truncation", err);
     rc = rc ? rc : want_nothing(root, "", "padding", err);
     rc = rc ? rc : read_normalizer(json_member(root, "normalizer"), &t->nfc, err);
     rc = rc ? rc : read_pre_tokenizer(json_member(root, "pre_tokenizer"), &t->digits, err);
     rc = rc ? rc : read_post_processor(json_member(root, "post_processor"), err);
     rc = rc ? rc : read_model(t, model, added, err);
     rc = rc ? rc : tokenizer_put_added(t, vocab, added, err);
-    if (!rc) {
-        t->bos = find_mark(vocab, added, bos, "<|BOS|>");
-        t->eos = find_mark(vocab, added, eos, "<|EOS|>");
+    if (rc) {
+        goto out;
     }
+    t->bos = find_mark(vocab, added, bos, "<|BOS|>");
+    t->eos = find_mark(vocab, added, eos, "<|EOS|>");
+out:
     json_object_put(none);
     return rc;
 }
@@ -280,7 +288,7 @@ int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const 
     struct json_tokener *parser = NULL;
     struct tokenizer *t = NULL;
     int rc;
-    if (len > FILE_MAX_BYTES) { // so that 32 bits suffice for places in it
+    if (len > FILE_MAX_BYTES) { // so that 32 bits are enough for offsets in it
         return err_set(err, ERR_LIMIT, "larger than the limit of %zu bytes", FILE_MAX_BYTES);
     }
     const size_t valid = utf8_valid_prefix(json, len);
@@ -295,10 +303,11 @@ int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const 
     }
     rc = json_parse(parser, &root, json, len, err);
     rc = rc ? rc : read_root(t, root, bos, eos, err);
-    if (!rc) {
-        *out = t;
-        t = NULL;
+    if (rc) {
+        goto out;
     }
+    *out = t;
+    t = NULL;
 out:
     tokenizer_free(t);
     json_object_put(root);
@@ -311,7 +320,7 @@ out:
 /* The files beside 'path' that may name BOS and EOS; the first that does so counts. */
 static const char *const beside[2] = {"tokenizer_config.json", "special_tokens_map.json"};
 
-/* Reads beside[i], if there is one, to *out. */
+/* Reads beside[i], if it exists, into *out. */
 static int read_beside(struct json_object **out, const char *path, size_t i, struct err *err)
 {
     const char *slash = strrchr(path, '/');

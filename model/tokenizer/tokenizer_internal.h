@@ -1,6 +1,6 @@
 /*
- * tokenizer_internal.h - what a tokenizer is made of; for tokenizer.c, which cuts texts with it, and
- * tokenizer_file.c and tokenizer_vocab.c, which make one
+ * tokenizer_internal.h - the parts of a tokenizer, for tokenizer.c, which cuts texts with them, and
+ * for tokenizer_file.c and tokenizer_vocab.c, which read them
  */
 #ifndef GAPSCOPE_MODEL_TOKENIZER_TOKENIZER_INTERNAL_H
 #define GAPSCOPE_MODEL_TOKENIZER_TOKENIZER_INTERNAL_H
@@ -22,27 +22,27 @@ struct token_text {
 struct tokenizer {
     size_t n_vocab;
     struct token_text *texts; // [n_vocab]
-    struct buf bytes;         // the texts; its first byte is none of them
+    struct buf bytes;         // the texts, from its second byte on
     bool nfc;                 // the normaliser: NFC or none
     bool digits;              // Digits(individual_digits) stands before ByteLevel
     struct bpe bpe;
     struct added raw;        // cut out of the text before it is normalised
-    struct added normalized; // and these afterwards
-    uint32_t bos, eos;       // or TOKENIZER_NO_ID
+    struct added normalized; // cut out of the normalised text
+    uint32_t bos, eos;       // TOKENIZER_NO_ID if there is none
 };
 
 /*
- * Tokens and merges from 'vocab' (an object) and 'merges' (an array); ids get room for those of
- * 'added' (an array) too.  Errors: ERR_FORMAT, ERR_LIMIT, ERR_UNSUPPORTED, ERR_NOMEM.
+ * Reads tokens and merges from 'vocab' (an object) and 'merges' (an array), and makes room for the
+ * ids of 'added' (an array) too.  Errors: ERR_FORMAT, ERR_LIMIT, ERR_UNSUPPORTED, ERR_NOMEM.
  */
 int tokenizer_put_vocab(struct tokenizer *t, struct json_object *vocab, struct json_object *merges,
                         struct json_object *added, struct err *err);
 
-/* Then the added tokens; t->nfc is set by now.  Errors: as above. */
+/* Then reads the added tokens; t->nfc must be set.  Errors: as above. */
 int tokenizer_put_added(struct tokenizer *t, struct json_object *vocab, struct json_object *added,
                         struct err *err);
 
-/* The id of the token called 'name' in what these two have read, or TOKENIZER_NO_ID. */
+/* The id of the token called 'name' among those that these two have read, or TOKENIZER_NO_ID. */
 uint32_t tokenizer_find_id(struct json_object *vocab, struct json_object *added, const char *name);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * tokenizer_vocab.c - reads the tokens of a tokenizer.json: vocab, merges and added_tokens
  *
- * Added tokens are matched as tokenizers < 0.14 did, under which the models were trained: one that
- * is not special and whose text is in the vocabulary anyhow is not cut out.
+ * Added tokens are matched as by tokenizers < 0.14, with which the models were trained: a token
+ * that is not special and whose text is also in the vocabulary is not cut out.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,12 +31,12 @@ static int byte_of(uint32_t code)
     return n < 0x21 ? n : n < 0x43 ? n - 0x21 + 0x7f : 0xad;
 }
 
-/* Sets the text of token 'id' to what 'name' stands for: bytes, or, where a character stands for
- * none, the name itself (no merge makes such a token). */
+/* Sets the text of token 'id' to the bytes that 'name' stands for, or, if a character of it stands
+ * for no byte, to the name itself (no merge makes such a token). */
 static int put_name(struct tokenizer *t, uint32_t id, const char *name, struct err *err)
 {
     const size_t len = strlen(name), at = t->bytes.len;
-    int rc = buf_reserve(&t->bytes, len, err); // never more bytes than the name has
+    int rc = buf_reserve(&t->bytes, len, err); // a text is never longer than its name
     if (rc) {
         return rc;
     }
@@ -60,11 +60,11 @@ static int put_name(struct tokenizer *t, uint32_t id, const char *name, struct e
     return 0;
 }
 
-/* The id that 'value' is, for the token 'name'. */
+/* Reads the id of the token 'name' from 'value'. */
 static int read_id(struct json_object *value, const char *name, uint32_t *id, struct err *err)
 {
     if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0) {
-        return err_set(err, ERR_FORMAT, "the id of token \"%s\" is %s; a whole number is wanted",
+        return err_set(err, ERR_FORMAT, "the id of token \"%s\" is %s; expected a whole number",
                        name, json_object_to_json_string(value));
     }
     if (json_object_get_int64(value) > ID_MAX) {
@@ -94,7 +94,7 @@ static int read_vocab(struct tokenizer *t, struct json_object *vocab, struct err
         }
     }
     for (unsigned byte = 0; byte < 256; byte++) {
-        const bool occurs = byte < 0xf5 && byte != 0xc0 && byte != 0xc1; // in valid UTF-8
+        const bool occurs = byte < 0xf5 && byte != 0xc0 && byte != 0xc1; // ... in valid UTF-8
         if (occurs && t->bpe.byte_ids[byte] == BPE_NONE) {
             return err_set(err, ERR_UNSUPPORTED,
                            "the vocabulary has no token for the byte 0x%02X; a byte-level one has",
@@ -106,7 +106,8 @@ static int read_vocab(struct tokenizer *t, struct json_object *vocab, struct err
 
 /* --- merges ---------------------------------------------------------------------------------- */
 
-/* The two parts of a merge, "a b" or ["a", "b"], NUL-terminated one behind the other in *parts. */
+/* Puts the two parts of a merge, "a b" or ["a", "b"], into *parts one after the other, each with a
+ * NUL at its end. */
 static bool split_merge(struct json_object *merge, struct buf *parts, size_t *right)
 {
     parts->len = 0;
@@ -158,7 +159,7 @@ static int read_merge(struct tokenizer *t, struct json_object *vocab, struct jso
 {
     size_t at;
     if (!split_merge(merge, parts, &at)) {
-        return err_set(err, ERR_FORMAT, "it is %s; \"left right\" or [left, right] is wanted",
+        return err_set(err, ERR_FORMAT, "it is %s; expected \"left right\" or [left, right]",
                        json_object_to_json_string(merge));
     }
     uint32_t left = BPE_NONE, right = BPE_NONE, made = BPE_NONE;
@@ -186,7 +187,7 @@ static int read_merges(struct tokenizer *t, struct json_object *vocab, struct js
     int rc = 0;
     for (size_t i = 0; !rc && i < json_object_array_length(merges); i++) {
         struct json_object *merge = json_object_array_get_idx(merges, i);
-        // The head line of a merges.txt; the reference passes over it here too.
+        // The head line of a merges.txt; the reference skips it here too.
         if (json_object_is_type(merge, json_type_string) &&
             strncmp(json_object_get_string(merge), "#version", 8) == 0) {
             continue;
@@ -202,7 +203,7 @@ static int read_merges(struct tokenizer *t, struct json_object *vocab, struct js
 
 /* --- both ------------------------------------------------------------------------------------ */
 
-/* One more than the largest id; wrong ids are left to be found later. */
+/* One more than the largest id; wrong ids are found later. */
 static size_t count_ids(struct json_object *vocab, struct json_object *added)
 {
     int64_t most = -1;
@@ -253,7 +254,7 @@ static int read_flags(struct json_object *token, struct added_flags *flags, stru
     return rc ? rc : json_member_bool(token, "rstrip", &flags->rstrip, err);
 }
 
-/* Sets the text of an added token, or compares it with that of its namesake in the vocabulary. */
+/* Sets the text of an added token, or compares it with that of the same name in the vocabulary. */
 static int put_text(struct tokenizer *t, uint32_t id, bool known, const char *text, size_t len,
                     struct err *err)
 {
@@ -284,7 +285,7 @@ static int read_added_token(struct tokenizer *t, struct json_object *vocab,
     if (known && !flags.special) {
         return 0; // see the head of this file
     }
-    // The reference numbers those that are not in the vocabulary itself, whatever the file says.
+    // The reference itself numbers those that are not in the vocabulary, whatever the file says.
     const uint32_t its_id = known ? known_id : *next_id;
     if (id != its_id) {
         return err_set(err, ERR_FORMAT, "its id is %u; by the vocabulary it is %u", id, its_id);
@@ -307,16 +308,22 @@ static int read_added_token(struct tokenizer *t, struct json_object *vocab,
     struct buf text = {0};
     size_t copied = 0;
     const size_t len = strlen(name);
+    struct added *set = flags.normalized ? &t->normalized : &t->raw;
     if (flags.normalized && t->nfc) {
         rc = normalize_nfc(&work, name, 0, len, &copied, &text, err);
+        if (rc) {
+            goto out;
+        }
     }
-    if (!rc && copied == 0) {
+    if (copied == 0) {
         rc = buf_append(&text, name, len, err);
+        if (rc) {
+            goto out;
+        }
     }
-    rc = rc ? rc : put_text(t, id, known, text.data, text.len, err);
-    rc = rc ? rc
-            : added_put(flags.normalized ? &t->normalized : &t->raw, text.data, text.len, id,
-                        flags.special, err);
+    rc = put_text(t, id, known, text.data, text.len, err);
+    rc = rc ? rc : added_put(set, text.data, text.len, id, flags.special, err);
+out:
     normalize_work_free(&work);
     buf_free(&text);
     return rc;
@@ -334,7 +341,7 @@ int tokenizer_put_added(struct tokenizer *t, struct json_object *vocab, struct j
         const char *name =
             json_object_is_type(content, json_type_string) ? json_object_get_string(content) : "";
         if (name[0] == '\0' || strlen(name) != (size_t)json_object_get_string_len(content)) {
-            rc = err_set(err, ERR_FORMAT, "\"content\" is %s; a text is wanted, without NUL",
+            rc = err_set(err, ERR_FORMAT, "\"content\" is %s; expected a text without NUL",
                          json_object_to_json_string(content));
         } else {
             rc = read_added_token(t, vocab, token, name, &next_id, seen, err);

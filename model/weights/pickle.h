@@ -1,15 +1,15 @@
 /*
- * pickle.h - what a state dict's pickle says, without doing what a pickle can ask for
+ * pickle.h - reads the pickle of a state dict without executing it
  *
  * A pickle is a program for a stack machine that may call any Python function.  This machine knows
- * the opcodes and globals that torch.save writes for a dict of tensors, refuses every other by
- * name, and calls nothing: the result is a tree of values in which a call stands as PICKLE_CALL,
- * for torchfile.c to read.
+ * the opcodes and globals that torch.save writes for a dict of tensors, refuses every other with an
+ * error that names it, and calls nothing: the result is a tree of values in which a call is a
+ * PICKLE_CALL, for torchfile.c to read.
  *
  *     pickle_read -> look at p.root -> pickle_free
  *
  * Values are shared by reference, as in Python, so a small pickle can describe a huge or endless
- * tree: never walk it without a bound on the depth.  Reading takes time in proportion to the
+ * tree: never walk it without a bound on the depth.  Reading takes time proportional to the
  * pickle's length, and at most PICKLE_MAX_MEMORY.
  */
 #ifndef GAPSCOPE_MODEL_WEIGHTS_PICKLE_H
@@ -20,7 +20,7 @@
 
 #include "corpora/base/err.h"
 
-/* About 1 KB is needed for a tensor, so this is room for a quarter of a million. */
+/* A tensor needs about 1 KB, so this is room for a quarter of a million tensors. */
 #define PICKLE_MAX_MEMORY ((size_t)256 << 20)
 
 /*    name                       module         global */
@@ -56,7 +56,7 @@ enum pickle_global {
     X(PICKLE_LIST, "a list")                                                                       \
     X(PICKLE_DICT, "a dict")                                                                       \
     X(PICKLE_GLOBAL, "a class")                                                                    \
-    X(PICKLE_CALL, "a tensor") /* the only calls there are */                                      \
+    X(PICKLE_CALL, "a tensor") /* every allowed call makes one */                                  \
     X(PICKLE_PERSISTENT, "a storage")
 
 enum pickle_kind {
@@ -82,7 +82,7 @@ struct pickle_value {
             struct pickle_item *first, *last; // LIST and DICT: in the order of insertion
         };
         struct {
-            const struct pickle_value *args; // CALL and PERSISTENT: always a tuple
+            const struct pickle_value *args; // CALL and PERSISTENT: a tuple
             size_t number;                   // PERSISTENT: from 0, in the order of the pickle
         };
     };
@@ -99,13 +99,13 @@ struct pickle {
     const struct pickle_value *root;
     struct pickle_value *persistents; // a LIST of all PERSISTENT values
     size_t n_persistents;
-    size_t used;                 // bytes up to and with STOP
+    size_t used;                 // number of bytes including STOP
     struct pickle_block *blocks; // private
     size_t memory;               // private
 };
 
 /*
- * Runs the pickle at bytes[0], which ends at its STOP or before len.
+ * Runs the pickle at bytes[0], which ends at its STOP, at or before len.
  * Errors: ERR_UNSUPPORTED (an opcode or global not allowed), ERR_FORMAT, ERR_TRUNCATED, ERR_LIMIT,
  * ERR_NOMEM; the message begins with the byte and the opcode.  *out is {0} then.
  */

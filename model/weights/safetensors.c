@@ -4,11 +4,11 @@
  *   1. u64, little-endian: the header's length in bytes
  *   2. the header, a JSON object:
  *      {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...},
- *      and perhaps in it "__metadata__": {"key": "text", ...}
+ *      and optionally "__metadata__": {"key": "text", ...}
  *   3. the data: row-major, little-endian; the offsets count from here, and the tensors tile it
  *
- * The header's outermost object is taken apart here and not by json-c, of which it would need many
- * times its size in memory, and which would keep only the last of two equal keys.
+ * The header's outermost object is parsed here and not by json-c, which would need many times the
+ * header's size in memory and would keep only the last of two equal keys.
  */
 #include "model/weights/safetensors.h"
 
@@ -75,8 +75,9 @@ static size_t string_end(const struct header *h, size_t at)
     return at < h->len ? at + 1 : h->len;
 }
 
-/* The end of the JSON value that begins at 'at': where a ',' or bracket that is not its own
- * stands, or h->len.  *n_keys: the colons in it, which is how many keys it has at all depths. */
+/* The end of the JSON value that begins at 'at': the place of the first ',' or bracket that is not
+ * its own, or h->len.  *n_keys: the number of colons in it, which is that of its keys at all
+ * depths. */
 static size_t value_end(const struct header *h, size_t at, size_t *n_keys)
 {
     size_t depth = 0;
@@ -112,7 +113,7 @@ static int parse(struct header *h, struct json_object **out, size_t from, size_t
 
 /* --- a tensor's entry ------------------------------------------------------------------------ */
 
-/* A whole number from 0 that fits 63 bits (a larger one reads as the largest). */
+/* Reads a whole number from 0 that fits in 63 bits (a larger one reads as the largest). */
 static bool read_size(struct json_object *value, size_t *out)
 {
     const int64_t n = json_object_get_int64(value);
@@ -141,7 +142,7 @@ static int read_shape(struct json_object *entry, struct tensor *t, struct err *e
 {
     struct json_object *shape = json_member(entry, "shape");
     if (!json_object_is_type(shape, json_type_array)) {
-        return err_set(err, ERR_FORMAT, "\"shape\" is %s; an array is wanted", json_kind(shape));
+        return err_set(err, ERR_FORMAT, "\"shape\" is %s; expected an array", json_kind(shape));
     }
     const size_t n_dims = json_object_array_length(shape);
     if (n_dims > TENSOR_MAX_DIMS) {
@@ -155,14 +156,14 @@ static int read_shape(struct json_object *entry, struct tensor *t, struct err *e
         }
     }
     t->n_dims = n_dims;
-    size_t stride = 1; // may wrap where a size is 0, which makes it meaningless
+    size_t stride = 1; // it may wrap if a size is 0, but is then meaningless
     for (size_t i = n_dims; i-- > 0; stride *= t->shape[i]) {
         t->stride[i] = stride;
     }
     return tensor_count(t, err);
 }
 
-/* The tensor's bytes from the beginning of the data of 'data_len' bytes. */
+/* Reads the place of the tensor's bytes in the data of 'data_len' bytes. */
 static int read_place(struct json_object *entry, struct tensor *t, const unsigned char *data,
                       size_t data_len, struct err *err)
 {
@@ -171,7 +172,7 @@ static int read_place(struct json_object *entry, struct tensor *t, const unsigne
     if (!json_object_is_type(place, json_type_array) || json_object_array_length(place) != 2 ||
         !read_size(json_object_array_get_idx(place, 0), &from) ||
         !read_size(json_object_array_get_idx(place, 1), &to) || from > to) {
-        return err_set(err, ERR_FORMAT, "\"data_offsets\" is %s; [first, last + 1] is wanted",
+        return err_set(err, ERR_FORMAT, "\"data_offsets\" is %s; expected [first, last + 1]",
                        place ? json_object_get_string(place) : "missing");
     }
     if (to - from != t->n * dtype_bytes(t->dtype)) {
@@ -192,7 +193,7 @@ static int read_tensor(struct json_object *entry, size_t n_keys, struct tensor *
                        const unsigned char *data, size_t data_len, struct err *err)
 {
     if (!json_object_is_type(entry, json_type_object)) {
-        return err_set(err, ERR_FORMAT, "is %s; an object is wanted", json_kind(entry));
+        return err_set(err, ERR_FORMAT, "is %s; expected an object", json_kind(entry));
     }
     int rc = read_dtype(entry, &t->dtype, err);
     if (!rc) {
@@ -202,7 +203,7 @@ static int read_tensor(struct json_object *entry, size_t n_keys, struct tensor *
         rc = read_place(entry, t, data, data_len, err);
     }
     if (!rc && n_keys != 3) {
-        rc = err_set(err, ERR_FORMAT, "%zu keys; dtype, shape and data_offsets are wanted, once",
+        rc = err_set(err, ERR_FORMAT, "%zu keys; expected dtype, shape and data_offsets, each once",
                      n_keys);
     }
     return rc;
@@ -211,12 +212,12 @@ static int read_tensor(struct json_object *entry, size_t n_keys, struct tensor *
 static int check_metadata(struct json_object *metadata, size_t n_keys, struct err *err)
 {
     if (!json_object_is_type(metadata, json_type_object)) {
-        return err_set(err, ERR_FORMAT, "is %s; an object is wanted", json_kind(metadata));
+        return err_set(err, ERR_FORMAT, "is %s; expected an object", json_kind(metadata));
     }
     json_object_object_foreach(metadata, key, value)
     {
         if (!json_object_is_type(value, json_type_string)) {
-            return err_set(err, ERR_FORMAT, "\"%s\" is %s; a string is wanted", key,
+            return err_set(err, ERR_FORMAT, "\"%s\" is %s; expected a string", key,
                            json_kind(value));
         }
     }
@@ -228,7 +229,7 @@ static int check_metadata(struct json_object *metadata, size_t n_keys, struct er
 
 /* --- the file -------------------------------------------------------------------------------- */
 
-/* "name": {...}, which is a tensor's entry or the metadata. */
+/* Reads "name": {...}, which is a tensor's entry or the metadata. */
 static int read_member(struct header *h, struct tensorlist *out, const unsigned char *data,
                        size_t data_len, bool *has_metadata, struct err *err)
 {
@@ -311,10 +312,10 @@ static int by_place(const void *a, const void *b)
     if ((*x)->data != (*y)->data) {
         return (*x)->data > (*y)->data ? 1 : -1;
     }
-    return ((*x)->n > (*y)->n) - ((*x)->n < (*y)->n); // an empty one before what follows it
+    return ((*x)->n > (*y)->n) - ((*x)->n < (*y)->n); // an empty one first
 }
 
-/* The tensors tile the data: each byte belongs to one of them. */
+/* Checks that the tensors tile the data: each byte belongs to one of them. */
 static int check_tiles(const struct tensorlist *list, const unsigned char *data, size_t data_len,
                        struct err *err)
 {

@@ -1,5 +1,5 @@
 /*
- * safetensors.h - reader of safetensors files
+ * safetensors.h - reads safetensors files
  */
 #ifndef GAPSCOPE_MODEL_WEIGHTS_SAFETENSORS_H
 #define GAPSCOPE_MODEL_WEIGHTS_SAFETENSORS_H
@@ -9,7 +9,7 @@
 #include "corpora/base/err.h"
 #include "model/weights/tensorlist.h"
 
-/* Bytes of a header, as in the reference implementation. */
+/* The largest header in bytes, as in the reference implementation. */
 #define SAFETENSORS_MAX_HEADER ((size_t)100 * 1000 * 1000)
 
 /*

@@ -8,9 +8,9 @@
 #include "corpora/base/mem.h"
 
 // Files hold little-endian numbers, which are copied into variables as they are.
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a little-endian machine is wanted");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "needs a little-endian machine");
 
-/* So many bytes are read before their pages are given back: each time costs a system call. */
+/* Pages are released after this many bytes, since each release costs a system call. */
 #define GIVE_BACK_BYTES ((size_t)1 << 20)
 
 const char *dtype_name(enum dtype dtype)
@@ -58,7 +58,7 @@ struct tensor_text tensor_shape_text(const struct tensor *t)
     size_t at = 1;
     for (size_t i = 0; i < t->n_dims; i++) {
         at += (size_t)snprintf(s.text + at, sizeof s.text - at, "%s%zu", i ? ", " : "",
-                               t->shape[i]); // 8 times at most 22 bytes
+                               t->shape[i]); // at most 22 bytes, 8 times
     }
     snprintf(s.text + at, sizeof s.text - at, "]");
     return s;
@@ -94,7 +94,7 @@ static float bf16_to_f32(uint16_t h)
     return f;
 }
 
-/* Each: dst[i * dst_stride] = the number at src + i * step, for i < n. */
+/* Each does dst[i * dst_stride] = the number at src + i * step, for i < n. */
 #define DEFINE_CONVERT(name, type, value)                                                          \
     static void name(float *dst, size_t dst_stride, const unsigned char *src, size_t step,         \
                      size_t n)                                                                     \
@@ -139,7 +139,7 @@ static const unsigned char *element(const struct tensor *t, size_t i)
 int64_t tensor_integer(const struct tensor *t, size_t i)
 {
     if (t->dtype != DTYPE_I64) {
-        return (int64_t)tensor_value(t, i); // 32 bits at most: a double holds them
+        return (int64_t)tensor_value(t, i); // at most 32 bits, which a double holds
     }
     int64_t x;
     memcpy(&x, element(t, i), sizeof x);
@@ -175,15 +175,15 @@ double tensor_value(const struct tensor *t, size_t i)
 
 /* --- all elements ---------------------------------------------------------------------------- */
 
-/* A loop of the walk through a tensor's data. */
+/* One of the nested loops through a tensor's data. */
 struct loop {
     size_t n;
     size_t step;       // bytes in the file
     size_t dst_stride; // elements in the result
 };
 
-/* The loops that visit t's elements in the order in which they lie in the file, outermost first;
- * returns how many (1 to TENSOR_MAX_DIMS).  Dimensions that lie behind one another become one. */
+/* Makes the loops that visit t's elements in the order of the file, outermost first; returns their
+ * number (1 to TENSOR_MAX_DIMS).  Dimensions that are contiguous become one. */
 static size_t plan(const struct tensor *t, struct loop loops[TENSOR_MAX_DIMS])
 {
     const size_t size = dtype_bytes(t->dtype);
@@ -215,10 +215,10 @@ static size_t plan(const struct tensor *t, struct loop loops[TENSOR_MAX_DIMS])
     return n_loops;
 }
 
-/* What of the file has been read and given back. */
+/* The part of the file that was read and released. */
 struct reader {
     const struct file_map *map; // or NULL
-    size_t given_back;          // up to this byte of the map
+    size_t given_back;          // the map is released up to this byte
 };
 
 static void give_back(struct reader *r, const unsigned char *upto, size_t at_least)
@@ -268,7 +268,7 @@ void tensor_to_f32(const struct tensor *t, float *dst, const struct file_map *ma
         end += (loops[i].n - 1) * loops[i].step;
     }
     if (t->dtype == DTYPE_F32 && n_loops == 1 && loops[0].step == sizeof *dst) {
-        // convert_f32() by memcpy(), which is what most of a model is.
+        // Like convert_f32(), but with memcpy(): most of a model is contiguous f32.
         const size_t most = GIVE_BACK_BYTES / sizeof *dst;
         for (size_t i = 0; i < t->n; i += most) {
             const size_t n = t->n - i < most ? t->n - i : most;

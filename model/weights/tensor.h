@@ -41,13 +41,13 @@ struct tensor {
     size_t shape[TENSOR_MAX_DIMS];  // [n_dims]
     size_t stride[TENSOR_MAX_DIMS]; // [n_dims], in elements; 0 repeats an element
     size_t n;                       // elements: the product of shape
-    const unsigned char *data;      // first element, little-endian, not aligned; inside the file
+    const unsigned char *data;      // first element, little-endian, unaligned; in the file's bytes
 };
 
-/* Sets t->n from the shape.  Errors: ERR_FORMAT where n elements could have no address. */
+/* Sets t->n from the shape.  Errors: ERR_FORMAT if memory cannot hold n elements. */
 int tensor_count(struct tensor *t, struct err *err);
 
-/* The shape as "[4, 128]", cut where it is longer. */
+/* The shape as text like "[4, 128]", cut if it is too long. */
 struct tensor_text {
     char text[200];
 };
@@ -60,9 +60,9 @@ double tensor_value(const struct tensor *t, size_t i);
 int64_t tensor_integer(const struct tensor *t, size_t i);
 
 /*
- * Writes t, row-major, to dst[t->n] as f32: f64 and integers rounded to nearest, other values
- * (NaNs with their bits) as they are.  The data is read in the order in which it lies; 'map' is the
- * file that holds it, whose pages are given back as they are read, or NULL.
+ * Writes t, row-major, to dst[t->n] as f32: f64 and integers are rounded to nearest, other values
+ * (NaNs with their bits) are kept.  The data is read in the order of its addresses; 'map' is the
+ * file that holds it, whose pages are released as they are read, or NULL.
  */
 void tensor_to_f32(const struct tensor *t, float *dst, const struct file_map *map);
 

@@ -15,7 +15,7 @@ struct tensorfile {
     struct file_map map; // {0} for bytes in memory
 };
 
-/* What else lies under a weight file's name, and what to do about it. */
+/* Other files that may have a weight file's name, and what to do about them. */
 static const struct {
     const char *begins; // [len]
     size_t len;
@@ -44,8 +44,8 @@ static int refuse_stranger(const unsigned char *bytes, size_t len, struct err *e
     return 0;
 }
 
-/* Tells the format and reads it.  A safetensors file may begin with any byte (it is a length), but
- * has the '{' of its header at byte 8, where neither torch format can have one. */
+/* Finds the format and reads the file.  A safetensors file may begin with any byte (it is a
+ * length), but has the '{' of its header at byte 8, where neither torch format can have one. */
 static int read_any(struct tensorfile *f, const unsigned char *bytes, size_t len, struct err *err)
 {
     const int rc = refuse_stranger(bytes, len, err);

@@ -1,15 +1,15 @@
 /*
- * tensorfile.h - a weight file as a list of named tensors
+ * tensorfile.h - reads a weight file as a list of named tensors
  *
- * Three formats, told by their first bytes: torch's zip (torch >= 1.6), torch's older pickle
+ * The first bytes decide between three formats: torch's zip (torch >= 1.6), torch's older pickle
  * stream, and safetensors.  A pickle is read by a machine that knows only what torch.save writes
- * for a state dict; every other global or opcode is refused by name, since a pickle can run code.
+ * for a state dict; every other global or opcode is an error, since a pickle can run code.
  *
  *     tensorfile_open -> tensorfile_find, tensor_read_f32, ... -> tensorfile_close
  *
- * The file is mapped; tensors are views into it until they are read.  All offsets, sizes and
- * strides have been checked against the file before tensorfile_open() returns, and, where a zip
- * archive has CRCs, all data against them.
+ * The file is mapped; tensors are views into it until they are read.  tensorfile_open() checks all
+ * offsets, sizes and strides against the file, and, if a zip archive has CRCs, all data against
+ * them.
  *
  * Threads: immutable once open.
  */
@@ -28,8 +28,7 @@ struct tensorfile;
  * beyond reason), ERR_NOMEM; the message begins with the path. */
 int tensorfile_open(struct tensorfile **out, const char *path, struct err *err);
 
-/* The same for bytes in memory, which the caller keeps for as long as the tensorfile.  For tests
- * and fuzzing. */
+/* The same for bytes in memory, which must outlive the tensorfile.  For tests and fuzzing. */
 int tensorfile_parse(struct tensorfile **out, const void *bytes, size_t len, struct err *err);
 
 void tensorfile_close(struct tensorfile *f); // NULL is allowed
@@ -38,13 +37,13 @@ const char *
 tensorfile_format(const struct tensorfile *f); // "torch zip", "torch legacy", "safetensors"
 size_t tensorfile_n(const struct tensorfile *f);
 
-/* In the file's order.  Valid as long as the tensorfile. */
+/* Tensor i in the file's order.  Valid as long as the tensorfile. */
 const struct tensor *tensorfile_at(const struct tensorfile *f, size_t i);
 const struct tensor *tensorfile_find(const struct tensorfile *f, const char *name); // or NULL
 
 /*
- * Writes t, row-major, to dst[t->n] as f32 (f64 rounds to nearest, integers as numbers).  Pages of
- * the file are given back to the system as they are read, so that the peak is dst and little more.
+ * Writes t, row-major, to dst[t->n] as f32 (f64 is rounded to nearest, integers become numbers).
+ * Pages of the file are released as they are read, so the peak of memory is little more than dst.
  */
 void tensor_read_f32(const struct tensorfile *f, const struct tensor *t, float *dst);
 

@@ -1,5 +1,5 @@
 /*
- * tensorlist.h - the tensors of a file while it is read, and the index by name
+ * tensorlist.h - the list of a file's tensors, with an index by name
  *
  *     tensorlist_add, tensorlist_add, ... -> tensorlist_index -> tensorlist_find -> tensorlist_free
  */
@@ -11,9 +11,9 @@
 #include "corpora/base/err.h"
 #include "model/weights/tensor.h"
 
-/* {0} is an empty one. */
+/* {0} is empty. */
 struct tensorlist {
-    struct tensor *items; // [n], in the file's order; the names are owned
+    struct tensor *items; // [n], in the file's order; the list owns the names
     size_t n, cap;
     const struct tensor **by_name; // [n], once indexed
 };
@@ -23,11 +23,12 @@ struct tensorlist {
 int tensorlist_add(struct tensorlist *list, const char *name, size_t name_len,
                    const struct tensor *t, struct err *err);
 
-/* Ends the adding.  Errors: ERR_FORMAT (two of one name), ERR_NOMEM. */
+/* Makes the index; nothing may be added after that.  Errors: ERR_FORMAT (two tensors have the same
+ * name), ERR_NOMEM. */
 int tensorlist_index(struct tensorlist *list, struct err *err);
 
 const struct tensor *tensorlist_find(const struct tensorlist *list, const char *name); // or NULL
 
-void tensorlist_free(struct tensorlist *list); // the list is empty and usable again
+void tensorlist_free(struct tensorlist *list); // the list is then empty and may be used again
 
 #endif

@@ -14,7 +14,7 @@ bool torchdict_is_text(const struct pickle_value *v, const char *text)
            memcmp(v->text, text, v->text_len) == 0;
 }
 
-/* A whole number from 0. */
+/* Reads a whole number from 0. */
 static bool read_size(const struct pickle_value *v, size_t *out)
 {
     if (v->kind != PICKLE_INT || v->integer < 0) {
@@ -83,13 +83,13 @@ static bool storage_dtype(const struct pickle_value *v, enum dtype *out)
     return false;
 }
 
-/* ("storage", XStorage, key, location, elements), in legacy files with a last None. */
+/* Reads ("storage", XStorage, key, location, elements); legacy files add a None. */
 static int read_storage(const struct pickle_value *id, struct torchdict_storage *out,
                         struct err *err)
 {
     if (id->n_items == 0 || !torchdict_is_text(id->items[0], "storage")) {
         return err_set(err, ERR_UNSUPPORTED,
-                       "a persistent id that is no storage (a whole module?): save only "
+                       "a persistent id that is not a storage (a whole module?): save only "
                        "model.state_dict()");
     }
     if (id->n_items < 5 || id->n_items > 6) {
@@ -98,7 +98,7 @@ static int read_storage(const struct pickle_value *id, struct torchdict_storage 
     if (!torchdict_key(id->items[2], out->key)) {
         const struct pickle_value *key = id->items[2];
         const bool text = key->kind == PICKLE_TEXT;
-        return err_set(err, ERR_FORMAT, "a storage's key is \"%.*s\"; digits are wanted",
+        return err_set(err, ERR_FORMAT, "a storage's key is \"%.*s\"; expected digits",
                        text && key->text_len < 100 ? (int)key->text_len
                        : text                      ? 100
                                                    : 0,
@@ -149,7 +149,7 @@ static bool read_sizes(const struct pickle_value *v, size_t *out, size_t n)
     return true;
 }
 
-/* All elements of t from element 'offset' on lie in the storage. */
+/* Checks that all elements of t, from element 'offset' of the storage on, are in the storage. */
 static int check_extent(const struct tensor *t, size_t offset, const struct torchdict_storage *s,
                         struct err *err)
 {
@@ -168,7 +168,8 @@ static int check_extent(const struct tensor *t, size_t offset, const struct torc
     return 0;
 }
 
-/* _rebuild_tensor_v2(storage, offset, sizes, strides, requires_grad, backward_hooks[, metadata]) */
+/* Reads the arguments of _rebuild_tensor_v2(storage, offset, sizes, strides, requires_grad,
+ * backward_hooks[, metadata]). */
 static int read_tensor(const struct pickle_value *args, const struct torchdict_storages *storages,
                        struct tensor *t, struct err *err)
 {
@@ -203,7 +204,7 @@ static int read_tensor(const struct pickle_value *args, const struct torchdict_s
     return rc;
 }
 
-/* A dict's value: a tensor, or a parameter around one. */
+/* Reads a dict's value, which is a tensor or a parameter around one. */
 static int read_value(const struct pickle_value *v, const struct torchdict_storages *storages,
                       struct tensor *t, struct err *err)
 {

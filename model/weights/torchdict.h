@@ -1,12 +1,12 @@
 /*
- * torchdict.h - the tensors that torch's pickle of a dict describes
+ * torchdict.h - reads the tensors that torch's pickle of a dict describes
  *
  *     torchdict_storages -> set 'data' of each storage -> torchdict_read -> torchdict_free
  *
  * A tensor is pickled as _rebuild_tensor_v2(storage, offset, sizes, strides, ...), a parameter as
  * _rebuild_parameter(tensor, ...), and a storage as the persistent id ("storage", XStorage, key,
  * location, elements); offset and strides count elements.  Several tensors may share a storage.
- * Where a storage's elements lie is up to the file's format.
+ * The file's format decides where a storage's elements are.
  */
 #ifndef GAPSCOPE_MODEL_WEIGHTS_TORCHDICT_H
 #define GAPSCOPE_MODEL_WEIGHTS_TORCHDICT_H
@@ -21,7 +21,7 @@
 /* Keys are small numbers (zip) or addresses (legacy). */
 #define TORCHDICT_KEY_DIGITS 20
 
-/* One persistent id; those of equal keys mean the same elements. */
+/* One persistent id; ids with equal keys mean the same elements. */
 struct torchdict_storage {
     char key[TORCHDICT_KEY_DIGITS + 1]; // digits
     enum dtype dtype;
@@ -29,27 +29,27 @@ struct torchdict_storage {
     const unsigned char *data; // [n] elements, in the file; NULL until it is found
 };
 
-/* By the number of the persistent id. */
+/* The storages, by the number of their persistent id. */
 struct torchdict_storages {
     struct torchdict_storage *items; // [n]
     size_t n;
 };
 
-/* The pickle's storages, to be ended with torchdict_free() even after an error.
+/* Reads the pickle's storages.  The caller ends *out with torchdict_free(), also after an error.
  * Errors: ERR_FORMAT, ERR_UNSUPPORTED, ERR_NOMEM. */
 int torchdict_storages(struct torchdict_storages *out, const struct pickle *p, struct err *err);
 
-/* Adds the tensors of p's dict, views into the storages' data, to *out and indexes it.
+/* Adds the tensors of p's dict, which are views into the storages' data, to *out and indexes it.
  * Errors: ERR_FORMAT, ERR_UNSUPPORTED (anything but a dict of tensors), ERR_NOMEM. */
 int torchdict_read(struct tensorlist *out, const struct pickle *p,
                    const struct torchdict_storages *storages, struct err *err);
 
 void torchdict_free(struct torchdict_storages *storages);
 
-/* A storage's key, copied; false where v is none. */
+/* Copies a storage's key; false: v is not a key. */
 bool torchdict_key(const struct pickle_value *v, char key[TORCHDICT_KEY_DIGITS + 1]);
 
-/* Is v this text? */
+/* Whether v is this text. */
 bool torchdict_is_text(const struct pickle_value *v, const char *text);
 
 #endif

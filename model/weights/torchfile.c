@@ -5,8 +5,8 @@
  *           DIR/data/KEY      a storage's elements
  *           DIR/byteorder     "little" or "big" (torch >= 2.0); other entries do not matter here
  *
- *   legacy: a pickle each of a magic number, 1001, a dict about the writer, the dict of tensors,
- *           and the list of keys; then for each key int64 elements and the elements
+ *   legacy: five pickles: a magic number, 1001, a dict about the writer, the dict of tensors, and
+ *           the list of keys; then for each key the number of elements as int64, and the elements
  */
 #include "model/weights/torchfile.h"
 
@@ -23,15 +23,15 @@
 
 #define LEGACY_PROTOCOL 1001
 
-/* DIR is a file's name without its end, and that is no longer. */
+/* DIR is a file's name without its ending, and file names are not longer. */
 #define MAX_DIR 255
 
-/* Bytes of "data/KEY" */
+/* The most bytes of "data/KEY". */
 #define MAX_NAME (5 + TORCHDICT_KEY_DIGITS)
 
 /* --- zip ------------------------------------------------------------------------------------- */
 
-/* The entry "DIR/data.pkl"; *dir_len is the length of DIR, at most MAX_DIR. */
+/* Finds the entry "DIR/data.pkl"; *dir_len is the length of DIR, at most MAX_DIR. */
 static int find_pickle(const struct zip *z, const struct zip_entry **out, size_t *dir_len,
                        struct err *err)
 {
@@ -131,8 +131,9 @@ int torchfile_read_zip(struct tensorlist *out, const unsigned char *bytes, size_
     if (!rc) {
         rc = torchdict_read(out, &p, &storages, err);
     }
-    // A pass over the whole file (0.2 s a gigabyte): a flipped bit in a weight would go unseen into
-    // every number of a run.  It comes last, so that what is wrong by intent is named as that.
+    // This reads the whole file (0.2 s per gigabyte), because a flipped bit in a weight would
+    // change every number of a run unnoticed.  It comes last, so that a more specific error comes
+    // first.
     if (!rc) {
         rc = zip_check(&z, err);
     }
@@ -145,11 +146,11 @@ out:
 
 /* --- legacy ---------------------------------------------------------------------------------- */
 
-/* Length of the pickle of the magic number 0x1950a86a20f9469cfc6c at bytes[0]; 0: there is none.
- * It is too long a number for pickle_read(), and always written in one of two ways. */
+/* The length of the pickle of the magic number 0x1950a86a20f9469cfc6c at bytes[0]; 0: there is
+ * none.  The number is too long for pickle_read(), and is always written in one of two ways. */
 static size_t magic_len(const unsigned char *bytes, size_t len)
 {
-    static const unsigned char frame[] = {0x95, 13, 0, 0, 0, 0, 0, 0, 0}; // from protocol 4 on
+    static const unsigned char frame[] = {0x95, 13, 0, 0, 0, 0, 0, 0, 0}; // protocol 4 and later
     static const unsigned char magic[] = {0x8a, 10,   0x6c, 0xfc, 0x9c, 0x46, 0xf9,
                                           0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
     size_t at = 2; // PROTO n
@@ -170,7 +171,7 @@ bool torchfile_is_legacy(const unsigned char *bytes, size_t len)
     return magic_len(bytes, len) > 0;
 }
 
-/* The pickle at bytes[*at], and *at moved behind it. */
+/* Reads the pickle at bytes[*at] and moves *at behind it. */
 static int next_pickle(struct pickle *out, const unsigned char *bytes, size_t len, size_t *at,
                        const char *what, struct err *err)
 {
@@ -222,8 +223,8 @@ static int by_key(const void *a, const void *b)
     return strcmp((*x)->key, (*y)->key);
 }
 
-/* Takes the storage of 'key' from bytes[*at] on and moves *at behind it.  'sorted' holds the
- * storages by key; equal keys are one storage. */
+/* Reads the storage of 'key' from bytes[*at] on and moves *at behind it.  'sorted' has the storages
+ * sorted by key; equal keys are one storage. */
 static int locate_key(struct torchdict_storage **sorted, size_t n, const char *key,
                       const unsigned char *bytes, size_t len, size_t *at, struct err *err)
 {
@@ -288,7 +289,7 @@ static int locate_in_legacy(struct torchdict_storages *storages, const struct pi
         char key[TORCHDICT_KEY_DIGITS + 1];
         rc = torchdict_key(i->value, key)
                  ? locate_key(sorted, storages->n, key, bytes, len, at, err)
-                 : err_set(err, ERR_FORMAT, "a storage's key that is no number");
+                 : err_set(err, ERR_FORMAT, "a storage's key that is not a number");
     }
     for (size_t i = 0; i < storages->n && !rc; i++) {
         if (!sorted[i]->data) {

@@ -1,5 +1,5 @@
 /*
- * torchfile.h - the tensors of files written by torch.save, given a dict of tensors
+ * torchfile.h - reads files in which torch.save wrote a dict of tensors
  */
 #ifndef GAPSCOPE_MODEL_WEIGHTS_TORCHFILE_H
 #define GAPSCOPE_MODEL_WEIGHTS_TORCHFILE_H
@@ -10,7 +10,7 @@
 #include "corpora/base/err.h"
 #include "model/weights/tensorlist.h"
 
-/* Does the file begin as torch's older format does? */
+/* Whether the file begins like torch's older format. */
 bool torchfile_is_legacy(const unsigned char *bytes, size_t len);
 
 /*

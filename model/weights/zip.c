@@ -7,8 +7,8 @@
  *   4. the central directory: 46 bytes, name, extra, comment for each entry
  *   5. each entry's local header (30 bytes, name, extra), then its data
  *
- * Sizes are taken from the central directory alone: torch streams, so that its local headers hold
- * zeros and the sizes follow the data.
+ * Sizes are taken from the central directory alone: torch writes a stream, so its local headers
+ * have zeros and the sizes follow the data.
  */
 #include "model/weights/zip.h"
 
@@ -35,21 +35,21 @@ enum {
 #define SIGNATURE_LOCATOR 0x07064b50u
 #define SIGNATURE_END 0x06054b50u
 
-/* "See the zip64 record": what a field too small for its value holds. */
+/* The values of a field that is too small and refers to the zip64 record. */
 #define IN_ZIP64_16 0xffffu
 #define IN_ZIP64_32 0xffffffffu
 
 #define FLAG_ENCRYPTED 1u
 #define EXTRA_ZIP64 1u
 
-/* Where the central directory lies. */
+/* The place of the central directory. */
 struct directory {
-    size_t n;    // entries
+    size_t n;    // number of entries
     size_t from; // its first byte
     size_t to;   // the byte after its last
 };
 
-/* An entry while the archive is being checked. */
+/* An entry while the archive is checked. */
 struct candidate {
     struct zip_entry entry;
     size_t from; // the local header's first byte
@@ -69,7 +69,7 @@ static int find_end(const unsigned char *bytes, size_t len, size_t *at, struct e
                    "no end of central directory: this zip archive was cut short; fetch it again");
 }
 
-/* Puts the zip64 record's values where the plain record holds none; the rest must agree. */
+/* Replaces values that the plain record refers to the zip64 record; the others must agree. */
 static int read_end64(const unsigned char *bytes, size_t end_at, uint64_t value[3], struct err *err)
 {
     const size_t locator_at = end_at - LOCATOR_BYTES;
@@ -124,8 +124,8 @@ static int read_end(const unsigned char *bytes, size_t len, struct directory *di
     return 0;
 }
 
-/* Takes the sizes and the offset that did not fit in 32 bits from the zip64 extra field, which
- * holds those alone, in this order. */
+/* Takes the sizes and the offset that do not fit in 32 bits from the zip64 extra field, which holds
+ * only those, in this order. */
 static bool widen(uint64_t *value[3], const unsigned char *extra, size_t len)
 {
     while (len >= 4) {
@@ -153,7 +153,7 @@ static bool widen(uint64_t *value[3], const unsigned char *extra, size_t len)
         }
         return true;
     }
-    // The largest 32-bit size could stand for itself, but no record of that size is ever ours.
+    // The largest 32-bit value could be an actual size, but no entry of ours has that size.
     return *value[0] != IN_ZIP64_32 && *value[1] != IN_ZIP64_32 && *value[2] != IN_ZIP64_32;
 }
 
@@ -244,7 +244,7 @@ static int by_name(const void *a, const void *b)
     return compare_names(x->name, x->name_len, y->name, y->name_len);
 }
 
-/* No byte belongs to two entries. */
+/* Checks that no byte belongs to two entries. */
 static int check_overlaps(struct candidate *c, size_t n, struct err *err)
 {
     qsort(c, n, sizeof *c, by_place);

@@ -1,11 +1,11 @@
 /*
- * zip.h - the stored entries of a zip archive in memory, as torch.save writes them
+ * zip.h - reads the stored entries of a zip archive in memory, as torch.save writes them
  *
  *     zip_open -> zip_find, zip_check, ... -> zip_close
  *
- * Only what torch writes is read: stored (not compressed) entries in one part, with or without
- * zip64 records.  zip_open() has checked that no two entries share a name or a byte and that all
- * lie inside the archive.
+ * It reads only what torch writes: stored (not compressed) entries in one part, with or without
+ * zip64 records.  zip_open() checks that no two entries share a name or a byte and that all are
+ * inside the archive.
  *
  * Names and data point into the archive.
  */
@@ -23,7 +23,7 @@ struct zip_entry {
     size_t name_len;
     const unsigned char *data; // [len]
     size_t len;
-    uint32_t crc; // of data; 0 where none was computed (torch can be told so)
+    uint32_t crc; // of data; 0 if none was computed (torch has an option for that)
 };
 
 struct zip {
@@ -37,10 +37,10 @@ int zip_open(struct zip *out, const unsigned char *bytes, size_t len, struct err
 
 const struct zip_entry *zip_find(const struct zip *z, const char *name); // or NULL
 
-/* Is the entry's data what was written, as far as its CRC can tell?  Reads all of it. */
+/* Whether the entry's data matches its CRC.  Reads all of it. */
 bool zip_entry_is_intact(const struct zip_entry *e);
 
-/* All entries are intact, or ERR_CORRUPT with the name of one that is not. */
+/* Checks all entries; ERR_CORRUPT names one that does not match its CRC. */
 int zip_check(const struct zip *z, struct err *err);
 
 void zip_close(struct zip *z); // {0} is allowed

@@ -1,5 +1,8 @@
 /*
  * queries.h - the queries that several pages share, so that they say the same
+ *
+ * What people may want to ask run.db themselves is a view of it (the .sql files of out/results);
+ * here stands what is left: parameters, order, how many rows.
  */
 #ifndef GAPSCOPE_OUT_READ_QUERIES_H
 #define GAPSCOPE_OUT_READ_QUERIES_H
@@ -10,66 +13,48 @@
 
 #define SQL_OF_NEURON "model = ?1 AND layer = ?2 AND idx = ?3"
 
-/* Driven by the hypotheses, since those come first in the key of 'score'; best first: chosen on one
- * half of the documents, shown on the other.  Of what average precision could gain over knowing
- * nothing, which is prevalence: else what labels nearly every token would come first. */
+/* Best first: chosen on one half of the documents, shown on the other.  h is the hypothesis, s the
+ * scores of the test half, d those of the dev half. */
 #define SQL_BEST_FIRST                                                                             \
-    " FROM hypothesis h CROSS JOIN score s ON s.hypothesis = h.id AND s.model = ?1"                \
-    " AND s.layer = ?2 AND s.idx = ?3 AND s.split = 'test'"                                        \
-    " LEFT JOIN score d ON d.hypothesis = h.id AND d.model = ?1 AND d.layer = ?2"                  \
-    " AND d.idx = ?3 AND d.split = 'dev'"                                                          \
-    " ORDER BY d.average_precision IS NULL,"                                                       \
-    " (d.average_precision - d.prevalence) / (1 - d.prevalence) DESC, h.id"
+    " FROM neuron_hypothesis s JOIN hypothesis h ON h.id = s.hypothesis"                           \
+    " LEFT JOIN score d ON d.hypothesis = s.hypothesis AND d.model = ?1 AND d.layer = ?2"          \
+    " AND d.idx = ?3 AND d.split = 'dev' WHERE s.model = ?1 AND s.layer = ?2 AND s.idx = ?3"       \
+    " ORDER BY s.dev_average_precision IS NULL, s.dev_gain DESC, s.hypothesis"
 
 /* Of each pair of its model. */
 #define SQL_CREDIT                                                                                 \
-    "SELECT (SELECT name FROM model WHERE id = p.base) || ':' || " VIEW_PAIR_OTHERS                \
-    " AS pair, c.credit, c.hits, (SELECT count(*) FROM hit WHERE pair = p.id AND side = 'other')"  \
-    " AS of_hits FROM gap_credit c JOIN pair p ON p.id = c.pair"                                   \
-    " WHERE c.model = ?1 AND c.layer = ?2 AND c.idx = ?3 ORDER BY p.id"
+    "SELECT c.pair_name AS pair, c.credit, c.hits, c.of_hits FROM credit c"                        \
+    " WHERE c.model = ?1 AND c.layer = ?2 AND c.idx = ?3 ORDER BY c.pair"
 
 /* The first ?4 of each kind, and the first ?5 of each interval. */
 #define SQL_EXAMPLES                                                                               \
     "SELECT kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end, token_index,"        \
-    " tokens, activations, labels FROM"                                                            \
-    " (SELECT *, row_number() OVER (PARTITION BY kind, lo, hi ORDER BY rank) AS turn FROM example" \
-    " WHERE " SQL_OF_NEURON ") WHERE turn <= iif(kind = 'interval', ?5, ?4)"                       \
-    " ORDER BY CASE kind WHEN 'top' THEN 0 WHEN 'interval' THEN 1 WHEN 'random' THEN 2 ELSE 3 "    \
-    "END,"                                                                                         \
-    " rank"
+    " tokens, activations, labels FROM example_order WHERE " SQL_OF_NEURON                         \
+    " AND turn <= iif(kind = 'interval', ?5, ?4) ORDER BY kind_order, rank"
 
 // --- of hypotheses
 
-/* Each hypothesis' best neuron is that of the greatest average precision on the dev half (SQLite
- * takes the other columns from the row of the max()); what is shown of it is of the test half. */
 #define SQL_HYPOTHESES                                                                             \
-    "SELECT h.id AS hypothesis, h.name, h.kind, h.spec, h.tokens AS labelled_tokens, h.docs,"      \
-    " h.tokens * 1.0 / h.tokens_seen AS prevalence, h.aborted, h.tokens_seen,"                     \
-    " (SELECT name FROM model WHERE id = d.model) AS model, d.layer, d.idx, t.n_pos,"              \
-    " t.prevalence AS test_prevalence, t.average_precision, t.auroc, t.precision, t.recall"        \
-    " FROM hypothesis h LEFT JOIN (SELECT hypothesis, model, layer, idx, max(average_precision)"   \
-    " FROM score WHERE split = 'dev' AND average_precision NOT NULL GROUP BY hypothesis) d"        \
-    " ON d.hypothesis = h.id"                                                                      \
-    " LEFT JOIN score t ON t.hypothesis = h.id AND t.model = d.model AND t.layer = d.layer"        \
-    " AND t.idx = d.idx AND t.split = 'test' ORDER BY h.id"
+    "SELECT hypothesis, name, kind, spec, labelled_tokens, docs, prevalence, aborted, "            \
+    "tokens_seen,"                                                                                 \
+    " model_name AS model, layer, idx, n_pos, test_prevalence, average_precision, auroc,"          \
+    " precision, recall FROM hypothesis_best ORDER BY hypothesis"
 
 /* Of pair ?1. */
 #define SQL_LEDGER                                                                                 \
-    "SELECT g.hypothesis, h.name, g.n, g.mean_gap, g.se, g.mean_gap_rest, g.se_rest,"              \
-    " g.share_of_gap, g.share_beyond_earlier, g.share_of_gain, g.gain_beyond_earlier"              \
-    " FROM hypothesis_gap g JOIN hypothesis h ON h.id = g.hypothesis WHERE g.pair = ?1"            \
-    " ORDER BY g.hypothesis"
+    "SELECT hypothesis, name, n, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"              \
+    " share_beyond_earlier, share_of_gain, gain_beyond_earlier FROM ledger WHERE pair = ?1"        \
+    " ORDER BY hypothesis"
 
 /* Of hypothesis ?1, at most ?2. */
 #define SQL_DOMAINS                                                                                \
-    "SELECT d.name AS domain, h.tokens_seen, h.tokens AS labelled_tokens, h.prevalence"            \
-    " FROM hypothesis_domain h LEFT JOIN domain d ON d.id = h.domain WHERE h.hypothesis = ?1"      \
-    " ORDER BY h.prevalence DESC, h.domain LIMIT ?2"
+    "SELECT l.domain_name AS domain, l.tokens_seen, l.labelled_tokens, l.prevalence"               \
+    " FROM domain_label l WHERE l.hypothesis = ?1 ORDER BY l.prevalence DESC, l.domain LIMIT ?2"
 
 /* The best ?5 neurons by average precision on dev, the one in ?2, ?3, ?4 before all; of the first
  * one all halves, of the others the test half unless ?6. */
 #define SQL_NEURONS                                                                                \
-    "SELECT m.name || ':L' || s.layer || 'N' || s.idx AS neuron, s.hypothesis, s.model, s.layer,"  \
+    "SELECT s.neuron, s.hypothesis, s.model, s.layer,"                                             \
     " s.idx, s.split, s.n_pos, s.n_neg, s.docs_pos, s.prevalence, s.mean_pos, s.mean_neg, s.r,"    \
     " s.variance_explained, s.auroc, s.auroc_bound, s.average_precision, s.threshold,"             \
     " s.precision, s.recall, s.f1, s.mcc, s.mutual_information, s.mass_covered, s.top_covered"     \
@@ -77,9 +62,8 @@
     " model = ?2 AND layer = ?3 AND idx = ?4 DESC, average_precision IS NULL,"                     \
     " average_precision DESC, model, layer, idx) AS turn"                                          \
     " FROM score WHERE hypothesis = ?1 AND split = 'dev') b"                                       \
-    " JOIN score s ON s.hypothesis = ?1 AND s.model = b.model AND s.layer = b.layer"               \
-    " AND s.idx = b.idx JOIN model m ON m.id = s.model WHERE b.turn <= ?5"                         \
-    " AND (?6 OR b.turn = 1 OR s.split = 'test')"                                                  \
+    " JOIN neuron_score s ON s.hypothesis = ?1 AND s.model = b.model AND s.layer = b.layer"        \
+    " AND s.idx = b.idx WHERE b.turn <= ?5 AND (?6 OR b.turn = 1 OR s.split = 'test')"             \
     " ORDER BY b.turn, CASE s.split WHEN 'dev' THEN 0 WHEN 'test' THEN 1 ELSE 2 END"
 
 /* Its columns. */
@@ -162,19 +146,15 @@ enum {
 };
 
 #define SQL_TRIGRAM_GAPS                                                                           \
-    "SELECT p.id AS pair, (SELECT name FROM model WHERE id = p.base) || ':' || " VIEW_PAIR_OTHERS  \
-    " AS name, g.mean_gap, g.se FROM trigram_gap g JOIN pair p ON p.id = g.pair"                   \
-    " WHERE g.trigram = ?1 ORDER BY p.id"
+    "SELECT g.pair, g.pair_name AS name, g.mean_gap, g.se FROM trigram_pair g"                     \
+    " WHERE g.trigram = ?1 ORDER BY g.pair"
 
 /* Each with the neuron that its verdict names, or the first where it names none. */
 #define SQL_TRIGRAM_MODELS                                                                         \
-    "SELECT t.model, m.name, t.contexts, t.pairs, t.lp_ab, t.lp_xb, t.lp_ax, t.lp_xx,"             \
-    " t.interaction, t.se, t.verdict, t.layer, t.idx, m.site, n.layer AS neuron_layer,"            \
-    " n.idx AS neuron_idx, n.ab, n.xb, n.ax, n.xx, n.ablated, n.ablated_se, n.ablated_elsewhere"   \
-    " FROM trigram_model t LEFT JOIN model m ON m.id = t.model"                                    \
-    " LEFT JOIN trigram_neuron n ON n.trigram = t.trigram AND n.model = t.model"                   \
-    " AND iif(t.layer IS NULL, n.rank = 1, n.layer = t.layer AND n.idx = t.idx)"                   \
-    " WHERE t.trigram = ?1 GROUP BY t.model ORDER BY t.model"
+    "SELECT model, model_name AS name, contexts, pairs, lp_ab, lp_xb, lp_ax, lp_xx, interaction, " \
+    "se,"                                                                                          \
+    " verdict, layer, idx, site, neuron_layer, neuron_idx, ab, xb, ax, xx, ablated, ablated_se,"   \
+    " ablated_elsewhere FROM trigram_verdict WHERE trigram = ?1 GROUP BY model ORDER BY model"
 
 /* Its columns. */
 enum {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGEST "-- digest "
+#define DIGEST "-- digest"
 #define SPACE " \t\r\n"
 #define WORD_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
@@ -141,6 +141,10 @@ static int read_columns(struct script_object *o, const char *at, struct err *err
             n = 1;
         }
     }
+    at += strspn(at, " ");
+    if (!rc && about && strncmp(at, "--", 2) == 0) { // of a view's last column, behind the bracket
+        rc = add_about(about, at, strcspn(at, "\n"), err);
+    }
     for (size_t i = 0; i < o->n_columns; i++) {
         const char *text = o->columns[i].about ? o->columns[i].about : "";
         o->columns[i].json = strncmp(text, "json", 4) == 0 && (text[4] == ':' || text[4] == '\0');
@@ -191,14 +195,19 @@ static int read_statement(struct script *s, const char **at, bool view, struct e
 static int read_digest(struct script *s, const char **at, struct err *err)
 {
     struct script_object *o = s->n > 0 ? &s->items[s->n - 1] : NULL;
-    char *after, *text = NULL;
+    char *text = NULL;
     const char *p = *at + strlen(DIGEST);
-    const unsigned long place = strtoul(p, &after, 10);
-    if (!o || o->view || o->select || place == 0 || *after != ':') {
+    size_t place = SCRIPT_ANY_PLACE;
+    if (*p == ' ') {
+        char *after;
+        place = strtoul(p, &after, 10);
+        p = after;
+    }
+    if (!o || o->view || o->select || place == 0 || *p != ':') {
         return err_set(err, ERR_FORMAT, "a digest without its table, or without its place");
     }
     int rc = 0;
-    for (p = after + 1; !rc;) {
+    for (p++; !rc;) {
         const size_t len = strcspn(p, "\n");
         rc = add_about(&text, p, len, err);
         p += len;
@@ -291,6 +300,10 @@ static const char *kind_of(sqlite3_stmt *row)
 static int same_statement(const char *one, const char *other, bool *same, struct err *err)
 {
     struct buf a = {0}, b = {0};
+    *same = strcmp(one, other) == 0;
+    if (*same) {
+        return 0;
+    }
     int rc = script_plain(&a, one, err);
     rc = rc ? rc : script_plain(&b, other, err);
     *same = !rc && a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
@@ -299,78 +312,62 @@ static int same_statement(const char *one, const char *other, bool *same, struct
     return rc;
 }
 
-/* Is the row of sqlite_schema, (name, type, tbl_name, sql), as in 'fresh'? */
-static int check_row(const struct sql *db, sqlite3_stmt *row, sqlite3_stmt *fresh, struct err *err)
+/* An index that SQLite makes for the key of one of our tables: it has no text of its own. */
+static bool is_automatic(const struct script *s, sqlite3_stmt *row)
 {
-    const char *name = text_of(row, 0);
-    bool same = false;
-    sqlite3_reset(fresh);
-    sqlite3_bind_text(fresh, 1, name, -1, SQLITE_STATIC);
-    if (sqlite3_step(fresh) != SQLITE_ROW) {
-        return err_set(err, ERR_FORMAT, "%s: holds %s \"%s\", which gapscope does not make",
-                       db->path, kind_of(row), name);
-    }
-    if (strcmp(text_of(row, 1), text_of(fresh, 1)) != 0) {
-        return err_set(err, ERR_FORMAT, "%s: holds %s \"%s\" in place of the %s of that name",
-                       db->path, kind_of(row), name, text_of(fresh, 1));
-    }
-    const int rc = same_statement(text_of(row, 3), text_of(fresh, 3), &same, err);
-    if (!rc && (!same || strcmp(text_of(row, 2), text_of(fresh, 2)) != 0)) {
-        return err_set(err, ERR_FORMAT, "%s: its %s \"%s\" is not as gapscope makes it", db->path,
-                       text_of(fresh, 1), name);
-    }
-    return rc;
+    const struct script_object *table = script_find(s, text_of(row, 2));
+    return strcmp(text_of(row, 1), "index") == 0 && sqlite3_column_type(row, 3) == SQLITE_NULL &&
+           table && !table->view;
 }
 
-/* Every row of 'from' against its like in 'to', which is the fresh database for 'fresh'. */
-static int check_rows(const struct sql *db, sqlite3 *fresh, struct err *err)
+/* Is the row of sqlite_schema, (name, type, tbl_name, sql), what we make?  seen: of each object. */
+static int check_row(const struct script *s, const struct sql *db, sqlite3_stmt *row, bool *seen,
+                     struct err *err)
 {
-    static const char all[] = "SELECT name, type, tbl_name, sql FROM sqlite_schema";
-    static const char one[] = "SELECT name, type, tbl_name, sql FROM sqlite_schema WHERE name = ?1";
-    const struct sql own = {fresh, db->path};
-    struct rows row, like;
-    int64_t n = 0, n_own = 0;
-    int step = SQLITE_DONE;
-    rows_open(&row, db, all, err);
-    rows_open(&like, &own, one, err);
-    int rc = row.rc ? row.rc : like.rc;
-    while (!rc && (step = sqlite3_step(row.stmt)) == SQLITE_ROW) {
-        rc = check_row(db, row.stmt, like.stmt, err);
-        n++;
+    const char *name = text_of(row, 0);
+    const struct script_object *o = script_find(s, name);
+    bool same = false;
+    if (!o) {
+        return is_automatic(s, row)
+                   ? 0
+                   : err_set(err, ERR_FORMAT, "%s: holds %s \"%s\", which gapscope does not make",
+                             db->path, kind_of(row), name);
     }
-    rc = rc || step == SQLITE_DONE ? rc : sql_fail(db, err);
-    rows_close(&row);
-    rows_close(&like);
-    rc = rc ? rc : sql_int(&own, "SELECT count(*) FROM sqlite_schema", &n_own, err);
-    if (rc || n == n_own) {
-        return rc;
+    const char *type = o->view ? "view" : "table";
+    if (strcmp(text_of(row, 1), type) != 0) {
+        return err_set(err, ERR_FORMAT, "%s: holds %s \"%s\" in place of the %s of that name",
+                       db->path, kind_of(row), name, type);
     }
-    // Something is missing (or there twice).
-    rows_open(&row, &own, all, err);
-    rows_open(&like, db, one, err);
-    rc = row.rc ? row.rc : like.rc;
-    while (!rc && sqlite3_step(row.stmt) == SQLITE_ROW) {
-        sqlite3_reset(like.stmt);
-        sqlite3_bind_text(like.stmt, 1, text_of(row.stmt, 0), -1, SQLITE_TRANSIENT);
-        if (sqlite3_step(like.stmt) != SQLITE_ROW) {
-            rc = err_set(err, ERR_FORMAT, "%s: the file is damaged: it lacks the %s \"%s\"",
-                         db->path, text_of(row.stmt, 1), text_of(row.stmt, 0));
-        }
+    const int rc = same_statement(text_of(row, 3), o->statement, &same, err);
+    if (!rc && (!same || strcmp(text_of(row, 2), name) != 0 || seen[o - s->items])) {
+        return err_set(err, ERR_FORMAT, "%s: its %s \"%s\" is not as gapscope makes it", db->path,
+                       type, name);
     }
-    rows_close(&row);
-    rows_close(&like);
-    return rc ? rc
-              : err_set(err, ERR_FORMAT, "%s: the file is damaged: a table is in it twice",
-                        db->path);
+    seen[o - s->items] = true;
+    return rc;
 }
 
 int script_check(const struct script *s, const struct sql *db, struct err *err)
 {
-    sqlite3 *fresh = NULL;
-    int rc = sqlite3_open(":memory:", &fresh) == SQLITE_OK ? 0 : err_nomem(err, "a database");
-    const struct sql own = {fresh, db->path};
-    rc = rc ? rc : script_create(s, &own, err);
-    rc = rc ? rc : check_rows(db, fresh, err);
-    sqlite3_close(fresh);
-    return rc;
+    int step = SQLITE_DONE;
+    struct rows row;
+    bool *seen = mem_zero(s->n, sizeof *seen); // [s->n]
+    if (!seen) {
+        return err_nomem(err, "tables");
+    }
+    rows_open(&row, db, "SELECT name, type, tbl_name, sql FROM sqlite_schema", err);
+    while (!row.rc && (step = sqlite3_step(row.stmt)) == SQLITE_ROW) {
+        row.rc = check_row(s, db, row.stmt, seen, err);
+    }
+    if (!row.rc && step != SQLITE_DONE) {
+        row.rc = sql_fail(db, err);
+    }
+    for (size_t i = 0; i < s->n && !row.rc; i++) {
+        if (!seen[i]) {
+            row.rc = err_set(err, ERR_FORMAT, "%s: the file is damaged: its %s \"%s\" is missing",
+                             db->path, s->items[i].view ? "view" : "table", s->items[i].name);
+        }
+    }
+    free(seen);
+    return rows_close(&row);
 }

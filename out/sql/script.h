@@ -12,9 +12,11 @@
  *        ) WITHOUT ROWID;
  *     3  -- digest 7: id, spots ORDER BY id             of the table before it: a result table, the
  *                                                       7th of the digest.  A comment may go on
- *                                                       over several lines.
+ *                                                       over several lines.  Without a number: its
+ *                                                       table comes after those that have one, by
+ *                                                       its name.
  *     4  CREATE VIEW v(       -- A row is ....
- *            id)              -- what it means
+ *            id)              -- what it means; of the last column behind the bracket
  *        AS SELECT ...;       a view names its columns; it has no digest
  *
  * Statements go into the database with their comments, so that ".schema" of any SQLite client shows
@@ -25,6 +27,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
@@ -36,6 +39,8 @@ struct script_column {
     bool json;
 };
 
+#define SCRIPT_ANY_PLACE SIZE_MAX // of the digest, behind all numbered ones, by name
+
 /* A table or a view. */
 struct script_object {
     bool view;
@@ -44,7 +49,7 @@ struct script_object {
     char *statement;               // CREATE ..., with comments, without the semicolon
     struct script_column *columns; // [n_columns]
     size_t n_columns, columns_cap;
-    size_t digest; // its place in the digest, from 1; 0: not in it
+    size_t digest; // its place in the digest, from 1, or SCRIPT_ANY_PLACE; 0: not in it
     char *select;  // of the digest: "SELECT id, spots FROM t ORDER BY id"; NULL: not in it
 };
 

@@ -104,15 +104,25 @@ static int hash_table(XXH3_state_t *hash, const struct script_object *table, con
     return rows_close(&q);
 }
 
-/* The table at a place of the digest, from 1; NULL behind the last. */
-static const struct script_object *digested(const struct script *schema, size_t place)
+/* Whether a is hashed before b: by place, and where any place will do by name. */
+static bool comes_before(const struct script_object *a, const struct script_object *b)
 {
+    return a->digest != b->digest ? a->digest < b->digest : strcmp(a->name, b->name) < 0;
+}
+
+/* The table of the digest that follows 'last' (NULL: the first); NULL behind the last one. */
+static const struct script_object *next_digested(const struct script *schema,
+                                                 const struct script_object *last)
+{
+    const struct script_object *next = NULL;
     for (size_t i = 0; i < schema->n; i++) {
-        if (schema->items[i].digest == place) {
-            return &schema->items[i];
+        const struct script_object *o = &schema->items[i];
+        if (o->digest > 0 && (!last || comes_before(last, o)) &&
+            (!next || comes_before(o, next))) {
+            next = o;
         }
     }
-    return NULL;
+    return next;
 }
 
 int schema_digest(const struct script *schema, const struct sql *s, char out[33], struct err *err)
@@ -123,8 +133,8 @@ int schema_digest(const struct script *schema, const struct sql *s, char out[33]
     }
     XXH3_128bits_reset(hash);
     int rc = 0;
-    const struct script_object *table;
-    for (size_t place = 1; !rc && (table = digested(schema, place)) != NULL; place++) {
+    const struct script_object *table = NULL;
+    while (!rc && (table = next_digested(schema, table)) != NULL) {
         rc = hash_table(hash, table, s, err);
     }
     const XXH128_hash_t sum = XXH3_128bits_digest(hash);

@@ -13,6 +13,9 @@
  *   descriptor of our own would be a trap: closing any descriptor of a file drops all POSIX locks
  *   that the process has on it, SQLite's too.
  *
+ * - A file of a stranger runs no code: its schema must be what our scripts make (script_check()),
+ *   before any table of it is read; SQLite is set to trust no schema and to run no trigger.
+ *
  * - A checkpoint's pages stay in memory until it is whole (cache_spill off), so readers are kept
  *   out for the writing alone, not for the making of the tables.
  */
@@ -49,8 +52,8 @@ struct store {
 
 // --- opening -----------------------------------------------------------------------------------
 
-/* Is it ours?  *empty: a database without anything. */
-static int check_kind(const struct store *s, bool *empty, struct err *err)
+/* Is it ours, and nothing else in it?  *empty: a database without anything. */
+static int check_file(const struct store *s, bool *empty, struct err *err)
 {
     int64_t id = 0, version = 0, n = 0;
     int rc = sql_int(&s->sql, "SELECT count(*) FROM sqlite_schema", &n, err);
@@ -78,7 +81,7 @@ static int check_kind(const struct store *s, bool *empty, struct err *err)
                        "delete it, or name another file",
                        s->path, (long long)version, FORMAT_VERSION);
     }
-    return 0;
+    return *empty ? 0 : script_check(&s->schema, &s->sql, err);
 }
 
 static int open_db(struct store **out, const char *path, int flags, struct err *err)
@@ -105,7 +108,11 @@ static int open_db(struct store **out, const char *path, int flags, struct err *
     }
     sqlite3_busy_timeout(s->sql.db, OPEN_WAIT_MS);
     sqlite3_extended_result_codes(s->sql.db, 1);
-    rc = sql_exec(&s->sql, "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY", err);
+    // Not before these is anything of the file read: it may be a stranger's.
+    sqlite3_db_config(s->sql.db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(s->sql.db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(s->sql.db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    rc = sql_exec(&s->sql, "PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY", err);
     rc = rc ? rc : schema_read(&s->schema, err);
     if (!rc) {
         *out = s;
@@ -193,7 +200,7 @@ int store_open(struct store **out, const char *path, bool *exists, struct err *e
         return rc;
     }
     s->writes = true;
-    rc = check_kind(s, &empty, err);
+    rc = check_file(s, &empty, err);
     if (rc) {
         goto out;
     }
@@ -210,7 +217,7 @@ int store_open(struct store **out, const char *path, bool *exists, struct err *e
         rc = lock(s, err);
     }
     if (!rc) { // once more: another process may have been quicker
-        rc = check_kind(s, &empty, err);
+        rc = check_file(s, &empty, err);
     }
     if (!rc && empty) {
         rc = create(s, err);
@@ -247,7 +254,7 @@ int store_open_read(struct store **out, const char *path, struct err *err)
     sqlite3_busy_timeout(s->sql.db, COMMIT_WAIT_MS);
     rc = sql_exec(&s->sql, "PRAGMA query_only=ON; BEGIN", err);
     if (!rc) {
-        rc = check_kind(s, &empty, err);
+        rc = check_file(s, &empty, err);
     }
     if (!rc && !empty) {
         rc = sql_int(&s->sql, "SELECT count(*) FROM state WHERE key='run'", &n, err);

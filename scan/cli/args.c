@@ -57,7 +57,7 @@ static int store(const struct arg *a, const char *value, struct err *err)
         char *end;
         const unsigned long long n = strtoull(value, &end, 10);
         if (value[0] < '0' || value[0] > '9' || *end || n > SIZE_MAX / 2) {
-            return err_set(err, ERR_USAGE, "--%s %s: a whole number from 0 is wanted", a->name,
+            return err_set(err, ERR_USAGE, "--%s %s: expected a whole number from 0", a->name,
                            value);
         }
         *(size_t *)a->out = (size_t)n;
@@ -97,7 +97,7 @@ static int unknown_option(const struct command *c, const char *word, struct err 
 }
 
 enum args_status {
-    ARGS_RUN,  // go on
+    ARGS_RUN,  // run the command
     ARGS_HELP, // --help was asked for and has been printed
     ARGS_BAD,  // *err says what is wrong
 };
@@ -131,7 +131,7 @@ static enum args_status parse_options(const struct command *c, int argc, char **
             print_help(c);
             return ARGS_HELP;
         }
-        // An operand may have been moved behind the option: the word at fault is the last taken.
+        // getopt may have moved an operand behind the option, so the last word taken is at fault.
         const char *word = argv[optind > at ? optind - 1 : at];
         if (got == ':') {
             err_set(err, ERR_USAGE, "%s needs a value", word);
@@ -154,13 +154,13 @@ static enum args_status parse_options(const struct command *c, int argc, char **
             err_set(err, ERR_USAGE, "--%s needs two values", arg->name);
             return ARGS_BAD;
         }
-        if (arg->kind == ARG_PAIR) { // what getopt has moved stands before optind
+        if (arg->kind == ARG_PAIR) { // getopt moves operands behind optind, options before it
             ((const char **)arg->out)[1] = argv[optind++];
         }
     }
 }
 
-/* Options to their places, operands (they may stand anywhere) into *operands. */
+/* Stores options where they belong and operands, which may stand anywhere, in *operands. */
 static enum args_status parse(const struct command *c, int argc, char **argv,
                               struct arg_list *operands, struct err *err)
 {
@@ -249,7 +249,7 @@ int args_part(const char *text, size_t *part, size_t *n_parts, struct err *err)
     int end = 0;
     if (text && (sscanf(text, "%9zu/%9zu%n", part, n_parts, &end) != 2 || text[end] ||
                  *n_parts == 0 || *part >= *n_parts || strpbrk(text, "+- "))) {
-        return err_set(err, ERR_USAGE, "--part %s: I/N is wanted, I from 0 to N - 1", text);
+        return err_set(err, ERR_USAGE, "--part %s: expected I/N, with I from 0 to N - 1", text);
     }
     return 0;
 }
@@ -263,7 +263,7 @@ int args_real(const char *name, const char *text, double least, double most, dou
     char *end;
     const double value = strtod(text, &end);
     if (end == text || *end || !(value >= least && value <= most)) {
-        return err_set(err, ERR_USAGE, "--%s %s: a number from %g to %g is wanted", name, text,
+        return err_set(err, ERR_USAGE, "--%s %s: expected a number from %g to %g", name, text,
                        least, most);
     }
     *out = value;

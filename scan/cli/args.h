@@ -1,5 +1,5 @@
 /*
- * args.h - a command as a table of options: parsing and --help from the same lines
+ * args.h - a command as a table of options, from which it is parsed and --help is printed
  */
 #ifndef GAPSCOPE_SCAN_CLI_ARGS_H
 #define GAPSCOPE_SCAN_CLI_ARGS_H
@@ -11,11 +11,11 @@
 #include "corpora/base/mem.h"
 
 enum arg_kind {
-    ARG_FLAG,   // bool: set to true
-    ARG_STRING, // const char *: the last one given stands
+    ARG_FLAG,   // bool: becomes true
+    ARG_STRING, // const char *: the last one given counts
     ARG_SIZE,   // size_t: a whole number from 0
-    ARG_LIST,   // struct arg_list: every one given
-    ARG_PAIR,   // const char *[2]: the two words behind the option
+    ARG_LIST,   // struct arg_list: all that are given
+    ARG_PAIR,   // const char *[2]: two words follow the option
 };
 
 struct arg_list {
@@ -27,37 +27,50 @@ struct arg {
     const char *name; // without the dashes
     char letter;      // short form, or 0
     enum arg_kind kind;
-    void *out;         // of the kind's type
+    void *out;         // points to the kind's type
     const char *value; // what --help calls the value; NULL for a flag
     const char *help;  // may hold newlines
 };
 
-/* The number 'text' from 'least' to 'most' that stands for --name; NULL: *out stays.  Errors:
+// clang-format off
+
+/* Rows that many commands have. */
+#define OUTPUT_ARG(to)                                                                             \
+    {"output", 'o', ARG_STRING, to, "FILE", "write there, not to standard output"}
+#define THREADS_ARG(to) {"threads", 0, ARG_SIZE, to, "N", "threads that work; else one per core"}
+#define JSON_ARG(to) {"json", 0, ARG_FLAG, to, NULL, "one object with everything, for programs"}
+#define COLOR_ARG(to)                                                                              \
+    {"color", 0, ARG_STRING, to, "WHEN",                                                           \
+     "always, never or auto: where it is a terminal and NO_COLOR is not set"}
+
+// clang-format on
+
+/* Parses 'text' as the number of --name, from 'least' to 'most'; NULL: *out stays.  Errors:
  * ERR_USAGE. */
 int args_real(const char *name, const char *text, double least, double most, double *out,
               struct err *err);
 
-/* "I/N" of --part: I from 0 to N - 1; NULL: 0/1.  Errors: ERR_USAGE. */
+/* Parses the "I/N" of --part, with I from 0 to N - 1; NULL stands for 0/1.  Errors: ERR_USAGE. */
 int args_part(const char *text, size_t *part, size_t *n_parts, struct err *err);
 
-/* Appends the command "gapscope argv[0] ..." as it can be pasted into a shell, and a NUL that is not
- * counted.  Errors: ERR_NOMEM. */
+/* Appends the command "gapscope argv[0] ..." as it can be pasted into a shell, and a NUL that is
+ * not counted.  Errors: ERR_NOMEM. */
 int args_command(struct buf *out, int argc, char *const *argv, struct err *err);
 
-/* Does a command's work.  operands: as many as n_min and n_max allow.  A non-zero return is an
- * error in *err; *status (0 before) is the exit status of a run that came to its end. */
+/* Does a command's work.  There are n_min to n_max operands.  A non-zero return is an error in
+ * *err; *status (0 before) is the exit status of a run that came to its end. */
 typedef int command_run(void *options, const struct arg_list *operands, int *status,
                         struct err *err);
 
 struct command {
     const char *name;
-    const char *usage;      // what stands after the name: "--model M INPUT"; may hold newlines
+    const char *usage;      // the words after the name: "--model M INPUT"; may hold newlines
     const char *summary;    // a paragraph
     const struct arg *args; // ends with .name == NULL
     size_t n_min, n_max;    // operands
     const char *more;       // printed at the end of --help, or NULL
     command_run *run;
-    void *options; // what the table's 'out's point into, handed to run
+    void *options; // the struct that the table's 'out's point into; run() gets it
 };
 
 /*

@@ -56,7 +56,7 @@ static int add_neuron(struct watcher *w, const char *text, size_t n_ctx, struct 
     struct neuron neuron = {.name = text};
     const size_t end = neuron_name_read(text, &neuron.layer, &neuron.index);
     if (end == 0 || text[end]) {
-        return err_set(err, ERR_USAGE, "--neuron %s: L<layer>N<index> is wanted, e.g. L0N5", text);
+        return err_set(err, ERR_USAGE, "--neuron %s: expected L<layer>N<index>, e.g. L0N5", text);
     }
     if (neuron.layer >= c->n_layers || neuron.index >= c->d_mlp) {
         return err_set(err, ERR_USAGE, "--neuron %s: %s has layers 0 to %zu, neurons 0 to %zu",
@@ -205,17 +205,15 @@ int cmd_acts(int argc, char **argv)
 {
     struct options o = {0};
     const struct arg args[] = {
-        {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
-         "a folder, an alias (gelu-1l) or a repository; may be\ngiven several times"},
+        WEIGHTS_ARGS(&o.models, &o.tokenizer),
         {"neuron", 'n', ARG_LIST, &o.neurons, "L0N5",
          "layer 0, neuron 5, of every model, or NAME:L0N5 of\none; may be given several times"},
         {"site", 0, ARG_STRING, &o.site, "S",
          "pre, mid (SoLU before its norm) or post; else mid for\nSoLU, post for others"},
-        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
         IDS_ARG(&o.input),
         INPUT_ARGS(&o.input),
         SPECIAL_ARG(&o.input),
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
         .name = "acts",

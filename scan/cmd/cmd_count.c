@@ -25,7 +25,7 @@ static int check(const struct options *o, const struct tokenizer *t, struct err 
         return err_set(err, ERR_USAGE, "-o counts.ngrams, a file, is missing");
     }
     if (o->min_count < 1 || o->min_count > 2) {
-        return err_set(err, ERR_USAGE, "--min-count %zu: 1 or 2 is wanted", o->min_count);
+        return err_set(err, ERR_USAGE, "--min-count %zu: expected 1 or 2", o->min_count);
     }
     if (o->min_count > 1 && o->part) {
         return err_set(err, ERR_USAGE,
@@ -131,10 +131,9 @@ int cmd_count(int argc, char **argv)
     struct options o = {.memory = 1024, .min_count = 1};
     const struct arg args[] = {
         {"output", 'o', ARG_STRING, &o.output, "F.ngrams",
-         "the counts; what was begun of them is gone on with"},
-        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "a tokenizer.json"},
-        {"model", 'm', ARG_STRING, &o.model, "M", "the tokenizer of this model"},
-        {"threads", 0, ARG_SIZE, &o.threads, "N", "workers; else one a core"},
+         "the counts; an unfinished count of the same command is\ncontinued"},
+        TOKENIZER_ARGS(&o.tokenizer, &o.model),
+        THREADS_ARG(&o.threads),
         {"memory", 0, ARG_SIZE, &o.memory, "MB", "of all threads together; 1024 if not given"},
         {"part", 0, ARG_STRING, &o.part, "I/N",
          "count units I, I + N, ...; gapscope merge joins parts"},

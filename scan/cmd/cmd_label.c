@@ -182,14 +182,13 @@ int cmd_label(int argc, char **argv)
     struct options o = {.show = SIZE_MAX};
     const struct arg args[] = {
         HYPOTHESIS_ARGS(&o.mining),
-        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "a tokenizer.json"},
-        {"model", 'm', ARG_STRING, &o.model, "M", "the tokenizer of this model"},
+        TOKENIZER_ARGS(&o.tokenizer, &o.model),
         SPECIAL_ARG(&o.input),
         INPUT_ARGS(&o.input),
         {"show", 0, ARG_SIZE, &o.show, "N",
          "for people: how much each names, and its first N docs with\nthe named tokens in "
          "[brackets]"},
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
         .name = "label",

@@ -204,7 +204,7 @@ static int merge_counts(const struct options *o, const struct arg_list *parts, s
 {
     struct counted done;
     if (o->min_count < 1 || o->min_count > 2) {
-        return err_set(err, ERR_USAGE, "--min-count %zu: 1 or 2 is wanted", o->min_count);
+        return err_set(err, ERR_USAGE, "--min-count %zu: expected 1 or 2", o->min_count);
     }
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const int rc = count_merge(parts, o->output, cores > 0 ? (size_t)cores : 1, (size_t)1 << 30,

@@ -132,22 +132,20 @@ int cmd_minimal(int argc, char **argv)
 {
     struct options o = {0};
     const struct arg args[] = {
-        {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
-         "a folder, an alias (gelu-1l) or a repository; give\nseveral to compare them"},
+        WEIGHTS_ARGS(&o.models, &o.tokenizer),
         {"answers", 'a', ARG_PAIR, o.answers, "X Y",
          "the two tokens whose logits are compared, e.g.\n' is' ' are'"},
         {"positions", 0, ARG_FLAG, &o.minimal.positions, NULL,
          "patch single positions as well, and the residual\nstream before each layer"},
         {"neurons", 'n', ARG_SIZE, &o.minimal.neurons, "N",
          "patch single neurons; show the N that change the\ndifference most"},
-        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
         {"ids", 0, ARG_FLAG, &o.ids, NULL,
          "prompts are lists of ids, [1,2,3], taken as they are\n(no BOS is added), answers are "
          "ids"},
         {"special", 0, ARG_FLAG, &o.special, NULL, "recognise special tokens written in the text"},
         {"json", 0, ARG_FLAG, &o.json, NULL, "one object, for programs"},
         {"color", 0, ARG_STRING, &o.color, "WHEN", VIEW_COLOR_HELP},
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
         .name = "minimal",

@@ -51,7 +51,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     (void)status;
     struct options *o = options;
     if (o->level < 1 || o->level > 19) {
-        return err_set(err, ERR_USAGE, "--level %zu: 1 to 19 is wanted", o->level);
+        return err_set(err, ERR_USAGE, "--level %zu: expected 1 to 19", o->level);
     }
     if (!o->output && isatty(STDOUT_FILENO)) {
         return err_set(err, ERR_USAGE, "compressed bytes are not for a terminal; give -o FILE");

@@ -20,16 +20,13 @@ int cmd_scan(int argc, char **argv)
 {
     struct scan_options o = {.top = 1000, .subjects.examples = 20, .argc = argc, .argv = argv};
     const struct arg args[] = {
-        {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
-         "a folder, an alias (gelu-1l), a repository, or counts,\nFILE.ngrams:2, :3, :skip, "
-         ":oracle; give several to\ncompare them"},
+        MODELS_ARGS(&o.models, &o.tokenizer),
         {"pair", 0, ARG_LIST, &o.pairs, "A:B[+C]",
          "the gap of B (the least of B's and C's) over A; else the\nfirst model is the base of "
          "every other"},
         {"output", 'o', ARG_STRING, &o.output, "run.db",
-         "results; an unfinished one of this run is gone on with"},
-        {"threads", 0, ARG_SIZE, &o.threads, "N", "workers; else one a core"},
-        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
+         "results; an unfinished run of the same command is continued"},
+        THREADS_ARG(&o.threads),
         IDS_ARG(&o.input),
         INPUT_ARGS(&o.input),
         SPECIAL_ARG(&o.input),

@@ -280,10 +280,7 @@ int cmd_score(int argc, char **argv)
 {
     struct options o = {0};
     const struct arg args[] = {
-        {"model", 'm', ARG_LIST, &o.models, "[NAME=]M",
-         "a folder, an alias (gelu-1l), a repository, or counts,\nFILE.ngrams:2, :3, :skip, "
-         ":oracle; give several to\nscore with each"},
-        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "tokenizer.json, where M has none"},
+        MODELS_ARGS(&o.models, &o.tokenizer),
         IDS_ARG(&o.input),
         {"top", 0, ARG_SIZE, &o.top, "K", "also the K most likely tokens at every position"},
         {"entropy", 0, ARG_FLAG, &o.entropy, NULL, "also the entropy at every position, nats"},
@@ -294,7 +291,7 @@ int cmd_score(int argc, char **argv)
          "a table that gapscope model lists; the best if not given"},
         INPUT_ARGS(&o.input),
         SPECIAL_ARG(&o.input),
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
         .name = "score",

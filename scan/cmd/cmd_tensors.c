@@ -89,7 +89,7 @@ int cmd_tensors(int argc, char **argv)
     struct options o = {0};
     const struct arg args[] = {
         {"values", 0, ARG_STRING, &o.values, "NAME", "the values of this tensor, row-major"},
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
         .name = "tensors",

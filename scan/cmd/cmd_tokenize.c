@@ -82,14 +82,12 @@ out:
 int cmd_tokenize(int argc, char **argv)
 {
     struct options o = {0};
-    const struct arg args[] = {
-        {"tokenizer", 0, ARG_STRING, &o.tokenizer, "FILE", "a tokenizer.json"},
-        {"model", 'm', ARG_STRING, &o.model, "M", "the tokenizer of this model"},
-        {"plain-special", 0, ARG_FLAG, &o.plain_special, NULL,
-         "special tokens written in the text are text"},
-        INPUT_ARGS(&o.input),
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
-        {0}};
+    const struct arg args[] = {TOKENIZER_ARGS(&o.tokenizer, &o.model),
+                               {"plain-special", 0, ARG_FLAG, &o.plain_special, NULL,
+                                "special tokens written in the text are text"},
+                               INPUT_ARGS(&o.input),
+                               OUTPUT_ARG(&o.output),
+                               {0}};
     const struct command command = {
         .name = "tokenize",
         .usage = "--tokenizer FILE|--model M [options] INPUT",

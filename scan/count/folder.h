@@ -6,7 +6,7 @@
  * A run names its units and is there whole or not at all, so a later process takes over what is
  * done.  One process at a time holds the folder's lock.
  *
- * Threads: count_folder_write() may be called by several at once; the others need the caller's lock.
+ * Threads: several may call count_folder_write() at once; the others need the caller's lock.
  */
 #ifndef GAPSCOPE_SCAN_COUNT_FOLDER_H
 #define GAPSCOPE_SCAN_COUNT_FOLDER_H

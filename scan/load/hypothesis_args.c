@@ -5,14 +5,14 @@
 
 #include "corpora/base/mem.h"
 
-/* A token by its bytes. */
+/* A token and its bytes. */
 struct named {
     const char *bytes; // [len]
     size_t len;
     uint32_t id;
 };
 
-/* All of a tokenizer's tokens, sorted; made when the first is looked up. */
+/* All tokens of a tokenizer, sorted by their bytes when the first is looked up. */
 struct vocabulary {
     const struct tokenizer *tokenizer;
     struct named *tokens; // [n]
@@ -50,7 +50,7 @@ static void make_table(struct vocabulary *v)
     }
 }
 
-/* As hypotheses.h has it; of equal ones the lowest. */
+/* token_lookup() of hypotheses.h: the lowest id of equal tokens. */
 static uint32_t token_id(const void *context, const char *text, size_t len)
 {
     struct vocabulary *v = *(struct vocabulary *const *)context;

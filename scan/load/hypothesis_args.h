@@ -1,5 +1,5 @@
 /*
- * hypothesis_args.h - the hypotheses that a command was asked to label by
+ * hypothesis_args.h - the hypotheses that a command labels by: --hypotheses and --regex
  */
 #ifndef GAPSCOPE_SCAN_LOAD_HYPOTHESIS_ARGS_H
 #define GAPSCOPE_SCAN_LOAD_HYPOTHESIS_ARGS_H
@@ -18,8 +18,8 @@ struct hypothesis_args_options {
 
 // clang-format off
 
-/* Their lines in a command's table. */
-#define HYPOTHESIS_ARGS(options)                                                                       \
+/* Their rows in a command's table. */
+#define HYPOTHESIS_ARGS(options)                                                                   \
     {"hypotheses", 0, ARG_LIST, &(options)->files, "FILE.yaml",                                    \
      "hypotheses to label by (miners/README.md); several may\nbe given"},                          \
     {"regex", 0, ARG_LIST, &(options)->regexes, "NAME=PATTERN",                                    \
@@ -29,13 +29,11 @@ struct hypothesis_args_options {
 
 bool hypothesis_args_wanted(const struct hypothesis_args_options *o);
 
-/*
- * Loads them all into *out, files first, each in the order given; the caller ends *out with
- * hypotheses_free().  'tokenizer' is what the texts of 'tokens:' are looked up in (where several
- * tokens stand for the same bytes, the lowest id is taken).  NULL means that the documents are ids
- * without text: hypotheses that need text are then refused.
- * Errors: those of hypotheses_load() and hypotheses_add_regex(); ERR_USAGE (text is needed).
- */
+/* Loads them all into *out, files first, each in the order given; the caller ends *out with
+ * hypotheses_free().  'tokenizer' looks up the texts of 'tokens:'; where several tokens have the
+ * same bytes, the lowest id is taken.  NULL means that the documents are ids without text:
+ * hypotheses that need text are then refused.  Errors: those of hypotheses_load() and
+ * hypotheses_add_regex(); ERR_USAGE (a hypothesis needs text). */
 int hypothesis_args_load(struct hypotheses *out, const struct hypothesis_args_options *o,
                          const struct tokenizer *tokenizer, struct err *err);
 

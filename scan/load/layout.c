@@ -27,7 +27,7 @@ static int reserve(struct layout *l, size_t n, struct err *err)
     return rc ? rc : mem_reserve(&l->window, &l->window_cap, n, sizeof *l->window, what, err);
 }
 
-/* Appends the tokens of a document; with ids those that are predicted. */
+/* Appends the tokens of a document, or the ids that are predicted. */
 static int add_tokens(struct layout *l, const struct unit *u, const struct layout_options *o,
                       struct layout_doc *d, struct err *err)
 {
@@ -54,7 +54,7 @@ static int add_tokens(struct layout *l, const struct unit *u, const struct layou
     return rc;
 }
 
-/* Cuts tokens [begin, l->n) into windows of n_ctx - 1, the first being number 0. */
+/* Cuts tokens [begin, l->n) into windows of n_ctx - 1; the first has number 0. */
 static int cut(struct layout *l, size_t begin, uint32_t first, size_t n_ctx, struct err *err)
 {
     const size_t step = n_ctx - 1;
@@ -90,7 +90,7 @@ int layout_make(struct layout *l, const struct unit *u, const struct layout_opti
         struct layout_doc *d = &l->docs[i];
         *d = (struct layout_doc){.doc = &u->docs[i]};
         d->first = o->tokenizer ? tokenizer_bos(o->tokenizer) : u->ids[d->doc->at];
-        if (o->packing == PACKING_ROWS && i > 0) { // add_tokens() has left room for it
+        if (o->packing == PACKING_ROWS && i > 0) { // add_tokens() has reserved room for it
             l->ids[l->n] = tokenizer_eos(o->tokenizer);
             l->ends[l->n++] = 0;
         }

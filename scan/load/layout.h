@@ -43,7 +43,7 @@ struct layout {
     uint32_t *ends;          // [n] bytes into the document's text; not with ids
     uint32_t *pos;           // [n] in the window, from 1
     uint32_t *window;        // [n] number of the window: in its document, with rows in the unit
-    size_t n;                // tokens, EOS between documents counted
+    size_t n;                // tokens, including EOS between documents
     struct buf text;         // of all documents
     struct layout_doc *docs; // [n_docs], in order
     size_t n_docs;
@@ -57,20 +57,20 @@ struct layout {
 };
 
 struct layout_options {
-    const struct tokenizer *tokenizer; // NULL: units are of ids
+    const struct tokenizer *tokenizer; // NULL: units hold ids
     enum packing packing;              // PACKING_DOCS with ids
     enum special_tokens special;
     size_t n_ctx; // at least 2
 };
 
-/* Lays out 'u', which outlives it, in *l, which {0} or an earlier call has made; its memory is used
- * again and ends with layout_free().  Errors: ERR_NOMEM, ERR_LIMIT (encode()'s). */
+/* Lays out 'u', which outlives it, in *l, which is {0} or holds an earlier layout whose memory is
+ * used again; layout_free() ends it.  Errors: ERR_NOMEM, ERR_LIMIT (encode()'s). */
 int layout_make(struct layout *l, const struct unit *u, const struct layout_options *o,
                 struct err *err);
 
 void layout_free(struct layout *l); // {0} is allowed
 
-/* What is asked of an engine of token i < l->n; windows[l->n_windows] are the layout's. */
+/* The pick that asks an engine about token i < l->n; windows[l->n_windows] are the layout's. */
 struct engine_pick layout_pick(const struct layout *l, const struct engine_window *windows,
                                size_t i);
 

@@ -10,7 +10,7 @@
 #include "corpora/base/utf8.h"
 #include "model/load/hub.h"
 
-/* The tokenizer's path for one model: its own, else the given one.  *out is the caller's. */
+/* The path of a model's tokenizer: its own, else the given one.  *out is the caller's. */
 static int tokenizer_path_of(char **out, const char *name, const char *dir,
                              const struct config *config, const char *given, struct err *err)
 {
@@ -28,7 +28,7 @@ static int tokenizer_path_of(char **out, const char *name, const char *dir,
                    why.msg);
 }
 
-/* Takes 'path' as the tokenizer of 'l', or compares it with the one already there. */
+/* Uses 'path' as the tokenizer of 'l', or compares it with the one that 'l' has. */
 static int join_tokenizer(struct lineup *l, const char *path, const char *name, const char *first,
                           struct err *err)
 {
@@ -98,7 +98,7 @@ static int join_tokenizers(struct lineup *l, const char *given, struct err *err)
     return rc;
 }
 
-/* Can text be cut into windows, BOS and at least a token each? */
+/* Checks that a window has room for BOS and a token. */
 static int check_windows(const struct lineup *l, struct err *err)
 {
     if (tokenizer_bos(l->tokenizer) == TOKENIZER_NO_ID) {
@@ -114,7 +114,7 @@ static int check_windows(const struct lineup *l, struct err *err)
     return 0;
 }
 
-/* Takes a model's name and path, which it then owns, on success. */
+/* Takes over a model's name and path on success. */
 static int name_model(struct lineup *l, struct hub_place *place, struct err *err)
 {
     if (utf8_valid_prefix(place->name, strlen(place->name)) < strlen(place->name)) {
@@ -151,7 +151,7 @@ static int load_weights(struct lineup *l, const char *spec, struct err *err)
 
 // --- counts -------------------------------------------------------------------------------------
 
-/* Where in "NAME=FILE.ngrams:ORDER" FILE and ORDER begin; false: it speaks of no counts. */
+/* Finds where in "NAME=FILE.ngrams:ORDER" FILE and ORDER begin; false: it names no counts. */
 static bool find_counts(const char *spec, const char **file, const char **order)
 {
     static const char ext[] = ".ngrams";
@@ -166,7 +166,7 @@ static bool find_counts(const char *spec, const char **file, const char **order)
     return (len > n && memcmp(colon - n, ext, n) == 0) || count_order_parse(*order, &any);
 }
 
-/* "NAME", or without it "FILE-ORDER". */
+/* The model's name: "NAME", or "FILE-ORDER" where none is given. */
 static int place_counts(struct hub_place *out, const char *spec, const char *file,
                         const char *order, struct err *err)
 {
@@ -199,7 +199,7 @@ int lineup_open_counts(struct ngrams **out, const char *path, struct err *err)
     return 0;
 }
 
-/* The file, open already where another model has it. */
+/* Opens the file, or takes it from another model that has it open. */
 static int open_counts(struct lineup *l, struct lineup_model *m, const struct ngrams **out,
                        struct err *err)
 {
@@ -221,7 +221,7 @@ static int load_counts(struct lineup *l, const char *spec, const char *file, con
     struct hub_place place = {0};
     enum count_order which;
     if (!order || !count_order_parse(order, &which)) {
-        return err_set(err, ERR_USAGE, "--model %s: %s.ngrams:2, :3, :skip or :oracle is wanted",
+        return err_set(err, ERR_USAGE, "--model %s: expected %s.ngrams:2, :3, :skip or :oracle",
                        spec, order ? "FILE" : "what kind of model the counts are: FILE");
     }
     const struct ngrams *ngrams = NULL;
@@ -258,7 +258,7 @@ static int load_model(struct lineup *l, const char *spec, struct err *err)
     const int rc = find_counts(spec, &file, &order) ? load_counts(l, spec, file, order, err)
                                                     : load_weights(l, spec, err);
     if (rc) {
-        l->n++; // what it has is freed with the others
+        l->n++; // the lineup frees what it has
         return rc;
     }
     const struct config *c = l->models[l->n].config;

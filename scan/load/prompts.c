@@ -10,8 +10,7 @@
 
 static const char *const ordinals[2] = {"one", "two"};
 
-// --- tokens for people and programs
-// ---------------------------------------------------------------
+// --- tokens for people and programs -------------------------------------------------------------
 
 void prompts_text(const struct prompts *p, uint32_t id, char text[PROMPTS_TEXT])
 {
@@ -41,8 +40,7 @@ void prompts_show(const struct prompts *p, uint32_t id, char text[PROMPTS_TEXT])
     snprintf(text, PROMPTS_TEXT, "\"%.*s\"", (int)(PROMPTS_TEXT - 3), inner);
 }
 
-// --- side by side
-// ---------------------------------------------------------------------------------
+// --- side by side -------------------------------------------------------------------------------
 
 static void cell(struct table *t, const struct prompts *p, size_t which, size_t at, bool there)
 {
@@ -59,7 +57,7 @@ int prompts_put(const struct prompts *p, FILE *to, size_t width, struct err *err
     struct table t = {.heads = heads, .n_columns = 4, .n_keys = 2, .group = 2};
     const size_t least = p->n[0] < p->n[1] ? p->n[0] : p->n[1];
     const size_t most = p->n[0] > p->n[1] ? p->n[0] : p->n[1];
-    size_t before = 0, after = 0; // tokens that both have
+    size_t before = 0, after = 0; // tokens that both end with
     while (before < least && p->ids[0][before] == p->ids[1][before]) {
         before++;
     }
@@ -70,7 +68,7 @@ int prompts_put(const struct prompts *p, FILE *to, size_t width, struct err *err
     for (size_t i = 0; i < most; i++) {
         size_t at[2];
         bool there[2];
-        for (size_t k = 0; k < 2; k++) { // the gap, if any, stands before what they end in
+        for (size_t k = 0; k < 2; k++) { // a gap, if there is one, stands before the common end
             const bool ends = i >= most - after;
             at[k] = ends ? i - (most - p->n[k]) : i;
             there[k] = ends || i < p->n[k] - after;
@@ -86,10 +84,9 @@ int prompts_put(const struct prompts *p, FILE *to, size_t width, struct err *err
     return rc;
 }
 
-// --- reading
-// --------------------------------------------------------------------------------------
+// --- reading ------------------------------------------------------------------------------------
 
-/* The tokens of a text; tokens_free() ends *out. */
+/* Encodes a text; tokens_free() ends *out. */
 static int cut(struct encoder *e, const char *text, const struct prompts_given *given,
                struct tokens *out, struct err *err)
 {
@@ -122,7 +119,7 @@ static int read_text(struct prompts *p, size_t which, struct encoder *e,
     return rc;
 }
 
-/* How an answer is cut, in a message. */
+/* The tokens of an answer, for a message. */
 static int not_one_token(const struct prompts *p, const char *answer, const struct tokens *t,
                          struct err *err)
 {
@@ -133,8 +130,8 @@ static int not_one_token(const struct prompts *p, const char *answer, const stru
         prompts_show(p, t->ids[i], text);
         n += (size_t)snprintf(shown + n, sizeof shown - n, "%s%s", i > 0 ? ", " : ": ", text);
     }
-    return err_set(err, ERR_USAGE, "--answers \"%s\": %zu tokens%s; one is wanted", answer, t->n,
-                   shown);
+    return err_set(err, ERR_USAGE, "--answers \"%s\": %zu tokens%s; expected one token", answer,
+                   t->n, shown);
 }
 
 static int read_answer(struct prompts *p, size_t which, struct encoder *e,
@@ -151,7 +148,7 @@ static int read_answer(struct prompts *p, size_t which, struct encoder *e,
     return rc;
 }
 
-/* One id. */
+/* Parses one id. */
 static int read_id(struct json_object *value, size_t d_vocab, const char *text, uint32_t *out,
                    struct err *err)
 {
@@ -170,7 +167,7 @@ static int read_ids(struct prompts *p, size_t which, struct json_object *list, s
 {
     const char *text = p->texts[which];
     if (!json_object_is_type(list, json_type_array)) {
-        return err_set(err, ERR_USAGE, "%s: a list of ids is wanted, e.g. '[0,17,4]'", text);
+        return err_set(err, ERR_USAGE, "%s: expected a list of ids, e.g. '[0,17,4]'", text);
     }
     p->n[which] = json_object_array_length(list);
     if (p->n[which] == 0) {
@@ -222,7 +219,7 @@ static int read_all_texts(struct prompts *p, const struct prompts_given *given, 
     return rc;
 }
 
-/* Do they make a pair? */
+/* Checks that they make a pair. */
 static int check(const struct prompts *p, const struct lineup *l, struct err *err)
 {
     const char *bos = p->tokenizer ? " (BOS is one)" : "";
@@ -239,7 +236,7 @@ static int check(const struct prompts *p, const struct lineup *l, struct err *er
         const int rc = prompts_put(p, stderr, 100, err);
         return rc ? rc
                   : err_set(err, ERR_USAGE,
-                            "prompt one has %zu tokens, prompt two %zu%s: patching wants as many "
+                            "prompt one has %zu tokens, prompt two %zu%s: patching needs as many "
                             "in both",
                             p->n[0], p->n[1], bos);
     }

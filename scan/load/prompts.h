@@ -21,20 +21,18 @@ struct prompts {
     uint32_t answers[2];
 };
 
-/* As they were given: texts, or with 'ids' lists "[1,2,3]" and numbers. */
+/* The command line's prompts and answers: texts, or with 'ids' lists "[1,2,3]" and numbers. */
 struct prompts_given {
     const char *texts[2], *answers[2];
     bool ids;
     bool special; // special tokens written in the text are recognised
 };
 
-/*
- * Reads both for the models and the tokenizer of 'l', which outlives *out, as 'given' does.
- * prompts_free() ends *out in any case.
- * Errors: ERR_USAGE (not UTF-8, not ids, an answer that is not one token - the message shows how it
- * is cut -, an empty prompt, prompts of other lengths - both stand side by side on standard
- * error -, prompts or answers that are the same); ERR_LIMIT (longer than n_ctx); ERR_NOMEM.
- */
+/* Reads both prompts and answers for the models and the tokenizer of 'l'; 'l' and 'given' outlive
+ * *out, which prompts_free() ends in any case.  Errors: ERR_USAGE (not UTF-8, not ids, an empty
+ * prompt, equal prompts or answers; an answer that is not one token: the message shows its tokens;
+ * prompts of different lengths: both stand side by side on standard error); ERR_LIMIT (longer than
+ * n_ctx); ERR_NOMEM. */
 int prompts_read(struct prompts *out, const struct lineup *l, const struct prompts_given *given,
                  struct err *err);
 void prompts_free(struct prompts *p); // {0} is allowed
@@ -42,13 +40,13 @@ void prompts_free(struct prompts *p); // {0} is allowed
 // The room of a token's text with its NUL; longer ones are cut.
 #define PROMPTS_TEXT ((size_t)256)
 
-/* A token for people: its text in quotes, or its id where there is no tokenizer; and for programs:
- * its text as valid UTF-8, bytes that are none as \xNN. */
+/* prompts_show(): a token for people, its text in quotes, or its id where there is no tokenizer.
+ * prompts_text(): for programs, its text as valid UTF-8, with invalid bytes as \xNN. */
 void prompts_show(const struct prompts *p, uint32_t id, char text[PROMPTS_TEXT]);
 void prompts_text(const struct prompts *p, uint32_t id, char text[PROMPTS_TEXT]);
 
-/* Prints both prompts side by side, a token a line, those that differ marked.  Of other lengths:
- * what they have in common at their ends stands side by side.  Errors: ERR_NOMEM. */
+/* Prints both prompts side by side, one token per line, and marks those that differ.  Prompts of
+ * different lengths are aligned at both ends.  Errors: ERR_NOMEM. */
 int prompts_put(const struct prompts *p, FILE *to, size_t width, struct err *err);
 
 #endif

@@ -27,7 +27,7 @@ struct windows {
     enum special_tokens special;
     struct tokens tokens; // of the doc in hand
     uint64_t doc;
-    uint64_t number; // of the next window of that doc
+    uint64_t number; // number of the next window of that doc
     size_t at;       // its first token
     bool more;       // the doc in hand has a next window
     uint32_t bos;
@@ -38,7 +38,7 @@ uint64_t input_settings(const struct input_options *input)
 {
     const char *const words[] = {input->field, input->format};
     const unsigned char flags[2] = {input->ids, input->special};
-    uint64_t hash = XXH64(flags, sizeof flags, 0); // what it is so far seeds what is next
+    uint64_t hash = XXH64(flags, sizeof flags, 0); // the hash so far seeds the next one
     for (size_t i = 0; i < 2; i++) {
         const char *word = words[i] ? words[i] : "";
         hash = XXH64(word, strlen(word), hash);
@@ -57,7 +57,7 @@ int input_format(const struct input_options *options, enum source_format *out, s
     } else if (strcmp(options->format, "text") == 0) {
         *out = SOURCE_TEXT;
     } else {
-        return err_set(err, ERR_USAGE, "--format %s: jsonl or text is wanted", options->format);
+        return err_set(err, ERR_USAGE, "--format %s: expected jsonl or text", options->format);
     }
     return 0;
 }
@@ -86,7 +86,7 @@ int input_finish(const struct source *s, const char *path, bool strict)
             continue;
         }
         if (is_damage((enum reject_reason)reason)) {
-            fprintf(stderr, "gapscope: %s: %s: %s\n  what is whole before it has been printed\n",
+            fprintf(stderr, "gapscope: %s: %s: %s\n  the whole lines before it were printed\n",
                     path, reject_name((enum reject_reason)reason), r->places[reason][0].why);
             continue;
         }
@@ -212,7 +212,7 @@ int windows_run(const char *path, const struct input_options *options, const str
     if (!rc) {
         rc = outfile_open(&out, output, err);
     }
-    while (!rc && !ferror(out.stream)) { // why it failed, outfile_commit() says
+    while (!rc && !ferror(out.stream)) { // outfile_commit() says why it failed
         struct window window;
         rc = windows_next(windows, &window, err);
         if (rc || window.n == 0) {

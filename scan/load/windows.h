@@ -19,7 +19,7 @@
 #include "scan/cli/args.h"
 #include "scan/load/lineup.h"
 
-/* How to read an input: the options that tokenize, score and acts share. */
+/* How an input is read: the options that tokenize, score and acts share. */
 struct input_options {
     const char *field;  // --field a.b
     const char *format; // --format jsonl|text
@@ -30,12 +30,13 @@ struct input_options {
 
 // clang-format off
 
-/* Their lines in a command's table; special tokens and ids are not everybody's. */
+/* Their rows in a command's table; special tokens and ids are separate, since not every command has
+ * them. */
 #define INPUT_ARGS(options)                                                                        \
     {"field", 0, ARG_STRING, &(options)->field, "a.b",                                             \
      "the field of a JSONL record that holds the text;\nelse the first of text, content, code"},   \
     {"format", 0, ARG_STRING, &(options)->format, "F",                                             \
-     "jsonl or text; else told by the first byte"},                                                \
+     "jsonl or text; else the first byte decides"},                                                \
     {"strict", 0, ARG_FLAG, &(options)->strict, NULL, "exit with 1 if a record was skipped"}
 
 #define IDS_ARG(options)                                                                           \
@@ -51,15 +52,15 @@ struct input_options {
 uint64_t input_settings(const struct input_options *input);
 
 struct window {
-    uint64_t doc;         // number of the doc in the file; with ids of the list
-    uint64_t number;      // of the window in its doc
+    uint64_t doc;         // number of the doc in the file, or of the list with ids
+    uint64_t number;      // number of the window in its doc
     const uint32_t *ids;  // [n]; of text: BOS first
     const uint32_t *ends; // [n], bytes into the normalised doc where each token ends, BOS's where
                           // the window begins; NULL with ids
     size_t n;
 };
 
-/* What a command does with one window; lines go to 'to'. */
+/* What a command does with one window; it writes lines to 'to'. */
 typedef void window_fn(void *context, const struct window *w, FILE *to);
 
 /*
@@ -73,13 +74,13 @@ typedef void window_fn(void *context, const struct window *w, FILE *to);
 int windows_run(const char *path, const struct input_options *options, const struct lineup *lineup,
                 const char *output, window_fn *each, void *context, int *status, struct err *err);
 
-/* The keys that every line of score and acts begins with: doc, window, ids, ends. */
+/* Writes the keys that every line of score and acts begins with: doc, window, ids, ends. */
 void window_head(struct jsonout *j, const struct window *w);
 
-/* --format as source.h has it.  Errors: ERR_USAGE. */
+/* Parses --format.  Errors: ERR_USAGE. */
 int input_format(const struct input_options *options, enum source_format *out, struct err *err);
 
-/* Turns the options into a source's, opens it; used by tokenize, which needs no windows. */
+/* Opens a source with these options; for tokenize, which needs no windows. */
 int input_open(struct source **out, const char *path, const struct input_options *options,
                struct err *err);
 

@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-/* Of all collectors that say. */
+/* The memory of all collectors that state it. */
 static struct collector_memory sum(const struct run *run, const struct results *results)
 {
     struct collector_memory all = {0};

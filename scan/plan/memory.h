@@ -1,5 +1,5 @@
 /*
- * memory.h - what a run's collectors take, before they take it
+ * memory.h - the memory that a run's collectors will take
  */
 #ifndef GAPSCOPE_SCAN_PLAN_MEMORY_H
 #define GAPSCOPE_SCAN_PLAN_MEMORY_H
@@ -11,12 +11,12 @@
 #include "out/results/collector.h"
 #include "out/results/run.h"
 
-/* Refuses what does not fit this machine: ERR_LIMIT, with the ways out. */
+/* Refuses a run that does not fit this machine.  Errors: ERR_LIMIT, with the ways out. */
 int memory_check(const struct run *run, const struct results *results, size_t n_threads,
                  struct err *err);
 
-/* Appends what is kept, and the memory that it takes at most: "1024 neurons, 5 hypotheses: ...",
- * ended by a NUL; "" where nothing is.  Errors: ERR_NOMEM. */
+/* Appends what is kept and the memory that it takes at most, "1024 neurons, 5 hypotheses: ...", and
+ * a NUL that is not counted; "" where nothing is kept.  Errors: ERR_NOMEM. */
 int memory_text(struct buf *out, const struct run *run, const struct results *results,
                 size_t n_threads, struct err *err);
 

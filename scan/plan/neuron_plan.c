@@ -28,7 +28,7 @@ static int parse_histograms(uint32_t *out, const char *text, struct err *err)
     int end = 0;
     unsigned n = 0;
     if (sscanf(text, "top %7u%n", &n, &end) != 1 || text[end] || n == 0 || strpbrk(text, "+-")) {
-        return err_set(err, ERR_USAGE, "--histograms %s: all or 'top N' is wanted", text);
+        return err_set(err, ERR_USAGE, "--histograms %s: expected all or 'top N'", text);
     }
     *out = n;
     return 0;
@@ -80,8 +80,7 @@ static int describe_hypotheses(struct neuron_plan *s, struct run *run, struct er
 
 // --- watches ------------------------------------------------------------------------------------
 
-/* Where "L0N424=HYPOTHESIS" begins: behind the colon of the first "MODEL:L0N424="; NULL: nowhere.
- */
+/* Finds "L0N424=HYPOTHESIS" behind the first colon that it follows; NULL: there is none. */
 static const char *find_neuron(const char *text, size_t *layer, size_t *neuron, size_t *end)
 {
     for (const char *at = strchr(text, ':'); at; at = strchr(at + 1, ':')) {
@@ -111,17 +110,17 @@ static int parse_watch(struct neurons_watch *w, const char *text, const struct n
     size_t layer = 0, neuron = 0, end = 0;
     const char *colon = find_neuron(text, &layer, &neuron, &end);
     if (!colon) {
-        return err_set(err, ERR_USAGE, "--watch %s: MODEL:L0N424=HYPOTHESIS is wanted", text);
+        return err_set(err, ERR_USAGE, "--watch %s: expected MODEL:L0N424=HYPOTHESIS", text);
     }
     const char *name = text + end;
     const size_t model = find_model(l, text, (size_t)(colon - text));
     if (model == l->n) {
-        return err_set(err, ERR_USAGE, "--watch %s: %.*s is no model of this scan", text,
+        return err_set(err, ERR_USAGE, "--watch %s: %.*s is not a model of this scan", text,
                        (int)(colon - text), text);
     }
     const struct config *c = l->models[model].config;
     if (s->first_layers[model] == SIZE_MAX) {
-        return err_set(err, ERR_USAGE, "--watch %s: %s has none: it is %s", text,
+        return err_set(err, ERR_USAGE, "--watch %s: %s has no neurons: it is %s", text,
                        l->models[model].name,
                        l->models[model].weights ? "attention-only" : "made of counts");
     }
@@ -162,7 +161,7 @@ static int parse_watches(struct neurons_watch *watches, const struct neuron_plan
     return rc;
 }
 
-/* What says something of neurons where none are kept. */
+/* Refuses options about neurons where none are kept. */
 static int check_no_neurons(const struct neuron_plan_options *o, struct err *err)
 {
     const char *with = o->watches.n > 0 ? "watch"
@@ -174,7 +173,7 @@ static int check_no_neurons(const struct neuron_plan_options *o, struct err *err
                : 0;
 }
 
-/* Joins what is asked of the run's neurons to its results. */
+/* Adds the neurons that are asked for to the run's results. */
 static int join_neurons(struct results *results, const struct neuron_plan *s, const struct run *run,
                         const struct neuron_plan_options *o, const struct lineup *lineup,
                         struct err *err)

@@ -1,8 +1,5 @@
 /*
- * neuron_plan.h - the neurons and hypotheses of a scan: what is kept of which
- *
- *     neuron_plan_describe (options -> run) -> a run that is gone on with takes its place
- *       -> subjects_begin (effects, and which neurons have histograms) -> the pipeline
+ * neuron_plan.h - the neurons and hypotheses of a scan, and what is kept of each
  */
 #ifndef GAPSCOPE_SCAN_PLAN_NEURON_PLAN_H
 #define GAPSCOPE_SCAN_PLAN_NEURON_PLAN_H
@@ -31,9 +28,9 @@ struct neuron_plan_options {
 
 // clang-format off
 
-/* Their lines in a command's table. */
-#define NEURON_PLAN_ARGS(options)                                                                      \
-    HYPOTHESIS_ARGS(&(options)->mining),                                                               \
+/* Their rows in a command's table. */
+#define NEURON_PLAN_ARGS(options)                                                                  \
+    HYPOTHESIS_ARGS(&(options)->mining),                                                           \
     {"watch", 0, ARG_LIST, &(options)->watches, "M:L0N5=NAME",                                     \
      "keep every counterexample of this neuron and hypothesis;\nseveral may be given"},            \
     {"site", 0, ARG_STRING, &(options)->site, "S",                                                 \
@@ -42,7 +39,7 @@ struct neuron_plan_options {
      "strongest places shown of a neuron; 20 if not given"},                                       \
     {"histograms", 0, ARG_STRING, &(options)->histograms, "H",                                     \
      "all (if not given), or 'top N': only the N neurons a\nhypothesis that the first unit "       \
-     "correlates best with it\nhave histograms of its labels: for want of memory"},                \
+     "correlates best with it\nhave histograms of its labels, which saves memory"},                \
     {"no-neurons", 0, ARG_FLAG, &(options)->no_neurons, NULL, "keep nothing of neurons"}
 
 // clang-format on

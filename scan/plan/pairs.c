@@ -25,7 +25,7 @@ static int parse_pair(struct run_pair *pair, const char *spec, const struct line
 {
     const char *colon = strchr(spec, ':');
     if (!colon) {
-        return err_set(err, ERR_USAGE, "--pair %s: BASE:OTHER is wanted", spec);
+        return err_set(err, ERR_USAGE, "--pair %s: expected BASE:OTHER", spec);
     }
     int rc = find_model(&pair->base, spec, (size_t)(colon - spec), spec, lineup, err);
     const char *name = colon + 1;
@@ -38,12 +38,13 @@ static int parse_pair(struct run_pair *pair, const char *spec, const struct line
             again = again || pair->others[i] == other;
         }
         if (!rc && again) {
-            rc = err_set(err, ERR_USAGE, "--pair %s: a model stands there twice", spec);
+            rc = err_set(err, ERR_USAGE, "--pair %s: a model occurs twice in it", spec);
         }
         if (rc) {
             break;
         }
-        pair->others[pair->n_others++] = other; // fewer than models, since none is there twice
+        pair->others[pair->n_others++] = other; // there are fewer than models, since none occurs
+                                                // twice
         if (name[len] == '\0') {
             break;
         }
@@ -77,7 +78,7 @@ int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs
         rc = parse_pair(&items[i], specs->items[i], lineup, err);
         for (size_t k = 0; k < i && !rc; k++) {
             if (memcmp(&items[k], &items[i], sizeof items[i]) == 0) {
-                rc = err_set(err, ERR_USAGE, "--pair %s is there twice", specs->items[i]);
+                rc = err_set(err, ERR_USAGE, "--pair %s is given twice", specs->items[i]);
             }
         }
     }

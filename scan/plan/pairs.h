@@ -10,12 +10,10 @@
 #include "scan/cli/args.h"
 #include "scan/load/lineup.h"
 
-/*
- * The pairs named by 'specs'; with none, the first model is the base of every other.  Models are
- * told by their names in the run.  *pairs is the caller's to free; NULL where there is but one
- * model. Errors: ERR_USAGE (over RUN_MODELS_MAX models, no such model, a model beside itself, the
- * same pair twice), ERR_NOMEM.
- */
+/* The pairs named by 'specs', which use the models' names in the run; with no specs the first model
+ * is the base of every other.  *pairs is the caller's to free; NULL where there is only one model.
+ * Errors: ERR_USAGE (over RUN_MODELS_MAX models, an unknown model, a model paired with itself, the
+ * same pair twice), ERR_NOMEM. */
 int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs,
                 const struct lineup *lineup, struct err *err);
 

@@ -19,7 +19,7 @@ static char *copy(const char *text)
     return strdup(text ? text : "");
 }
 
-// What act_fn begins with where a model is counts; their order follows.
+// How act_fn begins where a model is counts; the order of the counts follows.
 #define COUNTS "counts:"
 
 bool describe_is_counts(const struct run_model *m)
@@ -27,7 +27,7 @@ bool describe_is_counts(const struct run_model *m)
     return strncmp(m->act_fn, COUNTS, sizeof COUNTS - 1) == 0;
 }
 
-/* "counts:2", ... of counts, so that the kind of model tells them apart, too. */
+/* The act_fn of a model; "counts:2", ... for counts, so that it also shows their order. */
 static char *copy_act_fn(const struct lineup_model *m)
 {
     char *text = NULL;
@@ -106,7 +106,7 @@ static int describe_shards(struct run *run, const struct shards *s, struct err *
     return 0;
 }
 
-/* All that changes results and is not a field of the run, as JSON. */
+/* All settings that change results and are not fields of the run, as JSON. */
 static int describe_settings(struct run *run, const struct scan_options *o, const struct lineup *l,
                              const struct trigram_choice *chosen, enum precision asked,
                              struct err *err)
@@ -159,7 +159,7 @@ static int describe_settings(struct run *run, const struct scan_options *o, cons
     return 0;
 }
 
-/* The names that the tables show. */
+/* Fills the names that the tables show. */
 static int describe_names(struct run *run, const struct lineup *l, struct err *err)
 {
     run->reasons = mem_zero(REJECT_N, sizeof *run->reasons);

@@ -18,7 +18,7 @@
 #include "scan/plan/neuron_plan.h"
 #include "scan/plan/trigram_choice.h"
 
-/* As they were given; NULL or 0: not. */
+/* The options as they were given; NULL or 0: not given. */
 struct scan_options {
     struct arg_list models, pairs;
     struct input_options input;
@@ -32,7 +32,7 @@ struct scan_options {
     char **argv;
 };
 
-/* Is a run's model counts?  Its act_fn says so. */
+/* Is a run's model made of counts?  Its act_fn says so. */
 bool describe_is_counts(const struct run_model *m);
 
 enum packing scan_packing(const struct scan_options *o);
@@ -41,7 +41,8 @@ enum packing scan_packing(const struct scan_options *o);
  * Fills *run, and *results with its collectors' shapes, both {0} before, which run_free() and
  * results_free() end in any case (the results first); *subjects, and *chosen, {0} before, which
  * neuron_plan_free() and trigram_choice_free() end.
- * Errors: ERR_USAGE, pairs_parse()'s, neuron_plan_describe()'s, trigram_choice_describe()'s, ERR_NOMEM.
+ * Errors: ERR_USAGE, ERR_NOMEM, pairs_parse()'s, neuron_plan_describe()'s,
+ * trigram_choice_describe()'s.
  */
 int plan_make(struct run *run, struct results *results, struct neuron_plan *subjects,
               struct trigram_choice *chosen, const struct scan_options *o, const struct lineup *l,

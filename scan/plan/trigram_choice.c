@@ -19,7 +19,7 @@ _Static_assert(TRIGRAM_FILLERS == CANDIDATE_FILLERS, "fillers");
 static const struct trigram_choice_rule usual = {
     .counts = {.count = 10, .high = 0.5, .low = 0.1, .most = 500}, .gap = 0.5, .test = 100};
 
-/* A number of the rule: where it is, and what it may be. */
+/* A number of the rule: where it is stored, and its bounds. */
 struct number {
     const char *name;
     double *real; // or
@@ -63,7 +63,7 @@ static bool number_set(const struct number *n, double value)
     return true;
 }
 
-/* One "name=value" at the beginning of 'text'; returns how long it is, 0: it is none. */
+/* Parses one "name=value" at the beginning of 'text' and returns its length; 0: there is none. */
 static size_t parse_one(const struct number numbers[NUMBERS], const char *text)
 {
     const size_t len = strcspn(text, "="), end = strcspn(text, ",");
@@ -87,7 +87,7 @@ int trigram_choice_rule_parse(struct trigram_choice_rule *out, const char *text,
         const size_t len = parse_one(numbers, at);
         if (len == 0) {
             return err_set(err, ERR_USAGE,
-                           "--trigram-rule %s: \"%.*s\" is no part of a rule; wanted are "
+                           "--trigram-rule %s: \"%.*s\" is not part of a rule; expected "
                            "count=N (from 2), high=P, low=P, gap=NATS, most=N (to %d), test=N",
                            text, (int)strcspn(at, ","), at, TRIGRAMS_MAX);
         }
@@ -95,7 +95,7 @@ int trigram_choice_rule_parse(struct trigram_choice_rule *out, const char *text,
     }
     return out->counts.low < out->counts.high
                ? 0
-               : err_set(err, ERR_USAGE, "--trigram-rule %s: low is to be below high", text);
+               : err_set(err, ERR_USAGE, "--trigram-rule %s: low must be below high", text);
 }
 
 static void rule_json(struct jsonout *j, const struct trigram_choice_rule *rule)
@@ -125,7 +125,7 @@ int trigram_choice_rule_of(struct trigram_choice_rule *out, const struct run *ru
     for (size_t i = 0; i < NUMBERS && !rc; i++) {
         struct json_object *value = json_member(rule, numbers[i].name);
         if (!value || !number_set(&numbers[i], json_object_get_double(value))) {
-            rc = err_set(err, ERR_FORMAT, "the run's settings: no rule of trigrams");
+            rc = err_set(err, ERR_FORMAT, "the run's settings hold no rule for trigrams");
         }
     }
     json_object_put(settings);
@@ -145,7 +145,8 @@ static uint32_t greatest(uint32_t most, const uint32_t *ids, size_t n)
     return most;
 }
 
-/* Lists of ids may be counted with any tokenizer: are theirs ids of the models? */
+/* Checks that all ids of the counts are ids of the models, since lists of ids may be counted with
+ * any tokenizer. */
 static int check_ids(const struct candidates *c, const char *path, const struct lineup *l,
                      struct err *err)
 {
@@ -217,7 +218,7 @@ static void funnel_json(struct jsonout *j, const struct candidates_funnel *f)
     jsonout_end(j, '}');
 }
 
-/* {"hash", "rule"}, and with a file's name also that and the funnel. */
+/* {"hash", "rule"}, and with a file's name also the name and the funnel. */
 static int make_json(char **out, const struct trigram_choice *c, uint64_t hash, const char *file,
                      struct err *err)
 {
@@ -296,8 +297,9 @@ void trigram_choice_print(const struct trigram_choice *c)
     const struct candidates_funnel *f = &c->funnel;
     if (c->settings) {
         fprintf(stderr,
-                "  trigrams: of %" PRIu64 " that are frequent and predictable, counting explains "
-                "%" PRIu64 " away; %" PRIu64 " are looked for%s\n",
+                "  trigrams: %" PRIu64
+                " are frequent and predictable, and counting explains %" PRIu64
+                " of them; the scan looks for %" PRIu64 "%s\n",
                 f->predictable, f->predictable - f->candidates, f->kept,
                 f->kept == 0 ? " (another --trigram-rule lets more through)" : "");
     }

@@ -1,7 +1,7 @@
 /*
  * trigram_choice.h - the trigrams of a scan: chosen from counts before it begins
  *
- * Which they are is part of what a run is: its settings hold the hash of the counts and the rule.
+ * The choice is part of a run's identity: its settings hold the hash of the counts and the rule.
  */
 #ifndef GAPSCOPE_SCAN_PLAN_TRIGRAM_CHOICE_H
 #define GAPSCOPE_SCAN_PLAN_TRIGRAM_CHOICE_H
@@ -23,8 +23,8 @@ struct trigram_choice_options {
 
 // clang-format off
 
-/* Their lines in a command's table. */
-#define TRIGRAM_CHOICE_ARGS(options)                                                                       \
+/* Their rows in a command's table. */
+#define TRIGRAM_CHOICE_ARGS(options)                                                               \
     {"trigrams", 0, ARG_STRING, &(options)->counts, "FILE.ngrams",                                 \
      "look for trigrams (A, B) -> C of these counts that neither a\nbigram nor a skip-bigram "     \
      "explains, and for their neurons"},                                                           \
@@ -37,25 +37,25 @@ struct trigram_choice_options {
 
 struct trigram_choice_rule {
     struct candidates_rule counts;
-    double gap;  // nats: the least mean gap of the first pair of what is tested
-    size_t test; // so many at most
+    double gap;  // nats: only trigrams with at least this mean gap of the first pair are tested
+    size_t test; // at most this many are tested
 };
 
-/* Documents that a trigram must be in, to beat the base and be tested. */
+/* A trigram must occur in this many documents to beat the base and be tested. */
 #define TRIGRAM_CHOICE_DOCS 2
 
 struct trigram_choice {
     struct trigram_choice_rule rule;
-    char *settings; // JSON, of all that the choice depends on; NULL: no trigrams are looked for
+    char *settings; // JSON: all that the choice depends on; NULL: no trigrams are looked for
     char *meta;     // JSON, for people: file, rule, funnel
     struct candidates_funnel funnel;
 };
 
-/* "count=10,low=0.1": what is not named is as in --trigram-rule's help, as for NULL.  Errors:
- * ERR_USAGE. */
+/* Parses "count=10,low=0.1".  A value that is not named is the default of --trigram-rule's help; so
+ * are all for NULL.  Errors: ERR_USAGE. */
 int trigram_choice_rule_parse(struct trigram_choice_rule *out, const char *text, struct err *err);
 
-/* The rule that a run was made by, from its settings.  Errors: ERR_FORMAT. */
+/* The rule of a run, from its settings.  Errors: ERR_FORMAT. */
 int trigram_choice_rule_of(struct trigram_choice_rule *out, const struct run *run, struct err *err);
 
 /*
@@ -69,7 +69,7 @@ int trigram_choice_describe(struct trigram_choice *out, struct results *results,
                             const struct lineup *l, struct err *err);
 void trigram_choice_free(struct trigram_choice *c); // {0} is allowed
 
-/* Says what was chosen, to standard error. */
+/* Prints what was chosen on standard error. */
 void trigram_choice_print(const struct trigram_choice *c);
 
 #endif

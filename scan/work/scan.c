@@ -38,7 +38,7 @@ static int check_words(const struct scan_options *o, struct err *err)
         return err_set(err, ERR_USAGE, "-o run.db is missing");
     }
     if (o->packing && strcmp(o->packing, "docs") != 0 && strcmp(o->packing, "rows") != 0) {
-        return err_set(err, ERR_USAGE, "--packing %s: docs or rows is wanted", o->packing);
+        return err_set(err, ERR_USAGE, "--packing %s: expected docs or rows", o->packing);
     }
     if (o->input.ids && scan_packing(o) == PACKING_ROWS) {
         return err_set(err, ERR_USAGE, "--packing rows does not go with --ids: a list is a window");

@@ -211,7 +211,7 @@ static void an_output_file_appears_only_when_whole(void **state)
     assert_int_equal(file_read(path, 4, &text, &err), ERR_LIMIT);
     buf_free(&text);
     unlink(path);
-    assert_int_equal(rmdir(dir), 0); // nothing else was left there
+    assert_int_equal(rmdir(dir), 0); // fails if anything else is there
     free(path);
 }
 

@@ -13,7 +13,7 @@
 
 #include "corpora/base/jsonout.h"
 
-static char *written; // by the last test's stream
+static char *written; // the output of the last test's stream
 
 static struct jsonout begin(void)
 {

@@ -86,12 +86,12 @@ static void an_unfinished_character_is_told_from_a_wrong_one(void **state)
         {"\xf0\x9f\x98", 3},
         {"\xf0\x9f", 2},
         {"\xf0\x9f\x98\x80", 0},
-        {"\x80", 0}, // no lead
+        {"\x80", 0}, // not a lead byte
         {"\x80\x80\x80\x80", 0},
         {"\xff", 0},         // never a lead
         {"\xc0", 0},         // overlong
         {"\xf5", 0},         // above U+10FFFF
-        {"\xed\xa0", 0},     // a surrogate: wrong whatever follows
+        {"\xed\xa0", 0},     // a surrogate is wrong whatever follows
         {"\xe0\x80", 0},     // overlong
         {"\xf4\x90", 0},     // above U+10FFFF
         {"\xe2\x82\xe2", 1}, // the first is wrong, the second unfinished

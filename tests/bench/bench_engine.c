@@ -218,8 +218,8 @@ static double tile_dot(const struct dot *d)
 static double unembed_seconds(const struct model *m, const struct kern *k, enum precision p)
 {
     struct unembed *u;
-    struct unembed_run *r;
-    if (unembed_new(&u, m, k, p, NULL) || unembed_run_new(&r, u, N_CTX, NULL)) {
+    struct unembed_ctx *r;
+    if (unembed_new(&u, m, k, p, NULL) || unembed_ctx_new(&r, u, N_CTX, NULL)) {
         abort();
     }
     static uint32_t ids[N_CTX];
@@ -233,7 +233,7 @@ static double unembed_seconds(const struct model *m, const struct kern *k, enum 
         best = took < best ? took : best;
     }
     free(x);
-    unembed_run_free(r);
+    unembed_ctx_free(r);
     unembed_free(u);
     return best;
 }

@@ -45,22 +45,22 @@ static void lists_come_one_a_line(void **state)
     idlist_close(l);
 }
 
-// Each stands on line 2; n_ctx is 4, the vocabulary 100.
+// Each is line 2 of a file; n_ctx is 4 and the vocabulary is 100.
 static const struct {
     const char *line;
     int code;
     const char *message;
 } bad[] = {
-    {"[1,2]", ERR_FORMAT, "no \"ids\"; {\"ids\":[1,2,3]} is wanted"},
-    {"{\"id\":[1]}", ERR_FORMAT, "no \"ids\"; {\"ids\":[1,2,3]} is wanted"},
-    {"{\"ids\":null}", ERR_FORMAT, "no \"ids\"; {\"ids\":[1,2,3]} is wanted"},
-    {"{\"ids\":5}", ERR_FORMAT, "\"ids\" is a number; an array is wanted"},
+    {"[1,2]", ERR_FORMAT, "no \"ids\"; expected {\"ids\":[1,2,3]}"},
+    {"{\"id\":[1]}", ERR_FORMAT, "no \"ids\"; expected {\"ids\":[1,2,3]}"},
+    {"{\"ids\":null}", ERR_FORMAT, "no \"ids\"; expected {\"ids\":[1,2,3]}"},
+    {"{\"ids\":5}", ERR_FORMAT, "\"ids\" is a number; expected an array"},
     {"{\"ids\":[]}", ERR_FORMAT, "\"ids\" is empty"},
-    {"{\"ids\":[1,\"2\"]}", ERR_FORMAT, "id 1 is a string; a whole number from 0 is wanted"},
-    {"{\"ids\":[1.0]}", ERR_FORMAT, "id 0 is 1.0; a whole number from 0 is wanted"},
-    {"{\"ids\":[1,null]}", ERR_FORMAT, "id 1 is null; a whole number from 0 is wanted"},
-    {"{\"ids\":[-1]}", ERR_FORMAT, "id 0 is -1; a whole number from 0 is wanted"},
-    {"{\"ids\":[[1]]}", ERR_FORMAT, "id 0 is an array; a whole number from 0 is wanted"},
+    {"{\"ids\":[1,\"2\"]}", ERR_FORMAT, "id 1 is a string; expected a whole number from 0"},
+    {"{\"ids\":[1.0]}", ERR_FORMAT, "id 0 is 1.0; expected a whole number from 0"},
+    {"{\"ids\":[1,null]}", ERR_FORMAT, "id 1 is null; expected a whole number from 0"},
+    {"{\"ids\":[-1]}", ERR_FORMAT, "id 0 is -1; expected a whole number from 0"},
+    {"{\"ids\":[[1]]}", ERR_FORMAT, "id 0 is an array; expected a whole number from 0"},
     {"{\"ids\":[1,2,3,4,5]}", ERR_LIMIT, "5 ids; a window holds at most 4"},
     {"{\"ids\":[99,100]}", ERR_LIMIT, "id 1 is 100; the vocabulary has 100"},
     {"{\"ids\":[4294967296]}", ERR_LIMIT, "id 0 is 4294967296; the vocabulary has 100"},

@@ -9,7 +9,7 @@
 
 #include "corpora/jsonl.h"
 
-// The text of each line, or (text NULL) why there is none.
+// The text of each line, or, if text is NULL, the reason why there is none.
 static const struct {
     const char *line;
     const char *field;
@@ -53,7 +53,7 @@ static const struct {
     {"{\"text\":\"\\ud800\\ud800\" x", NULL, NULL, REJECT_BAD_JSON,
      "column 24: "}, // not of the marked line
 
-    // Lone surrogates stand as FF, to be repaired and counted with the rest.
+    // Lone surrogates become FF, which is repaired and counted with the rest.
     {"{\"text\":\"\\ud83d\\ude00\"}", NULL, "\xf0\x9f\x98\x80", 0, NULL},
     {"{\"text\":\"\\uD83D\\uDE00\"}", NULL, "\xf0\x9f\x98\x80", 0, NULL},
     {"{\"text\":\"a\\ud800b\"}", NULL,

@@ -10,13 +10,13 @@
 
 #include "corpora/lines.h"
 
-// "\n" in 'lines' separates what is expected; T is a line that is too long.
+// "\n" in 'lines' separates the expected lines; T is a line that is too long.
 static const struct {
     const char *text;
     size_t max;
     const char *lines;
     size_t n;
-    uint64_t bytes[6]; // where each begins
+    uint64_t bytes[6]; // offset of each line
 } cases[] = {
     {"", 0, "", 0, {0}},
     {"\n", 0, "", 1, {0}},
@@ -96,7 +96,7 @@ static void a_line_within_one_buffer_is_not_copied(void **state)
     stream_close(s);
 }
 
-/* "whole\npart" in one frame and what follows in raw bytes. */
+/* Opens "whole\npart" in one frame, followed by raw bytes. */
 static struct stream *frame_and(const char *tail, size_t n_tail, char raw[200])
 {
     const size_t n = ZSTD_compress(raw, 200, "whole\npart", 10, 1);

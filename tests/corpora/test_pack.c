@@ -17,7 +17,7 @@
 #include "corpora/source.h"
 #include "corpora/stream.h"
 
-/* What pack() made, decompressed, and what it said. */
+/* The output of pack(), decompressed, and its notes. */
 struct packed {
     char *zst; // [zst_len]
     size_t zst_len;
@@ -51,7 +51,7 @@ static int run(struct packed *p, const char *const *paths, size_t n_paths, struc
     } while (len > 0);
     stream_close(s);
     assert_int_equal(p->counts.text_bytes, p->text.len);
-    assert_int_equal(buf_append(&p->text, "", 1, NULL), 0); // NULs, to compare as strings
+    assert_int_equal(buf_append(&p->text, "", 1, NULL), 0); // a NUL, to compare as a string
     assert_int_equal(buf_append(&p->notes, "", 1, NULL), 0);
     return 0;
 }
@@ -138,8 +138,8 @@ static void folders_are_packed_in_byte_order(void **state)
     assert_int_equal(p.counts.skipped_empty, 2);
     assert_int_equal(p.counts.skipped_special, 3);
 
-    // Again: the same bytes.  By name a link is followed; files come in the order that is asked
-    // for.
+    // A second call gives the same bytes.  A link that is named is followed; files come in the
+    // order in which they are named.
     struct packed again;
     assert_int_equal(run(&again, paths, 1, NULL), 0);
     assert_int_equal(again.zst_len, p.zst_len);
@@ -159,7 +159,7 @@ static void records_of_jsonl_are_taken_over_as_they_stand(void **state)
     put_text("a.jsonl",
              "\xef\xbb\xbf{\"text\":\"one\",  \"n\":1.50}\r\n\n  {\"meta\":{}}  \n[1]\nbad\n"
              "{\"text\":\"\xff \\ud800\"}");
-    // By its first record; but a JSON file of another kind is a text.
+    // The first record decides; a JSON file of another kind is a text.
     put_text("b.data", "\n{\"content\":\"two\"}\nbad\n");
     put_text("c.json", "{\n \"text\": \"pretty\"\n}\n");
     put_text("d.json", "{\"name\":\"minified\"}\n");
@@ -203,7 +203,7 @@ static void packing_a_corpus_again_changes_nothing(void **state)
     (void)state;
 }
 
-/* The docs of a source, each with its number and its bytes. */
+/* Lists the docs of a source, each with its number and its bytes. */
 static void docs_of(const char *path, struct buf *out)
 {
     struct source *s;

@@ -16,7 +16,7 @@
 
 static char folder[] = "/tmp/gapscope-test-XXXXXX";
 
-/* Files are named from the folder, where the tests run. */
+/* Tests run in the folder, and name its files relative to it. */
 static void put(const char *path, const char *text, size_t len)
 {
     FILE *f = fopen(path, "wb");
@@ -128,11 +128,12 @@ static void what_cannot_be_a_shard_is_refused(void **state)
          "first"},
         {{"x/pipe", "x/b", "x/a"},
          ERR_IO,
-         "x/pipe: is no regular file; a scan must be able to read its corpus again: write it to a "
+         "x/pipe: is not a regular file; a scan must be able to read its corpus again: write it to "
+         "a "
          "file first"},
         {{"/dev/null", "x/b", "x/a"},
          ERR_IO,
-         "/dev/null: is no regular file; a scan must be able "
+         "/dev/null: is not a regular file; a scan must be able "
          "to read its corpus again: write it to a file first"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -159,7 +160,7 @@ static void a_shard_that_changed_is_told(void **state)
     assert_string_equal(err.msg, "x/a: changed since the scan began: 149999 bytes, 150000 then");
 
     static const struct {
-        size_t at; // of the byte that differs
+        size_t at; // offset of the byte that differs
         bool seen;
     } cases[] = {{0, true},      {65535, true}, {65536, false},
                  {84463, false}, {84464, true}, {149999, true}};

@@ -1,32 +1,15 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+/*
+ * Files as documents: every sample, odd record, damage and option has its documents and rejects.
+ */
+#include "tests/kit/source_kit.h"
 
-#include <cmocka.h>
 #include <zstd.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "corpora/base/file.h"
-#include "corpora/base/jsonw.h"
-#include "corpora/base/utf8.h"
-#include "corpora/source.h"
+#include "corpora/base/mem.h"
 
-static struct source *open_memory(const char *name, const void *data, size_t len, size_t step,
-                                  const struct source_options *options)
-{
-    struct stream *stream;
-    struct source *s = NULL;
-    assert_int_equal(stream_open_memory(&stream, name, data, len, step, NULL), 0);
-    assert_int_equal(source_open_stream(&s, stream, options, NULL), 0);
-    return s;
-}
-
-/* "bad_json 2, truncated_stream 1": all that was rejected. */
+/* Everything that was rejected, as "bad_json 2, truncated_stream 1". */
 static const char *rejected(const struct source *s)
 {
     static char text[500];
@@ -42,11 +25,11 @@ static const char *rejected(const struct source *s)
     return text;
 }
 
-/* XXH64 of nothing; and of the 300 texts of plain.jsonl, a byte FF after each. */
+/* XXH64 of no bytes, and of the 300 texts of plain.jsonl with a byte FF after each. */
 #define NOTHING UINT64_C(0xef46db3751d8e999)
 #define PLAIN UINT64_C(0x53acb6f9e1d90ce7)
 
-// The texts were read by Python's json module from what zstd(1) and gzip(1) write.
+// Python's json module read the texts from the output of zstd(1) and gzip(1).
 static const struct {
     const char *name;
     uint64_t docs, bytes, repaired;
@@ -148,7 +131,7 @@ static void damage_says_where_it_stands(void **state)
     }
 }
 
-// odd_records.jsonl.zst, line by line.  Lines 2 and 3 are blank: no records.
+// odd_records.jsonl.zst, line by line.  Lines 2 and 3 are blank and not records.
 static const struct {
     uint64_t line;
     const char *text; // NULL: rejected
@@ -166,16 +149,16 @@ static const struct {
     {6, NULL, 0, 0, REJECT_NO_TEXT_FIELD, 46,
      "no \"text\", \"content\" or \"code\" that is a string"},
     {7, NULL, 0, 0, REJECT_BAD_JSON, 58, "column 2: null expected"},
-    // A pair is one character; the lone one becomes U+FFFD and counts.
+    // A pair of surrogates is one character; a lone one becomes U+FFFD and is counted.
     {8,
      "a\xf0\x9f\x98\x80"
      "b \xef\xbf\xbd lone",
      15, 1, 0, 0, NULL},
     {9, "nul \0 in", 8, 0, 0, 0, NULL},
-    {10, "dup2", 4, 0, 0, 0, NULL}, // the last of equal keys stands
+    {10, "dup2", 4, 0, 0, 0, NULL}, // the last of equal keys counts
     {11, NULL, 0, 0, REJECT_NOT_AN_OBJECT, 159, "an array; an object is wanted"},
     {12, NULL, 0, 0, REJECT_NOT_AN_OBJECT, 168, "a string; an object is wanted"},
-    // Paragraphs are not joined; no_text_field's places are full, and it is only counted.
+    // Paragraphs are not joined; the places of no_text_field are full, so it is only counted.
     {13, NULL, 0, 0, REJECT_NO_TEXT_FIELD, 0, NULL},
     {14, "bad \xef\xbf\xbd utf8", 12, 1, 0, 0, NULL},
     {15, NULL, 0, 0, REJECT_BAD_JSON, 225, "column 15: ends too early"}, // cut off
@@ -214,7 +197,7 @@ static void every_odd_record_has_its_fate(void **state)
     source_close(s);
 }
 
-// Texts stand in brackets, a newline in one as '|'.
+// Texts are written in brackets, with '|' for a newline.
 static const struct {
     const char *name, *bytes;
     enum source_format format;
@@ -327,192 +310,6 @@ static void rejects_take_numbers_and_blank_lines_do_not(void **state)
     }
 }
 
-/* A text that was made of known characters, and what is expected of it. */
-struct made {
-    struct buf raw, repaired;
-    size_t *marks; // where in repaired a U+FFFD stands for invalid bytes
-    size_t n_marks, marks_cap;
-};
-
-static void make(struct made *m, size_t len, uint64_t seed)
-{
-    static const struct {
-        const char *raw, *repaired;
-        bool bad;
-    } parts[] = {
-        {"plain ascii, some of it ", "plain ascii, some of it ", false},
-        {"\xc3\xa9", "\xc3\xa9", false},
-        {"\xe6\x97\xa5", "\xe6\x97\xa5", false},
-        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", false},
-        {"\xef\xbf\xbd", "\xef\xbf\xbd", false}, // the text's own
-        {"\xff", "\xef\xbf\xbd", true},
-        {"\xe6\x97 ", "\xef\xbf\xbd ", true},
-        {"\xf0\x9f\x98x", "\xef\xbf\xbdx", true},
-        {"\n", "\n", false},
-    };
-    *m = (struct made){0};
-    uint64_t x = seed;
-    while (m->repaired.len < len) {
-        x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        size_t k = (x >> 33) % 2000;
-        // A line end every 100 KB or so, but none for long from 4 MiB on.
-        k = k == 8 && m->repaired.len > (4u << 20) && m->repaired.len < (7u << 20) ? 1 : k;
-        k = k < 9 ? k : k % 8;
-        if (parts[k].bad) {
-            assert_int_equal(mem_reserve(&m->marks, &m->marks_cap, m->n_marks + 1, sizeof *m->marks,
-                                         "marks", NULL),
-                             0);
-            m->marks[m->n_marks++] = m->repaired.len;
-        }
-        assert_int_equal(buf_append(&m->raw, parts[k].raw, strlen(parts[k].raw), NULL), 0);
-        assert_int_equal(
-            buf_append(&m->repaired, parts[k].repaired, strlen(parts[k].repaired), NULL), 0);
-    }
-}
-
-/* The rule, said once more: after the last line end before 1 MiB, else after the last character. */
-static size_t expected_cut(const char *text, size_t len)
-{
-    if (len <= 1048576) {
-        return len;
-    }
-    for (size_t n = 1048576; n > 0; n--) {
-        if (text[n - 1] == '\n') {
-            return n;
-        }
-    }
-    size_t n = 0, used;
-    for (;;) {
-        utf8_decode_valid(text + n, &used);
-        if (n + used > 1048576) {
-            return n;
-        }
-        n += used;
-    }
-}
-
-static void check_pieces(struct source *s, const struct made *m)
-{
-    size_t at = 0, mark = 0;
-    uint64_t number = 0;
-    struct doc doc;
-    while (source_next(s, &doc, NULL) == SOURCE_DOC) {
-        const size_t n = expected_cut(m->repaired.data + at, m->repaired.len - at);
-        uint64_t repaired = 0;
-        while (mark < m->n_marks && m->marks[mark] < at + n) {
-            mark++;
-            repaired++;
-        }
-        assert_int_equal(doc.begins, at);
-        assert_int_equal(doc.len, n);
-        assert_int_equal(memcmp(doc.text, m->repaired.data + at, n), 0);
-        assert_int_equal(doc.repaired, repaired);
-        assert_int_equal(doc.number, number++);
-        assert_int_equal(doc.line, 1);
-        at += n;
-    }
-    assert_int_equal(at, m->repaired.len);
-    assert_int_equal(number, 10);
-    assert_int_equal(source_repaired(s), m->n_marks);
-    assert_int_equal(rejects_total(source_rejects(s)), 0);
-}
-
-static void pieces_do_not_depend_on_how_the_bytes_come(void **state)
-{
-    (void)state;
-    struct made m;
-    make(&m, 9500000, 1);
-    assert_true(m.n_marks > 100000);
-
-    // As one text, and as a record: there the bytes are those of the line, quotes around them.
-    struct buf line = {0};
-    assert_int_equal(buf_append(&line, "{\"text\":", 8, NULL), 0);
-    assert_int_equal(jsonw_string(&line, m.raw.data, m.raw.len, NULL), 0);
-    assert_int_equal(buf_append(&line, "}", 1, NULL), 0);
-    static const size_t steps[] = {0, 61, 4096, 131071};
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-        struct source *s = open_memory("mem", m.raw.data, m.raw.len, steps[i], NULL);
-        check_pieces(s, &m);
-        source_close(s);
-        s = open_memory("mem", line.data, line.len, steps[i], NULL);
-        check_pieces(s, &m);
-        source_close(s);
-    }
-
-    // Through frames that end anywhere.
-    struct buf frames = {0};
-    for (size_t at = 0; at < m.raw.len;) {
-        const size_t want = 1 + (at * 7919) % 300000;
-        const size_t n = want < m.raw.len - at ? want : m.raw.len - at;
-        assert_int_equal(buf_reserve(&frames, ZSTD_compressBound(n), NULL), 0);
-        const size_t made =
-            ZSTD_compress(frames.data + frames.len, frames.cap - frames.len, m.raw.data + at, n, 1);
-        assert_false(ZSTD_isError(made));
-        frames.len += made;
-        at += n;
-    }
-    struct source *s = open_memory("mem", frames.data, frames.len, 0, NULL);
-    check_pieces(s, &m);
-    source_close(s);
-    buf_free(&frames);
-    buf_free(&line);
-    buf_free(&m.raw);
-    buf_free(&m.repaired);
-    free(m.marks);
-}
-
-#define MIB 1048576
-
-// A text of 'len' letters but for a few bytes; the lengths of its pieces.
-static const struct {
-    size_t len;
-    struct {
-        size_t at;
-        const char *bytes;
-    } put[3];
-    size_t pieces[4];
-} cuts[] = {
-    {MIB, {{0, NULL}}, {MIB}},
-    {MIB + 1, {{0, NULL}}, {MIB, 1}},
-    {MIB + 1, {{MIB, "\n"}}, {MIB, 1}},     // a line end behind it does not count
-    {MIB + 1, {{MIB - 1, "\n"}}, {MIB, 1}}, // the last byte before it does
-    {MIB + 1, {{MIB - 2, "\n"}}, {MIB - 1, 2}},
-    {MIB + 1, {{0, "\n"}}, {1, MIB}},
-    {MIB + 1, {{5, "\n"}, {77, "\n"}}, {78, MIB - 77}}, // the last line end
-    {MIB, {{5, "\n"}}, {MIB}},                          // short enough: not cut
-    {MIB + 2, {{MIB - 1, "\r\n"}}, {MIB, 2}},           // the line end is LF alone
-    {MIB + 3, {{MIB - 1, "\xc3\xa9"}}, {MIB - 1, 4}},
-    {MIB + 3, {{MIB - 2, "\xc3\xa9"}}, {MIB, 3}},
-    {MIB + 5, {{MIB - 1, "\xf0\x9f\x98\x80"}}, {MIB - 1, 6}},
-    {MIB + 5, {{MIB - 3, "\xf0\x9f\x98\x80"}}, {MIB - 3, 8}},
-    {MIB + 5, {{MIB - 4, "\xf0\x9f\x98\x80"}}, {MIB, 5}},
-    {3 * MIB, {{0, NULL}}, {MIB, MIB, MIB}},
-    {3 * MIB, {{10, "\n"}}, {11, MIB, MIB, MIB - 11}},
-};
-
-static void cuts_are_made_at_line_ends_or_between_characters(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
-        char *text = malloc(cuts[i].len);
-        memset(text, 'x', cuts[i].len);
-        for (size_t k = 0; k < 3 && cuts[i].put[k].bytes; k++) {
-            memcpy(text + cuts[i].put[k].at, cuts[i].put[k].bytes, strlen(cuts[i].put[k].bytes));
-        }
-        struct source *s = open_memory("mem", text, cuts[i].len, 0, NULL);
-        struct doc doc;
-        for (size_t k = 0; k < 4 && cuts[i].pieces[k]; k++) {
-            assert_int_equal(source_next(s, &doc, NULL), SOURCE_DOC);
-            if (doc.len != cuts[i].pieces[k]) {
-                fail_msg("case %zu, piece %zu: %zu bytes", i, k, doc.len);
-            }
-        }
-        assert_int_equal(source_next(s, &doc, NULL), SOURCE_END);
-        source_close(s);
-        free(text);
-    }
-}
-
 static void a_damaged_text_gives_what_can_be_read(void **state)
 {
     (void)state;
@@ -530,7 +327,7 @@ static void a_damaged_text_gives_what_can_be_read(void **state)
     assert_int_equal(source_rejects(s)->places[REJECT_TRUNCATED_STREAM][0].byte, 10);
     source_close(s);
 
-    // Nothing of it can be read: that is no empty doc.
+    // A text of which nothing can be read is not an empty doc.
     static const size_t cut[] = {0, 4, 9};
     for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
         s = open_memory("a.txt.zst", raw, cut[i], 0, NULL);
@@ -619,46 +416,6 @@ static void a_field_may_be_chosen(void **state)
     source_close(s);
 }
 
-/* A record over 1 MiB with a domain, one without, and a reject: domains of the docs. */
-static void pieces_have_their_record_s_domain(void **state)
-{
-    (void)state;
-    struct buf text = {0};
-    assert_int_equal(buf_printf(&text, NULL, "{\"source\":\"web\",\"text\":\""), 0);
-    for (int i = 0; i < 250000; i++) {
-        assert_int_equal(buf_append(&text, "0123456789", 10, NULL), 0);
-    }
-    assert_int_equal(buf_printf(&text, NULL,
-                                "\"}\n{\"text\":\"t\"}\n{\"text\":\"t\",\"source\":\"\xc3\xa9\"}\n"
-                                "{\"source\":\"web\"}\n{\"text\":\"t\",\"a\":\"b\"}"),
-                     0);
-    static const char *const expected[][6] = {{"web", "web", "web", NULL, "\xc3\xa9", NULL},
-                                              {NULL, NULL, NULL, NULL, NULL, "b"}};
-    for (int chosen = 0; chosen < 2; chosen++) {
-        const struct source_options options = {.domain = chosen ? "a" : NULL};
-        struct source *s = open_memory("mem", text.data, text.len, 0, &options);
-        struct doc doc;
-        for (size_t i = 0; i < 6; i++) {
-            assert_int_equal(source_next(s, &doc, NULL), SOURCE_DOC);
-            assert_int_equal(!doc.domain, !expected[chosen][i]);
-            if (doc.domain) {
-                assert_string_equal(doc.domain, expected[chosen][i]);
-            }
-        }
-        assert_int_equal(source_next(s, &doc, NULL), SOURCE_END);
-        source_close(s);
-    }
-    buf_free(&text);
-
-    struct source *s = open_memory("mem", "a text", 6, 0, NULL);
-    struct doc doc = {.domain = "x"};
-    assert_int_equal(source_next(s, &doc, NULL), SOURCE_DOC);
-    assert_null(doc.domain);
-    source_close(s);
-    const struct source_options options = {.domain = "a."};
-    assert_int_equal(source_open(&s, "tests/golden/zstd/plain.jsonl", &options, NULL), ERR_USAGE);
-}
-
 static void what_was_passed_over_is_told_with_the_next_doc(void **state)
 {
     (void)state;
@@ -683,7 +440,7 @@ static void what_was_passed_over_is_told_with_the_next_doc(void **state)
             assert_int_equal(r->places[REJECT_BAD_JSON][k].line, expected[i].line + k);
         }
     }
-    // All together: the first of them.
+    // source_rejects() has all of them, with the first places.
     const struct rejects *r = source_rejects(s);
     assert_string_equal(rejected(s), "bad_json 5, not_an_object 1, no_text_field 1");
     assert_int_equal(r->places[REJECT_BAD_JSON][0].line, 1);
@@ -705,13 +462,10 @@ int main(void)
         cmocka_unit_test(jsonl_is_told_from_text_by_its_first_byte),
         cmocka_unit_test(blanks_are_passed_over_up_to_64_kib),
         cmocka_unit_test(rejects_take_numbers_and_blank_lines_do_not),
-        cmocka_unit_test(pieces_do_not_depend_on_how_the_bytes_come),
-        cmocka_unit_test(cuts_are_made_at_line_ends_or_between_characters),
         cmocka_unit_test(a_damaged_text_gives_what_can_be_read),
         cmocka_unit_test(what_is_not_supported_ends_the_run),
         cmocka_unit_test(a_dictionary_in_the_middle_is_an_error_after_the_docs_before_it),
         cmocka_unit_test(a_field_may_be_chosen),
-        cmocka_unit_test(pieces_have_their_record_s_domain),
         cmocka_unit_test(what_was_passed_over_is_told_with_the_next_doc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

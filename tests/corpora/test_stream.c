@@ -1,48 +1,16 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <fcntl.h>
-#include <signal.h>
+/*
+ * Streams from memory: samples, cuts, blocks, members and windows.
+ */
+#include "tests/kit/stream_kit.h"
+
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 #include <zlib.h>
 #include <zstd.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "corpora/base/file.h"
-#include "corpora/base/mem.h"
-#include "corpora/stream.h"
-
-/* Reads to the end or the error, closes, and returns the code. */
-static int drain(struct stream *s, struct buf *out, struct err *err)
-{
-    for (;;) {
-        const char *bytes;
-        size_t len;
-        const int rc = stream_read(s, &bytes, &len, err);
-        if (rc || len == 0) {
-            assert_int_equal(stream_tell(s), out->len);
-            if (rc) { // and so it stays
-                struct err again = {0};
-                assert_int_equal(stream_read(s, &bytes, &len, &again), rc);
-                assert_string_equal(again.msg, err->msg);
-            }
-            stream_close(s);
-            return rc;
-        }
-        assert_int_equal(buf_append(out, bytes, len, NULL), 0);
-    }
-}
 
 static int drain_memory(const void *data, size_t len, size_t step, struct buf *out, struct err *err)
 {
@@ -51,11 +19,11 @@ static int drain_memory(const void *data, size_t len, size_t step, struct buf *o
     return drain(s, out, err);
 }
 
-/* XXH64 of plain.jsonl, and of nothing. */
+/* XXH64 of plain.jsonl, and of no bytes. */
 #define PLAIN UINT64_C(0x755c37a4e8164218)
 #define NOTHING UINT64_C(0xef46db3751d8e999)
 
-// Sizes are those of expected.json; hashes were taken of what zstd(1) and gzip(1) write.
+// Sizes are those of expected.json; hashes are those of the output of zstd(1) and gzip(1).
 static const struct {
     const char *name, *kind;
     size_t len;
@@ -73,10 +41,10 @@ static const struct {
     {"long27.jsonl.zst", "zstd", 100459, PLAIN, 0, ""},
     {"long30.jsonl.zst", "zstd", 100459, PLAIN, 0, ""},
     {"nosize.jsonl.zst", "zstd", 100459, PLAIN, 0, ""},
-    // Its only block is cut, so that nothing of it can be decoded.
+    // Its only block is cut, so nothing can be decoded.
     {"truncated.jsonl.zst", "zstd", 0, NOTHING, ERR_TRUNCATED,
      "byte 2224: the file ends inside a zstd frame"},
-    // Nothing tells it from a whole file.
+    // It looks like a whole file.
     {"truncated_at_frame_end.jsonl.zst", "zstd", 66665, UINT64_C(0xf73ed2ca0d86108b), 0, ""},
     {"truncated_header.jsonl.zst", "zstd", 40033, UINT64_C(0x2aaa1c4d851a54be), ERR_TRUNCATED,
      "byte 1926: the file ends inside a zstd frame"},
@@ -156,7 +124,8 @@ static void the_bytes_do_not_depend_on_how_they_are_read(void **state)
     }
 }
 
-/* Cut anywhere, a file gives a beginning of its text and, but between frames, says so. */
+/* A file that is cut anywhere gives a prefix of its text, and an error unless the cut is between
+ * frames. */
 static void check_cuts(const char *name, const size_t *ends, size_t n_ends)
 {
     struct buf raw = {0}, plain = {0};
@@ -186,7 +155,7 @@ static void check_cuts(const char *name, const size_t *ends, size_t n_ends)
 static void a_file_cut_anywhere_gives_what_is_whole(void **state)
 {
     (void)state;
-    // Where frames end: the samples cut at a frame's end and in a header say the same.
+    // The ends of frames; the samples that are cut at a frame's end and in a header agree.
     static const size_t frames[] = {643, 1279, 1923, 2572, 3212, 3851, 4500};
     check_cuts("multiframe.jsonl.zst", frames, sizeof frames / sizeof *frames);
     check_cuts("wrong_magic_gzip.jsonl.zst", NULL, 0);
@@ -194,7 +163,7 @@ static void a_file_cut_anywhere_gives_what_is_whole(void **state)
 
 #define BLOCK ((size_t)128 << 10)
 
-/* Text that zstd stores as it is: five blocks of 3 + 128 Ki bytes, then 4 of checksum. */
+/* Text that zstd stores uncompressed: five blocks of 3 + 128 Ki bytes, then 4 bytes of checksum. */
 static size_t stored_blocks(unsigned char *raw, size_t room, unsigned char *text)
 {
     uint64_t seed = 1;
@@ -221,7 +190,7 @@ static void blocks_before_a_corrupt_one_are_handed_out(void **state)
         for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
             unsigned char *type = raw + header + bad * (3 + BLOCK);
             const unsigned char was = *type;
-            *type |= 6; // block type 3, which there is not
+            *type |= 6; // block type 3, which does not exist
             struct buf out = {0};
             struct err err = {0};
             assert_int_equal(drain_memory(raw, n, steps[k], &out, &err), ERR_CORRUPT);
@@ -253,7 +222,7 @@ static void gzip_members_are_joined_and_checked(void **state)
         const char *what;
         size_t members, zeros;
         const char *tail;
-        size_t bad_byte; // in the last member; 0: none
+        size_t bad_byte; // its offset in the last member; 0: none
         const char *text;
         int code;
         const char *message;
@@ -301,7 +270,7 @@ static void gzip_members_are_joined_and_checked(void **state)
     }
 }
 
-// One frame by hand: magic, descriptor, window, one last stored block "hello".
+// One frame: magic, descriptor, window, one last stored block "hello".
 #define FRAME(window)                                                                              \
     {                                                                                              \
         0x28, 0xb5, 0x2f, 0xfd, 0, window, 5 << 3 | 1, 0, 0, 'h', 'e', 'l', 'l', 'o'               \
@@ -449,140 +418,6 @@ static void peeking_takes_nothing(void **state)
     buf_free(&plain);
 }
 
-static void what_cannot_be_read_is_refused_by_name(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *path;
-        int code;
-        const char *message;
-    } cases[] = {
-        {"/nonexistent/file", ERR_NOT_FOUND, "/nonexistent/file: No such file or directory"},
-        {"CMakeLists.txt/x", ERR_NOT_FOUND, "CMakeLists.txt/x: Not a directory"},
-        {"tests/golden", ERR_IO,
-         "tests/golden: is a folder; `gapscope pack tests/golden -o corpus.jsonl.zst` makes a "
-         "corpus of the files in it"},
-        {"/proc/self/mem", ERR_IO, "/proc/self/mem: byte 0: Input/output error"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct stream *s = NULL;
-        struct err err = {0};
-        assert_int_equal(stream_open(&s, cases[i].path, &err), cases[i].code);
-        assert_string_equal(err.msg, cases[i].message);
-        assert_null(s);
-    }
-}
-
-static void devices_and_files_of_no_size_are_read_to_their_end(void **state)
-{
-    (void)state;
-    struct stream *s;
-    struct buf out = {0};
-    assert_int_equal(stream_open(&s, "/dev/null", NULL), 0);
-    assert_int_equal(drain(s, &out, NULL), 0);
-    assert_int_equal(out.len, 0);
-    assert_int_equal(stream_open(&s, "/proc/self/status", NULL), 0);
-    assert_int_equal(stream_size_raw(s), 0);
-    assert_int_equal(drain(s, &out, NULL), 0);
-    assert_memory_equal(out.data, "Name:", 5);
-    buf_free(&out);
-}
-
-static void a_file_that_shrinks_is_truncated(void **state)
-{
-    (void)state;
-    char path[] = "/tmp/gapscope-test-XXXXXX";
-    const int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    static char mega[1000000];
-    memset(mega, 'x', sizeof mega);
-    assert_int_equal(write(fd, mega, sizeof mega), sizeof mega);
-    struct stream *s;
-    assert_int_equal(stream_open(&s, path, NULL), 0);
-    assert_int_equal(ftruncate(fd, 300000), 0);
-    struct buf out = {0};
-    struct err err = {0};
-    assert_int_equal(drain(s, &out, &err), ERR_TRUNCATED);
-    assert_int_equal(out.len, 300000);
-    assert_non_null(strstr(err.msg, "byte 300000: the file ends here, but had 1000000 bytes"));
-    buf_free(&out);
-    close(fd);
-    unlink(path);
-}
-
-static void ignore_signal(int signal)
-{
-    (void)signal;
-}
-
-/* Puts 'fd' in place of standard input; returns the old one. */
-static int swap_stdin(int fd)
-{
-    const int old = dup(STDIN_FILENO);
-    dup2(fd, STDIN_FILENO);
-    close(fd);
-    return old;
-}
-
-static void standard_input_may_be_a_slow_pipe_and_signals_may_come(void **state)
-{
-    (void)state;
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    const pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        for (int i = 0; i < 5; i++) {
-            usleep(10000);
-            if (write(ends[1], "{}\n", 3) != 3) {
-                _exit(1);
-            }
-        }
-        _exit(0);
-    }
-    close(ends[1]);
-    const int old = swap_stdin(ends[0]);
-    struct sigaction action = {.sa_handler = ignore_signal}; // no SA_RESTART
-    sigaction(SIGALRM, &action, NULL);
-    const struct itimerval often = {{0, 3000}, {0, 3000}}, never = {0};
-    setitimer(ITIMER_REAL, &often, NULL);
-
-    struct stream *s;
-    struct buf out = {0};
-    assert_int_equal(stream_open(&s, "-", NULL), 0);
-    assert_int_equal(stream_size_raw(s), 0);
-    assert_int_equal(drain(s, &out, NULL), 0);
-    setitimer(ITIMER_REAL, &never, NULL);
-    close(swap_stdin(old)); // stream_close() left it open: this is the pipe
-    assert_int_equal(out.len, 15);
-    assert_memory_equal(out.data, "{}\n{}\n{}\n{}\n{}\n", 15);
-    buf_free(&out);
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-}
-
-static void standard_input_goes_on_where_another_left_it(void **state)
-{
-    (void)state;
-    const int fd = open("tests/golden/zstd/plain.jsonl", O_RDONLY);
-    assert_int_equal(lseek(fd, 100000, SEEK_SET), 100000);
-    const int old = swap_stdin(fd);
-    struct stream *s;
-    struct buf out = {0};
-    assert_int_equal(stream_open(&s, "-", NULL), 0);
-    assert_int_equal(stream_size_raw(s), 459);
-    assert_int_equal(drain(s, &out, NULL), 0);
-    assert_int_equal(out.len, 459);
-    buf_free(&out);
-
-    dup2(open("tests", O_RDONLY), STDIN_FILENO);
-    struct err err = {0};
-    assert_int_equal(stream_open(&s, "-", &err), ERR_IO);
-    assert_int_equal(strncmp(err.msg, "standard input: is a folder; `gapscope pack FOLDER", 50), 0);
-    close(swap_stdin(old));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -595,11 +430,6 @@ int main(void)
         cmocka_unit_test(a_small_file_with_a_large_window_takes_little_memory),
         cmocka_unit_test(kinds_are_told_by_the_first_bytes),
         cmocka_unit_test(peeking_takes_nothing),
-        cmocka_unit_test(what_cannot_be_read_is_refused_by_name),
-        cmocka_unit_test(devices_and_files_of_no_size_are_read_to_their_end),
-        cmocka_unit_test(a_file_that_shrinks_is_truncated),
-        cmocka_unit_test(standard_input_may_be_a_slow_pipe_and_signals_may_come),
-        cmocka_unit_test(standard_input_goes_on_where_another_left_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

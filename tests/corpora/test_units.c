@@ -19,7 +19,7 @@ static const struct units_options jsonl = {.source = {.format = SOURCE_JSONL}};
 
 static char folder[] = "/tmp/gapscope-test-XXXXXX";
 
-/* Files are named from the folder, where the tests run. */
+/* Tests run in the folder, and name its files relative to it. */
 static void put(const char *path, const void *data, size_t len)
 {
     FILE *f = fopen(path, "wb");
@@ -29,9 +29,9 @@ static void put(const char *path, const void *data, size_t len)
 }
 
 /*
- * JSONL written as letters: A a text of 100 000 bytes, B of 262 144 (a unit), C of 262 143, L of
- * 3 MiB without a line end (three pieces), e an empty one, x a line that is no JSON, '_' a blank
- * line.
+ * Makes JSONL from letters: A is a text of 100 000 bytes, B of 262 144 (a unit), C of 262 143, L of
+ * 3 MiB without a line end (three pieces); e is an empty text, x a line that is not JSON, and '_' a
+ * blank line.
  */
 static void make(struct buf *out, const char *letters)
 {
@@ -93,7 +93,7 @@ static void describe(const struct unit *u, struct buf *out)
     assert_int_equal(buf_append(out, ")$", u->last ? 2 : 1, NULL), 0);
 }
 
-/* All units of a corpus as describe() has them, with "NUMBER@SHARD" before each if 'numbered'. */
+/* Describes all units of a corpus, with "NUMBER@SHARD" before each if 'numbered'. */
 static const char *units_of(const char *const *paths, size_t n, const struct units_options *options,
                             bool numbered)
 {
@@ -131,7 +131,7 @@ static const char *units_of(const char *const *paths, size_t n, const struct uni
         assert_int_equal(at, options->ids ? u.n_ids : u.text.len);
     }
     assert_int_equal(units_tell_raw(r), bytes);
-    assert_int_equal(units_next(r, &u, &err), 0); // the end stays the end
+    assert_int_equal(units_next(r, &u, &err), 0); // the end is repeated
     assert_int_equal(u.number, UNIT_END);
     snprintf(text, sizeof text, "%.*s", (int)out.len, out.len ? out.data : "");
     buf_free(&out);
@@ -149,7 +149,7 @@ static const struct {
     {"A", "(0-0:1)$"},
     {"e", "(0-0:1)$"},
     {"AA", "(0-1:2)$"},
-    {"AAA", "(0-2:3)$"}, // full at the very end: nothing empty follows
+    {"AAA", "(0-2:3)$"}, // full at the very end: no empty unit follows
     {"AAAAAAA", "(0-2:3)(3-5:3)(6-6:1)$"},
     {"B", "(0-0:1)$"},
     {"BBB", "(0-0:1)(1-1:1)(2-2:1)$"},
@@ -162,7 +162,7 @@ static const struct {
     // Pieces are documents.
     {"L", "(0-0:1)(1-1:1)(2-2:1)$"},
     {"ALA", "(0-1:2)(2-2:1)(3-3:1)(4-4:1)$"},
-    // Rejects belong to the unit of the next document, at the end to the last.
+    // Rejects belong to the unit of the next document; those at the end belong to the last unit.
     {"AxA", "(0-2:2 x1)$"},
     {"xxAxA", "(2-4:2 x3)$"},
     {"Bx", "(0-0:1 x1)$"},
@@ -308,7 +308,7 @@ static void units_are_numbered_through_the_shards(void **state)
     put("e.txt", "one text", 8);
     put("f.jsonl", "\n", 1);
     const char *const paths[] = {"f.jsonl", "e.txt", "d.jsonl", "c.jsonl", "b.jsonl", "a.jsonl"};
-    // e.txt stands as a text; d.jsonl, whose first byte is no '{', would too.
+    // e.txt is a text; so would be d.jsonl, whose first byte is not '{'.
     assert_string_equal(units_of(paths, 6, &defaults, true),
                         "0@0(0-2:3)1@0(3-3:1)$2@3(0-0:1)$3@4(0-0:1)$");
     assert_string_equal(units_of(paths, 6, &jsonl, true), "0@0(0-2:3)1@0(3-3:1)$2@3(x2)$3@4(x1)$");
@@ -360,7 +360,7 @@ static void documents_have_their_text_and_domain(void **state)
     }
 }
 
-/* 'n' lists of 1024 ids each: the first is the list's number modulo 1000, the others 5. */
+/* Makes n lists of 1024 ids: the first id is the list's number modulo 1000, the others are 5. */
 static void make_lists(struct buf *out, int n)
 {
     out->len = 0;
@@ -386,7 +386,7 @@ static void lists_of_ids_are_cut_too(void **state)
     put("a.jsonl", text.data, text.len);
     assert_string_equal(units_of(paths, 1, &options, false), "(0-63:64)(64-127:64)(128-129:2)$");
 
-    // Damage is counted and goes on; numbers begin again in each shard.
+    // Damage is counted and the corpus goes on; numbers begin again in each shard.
     add_zstd(&zstd, text.data, text.len, 1 << 30);
     put("a.jsonl.zst", zstd.data, zstd.len);
     put("b.jsonl", "{\"ids\":[7]}\n", 12);
@@ -421,7 +421,7 @@ static void lists_of_ids_are_cut_too(void **state)
     buf_free(&zstd);
 }
 
-/* Reads units until one fails; how many there were before. */
+/* Reads units until one fails; returns how many came before. */
 static int units_before_error(const struct shards *shards, const struct units_options *options,
                               struct err *err)
 {
@@ -442,7 +442,7 @@ static void what_cannot_be_read_is_an_error(void **state)
     (void)state;
     static const struct {
         bool ids;
-        const char *second; // a shard's bytes; the first is good
+        const char *second; // the second shard's bytes; the first shard is good
         size_t len;
         int code;
         const char *message;
@@ -540,7 +540,7 @@ static void a_shard_that_changes_ends_the_reading(void **state)
         }
         assert_int_equal(rc, cases[i / 2].code);
         assert_string_equal(err.msg, cases[i / 2].message);
-        // 10 of the shard's units are left where it shrinks, else 14: one was read, the last fails.
+        // If it shrinks 10 of the shard's units are left, else 14: one was read, the last fails.
         assert_int_equal(n, !meanwhile ? 0 : cases[i / 2].change == SHRINK ? 8 : 12);
         unit_free(&u);
         units_close(r);

@@ -23,4 +23,14 @@ static int remove_folder(void **state)
     return system(command);
 }
 
+/* The path of 'name' in the folder; valid for the next three calls. */
+static inline char *folder_path(const char *name)
+{
+    static char paths[4][96];
+    static unsigned turn;
+    char *path = paths[turn++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
 #endif

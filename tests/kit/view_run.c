@@ -15,34 +15,11 @@
 #include "tests/kit/scan_kit.h"
 #include "tests/kit/tally_whole.h"
 
-static const char tables[] =
-    "DROP TABLE IF EXISTS token; CREATE TABLE token(id INTEGER PRIMARY KEY, text TEXT);"
-    "DROP TABLE IF EXISTS bin; CREATE TABLE bin(id INTEGER PRIMARY KEY, lo REAL, hi REAL);"
-    "DROP TABLE IF EXISTS neuron; CREATE TABLE neuron(model, layer, idx, site TEXT, n, mean, sd,"
-    " min, max, share_positive, hist TEXT, PRIMARY KEY(model, layer, idx));"
-    "DROP TABLE IF EXISTS example; CREATE TABLE example(model, layer, idx, kind TEXT, rank,"
-    " activation, lo, hi, shard, doc, byte_start, byte_end, token_index, tokens TEXT,"
-    " activations TEXT, labels TEXT, PRIMARY KEY(model, layer, idx, kind, rank));"
-    "DROP TABLE IF EXISTS effect; CREATE TABLE effect(model, layer, idx, kind TEXT, rank, token,"
-    " value, PRIMARY KEY(model, layer, idx, kind, rank));"
-    "DROP TABLE IF EXISTS hypothesis; CREATE TABLE hypothesis(id INTEGER PRIMARY KEY, name TEXT,"
-    " kind TEXT, spec TEXT, tokens, docs, aborted, tokens_seen);"
-    "DROP TABLE IF EXISTS hypothesis_domain; CREATE TABLE hypothesis_domain(hypothesis, domain,"
-    " tokens_seen, tokens, prevalence, PRIMARY KEY(hypothesis, domain));"
-    "DROP TABLE IF EXISTS score; CREATE TABLE score(hypothesis, model, layer, idx, split TEXT,"
-    " n_pos, n_neg, docs_pos, prevalence, mean_pos, mean_neg, r, variance_explained, auroc,"
-    " auroc_bound, average_precision, threshold, precision, recall, f1, mcc, mutual_information,"
-    " mass_covered, top_covered, PRIMARY KEY(hypothesis, model, layer, idx, split));"
-    "DROP TABLE IF EXISTS split_hist; CREATE TABLE split_hist(hypothesis, model, layer, idx,"
-    " split TEXT, labelled TEXT, rest TEXT, PRIMARY KEY(hypothesis, model, layer, idx, split));"
-    "DROP TABLE IF EXISTS counterexample; CREATE TABLE counterexample(hypothesis, model, layer, "
-    "idx,"
-    " kind TEXT, rank, activation, shard, doc, byte_start, byte_end, token_index, tokens TEXT,"
-    " activations TEXT, labelled TEXT, PRIMARY KEY(hypothesis, model, layer, idx, kind, rank));"
-    "DROP TABLE IF EXISTS hypothesis_gap; CREATE TABLE hypothesis_gap(pair, hypothesis, n, "
-    "mean_gap,"
-    " se, mean_gap_rest, se_rest, share_of_gap, share_beyond_earlier, share_of_gain,"
-    " gain_beyond_earlier, PRIMARY KEY(pair, hypothesis));";
+static const char empty_tables[] =
+    "DELETE FROM token; DELETE FROM bin; DELETE FROM neuron; DELETE FROM example; "
+    "DELETE FROM effect; DELETE FROM hypothesis; DELETE FROM hypothesis_domain; "
+    "DELETE FROM score; DELETE FROM split_hist; DELETE FROM counterexample; "
+    "DELETE FROM hypothesis_gap;";
 
 const char view_rows[] =
     "UPDATE model SET site = 'post' WHERE name = 'one';"
@@ -145,7 +122,7 @@ void view_run_write(const char *name, const char *sql)
     store_close(s);
     results_free(&results);
     run_free(&r);
-    view_run_change(name, tables);
+    view_run_change(name, empty_tables);
     view_run_change(name, sql);
 }
 

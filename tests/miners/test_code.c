@@ -27,7 +27,7 @@ static void names_are_in_order_and_found(void **state)
     assert_null(code_named(""));
 }
 
-/* The name in the row of a table, "| `name` | ...", or NULL; it ends with a NUL then. */
+/* The name in a row of a table, "| `name` | ...", which is then ended by a NUL; or NULL. */
 static char *row_name(char *line)
 {
     char *end = strncmp(line, "| `", 3) == 0 ? strchr(line + 3, '`') : NULL;
@@ -66,7 +66,8 @@ static void every_miner_has_its_row_in_builtin_md(void **state)
     buf_free(&text);
 }
 
-// Pieces of what miners read, whole and broken off; « is a character of two bytes to cut.
+// Pieces of texts that miners know, whole and cut off; « has two bytes, between which tokens may
+// end.
 static const char *const odd[] = {
     "",
     "\n",
@@ -157,8 +158,8 @@ static void a_document_without_tokens_may_have_no_text(void **state)
 
 enum { LONG = 256 * 1024 };
 
-// What they begin with, and what then is repeated: where a miner that looks too far ahead or behind
-// again and again would take minutes, and the test its whole time
+// A beginning, and a text that is repeated after it.  A miner that searches too far ahead or back
+// each time would take minutes, and the test would time out.
 static const char *const long_texts[][2] = {
     {"", "a"},
     {"", " "},

@@ -71,7 +71,7 @@ static void what_does_not_decode_is_none(void **state)
     check_bytes("base64", "c2VjcmV0IG1lc3NhZ2V=");  // bits left over
     check_bytes("base64", "c2VjcmV0IG1lc3NhZ2U=="); // too much padding
     check_bytes("base64", "c2VjcmV0IG1lc3NhZ2U===");
-    check_bytes("base64", "sjNcAfvunjWrPArGGcYpN7/jyvU383/7="); // none is due
+    check_bytes("base64", "sjNcAfvunjWrPArGGcYpN7/jyvU383/7="); // padding that is not needed
     check_bytes("base64", "sjNcAfvunjWrPArGG");                 // 17 characters
     check_bytes("base64", "sjNcAfvunjWrPA==");                  // 14
     check_bytes("base64", "sjNcA+vunjWrPArG_cYpN7jyvU383jW7");  // two alphabets, short pieces
@@ -83,7 +83,7 @@ static void lines_are_one_payload(void **state)
     check_bytes("base64", "-----BEGIN X-----\n«" DER "»\n-----END X-----\n");
     check_bytes("base64_der", "-----BEGIN X-----\n«" DER "»\n-----END X-----\n");
     check_bytes("base64_random", "-----BEGIN X-----\n" DER "\n-----END X-----\n");
-    // of lines of zeros, which alone would be none; indented; CRLF
+    // with lines of zeros, which alone would not be a payload; indented; CRLF
     check_bytes(
         "base64",
         "x:\n  «AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
@@ -94,7 +94,7 @@ static void lines_are_one_payload(void **state)
         "\r\n«AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n"
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAlowKio5USeBETIatodovoCtubDRt1oEu\r\n"
         "l83j8DRW8/cX6c2wO6pmMibCcPeWjhD3MkHM5FfvGmLwbX1MHKCFBYrxdlyRUzdqgBh8KpMbkO8=»\r\n.");
-    // lines of hex are none, and words after lines that fill up are not of the payload
+    // lines of hex are not a payload, and words after full lines do not belong to it
     check_bytes("base64", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
                           "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n");
 }

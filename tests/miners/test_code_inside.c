@@ -18,10 +18,10 @@ static void indentation_and_its_levels(void **state)
     check_bytes("indent_1", "a\n«    »b\n        c\n            d\n«\t»e\n   f\n«      »g");
     check_bytes("indent_2", "a\n    b\n«        »c\n            d\n«\t\t»e");
     check_bytes("indent_3plus", "a\n    b\n        c\n«            »d\n«                »e\n");
-    // two spaces a level; a comment's asterisks are as deep as its first line
+    // a level is two spaces; a comment's asterisks are as deep as its first line
     check_bytes("indent_1", "a\n«  »b\n    c\n«  »d\ne\n«  »f\n«   »* g");
     check_bytes("indent_2", "a\n  b\n«    »c\n  d\ne\n  f");
-    // no deeper line: four spaces; 1 space is no level
+    // without a deeper line a level is four spaces; 1 space is not a level
     check_bytes("indent_1", "«    »a\n b");
 }
 
@@ -64,7 +64,7 @@ static void brackets_and_their_depth(void **state)
     check_bytes("in_square", "(a [b)] c");
     check_bytes("in_braces", "{ a");
     check_bytes("bracket_depth_1", "( ( ( «(x»)");
-    // the state is that behind the token
+    // the state after the token counts
     check_tokens("in_parens", "f|^(|^a|)|()|^(x|).|(y)");
     check_tokens("in_parens", "^f(|x)(y)|(z)");
 }
@@ -97,7 +97,7 @@ static void python(void **state)
     check_bytes("in_docstring", PYTHON "  x = (\nclass C:\n  r\"\"«\"a\n b\"\"»\"\n");
     check_bytes("in_docstring",
                 "async def f(a, b=(1, 2),\n  c): # x\n  u«'one»'\ndef g():\n  pass\n");
-    // a string that is not closed is none; one of three quotes goes on to the end
+    // a string that is not closed does not count; one of three quotes goes on to the end
     check_bytes("in_string", PYTHON "  x don't y «'z»'\n  ' a \"b\"\n  «'c»'\n");
     check_bytes("in_string", PYTHON "  «'a\\\n b»' 'c\\\n d\n");
     check_bytes("in_string", PYTHON "  x = \"\"«\"a\n b 'c»");

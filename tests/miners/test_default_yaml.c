@@ -15,8 +15,8 @@
 #define PYTHON "model/tokenizer/pretokenize_table.py"
 #define C "corpora/base/utf8.c"
 
-/* What stands in a file, or alone (NULL): every token that begins within « » is labelled, and none
- * that lies outside of them. */
+/* A text, in a file or alone (NULL): every token that begins within « » is labelled, and no token
+ * that is outside of them. */
 static const struct row {
     const char *name, *file, *marked;
 } rows[] = {
@@ -198,7 +198,7 @@ static void default_hypotheses_load_and_are_64(void **state)
     struct hypotheses h = {0};
     const struct hypotheses_options none = {0};
     assert_int_equal(hypotheses_load(&h, "miners/default.yaml", &none, NULL), 0);
-    assert_int_equal(h.n, 64); // 320 MiB of histograms a layer of 2048 neurons
+    assert_int_equal(h.n, 64); // 320 MiB of histograms per layer of 2048 neurons
     hypotheses_free(&h);
 }
 
@@ -219,7 +219,7 @@ static void every_hypothesis_has_an_example(void **state)
     hypotheses_free(&h);
 }
 
-/* The text of a row without its marks, and for each of its bytes whether it is within them. */
+/* The text of a row without its marks, and for each byte whether it is within them. */
 static void unmark(const char *marked, struct buf *text, struct buf *within)
 {
     char in = 0;
@@ -234,7 +234,7 @@ static void unmark(const char *marked, struct buf *text, struct buf *within)
     }
 }
 
-/* How many tokens of doc->text[at, at + within->len) have a wrong label; says which. */
+/* The number of tokens of doc->text[at, at + within->len) with a wrong label; prints them. */
 static size_t n_wrong(const struct row *row, const struct tokens *doc, const uint8_t *label,
                       size_t at, const struct buf *within)
 {

@@ -1,5 +1,5 @@
 /*
- * Programs as miners: what they may do to gapscope, which is nothing.
+ * Programs as miners: nothing that they do harms gapscope.
  */
 #include "tests/kit/miners_kit.h"
 
@@ -18,7 +18,7 @@ struct one {
     struct labeller *l;
 };
 
-/* A labeller of one program: 'command' is a list for YAML. */
+/* A labeller with one program; 'command' is a YAML list. */
 static void one_new(struct one *o, const char *command)
 {
     char yaml[1000];
@@ -75,7 +75,7 @@ static void a_document_without_a_proper_answer_is_given_up(void **state)
     struct one o;
     one_new(&o, EXEC_PROGRAM);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        expect(&o, "count|a", "10"); // started anew
+        expect(&o, "count|a", "10"); // it was restarted
         expect(&o, "count|a", "01");
         expect(&o, bad[i], "gave up");
     }
@@ -93,7 +93,7 @@ static void a_program_that_hangs_is_killed(void **state)
     const double took = seconds() - began;
     assert_true(took > 0.9 && took < 30);
     expect(&o, "count|a", "10");
-    expect(&o, "close|a", "gave up"); // its output, and goes on
+    expect(&o, "close|a", "gave up"); // it closes its output and goes on
     expect(&o, "count|a", "10");
     one_free(&o);
 }
@@ -123,7 +123,7 @@ static void too_many_documents_without_an_answer_end_the_run(void **state)
         {EXEC_PROGRAM, "value|a", "its label of token 1 is neither 0 nor 1"},
         {EXEC_PROGRAM, "two|a", "it answered with more than one line"},
         {EXEC_PROGRAM, "endless|a", "its answer is longer than 65568 bytes"},
-        {EXEC_PROGRAM, "rubbish|a", "its answer is no JSON: column 1: unexpected character"},
+        {EXEC_PROGRAM, "rubbish|a", "its answer is not JSON: column 1: unexpected character"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct one o;
@@ -208,7 +208,7 @@ static pid_t read_pid(const char *name)
     return pid;
 }
 
-/* Has the process ended, within a second? */
+/* Whether the process ends within a second. */
 static bool is_gone(pid_t pid)
 {
     for (int i = 0; i < 1000; i++) {
@@ -220,7 +220,7 @@ static bool is_gone(pid_t pid)
         }
         const int n = fscanf(f, "%*d %*s %c", &state);
         fclose(f);
-        if (n == 1 && state == 'Z') { // its new parent has not looked at it yet
+        if (n == 1 && state == 'Z') { // its new parent has not waited for it yet
             return true;
         }
         usleep(1000);

@@ -1,5 +1,5 @@
 /*
- * The file of hypotheses: what is read from it, and how it is refused.
+ * The file of hypotheses: how it is read and how its mistakes are reported.
  */
 #include "tests/kit/miners_kit.h"
 
@@ -10,7 +10,7 @@
 
 #include "corpora/base/mem.h"
 
-/* Tokens by one letter: 'a' is 0, 'b' 1, ... */
+/* A tokenizer whose tokens are letters: 'a' is 0, 'b' is 1, ... */
 static uint32_t letter_id(const void *context, const char *text, size_t len)
 {
     assert_string_equal(context, "letters");
@@ -68,112 +68,113 @@ static void a_file_becomes_miners_in_its_order(void **state)
     hypotheses_free(&h);
 }
 
+/* Files and their messages. */
+static const struct {
+    const char *yaml, *message;
+} mistakes[] = {
+    {"", "line 1, column 1: expected 'hypotheses:' at the top"},
+    {"# nothing\n", "line 1, column 1: expected 'hypotheses:' at the top"},
+    {"\n- a\n", "line 2, column 1: expected 'hypotheses:' at the top"},
+    {"hypothesis:\n", "line 1, column 1: unknown key hypothesis; did you mean hypotheses?"},
+    {"hypotheses:\n", "line 1, column 12: expected a list of hypotheses, each with '- name: ..'"},
+    {"hypotheses: []\n",
+     "line 1, column 13: expected a list of hypotheses, each with '- name: ..'"},
+    {"hypotheses:\n- {name: a, ids: [1]}\nhypotheses:\n",
+     "line 3, column 1: a second 'hypotheses:'"},
+    {"hypotheses:\n- base64\n",
+     "line 2, column 3: a text where a hypothesis should be, as {name: .., regex: ..}"},
+    {"hypotheses:\n- name: a\n  regx: b\n",
+     "line 3, column 3: unknown key regx; did you mean regex?"},
+    {"hypotheses:\n- name: a\n  colour: b\n", "line 3, column 3: unknown key colour"},
+    {"hypotheses:\n- name: a\n  [x]: b\n", "line 3, column 3: a list where a key should be"},
+    {"hypotheses:\n- name: a\n  regex: b\n  regex: c\n",
+     "line 4, column 3: a second regex in one hypothesis"},
+    {"hypotheses:\n- regex: b\n", "line 2, column 3: a hypothesis without name"},
+    {"hypotheses:\n- name: a b\n  regex: b\n",
+     "line 2, column 9: the name 'a b': expected 1 to 64 of A-Z a-z 0-9 . _ -"},
+    {"hypotheses:\n- {name: '', regex: b}\n",
+     "line 2, column 10: the name '': expected 1 to 64 of A-Z a-z 0-9 . _ -"},
+    {"hypotheses:\n- {name: \"a\\0b\", regex: b}\n",
+     "line 2, column 10: name holds a NUL character"},
+    {"hypotheses:\n- {name: [a], regex: b}\n",
+     "line 2, column 10: name is a list; expected a text (in quotes where it begins with [)"},
+    {"hypotheses:\n- {name: a, ids: [1]}\n- {name: a, ids: [2]}\n",
+     "line 3, column 10: a second hypothesis named a; names must differ"},
+    {"hypotheses:\n- name: a\n",
+     "line 2, column 3: nothing to label by: expected regex, tokens, ids, code, plugin or "
+     "exec"},
+    {"hypotheses:\n- {name: a, regex: b, ids: [1]}\n",
+     "line 2, column 28: ids beside regex; a hypothesis is one of them"},
+    {"hypotheses:\n- {name: a, ids: [1], mark: all}\n",
+     "line 2, column 29: mark goes with regex, not with ids"},
+    {"hypotheses:\n- {name: a, ids: [1], prefix: true}\n",
+     "line 2, column 31: prefix goes with regex, not with ids"},
+    {"hypotheses:\n- {name: a, regex: b, timeout: 3}\n",
+     "line 2, column 32: timeout goes with exec, not with regex"},
+    {"hypotheses:\n- {name: a, regex: [a-z]}\n",
+     "line 2, column 20: regex is a list; expected a text (in quotes where it begins with [)"},
+    {"hypotheses:\n- {name: a, regex: {}}\n",
+     "line 2, column 20: regex is a map; expected a text (in quotes where it begins with {)"},
+    {"hypotheses:\n- name: a\n  regex:\n",
+     "line 3, column 9: the pattern is empty, and a match never is"},
+    {"hypotheses:\n- {name: a, regex: '(b'}\n",
+     "line 2, column 20: missing closing parenthesis, at the end of the pattern"},
+    {"hypotheses:\n- {name: a, regex: b, mark: most}\n",
+     "line 2, column 29: mark most: all, first, last, next or a named group; the pattern names "
+     "none"},
+    {"hypotheses:\n- {name: a, regex: b, mark: last, prefix: true}\n",
+     "line 2, column 29: mark last with prefix: true; there the token at whose end a match "
+     "ends is labelled"},
+    {"hypotheses:\n- {name: a, regex: b, prefix: yes}\n",
+     "line 2, column 31: prefix: expected true or false"},
+    {"hypotheses:\n- name: a\n  tokens: [a,\n    bc]\n",
+     "line 4, column 5: 'bc' is not a single token of this tokenizer (mind the space in "
+     "front); gapscope tokenize shows how a text is cut"},
+    {"hypotheses:\n- {name: a, tokens: a}\n",
+     "line 2, column 21: tokens: expected a list of 1 to 256 values, as [a, b]"},
+    {"hypotheses:\n- {name: a, tokens: []}\n",
+     "line 2, column 21: tokens: expected a list of 1 to 256 values, as [a, b]"},
+    {"hypotheses:\n- {name: a, tokens: [[a]]}\n",
+     "line 2, column 22: a list; expected the text of a token"},
+    {"hypotheses:\n- {name: a, ids: [1, x]}\n",
+     "line 2, column 22: an id: expected a whole number from 0 to 4294967294"},
+    {"hypotheses:\n- {name: a, ids: [-1]}\n",
+     "line 2, column 19: an id: expected a whole number from 0 to 4294967294"},
+    {"hypotheses:\n- {name: a, ids: [99999999999999999999]}\n",
+     "line 2, column 19: an id: expected a whole number from 0 to 4294967294"},
+    {"hypotheses:\n- {name: a, exec: [sh], timeout: 0}\n",
+     "line 2, column 34: timeout (in seconds): expected a whole number from 1 to 86400"},
+    {"hypotheses:\n- {name: a, exec: sh}\n",
+     "line 2, column 19: exec: expected a list of 1 to 256 values, as [a, b]"},
+    {"hypotheses:\n- {name: a, code: [b]}\n",
+     "line 2, column 19: code is a list; expected a text (in quotes where it begins with [)"},
+    // not our YAML
+    {"hypotheses: &x\n", "line 1, column 13: anchors (&name) are not supported"},
+    {"hypotheses: *x\n", "line 1, column 13: aliases (*name) are not supported; a text that "
+                         "begins with * needs quotes"},
+    {"hypotheses: !!seq []\n", "line 1, column 13: tags (!name) are not supported"},
+    {"hypotheses:\n- {name: a, ids: [1]}\n---\nhypotheses:\n",
+     "line 3, column 1: a second YAML document; expected one"},
+    {"[[[[[[[[[[[[[[[[[[[[", "line 1, column 17: nested too deep"},
+    // no YAML
+    {"hypotheses: [a\n", "line 2, column 1: did not find expected ',' or ']', while parsing a "
+                         "flow sequence that began in line 1"},
+    {"hypotheses:\n\t- a\n", "line 2, column 1: found character that cannot start any token"},
+    {"hypotheses:\n- {name: \xc3\xa9 \xff}\n", "line 2, column 12: invalid leading UTF-8 octet"},
+    {"hypotheses:\n- \"a\n", "line 3, column 1: found unexpected end of stream, while scanning "
+                             "a quoted scalar that began in line 2"},
+};
+
 static void what_is_wrong_is_told_with_line_and_column(void **state)
 {
     (void)state;
-    static const struct {
-        const char *yaml, *message;
-    } cases[] = {
-        {"", "line 1, column 1: 'hypotheses:' is wanted on top"},
-        {"# nothing\n", "line 1, column 1: 'hypotheses:' is wanted on top"},
-        {"\n- a\n", "line 2, column 1: 'hypotheses:' is wanted on top"},
-        {"hypothesis:\n", "line 1, column 1: unknown key hypothesis; did you mean hypotheses?"},
-        {"hypotheses:\n", "line 1, column 12: a list of hypotheses is wanted, a '- name: ..' each"},
-        {"hypotheses: []\n",
-         "line 1, column 13: a list of hypotheses is wanted, a '- name: ..' each"},
-        {"hypotheses:\n- {name: a, ids: [1]}\nhypotheses:\n",
-         "line 3, column 1: a second 'hypotheses:'"},
-        {"hypotheses:\n- base64\n",
-         "line 2, column 3: a text where a hypothesis is wanted, as {name: .., regex: ..}"},
-        {"hypotheses:\n- name: a\n  regx: b\n",
-         "line 3, column 3: unknown key regx; did you mean regex?"},
-        {"hypotheses:\n- name: a\n  colour: b\n", "line 3, column 3: unknown key colour"},
-        {"hypotheses:\n- name: a\n  [x]: b\n", "line 3, column 3: a list where a key is wanted"},
-        {"hypotheses:\n- name: a\n  regex: b\n  regex: c\n",
-         "line 4, column 3: a second regex in one hypothesis"},
-        {"hypotheses:\n- regex: b\n", "line 2, column 3: a hypothesis without name"},
-        {"hypotheses:\n- name: a b\n  regex: b\n",
-         "line 2, column 9: the name 'a b': 1 to 64 of A-Z a-z 0-9 . _ - are wanted"},
-        {"hypotheses:\n- {name: '', regex: b}\n",
-         "line 2, column 10: the name '': 1 to 64 of A-Z a-z 0-9 . _ - are wanted"},
-        {"hypotheses:\n- {name: \"a\\0b\", regex: b}\n",
-         "line 2, column 10: name holds a NUL character"},
-        {"hypotheses:\n- {name: [a], regex: b}\n",
-         "line 2, column 10: name is a list; a text is wanted (in quotes where it begins with [)"},
-        {"hypotheses:\n- {name: a, ids: [1]}\n- {name: a, ids: [2]}\n",
-         "line 3, column 10: a second hypothesis named a; names must differ"},
-        {"hypotheses:\n- name: a\n",
-         "line 2, column 3: nothing to label by: regex, tokens, ids, code, plugin or exec is "
-         "wanted"},
-        {"hypotheses:\n- {name: a, regex: b, ids: [1]}\n",
-         "line 2, column 28: ids beside regex; a hypothesis is one of them"},
-        {"hypotheses:\n- {name: a, ids: [1], mark: all}\n",
-         "line 2, column 29: mark goes with regex, not with ids"},
-        {"hypotheses:\n- {name: a, ids: [1], prefix: true}\n",
-         "line 2, column 31: prefix goes with regex, not with ids"},
-        {"hypotheses:\n- {name: a, regex: b, timeout: 3}\n",
-         "line 2, column 32: timeout goes with exec, not with regex"},
-        {"hypotheses:\n- {name: a, regex: [a-z]}\n",
-         "line 2, column 20: regex is a list; a text is wanted (in quotes where it begins with [)"},
-        {"hypotheses:\n- {name: a, regex: {}}\n",
-         "line 2, column 20: regex is a map; a text is wanted (in quotes where it begins with {)"},
-        {"hypotheses:\n- name: a\n  regex:\n",
-         "line 3, column 9: the pattern is empty, and a match never is"},
-        {"hypotheses:\n- {name: a, regex: '(b'}\n",
-         "line 2, column 20: missing closing parenthesis, at the end of the pattern"},
-        {"hypotheses:\n- {name: a, regex: b, mark: most}\n",
-         "line 2, column 29: mark most: all, first, last, next or a named group; the pattern names "
-         "none"},
-        {"hypotheses:\n- {name: a, regex: b, mark: last, prefix: true}\n",
-         "line 2, column 29: mark last with prefix: true; there the token at whose end a match "
-         "ends is labelled"},
-        {"hypotheses:\n- {name: a, regex: b, prefix: yes}\n",
-         "line 2, column 31: prefix: true or false is wanted"},
-        {"hypotheses:\n- name: a\n  tokens: [a,\n    bc]\n",
-         "line 4, column 5: 'bc' is not a single token of this tokenizer (mind the space in "
-         "front); gapscope tokenize shows how a text is cut"},
-        {"hypotheses:\n- {name: a, tokens: a}\n",
-         "line 2, column 21: tokens: a list of 1 to 256 values is wanted, as [a, b]"},
-        {"hypotheses:\n- {name: a, tokens: []}\n",
-         "line 2, column 21: tokens: a list of 1 to 256 values is wanted, as [a, b]"},
-        {"hypotheses:\n- {name: a, tokens: [[a]]}\n",
-         "line 2, column 22: a list; the text of a token is wanted"},
-        {"hypotheses:\n- {name: a, ids: [1, x]}\n",
-         "line 2, column 22: an id: a whole number from 0 to 4294967294 is wanted"},
-        {"hypotheses:\n- {name: a, ids: [-1]}\n",
-         "line 2, column 19: an id: a whole number from 0 to 4294967294 is wanted"},
-        {"hypotheses:\n- {name: a, ids: [99999999999999999999]}\n",
-         "line 2, column 19: an id: a whole number from 0 to 4294967294 is wanted"},
-        {"hypotheses:\n- {name: a, exec: [sh], timeout: 0}\n",
-         "line 2, column 34: timeout (in seconds): a whole number from 1 to 86400 is wanted"},
-        {"hypotheses:\n- {name: a, exec: sh}\n",
-         "line 2, column 19: exec: a list of 1 to 256 values is wanted, as [a, b]"},
-        {"hypotheses:\n- {name: a, code: [b]}\n",
-         "line 2, column 19: code is a list; a text is wanted (in quotes where it begins with [)"},
-        // not our YAML
-        {"hypotheses: &x\n", "line 1, column 13: anchors (&name) are not supported"},
-        {"hypotheses: *x\n", "line 1, column 13: aliases (*name) are not supported; a text that "
-                             "begins with * needs quotes"},
-        {"hypotheses: !!seq []\n", "line 1, column 13: tags (!name) are not supported"},
-        {"hypotheses:\n- {name: a, ids: [1]}\n---\nhypotheses:\n",
-         "line 3, column 1: a second YAML document; one is wanted"},
-        {"[[[[[[[[[[[[[[[[[[[[", "line 1, column 17: nested too deep"},
-        // no YAML
-        {"hypotheses: [a\n", "line 2, column 1: did not find expected ',' or ']', while parsing a "
-                             "flow sequence that began in line 1"},
-        {"hypotheses:\n\t- a\n", "line 2, column 1: found character that cannot start any token"},
-        {"hypotheses:\n- {name: \xc3\xa9 \xff}\n",
-         "line 2, column 12: invalid leading UTF-8 octet"},
-        {"hypotheses:\n- \"a\n", "line 3, column 1: found unexpected end of stream, while scanning "
-                                 "a quoted scalar that began in line 2"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         struct hypotheses h = {0};
         struct err err = {0};
         char expected[1024];
-        snprintf(expected, sizeof expected, "h.yaml: %s", cases[i].message);
-        if (!parse(&h, cases[i].yaml, &err)) {
-            fail_msg("%s is taken", cases[i].yaml);
+        snprintf(expected, sizeof expected, "h.yaml: %s", mistakes[i].message);
+        if (!parse(&h, mistakes[i].yaml, &err)) {
+            fail_msg("%s is taken", mistakes[i].yaml);
         }
         assert_string_equal(err.msg, expected);
         assert_int_equal(h.n, 0);
@@ -216,8 +217,8 @@ static void a_regex_on_the_command_line_is_a_hypothesis(void **state)
     static const struct {
         const char *text, *message;
     } bad[] = {
-        {"abc", "--regex abc: NAME=PATTERN is wanted"},
-        {"=b", "--regex =b: the name '': 1 to 64 of A-Z a-z 0-9 . _ - are wanted"},
+        {"abc", "--regex abc: expected NAME=PATTERN"},
+        {"=b", "--regex =b: the name '': expected 1 to 64 of A-Z a-z 0-9 . _ -"},
         {"c=(", "--regex c=(: missing closing parenthesis, at the end of the pattern"},
         {"c=", "--regex c=: the pattern is empty, and a match never is"},
         {"c=\xff",

@@ -1,5 +1,5 @@
 /*
- * Shared objects as miners: one that keeps to the interface, and some that do not.
+ * Shared objects as miners: one follows the interface, others break it.
  */
 #include "tests/kit/miners_kit.h"
 
@@ -80,10 +80,12 @@ static void what_is_no_plugin_is_refused(void **state)
         const char *file, *message;
     } cases[] = {
         {"none.so", PLUGINS "/none.so: No such file or directory"},
-        {"bad_symbol.so", PLUGINS "/bad_symbol.so: has no symbol gapscope_plugin; miners/kinds/plugin.h "
-                                  "says what a plugin is"},
-        {"bad_version.so", PLUGINS "/bad_version.so: is for version 7 of the interface, this "
-                                   "gapscope has 1; compile it with this one's miners/kinds/plugin.h"},
+        {"bad_symbol.so",
+         PLUGINS "/bad_symbol.so: has no symbol gapscope_plugin; miners/kinds/plugin.h "
+                 "says what a plugin is"},
+        {"bad_version.so",
+         PLUGINS "/bad_version.so: is for version 7 of the interface, this "
+                 "gapscope has 1; compile it with this one's miners/kinds/plugin.h"},
         {"bad_no_label.so", PLUGINS "/bad_no_label.so: its gapscope_plugin has no label()"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -101,7 +103,8 @@ static void what_is_no_plugin_is_refused(void **state)
     struct miner m = {0};
     struct err err = {0};
     assert_int_not_equal(plugin_miner(&m, "tests/miners/test_plugin.c", &err), 0);
-    assert_string_equal(err.msg, "tests/miners/test_plugin.c: cannot be loaded: invalid ELF header");
+    assert_string_equal(err.msg,
+                        "tests/miners/test_plugin.c: cannot be loaded: invalid ELF header");
 }
 
 static void a_plugin_that_does_not_keep_to_the_interface_ends_the_run(void **state)

@@ -12,7 +12,7 @@
 
 #include "miners/core/kinds.h"
 
-/* A labeller of one pattern. */
+/* A labeller with one pattern. */
 struct one {
     struct hypotheses h;
     struct labeller *l;
@@ -89,8 +89,8 @@ static void a_named_group_is_what_is_labelled(void **state)
     (void)state;
     check("(?<year>\\d\\d)-(?<month>\\d)", "year", "1|2|-|3|x", "11000");
     check("(?<year>\\d\\d)-(?<month>\\d)", "month", "1|2|-|3|x", "00010");
-    check("a(?<b>b)?c", "b", "a|c|a|b|c", "00010"); // one that took no part labels nothing
-    check("a(?<b>)c", "b", "a|c", "00");            // nor does an empty one
+    check("a(?<b>b)?c", "b", "a|c|a|b|c", "00010"); // a group that took no part labels nothing
+    check("a(?<b>)c", "b", "a|c", "00");            // nor does an empty group
     check("a(?=(?<b>bc))", "b", "a|b|c|a|b|c", "011011");
     check("(?<=(?<x>a)bb)b", "x", "a|b|b|b|a|b|b|b", "10001000"); // behind an earlier match's end
     check("(?<=(?<x>a).)c|b", "x", "a|b|c", "100");
@@ -251,7 +251,7 @@ static void after_giving_up_the_next_document_is_as_any_other(void **state)
     kit_free(&good);
 }
 
-/* A search as PCRE2 does it in one go, over tokens of one byte each. */
+/* A search by PCRE2 alone, over tokens of one byte each. */
 static void search_plainly(const char *pattern, const char *text, size_t len, char *labels)
 {
     int code;
@@ -365,9 +365,9 @@ static void prefixes_look_back_256_bytes(void **state)
 }
 
 /*
- * Each prefix copied; each of its last 256 bytes tried alone and without JIT, or in one search with
- * it: the two are the same but for a few odd patterns, where PCRE2's JIT (10.42) goes wrong.
- * false: it gave up.
+ * Copies each prefix and tries each of its last 256 bytes alone without JIT, or all in one search
+ * with JIT.  Both give the same except for a few odd patterns, for which PCRE2's JIT (10.42) is
+ * wrong.  False: it gave up.
  */
 static bool slow_reference(const char *pattern, const struct tokens *t, bool one_search,
                            char *labels)
@@ -446,7 +446,7 @@ static void random_pattern(char *out, int depth)
             snprintf(part, sizeof part, "%s", atoms[dice(sizeof atoms / sizeof *atoms)]);
         }
         strcat(out, part);
-        // An assertion that is repeated makes no sense, and PCRE2's JIT (10.42) none of it
+        // A repeated assertion makes no sense, and PCRE2's JIT (10.42) gets it wrong
         if (!strchr("^$", part[0]) && strncmp(part, "(?=", 3) != 0 &&
             strncmp(part, "(?!", 3) != 0 && strncmp(part, "(?<", 3) != 0 &&
             strncmp(part, "(?m", 3) != 0 && !(part[0] == '\\' && strchr("bBzZ", part[1]))) {

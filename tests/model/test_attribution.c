@@ -1,6 +1,6 @@
 /*
  * Direct logit attribution against TransformerLens in float64, and against plain sums in the test:
- * the components make the logit, the neurons make their MLP's component, for every kind of norm.
+ * the components add up to the logit, the neurons to their MLP's component, for every kind of norm.
  */
 #include "tests/kit/golden_model.h"
 
@@ -11,14 +11,14 @@
 #include "model/pass/forward.h"
 #include "tests/kit/random.h"
 
-#define MAX_GOLDEN 5e-6 // reached: 1.2e-6
-#define MAX_PLAIN 1e-5  // relative to the sizes of what is summed
+#define MAX_GOLDEN 5e-6 // the largest error found is 1.2e-6
+#define MAX_PLAIN 1e-5  // relative to the sizes of the terms
 
-/* A model, ready to be looked into. */
+/* A model with an engine and an attribution. */
 struct at_work {
     const struct model *model;
     struct engine *engine;
-    struct engine_ctx *run;
+    struct engine_ctx *ctx;
     struct attributor *attributor;
 };
 
@@ -26,7 +26,7 @@ static struct at_work start(const struct model *m, const struct kern *k)
 {
     struct at_work w = {.model = m};
     assert_int_equal(engine_new(&w.engine, m, k, PRECISION_DEFAULT, NULL), 0);
-    assert_int_equal(engine_ctx_new(&w.run, w.engine, NULL), 0);
+    assert_int_equal(engine_ctx_new(&w.ctx, w.engine, NULL), 0);
     assert_int_equal(attributor_new(&w.attributor, w.engine, NULL), 0);
     return w;
 }
@@ -34,7 +34,7 @@ static struct at_work start(const struct model *m, const struct kern *k)
 static void stop(struct at_work *w)
 {
     attributor_free(w->attributor);
-    engine_ctx_free(w->run);
+    engine_ctx_free(w->ctx);
     engine_free(w->engine);
 }
 
@@ -58,7 +58,7 @@ static size_t component_named(const struct model *m, const char *wanted)
 
 struct found {
     struct attribution a;
-    double logit; // less the mean, from the logits themselves
+    double logit; // minus the mean, from the logits themselves
     float components[COMPONENTS_MAX];
     float *effects, *post; // [n_layers][d_mlp]
     float *resid;          // [d_model]
@@ -118,7 +118,7 @@ static struct look *look_at(struct at_work *w, const struct engine_pick *picks, 
     assert_non_null(look);
     look->work = w;
     look->picks = picks;
-    engine_look(w->run, picks, n, see, look, NULL);
+    engine_look(w->ctx, picks, n, see, look, NULL);
     assert_int_equal(look->n, n);
     return look;
 }
@@ -144,7 +144,7 @@ static void compare(double value, double wanted, const char *name, const char *w
     *most = error > *most ? error : *most;
 }
 
-/* The ten of the last layer are those, and no other is as large. */
+/* Checks that the list has the ten largest of the last layer. */
 static void compare_neurons(const struct model *m, const float *effects, struct json_object *list,
                             double *most)
 {
@@ -240,7 +240,7 @@ struct windows {
     size_t n_picks;
 };
 
-/* The longest has more picks than are seen together, and not in order. */
+/* The longest has more picks than one call shows, and not in order. */
 static void make_windows(struct windows *w, const struct model *m)
 {
     const size_t sizes[WINDOWS] = {1, 2, 37, LONGEST};
@@ -299,7 +299,7 @@ static double plain_dot(const float *x, const double *v, size_t n)
     return sum;
 }
 
-static double worst; // of what follows, relative to the sizes of what is summed
+static double worst; // the largest error of the sums below, relative to the sizes of their terms
 
 static void assert_same(double value, double wanted, double size, const char *name,
                         const char *what)
@@ -332,7 +332,7 @@ static void check_neurons(const struct model *m, const struct found *f, const do
     }
 }
 
-/* The list is what sorting all would give. */
+/* Checks that the list is what sorting all values gives. */
 static void check_list(const struct model *m, const struct found *f)
 {
     const struct attribution *a = &f->a;
@@ -497,7 +497,7 @@ static void a_pick_is_attributed_alike_in_any_company(void **state)
 
 // --- of all neurons -----------------------------------------------------------------------------
 
-/* Relative to the sizes of what is multiplied; p weighs tokens unevenly. */
+/* The error is relative to the sizes of the factors; p weighs tokens unevenly. */
 static void check_direct(struct at_work *w, const struct engine_pick *pick, const struct found *f)
 {
     const struct config *c = &w->model->config;

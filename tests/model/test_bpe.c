@@ -15,7 +15,7 @@ struct merge {
     uint32_t left, right, made;
 };
 
-/* Bytes are their own tokens; merges[n] in the order of their ranks. */
+/* Makes a BPE whose bytes are their own tokens, with merges[n] in the order of their ranks. */
 static void make(struct bpe *b, const struct merge *merges, size_t n)
 {
     size_t n_vocab = 256;
@@ -27,7 +27,7 @@ static void make(struct bpe *b, const struct merge *merges, size_t n)
         b->byte_ids[byte] = byte;
         b->token_bytes[byte] = 1;
     }
-    // A part may be made by a later merge: lengths take several passes.
+    // A later merge may make a part, so lengths take several passes.
     for (size_t changes = 1; changes > 0;) {
         changes = 0;
         for (size_t i = 0; i < n; i++) {
@@ -44,7 +44,7 @@ static void make(struct bpe *b, const struct merge *merges, size_t n)
     }
 }
 
-/* The definition, word for word. */
+/* BPE by its definition. */
 static size_t naive(const struct bpe *b, const char *word, size_t n, uint32_t *ids)
 {
     for (size_t i = 0; i < n; i++) {
@@ -111,7 +111,7 @@ static void the_lowest_rank_goes_first_and_the_leftmost_of_equals(void **state)
     make(&b, merges, sizeof merges / sizeof *merges);
     struct bpe_worker *w = bpe_worker_new(&b);
     assert_non_null(w);
-    for (int round = 0; round < 2; round++) { // the second from the cache
+    for (int round = 0; round < 2; round++) { // the second is from the cache
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             expect_ids(w, cases[i].word, cases[i].ids, cases[i].n);
         }
@@ -156,7 +156,7 @@ static uint32_t id_of(uint32_t string)
     return string < LETTERS ? 'a' + string : 256 + string - LETTERS;
 }
 
-/* The string left + right, which is added where it is new. */
+/* The token of the string left + right, which is added if it is new. */
 static uint32_t joined(struct strings *s, uint32_t left, uint32_t right)
 {
     char text[4 * TOKEN_MAX + 1];
@@ -170,8 +170,9 @@ static uint32_t joined(struct strings *s, uint32_t left, uint32_t right)
     return s->n++;
 }
 
-/* Random merges over few letters.  Where not in order, ranks are dealt out at random, so that a
- * merge often brings up a pair of lower rank: no training makes such, but a file can have them. */
+/* Random merges over few letters.  If they are not in order, ranks are random, so that a merge
+ * often creates a pair of lower rank: training does not make such merges, but a file can have
+ * them. */
 static void random_merges(struct merge *merges, uint32_t n_letters, bool in_order, uint32_t *seed)
 {
     struct strings s = {{"a", "b", "c"}, LETTERS};
@@ -184,7 +185,7 @@ static void random_merges(struct merge *merges, uint32_t n_letters, bool in_orde
                      strlen(s.text[part[k]]) > TOKEN_MAX);
         }
         if (next_random(seed) % 3 == 0) {
-            part[1] = part[0]; // pairs that overlap: their order tells
+            part[1] = part[0]; // pairs overlap, so their order matters
         }
         merges[i] =
             (struct merge){id_of(part[0]), id_of(part[1]), id_of(joined(&s, part[0], part[1]))};

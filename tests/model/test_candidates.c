@@ -1,203 +1,15 @@
 /*
- * Candidates: of documents in which it is known what predicts what, those and no others are found;
- * every number against a count of the raw ids, with its own Kneser-Ney; and that order, heap and
- * fillers are what the header says.
+ * Candidates: in documents in which it is known what predicts what, those and no others are found;
+ * every number is that of a count of the raw ids, with its own Kneser-Ney; and order and heap are
+ * what the header says.
  */
-#include "tests/kit/folder.h"
-#include "tests/kit/golden.h"
+#include "tests/kit/candidates_kit.h"
 
 #include <math.h>
 
 #include "corpora/base/file.h"
-#include "model/counts/candidates.h"
 #include "model/counts/countmodel.h"
-#include "model/counts/ngrams_build.h"
 #include "tests/kit/ngrams_sign.h"
-#include "tests/kit/planted_text.h"
-#include "tests/ref/candidates_ref.h"
-
-static const struct candidates_rule plain = {.count = 10, .high = 0.5, .low = 0.1, .most = 500};
-static const struct candidates_rule wide = {.count = 2, .high = 0.2, .low = 0.1, .most = 500};
-static const uint32_t bos = PLANTED_BOS;
-
-static void must(int rc, const struct err *err)
-{
-    if (rc) {
-        fail_msg("%s", err->msg);
-    }
-}
-
-/* In double, as assert_float_equal is not. */
-static void expect_near(double got, double wanted, double by)
-{
-    if (!(fabs(got - wanted) <= by)) {
-        fail_msg("%.17g, not %.17g", got, wanted);
-    }
-}
-
-// --- corpora and files --------------------------------------------------------------------------
-
-#define DOCS_MAX 4096
-
-static struct planted_text planted;
-static struct ref_corpus planted_corpus;
-
-/* A group: (A, B) of two As and two Bs, behind which stands one of two Cs if it is the first or the
- * second of both, else one of two others, each XOR_TIMES.  So A alone, or B alone, says nothing.
- * Groups are the same but for their ids, and so all of their 8 trigrams are worth the same. */
-#define XOR_GROUPS 5u
-#define XOR_IDS 8u // A, A, B, B, C, C, C, C
-#define XOR_TIMES 12u
-#define XOR_DOCS (XOR_GROUPS * 8 * XOR_TIMES)
-static struct planted_doc xor_docs[XOR_DOCS];
-static uint32_t xor_ids[XOR_DOCS][3];
-static const struct ref_corpus xor_corpus = {
-    .d_vocab = 1 + XOR_IDS * XOR_GROUPS, .n_docs = XOR_DOCS, .docs = xor_docs};
-
-static const struct candidates_rule xor_rule = {
-    .count = XOR_TIMES, .high = 0.4, .low = 0.3, .most = 500};
-
-static void make_xor(void)
-{
-    for (uint32_t d = 0; d < XOR_DOCS; d++) {
-        const uint32_t first = 1 + XOR_IDS * (d % XOR_GROUPS), kind = d / XOR_GROUPS % 8;
-        const uint32_t a = kind & 1, b = kind >> 1 & 1;
-        xor_ids[d][0] = first + a;
-        xor_ids[d][1] = first + 2 + b;
-        xor_ids[d][2] = first + 4 + 2 * (a ^ b) + (kind >> 2);
-        xor_docs[d] = (struct planted_doc){.n = 3, .ids = xor_ids[d]};
-    }
-}
-
-/* One trigram, and n tokens as frequent as its A, of which all or none stand before B C, too;
- * around A by their ids, 16 that are rarer behind them, and as many that are never there. */
-#define CROWD_TIMES 20u // the trigram
-#define CROWD_RARER 16u
-#define CROWD_DOCS (3 * 1024 + 2 * CROWD_TIMES + CROWD_RARER) // of 1024 tokens
-enum { CROWD_B = 1, CROWD_C, CROWD_D, CROWD_FIRST };
-
-struct crowd {
-    uint32_t n, a;
-    struct ref_corpus corpus;
-    struct planted_doc docs[CROWD_DOCS];
-    uint32_t ids[CROWD_DOCS][2 * CROWD_TIMES];
-};
-
-static void add_crowd(struct crowd *w, size_t times, size_t n, const uint32_t *ids)
-{
-    for (size_t i = 0; i < times; i++) {
-        struct planted_doc *d = &w->docs[w->corpus.n_docs];
-        *d = (struct planted_doc){.n = n, .ids = w->ids[w->corpus.n_docs++]};
-        memcpy(d->ids, ids, n * sizeof *ids);
-    }
-}
-
-static void make_crowd(struct crowd *w, uint32_t n, bool says_it)
-{
-    const uint32_t a = CROWD_FIRST + n / 2, end = CROWD_FIRST + n + 1;
-    w->n = n;
-    w->a = a;
-    w->corpus = (struct ref_corpus){.d_vocab = end + 2 * CROWD_RARER, .docs = w->docs};
-    add_crowd(w, CROWD_TIMES, 3, (const uint32_t[]){a, CROWD_B, CROWD_C});
-    add_crowd(w, CROWD_TIMES, 3, (const uint32_t[]){a, CROWD_D, CROWD_D});
-    add_crowd(w, n, 2, (const uint32_t[]){CROWD_B, CROWD_D});
-    for (uint32_t id = CROWD_FIRST; id < end + CROWD_RARER; id++) {
-        uint32_t alone[2 * CROWD_TIMES];
-        for (size_t i = 0; i < 2 * CROWD_TIMES; i++) {
-            alone[i] = id;
-        }
-        if (id < end && id != a) {
-            add_crowd(w, says_it, 3, (const uint32_t[]){id, CROWD_B, CROWD_C});
-            add_crowd(w, 1, 2 * CROWD_TIMES - says_it, alone);
-        } else if (id >= end) {
-            add_crowd(w, 1, CROWD_TIMES, alone);
-        }
-    }
-}
-
-static const char *path_of(const char *name)
-{
-    static char paths[4][96];
-    static unsigned turn;
-    char *path = paths[turn++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-/* Documents with number % n_parts == part, as a file with one run; a document is a unit. */
-static void make_file(const struct ref_corpus *c, size_t part, size_t n_parts, uint64_t min_count,
-                      const char *name)
-{
-    static uint64_t units[DOCS_MAX];
-    uint64_t bits[DOCS_MAX / 64 + 1] = {0};
-    struct ngrams_keys *keys = NULL;
-    struct ngrams_run run;
-    struct ngrams_run_info about = {.units = units};
-    struct ngrams_info made,
-        info = {.d_vocab = c->d_vocab, .n_units = c->n_docs, .min_count = min_count};
-    bool stopped;
-    struct err err = {0};
-    must(ngrams_keys_new(&keys, c->d_vocab, 10, &err), &err);
-    for (size_t d = part; d < c->n_docs; d += n_parts) {
-        must(ngrams_keys_add(keys, PLANTED_BOS, c->docs[d].ids, c->docs[d].n, &err), &err);
-        info.tokens += c->docs[d].n;
-        info.docs++;
-        bits[d / 64] |= UINT64_C(1) << d % 64;
-        units[about.n_units++] = d;
-    }
-    info.n_units_done = about.n_units;
-    must(ngrams_keys_write(keys, &about, path_of("run"), &err), &err);
-    must(ngrams_run_open(&run, path_of("run"), &err), &err);
-    const struct ngrams_build b = {
-        .info = info, .units = bits, .runs = &run, .n_runs = 1, .folder = folder, .n_threads = 1};
-    must(ngrams_build(&b, path_of(name), &stopped, &made, &err), &err);
-    ngrams_run_close(&run);
-    ngrams_keys_free(keys);
-}
-
-static struct ngrams *open_file(const char *name)
-{
-    struct ngrams *n = NULL;
-    struct err err = {0};
-    must(ngrams_open(&n, path_of(name), &err), &err);
-    return n;
-}
-
-static void merge_files(const struct ref_corpus *c, const char *one, const char *other,
-                        const char *name)
-{
-    struct ngrams *parts[] = {open_file(one), open_file(other)};
-    uint64_t bits[DOCS_MAX / 64 + 1] = {0};
-    struct ngrams_info made, info = {.d_vocab = c->d_vocab, .n_units = c->n_docs, .min_count = 1};
-    bool stopped;
-    struct err err = {0};
-    for (size_t i = 0; i < 2; i++) {
-        const struct ngrams_info *p = ngrams_info(parts[i]);
-        info.tokens += p->tokens;
-        info.docs += p->docs;
-        info.n_units_done += p->n_units_done;
-        for (uint64_t d = 0; d < p->n_units; d++) {
-            bits[d / 64] |= (uint64_t)ngrams_has_unit(parts[i], d) << d % 64;
-        }
-    }
-    const struct ngrams_build b = {.info = info,
-                                   .units = bits,
-                                   .parts = (const struct ngrams *const *)parts,
-                                   .n_parts = 2,
-                                   .folder = folder,
-                                   .n_threads = 1};
-    must(ngrams_build(&b, path_of(name), &stopped, &made, &err), &err);
-    ngrams_close(parts[0]);
-    ngrams_close(parts[1]);
-}
-
-static struct candidates find(const struct ngrams *n, const struct candidates_rule *rule)
-{
-    struct candidates c;
-    struct err err = {0};
-    must(candidates_find(&c, n, rule, &bos, 1, NULL, &err), &err);
-    return c;
-}
 
 // --- against raw ids ----------------------------------------------------------------------------
 
@@ -219,17 +31,17 @@ static void expect_item(const struct candidate *got, const struct candidate *wan
     assert_int_equal(got->count_bc, wanted->count_bc);
     assert_int_equal(got->count_b, wanted->count_b);
     assert_int_equal(got->count_c, wanted->count_c);
-    expect_near(got->p, wanted->p, 1e-9);
-    expect_near(got->p_bigram, wanted->p_bigram, 1e-9);
+    kit_expect_near(got->p, wanted->p, 1e-9);
+    kit_expect_near(got->p_bigram, wanted->p_bigram, 1e-9);
     for (int k = 0; k < 4; k++) {
-        expect_near(got->p_skip[k], wanted->p_skip[k], 1e-9);
+        kit_expect_near(got->p_skip[k], wanted->p_skip[k], 1e-9);
     }
-    expect_near(got->p_added, wanted->p_added, 1e-9);
-    expect_near(got->worth, wanted->worth, 0x1p-20);
+    kit_expect_near(got->p_added, wanted->p_added, 1e-9);
+    kit_expect_near(got->worth, wanted->worth, 0x1p-20);
     assert_true(got->worth * 0x1p20 == floor(got->worth * 0x1p20));
 }
 
-/* All that is found in a file of all counts, and nothing else, with all its numbers. */
+/* Checks that exactly the candidates of the reference were found, with all their numbers. */
 static void expect_slow(const struct candidates *got, const struct ref_corpus *c,
                         const struct candidates_rule *rule)
 {
@@ -262,7 +74,7 @@ static void expect_order(const struct candidates *c)
     }
 }
 
-/* To the last bit. */
+/* Compares to the last bit. */
 static void expect_same(const struct candidate *a, const struct candidate *b, size_t n)
 {
     for (size_t i = 0; i < n; i++, a++, b++) {
@@ -276,21 +88,21 @@ static void expect_same(const struct candidate *a, const struct candidate *b, si
 static void planted_trigrams_are_found_and_nothing_else(void **state)
 {
     (void)state;
-    struct candidates_rule rule = plain;
-    struct ngrams *n = open_file("planted");
+    struct candidates_rule rule = kit_plain;
+    struct ngrams *n = kit_open("planted");
     for (int rare = 0; rare < 2; rare++) {
         size_t wanted = 0;
         rule.count = rare ? PLANTED_RARE_TIMES : PLANTED_RARE_TIMES + 1;
-        struct candidates c = find(n, &rule);
+        struct candidates c = kit_find(n, &rule);
         for (size_t i = 0; i < PLANTED_ITEMS; i++) {
-            const enum planted_kind kind = planted.items[i].kind;
+            const enum planted_kind kind = kit_planted.items[i].kind;
             wanted += kind == PLANTED_TRIGRAM || (rare && kind == PLANTED_RARE);
         }
         assert_int_equal(c.n, wanted);
         for (size_t i = 0; i < c.n; i++) {
             const struct candidate *x = &c.items[i];
-            const bool often = planted_text_find(&planted, PLANTED_TRIGRAM, x->a, x->b, x->c);
-            assert_true(often || planted_text_find(&planted, PLANTED_RARE, x->a, x->b, x->c));
+            const bool often = planted_text_find(&kit_planted, PLANTED_TRIGRAM, x->a, x->b, x->c);
+            assert_true(often || planted_text_find(&kit_planted, PLANTED_RARE, x->a, x->b, x->c));
             assert_int_equal(x->count, often ? PLANTED_TIMES : PLANTED_RARE_TIMES);
         }
         candidates_free(&c);
@@ -301,11 +113,11 @@ static void planted_trigrams_are_found_and_nothing_else(void **state)
 static void decoys_fall_at_their_own_stage(void **state)
 {
     (void)state;
-    struct ngrams *n = open_file("planted");
-    struct candidates c = find(n, &plain);
+    struct ngrams *n = kit_open("planted");
+    struct candidates c = kit_find(n, &kit_plain);
     size_t by[PLANTED_KINDS] = {0};
     for (size_t i = 0; i < PLANTED_ITEMS; i++) {
-        by[planted.items[i].kind]++;
+        by[kit_planted.items[i].kind]++;
     }
     // Of a few values each, x B C and A y C.
     assert_int_equal(c.funnel.by_bigram, by[PLANTED_BIGRAM] * PLANTED_FEW);
@@ -319,37 +131,37 @@ static void decoys_fall_at_their_own_stage(void **state)
 static void numbers_are_those_of_raw_ids(void **state)
 {
     (void)state;
-    struct ngrams *n = open_file("planted");
+    struct ngrams *n = kit_open("planted");
     const struct candidates_rule rules[] = {
-        plain,
-        wide,
+        kit_plain,
+        kit_wide,
         {.count = 7, .high = 0.5, .low = 0.055, .most = 500},
         {.count = 9, .high = 0.7, .low = 0.65, .most = 500},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        struct candidates c = find(n, &rules[i]);
+        struct candidates c = kit_find(n, &rules[i]);
         assert_true(c.n > 0);
-        expect_slow(&c, &planted_corpus, &rules[i]);
+        expect_slow(&c, &kit_planted_corpus, &rules[i]);
         expect_order(&c);
         candidates_free(&c);
     }
     ngrams_close(n);
 }
 
-/* Of four Cs each part says each alike, and both added, too. */
+/* A alone, B alone, and both added give the same to each of four Cs. */
 static void an_exclusive_or_is_only_in_the_trigrams(void **state)
 {
     (void)state;
-    struct ngrams *n = open_file("xor");
-    struct candidates c = find(n, &xor_rule);
+    struct ngrams *n = kit_open("xor");
+    struct candidates c = kit_find(n, &kit_xor_rule);
     assert_int_equal(c.n, 8 * XOR_GROUPS);
     for (size_t i = 0; i < c.n; i++) {
-        expect_near(c.items[i].p_added, 0.25, 0.001);
+        kit_expect_near(c.items[i].p_added, 0.25, 0.001);
         // D3 of counts that are all 12 is 3/2; P1 is about 1/41
-        expect_near(c.items[i].p, (12 - 1.5) / 24 + 2 * 1.5 / 24 / 41, 0.001);
+        kit_expect_near(c.items[i].p, (12 - 1.5) / 24 + 2 * 1.5 / 24 / 41, 0.001);
         assert_true(c.items[i].worth == c.items[0].worth);
     }
-    expect_slow(&c, &xor_corpus, &xor_rule);
+    expect_slow(&c, &kit_xor_corpus, &kit_xor_rule);
     expect_order(&c);
     candidates_free(&c);
     ngrams_close(n);
@@ -373,7 +185,7 @@ static void added_is_its_product_over_the_full_sum(void **state)
     (void)state;
     const char *const names[] = {"planted", "few", "xor"};
     for (size_t i = 0; i < 3; i++) {
-        struct ngrams *n = open_file(names[i]);
+        struct ngrams *n = kit_open(names[i]);
         struct countmodel m;
         struct countmodel_ctx *r = NULL;
         const uint32_t v = ngrams_info(n)->d_vocab;
@@ -392,38 +204,38 @@ static void added_is_its_product_over_the_full_sum(void **state)
                 assert_true(fabs(got - p) <= 1e-12 * p);
                 all += got;
             }
-            expect_near(all, 1, 1e-12);
+            kit_expect_near(all, 1, 1e-12);
         }
         countmodel_ctx_free(r);
         ngrams_close(n);
     }
 }
 
-/* As if its document had never been counted, but for the discounts: it sums to 1, and is what a
- * scored token's own parts are. */
+/* Leaving a document out is as if it had never been counted, except for the discounts: P sums to 1
+ * and agrees with the factors of a scored token. */
 static void added_leaves_a_document_out(void **state)
 {
     (void)state;
-    struct ngrams *n = open_file("planted");
+    struct ngrams *n = kit_open("planted");
     struct countmodel m, bigram;
     struct countmodel_ctx *r = NULL, *alone = NULL;
-    const struct planted_doc *d = &planted.docs[3];
-    const struct count_text text = {.first = bos, .ids = d->ids};
+    const struct planted_doc *d = &kit_planted.docs[3];
+    const struct count_text text = {.first = kit_bos, .ids = d->ids};
     countmodel_init(&m, n, COUNT_ORACLE);
     countmodel_init(&bigram, n, COUNT_BIGRAM);
     assert_int_equal(countmodel_ctx_new(&r, &m, NULL), 0);
     assert_int_equal(countmodel_ctx_new(&alone, &bigram, NULL), 0);
-    assert_int_equal(countmodel_ctx_document(r, bos, d->ids, d->n, NULL), 0);
-    assert_int_equal(countmodel_ctx_document(alone, bos, d->ids, d->n, NULL), 0);
+    assert_int_equal(countmodel_ctx_document(r, kit_bos, d->ids, d->n, NULL), 0);
+    assert_int_equal(countmodel_ctx_document(alone, kit_bos, d->ids, d->n, NULL), 0);
     for (size_t i = 2; i < 40; i += 7) {
         double all = 0;
         const uint32_t a = d->ids[i - 2], b = d->ids[i - 1];
         for (uint32_t c = 0; c < PLANTED_VOCAB; c++) {
             all += countmodel_ctx_added(r, a, b, c);
         }
-        expect_near(all, 1, 1e-12);
-        expect_near(log(countmodel_ctx_p2(r, b, d->ids[i])), countmodel_ctx_score(alone, &text, i),
-                    1e-15);
+        kit_expect_near(all, 1, 1e-12);
+        kit_expect_near(log(countmodel_ctx_p2(r, b, d->ids[i])),
+                        countmodel_ctx_score(alone, &text, i), 1e-15);
     }
     countmodel_ctx_free(r);
     countmodel_ctx_free(alone);
@@ -432,15 +244,43 @@ static void added_leaves_a_document_out(void **state)
 
 // --- however it is put together -----------------------------------------------------------------
 
+static void merge_files(const struct ref_corpus *c, const char *one, const char *other,
+                        const char *name)
+{
+    struct ngrams *parts[] = {kit_open(one), kit_open(other)};
+    uint64_t bits[KIT_DOCS_MAX / 64 + 1] = {0};
+    struct ngrams_info made, info = {.d_vocab = c->d_vocab, .n_units = c->n_docs, .min_count = 1};
+    bool stopped;
+    struct err err = {0};
+    for (size_t i = 0; i < 2; i++) {
+        const struct ngrams_info *p = ngrams_info(parts[i]);
+        info.tokens += p->tokens;
+        info.docs += p->docs;
+        info.n_units_done += p->n_units_done;
+        for (uint64_t d = 0; d < p->n_units; d++) {
+            bits[d / 64] |= (uint64_t)ngrams_has_unit(parts[i], d) << d % 64;
+        }
+    }
+    const struct ngrams_build b = {.info = info,
+                                   .units = bits,
+                                   .parts = (const struct ngrams *const *)parts,
+                                   .n_parts = 2,
+                                   .folder = kit_folder(),
+                                   .n_threads = 1};
+    must(ngrams_build(&b, kit_path(name), &stopped, &made, &err), &err);
+    ngrams_close(parts[0]);
+    ngrams_close(parts[1]);
+}
+
 static void parts_give_the_same(void **state)
 {
     (void)state;
-    struct ngrams *whole = open_file("planted");
-    make_file(&planted_corpus, 0, 2, 1, "part0");
-    make_file(&planted_corpus, 1, 2, 1, "part1");
-    merge_files(&planted_corpus, "part1", "part0", "merged");
-    struct ngrams *merged = open_file("merged");
-    struct candidates a = find(whole, &wide), b = find(merged, &wide);
+    struct ngrams *whole = kit_open("planted");
+    kit_make_file(&kit_planted_corpus, 0, 2, 1, "part0");
+    kit_make_file(&kit_planted_corpus, 1, 2, 1, "part1");
+    merge_files(&kit_planted_corpus, "part1", "part0", "merged");
+    struct ngrams *merged = kit_open("merged");
+    struct candidates a = kit_find(whole, &kit_wide), b = kit_find(merged, &kit_wide);
     assert_memory_equal(&a.funnel, &b.funnel, sizeof a.funnel);
     assert_int_equal(a.n, b.n);
     expect_same(a.items, b.items, a.n);
@@ -451,16 +291,16 @@ static void parts_give_the_same(void **state)
     ngrams_close(merged);
 }
 
-/* What was seen once is not in the file, and gives all to the shorter context. */
+/* N-grams seen once are not in the file, and give all of their count to the shorter context. */
 static void files_of_a_min_count_have_them_too(void **state)
 {
     (void)state;
-    struct ngrams *n = open_file("few");
-    struct candidates c = find(n, &plain);
+    struct ngrams *n = kit_open("few");
+    struct candidates c = kit_find(n, &kit_plain);
     assert_int_equal(c.n, 6);
     for (size_t i = 0; i < c.n; i++) {
         const struct candidate *x = &c.items[i];
-        assert_non_null(planted_text_find(&planted, PLANTED_TRIGRAM, x->a, x->b, x->c));
+        assert_non_null(planted_text_find(&kit_planted, PLANTED_TRIGRAM, x->a, x->b, x->c));
     }
     assert_true(c.funnel.trigrams < ngrams_info(n)->dropped[NGRAMS_TRIGRAMS]);
     candidates_free(&c);
@@ -470,16 +310,16 @@ static void files_of_a_min_count_have_them_too(void **state)
 static void most_cuts_the_tail_alone(void **state)
 {
     (void)state;
-    const char *const names[] = {"planted", "xor"}; // the second: all are worth the same
-    struct candidates_rule rules[] = {wide, xor_rule};
+    const char *const names[] = {"planted", "xor"}; // in the second all have the same worth
+    struct candidates_rule rules[] = {kit_wide, kit_xor_rule};
     for (size_t i = 0; i < 2; i++) {
-        struct ngrams *n = open_file(names[i]);
+        struct ngrams *n = kit_open(names[i]);
         rules[i].most = SIZE_MAX;
-        struct candidates all = find(n, &rules[i]);
+        struct candidates all = kit_find(n, &rules[i]);
         assert_true(all.n >= 20);
         for (size_t most = 0; most <= all.n + 1; most++) {
             rules[i].most = most;
-            struct candidates c = find(n, &rules[i]);
+            struct candidates c = kit_find(n, &rules[i]);
             assert_int_equal(c.n, most < all.n ? most : all.n);
             assert_int_equal(c.funnel.kept, c.n);
             assert_int_equal(c.funnel.candidates, all.n);
@@ -509,12 +349,12 @@ static void what_never_may_be_is_not(void **state)
     (void)state;
     enum { FROM = 20, TO = 54 };
     uint32_t never[TO - FROM + 3] = {UINT32_MAX, PLANTED_VOCAB, PLANTED_BOS};
-    struct ngrams *n = open_file("planted");
-    struct candidates all = find(n, &wide), c;
+    struct ngrams *n = kit_open("planted");
+    struct candidates all = kit_find(n, &kit_wide), c;
     for (uint32_t id = FROM; id < TO; id++) {
         never[id - FROM + 3] = id;
     }
-    assert_int_equal(candidates_find(&c, n, &wide, never, TO - FROM + 3, NULL, NULL), 0);
+    assert_int_equal(candidates_find(&c, n, &kit_wide, never, TO - FROM + 3, NULL, NULL), 0);
     assert_true(c.n > 10 && c.n < all.n);
     for (size_t i = 0; i < c.n; i++) {
         expect_none_of(&c.items[i], FROM, TO);
@@ -522,12 +362,12 @@ static void what_never_may_be_is_not(void **state)
     candidates_free(&c);
     candidates_free(&all);
     ngrams_close(n);
-    // 8 trigrams a group, and where BOS may be one's A 4 more
-    n = open_file("xor");
-    c = find(n, &xor_rule);
+    // 8 trigrams per group, and 4 more if BOS may be A
+    n = kit_open("xor");
+    c = kit_find(n, &kit_xor_rule);
     assert_int_equal(c.funnel.frequent, 8 * XOR_GROUPS);
     candidates_free(&c);
-    assert_int_equal(candidates_find(&c, n, &xor_rule, NULL, 0, NULL, NULL), 0);
+    assert_int_equal(candidates_find(&c, n, &kit_xor_rule, NULL, 0, NULL, NULL), 0);
     assert_int_equal(c.funnel.frequent, 12 * XOR_GROUPS);
     candidates_free(&c);
     ngrams_close(n);
@@ -536,7 +376,7 @@ static void what_never_may_be_is_not(void **state)
 static void wrong_rules_are_refused(void **state)
 {
     (void)state;
-    struct ngrams *n = open_file("xor");
+    struct ngrams *n = kit_open("xor");
     const struct candidates_rule wrong[] = {
         {.count = 1, .high = 0.5, .low = 0.1, .most = 5},
         {.count = 0, .high = 0.5, .low = 0.1, .most = 5},
@@ -549,7 +389,7 @@ static void wrong_rules_are_refused(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct candidates c;
         struct err err = {0};
-        assert_int_equal(candidates_find(&c, n, &wrong[i], &bos, 1, NULL, &err), ERR_USAGE);
+        assert_int_equal(candidates_find(&c, n, &wrong[i], &kit_bos, 1, NULL, &err), ERR_USAGE);
         assert_true(err.msg[0] && c.n == 0 && !c.items);
     }
     ngrams_close(n);
@@ -558,167 +398,14 @@ static void wrong_rules_are_refused(void **state)
 static void a_search_that_is_stopped_ends(void **state)
 {
     (void)state;
-    struct ngrams *n = open_file("planted");
+    struct ngrams *n = kit_open("planted");
     const atomic_int stop = 1;
     struct candidates c;
-    assert_int_equal(candidates_find(&c, n, &plain, &bos, 1, &stop, NULL), 0);
+    assert_int_equal(candidates_find(&c, n, &kit_plain, &kit_bos, 1, &stop, NULL), 0);
     assert_int_equal(c.n, 0);
     assert_true(c.funnel.trigrams <= 1);
     candidates_free(&c);
     ngrams_close(n);
-}
-
-// --- fillers ------------------------------------------------------------------------------------
-
-struct neighbour {
-    uint32_t id;
-    double count, ratio;
-    size_t apart; // places
-    bool above;
-};
-
-static int by_place(const void *a, const void *b)
-{
-    const struct neighbour *x = a, *y = b;
-    return x->count != y->count ? (x->count > y->count ? 1 : -1) : x->id > y->id ? 1 : -1;
-}
-
-static int by_distance(const void *a, const void *b)
-{
-    const struct neighbour *x = a, *y = b;
-    return x->ratio != y->ratio   ? (x->ratio > y->ratio ? 1 : -1)
-           : x->above != y->above ? (x->above ? 1 : -1)
-                                  : (x->apart > y->apart) - (x->apart < y->apart);
-}
-
-/* The tokens that may stand in, nearest first. */
-static size_t list_neighbours(const struct candidates_ref *s, const struct candidate *c,
-                              uint32_t id, struct neighbour *list)
-{
-    size_t n = 0, own = 0;
-    for (uint32_t x = 0; x < s->v; x++) {
-        if (x == id || (s->words[x] > 0 && x != bos && x != c->a && x != c->b && x != c->c)) {
-            list[n++] = (struct neighbour){.id = x, .count = s->words[x]};
-        }
-    }
-    qsort(list, n, sizeof *list, by_place);
-    while (list[own].id != id) {
-        own++;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const double x = list[i].count, y = s->words[id];
-        list[i].ratio = x > y ? x / y : y / x;
-        list[i].above = i > own;
-        list[i].apart = i > own ? i - own : own - i;
-    }
-    list[own] = list[--n];
-    qsort(list, n, sizeof *list, by_distance);
-    return n;
-}
-
-static bool slow_has(const struct candidates_ref *s, uint32_t a, uint32_t b, uint32_t c)
-{
-    for (size_t i = 0; i < s->n_trigrams; i++) {
-        const struct ref_trigram *t = &s->trigrams[i];
-        if (t->a == a && t->b == b && t->c == c) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Each is one of the nearest 64, 128, ... that qualify, and there are as many as there can be.
- * Returns how many are among the 8 nearest of all. */
-static size_t expect_fillers(const struct candidates_ref *s, const struct candidate *c,
-                             unsigned which)
-{
-    static struct neighbour list[PLANTED_VOCAB];
-    const size_t n = list_neighbours(s, c, which ? c->b : c->a, list);
-    size_t qualified = 0, taken = 0, nearest = 0;
-    for (size_t i = 0, most = 64; i < n && i < most; i++) {
-        const uint32_t x = list[i].id;
-        const bool is = !slow_has(s, which ? c->a : x, which ? x : c->b, c->c);
-        qualified += is;
-        for (uint32_t k = 0; k < c->n_fillers[which]; k++) {
-            taken += c->fillers[which][k] == x && is;
-            nearest += c->fillers[which][k] == x && i < CANDIDATE_FILLERS;
-        }
-        if (i + 1 == most && qualified < CANDIDATE_FILLERS) {
-            most *= 2;
-        }
-    }
-    assert_int_equal(taken, c->n_fillers[which]);
-    assert_int_equal(taken, qualified < CANDIDATE_FILLERS ? qualified : CANDIDATE_FILLERS);
-    return nearest;
-}
-
-static size_t in_both(const struct candidate *c)
-{
-    size_t n = 0;
-    for (uint32_t i = 0; i < c->n_fillers[0]; i++) {
-        for (uint32_t k = 0; k < c->n_fillers[1]; k++) {
-            n += c->fillers[0][i] == c->fillers[1][k];
-        }
-    }
-    return n;
-}
-
-/* Of 64 eight are drawn: about one of the eight nearest, and about one that stands in for A and for
- * B, if all 64 are near both. */
-static void fillers_are_near_and_do_not_say_it(void **state)
-{
-    (void)state;
-    const char *const names[] = {"planted", "xor"};
-    const struct ref_corpus *const corpora[] = {&planted_corpus, &xor_corpus};
-    const struct candidates_rule rules[] = {wide, xor_rule};
-    for (size_t i = 0; i < 2; i++) {
-        struct ngrams *n = open_file(names[i]);
-        struct candidates_ref s;
-        candidates_ref_count(&s, corpora[i]);
-        struct candidates c = find(n, &rules[i]);
-        size_t nearest = 0, both = 0;
-        for (size_t k = 0; k < c.n; k++) {
-            nearest += expect_fillers(&s, &c.items[k], 0) + expect_fillers(&s, &c.items[k], 1);
-            both += in_both(&c.items[k]);
-        }
-
-        assert_true(i == 1 || (nearest > 0 && nearest < 2 * 2 * c.n && both < c.n));
-        candidates_free(&c);
-        candidates_ref_free(&s);
-        ngrams_close(n);
-    }
-}
-
-static void fillers_are_looked_for_farther_away(void **state)
-{
-    (void)state;
-    const struct candidates_rule rule = {.count = CROWD_TIMES, .high = 0.8, .low = 0.7, .most = 9};
-    const struct {
-        uint32_t n;
-        bool says_it;
-        uint32_t fillers;
-    } cases[] = {
-        {100, true, 8}, {100, false, 8}, {1016, true, 8}, {1020, true, 4}, {1024, true, 0}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct crowd *w = calloc(1, sizeof *w);
-        struct candidates_ref s;
-        make_crowd(w, cases[i].n, cases[i].says_it);
-        make_file(&w->corpus, 0, 1, 1, "crowd");
-        struct ngrams *n = open_file("crowd");
-        struct candidates c = find(n, &rule);
-        assert_int_equal(c.n, 1);
-        assert_int_equal(c.items[0].a, w->a);
-        assert_int_equal(c.items[0].n_fillers[0], cases[i].fillers);
-        if (w->n == 100) {
-            candidates_ref_count(&s, &w->corpus);
-            expect_fillers(&s, &c.items[0], 0);
-            expect_fillers(&s, &c.items[0], 1);
-            candidates_ref_free(&s);
-        }
-        candidates_free(&c);
-        ngrams_close(n);
-        free(w);
-    }
 }
 
 // --- damage -------------------------------------------------------------------------------------
@@ -752,7 +439,7 @@ static void what_lies_with_right_sums_is_harmless(void **state)
     uint64_t seed = 5;
     size_t read = 0, found = 0, broken = 0;
     const struct candidates_rule rule = {.count = 2, .high = 0.35, .low = 0.3, .most = 30};
-    assert_int_equal(file_read(path_of("xor"), 1 << 24, &bytes, NULL), 0);
+    assert_int_equal(file_read(kit_path("xor"), 1 << 24, &bytes, NULL), 0);
     char *copy = malloc(bytes.len);
     for (int i = 0; i < 4000; i++) {
         struct ngrams *n = NULL;
@@ -769,9 +456,9 @@ static void what_lies_with_right_sums_is_harmless(void **state)
             continue;
         }
         read++;
-        const int rc = candidates_find(&c, n, &rule, &bos, 1, NULL, &err);
+        const int rc = candidates_find(&c, n, &rule, &kit_bos, 1, NULL, &err);
         assert_true(rc == 0 || (rc == ERR_FORMAT && err.msg[0] && !c.items));
-        expect_sane(&c, xor_corpus.d_vocab);
+        expect_sane(&c, kit_xor_corpus.d_vocab);
         found += c.n;
         broken += rc != 0;
         candidates_free(&c);
@@ -780,29 +467,6 @@ static void what_lies_with_right_sums_is_harmless(void **state)
     assert_true(read > 500 && found > 500 && broken > 50);
     free(copy);
     buf_free(&bytes);
-}
-
-// --- all of it ----------------------------------------------------------------------------------
-
-static int make_files(void **state)
-{
-    if (make_folder(state)) {
-        return -1;
-    }
-    planted_text_make(&planted, 1);
-    planted_corpus =
-        (struct ref_corpus){.d_vocab = PLANTED_VOCAB, .n_docs = PLANTED_DOCS, .docs = planted.docs};
-    make_xor();
-    make_file(&planted_corpus, 0, 1, 1, "planted");
-    make_file(&planted_corpus, 0, 1, 2, "few");
-    make_file(&xor_corpus, 0, 1, 1, "xor");
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    planted_text_free(&planted);
-    return remove_folder(state);
 }
 
 int main(void)
@@ -820,9 +484,7 @@ int main(void)
         cmocka_unit_test(what_never_may_be_is_not),
         cmocka_unit_test(wrong_rules_are_refused),
         cmocka_unit_test(a_search_that_is_stopped_ends),
-        cmocka_unit_test(fillers_are_near_and_do_not_say_it),
-        cmocka_unit_test(fillers_are_looked_for_farther_away),
         cmocka_unit_test(what_lies_with_right_sums_is_harmless),
     };
-    return cmocka_run_group_tests(tests, make_files, remove_files);
+    return cmocka_run_group_tests(tests, kit_make_files, kit_remove_files);
 }

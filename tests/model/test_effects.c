@@ -1,5 +1,5 @@
 /*
- * What neurons do by themselves, against TransformerLens in float64 and against plain sums in the
+ * The direct effects of neurons, against TransformerLens in float64 and against plain sums in the
  * test, for every kind of norm.
  */
 #include "tests/kit/golden_model.h"
@@ -85,7 +85,7 @@ static void output_tokens_are_those_of_transformer_lens(void **state)
 
 #define VOCAB_MAX 4096
 
-/* x through a norm of weight w (NULL: none), its bias left out. */
+/* Applies a norm of weight w (NULL: none) without its bias to x. */
 static void plain_norm(const float *x, const float *w, size_t n, bool centre, double eps,
                        double *out)
 {
@@ -151,7 +151,8 @@ static int by_value(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* The list is the beginning of values[n], sorted from above; sign -1: from below. */
+/* Checks that the list is the beginning of values[n] in descending order, or ascending if sign is
+ * -1. */
 static void check_list(const struct effects_list *list, const double *values, size_t n, double sign)
 {
     static double sorted[VOCAB_MAX];
@@ -223,7 +224,7 @@ static void effects_are_plain_sums_whatever_the_norm(void **state)
     }
 }
 
-/* Panels that are not full, and fewer tokens than a list has room for. */
+/* Sizes with panels that are not full, and fewer tokens than a list has room for. */
 static void only_tokens_of_the_vocabulary_are_listed(void **state)
 {
     (void)state;

@@ -10,14 +10,14 @@
 #include "model/pass/forward.h"
 #include "model/pass/logprob.h"
 
-// The contract is 1e-4 nats, and 1e-4 of an activation's scale.  What is reached is ten times
-// better, and is held to here, so that a loss of precision shows.
+// The contract is 1e-4 nats, and 1e-4 of an activation's scale.  The errors found are ten times
+// smaller, and the test requires that, so that a loss of precision shows.
 #define MAX_NATS 1e-5
 #define MAX_RELATIVE 1e-5
 
 struct seen {
     size_t n, d_mlp;
-    size_t layer, head, neuron; // wanted
+    size_t layer, head, neuron; // those to compare
     enum site site;
     float values[96];
     bool found;
@@ -236,8 +236,8 @@ static void a_run_leaves_nothing_behind_for_the_next(void **state)
     model_free(m);
 }
 
-// What a position sees does not depend, to the last bit, on what comes after it, nor on how many
-// rows are asked for at once.
+// The results at a position do not depend, to the last bit, on later tokens, nor on how many rows
+// are requested at once.
 static void the_future_changes_nothing(void **state)
 {
     (void)state;

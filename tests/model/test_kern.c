@@ -1,7 +1,7 @@
 /*
  * The kernels of every table that this CPU can run: functions of rows against libm, products
- * against plain loops.  Needs nothing but model/kernels/kern.c and what is behind it: tests/model/arm runs it
- * under emulation.
+ * against plain loops.  It needs only model/kernels, so that tests/model/arm can run it under
+ * emulation.
  */
 #include <math.h>
 #include <setjmp.h> // with the next two, for cmocka
@@ -21,7 +21,7 @@
 #include "model/kernels/kern.h"
 #include "tests/kit/random.h"
 
-/* From -1 to 1. */
+/* A random number from -1 to 1. */
 static float random_float(void)
 {
     return (float)next_random(2000001) / 1e6f - 1;
@@ -156,7 +156,8 @@ static void tiles_of_f32_are_products(void **state)
 
 // --- products of integers -----------------------------------------------------------------------
 
-/* Rows of numbers up to 'most', their 2-norm below 46000: sometimes all of it in one place. */
+/* Random rows of numbers up to 'most', with a 2-norm below 46000, sometimes all of it in one
+ * number. */
 static void random_rows(int16_t *x, size_t rows, size_t k, int most)
 {
     for (size_t i = 0; i < rows; i++) {

@@ -53,10 +53,10 @@ static const struct {
 };
 #define N_TINY (sizeof tiny_tensors / sizeof *tiny_tensors)
 
-/* What is wrong with a tiny model; all NULL: nothing. */
+/* The fault of a tiny model; all NULL: no fault. */
 struct fault {
-    const char *leave_out; // this tensor is not there
-    const char *rename;    // this one is called "extra.<name>" (it is there, and unknown)
+    const char *leave_out; // this tensor is missing
+    const char *rename;    // this one is called "extra.<name>", which is unknown
     const char *flatten;   // this one has one axis
     const char *poison;    // the last value of this one is 'poison_value'
     float poison_value;
@@ -77,7 +77,7 @@ static void write_file(const char *dir, const char *name, const void *data, size
     free(path);
 }
 
-/* The tiny model as safetensors; value k of all is k / 16. */
+/* Makes the tiny model as safetensors; value k of all values is k / 16. */
 static void write_weights(const char *dir, const char *file, const struct fault *fault)
 {
     struct buf header = {0}, data = {0}, all = {0};
@@ -282,9 +282,9 @@ static void config_mistakes_name_their_key(void **state)
         const char *says;
     } cases[] = {
         {"", ERR_FORMAT, "no JSON value"},
-        {"[]", ERR_FORMAT, "an array; an object is wanted"},
+        {"[]", ERR_FORMAT, "an array; expected an object"},
         {"{}", ERR_FORMAT, "\"n_layers\" is missing"},
-        {"{\"n_layers\":\"1\"}", ERR_FORMAT, "\"n_layers\" is \"1\"; a whole number"},
+        {"{\"n_layers\":\"1\"}", ERR_FORMAT, "\"n_layers\" is \"1\"; expected a whole number"},
         {"{\"n_layers\":-1}", ERR_FORMAT, "\"n_layers\" is -1"},
         {"{\"n_layers\":1.5}", ERR_FORMAT, "\"n_layers\" is 1.5"},
         {"{\"n_layers\":99999999999}", ERR_LIMIT, "\"n_layers\" is 99999999999; at most"},
@@ -299,7 +299,7 @@ static void config_mistakes_name_their_key(void **state)
         {"{" SIZES ",\"normalization\":\"LN\",\"architecture\":\"gpt2\"}", ERR_UNSUPPORTED,
          "architecture \"gpt2\""},
         {"{" SIZES ",\"normalization\":\"LN\",\"attn_only\":1}", ERR_FORMAT,
-         "\"attn_only\" is a number; true or false"},
+         "\"attn_only\" is a number; expected true or false"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct config c;
@@ -316,7 +316,7 @@ static void config_defaults_are_those_of_the_hub(void **state)
     (void)state;
     struct config c;
     struct err err;
-    // d_mlp may be -1 where there is no MLP, null normalization is none, d_head follows
+    // d_mlp may be -1 without an MLP, normalization null means none, d_head follows
     assert_int_equal(
         parse(&c, "{" SIZES ",\"normalization\":null,\"attn_only\":true,\"d_mlp\":-1}", "x", &err),
         0);
@@ -327,7 +327,7 @@ static void config_defaults_are_those_of_the_hub(void **state)
     assert_null(c.tokenizer_name);
     config_free(&c);
 
-    // normalization_type stands before normalization; d_mlp is four times d_model
+    // normalization_type wins over normalization; d_mlp is four times d_model
     assert_int_equal(parse(&c,
                            "{" SIZES ",\"normalization_type\":\"LNPre\",\"normalization\":\"LN\","
                            "\"act_fn\":\"gelu\",\"tokenizer_name\":\"a/b\"}",
@@ -466,7 +466,7 @@ static void a_tokenizer_is_found_beside_the_model_or_by_its_name(void **state)
     assert_null(path);
     assert_non_null(strstr(why.msg, "no tokenizer.json in"));
 
-    c.d_vocab = 48262; // the repository is known by the size
+    c.d_vocab = 48262; // the size identifies the repository
     assert_int_equal(hub_tokenizer(&path, model, &c, &why), 0);
     assert_non_null(strstr(path, "/list/gpt-neox-tokenizer-digits/tokenizer.json"));
     free(path);

@@ -41,7 +41,7 @@ static void texts_become_what_the_reference_makes_of_them(void **state)
         {"\uac00\u11a8", "\uac01"},
         {"\uac01\u11a8", NULL},
         {"\u09c7\u09be", "\u09cb"},
-        // Newer than Unicode 9: no mark moves across them, nothing composes with them.
+        // Newer than Unicode 9: marks do not move across them, and nothing composes with them.
         {"a\u1df6\u0323", NULL},
         {"a\u0323\u1df6", "\u1ea1\u1df6"},
         {"\u1df6\u0301\u0323", "\u1df6\u0323\u0301"},
@@ -113,9 +113,9 @@ static void the_golden_marks_neither_move_nor_let_others_pass(void **state)
     assert_int_equal(n, 98);
 }
 
-// The list of newer characters in normalize.c is whole for utf8proc 2.8, which knows Unicode 15.
-// These are its marks, canonical decompositions, and characters that compose with one before them:
-// where a newer utf8proc knows more, the list has to grow.
+// The list of newer characters in normalize.c is complete for utf8proc 2.8, which knows Unicode 15.
+// These are the numbers of its marks, canonical decompositions, and characters that compose with
+// one before them: if a newer utf8proc has more, the list must grow.
 static void utf8proc_knows_no_marks_that_are_not_accounted_for(void **state)
 {
     (void)state;

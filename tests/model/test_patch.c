@@ -45,7 +45,7 @@ static void pair_free(struct pair *p)
     model_free(p->model);
 }
 
-/* Two windows of n random ids that are alike before 'from'. */
+/* Makes two windows of n random ids that are equal before 'from'. */
 static struct pair random_pair(const char *name, size_t n, size_t from)
 {
     struct pair p = {.model = golden_model(name), .n = n};
@@ -78,7 +78,7 @@ static double compare(double value, double wanted, const char *name, const char 
     return error;
 }
 
-/* "L0H3" or "L0MLP" with another window's values, or zero where that is NULL. */
+/* Patches "L0H3" or "L0MLP" with another window's values, or with zero if that is NULL. */
 static struct patch component(const struct recording *from, const char *name)
 {
     size_t layer, head;
@@ -150,7 +150,7 @@ static void patched_differences_are_those_of_transformer_lens(void **state)
     printf("largest error of a logit difference %.1e\n", most);
 }
 
-/* The mean of the log-probs of all tokens, each from a run of its own: the runs give the last. */
+/* The mean of the log-probs of all tokens, each from a pass of its own, which gives the last. */
 static double mean_logprob(struct patcher *p, const uint32_t *ids, size_t n,
                            const struct patch *patch)
 {
@@ -210,7 +210,7 @@ static void everything_patched_is_the_other_window(void **state)
         for (size_t into = 0; into < 2; into++) {
             const struct recording *other = p.recordings[!into];
             float logits[VOCAB_MAX];
-            for (size_t l = 0; l < c->n_layers; l++) { // all that came before it, and all behind
+            for (size_t l = 0; l < c->n_layers; l++) { // everything before it, and everything after
                 struct patch patches[64] = {patch_from(other, PATCH_RESID_PRE, l, 0)};
                 patch_run(p.patcher, p.recordings[into], patches, 1);
                 patch_logits(p.patcher, logits);
@@ -231,7 +231,7 @@ static void everything_patched_is_the_other_window(void **state)
     }
 }
 
-/* All neurons of a layer are its MLP. */
+/* Patching all neurons of a layer patches its MLP. */
 static void all_neurons_are_their_mlp(void **state)
 {
     (void)state;
@@ -259,7 +259,7 @@ static void all_neurons_are_their_mlp(void **state)
 
 // --- weights zeroed by hand ---------------------------------------------------------------------
 
-/* Weights of a loaded model, to be changed. */
+/* The weights of a loaded model, which may be changed here. */
 static float *writable(struct model *m, const float *w)
 {
     assert_true(w >= m->block && w < m->block + m->n_params);
@@ -331,7 +331,7 @@ static void zeros_are_as_weights_zeroed_by_hand(void **state)
 
 // --- whole passes, nothing left out -------------------------------------------------------------
 
-/* Patches, written into every row of a whole pass. */
+/* Patches that are written into every row of a whole pass. */
 struct slow {
     const struct config *config;
     const struct patch *patches;

@@ -11,7 +11,7 @@
 #include "model/tokenizer/pretokenize.h"
 #include "tests/ref/words_ref.h"
 
-/* text's words, each ended by a '|', in out[size]. */
+/* Puts the words of text, each ended by a '|', into out[size]. */
 static const char *cut(const char *text, bool digits, char *out, size_t size)
 {
     size_t n = 0;
@@ -59,7 +59,7 @@ static void words_are_those_of_the_pattern(void **state)
         {"e\u0301x", "e|\u0301|x|", "e|\u0301|x|"}, // a mark is neither letter nor space
         {"\u00bd\u00b2 \u2167", "\u00bd\u00b2| \u2167|", "\u00bd|\u00b2| |\u2167|"},
         {"\U0001f600!", "\U0001f600!|", "\U0001f600!|"},
-        // Unicode 17's digits are numbers to Digits alone.
+        // Only Digits takes Unicode 17's digits for numbers.
         {"\U00011de0\U00011de1 \U00016ff4", "\U00011de0\U00011de1| \U00016ff4|",
          "\U00011de0|\U00011de1| |\U00016ff4|"},
     };
@@ -70,7 +70,7 @@ static void words_are_those_of_the_pattern(void **state)
     }
 }
 
-// "a" glues to letters only, "1" to numbers, "." to others, and a space to all.
+// "a" joins letters only, "1" numbers, "." others, and a space joins all of them.
 static void every_code_point_has_the_class_of_the_golden_table(void **state)
 {
     (void)state;

@@ -29,7 +29,7 @@ static struct buf read_golden(const char *name)
     return bytes;
 }
 
-/* Bytes from the storage's beginning to element i (row-major), by counting. */
+/* The offset in bytes of element i (row-major) in the storage, by counting. */
 static size_t place(const struct tensor *t, size_t i)
 {
     size_t index[TENSOR_MAX_DIMS] = {0}, at = 0;
@@ -58,7 +58,7 @@ static void assert_sizes(struct json_object *expected, const size_t *sizes, size
     }
 }
 
-/* Each check that the expectation holds; returns how many values were compared. */
+/* Each checks that the expectation holds and returns the number of values compared. */
 static size_t check_raw(const struct tensor *t, const char *hex)
 {
     const size_t size = dtype_bytes(t->dtype);
@@ -80,7 +80,7 @@ static size_t check_values(const struct tensor *t, const float *read, struct jso
     size_t seen = 0;
     for (size_t i = 0; i < n; i++) {
         struct json_object *value = json_object_array_get_idx(list, i);
-        if (!value) { // a NaN or an infinity, which JSON does not have: check_raw() has seen it
+        if (!value) { // a NaN or an infinity, which JSON does not have: check_raw() compares it
             assert_false(isfinite(read[i]));
             continue;
         }
@@ -214,12 +214,13 @@ static void bad_and_hostile_files_are_refused_with_their_reason(void **state)
         {"bad_st_overlap.safetensors", ERR_FORMAT, "the data of tensors \"a\" and \"b\" overlap"},
         {"bad_st_size.safetensors", ERR_FORMAT,
          "tensor \"a\": float32 of shape [3] takes 12 bytes, \"data_offsets\" hold 4"},
-        {"hostile_eval.pth", ERR_UNSUPPORTED, "byte 2: GLOBAL: __builtin__.eval is no part of"},
+        {"hostile_eval.pth", ERR_UNSUPPORTED, "byte 2: GLOBAL: __builtin__.eval is not part of"},
         {"hostile_nested_path.pth", ERR_FORMAT, "a storage's key is \"../../etc/passwd\""},
-        {"hostile_os_system.pth", ERR_UNSUPPORTED, "byte 169: GLOBAL: posix.system is no part of"},
-        {"hostile_stackglobal.pth", ERR_UNSUPPORTED, "byte 14: STACK_GLOBAL: os.system is no part"},
+        {"hostile_os_system.pth", ERR_UNSUPPORTED, "byte 169: GLOBAL: posix.system is not part of"},
+        {"hostile_stackglobal.pth", ERR_UNSUPPORTED,
+         "byte 14: STACK_GLOBAL: os.system is not part"},
         {"hostile_whole_module.pth", ERR_UNSUPPORTED,
-         "byte 2: GLOBAL: torch.nn.modules.container.Sequential is no part"},
+         "byte 2: GLOBAL: torch.nn.modules.container.Sequential is not part"},
         {"zip_f32_deflated.pth", ERR_UNSUPPORTED, "\"zip_f32/data.pkl\" is compressed (method 8)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -278,7 +279,7 @@ static void what_is_no_weight_file_is_named(void **state)
 
 /* --- damaged files --------------------------------------------------------------------------- */
 
-/* All that a file says: names, dtypes, shapes, values. */
+/* The contents of a file as text: names, dtypes, shapes, values. */
 static struct buf describe(const struct tensorfile *f)
 {
     struct buf text = {0};
@@ -296,7 +297,8 @@ static struct buf describe(const struct tensorfile *f)
     return text;
 }
 
-/* 1: refused with a message; 0: read, and as 'whole' says; -1: read, and different. */
+/* Returns 1 if the file is refused with a message, 0 if it reads like 'whole', -1 if it reads
+ * differently. */
 static int compare(const unsigned char *bytes, size_t len, const struct buf *whole)
 {
     unsigned char *exact = mem_new(len, 1);
@@ -357,8 +359,8 @@ static void a_file_cut_anywhere_is_refused(void **state)
     }
 }
 
-/* One byte changed, in three ways each.  A zip archive's CRCs let no change of the data through;
- * the other formats have none, and must only survive. */
+/* Changes one byte in three ways.  A zip archive's CRCs catch every change of the data; the other
+ * formats have no CRCs and must only not crash. */
 static void a_changed_byte_is_survived_and_in_a_zip_noticed(void **state)
 {
     (void)state;
@@ -498,7 +500,7 @@ static void the_bits_of_a_f32_nan_are_kept(void **state)
     assert_memory_equal(&x, nan, 4);
 }
 
-/* Views of random shapes and strides (repeated, overlapping, transposed, with holes). */
+/* Makes views of random shapes and strides (repeated, overlapping, transposed, with holes). */
 static void any_strided_view_is_read_row_major(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * Against golden ids of the reference library; needs the real tokenizer.json files, which are too
- * large to stand in the tree, and is skipped where one is absent.
+ * Real tokenizers against golden ids of the reference library.  The tokenizer.json files are too
+ * large for the repository; the test is skipped if one is missing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 
 static int n_skipped;
 
-/* The tokenizer of this name, or the end of the test. */
+/* The tokenizer of this name; if it is missing the test ends. */
 static struct tokenizer *load(const char *name)
 {
     char path[1000];
@@ -66,7 +66,7 @@ static void check_line(struct encoder *e, struct json_object *golden, size_t lin
     tokens_free(&got);
 }
 
-/* The tokenizer 'name' gives what stands in the golden file, 326 texts. */
+/* Checks that the tokenizer 'name' gives the ids of the golden file, 326 texts. */
 static void check(const char *name, const char *golden)
 {
     struct tokenizer *t = load(name);
@@ -103,7 +103,7 @@ static void neox20b_gives_the_golden_ids(void **state)
     check("neox20b", "tests/golden/tokenizers/neox20b.jsonl");
 }
 
-// The models were trained without the splits that the older file asks newer libraries for.
+// The models were trained without the splits that newer libraries make with the older file.
 static void the_older_file_of_digits_gives_the_same_ids_as_the_newer(void **state)
 {
     (void)state;

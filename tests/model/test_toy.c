@@ -18,7 +18,7 @@ static void check(size_t n_layers, enum toy_act act)
     assert_non_null(t);
     struct toy_work *w = toy_work_new(t), *other = toy_work_new(t);
     assert_true(w && other);
-    uint64_t seed = 99; // no bias is 0 and no norm's weight 1, where a term could hide
+    uint64_t seed = 99; // biases are not 0 and norm weights not 1, which would hide errors in terms
     for (size_t i = 0; i < t->n; i++) {
         t->w[i] += 0.2 * (toy_random(&seed) - 0.5);
     }

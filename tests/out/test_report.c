@@ -506,7 +506,7 @@ static void what_is_damaged_is_null_or_left_out(void **state)
     CHECK_PLACES(places);
 }
 
-static void a_run_of_an_older_version_is_refused_by_its_missing_table(void **state)
+static void a_run_that_lacks_a_table_is_refused_by_its_name(void **state)
 {
     (void)state;
     static const char *const tables[] = {
@@ -515,10 +515,11 @@ static void a_run_of_an_older_version_is_refused_by_its_missing_table(void **sta
         "token",  "token_gap",   "hit",        "score",      "split_hist",       "counterexample",
         "neuron", "example",     "effect",     "gap_credit", "hypothesis_domain"};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        char sql[64], says[64];
+        char sql[64], says[96];
         view_run_write("old.db", view_rows);
         snprintf(sql, sizeof sql, "DROP TABLE %s", tables[i]);
-        snprintf(says, sizeof says, "old.db: no such table: %s", tables[i]);
+        snprintf(says, sizeof says, "old.db: the file is damaged: its table \"%s\" is missing",
+                 tables[i]);
         view_run_change("old.db", sql);
         kit_expect(1, says, "gapscope report $T/old.db -o $T/old.html");
         assert_int_equal(access(kit_path("old.html"), F_OK), -1);
@@ -711,7 +712,7 @@ static void a_wrong_command_says_what_is_wanted(void **state)
     static const char *const values[] = {"-1", "x", "''", "1.5", "99999999999999999999"};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
-            kit_expect(2, "a whole number from 0 is wanted",
+            kit_expect(2, "expected a whole number from 0",
                        "gapscope report --%s %s $T/run.db -o $T/x.html", options[i], values[k]);
         }
     }
@@ -728,7 +729,7 @@ int main(void)
         cmocka_unit_test(trigrams_are_there_where_the_run_has_some),
         cmocka_unit_test(a_damaged_column_leaves_the_page_whole),
         cmocka_unit_test(what_is_damaged_is_null_or_left_out),
-        cmocka_unit_test(a_run_of_an_older_version_is_refused_by_its_missing_table),
+        cmocka_unit_test(a_run_that_lacks_a_table_is_refused_by_its_name),
         cmocka_unit_test(an_empty_run_has_a_page),
         cmocka_unit_test(the_same_run_has_the_same_page),
         cmocka_unit_test(a_title_is_text_whatever_it_holds),

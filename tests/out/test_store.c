@@ -453,12 +453,20 @@ static void a_killed_writer_leaves_a_whole_checkpoint(void **state)
 
 // --- digest ------------------------------------------------------------------------------------
 
-/* sql() of a text with 'table' for each $ in it and 'column' for each @. */
+/* Rows are put aside into another file: a run.db holds no table but its own. */
+#define SAVED "ATTACH '%' AS saved;"
+
+/* sql() of a text with 'table' for each $ in it, 'column' for each @, a file's path for each %. */
 static void sql_for(const char *text, const char *table, const char *column)
 {
     struct buf out = {0};
+    char beside[sizeof path + 8];
+    snprintf(beside, sizeof beside, "%s.saved", path);
     for (; *text; text++) {
-        const char *name = *text == '$' ? table : *text == '@' ? column : NULL;
+        const char *name = *text == '$'   ? table
+                           : *text == '@' ? column
+                           : *text == '%' ? beside
+                                          : NULL;
         buf_append(&out, name ? name : text, name ? strlen(name) : 1, NULL);
     }
     buf_append(&out, "", 1, NULL);
@@ -482,9 +490,9 @@ static int count_digested(const char *table, const char *before)
     sqlite3_finalize(columns);
     sqlite3_close(db);
     for (int i = 0; i < n; i++) {
-        sql_for("CREATE TABLE saved AS SELECT * FROM $; DELETE FROM $;"
-                // One row is enough, and its key may change.
-                "INSERT INTO $ SELECT * FROM saved ORDER BY @ IS NULL LIMIT 1",
+        sql_for(SAVED "CREATE TABLE saved.rows AS SELECT * FROM $; DELETE FROM $;"
+                      // One row is enough, and its key may change.
+                      "INSERT INTO $ SELECT * FROM saved.rows ORDER BY @ IS NULL LIMIT 1",
                 table, names[i]);
         char one[33];
         get_digest(one);
@@ -496,7 +504,9 @@ static int count_digested(const char *table, const char *before)
             fail_msg("%s.%s: the digest %s", table, names[i], is_seen ? "has it" : "does not");
         }
         seen += is_seen;
-        sql_for("DELETE FROM $; INSERT INTO $ SELECT * FROM saved; DROP TABLE saved", table, "");
+        sql_for(SAVED "DELETE FROM $; INSERT INTO $ SELECT * FROM saved.rows;"
+                      "DROP TABLE saved.rows",
+                table, "");
         get_digest(after);
         assert_string_equal(after, before);
     }
@@ -549,11 +559,14 @@ static void the_digest_is_of_every_result_and_no_path(void **state)
     for (size_t i = 0; i < sizeof of_trigrams / sizeof *of_trigrams; i++) {
         assert_int_equal(count_digested(of_trigrams[i].name, before), of_trigrams[i].columns);
     }
-    sql("CREATE TABLE saved AS SELECT * FROM hit; DELETE FROM hit WHERE rank = 4");
+    sql_for(SAVED "CREATE TABLE saved.rows AS SELECT * FROM hit; DELETE FROM hit WHERE rank = 4",
+            "", "");
     get_digest(after);
     assert_string_not_equal(after, before);
-    sql("DELETE FROM hit; INSERT INTO hit SELECT * FROM saved; DROP TABLE saved;"
-        "UPDATE meta SET value = 'x'; DELETE FROM state WHERE key = 'gaps.0'; VACUUM");
+    sql_for(SAVED
+            "DELETE FROM hit; INSERT INTO hit SELECT * FROM saved.rows; DROP TABLE saved.rows;"
+            "UPDATE meta SET value = 'x'; DELETE FROM state WHERE key = 'gaps.0'; VACUUM",
+            "", "");
     get_digest(after);
     assert_string_equal(after, before);
 }

@@ -449,7 +449,7 @@ static void a_damaged_column_is_shown_as_such_and_never_crashes(void **state)
     view_run_change("bad.db", "UPDATE example SET tokens = '[1,'");
     expect("gapscope neuron $T/bad.db L0N5", "+5.000  1:7:40         (its text cannot be read)\n");
     view_run_change("bad.db", "DROP TABLE example");
-    kit_expect(1, "no such table: example", "gapscope neuron $T/bad.db L0N5");
+    kit_expect(1, "its table \"example\" is missing", "gapscope neuron $T/bad.db L0N5");
 }
 
 int main(void)

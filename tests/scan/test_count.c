@@ -235,7 +235,7 @@ static void another_count_is_refused_unless_forced(void **state)
     kit_expect(1, "different settings", COUNT "--special -o $T/mine.ngrams" CORPUS);
     kit_expect(1, "another --min-count", COUNT "--min-count 2 -o $T/mine.ngrams" CORPUS);
     kit_expect(1, "of other units", COUNT "--part 0/2 -o $T/mine.ngrams" CORPUS);
-    kit_expect(1, "is no file of counts", COUNT "-o $T/b.jsonl $T/b.jsonl");
+    kit_expect(1, "is not a file of counts", COUNT "-o $T/b.jsonl $T/b.jsonl");
     expect_whole("mine.ngrams");
     kit_expect(0, NULL, COUNT "--force -o $T/mine.ngrams $T/b.jsonl");
     kit_expect(1, NULL, "cmp -s $T/mine.ngrams $T/whole.ngrams");
@@ -265,7 +265,7 @@ static void wrong_usage_is_told(void **state)
     kit_expect(2, "--min-count 3", COUNT "--min-count 3 -o $T/x" CORPUS);
     kit_expect(2, "--min-count does not go with --part",
                COUNT "--min-count 2 --part 0/2 -o $T/x" CORPUS);
-    kit_expect(2, "I/N is wanted", COUNT "--part 2/2 -o $T/x" CORPUS);
+    kit_expect(2, "expected I/N", COUNT "--part 2/2 -o $T/x" CORPUS);
     kit_expect(2, "--memory 1", COUNT "--memory 1 -o $T/x" CORPUS);
     kit_expect(2, "--tokenizer FILE or --model M", "gapscope count -o $T/x" CORPUS);
     kit_expect(1, "none.jsonl", COUNT "-o $T/x $T/none.jsonl");

@@ -444,15 +444,15 @@ static void what_cannot_be_used_is_said(void **state)
         {MINIMAL "'a b' 'a c' --answers", 2, "--answers needs a value", ""},
         {"gapscope minimal 'a b' 'a c' --answers a b", 2, "--model is missing", ""},
         {MINIMAL "'a b' 'a c' --answers ' the cat' ' a'", 2,
-         "--answers \" the cat\": 3 tokens: \" the\", \" c\", \"at\"; one is wanted", ""},
-        {MINIMAL "'a b' 'a c' --answers ' a' ''", 2, "--answers \"\": 0 tokens; one is wanted", ""},
+         "--answers \" the cat\": 3 tokens: \" the\", \" c\", \"at\"; expected one token", ""},
+        {MINIMAL "'a b' 'a c' --answers ' a' ''", 2, "--answers \"\": 0 tokens; expected one token", ""},
         {MINIMAL "'a b' 'a c' --answers ' a' ' a'", 2, "both are the same token", ""},
         {MINIMAL "'' 'a c' --answers a b", 2, "prompt one is empty", ""},
         {MINIMAL "'a b' '' --answers a b", 2, "prompt two is empty", ""},
         {MINIMAL "'a b' 'a b' --answers a b", 2, "both prompts are the same tokens", ""},
         {MINIMAL "\"$(printf 'a \\377')\" 'a b' --answers a b", 2, "a \\xFF: not UTF-8", ""},
         {MINIMAL "'a b' 'a c' --answers a b --color sometimes", 2, "--color sometimes", ""},
-        {MINIMAL "'a b' 'a c' --answers a b --neurons x", 2, "--neurons x: a whole number", ""},
+        {MINIMAL "'a b' 'a c' --answers a b --neurons x", 2, "--neurons x: expected a whole number", ""},
         {MINIMAL "\"$(seq 300)\" \"$(seq 300)\" --answers a b", 1,
          "tokens (BOS is one); the models take 256", ""},
         {MINIMAL "'a b c' 'a c' --answers a b", 2,
@@ -460,7 +460,7 @@ static void what_cannot_be_used_is_said(void **state)
         {MINIMAL "'a b c' 'a c' --answers a b", 2, "  *  \" b\"             \n", ""},
         {MINIMAL "'a b c' 'a c' --answers a b", 2, "     \" c\"             \" c\"\n", ""},
         {MINIMAL "--ids '[0,1' '[0,2]' --answers 1 2", 2, "with --ids prompts are lists", ""},
-        {MINIMAL "--ids 7 '[0,2]' --answers 1 2", 2, "7: a list of ids is wanted", ""},
+        {MINIMAL "--ids 7 '[0,2]' --answers 1 2", 2, "7: expected a list of ids", ""},
         {MINIMAL "--ids '[]' '[0,2]' --answers 1 2", 2, "prompt one is empty", ""},
         {MINIMAL "--ids '[0,4096]' '[0,2]' --answers 1 2", 2,
          "ids are whole numbers from 0 to 4095", ""},
@@ -504,7 +504,7 @@ static void special_tokens_are_text_unless_asked_for(void **state)
                  "| grep -c "
                  "'\"ids\":\\[0,99,0,'",
          0, NULL, "1\n"},
-        {MINIMAL "'a b' 'a c' --answers a '<|endoftext|>'", 2, "one is wanted", ""},
+        {MINIMAL "'a b' 'a c' --answers a '<|endoftext|>'", 2, "expected one token", ""},
     };
     CHECK_SAID(cases);
 }

@@ -602,6 +602,21 @@ static void another_plugin_under_the_same_name_is_another_hypothesis(void **stat
     kit_expect(0, NULL, WITH_PLUGIN "--force");
 }
 
+/* meta's command is what was typed, quoted so that a shell reads the same words. */
+static void the_command_in_a_run_can_be_pasted_into_a_shell(void **state)
+{
+    (void)state;
+    kit_expect(0, NULL,
+               "gapscope scan --model model/demo/gelu-1l --regex \"it=it's a\" --top 7 "
+               "-o $T/typed.db" SHORT);
+    sqlite3 *db = kit_db("typed.db");
+    assert_int_equal(
+        kit_number(db, "SELECT instr(value, 'gapscope scan --model model/demo/gelu-1l --regex "
+                       "''it=it''\\''''s a'' --top 7 -o /') FROM meta WHERE key = 'command'"),
+        1);
+    sqlite3_close(db);
+}
+
 // --- bad records --------------------------------------------------------------------------------
 
 static const char *const bad_lines[] = {
@@ -797,6 +812,7 @@ int main(void)
         cmocka_unit_test(a_scan_of_nothing_is_finished),
         cmocka_unit_test(another_run_is_refused_unless_forced),
         cmocka_unit_test(another_plugin_under_the_same_name_is_another_hypothesis),
+        cmocka_unit_test(the_command_in_a_run_can_be_pasted_into_a_shell),
         cmocka_unit_test(good_records_are_the_same_without_the_bad_ones),
         cmocka_unit_test(domains_beyond_the_limit_merge_exactly),
     };

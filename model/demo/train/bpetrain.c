@@ -9,7 +9,7 @@
 
 #define FIRST_BYTE 2 // ids of bytes come after the special tokens
 #define FIRST_MERGE (FIRST_BYTE + 256)
-#define GONE UINT16_MAX // no symbol: the end of a word
+#define GONE UINT16_MAX // not a symbol: the end of a word
 
 // --- words --------------------------------------------------------------------------------------
 
@@ -90,9 +90,9 @@ void bpetrain_free(struct bpetrain *b)
 
 // --- merges -------------------------------------------------------------------------------------
 //
-// The count of every pair stands in a table [n_vocab][n_vocab], and beside it the best of each row;
-// a merge changes few rows.  All words are walked through for each merge: a second of work for a
-// thousand merges of a million symbols.
+// A table [n_vocab][n_vocab] has the count of every pair, and an array has the best of each row; a
+// merge changes few rows.  Each merge goes through all words: a second of work for a thousand
+// merges of a million symbols.
 
 struct merges {
     size_t n_vocab, n; // n: entries so far
@@ -100,7 +100,7 @@ struct merges {
     size_t n_symbols;
     uint64_t *seen;         // [n_vocab][n_vocab]
     uint16_t *best;         // [n_vocab]
-    unsigned char *stale;   // [n_vocab] the row's best is to be found again
+    unsigned char *stale;   // [n_vocab] the row's best must be searched again
     uint16_t (*made_of)[2]; // [n_vocab] of a merge
 };
 
@@ -140,7 +140,7 @@ static void merges_free(struct merges *m)
     free(m->made_of);
 }
 
-/* The most frequent pair; false where none is seen twice. */
+/* Finds the most frequent pair; false: none occurs twice. */
 static bool choose(struct merges *m, uint16_t pair[2])
 {
     uint64_t most = 1;
@@ -212,7 +212,7 @@ static uint32_t letter(unsigned byte)
     return 255 + hidden;
 }
 
-/* Appends what token 'id' is written as, JSON's escapes not yet made. */
+/* Appends the written form of token 'id', without JSON's escapes. */
 static int spell(const struct merges *m, size_t id, struct buf *out, struct err *err)
 {
     if (id >= FIRST_MERGE) {
@@ -225,17 +225,24 @@ static int spell(const struct merges *m, size_t id, struct buf *out, struct err 
     return code < 128 ? buf_append(out, &plain, 1, err) : buf_append(out, bytes, 2, err);
 }
 
-/* "ab", or of a merge "a b". */
+/* Appends the string "ab", or for a merge "a b". */
 static int put_spelling(const struct merges *m, size_t id, bool parts, struct buf *out,
                         struct err *err)
 {
     struct buf word = {0};
     int rc = spell(m, parts ? m->made_of[id][0] : id, &word, err);
-    if (!rc && parts) {
+    if (rc) {
+        goto out;
+    }
+    if (parts) {
         rc = buf_append(&word, " ", 1, err);
         rc = rc ? rc : spell(m, m->made_of[id][1], &word, err);
+        if (rc) {
+            goto out;
+        }
     }
-    rc = rc ? rc : jsonw_string(out, word.data, word.len, err);
+    rc = jsonw_string(out, word.data, word.len, err);
+out:
     buf_free(&word);
     return rc;
 }

@@ -4,7 +4,7 @@
  *     {0} -> bpetrain_text, ... -> bpetrain_json -> bpetrain_free
  *
  * Words are cut as the tokenizer cuts them: NFC, every digit alone, ByteLevel's pattern.  The
- * vocabulary is <|endoftext|> (0), <|padding|> (1), the 256 bytes, and one entry a merge.
+ * vocabulary is <|endoftext|> (0), <|padding|> (1), the 256 bytes, and one entry per merge.
  *
  * Threads: a bpetrain belongs to one thread.
  */
@@ -27,7 +27,7 @@ struct bpetrain_word {
 };
 
 struct bpetrain {
-    struct buf bytes;            // distinct words, behind one another
+    struct buf bytes;            // distinct words, one after another
     struct bpetrain_word *words; // [n_words]
     size_t n_words, words_cap;
     uint32_t *slots; // [slots_n] number of a word + 1, or 0: open addressing
@@ -39,9 +39,9 @@ struct bpetrain {
 /* Counts the words of text[len], valid UTF-8.  Errors: ERR_NOMEM. */
 int bpetrain_text(struct bpetrain *b, const char *text, size_t len, struct err *err);
 
-/* Learns merges until there are n_vocab entries, or no pair is seen twice (*n_out says how many
- * there are), and appends tokenizer.json to *out.  The most frequent pair is merged first, of
- * equal ones that of the lowest ids.  Errors: ERR_NOMEM. */
+/* Learns merges until there are n_vocab entries or no pair occurs twice (*n_out is the number of
+ * entries), and appends tokenizer.json to *out.  The most frequent pair is merged first, and the
+ * one with the lowest ids if several are equal.  Errors: ERR_NOMEM. */
 int bpetrain_json(const struct bpetrain *b, size_t n_vocab, size_t *n_out, struct buf *out,
                   struct err *err);
 

@@ -75,8 +75,8 @@ static void add_layer(struct toy *t, int l)
     y->b_out = add(t, l, "mlp.b_out", d, 0, 0);
 }
 
-/* Matrices at random, those that write into the residual stream less so the more there are; norm
- * weights 1, biases 0. */
+/* Makes matrices random (those that write into the residual stream are smaller the more there are),
+ * norm weights 1, biases 0. */
 static void begin(struct toy *t, uint64_t seed)
 {
     const double std = 0.8 / sqrt((double)t->size.d_model);
@@ -130,7 +130,7 @@ void toy_free(struct toy *t)
 
 // --- a thread's memory --------------------------------------------------------------------------
 
-/* Carves the block, or with NULL counts what it must hold. */
+/* Carves the block, or with NULL computes its size. */
 static size_t carve(const struct toy *t, struct toy_work *w, real *block)
 {
     const size_t c = t->size.n_ctx, d = t->size.d_model, m = 4 * d;
@@ -179,8 +179,8 @@ void toy_work_free(struct toy_work *w)
 
 // --- matrices -----------------------------------------------------------------------------------
 //
-// All add to their result.  The inner loops run over consecutive elements without a dependence, so
-// that the compiler makes vectors of them without being allowed to reorder sums.
+// All add to their result.  The inner loops run over consecutive elements that do not depend on
+// each other, so the compiler can vectorise them although it may not reorder sums.
 
 /* y[n][o] += x[n][i] W[i][o]; rows of y are y_step apart. */
 static void mul(real *y, size_t y_step, const real *x, size_t x_step, const real *W, size_t n,
@@ -214,7 +214,7 @@ static void mul_weights(real *dW, const real *x, size_t x_step, const real *dy, 
     }
 }
 
-/* Sum of a[i] b[i], in 16 sums that are vectors. */
+/* The sum of a[i] b[i], in 16 partial sums that form vectors. */
 static real dot(const real *a, const real *b, size_t n)
 {
     real sums[16] = {0}, sum = 0;
@@ -365,7 +365,7 @@ static void attention(const struct toy *t, const struct toy_layer *y, struct toy
     }
 }
 
-/* From w->d_z to w->d_norm, which it adds to. */
+/* Computes gradients from w->d_z and adds them to w->d_norm. */
 static void attention_back(const struct toy *t, const struct toy_layer *y, const struct toy_acts *a,
                            struct toy_work *w)
 {
@@ -434,7 +434,7 @@ static void mlp(const struct toy *t, const struct toy_layer *y, struct toy_acts 
     add_bias(out, t->w + y->b_out, c, d);
 }
 
-/* From w->d_out, which it adds to. */
+/* Computes gradients from w->d_out and adds to it. */
 static void mlp_back(const struct toy *t, const struct toy_layer *y, const struct toy_acts *a,
                      struct toy_work *w)
 {
@@ -501,7 +501,7 @@ static void forward(const struct toy *t, struct toy_work *w, const uint16_t *ids
     mul(w->logits, t->size.d_vocab, w->norm, d, t->w + t->W_U, c, d, t->size.d_vocab);
 }
 
-/* From the gradient of the logits, which stands in w->logits. */
+/* Computes all gradients from that of the logits, which is in w->logits. */
 static void backward(const struct toy *t, struct toy_work *w, const uint16_t *ids)
 {
     const size_t c = t->size.n_ctx, d = t->size.d_model, v = t->size.d_vocab;

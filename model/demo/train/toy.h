@@ -3,8 +3,8 @@
  *
  *     toy_new -> (per thread) toy_work_new -> toy_sequence, ... -> toy_work_free -> toy_free
  *
- * The maths are those of model/pass/forward.c: pre-LN, standard positions, an unembedding of its own.
- * Compiled with TOY_REAL=double it is what the gradient test differentiates.
+ * The maths are those of model/pass/forward.c: pre-LN, standard positions, an unembedding of its
+ * own.  The gradient test compiles it with TOY_REAL=double.
  *
  * Threads: a toy is read only while toy_sequence() runs; a work belongs to one thread.
  */
@@ -29,12 +29,12 @@ struct toy_sizes {
     enum toy_act act;
 };
 
-/* A parameter: where it lies in the block, and its name and shape in a weight file. */
+/* A parameter: its place in the block, and its name and shape in a weight file. */
 struct toy_param {
     char name[40];
     size_t at, n;
     size_t shape[3], n_dims;
-    bool decay; // a matrix: begins at random and decays
+    bool decay; // a matrix, which begins at random and decays
 };
 
 struct toy_layer { // offsets into the block
@@ -52,14 +52,14 @@ struct toy {
     size_t n;
 };
 
-/* With random weights that depend on 'seed' alone.  NULL: no memory. */
+/* Makes a model with random weights that depend on 'seed' alone.  NULL: no memory. */
 struct toy *toy_new(const struct toy_sizes *size, uint64_t seed);
 void toy_free(struct toy *t); // NULL is allowed
 
 /* The activations of one sequence, and the sum of gradients. */
 struct toy_work {
     toy_real *grad;  // [toy.n]
-    toy_real *block; // what all of the below point into
+    toy_real *block; // into which all of the below point
     struct toy_acts {
         toy_real *in, *norm1, *q, *k, *v, *attn, *z; // attn: [n_heads][n_ctx][n_ctx]
         toy_real *mid, *norm2, *pre, *soft, *gated, *post;
@@ -72,13 +72,13 @@ struct toy_work *toy_work_new(const struct toy *t); // NULL: no memory
 void toy_work_free(struct toy_work *w);             // NULL is allowed
 
 /*
- * The summed loss, nats, of the tokens next[n_ctx] after those of ids[n_ctx].  With 'train' the
- * gradient of scale x loss is added to w->grad.
+ * Returns the summed loss in nats of the tokens next[n_ctx] after those of ids[n_ctx].  With
+ * 'train' the gradient of scale x loss is added to w->grad.
  */
 double toy_sequence(const struct toy *t, struct toy_work *w, const uint16_t *ids,
                     const uint16_t *next, bool train, toy_real scale);
 
-/* A number in [0, 1), xorshift; *state is not 0. */
+/* A random number in [0, 1), by xorshift; *state is not 0. */
 double toy_random(uint64_t *state);
 
 #endif

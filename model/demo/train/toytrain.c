@@ -1,5 +1,5 @@
 /*
- * toytrain.c - a tokenizer and a toy model from a corpus, as a folder that gapscope loads
+ * toytrain.c - trains a tokenizer and a toy model, and writes a folder that gapscope loads
  *
  *     toytrain [options] FOLDER CORPUS...
  *
@@ -87,7 +87,7 @@ static int read_corpus(const struct options *o, doc_fn *fn, void *context, struc
 
 struct counting {
     struct bpetrain bpe;
-    size_t left; // bytes of text that are still to be looked at
+    size_t left; // bytes of text still to be read
 };
 
 static int count_doc(void *context, const struct doc *doc, struct err *err)
@@ -205,7 +205,7 @@ static int run_parts(void *context, struct pool *pool, struct err *err)
     return 0;
 }
 
-/* Mean loss of rows drawn from t->from; the gradient stays in the parts. */
+/* The mean loss of rows drawn from t->from; the gradient stays in the parts. */
 static double run_rows(struct trainer *t, uint64_t *seed)
 {
     draw(t, seed);
@@ -258,7 +258,8 @@ static void adam(struct trainer *t, size_t step)
 
 // --- files --------------------------------------------------------------------------------------
 
-/* safetensors: the header's length (8 bytes, little-endian), the header, the tensors' f32. */
+/* Writes safetensors: the header's length (8 bytes, little-endian), the header, the tensors'
+ * f32. */
 static int write_model(const struct options *o, const struct toy *t, struct err *err)
 {
     struct buf header = {0}, all = {0};
@@ -391,7 +392,7 @@ static int run(struct options *o, struct err *err)
 {
     struct encoding e = {0};
     struct tokenizer *tokenizer = NULL;
-    mkdir(o->folder, 0777); // where it cannot be made, the first file says so
+    mkdir(o->folder, 0777); // if this fails, writing the first file reports it
     char *path = file_join(o->folder, "tokenizer.json");
     int rc = path ? make_tokenizer(o, path, err) : err_nomem(err, "a path");
     rc = rc ? rc : tokenizer_load(&tokenizer, path, err);
@@ -405,13 +406,15 @@ static int run(struct options *o, struct err *err)
     }
     e.encoder = encoder_new(tokenizer);
     rc = e.encoder ? read_corpus(o, encode_doc, &e, err) : err_nomem(err, "an encoder");
-    if (!rc && e.train.n < o->size.n_ctx + 1) {
+    if (rc) {
+        goto out;
+    }
+    if (e.train.n < o->size.n_ctx + 1) {
         rc = err_set(err, ERR_USAGE, "the corpus is too small: %zu tokens", e.train.n);
+        goto out;
     }
-    if (!rc) {
-        printf("corpus: %zu tokens to train on, %zu for validation\n", e.train.n, e.valid.n);
-        rc = write_config(o, err);
-    }
+    printf("corpus: %zu tokens to train on, %zu for validation\n", e.train.n, e.valid.n);
+    rc = write_config(o, err);
     rc = rc ? rc : run_training(o, &e, err);
 out:
     tokens_free(&e.tokens);

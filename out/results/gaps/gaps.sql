@@ -150,13 +150,13 @@ CREATE VIEW pair_name( -- A row is a pair of models with its names.
     pair,        -- id of the pair
     name,        -- base:other+other, as --pair takes it
     base_name,   -- the part before the colon
-    others_name) -- the part behind it; a damaged list of others is an empty one
+    others_name) -- the part behind it, in the order of pair.others
+-- No JSON function: SQLite allows them in no view of a database that is not trusted.
 AS SELECT id, base_name || ':' || others_name, base_name, others_name FROM (
-    SELECT p.id,
-        (SELECT name FROM model WHERE id = p.base) AS base_name,
-        (SELECT group_concat(m.name, '+') FROM
-            (SELECT value FROM json_each(iif(json_valid(p.others), p.others, '[]')) ORDER BY key) o
-            JOIN model m ON m.id = o.value) AS others_name
+    SELECT p.id, (SELECT name FROM model WHERE id = p.base) AS base_name,
+        (SELECT group_concat(name, '+') FROM
+            (SELECT m.name, instr(',' || trim(p.others, '[]') || ',', ',' || m.id || ',') AS place
+                FROM model m WHERE place > 0 ORDER BY place)) AS others_name
     FROM pair p);
 
 CREATE VIEW ledger( -- A row is a hypothesis in the ledger of a pair; order them by hypothesis.

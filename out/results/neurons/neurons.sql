@@ -80,7 +80,7 @@ CREATE TABLE score( -- A row is a hypothesis and a neuron on one half of the doc
     mean_pos REAL,           -- mean activation on labelled tokens
     mean_neg REAL,           -- and on the others
     r REAL,                  -- Pearson's correlation of activation and label
-    variance_explained REAL, -- r^2
+    variance_explained REAL, -- r^2, the share of the variance
     auroc REAL,              -- P(a labelled token has the higher activation), of binned activations
     auroc_bound REAL,        -- that of the activations themselves is no further from it than this
     average_precision REAL,  -- area below precision over recall, of binned activations; NULL: the
@@ -160,7 +160,7 @@ CREATE VIEW neuron_score( -- A row is one of table score, with names.
     mean_pos,           -- mean activation on labelled tokens
     mean_neg,           -- and on the others
     r,                  -- correlation of activation and label
-    variance_explained, -- r^2
+    variance_explained, -- r^2, the share of the variance
     auroc,              -- area under the ROC curve
     auroc_bound,        -- how far binning can have moved it
     average_precision,  -- area below precision over recall
@@ -198,7 +198,7 @@ CREATE VIEW neuron_hypothesis( -- A row is a hypothesis for a neuron: chosen on 
     mean_pos,              -- mean activation on labelled tokens
     mean_neg,              -- and on the others
     r,                     -- correlation of activation and label
-    variance_explained,    -- r^2
+    variance_explained,    -- r^2, the share of the variance
     auroc,                 -- area under the ROC curve
     auroc_bound,           -- how far binning can have moved it
     average_precision,     -- area below precision over recall
