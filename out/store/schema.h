@@ -1,5 +1,5 @@
 /*
- * schema.h - run.db's tables and views, as store/run.sql and the .sql file of each statistic make them
+ * schema.h - run.db's tables and views, as run.sql and the .sql file of each statistic make them
  *
  * CMakeLists.txt lists the files and puts their text into the program: a statistic adds its own
  * there.  Its tables take the next free places in the digest, which have no gap.

@@ -18,7 +18,8 @@ struct trigram_test;
 int store_tables_write(const struct sql *s, const struct run *run, const struct results *results,
                        bool full, struct err *err);
 
-// Parts of store_tables_write(): the tables of neurons, of hypotheses but for domains', of trigrams.
+// Parts of store_tables_write(): the tables of neurons, of hypotheses but for domains', of
+// trigrams.
 int store_neurons_write(const struct sql *s, const struct run *run, const struct neurons *neurons,
                         struct err *err);
 int store_hypotheses_write(const struct sql *s, const struct run *run, const struct tally *tally,
