@@ -1,5 +1,5 @@
 /*
- * schema.h - run.db's tables and views, as store/run.sql and the .sql file of each statistic make them
+ * schema.h - run.db's tables and views, as run.sql and the .sql file of each statistic make them
  *
  * The scripts are run.sql and those of collector_kinds.
  */

@@ -17,8 +17,9 @@ struct store;
 
 /*
  * Opens or makes run.db at 'path' and locks it against a second writer.
- * exists: true where it holds a run.  Errors: ERR_IO, ERR_FORMAT (a SQLite file that is not ours,
- * or no SQLite file; of another version; with other tables, views or triggers than we make), ERR_LIMIT (another process writes it), ERR_NOMEM.
+ * exists: true where it holds a run.  Errors: ERR_IO, ERR_FORMAT (no SQLite file, or one that is
+ * not ours; of another version; with other tables, views or triggers than we make), ERR_LIMIT
+ * (another process writes it), ERR_NOMEM.
  */
 int store_open(struct store **out, const char *path, bool *exists, struct err *err);
 
