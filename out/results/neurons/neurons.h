@@ -26,6 +26,7 @@
 #include "corpora/base/bits.h"
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/row_site.h"
 #include "out/results/examples.h"
 #include "out/results/neurons/activation_bins.h"
 
@@ -103,6 +104,9 @@ void neurons_shape_free(struct neurons_shape *s); // NULL is allowed
 void neurons_shape_set_subsets(struct neurons_shape *s, struct neurons_subset *subsets);
 void neurons_shape_set_effects(struct neurons_shape *s, struct neurons_effect *effects);
 void neurons_subsets_free(struct neurons_subset *subsets, size_t n); // NULL is allowed
+
+/* Where a model's neurons are read, by its site: "pre", "mid" or "post". */
+enum row_site neurons_row_site(const char *site);
 
 /* The index of a model's first layer among the shape's; SIZE_MAX: it has none. */
 size_t neurons_first_layer(const struct neurons_shape *s, size_t model);

@@ -1,7 +1,6 @@
 #include "out/results/neurons/neurons_collector.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "out/results/neurons/neurons_rows.h"
 #include "out/results/neurons/neurons_subsets.h"
@@ -58,16 +57,11 @@ static void memory(const void *shape, const struct run *run, struct collector_me
     *out = (struct collector_memory){.whole = m.whole, .part = m.part, .saving = m.saving};
 }
 
-static enum row_site row_site_of(const char *site)
-{
-    return strcmp(site, "pre") == 0 ? ROW_PRE : strcmp(site, "mid") == 0 ? ROW_MID : ROW_POST;
-}
-
 static void needs(const void *shape, const struct run *run, size_t model,
                   struct collector_needs *out)
 {
     if (neurons_first_layer(shape, model) != SIZE_MAX) {
-        out->see = ROW_BIT(row_site_of(run->models[model].site));
+        out->see = ROW_BIT(neurons_row_site(run->models[model].site));
     }
 }
 

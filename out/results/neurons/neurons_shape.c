@@ -62,6 +62,11 @@ void neurons_shape_set_effects(struct neurons_shape *s, struct neurons_effect *e
     s->effects = effects;
 }
 
+enum row_site neurons_row_site(const char *site)
+{
+    return strcmp(site, "pre") == 0 ? ROW_PRE : strcmp(site, "mid") == 0 ? ROW_MID : ROW_POST;
+}
+
 size_t neurons_first_layer(const struct neurons_shape *s, size_t model)
 {
     for (size_t i = 0; s && i < s->n_layers; i++) {

@@ -55,7 +55,7 @@ static void needs(const void *shape, const struct run *run, size_t model,
     const struct trigrams_shape *s = shape;
     const char *site = run->models[model].site;
     if (s->n_layers > 0 && site[0]) {
-        out->see = ROW_BIT(site[0] == 'm' ? ROW_MID : site[1] == 'r' ? ROW_PRE : ROW_POST);
+        out->see = ROW_BIT(neurons_row_site(site));
     }
 }
 

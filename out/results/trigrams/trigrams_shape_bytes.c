@@ -10,35 +10,41 @@
 #include <string.h>
 
 #include "out/results/bytes.h"
+#include "out/results/neurons/neurons.h"
 #include "out/results/run.h"
+
+/* The layers of the run's neurons: sizes of [*n_layers], and where each model's begin. */
+static int list_layers(const struct run *run, size_t **sizes, size_t *n_layers, size_t *n_neurons,
+                       size_t *first_layers, struct err *err)
+{
+    const struct neurons_ask ask = {0};
+    struct neurons_shape *neurons = NULL;
+    int rc = neurons_shape_make(&neurons, run, &ask, err);
+    *n_layers = neurons ? neurons->n_layers : 0;
+    *n_neurons = neurons ? neurons->n : 0;
+    *sizes = mem_new(*n_layers, sizeof **sizes);
+    rc = rc || *sizes ? rc : err_nomem(err, "trigrams");
+    for (size_t l = 0; l < *n_layers && !rc; l++) {
+        (*sizes)[l] = neurons->layers[l].n;
+    }
+    for (size_t m = 0; m < run->n_models; m++) {
+        first_layers[m] = neurons_first_layer(neurons, m);
+    }
+    neurons_shape_free(neurons);
+    return rc;
+}
 
 int trigrams_shape_of(struct trigrams_shape **out, const struct run *run,
                       const struct trigram *items, size_t n, struct err *err)
 {
-    size_t n_layers = 0, n_neurons = 0;
-    for (size_t i = 0; i < run->n_models; i++) {
-        n_layers += run->models[i].site[0] ? run->models[i].n_layers : 0;
-    }
-    size_t *layers = mem_new(n_layers, sizeof *layers);
-    if (!layers) {
-        return err_nomem(err, "trigrams");
-    }
-    size_t *first_layers = mem_new(run->n_models, sizeof *first_layers);
-    if (!first_layers) {
-        free(layers);
-        return err_nomem(err, "trigrams");
-    }
-    for (size_t i = 0, k = 0; i < run->n_models; i++) {
-        const struct run_model *m = &run->models[i];
-        first_layers[i] = k;
-        for (size_t l = 0; m->site[0] && l < m->n_layers; l++) {
-            layers[k++] = m->d_mlp;
-            n_neurons += m->d_mlp;
-        }
-    }
+    size_t *sizes = NULL, n_layers = 0, n_neurons = 0;
     struct trigrams_shape *s = NULL;
-    int rc = trigrams_shape_make(&s, items, n, run->n_models, run->n_pairs, layers, n_layers, err);
-    free(layers);
+    size_t *first_layers = mem_new(run->n_models, sizeof *first_layers);
+    int rc = first_layers ? 0 : err_nomem(err, "trigrams");
+    rc = rc ? rc : list_layers(run, &sizes, &n_layers, &n_neurons, first_layers, err);
+    rc = rc ? rc
+            : trigrams_shape_make(&s, items, n, run->n_models, run->n_pairs, sizes, n_layers, err);
+    free(sizes);
     if (rc) {
         free(first_layers);
         return rc;
@@ -50,8 +56,6 @@ int trigrams_shape_of(struct trigrams_shape **out, const struct run *run,
         rc = err_set(err, ERR_LIMIT,
                      "%zu trigrams of %zu groups of tokens are too many for %zu neurons", n,
                      s->n_groups, n_neurons);
-    }
-    if (rc) {
         trigrams_shape_free(s);
         return rc;
     }
