@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "out/results/bytes.h"
+#include "out/results/neurons/neurons.h"
 #include "out/results/run.h"
 
 int trigrams_shape_of(struct trigrams_shape **out, const struct run *run,
@@ -18,6 +19,9 @@ int trigrams_shape_of(struct trigrams_shape **out, const struct run *run,
     size_t n_layers = 0, n_neurons = 0;
     for (size_t i = 0; i < run->n_models; i++) {
         n_layers += run->models[i].site[0] ? run->models[i].n_layers : 0;
+    }
+    if (n_layers > NEURONS_MAX) { // a damaged run.db may say anything; of a neuron each, at least
+        return err_set(err, ERR_LIMIT, "neurons: at most %" PRIu64, NEURONS_MAX);
     }
     size_t *layers = mem_new(n_layers, sizeof *layers);
     if (!layers) {
