@@ -166,6 +166,7 @@ target_link_options(test_record_kills PRIVATE -Wl,--wrap=rename,--wrap=unlink,--
 gapscope_test(out/activation_bins gapscope_out)
 gapscope_test(out/act_kernels gapscope_out)
 gapscope_test(out/examples gapscope_out)
+gapscope_test(out/hit_detail gapscope_out)
 gapscope_test(out/neurons_shape gapscope_out)
 gapscope_test(out/trigrams_shape gapscope_out)
 gapscope_test(out/neurons gapscope_out m)
