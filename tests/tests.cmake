@@ -181,6 +181,7 @@ gapscope_test(out/tally_labels gapscope_out m)
 target_sources(test_tally_labels PRIVATE tests/ref/tally_ref.c)
 gapscope_fuzz(neurons gapscope_out)
 gapscope_fuzz(run gapscope_out)
+gapscope_fuzz(shapes gapscope_out)
 gapscope_fuzz(store gapscope_out)
 gapscope_fuzz(tally gapscope_out)
 gapscope_fuzz(trigrams gapscope_out)
@@ -188,7 +189,7 @@ gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of run, tally, neurons, trigrams and ngrams anew, where their bytes have changed
+# tests/fuzz/seeds of run, shapes, tally, neurons, trigrams and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
