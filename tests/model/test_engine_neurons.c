@@ -66,8 +66,7 @@ static float *acts_of(const struct watched *w, size_t k, size_t layer)
     return w->acts[k] + layer * (w->items[k].n + 1) * w->model->config.d_mlp;
 }
 
-/* An engine_rows() function: keeps the neurons, which must come block by block, layer by
- * layer. */
+/* engine_rows(): keeps what it sees, which must come block by block, layer by layer. */
 static void watch_neurons(void *context, size_t layer, enum row_site site,
                           const struct engine_window *windows, size_t n_windows, const float *acts)
 {
