@@ -26,7 +26,7 @@ static int look_at_terminal(struct screen *s, const char *color, const char *out
     } else if (strcmp(color, "always") == 0) {
         s->colour = true;
     } else if (strcmp(color, "never") != 0) {
-        return err_set(err, ERR_USAGE, "--color %s: always, never or auto is wanted", color);
+        return err_set(err, ERR_USAGE, "--color %s: use always, never or auto", color);
     }
     size_t width = WIDTH_DEFAULT;
     if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {

@@ -221,10 +221,10 @@ static void what_is_not_there_is_said_with_what_is(void **state)
     kit_expect(1, "knows nothing of L0N9 yet", "gapscope neuron $T/run.db L0N9");
     static const char *const words[] = {"L0", "N5", "L0N5x", "l0n5", "L-1N5", "L0N 5", "one:", ""};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        kit_expect(2, "a neuron is wanted as NAME:L0N424", "gapscope neuron $T/run.db '%s'",
+        kit_expect(2, "a neuron is called NAME:L0N424", "gapscope neuron $T/run.db '%s'",
                    words[i]);
     }
-    kit_expect(2, "always, never or auto is wanted", "gapscope neuron $T/run.db L0N5 --color x");
+    kit_expect(2, "use always, never or auto", "gapscope neuron $T/run.db L0N5 --color x");
     kit_expect(2, "usage", "gapscope neuron $T/run.db");
     kit_expect(1, "No such file", "gapscope neuron $T/none.db L0N5");
     kit_expect(1, "has no hypothesis base; it has base64, digits, seen",
