@@ -240,9 +240,9 @@ static void a_folder_that_is_not_empty_is_refused_and_nothing_in_it_deleted(void
 static void wrong_usage_says_what_is_wanted(void **state)
 {
     (void)state;
-    kit_expect(2, "--format xml: neuronrecord, neuronpedia, csv or jsonl is wanted",
+    kit_expect(2, "--format xml: expected neuronrecord, neuronpedia, csv or jsonl",
                EXPORT("xml", "x"));
-    kit_expect(2, "neuronrecord, neuronpedia, csv or jsonl is wanted",
+    kit_expect(2, "expected neuronrecord, neuronpedia, csv or jsonl",
                "gapscope export $T/run.db -o $T/x");
     kit_expect(2, "-o DIR is missing", "gapscope export $T/run.db --format csv");
     kit_expect(2, "usage: gapscope export", "gapscope export --format csv -o $T/x");
@@ -329,7 +329,7 @@ static void neurons_that_cannot_be_named_are_left_out_and_counted(void **state)
                    " SELECT 9, 0, 0 UNION SELECT 1, 0, '../7' UNION SELECT 1, x'00', 1)");
     static const char *const formats[] = {"neuronrecord", "neuronpedia"};
     for (size_t i = 0; i < 2; i++) {
-        kit_expect(0, "5 neurons left out: their model, layer or index cannot be told",
+        kit_expect(0, "5 neurons left out: their model, layer or index is not known",
                    "gapscope export $T/lost.db --format %s -o $T/lost%zu", formats[i], i);
     }
     expect("find $T/lost0 -type f | wc -l; zcat $T/lost1/v1/*/*/features/* | wc -l", "1\n1\n");

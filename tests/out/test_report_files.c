@@ -104,7 +104,7 @@ static void files_beside_are_named_after_the_page(void **state)
     };
     kit_expect(0, NULL, "mkdir $T/sub.d");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        kit_expect(0, "what has no room in the page",
+        kit_expect(0, "data that has no room in the page",
                    "gapscope report $T/run.db --max-mb 0 -o \"$T\"/'%s'", cases[i].output);
         check_files(cases[i].output, cases[i].folder, cases[i].encoded);
         assert_int_equal(check_chunks(), 0);

@@ -55,7 +55,7 @@ static void the_reference_agrees_with_the_losses_of_score(void **state)
         }
         char said[160];
         snprintf(said, sizeof said,
-                 "%s: %zu tokens in %zu windows, loss %.4f nats a token, %.3f bits a byte",
+                 "%s: %zu tokens in %zu windows, loss %.4f nats per token, %.3f bits per byte",
                  ref_models[m], doc->n, (doc->n + 254) / 255, -sum / (double)doc->n,
                  -sum / M_LN2 / (double)doc->doc->len);
         if (!strstr(r.err.data, said)) {
