@@ -6,7 +6,7 @@
  * Rows are written as they are read, so memory does not grow with the run; meanwhile the run.db is
  * locked for reading, and a scan that writes it waits with its next checkpoint.  What stands in
  * run.db is foreign: names become safe file names, texts valid UTF-8, and what cannot be read is
- * counted, left out and told.
+ * counted, left out and reported.
  */
 #ifndef GAPSCOPE_OUT_EXPORT_EXPORT_H
 #define GAPSCOPE_OUT_EXPORT_EXPORT_H
@@ -28,7 +28,7 @@ struct exporter {
     const char *dir;
     // of formats of neurons
     struct bins bins;
-    uint64_t *counts;          // [bins.n] of the neuron in hand
+    uint64_t *counts;          // [bins.n] of the current neuron
     struct export_text *texts; // of tokens, by id modulo their number
     sqlite3_stmt *token;       // NULL: the run has no table of them
     struct buf text;           // of the token asked for last
@@ -113,7 +113,7 @@ const char *export_token(struct exporter *x, int64_t id);
 struct export_examples {
     struct exporter *x;
     sqlite3_stmt *stmt;
-    // the one in hand
+    // the current one
     struct neuron_example row;
     size_t n, at;        // tokens; which of them is the example's own
     int64_t *ids;        // [n]
@@ -127,7 +127,7 @@ void export_examples_open(struct export_examples *e, struct exporter *x,
 bool export_examples_next(struct export_examples *e);
 void export_examples_close(struct export_examples *e);
 
-/* "key": ["text", ...] of the one in hand. */
+/* "key": ["text", ...] of the current one. */
 void export_write_tokens(const struct export_examples *e, struct jsonout *j, const char *key);
 /* "key": [1.5, ...] */
 void export_write_activations(const struct export_examples *e, struct jsonout *j, const char *key);

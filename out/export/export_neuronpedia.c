@@ -3,7 +3,7 @@
  *
  *     DIR/v1/MODEL/LAYER-gapscope-SITE/            a "source"
  *         model.jsonl  sourceset.jsonl  source.jsonl
- *         features/batch-0.jsonl.gz                a line a neuron, 256 neurons a batch
+ *         features/batch-0.jsonl.gz                one line per neuron, 256 neurons per batch
  *         activations/batch-0.jsonl.gz             a line an example
  *         explanations/batch-0.jsonl.gz            a line a neuron: its best hypothesis
  *
@@ -37,7 +37,7 @@ struct source {
     char id[96];  // "0-gapscope-post"
     char *folder;
     char *run; // tells this run from others
-    // the batch in hand
+    // the current batch
     int64_t number;
     int64_t neurons[BATCH]; // [n] their indices
     size_t n;

@@ -40,7 +40,7 @@ void cover_free(struct cover *c);
 
 bool cover_is_broad(const struct cover_rule *r);
 
-/* As a member "cover" of the object in hand. */
+/* As a member "cover" of the open object. */
 void cover_json(const struct cover *c, struct jsonout *j);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * hypothesis_list.h - the hypotheses of a run, each with its best neuron, and what they explain of a gap
+ * hypothesis_list.h - the hypotheses of a run, each with its best neuron, and what they explain of
+ * a gap
  *
  *     hypothesis_list_read -> hypothesis_list_free
  */
@@ -11,7 +12,7 @@
 #include "out/read/row.h"
 
 /* A hypothesis; its best neuron is that of the greatest average precision on the dev half, and what
- * is said of that one is of the test half. */
+ * is shown of that one is of the test half. */
 struct hypothesis_row {
     int64_t id;
     struct text name, kind;
@@ -55,8 +56,8 @@ struct hypothesis_list {
 /* ERR_NOT_FOUND where the run has no hypotheses at all; else 0. */
 int hypothesis_list_any(struct reader *r);
 
-/* pair: its name, NULL for the run's first.  hits: as many at most.  hypothesis_list_free() ends *h,
- * {0} before, in any case. */
+/* pair: its name, NULL for the run's first.  hits: as many at most.
+ * hypothesis_list_free() ends *h, {0} before, in any case. */
 int hypothesis_list_read(struct hypothesis_list *h, struct reader *r, const char *pair,
                          size_t hits);
 void hypothesis_list_free(struct hypothesis_list *h);

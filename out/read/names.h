@@ -1,7 +1,7 @@
 /*
  * names.h - what people call by name in a run.db: pairs of models, neurons, models, hypotheses
  *
- * Who asks for a name that is not there is told those that are, and which of them is nearest.
+ * The message about a name that is not there lists those that are, and offers the nearest.
  */
 #ifndef GAPSCOPE_OUT_READ_NAMES_H
 #define GAPSCOPE_OUT_READ_NAMES_H

@@ -17,7 +17,7 @@
     "SELECT h.name, h.kind, s.* FROM hypothesis h CROSS JOIN score s"                              \
     " ON s.hypothesis = h.id AND " SQL_OF_NEURON
 
-#define SQL_BEST_SCORES "SELECT h.name, h.kind, s.*" SQL_BEST_FIRST " LIMIT ?4"
+#define SQL_BEST_SCORES "SELECT h.name, h.kind, 'test' AS split, s.*" SQL_BEST_FIRST " LIMIT ?4"
 
 static const struct column neuron_columns[] = {
     {"site", CELL_TEXT, offsetof(struct neuron, site)},

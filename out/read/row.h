@@ -60,7 +60,7 @@ struct row_kind {
         (list), sizeof(list) / sizeof *(list), sizeof(type)                                        \
     }
 
-/* The row in hand as a struct; row_free() ends *row, {0} before, in any case. */
+/* The current row as a struct; row_free() ends *row, {0} before, in any case. */
 int row_read(void *row, const struct row_kind *k, struct reader *r, sqlite3_stmt *stmt);
 void row_free(void *row, const struct row_kind *k);
 

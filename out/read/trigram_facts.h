@@ -27,11 +27,11 @@ struct trigram_run {
     int64_t docs;             // that a trigram must be in, to beat the base and be tested
     double interaction, sure; // nats, standard errors: less than these is no interaction
     int64_t trigrams, frequent, predictable; // of the counts; count >= rule; P(C|A,B) >= high
-    int64_t bigram, skip, added;             // of these explained by one, by the next, by both
-    int64_t candidates, kept;                // what is left; of it in the run
-    int64_t tested;                          // what meta says; -1: not yet
-    uint64_t n_tested;                       // what the rows of table 'trigram' say
-    bool finished;                           // the scan
+    int64_t bigram, skip, added; // counts explain: by a bigram, by a skip-bigram, by both added
+    int64_t candidates, kept;    // what is left; of it in the run
+    int64_t tested;              // what meta says; -1: not yet
+    uint64_t n_tested;           // what the rows of table 'trigram' say
+    bool finished;               // the scan
 };
 
 /* How many trigrams there are.  A run of an older version has no table of them. */

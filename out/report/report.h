@@ -84,8 +84,8 @@ void report_fields(struct jsonout *j, const struct row_kind *k, const void *row,
 /* The power of ten that gives the larger of |min| and |max| three digits; 1 where both are 0. */
 double report_step(double min, double max);
 
-/* The place's tokens as cells of the open row: at, tokens and, where 'step' is not NULL, activations
- * (in steps, null where one is not finite). */
+/* The place's tokens as cells of the open row: at, tokens and, where 'step' is not NULL,
+ * activations (in steps, null where one is not finite). */
 void report_place(struct jsonout *j, const struct place *p, const double *step);
 
 /* One cell more: which of these tokens are labelled, as indices. */

@@ -36,7 +36,8 @@ static const struct column columns[] = {
     // COLUMNS_SHOWN: up to here
     {"token_index", CELL_WHOLE, AT_PLACE(token_index)}, {"tokens", CELL_JSON, AT_PLACE(tokens)},
     {"activations", CELL_JSON, AT_PLACE(activations)}, {"labelled", CELL_JSON, AT_PLACE(labelled)},
-    {"no_labels", CELL_WHOLE, AT(no_labels)}, {"min", CELL_REAL, AT(min)}, {"max", CELL_REAL, AT(max)},
+    {"no_labels", CELL_WHOLE, AT(no_labels)}, {"min", CELL_REAL, AT(min)},
+    {"max", CELL_REAL, AT(max)},
 };
 // clang-format on
 #define COLUMNS_SHOWN 10

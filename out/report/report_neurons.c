@@ -272,7 +272,7 @@ static void add_neuron(struct pass *p, sqlite3_stmt *row)
     report->n_neurons += !p->reader->rc;
 }
 
-/* The block in hand is full, or the last. */
+/* Ends the current block, which is full or the last. */
 static void end_block(struct pass *p)
 {
     jsonout_end(&p->block.json, ']');

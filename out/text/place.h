@@ -25,7 +25,7 @@
 struct places {
     const struct screen *screen;
     double max, min;      // the neuron's, which the colours are of
-    struct glyph *glyphs; // [n_glyphs] of the line in hand
+    struct glyph *glyphs; // [n_glyphs] of the current line
     size_t n_glyphs, glyphs_cap;
     const struct place *shards[PLACE_SHARDS]; // [n_shards], a place of each shard that was shown
     size_t n_shards;

@@ -18,7 +18,7 @@
 
 struct screen {
     FILE *to;     // a memory stream
-    bool colour;  // escape sequences are understood and wanted
+    bool colour;  // the terminal understands escape sequences, and they are on
     size_t width; // characters per line
     char *text;   // what 'to' has collected: [len]
     size_t len;

@@ -29,7 +29,7 @@ struct table {
     int rc; // ERR_NOMEM: table_put() returns it
 };
 
-/* Ends the row in hand; what is missing in it is empty. */
+/* Ends the current row; cells that it lacks are empty. */
 void table_row(struct table *t);
 
 void table_text(struct table *t, const char *text);

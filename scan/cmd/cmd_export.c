@@ -111,7 +111,7 @@ int cmd_export(int argc, char **argv)
          "neuronrecord: one JSON file per neuron, as\n"
          "openai/automated-interpretability loads them\n"
          "neuronpedia: .jsonl.gz as Neuronpedia imports them\n"
-         "csv, jsonl: all tables, one file each"},
+         "csv, jsonl: all tables, one file per table"},
         {"output", 'o', ARG_STRING, &o.output, "DIR", "the folder; it is made"},
         {"force", 0, ARG_FLAG, &o.force, NULL,
          "into a folder that is not empty, over files of the\nsame names"},

@@ -48,7 +48,7 @@ int memory_text(struct buf *out, const struct run *run, const struct results *re
             rc = rc ? rc : c->kind->describe(c->shape, out, err);
         }
     }
-    if (!rc && n > 0) {
+    if (!rc && (n > 0 || out->len > begin)) {
         rc = buf_printf(out, err, "%s%zu %s", out->len > begin ? ", " : "", n,
                         n == 1 ? "hypothesis" : "hypotheses");
     }

@@ -5,13 +5,12 @@
 #include "scan/work/pipeline.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/pool.h"
 #include "scan/cli/progress.h"
 #include "scan/work/summary.h"
 #include "scan/work/worker.h"
@@ -29,13 +28,11 @@ struct pipeline {
     pthread_mutex_t mu;
     pthread_cond_t room;   // for the reader: the queue has room, or the run ends
     pthread_cond_t filled; // for workers: the queue has a unit, or will have no more
-    pthread_cond_t merged; // for the calling thread: something has happened
     struct unit **queue;   // [queue_cap], a ring
     size_t queue_at, queue_n, queue_cap;
     struct unit **spare; // [n_spare] units whose memory can be used again
     size_t n_spare;
     bool reader_done;
-    size_t n_working; // workers that have not ended
     struct run *run;
     struct results *results;
     bool dirty;  // the results are more than the last checkpoint's
@@ -43,29 +40,29 @@ struct pipeline {
     struct pipeline_result result;
     uint64_t raw_done;   // bytes of shards behind the units that this run has done
     uint64_t raw_passed; // and behind those that are not for it to do
-    struct err err;      // the first failure; code 0: none
 
-    // atomic: written by whoever fails, by signals; read by all
-    atomic_int stop;
+    // the calling thread's
+    struct pool *pool;
+    struct err err; // its first failure, of a checkpoint; code 0: none
 };
 
-/* Ends the run; mu is held. */
-static void fail(struct pipeline *p, const struct err *err)
+/* Ends the run: wakes who sleeps.  mu is held. */
+static void stop(struct pipeline *p)
 {
-    if (!p->err.code) {
-        p->err = *err;
-    }
-    atomic_store(&p->stop, 1);
+    pool_stop(p->pool);
     pthread_cond_broadcast(&p->room);
     pthread_cond_broadcast(&p->filled);
-    pthread_cond_broadcast(&p->merged);
 }
 
-static void fail_locked(struct pipeline *p, const struct err *err)
+/* What a thread of the pool ends with: where it failed, the others end, too. */
+static int end_thread(struct pipeline *p, int rc)
 {
-    pthread_mutex_lock(&p->mu);
-    fail(p, err);
-    pthread_mutex_unlock(&p->mu);
+    if (rc) {
+        pthread_mutex_lock(&p->mu);
+        stop(p);
+        pthread_mutex_unlock(&p->mu);
+    }
+    return rc;
 }
 
 static void unit_delete(struct unit *u)
@@ -88,10 +85,10 @@ static bool wanted(struct pipeline *p, const struct unit *u)
 /* Puts 'u' into the queue when there is room; false: the run is over.  mu is held. */
 static bool enqueue(struct pipeline *p, struct unit *u)
 {
-    while (p->queue_n == p->queue_cap && !atomic_load(&p->stop)) {
+    while (p->queue_n == p->queue_cap && !pool_is_stopped(p->pool)) {
         pthread_cond_wait(&p->room, &p->mu);
     }
-    if (atomic_load(&p->stop)) {
+    if (pool_is_stopped(p->pool)) {
         return false;
     }
     p->queue[(p->queue_at + p->queue_n++) % p->queue_cap] = u;
@@ -114,7 +111,7 @@ static int read_units(struct pipeline *p, struct units *units, struct worker *co
 {
     const struct pipeline_options *o = p->options;
     uint64_t tokens = 0, in_shard = 0, n_units = 0;
-    while (!atomic_load(&p->stop)) {
+    while (!pool_is_stopped(p->pool)) {
         if (!*u && !(*u = blank_unit(p))) {
             return err_nomem(err, "a unit");
         }
@@ -159,33 +156,28 @@ static int read_units(struct pipeline *p, struct units *units, struct worker *co
     return 0;
 }
 
-static void *reader_main(void *context)
+/* pool_fn */
+static int reader_main(void *context, struct pool *pool, struct err *err)
 {
+    (void)pool;
     struct pipeline *p = context;
     const struct pipeline_options *o = p->options;
     struct units *units = NULL;
     struct worker *counter = NULL;
     struct unit *u = NULL;
-    struct err err = {0};
-    int rc = units_open(&units, o->shards, &o->units, &err);
+    int rc = units_open(&units, o->shards, &o->units, err);
     if (!rc && o->max_tokens) {
-        rc = worker_new(&counter, &p->work, &err);
+        rc = worker_new(&counter, &p->work, err);
     }
-    if (!rc) {
-        rc = read_units(p, units, counter, &u, &err);
-    }
+    rc = rc ? rc : read_units(p, units, counter, &u, err);
     pthread_mutex_lock(&p->mu);
     p->reader_done = true;
-    if (rc) {
-        fail(p, &err);
-    }
     pthread_cond_broadcast(&p->filled);
-    pthread_cond_signal(&p->merged);
     pthread_mutex_unlock(&p->mu);
     unit_delete(u);
     worker_free(counter);
     units_close(units);
-    return NULL;
+    return end_thread(p, rc);
 }
 
 // --- workers ------------------------------------------------------------------------------------
@@ -193,10 +185,10 @@ static void *reader_main(void *context)
 /* The next unit, or NULL where there will be none.  mu is held. */
 static struct unit *dequeue(struct pipeline *p)
 {
-    while (p->queue_n == 0 && !p->reader_done && !atomic_load(&p->stop)) {
+    while (p->queue_n == 0 && !p->reader_done && !pool_is_stopped(p->pool)) {
         pthread_cond_wait(&p->filled, &p->mu);
     }
-    if (p->queue_n == 0 || atomic_load(&p->stop)) {
+    if (p->queue_n == 0 || pool_is_stopped(p->pool)) {
         return NULL;
     }
     struct unit *u = p->queue[p->queue_at];
@@ -217,7 +209,7 @@ static int merge(struct pipeline *p, const struct unit *u, struct worker *w, str
     p->raw_done += u->raw;
     p->result.tokens += worker_tokens(w);
     p->dirty = true;
-    pthread_cond_signal(&p->merged);
+    pool_wake(p->pool);
     return rc;
 }
 
@@ -250,22 +242,16 @@ static int work(struct pipeline *p, struct worker *w, struct err *err)
     }
 }
 
-static void *worker_main(void *context)
+/* pool_fn */
+static int worker_main(void *context, struct pool *pool, struct err *err)
 {
+    (void)pool;
     struct pipeline *p = context;
     struct worker *w = NULL;
-    struct err err = {0};
-    int rc = worker_new(&w, &p->work, &err);
-    rc = rc ? rc : work(p, w, &err);
-    if (rc) {
-        fail_locked(p, &err);
-    }
+    int rc = worker_new(&w, &p->work, err);
+    rc = rc ? rc : work(p, w, err);
     worker_free(w);
-    pthread_mutex_lock(&p->mu);
-    p->n_working--;
-    pthread_cond_signal(&p->merged);
-    pthread_mutex_unlock(&p->mu);
-    return NULL;
+    return end_thread(p, rc);
 }
 
 // --- the calling thread -------------------------------------------------------------------------
@@ -300,17 +286,6 @@ static int checkpoint(struct pipeline *p, struct checkpoints *c, bool full, stru
     return rc;
 }
 
-/* Waits, at most 'seconds', for something to happen.  mu is held. */
-static void wait_a_little(struct pipeline *p, double seconds)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += (long)(seconds * 1e9);
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&p->merged, &p->mu, &t);
-}
-
 /* Is it time for one? */
 static bool is_due(const struct pipeline *p, const struct checkpoints *c)
 {
@@ -318,37 +293,49 @@ static bool is_due(const struct pipeline *p, const struct checkpoints *c)
     return since >= wanted && (wanted == 0 || since > CHECKPOINT_SHARE * c->seconds);
 }
 
-/* Until all workers have ended: checkpoints, progress, signals.  mu is held. */
+/* A checkpoint, if one is due.  mu is held. */
+static void checkpoint_if_due(struct pipeline *p, struct checkpoints *c)
+{
+    struct err err = {0};
+    if (!p->dirty || p->broken || pool_is_stopped(p->pool) || !is_due(p, c)) {
+        return;
+    }
+    const int rc = checkpoint(p, c, false, &err);
+    if (rc == ERR_LIMIT) { // somebody has been reading it for long: there will be another
+        fprintf(stderr, "gapscope scan: no checkpoint this time: %s\n", err.msg);
+    } else if (rc) {
+        p->err = err;
+        stop(p);
+    }
+}
+
+/* A line of progress, if one is due.  mu is held. */
+static void show_if_due(struct pipeline *p, struct progress *progress)
+{
+    const bool asked = atomic_exchange(&p->options->signals->status, 0) != 0;
+    if (asked || progress_is_due(progress)) {
+        char more[SUMMARY_PROGRESS];
+        summary_progress(p->results, more);
+        const struct progress_now now = {.items = summary_tokens(p->results),
+                                         .items_now = p->result.tokens,
+                                         .bytes_now = p->raw_done,
+                                         .bytes_passed = p->raw_passed,
+                                         .more = more};
+        progress_show(progress, &now, asked);
+    }
+}
+
+/* Until all threads have ended: checkpoints, progress, signals. */
 static void supervise(struct pipeline *p, struct checkpoints *c, struct progress *progress)
 {
-    const struct pipeline_options *o = p->options;
-    while (p->n_working > 0) {
-        wait_a_little(p, 0.1);
-        if (atomic_load(&o->signals->stop) && !atomic_load(&p->stop)) {
-            atomic_store(&p->stop, 1);
-            pthread_cond_broadcast(&p->room);
-            pthread_cond_broadcast(&p->filled);
+    while (pool_wait(p->pool, 0.1)) {
+        pthread_mutex_lock(&p->mu);
+        if (atomic_load(&p->options->signals->stop) && !pool_is_stopped(p->pool)) {
+            stop(p);
         }
-        if (p->dirty && !p->broken && !atomic_load(&p->stop) && is_due(p, c)) {
-            struct err err = {0};
-            const int rc = checkpoint(p, c, false, &err);
-            if (rc == ERR_LIMIT) { // somebody has been reading it for long: there will be another
-                fprintf(stderr, "gapscope scan: no checkpoint this time: %s\n", err.msg);
-            } else if (rc) {
-                fail(p, &err);
-            }
-        }
-        const bool asked = atomic_exchange(&o->signals->status, 0) != 0;
-        if (asked || progress_is_due(progress)) {
-            char more[SUMMARY_PROGRESS];
-            summary_progress(p->results, more);
-            const struct progress_now now = {.items = summary_tokens(p->results),
-                                             .items_now = p->result.tokens,
-                                             .bytes_now = p->raw_done,
-                                             .bytes_passed = p->raw_passed,
-                                             .more = more};
-            progress_show(progress, &now, asked);
-        }
+        checkpoint_if_due(p, c);
+        show_if_due(p, progress);
+        pthread_mutex_unlock(&p->mu);
     }
 }
 
@@ -357,15 +344,11 @@ static int init(struct pipeline *p, const struct pipeline_options *o, struct err
     pthread_mutex_init(&p->mu, NULL);
     pthread_cond_init(&p->room, NULL);
     pthread_cond_init(&p->filled, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->merged, &monotonic);
-    pthread_condattr_destroy(&monotonic);
     p->queue_cap = 2 * o->n_threads;
     p->queue = mem_zero(p->queue_cap, sizeof *p->queue);
     p->spare = mem_zero(p->queue_cap + o->n_threads + 1, sizeof *p->spare);
-    return p->queue && p->spare ? 0 : err_nomem(err, "a queue");
+    const int rc = p->queue && p->spare ? 0 : err_nomem(err, "a queue");
+    return rc ? rc : pool_new(&p->pool, err);
 }
 
 static void destroy(struct pipeline *p)
@@ -378,28 +361,17 @@ static void destroy(struct pipeline *p)
     }
     free(p->queue);
     free(p->spare);
-    pthread_cond_destroy(&p->merged);
     pthread_cond_destroy(&p->filled);
     pthread_cond_destroy(&p->room);
     pthread_mutex_destroy(&p->mu);
 }
 
-/* Starts all threads; returns how many workers, and whether the reader runs, so that they can be
- * joined whatever happens.  mu is held, so that nobody begins before all are there. */
-static int start(struct pipeline *p, pthread_t *reader, bool *reading, pthread_t *workers,
-                 struct err *err)
+/* Starts the reader and the workers; where one cannot be, those that run end. */
+static int start(struct pipeline *p, struct err *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before); // signals are the calling thread's
-    int failed = pthread_create(reader, NULL, reader_main, p);
-    *reading = failed == 0;
-    while (!failed && p->n_working < p->options->n_threads) {
-        failed = pthread_create(&workers[p->n_working], NULL, worker_main, p);
-        p->n_working += failed == 0;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed ? err_set(err, ERR_IO, "starting a thread: %s", strerror(failed)) : 0;
+    int rc = pool_add(p->pool, 1, reader_main, p, err);
+    rc = rc ? rc : pool_add(p->pool, p->options->n_threads, worker_main, p, err);
+    return end_thread(p, rc);
 }
 
 int pipeline_run(const struct pipeline_options *options, struct run *run, struct results *results,
@@ -407,51 +379,38 @@ int pipeline_run(const struct pipeline_options *options, struct run *run, struct
 {
     struct pipeline p = {
         .options = options, .work = *options->work, .run = run, .results = results};
-    p.work.stop = &p.stop;
     struct progress progress;
     const double begin = progress_clock();
     struct checkpoints c = {.store = store, .last = begin, .last_full = begin};
-    pthread_t reader, *workers = mem_new(options->n_threads, sizeof *workers);
-    int rc = init(&p, options, err);
-    if (!rc && !workers) {
-        rc = err_nomem(err, "threads");
-    }
-    if (rc) {
-        goto out;
-    }
     const struct progress_whole whole = {.command = "scan",
                                          .items = "tokens",
                                          .n = options->max_tokens,
                                          .bytes = shards_bytes(options->shards),
                                          .n_parts = options->n_parts};
+    int rc = init(&p, options, err);
+    if (rc) {
+        destroy(&p);
+        return rc;
+    }
+    p.work.stop = pool_stop_flag(p.pool);
     progress_begin(&progress, &whole);
-
-    pthread_mutex_lock(&p.mu);
-    bool reading = false;
-    struct err why = {0};
-    if (start(&p, &reader, &reading, workers, &why)) {
-        fail(&p, &why);
-    }
-    const size_t n_started = p.n_working;
+    struct err why = {0}, late = {0};
+    rc = start(&p, &why);
     supervise(&p, &c, &progress);
-    pthread_mutex_unlock(&p.mu);
-    if (reading) {
-        pthread_join(reader, NULL);
-    }
-    for (size_t i = 0; i < n_started; i++) {
-        pthread_join(workers[i], NULL);
-    }
     progress_end(&progress);
 
     p.result.seconds = progress_clock() - begin;
     *result = p.result;
-    rc = p.err.code ? err_set(err, p.err.code, "%s", p.err.msg) : 0;
-    struct err late = {0};
+    // p.work.stop is read until here
+    const int failed = pool_join(p.pool, rc ? NULL : &why);
+    rc = rc ? rc : failed;
+    if (!rc && p.err.code) {
+        why = p.err;
+    }
+    rc = why.code ? err_set(err, why.code, "%s", why.msg) : 0;
     if (!p.broken && checkpoint(&p, &c, true, &late) && !rc) {
         rc = err_set(err, late.code, "%s", late.msg);
     }
-out:
-    free(workers);
     destroy(&p);
     return rc;
 }

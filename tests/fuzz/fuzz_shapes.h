@@ -24,6 +24,39 @@ static const struct tally_shape fuzz_tally_shape = {
     .n_hypotheses = 2,
 };
 
+/* A detail with all that there can be, its neurons told apart by the token. */
+static inline int fuzz_detail(void *context, size_t pair, size_t at, struct hit_detail *out,
+                              struct err *err)
+{
+    static const float parts[2] = {0.25f, -1.5f};
+    static struct token_view views[2] = {
+        {.looks = true, .rank = 3, .entropy = 1.5f, .n_top = 1, .top = {5}, .logprob = {-0.5f}},
+        {.looks = true,
+         .rank = 1,
+         .entropy = 0.5f,
+         .n_components = 2,
+         .components = parts,
+         .logit = 2,
+         .has_neurons = true,
+         .n_neurons = 1}};
+    static const uint32_t ids[2] = {7, 3}, labels[1] = {0};
+    static const int32_t gaps[2] = {-12, 40};
+    (void)err;
+    views[1].neurons[0].index = (uint32_t)at;
+    views[1].neurons[0].effect = -0.125f;
+    *out = (struct hit_detail){.n_views = 2,
+                               .views = views,
+                               .at = (uint32_t)pair,
+                               .n = 2,
+                               .ids = ids,
+                               .gaps = gaps,
+                               .domain = *(const char *const *)context,
+                               .has_labels = true,
+                               .n_labels = 1,
+                               .labels = labels};
+    return 0;
+}
+
 /* A document of three tokens: hypothesis 0 labels the last, 1 gave up. */
 static inline int fuzz_add_document(struct tally *t, uint64_t number, const char *domain)
 {
@@ -43,7 +76,8 @@ static inline int fuzz_add_document(struct tally *t, uint64_t number, const char
                                   .logprob = rows,
                                   .labels = labels,
                                   .label_words = words};
-    return tally_add_whole(t, &doc, NULL, NULL, NULL);
+    const struct whole_detail detail = {.fn = fuzz_detail, .context = &domain};
+    return tally_add_whole(t, &doc, NULL, &detail, NULL);
 }
 
 static const struct neurons_layer fuzz_layers[] = {{.n = 2}, {.layer = 1, .n = 1, .first = 2}};

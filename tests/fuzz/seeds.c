@@ -1,6 +1,6 @@
 /*
- * fuzz_seeds - writes the seeds of run, tally, neurons, trigrams and ngrams, which are bytes of our
- * own
+ * fuzz_seeds - writes the seeds of run, shapes, tally, neurons, trigrams and ngrams, which are bytes
+ * of our own
  *
  *     cmake --build --preset release --target fuzz_seeds && build/release/fuzz_seeds
  *
@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/ngrams_build.h"
-#include "out/part.h"
-#include "out/run.h"
+#include "corpora/base/file.h"
+#include "model/counts/ngrams_build.h"
+#include "out/results/neurons/unit_neurons.h"
 #include "tests/fuzz/fuzz_shapes.h"
-#include "tests/run_sample.h"
+#include "tests/kit/run_neurons.h"
 
 static void must(int rc)
 {
@@ -47,32 +47,83 @@ static void write_run(const char *name, const struct run *r)
     buf_free(&bytes);
 }
 
-/* Two hypotheses, a watched pair, and histograms of some of the neurons of a model. */
-static void add_neurons(struct run *r)
+static void write_runs(void)
 {
-    struct neurons_subset *subsets = calloc(2, sizeof *subsets);
-    free(r->models[1].site);
-    r->models[1].site = strdup("post");
-    r->hypotheses = calloc(2, sizeof *r->hypotheses);
-    r->hypotheses[0] = (struct run_hypothesis){strdup("digit"), strdup("regex"), strdup("{}")};
-    r->hypotheses[1] = (struct run_hypothesis){strdup("the"), strdup("tokens"), strdup("[1]")};
-    r->n_hypotheses = 2;
-    r->watches = calloc(1, sizeof *r->watches);
-    r->watches[0] = (struct neurons_watch){.neuron = 31, .hypothesis = 1};
-    r->n_watches = 1;
-    r->examples = 20;
-    r->histograms = 3;
-    for (uint32_t h = 0; h < 2; h++) {
-        uint32_t *items = malloc(2 * sizeof *items);
-        must(!items);
-        items[0] = h;
-        items[1] = 31;
-        subsets[h] = (struct neurons_subset){.items = items, .n = 2};
+    static const char *const names[] = {"embed", "L0H0"};
+    struct run r = sample_run_neurons();
+    r.models[1].n_components = 2;
+    r.models[1].components = calloc(2, sizeof *r.models[1].components);
+    for (size_t i = 0; i < 2; i++) {
+        r.models[1].components[i] = strdup(names[i]);
     }
-    must(run_shape_neurons(r, subsets, NULL));
+    write_run("y_neurons", &r);
+    run_free(&r);
+    r = sample_run();
+    write_run("y_begun", &r);
+    must(run_set_done(&r, 12, NULL));
+    write_run("y_some_done", &r);
+    r.counted = true;
+    r.n_units = 13;
+    write_run("y_counted", &r);
+    run_free(&r);
 }
 
-static void add_trigrams(struct run *r)
+// --- shapes, and details ------------------------------------------------------------------------
+
+enum { OF_NEURONS, OF_TRIGRAMS, OF_DETAILS }; // as fuzz_shapes.c has them
+
+/* Its first byte says of what it is; most: of the bytes that follow. */
+static void write_shape(const char *name, char which, const struct buf *bytes, size_t most)
+{
+    struct buf all = {0};
+    must(buf_append(&all, &which, 1, NULL));
+    must(buf_append(&all, bytes->data, bytes->len < most ? bytes->len : most, NULL));
+    write_seed("shapes", name, all.data, all.len);
+    buf_free(&all);
+}
+
+/* Makes the shape from a run whose neurons are as 'shape' says. */
+static void write_neurons_shape(const char *name, const struct neurons_shape *shape, size_t most)
+{
+    struct buf bytes = {0};
+    must(neurons_shape_save(shape, &bytes, NULL));
+    write_shape(name, OF_NEURONS, &bytes, most);
+    buf_free(&bytes);
+}
+
+/* A watched pair, and histograms of some of the neurons. */
+static void write_neurons_shapes(const struct run *r)
+{
+    struct neurons_watch watch = {.neuron = 31, .hypothesis = 1};
+    const struct neurons_ask ask = {
+        .watches = &watch, .n_watches = 1, .examples = 20, .histograms = 3};
+    struct neurons_shape *s = NULL;
+    struct neurons_subset *subsets = calloc(6, sizeof *subsets);
+    must(!subsets);
+    must(neurons_shape_make(&s, r, &ask, NULL));
+    write_neurons_shape("y_neurons", s, SIZE_MAX);
+    for (uint32_t i = 0; i < 6; i++) {
+        uint32_t *items = malloc(2 * sizeof *items);
+        must(!items);
+        items[0] = i / 2;
+        items[1] = 4;
+        subsets[i] = (struct neurons_subset){.items = items, .n = i == 5 ? 0 : 2};
+    }
+    neurons_shape_set_subsets(s, subsets);
+    write_neurons_shape("y_neurons_chosen", s, SIZE_MAX);
+    write_neurons_shape("n_neurons_cut", s, 100);
+    watch.neuron = 32;
+    struct neurons_shape wrong = *s;
+    wrong.watches = &watch;
+    write_neurons_shape("n_no_such_neuron", &wrong, SIZE_MAX);
+    neurons_shape_set_effects(
+        s, calloc(s->n * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS, sizeof(struct neurons_effect)));
+    must(!s->effects);
+    write_neurons_shape("n_effects_cut", s, 1000);
+    neurons_shape_free(s);
+}
+
+static void write_trigrams_shapes(struct run *r)
 {
     static const struct trigram items[] = {
         {.a = 1,
@@ -87,27 +138,44 @@ static void add_trigrams(struct run *r)
          .fillers = {{7, 8}, {9}}},
         {.a = 2, .b = 2, .c = 1, .count = 11, .p = 0.5},
     };
-    must(run_shape_trigrams(r, items, 2, NULL));
+    struct trigrams_shape *s = NULL;
+    struct buf bytes = {0};
+    must(trigrams_shape_of(&s, r, items, 2, NULL));
+    must(trigrams_shape_save(s, &bytes, NULL));
+    write_shape("y_trigrams", OF_TRIGRAMS, &bytes, SIZE_MAX);
+    write_shape("n_trigrams_cut", OF_TRIGRAMS, &bytes, 300);
+    trigrams_shape_free(s);
+    struct trigram filler = items[0];
+    filler.fillers[1][0] = 10; // the least vocabulary has ten tokens
+    must(trigrams_shape_of(&s, r, &filler, 1, NULL));
+    bytes.len = 0;
+    must(trigrams_shape_save(s, &bytes, NULL));
+    write_shape("n_no_such_filler", OF_TRIGRAMS, &bytes, SIZE_MAX);
+    trigrams_shape_free(s);
+    buf_free(&bytes);
 }
 
-static void write_runs(void)
+static void write_details(void)
 {
-    struct run r = sample_run();
-    write_run("y_begun", &r);
-    must(run_set_done(&r, 12, NULL));
-    write_run("y_some_done", &r);
-    r.counted = true;
-    r.n_units = 13;
-    write_run("y_counted", &r);
-    add_neurons(&r);
-    write_run("y_neurons", &r);
-    r.watches[0].neuron = 32;
-    write_run("n_no_such_neuron", &r);
-    r.watches[0].neuron = 31;
-    add_trigrams(&r);
-    write_run("y_trigrams", &r);
-    r.models[0].d_vocab = 4;
-    write_run("n_no_such_filler", &r);
+    struct hit_detail d, nothing = {0};
+    struct buf bytes = {0};
+    const char *domain = "code";
+    must(fuzz_detail(&domain, 0, 5, &d, NULL));
+    must(hit_detail_save(&d, &bytes, NULL));
+    write_shape("y_detail", OF_DETAILS, &bytes, SIZE_MAX);
+    write_shape("n_detail_cut", OF_DETAILS, &bytes, bytes.len - 9);
+    bytes.len = 0;
+    must(hit_detail_save(&nothing, &bytes, NULL));
+    write_shape("y_detail_of_nothing", OF_DETAILS, &bytes, SIZE_MAX);
+    buf_free(&bytes);
+}
+
+static void write_shapes(void)
+{
+    struct run r = sample_run_neurons();
+    write_neurons_shapes(&r);
+    write_trigrams_shapes(&r);
+    write_details();
     run_free(&r);
 }
 
@@ -177,22 +245,22 @@ static void add_unit(struct neurons *n)
     static const uint32_t ids[4] = {1, 2, 300, 4}, ends[4] = {1, 3, 2, 200};
     static const uint32_t pos[4] = {1, 2, 1, 2}, second[2] = {2, 3}, two[2] = {1, 2};
     static const struct unit_tokens_doc docs[2] = {{.number = 5, .n = 2, .test = true},
-                                                    {.number = 300, .begin = 2, .n = 2}};
+                                                   {.number = 300, .begin = 2, .n = 2}};
     static const struct unit_token_set sets[5] = {{0}, {two, 1}, {second, 2}, {two, 2}, {0}};
     static const uint64_t labels[4] = {0, 3, 2, 0}, gave_up[2] = {0, 1};
     static const float first[12] = {9, 9, 1, -2, 0.5f, 0, 9, 9, 3, 40, 0.001f, -0.1f};
     static const float last[6] = {9, 1, -1, 9, 2, 5000};
     static const size_t windows[2] = {2, 2};
+    const struct unit_labels said = {
+        .n_hypotheses = 2, .sets = sets, .words = labels, .gave_up = gave_up};
     const struct unit_tokens unit = {.shard = 1,
-                                           .n = 4,
-                                           .ids = ids,
-                                           .ends = ends,
-                                           .pos = pos,
-                                           .docs = docs,
-                                           .n_docs = 2,
-                                           .sets = sets,
-                                           .labels = labels,
-                                           .gave_up = gave_up};
+                                     .n = 4,
+                                     .ids = ids,
+                                     .ends = ends,
+                                     .pos = pos,
+                                     .docs = docs,
+                                     .n_docs = 2,
+                                     .labels = &said};
     struct unit_neurons *p;
     must(unit_neurons_new(&p, &fuzz_neurons_shape, NULL));
     must(unit_neurons_begin(p, &unit, NULL, NULL));
@@ -239,8 +307,6 @@ static void add_places(struct trigrams *t)
     static const double base[] = {-1, -2, -0.5, -9, -0.125, -1, -3, -1},
                         other[] = {-1, -0.25, -0.25, -1, -1, -1, -0.5, -2};
     const struct unit_tokens unit = {.ids = ids, .pos = pos, .n = 8, .docs = docs, .n_docs = 2};
-    struct tally *tally;
-    must(tally_new(&tally, &fuzz_tally_shape, NULL));
     must(trigrams_begin(t, &unit, NULL));
     trigrams_block(t, 0, 0, windows, 3, first);
     trigrams_block(t, 1, 0, windows, 3, last);
@@ -252,9 +318,8 @@ static void add_places(struct trigrams *t)
                                       .ends = ends,
                                       .pos = pos + docs[d].begin,
                                       .logprob = rows};
-        must(trigrams_add_doc(t, d, &doc, tally, NULL));
+        must(trigrams_add_doc(t, d, &doc, &fuzz_pair, fuzz_tally_shape.floor, NULL));
     }
-    tally_free(tally);
 }
 
 static void write_trigrams(void)
@@ -323,6 +388,7 @@ int main(void)
     write_counts("y_all", 1);
     write_counts("y_min_count", 2);
     write_runs();
+    write_shapes();
     write_tallies();
     write_neurons();
     write_trigrams();

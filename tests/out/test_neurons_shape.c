@@ -136,8 +136,7 @@ static void a_watch_of_no_neuron_and_too_many_neurons_are_refused(void **state)
         damaged.watches = own;
         struct buf bytes = save(&damaged);
         assert_int_equal(load_copy(&r, bytes.data, bytes.len, &err), ERR_FORMAT);
-        assert_string_equal(err.msg,
-                            "the saved run is damaged: its neurons, or a watched pair");
+        assert_string_equal(err.msg, "the saved run is damaged: its neurons, or a watched pair");
         buf_free(&bytes);
         neurons_shape_free(s);
     }
@@ -220,11 +219,8 @@ static void histograms_merge_where_they_are_of_the_same_neurons(void **state)
     static const struct {
         uint32_t to, from;
         int rc;
-    } cases[] = {{1, 1, 0},
-                 {1, 2, ERR_MISMATCH},
-                 {0, 1, ERR_MISMATCH},
-                 {1, 0, ERR_MISMATCH},
-                 {0, 0, 0}};
+    } cases[] = {
+        {1, 1, 0}, {1, 2, ERR_MISMATCH}, {0, 1, ERR_MISMATCH}, {1, 0, ERR_MISMATCH}, {0, 0, 0}};
     struct run r = sample_run_neurons();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct asked a;

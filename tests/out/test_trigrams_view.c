@@ -351,6 +351,30 @@ static void a_run_without_trigrams_says_how_to_get_them(void **state)
     kit_expect(1, "its table \"trigram_gap\" is missing", "gapscope trigrams $T/odd.db");
 }
 
+static void thresholds_are_those_of_the_run(void **state)
+{
+    (void)state;
+    write_run("own.db", "UPDATE meta SET value = json_set(value, '$.trials.interaction', 0.75,"
+                        " '$.trials.sure', 3, '$.trials.docs', 4) WHERE key = 'trigrams'");
+    look("gapscope trigrams $T/own.db",
+         "Less than 0.75 nats, or 3 standard errors, are no interaction.", true);
+    // of the three in two documents or more one stands in three alone
+    look("gapscope trigrams $T/own.db",
+         "one beats base on 2 of 6 of them: by 0.5 nats or more on average, in 4 or more "
+         "documents.\n",
+         true);
+    look("gapscope trigrams $T/own.db --id 1",
+         "not tested: no minimal pairs of it were run, as it stands in fewer than 4 documents",
+         true);
+    // an older version did not write them
+    write_run("older.db",
+              "UPDATE meta SET value = json_remove(value, '$.trials') WHERE key = 'trigrams'");
+    look("gapscope trigrams $T/older.db", "are replaced by other tokens.\n", true);
+    look("gapscope trigrams $T/older.db", "are no interaction", false);
+    look("gapscope trigrams $T/older.db", "by 0.5 nats or more on average.\n", true);
+    look("gapscope trigrams $T/older.db", "on 4 of 6 of them", true); // #1 of one document too
+}
+
 static void a_run_that_is_on_its_way_shows_what_it_has(void **state)
 {
     (void)state;
@@ -551,6 +575,7 @@ int main(void)
         cmocka_unit_test(programs_get_every_number),
         cmocka_unit_test(a_mistake_is_said_with_the_way_out),
         cmocka_unit_test(a_run_without_trigrams_says_how_to_get_them),
+        cmocka_unit_test(thresholds_are_those_of_the_run),
         cmocka_unit_test(a_run_that_is_on_its_way_shows_what_it_has),
         cmocka_unit_test(what_is_not_known_is_left_out_of_sentences),
         cmocka_unit_test(nothing_of_trigrams_drives_the_terminal),

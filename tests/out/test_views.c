@@ -234,7 +234,7 @@ static void what_is_not_there_is_said_with_what_is(void **state)
     kit_expect(1, "has no pair x:y; it has base:one, base:one+two",
                "gapscope hypo $T/run.db --pair x:y");
     kit_expect(2, "--pair goes with", "gapscope hypo $T/run.db base64 --pair x:y");
-    kit_expect(2, "--neuron belongs to", "gapscope hypo $T/run.db --neuron L0N5");
+    kit_expect(2, "--neuron needs the name", "gapscope hypo $T/run.db --neuron L0N5");
     kit_expect(1, "No space left", "gapscope hypo $T/run.db >/dev/full");
 }
 

@@ -4,7 +4,7 @@
  * All numbers are little-endian: u32, u64, i128 (two's complement), f64 (IEEE 754, as bits).  A
  * string is u32 length, bytes (valid UTF-8 without NUL).  A tally is:
  *
- *  1. "GSTALLY2"
+ *  1. "GSTALLY3"
  *  2. the shape: u64 n_models, n_pairs, n_shards, d_vocab, gap_bins_half, top, domains_max,
  *     n_hypotheses; f64 floor; a pair: u32 base, u32 n_others, u32 others[n_others]
  *  3. a shard: u64 docs, tokens, text_bytes, units_done, repaired, skipped; u32 number of reasons
@@ -15,7 +15,8 @@
  *  5. a pair: moments, u64 other_better, i128 gain; for each hypothesis moments labelled, moments
  *     rest, i128 gain, beyond, gain_beyond; u64 hist[2 * gap_bins_half], sums of each position
  *     (u64 n, i128 gap, base, other), then for each side: u32 n hits, in order; u32 number of
- *     sketch cells that are not 0, ascending: u32 cell, u32 count
+ *     sketch cells that are not 0, ascending: u32 cell, u32 count.  A hit ends with its detail: u32
+ *     length, 0 where there is none, and the bytes of hit_detail_save()
  *  6. u32 number of tokens met, ascending: u32 id, then for each pair sums
  *  7. u32 number of domains, ascending by (hash, name): string name, u64 docs, u64 tokens, moments
  *     of each model and pair, each hypothesis; then the same, without name, of all other domains
