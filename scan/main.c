@@ -32,7 +32,7 @@ static const struct {
     {"count", cmd_count, "a corpus' bigrams, trigrams and skip-bigrams, as models for scan"},
     {"score", cmd_score, "the log-prob of every token, by one or several models"},
     {"acts", cmd_acts, "activations of neurons on every token"},
-    {"minimal", cmd_minimal, "two prompts, two answers: which parts make the difference"},
+    {"minimal", cmd_minimal, "two prompts, two answers: which components make the difference"},
     {"label", cmd_label, "which tokens a regular expression or other hypothesis names"},
     {"top", cmd_top, "the largest gaps of a run, with their text"},
     {"trigrams", cmd_trigrams,

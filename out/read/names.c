@@ -197,7 +197,7 @@ int neuron_find(struct neuron_ref *out, struct reader *r, const char *spec)
     const size_t end = neuron_name_read(neuron, &layer, &index);
     if (end == 0 || neuron[end]) {
         return reader_fail(r, ERR_USAGE,
-                           "%s: a neuron is called NAME:L0N424 (layer 0, index 424), or L0N424 "
+                           "%s: expected a neuron as NAME:L0N424 (layer 0, index 424), or L0N424 "
                            "where one model has neurons",
                            spec);
     }

@@ -194,10 +194,9 @@ int trigram_tested_words(struct buf *out, const struct trigram_run *r, struct er
     } else if (r->tested >= 0) {
         rc = buf_printf(out, err, "None was tested with minimal pairs.");
     } else {
-        rc = buf_printf(out, err,
-                        "None is tested yet: minimal pairs are run and neurons looked at %s.",
+        rc = buf_printf(out, err, "None is tested yet: minimal pairs and neurons are tested %s.",
                         r->finished ? "when the same gapscope scan, or gapscope merge, is run again"
-                                    : "when the scan is at its end");
+                                    : "when the scan ends");
     }
     return end_words(out, rc, err);
 }
@@ -205,17 +204,17 @@ int trigram_tested_words(struct buf *out, const struct trigram_run *r, struct er
 int trigram_untested_words(struct buf *out, const struct trigram_run *r, uint64_t docs, double gap,
                            struct err *err)
 {
-    int rc = buf_printf(out, err, "no minimal pairs of it were run");
+    int rc = buf_printf(out, err, "its minimal pairs were not run");
     if (!rc && r->tested < 0) {
-        rc = buf_printf(out, err, r->finished ? "" : ": they are when the scan is at its end");
+        rc = buf_printf(out, err, r->finished ? "" : ": they run when the scan ends");
     } else if (!rc && docs < trigram_docs_least(r)) {
-        rc = buf_printf(out, err, ", as it stands in fewer than %" PRIu64 " documents",
+        rc = buf_printf(out, err, ", since it stands in fewer than %" PRIu64 " documents",
                         trigram_docs_least(r));
     } else if (!rc && gap < trigram_gap_least(r)) {
-        rc = buf_printf(out, err, ", as the first pair's mean gap is below %g",
+        rc = buf_printf(out, err, ", since the first pair's mean gap is below %g",
                         trigram_gap_least(r));
     } else if (!rc && r->rule_test >= 0 && r->tested >= r->rule_test) {
-        rc = buf_printf(out, err, ", as others gain more: test=%" PRId64 " of --trigram-rule",
+        rc = buf_printf(out, err, ", since others gain more: test=%" PRId64 " of --trigram-rule",
                         r->rule_test);
     }
     return end_words(out, rc, err);

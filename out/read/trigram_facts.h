@@ -60,7 +60,7 @@ int trigram_funnel_words(struct buf *out, const struct trigram_run *r, struct er
 /* How many of them were tested. */
 int trigram_tested_words(struct buf *out, const struct trigram_run *r, struct err *err);
 
-/* "no minimal pairs of it were run, as it stands in fewer than 2 documents": of one that was not
+/* "its minimal pairs were not run, since it stands in fewer than 2 documents": of one that was not
  * tested; gap: the mean one of the run's first pair. */
 int trigram_untested_words(struct buf *out, const struct trigram_run *r, uint64_t docs, double gap,
                            struct err *err);

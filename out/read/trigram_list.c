@@ -66,7 +66,7 @@ static void find_order(struct trigram_list *l, struct reader *r, const char *nam
         l->order++;
     }
     if (l->order == N_ORDERS) {
-        reader_fail(r, ERR_USAGE, "--sort %s: gain, gap, p, count or interaction", name);
+        reader_fail(r, ERR_USAGE, "--sort %s: expected gain, gap, p, count or interaction", name);
     }
 }
 
@@ -78,7 +78,7 @@ static void check_verdict(struct reader *r, const char *verdict)
     }
     if (verdict && !trigram_verdicts[i]) {
         reader_fail(r, ERR_USAGE,
-                    "--verdict %s: AND-like, B-only, A-only, spread, 'no interaction' or "
+                    "--verdict %s: expected AND-like, B-only, A-only, spread, 'no interaction' or "
                     "'no neurons'",
                     verdict);
     }

@@ -27,18 +27,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <xxhash.h>
 
 #include "corpora/base/file.h"
 #include "out/sql/sql.h"
 #include "out/store/schema.h"
+#include "out/store/state.h"
 #include "out/store/tables.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
 #define FORMAT_VERSION 5
-#define OPEN_WAIT_MS 1000             // for a lock that another process takes for a moment
-#define COMMIT_WAIT_MS 10000          // for readers to finish
-#define STATE_PART ((size_t)64 << 20) // SQLite's values end at 1e9 bytes
+#define OPEN_WAIT_MS 1000    // for a lock that another process takes for a moment
+#define COMMIT_WAIT_MS 10000 // for readers to finish
 
 struct store {
     struct sql sql;
@@ -275,154 +274,14 @@ int store_digest(struct store *s, char out[33], struct err *err)
     return schema_digest(&s->schema, &s->sql, out, err);
 }
 
+int store_load(struct store *s, struct run *run, struct results *results, struct err *err)
+{
+    return state_load(&s->sql, run, results, err);
+}
+
 struct sqlite3 *store_sqlite(struct store *s)
 {
     return s->sql.db;
-}
-
-// --- state -------------------------------------------------------------------------------------
-
-static int save_state(const struct store *s, const char *key, const struct buf *value,
-                      struct err *err)
-{
-    struct rows w;
-    rows_open(&w, &s->sql, "DELETE FROM state WHERE key=?", err);
-    rows_text(&w, key);
-    rows_next(&w);
-    if (rows_close(&w)) {
-        return w.rc;
-    }
-    rows_open(&w, &s->sql, "INSERT INTO state VALUES(?,?,?,?)", err);
-    size_t at = 0;
-    for (uint64_t part = 0; part == 0 || at < value->len; part++) {
-        const size_t left = value->len - at;
-        const size_t len = left < STATE_PART ? left : STATE_PART;
-        const char *bytes = value->len ? value->data + at : "";
-        rows_text(&w, key);
-        rows_u64(&w, part);
-        if (!w.rc && sqlite3_bind_blob64(w.stmt, ++w.at, bytes, len, SQLITE_STATIC) != SQLITE_OK) {
-            w.rc = sql_fail(&s->sql, err);
-        }
-        rows_hex(&w, XXH3_64bits(bytes, len));
-        rows_next(&w);
-        at += len;
-    }
-    return rows_close(&w);
-}
-
-/* Appends one part to *out, after a look at its hash: SQLite's pages have none. */
-static int append_part(const struct store *s, sqlite3_stmt *stmt, struct buf *out, struct err *err)
-{
-    const void *bytes = sqlite3_column_blob(stmt, 0);
-    const size_t len = (size_t)sqlite3_column_bytes(stmt, 0);
-    const char *hash = (const char *)sqlite3_column_text(stmt, 1);
-    char wanted[17];
-    snprintf(wanted, sizeof wanted, "%016" PRIx64, (uint64_t)XXH3_64bits(len ? bytes : "", len));
-    if (!hash || strcmp(hash, wanted) != 0) {
-        return err_set(err, ERR_FORMAT,
-                       "%s: the file is damaged: its saved state is not what was written", s->path);
-    }
-    return len ? buf_append(out, bytes, len, err) : 0;
-}
-
-static int load_state(const struct store *s, const char *key, struct buf *out, struct err *err)
-{
-    struct rows q;
-    rows_open(&q, &s->sql, "SELECT value, hash FROM state WHERE key=? ORDER BY part", err);
-    rows_text(&q, key);
-    int step = SQLITE_DONE;
-    while (!q.rc && (step = sqlite3_step(q.stmt)) == SQLITE_ROW) {
-        q.rc = append_part(s, q.stmt, out, err);
-    }
-    if (!q.rc && step != SQLITE_DONE) {
-        q.rc = sql_fail(&s->sql, err);
-    }
-    return rows_close(&q);
-}
-
-/* What was read from saved bytes: an error about them names the file. */
-static int parsed(const struct store *s, int rc, struct err *err)
-{
-    if (rc) {
-        err_prefix(err, "%s", s->path);
-    }
-    return rc;
-}
-
-/* The key of what a collector saves: "neurons.3". */
-static void state_key(char key[64], const struct collector_kind *kind, const char *what)
-{
-    snprintf(key, 64, "%s.%s", kind->name, what);
-}
-
-static void piece_key(char key[64], const struct collector_kind *kind, size_t piece)
-{
-    snprintf(key, 64, "%s.%zu", kind->name, piece);
-}
-
-/* The collectors that this run.db has saved something of, or that every run has. */
-static int load_shapes(const struct store *s, struct run *run, struct results *out,
-                       struct buf *bytes, struct err *err)
-{
-    int rc = 0;
-    for (size_t i = 0; collector_kinds[i] && !rc; i++) {
-        const struct collector_kind *kind = collector_kinds[i];
-        char key[64];
-        void *shape = NULL;
-        bytes->len = 0;
-        state_key(key, kind, "shape");
-        rc = kind->shape_new ? load_state(s, key, bytes, err) : 0;
-        if (!rc && kind->shape_new) {
-            const void *saved = bytes->len > 0 ? bytes->data : NULL;
-            rc = parsed(s, kind->shape_new(&shape, run, saved, bytes->len, err), err);
-        }
-        if (!rc && shape) {
-            rc = results_join(out, kind, shape, err);
-        }
-    }
-    return rc;
-}
-
-static int load_wholes(const struct store *s, struct results *r, struct buf *bytes, struct err *err)
-{
-    int rc = results_new_wholes(r, err);
-    for (size_t i = 0; i < r->n && !rc; i++) {
-        const struct collector *c = &r->items[i];
-        const size_t n = c->whole ? c->kind->n_pieces(c->shape) : 0;
-        for (size_t piece = 0; piece < n && !rc; piece++) {
-            char key[64];
-            piece_key(key, c->kind, piece);
-            bytes->len = 0;
-            rc = load_state(s, key, bytes, err);
-            rc = rc ? rc
-                    : parsed(s, c->kind->load(c->whole, piece, bytes->data, bytes->len, err), err);
-        }
-    }
-    return rc;
-}
-
-int store_load(struct store *s, struct run *run, struct results *results, struct err *err)
-{
-    struct buf bytes = {0};
-    struct run r = {0};
-    struct results found = {0};
-    int rc = load_state(s, "run", &bytes, err);
-    rc = rc ? rc : parsed(s, run_load(&r, bytes.data, bytes.len, err), err);
-    rc = rc ? rc : load_state(s, "tokens", &r.token_texts, err);
-    if (!rc && r.token_texts.len && r.token_texts.data[r.token_texts.len - 1]) {
-        rc = err_set(err, ERR_FORMAT, "%s: the saved run is damaged: texts of tokens", s->path);
-    }
-    rc = rc ? rc : load_shapes(s, &r, &found, &bytes, err);
-    rc = rc ? rc : load_wholes(s, &found, &bytes, err);
-    buf_free(&bytes);
-    if (rc) {
-        results_free(&found);
-        run_free(&r);
-        return rc;
-    }
-    *run = r;
-    *results = found;
-    return 0;
 }
 
 // --- a checkpoint ------------------------------------------------------------------------------
@@ -480,66 +339,13 @@ static int write_meta(const struct store *s, const struct run *run, bool full,
     return rows_close(&w);
 }
 
-/* Is anything saved under this key? */
-static int is_saved(const struct store *s, const char *key, bool *is, struct err *err)
-{
-    struct rows q;
-    rows_open(&q, &s->sql, "SELECT 1 FROM state WHERE key=? LIMIT 1", err);
-    rows_text(&q, key);
-    const int step = q.rc ? SQLITE_DONE : sqlite3_step(q.stmt);
-    if (!q.rc && step != SQLITE_ROW && step != SQLITE_DONE) {
-        q.rc = sql_fail(&s->sql, err);
-    }
-    *is = step == SQLITE_ROW;
-    return rows_close(&q);
-}
-
-/* A collector's shape, which never changes, once; then its whole, a piece after the other: together
- * they may be large. */
-static int save_collector(const struct store *s, const struct collector *c, struct buf *bytes,
-                          struct err *err)
-{
-    char key[64];
-    bool saved = false;
-    state_key(key, c->kind, "shape");
-    int rc = c->kind->shape_save ? is_saved(s, key, &saved, err) : 0;
-    if (!rc && c->kind->shape_save && !saved) {
-        bytes->len = 0;
-        rc = c->kind->shape_save(c->shape, bytes, err);
-        rc = rc ? rc : save_state(s, key, bytes, err);
-    }
-    const size_t n = c->whole ? c->kind->n_pieces(c->shape) : 0;
-    for (size_t piece = 0; piece < n && !rc; piece++) {
-        piece_key(key, c->kind, piece);
-        bytes->len = 0;
-        rc = c->kind->save(c->whole, piece, bytes, err);
-        rc = rc ? rc : save_state(s, key, bytes, err);
-    }
-    return rc;
-}
-
-static int write_state(const struct store *s, const struct run *run, const struct results *results,
-                       struct err *err)
-{
-    struct buf bytes = {0};
-    bool saved = false;
-    int rc = run_save(run, &bytes, err);
-    rc = rc ? rc : save_state(s, "run", &bytes, err);
-    for (size_t i = 0; i < results->n && !rc; i++) {
-        rc = save_collector(s, &results->items[i], &bytes, err);
-    }
-    buf_free(&bytes);
-    rc = rc ? rc : is_saved(s, "tokens", &saved, err);
-    return rc || saved ? rc : save_state(s, "tokens", &run->token_texts, err);
-}
-
 int store_checkpoint(struct store *s, const struct run *run, const struct results *results,
                      bool full, const char *const *meta, struct err *err)
 {
     int rc = s->locked ? 0 : lock(s, err);
     rc = rc ? rc : store_tables_write(&s->sql, run, results, full, err);
     rc = rc ? rc : write_meta(s, run, full, meta, err);
-    rc = rc ? rc : write_state(s, run, results, err);
+    rc = rc ? rc : state_save(&s->sql, run, results, err);
     rc = rc ? rc : commit(s, err);
     if (rc) {
         roll_back(s);

@@ -7,17 +7,18 @@
 #include "out/text/table.h"
 
 static const char list_legend[] =
-    "labelled, docs: tokens that it labels, documents that have one; preval.: prevalence, "
-    "the share of tokens; aborted: documents on which it gave up, left out. Best neuron: "
-    "the greatest average precision (AP) on the dev half; n: tokens labelled on the test "
-    "half, which the rest is of; prec., recall: precision and recall of firing at the "
-    "threshold frozen on dev. A neuron that knows nothing has prevalence for AP and 0.5 for AUROC";
+    "labelled, docs: tokens that it labels, documents that have one; preval.: prevalence, the "
+    "share of tokens; aborted: documents on which it gave up, left out. Best neuron: the one of "
+    "greatest average precision (AP) on the dev half; the numbers behind it are those of the test "
+    "half; n: its labelled tokens; prec., recall: precision and recall of firing at the threshold "
+    "frozen on dev. A neuron that knows nothing has the prevalence as its AP and an AUROC of 0.5";
 
 static const char ledger_legend[] =
-    "n, mean gap, se: of its labelled tokens, in nats; of the rest: mean gap of all "
-    "others. Of gap: its share of the pair's summed gap; of gain: of the sum of gaps "
-    "above 0; gap beyond, gain beyond: the part of it on tokens which no hypothesis "
-    "above it labels, so that these add up, and the last line is what none explains";
+    "n, mean gap, se: its labelled tokens, their mean gap and its standard error, in nats; of the "
+    "rest: the mean gap of all other tokens; of gap: its share of the pair's summed gap; of gain: "
+    "its share of the sum of gaps above 0; gap beyond, gain beyond: the share on tokens which no "
+    "hypothesis above it labels, so that these add up; the last line is what no hypothesis "
+    "explains";
 
 static void put_hypothesis(struct table *t, const struct hypothesis_row *h)
 {
@@ -115,7 +116,7 @@ int put_hypotheses(const struct screen *s, const struct hypothesis_list *h, stru
         return rc;
     }
     putc('\n', s->to);
-    put_note(s, 0, "the gap of %s: mean %+.4f +- %.4f nats a token on %" PRIu64 " tokens",
+    put_note(s, 0, "the gap of %s: mean %+.4f +- %.4f nats per token on %" PRIu64 " tokens",
              pair->name, pair->mean_gap, pair->se, pair->tokens);
     put_other_pairs(s, &h->pairs);
     rc = put_ledger(s, h, err);

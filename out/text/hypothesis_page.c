@@ -111,7 +111,9 @@ static int put_neurons(const struct screen *s, const struct hypothesis_page *p, 
     }
     putc('\n', s->to);
     put_note(s, 0, "neurons, by AP on the dev half%s",
-             all ? "" : "; of all but the first only the test half (--all: all)");
+             all ? ""
+                 : "; the first on every split, the others on the test half (--all: every split of "
+                   "each)");
     const int rc = table_put(&t, s->to, 2, s->width, err);
     put_note(s, 2, "%s", scores_legend);
     table_free(&t);

@@ -58,12 +58,14 @@ static void put_histogram(const struct screen *s, const struct neuron_page *p)
     bars_fit(&bars, s, &p->bins, (const uint64_t *[]){p->all, p->labelled}, 2, NAN);
     fputs("\nactivations: how many tokens, heights logarithmic\n", s->to);
     if (bars.n == 0) {
-        fputs("  none is kept\n", s->to);
+        fputs("  no histogram is kept\n", s->to);
         return;
     }
     bars_put(&bars, p->all, ROWS_ALL, false);
     if (p->best) {
-        put_note(s, 2, "those labelled %s (%" PRIu64 "), and their share of all at that activation",
+        put_note(s, 2,
+                 "tokens labelled %s (%" PRIu64
+                 "), and their share of all tokens at that activation",
                  p->best, p->n_labelled);
         bars_put(&bars, p->labelled, ROWS_LABELLED, true);
         bars_put_share(&bars, p->labelled, p->rest);
@@ -182,7 +184,7 @@ static int add_broad(const struct cover *c, struct buf *text, struct err *err)
     for (size_t i = 0; i < c->n_rules && !rc; i++) {
         const struct cover_rule *r = &c->rules[i];
         if (r->labelled > 0 && cover_is_broad(r)) {
-            rc = buf_printf(text, err, "%s%s (%.0f %% of all tokens, %zu of these)",
+            rc = buf_printf(text, err, "%s%s (%.0f %% of all tokens; examples: %zu)",
                             text->len > 0 ? ", " : "", r->name, 100 * r->prevalence, r->labelled);
         }
     }

@@ -26,7 +26,7 @@ static int look_at_terminal(struct screen *s, const char *color, const char *out
     } else if (strcmp(color, "always") == 0) {
         s->colour = true;
     } else if (strcmp(color, "never") != 0) {
-        return err_set(err, ERR_USAGE, "--color %s: use always, never or auto", color);
+        return err_set(err, ERR_USAGE, "--color %s: expected always, never or auto", color);
     }
     size_t width = WIDTH_DEFAULT;
     if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
@@ -145,7 +145,8 @@ void put_pair(const struct screen *s, const struct pairs *p, const struct run_st
     put_state(s->to, state);
     putc('\n', s->to);
     if (pair->tokens > 0) {
-        fprintf(s->to, "mean gap %+.4f +- %.4f nats a token, above 0 (", pair->mean_gap, pair->se);
+        fprintf(s->to, "mean gap %+.4f +- %.4f nats per token, above 0 (", pair->mean_gap,
+                pair->se);
         show_text(s->to, pair->name + strlen(pair->base) + 1, 0, SIZE_MAX);
         fprintf(s->to, " better) on %.1f %%\n", 100 * pair->share);
     }

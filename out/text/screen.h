@@ -24,7 +24,7 @@ struct screen {
     size_t len;
 };
 
-#define SCREEN_COLOR_HELP "always, never or auto: where it is a terminal and NO_COLOR is not set"
+#define SCREEN_COLOR_HELP "always, never or auto: colour on a terminal, unless NO_COLOR is set"
 
 /* Looks at the terminal.  color: the value of --color or NULL (auto); output: that of -o or NULL.
  * screen_close() ends *s whatever this returns.  Errors: ERR_USAGE (color), ERR_NOMEM. */

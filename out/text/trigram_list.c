@@ -66,18 +66,19 @@ static void put_legend(const struct screen *s, const struct trigram_list *l)
     if (gaps || l->order >= TRIGRAM_ORDERS_OF_PAIRS) {
         snprintf(order, sizeof order, "Ranked by %s", trigram_orders[l->order]);
     }
-    put_note(s, 0,
-             "%s, greatest first. P: the counts' probabilities, of a skip-bigram the greatest; "
-             "counted: A B C, and A B before anything; ln P(C) in nats%s.",
-             order, gaps ? ", its gap +- standard error; gain: places x gap" : "");
+    put_note(
+        s, 0,
+        "%s, greatest first. P: probabilities by the counts, the greatest one for skip-bigrams; "
+        "counted: how often A B C stands in the counts, and how often A B does; ln P(C) in nats%s.",
+        order, gaps ? ", its gap +- standard error; gain: places x gap" : "");
     if (!isnan(l->run.interaction) && !isnan(l->run.sure)) {
         snprintf(least, sizeof least,
-                 " Less than %g nats, or %g standard errors, are no interaction.",
+                 " An interaction below %g nats, or below %g standard errors, counts as none.",
                  l->run.interaction, l->run.sure);
     }
     if (l->run.n_tested > 0) {
         put_note(s, 0,
-                 "Verdicts are of minimal pairs, where A, B or both are replaced by other "
+                 "Verdicts come from minimal pairs, in which A, B or both are replaced by other "
                  "tokens.%s",
                  least);
     }

@@ -19,8 +19,8 @@ static const char neurons_legend[] =
     "other tokens";
 
 static const char pairs_legend[] =
-    "means in nats over the pairs of so many places; interaction: A B - other B - A other + "
-    "neither, +- its standard error over places";
+    "means in nats over the minimal pairs of the given number of places; interaction: A B - other "
+    "B - A other + neither, +- its standard error over places";
 
 // --- names -------------------------------------------------------------------------------------
 

@@ -176,7 +176,7 @@ static enum args_status parse(const struct command *c, int argc, char **argv,
         }
     }
     if (operands->n < c->n_min) {
-        err_set(err, ERR_USAGE, "something is missing; usage: gapscope %s %.*s", c->name,
+        err_set(err, ERR_USAGE, "an operand is missing; usage: gapscope %s %.*s", c->name,
                 (int)strcspn(c->usage, "\n"), c->usage);
         return ARGS_BAD;
     }

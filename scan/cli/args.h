@@ -36,12 +36,13 @@ struct arg {
 
 /* Rows that many commands have. */
 #define OUTPUT_ARG(to)                                                                             \
-    {"output", 'o', ARG_STRING, to, "FILE", "write there, not to standard output"}
-#define THREADS_ARG(to) {"threads", 0, ARG_SIZE, to, "N", "threads that work; else one per core"}
+    {"output", 'o', ARG_STRING, to, "FILE", "write to FILE instead of standard output"}
+#define THREADS_ARG(to)                                                                            \
+    {"threads", 0, ARG_SIZE, to, "N", "threads that work; one per core if not given"}
 #define JSON_ARG(to) {"json", 0, ARG_FLAG, to, NULL, "one object with everything, for programs"}
 #define COLOR_ARG(to)                                                                              \
     {"color", 0, ARG_STRING, to, "WHEN",                                                           \
-     "always, never or auto: where it is a terminal and NO_COLOR is not set"}
+     "always, never or auto: colour on a terminal, unless NO_COLOR is set"}
 
 // clang-format on
 

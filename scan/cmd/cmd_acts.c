@@ -220,7 +220,7 @@ int cmd_acts(int argc, char **argv)
         .usage = "--model M --neuron L0N5 [--neuron ...] [options] INPUT",
         .summary =
             "Activations of neurons on every token of INPUT (a file, also .zst or .gz, or -),\n"
-            "as JSONL, a line a window:\n"
+            "as JSONL, one line per window:\n"
             "  {\"doc\",\"window\",\"ids\":[n],\"ends\":[n],\"acts\":{\"NAME\":{\"L0N5\":[n]}}}",
         .args = args,
         .n_min = 1,

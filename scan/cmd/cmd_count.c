@@ -47,9 +47,9 @@ static void print_done(const struct counted *done, const char *path)
     char count[32], merge[32];
     progress_time(count, done->count_seconds);
     progress_time(merge, done->merge_seconds);
-    fprintf(stderr, "%" PRIu64 " tokens in %s (%.0f a second), merged in %s\n", done->tokens_now,
-            count, done->count_seconds > 0 ? (double)done->tokens_now / done->count_seconds : 0,
-            merge);
+    fprintf(stderr, "%" PRIu64 " tokens in %s (%.0f tokens per second), merged in %s\n",
+            done->tokens_now, count,
+            done->count_seconds > 0 ? (double)done->tokens_now / done->count_seconds : 0, merge);
     count_print(&done->info, path);
 }
 
@@ -80,7 +80,7 @@ static int count(const struct options *o, const struct count *c, int *status, st
         fprintf(stderr, "gapscope count: nothing is left to do\n");
         count_print(&done.info, o->output);
     } else if (done.stopped) {
-        fprintf(stderr, "stopped: run the same command again, and it goes on from here\n");
+        fprintf(stderr, "stopped: run the same command again, and it resumes from here\n");
         *status = 128 + atomic_load(&stop_signals()->stop);
     } else {
         print_done(&done, o->output);
@@ -150,7 +150,7 @@ int cmd_count(int argc, char **argv)
         .summary =
             "Counts a corpus' bigrams, trigrams and skip-bigrams (distances 2 to 16, as 2, 3-4,\n"
             "5-8, 9-16), exactly, within documents.  It can be stopped or killed at any moment;\n"
-            "the same command goes on.  The counts are models for scan and score:\n"
+            "the same command resumes it.  The counts are models for scan and score:\n"
             "  --model bigram=counts.ngrams:2      --model trigram=counts.ngrams:3\n"
             "  --model skip=counts.ngrams:skip     --model oracle=counts.ngrams:oracle",
         .args = args,

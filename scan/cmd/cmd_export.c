@@ -57,8 +57,8 @@ static void say(const struct exporter *x, const struct format *format,
                  "neurons left out: their model, layer or index is not known");
     say_left_out(x->bad_examples, "example left out: its tokens or activations cannot be read",
                  "examples left out: their tokens or activations cannot be read");
-    say_left_out(x->bad_json, "value should hold JSON and does not: taken for nothing",
-                 "values should hold JSON and do not: taken for nothing");
+    say_left_out(x->bad_json, "value is not the JSON that it should be, and is left empty",
+                 "values are not the JSON that they should be, and are left empty");
     fputs("gapscope export: ", stderr);
     put_state(stderr, state);
     fprintf(stderr, "; wrote %s: ", format->name);
@@ -79,7 +79,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     const struct options *o = options;
     const struct format *format = find_format(o->format);
     if (!format) {
-        return err_set(err, ERR_USAGE, "--format %s: use neuronrecord, neuronpedia, csv or jsonl",
+        return err_set(err, ERR_USAGE,
+                       "--format %s: expected neuronrecord, neuronpedia, csv or jsonl",
                        o->format ? o->format : "is missing");
     }
     if (!o->output) {
@@ -107,7 +108,8 @@ int cmd_export(int argc, char **argv)
     struct options o = {0};
     const struct arg args[] = {
         {"format", 0, ARG_STRING, &o.format, "F",
-         "neuronrecord: a JSON file per neuron, as\nopenai/automated-interpretability loads them\n"
+         "neuronrecord: one JSON file per neuron, as\n"
+         "openai/automated-interpretability loads them\n"
          "neuronpedia: .jsonl.gz as Neuronpedia imports them\n"
          "csv, jsonl: all tables, one file per table"},
         {"output", 'o', ARG_STRING, &o.output, "DIR", "the folder; it is made"},

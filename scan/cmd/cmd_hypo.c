@@ -59,10 +59,10 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct reader r = {0};
     struct screen s = {0};
     if (name && o->pair) {
-        return err_set(err, ERR_USAGE, "--pair belongs to the list of all hypotheses");
+        return err_set(err, ERR_USAGE, "--pair goes with the list of all hypotheses, not with one");
     }
     if (!name && o->neuron) {
-        return err_set(err, ERR_USAGE, "--neuron belongs to one hypothesis: which?");
+        return err_set(err, ERR_USAGE, "--neuron needs the name of a hypothesis");
     }
     int rc = reader_open(&r, operands->items[0], err);
     rc = rc ? rc : screen_open(&s, o->color, o->output, err);
@@ -81,14 +81,14 @@ int cmd_hypo(int argc, char **argv)
         {"pair", 0, ARG_STRING, &o.pair, "A:B",
          "the pair whose gap is accounted for; else the run's first"},
         {"neuron", 0, ARG_STRING, &o.neuron, "NAME:L0N5",
-         "of one hypothesis: this neuron's histogram and\ncounterexamples, not the best one's"},
+         "with NAME: the histogram and counterexamples of this\nneuron, not of the best one"},
         {"number", 'n', ARG_SIZE, &o.n, "N",
          "how many neurons, hits and counterexamples of each kind (10)"},
         {"all", 0, ARG_FLAG, &o.all, NULL,
-         "of one hypothesis: the statistics of both halves and of\nall, of every neuron listed"},
+         "with NAME: the statistics of both halves and of all\ntokens, for every neuron listed"},
         {"json", 0, ARG_FLAG, &o.json, NULL, "one object with everything, for programs"},
         {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        {"output", 'o', ARG_STRING, &o.output, "FILE", "write to FILE instead of standard output"},
         {0}};
     const struct command command = {
         .name = "hypo",

@@ -196,7 +196,7 @@ int cmd_label(int argc, char **argv)
                  "[options] INPUT",
         .summary =
             "Which tokens of every doc of INPUT (a file, also .zst or .gz, or -) a hypothesis\n"
-            "names, as JSONL, a line a doc, no BOS:\n"
+            "names, as JSONL, one line per doc, no BOS:\n"
             "  {\"doc\",\"labels\":{\"NAME\":[0,1,...]}}\n"
             "Where one gave up on a doc its labels are null and \"aborted\" lists its name.",
         .args = args,

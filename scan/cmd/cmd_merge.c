@@ -166,11 +166,12 @@ static void try_trigrams(const struct merged *m, struct store *s)
     }
     if (trials_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, "merge", s, &n, &err)) {
         fprintf(stderr,
-                "gapscope merge: the trigrams are not tried on the models: %s\n"
-                "where the models are, gapscope merge --force tries them, or the scan's command\n",
+                "gapscope merge: the trigrams were not tested on the models: %s\n"
+                "to test them, run gapscope merge --force, or the scan's command, where the models "
+                "are\n",
                 err.msg);
     } else {
-        fprintf(stderr, "  trigrams: tried %zu%s on the models\n", n,
+        fprintf(stderr, "  trigrams: tested %zu%s on the models\n", n,
                 m->run.n_pairs > 0 ? " that beat the base" : "");
     }
 }

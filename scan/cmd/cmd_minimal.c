@@ -152,11 +152,10 @@ int cmd_minimal(int argc, char **argv)
         .name = "minimal",
         .usage = "--model M [--model M]... 'TEXT ONE' 'TEXT TWO' --answers ' X' ' Y' [options]",
         .summary =
-            "Two prompts that differ in little, two answers: logit(X) - logit(Y) after each, "
-            "which\n"
-            "parts of the model spoke for it (direct logit attribution), and what becomes of it\n"
-            "when one head's or MLP's output is taken from the other prompt (activation "
-            "patching).\n"
+            "Two prompts that differ slightly, two answers: logit(X) - logit(Y) after each, which\n"
+            "components of the model add to it (direct logit attribution), and how it changes "
+            "when\n"
+            "one head's or MLP's output is taken from the other prompt (activation patching).\n"
             "Both prompts have as many tokens; BOS is put in front.",
         .args = args,
         .n_min = 2,

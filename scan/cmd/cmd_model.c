@@ -95,7 +95,7 @@ static int print_loss(const struct model *m, const uint32_t *ids, size_t n, stru
     if (rc) {
         return rc;
     }
-    printf("  loss          %.6f nats a token on BOS + \"%s\" (%zu tokens)", nats, hello, n - 1);
+    printf("  loss          %.6f nats per token on BOS + \"%s\" (%zu tokens)", nats, hello, n - 1);
     const struct hub_model *known = hub_find(m->name);
     if (known && known->loss > 0 && known->d_model == m->config.d_model &&
         known->d_vocab == m->config.d_vocab) {

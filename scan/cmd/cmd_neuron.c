@@ -60,7 +60,7 @@ int cmd_neuron(int argc, char **argv)
         {"all", 0, ARG_FLAG, &o.all, NULL, "every example that is kept"},
         {"json", 0, ARG_FLAG, &o.json, NULL, "one object with everything, for programs"},
         {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        {"output", 'o', ARG_STRING, &o.output, "FILE", "write to FILE instead of standard output"},
         {0}};
     const struct command command = {
         .name = "neuron",

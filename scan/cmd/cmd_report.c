@@ -53,7 +53,9 @@ static void say(const struct report *r, const struct page *p)
     }
     putc('\n', stderr);
     if (p->folder) {
-        fprintf(stderr, "%s: %zu files, %.1f MB, what has no room in the page: keep it beside\n",
+        fprintf(stderr,
+                "%s: %zu files, %.1f MB, data that has no room in the page: keep the folder beside "
+                "it\n",
                 p->folder, p->n_files, (double)p->bytes_files / MEGABYTE);
     }
 }
@@ -95,11 +97,12 @@ int cmd_report(int argc, char **argv)
         {"output", 'o', ARG_STRING, &o.output, "FILE", "the page, report.html"},
         {"title", 0, ARG_STRING, &o.title, "TEXT", "its heading; else the run's file name"},
         {"max-mb", 0, ARG_SIZE, &o.megabytes, "N",
-         "the page's size at most, in 10^6 bytes (20): what has no\n"
-         "room goes into files in FILE_files beside it"},
-        {"hits", 0, ARG_SIZE, &o.hits, "N", "of each pair and side at most (1000)"},
+         "largest size of the page in 10^6 bytes (20); data that has\nno room goes into files in "
+         "FILE_files beside it"},
+        {"hits", 0, ARG_SIZE, &o.hits, "N", "hits shown per pair and side, at most (1000)"},
         {"examples", 0, ARG_SIZE, &o.examples, "N",
-         "of a neuron, of each kind and interval at most (10);\nand counterexamples of each kind"},
+         "examples shown of each kind and interval of a neuron, and\ncounterexamples of each kind, "
+         "at most (10)"},
         {0}};
     const struct command command = {
         .name = "report",
@@ -107,9 +110,8 @@ int cmd_report(int argc, char **argv)
         .summary =
             "One page that opens in a browser, with no network: what was scanned and what came\n"
             "out, the largest gaps with what both models said, every neuron with its examples,\n"
-            "every hypothesis with its counterexamples, trigrams where it has them.  A run that is "
-            "not finished shows what\n"
-            "it has.",
+            "every hypothesis with its counterexamples, trigrams where the run has some.  A run\n"
+            "that is not finished shows what it has.",
         .args = args,
         .n_min = 1,
         .n_max = 1,

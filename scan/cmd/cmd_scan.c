@@ -33,8 +33,9 @@ int cmd_scan(int argc, char **argv)
         {"domain", 0, ARG_STRING, &o.domain, "a.b",
          "the field of a record that names its domain; else\nmeta.pile_set_name, meta.set or "
          "source"},
-        {"floor", 0, ARG_STRING, &o.floor, "X", "log-probs below it count as it; -6 if not given"},
-        {"top", 0, ARG_SIZE, &o.top, "N", "hits kept a pair and side; 1000 if not given"},
+        {"floor", 0, ARG_STRING, &o.floor, "X",
+         "lower log-probs count as this one; -6 if not given"},
+        {"top", 0, ARG_SIZE, &o.top, "N", "hits kept per pair and side; 1000 if not given"},
         NEURON_PLAN_ARGS(&o.subjects),
         TRIGRAM_CHOICE_ARGS(&o.trigrams),
         {"packing", 0, ARG_STRING, &o.packing, "P",
@@ -50,7 +51,7 @@ int cmd_scan(int argc, char **argv)
         {"part", 0, ARG_STRING, &o.part, "I/N",
          "do units I, I + N, ...; gapscope merge joins parts"},
         {"checkpoint", 0, ARG_STRING, &o.checkpoint, "SECONDS",
-         "between two; 60 if not given, 0: after every unit"},
+         "between checkpoints; 60 if not given, 0: after every unit"},
         {"record", 0, ARG_STRING, &o.record, "DIR.zarr",
          "also keep every token's log-probs, as Zarr v2 arrays"},
         {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in a run.db of another run"},
@@ -64,7 +65,7 @@ int cmd_scan(int argc, char **argv)
             "Streams a corpus (.jsonl.zst, .json.gz, text, ...) through all models and keeps "
             "where\n"
             "one predicts better than another: run.db is a SQLite file.  It can be stopped or\n"
-            "killed at any moment; the same command goes on from the last checkpoint.",
+            "killed at any moment; the same command resumes from the last checkpoint.",
         .args = args,
         .n_min = 1,
         .n_max = (size_t)-1,

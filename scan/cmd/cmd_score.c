@@ -198,18 +198,18 @@ static void each_window(void *context, const struct window *w, FILE *to)
     score->text_bytes += w->ends ? w->ends[w->n - 1] - w->ends[0] : 0;
 }
 
-/* "gelu-1l: 1234 tokens in 5 windows, loss 3.4512 nats a token, 1.903 bits a byte" */
+/* "gelu-1l: 1234 tokens in 5 windows, loss 3.4512 nats per token, 1.903 bits per byte" */
 static void print_summary(const struct score *score)
 {
     for (size_t i = 0; i < score->n && score->tokens > 0; i++) {
         const struct scorer *s = &score->scorers[i];
         fprintf(stderr,
                 "gapscope score: %s: %" PRIu64 " token%s in %" PRIu64
-                " window%s, loss %.4f nats a token",
+                " window%s, loss %.4f nats per token",
                 s->model->name, score->tokens, score->tokens == 1 ? "" : "s", score->windows,
                 score->windows == 1 ? "" : "s", -s->sum / (double)score->tokens);
         if (score->text_bytes > 0) {
-            fprintf(stderr, ", %.3f bits a byte", -s->sum / M_LN2 / (double)score->text_bytes);
+            fprintf(stderr, ", %.3f bits per byte", -s->sum / M_LN2 / (double)score->text_bytes);
         }
         fputc('\n', stderr);
     }
@@ -223,10 +223,11 @@ static void print_counted(const struct score *score, const char *input)
         for (size_t i = 0; i < score->n; i++) {
             const struct scorer *s = &score->scorers[i];
             if (predictor_has_counted(&s->predictor, &shards.items[0])) {
-                fprintf(stderr,
-                        "gapscope score: %s: %s itself was counted, and is not left out: what it "
-                        "says is too good (gapscope scan leaves out)\n",
-                        s->model->name, shards.items[0].name);
+                fprintf(
+                    stderr,
+                    "gapscope score: %s: %s itself was counted and is not left out, so its "
+                    "log-probs are too high (gapscope scan leaves a document's own counts out)\n",
+                    s->model->name, shards.items[0].name);
             }
         }
     }
@@ -298,7 +299,7 @@ int cmd_score(int argc, char **argv)
         .usage = "--model M [--model M]... [options] INPUT",
         .summary =
             "The log-prob of every token of INPUT (a file, also .zst or .gz, or -), as JSONL,\n"
-            "a line a window:\n"
+            "one line per window:\n"
             "  {\"doc\",\"window\",\"ids\":[n],\"ends\":[n],\"logprob\":{\"NAME\":[n-1]},\n"
             "   \"top\":{\"NAME\":[n][K][id,logprob]},\"entropy\":{\"NAME\":[n]}}\n"
             "logprob[i] is ln P(ids[i+1] | ids[0..i]), in nats.",

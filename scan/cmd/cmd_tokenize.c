@@ -93,7 +93,7 @@ int cmd_tokenize(int argc, char **argv)
         .usage = "--tokenizer FILE|--model M [options] INPUT",
         .summary =
             "The token ids of every doc of INPUT (a file, also .zst or .gz, or -), as JSONL,\n"
-            "a line a doc, no BOS:\n"
+            "one line per doc, no BOS:\n"
             "  {\"doc\",\"ids\":[n],\"ends\":[n]}\n"
             "ends[i] is the byte of the normalised text where token i ends.",
         .args = args,

@@ -66,9 +66,9 @@ int cmd_top(int argc, char **argv)
          "by token: those that add most to the gap (n x mean gap)"},
         {"domains", 0, ARG_FLAG, &o.domains, NULL, "by domain: the mean gap of each"},
         {"number", 'n', ARG_SIZE, &o.n, "N", "how many (20)"},
-        {"json", 0, ARG_FLAG, &o.json, NULL, "JSONL, an object a line, for programs"},
+        {"json", 0, ARG_FLAG, &o.json, NULL, "JSONL, one object per line, for programs"},
         {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        {"output", 'o', ARG_STRING, &o.output, "FILE", "write to FILE instead of standard output"},
         {0}};
     const struct command command = {
         .name = "top",

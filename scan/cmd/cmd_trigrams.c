@@ -160,7 +160,7 @@ int cmd_trigrams(int argc, char **argv)
         {"pair", 0, ARG_STRING, &t->pair, "A:B", "the pair of models; else the run's first"},
         {"json", 0, ARG_FLAG, &o.json, NULL, "one object with everything, for programs"},
         {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write there, not to standard output"},
+        {"output", 'o', ARG_STRING, &o.output, "FILE", "write to FILE instead of standard output"},
         {0}};
     const struct command command = {
         .name = "trigrams",

@@ -185,7 +185,7 @@ static int put_neurons(const struct minimal *m, const struct screen *s, struct e
             table_signed(&t, (double)m->post[1][i], 4);
         }
     }
-    minimal_view_head(s, "of which neurons: the ten largest after each prompt, and of the change");
+    minimal_view_head(s, "neurons: the ten largest after each prompt, and the ten largest changes");
     return end_table(&t, s, err);
 }
 
@@ -216,9 +216,9 @@ static int put_components(const struct minimal *m, const struct screen *s, struc
     minimal_view_head(s, "patching: the difference with one output of the other prompt");
     const int put = end_table(&t, s, err);
     put_left_out(s, n);
-    put_note(s, 2,
-              "effect: (patched - own) / (other's - own): 0 nothing happens, 1 as after the "
-              "other prompt");
+    put_note(
+        s, 2,
+        "effect: (patched - own) / (other's - own); 0: no change, 1: as after the other prompt");
     return rc ? rc : put;
 }
 
@@ -240,8 +240,8 @@ static int put_patched_neurons(const struct minimal *m, const struct screen *s, 
         return 0;
     }
     if (m->n_tried < m->n_neurons) {
-        put_note(s, 2, "of the %zu of %zu neurons that write the largest changes", m->n_tried,
-                  m->n_neurons);
+        put_note(s, 2, "among the %zu of %zu neurons that write the largest changes", m->n_tried,
+                 m->n_neurons);
     }
     return end_table(&t, s, err);
 }

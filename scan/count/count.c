@@ -307,7 +307,7 @@ static int count(struct state *s, struct ngrams_info *info, const char *path, st
     const struct count *c = s->c;
     const uint64_t before = count_folder_n_units(&s->folder);
     if (before > 0) {
-        fprintf(stderr, "gapscope count: %s: going on from %" PRIu64 " units done\n", path, before);
+        fprintf(stderr, "gapscope count: %s: resuming from %" PRIu64 " units done\n", path, before);
     }
     const size_t toks = c->memory_bytes / c->n_threads / NGRAMS_TOKEN_BYTES;
     s->toks_max = toks > 1024 ? toks : 1024;
@@ -325,8 +325,8 @@ static int count(struct state *s, struct ngrams_info *info, const char *path, st
         return rc;
     }
     return rc ? err_set(err, err->code,
-                        "%s; what is done is in %s, and the same command goes on from there",
-                        err->msg, s->folder.path)
+                        "%s; what is done is in %s; the same command resumes from there", err->msg,
+                        s->folder.path)
               : 0;
 }
 

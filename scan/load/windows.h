@@ -40,7 +40,7 @@ struct input_options {
     {"strict", 0, ARG_FLAG, &(options)->strict, NULL, "exit with 1 if a record was skipped"}
 
 #define IDS_ARG(options)                                                                           \
-    {"ids", 0, ARG_FLAG, &(options)->ids, NULL, "INPUT is JSONL {\"ids\":[...]}, a window a line"}
+    {"ids", 0, ARG_FLAG, &(options)->ids, NULL, "INPUT is JSONL {\"ids\":[...]}, a window each"}
 
 #define SPECIAL_ARG(options)                                                                       \
     {"special", 0, ARG_FLAG, &(options)->special, NULL,                                            \

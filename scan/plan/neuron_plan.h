@@ -38,8 +38,9 @@ struct neuron_plan_options {
     {"examples", 0, ARG_SIZE, &(options)->examples, "N",                                           \
      "strongest places shown of a neuron; 20 if not given"},                                       \
     {"histograms", 0, ARG_STRING, &(options)->histograms, "H",                                     \
-     "all (if not given), or 'top N': only the N neurons a\nhypothesis that the first unit "       \
-     "correlates best with it\nhave histograms of its labels, which saves memory"},                \
+     "all (if not given), or 'top N': only the N neurons that\n"                                   \
+     "correlate best with a hypothesis on the first unit have\n"                                   \
+     "histograms of its labels, which saves memory"},                                              \
     {"no-neurons", 0, ARG_FLAG, &(options)->no_neurons, NULL, "keep nothing of neurons"}
 
 // clang-format on

@@ -29,9 +29,11 @@ struct trigram_choice_options {
      "look for trigrams (A, B) -> C of these counts that neither a\nbigram nor a skip-bigram "     \
      "explains, and for their neurons"},                                                           \
     {"trigram-rule", 0, ARG_STRING, &(options)->rule, "RULE",                                      \
-     "which, any of count=10,high=0.5,low=0.1,gap=0.5,most=500,\ntest=100: seen 'count' times; "   \
-     "P(C|A,B) from 'high';\nP(C|B), P(C|A ...) and both added to 'low'; at most 'most'.\nTried "  \
-     "on the models: up to 'test' with a mean gap from 'gap'"}
+     "which, any of count=10,high=0.5,low=0.1,gap=0.5,most=500,\n"                                 \
+     "test=100: seen 'count' times or more; P(C|A,B) at least 'high';\n"                           \
+     "P(C|B), P(C|A ...) and both added at most 'low'; 'most' of\n"                                \
+     "them.  On the models 'test' of those whose mean gap is at\n"                                 \
+     "least 'gap' are tested"}
 
 // clang-format on
 

@@ -14,7 +14,7 @@
 static void print_check(const char *name, const struct precision_check *c)
 {
     if (c->used != c->asked) {
-        fprintf(stderr, "  %s: %s precision misses its promise here; %s it is\n", name,
+        fprintf(stderr, "  %s: %s precision misses its promise here; the scan uses %s\n", name,
                 precision_name(c->asked), precision_name(c->used));
     }
     if (c->used != PRECISION_EXACT && c->tokens > 0) {
@@ -76,7 +76,8 @@ static int join_kernels(struct engines *e, const struct kern *kern, struct store
 {
     const int rc = resumed ? meta_get(&e->kernels, resumed, "kernels", err) : 0;
     if (!rc && e->kernels && strcmp(e->kernels, kern->name) != 0) {
-        fprintf(stderr, "gapscope scan: what was done so far was done with %s kernels, now %s\n",
+        fprintf(stderr,
+                "gapscope scan: the units so far were done with %s kernels, the rest with %s\n",
                 e->kernels, kern->name);
     }
     return rc ? rc : meta_join(&e->kernels, kern->name, err);

@@ -219,9 +219,8 @@ int predictor_leave_out(struct predictor *p, const struct shards *shards, uint64
         if (p->leave_out[i] && info->settings != settings) {
             return err_set(
                 err, ERR_MISMATCH,
-                "%s: %s is among what was counted, but was read otherwise then (--field, "
-                "--format, --special or --ids), so that its documents cannot be left "
-                "out; count again with this scan's options",
+                "%s: %s was counted with other options (--field, --format, --special or --ids), so "
+                "its documents cannot be left out; count again with this scan's options",
                 p->model->name, shards->items[i].name);
         }
     }

@@ -302,11 +302,11 @@ static int try_trigrams(struct scan *s, int *status, struct err *err)
     const int rc = trials_run(&trials, s->store, &n, err);
     free(engines);
     if (!rc && stopped_by() && !trials_are_done(s)) {
-        fprintf(stderr, "stopped before the trigrams were tried: run the same command again\n");
+        fprintf(stderr, "stopped before the trigrams were tested: run the same command again\n");
         *status = 128 + stopped_by();
     } else if (!rc) {
         fprintf(stderr,
-                "  trigrams: tried %zu%s on the models, in %.1f s\n"
+                "  trigrams: tested %zu%s on the models, in %.1f s\n"
                 "look: gapscope trigrams %s\n",
                 n, s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin,
                 s->options->output);
@@ -367,7 +367,7 @@ int scan_run(struct scan *s, int *status, struct err *err)
     }
     if (s->resumed) {
         fprintf(stderr,
-                "gapscope scan: %s: going on from %" PRIu64 " units done, %" PRIu64 " tokens\n",
+                "gapscope scan: %s: resuming from %" PRIu64 " units done, %" PRIu64 " tokens\n",
                 s->options->output, run_count_done(&s->run), summary_tokens(&s->results));
     }
     rc = prepare(s, err);
@@ -383,12 +383,12 @@ int scan_run(struct scan *s, int *status, struct err *err)
     const int stopped = stopped_by();
     if (rc) {
         return err_set(err, err->code,
-                       "%s; what was done is in %s: the same command goes on from there", err->msg,
+                       "%s; what was done is in %s; the same command resumes from there", err->msg,
                        s->options->output);
     }
     summary_print(&s->run, &s->results, &s->lineup, s->options->output, &result);
     if (stopped) {
-        fprintf(stderr, "stopped: run the same command again, and it goes on from here\n");
+        fprintf(stderr, "stopped: run the same command again, and it resumes from here\n");
         *status = 128 + stopped;
         return 0;
     }

@@ -96,13 +96,13 @@ void summary_print(const struct run *run, const struct results *results,
     progress_time(took, r->seconds);
     fprintf(stderr,
             "%" PRIu64 " tokens in %" PRIu64 " units, %" PRIu64
-            " of them now, in %s (%.0f a second)\n",
+            " of them now, in %s (%.0f tokens per second)\n",
             summary_tokens(results), run_count_done(run), r->tokens, took,
             r->seconds > 0 ? (double)r->tokens / r->seconds : 0);
     for (size_t m = 0; m < run->n_models; m++) {
         const struct moments *l = &t->models[m].logprob;
         if (l->n) {
-            fprintf(stderr, "  %-24s loss %.4f +- %.4f nats a token\n", run->models[m].name,
+            fprintf(stderr, "  %-24s loss %.4f +- %.4f nats per token\n", run->models[m].name,
                     -moments_mean(l), moments_se(l));
         }
     }

@@ -28,9 +28,9 @@ static inline char *folder_path(const char *name)
 {
     static char paths[4][96];
     static unsigned turn;
-    char *path = paths[turn++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
+    char *to = paths[turn++ % 4];
+    snprintf(to, sizeof paths[0], "%s/%s", folder, name);
+    return to;
 }
 
 #endif

@@ -240,9 +240,9 @@ static void a_folder_that_is_not_empty_is_refused_and_nothing_in_it_deleted(void
 static void wrong_usage_says_what_is_wanted(void **state)
 {
     (void)state;
-    kit_expect(2, "--format xml: use neuronrecord, neuronpedia, csv or jsonl",
+    kit_expect(2, "--format xml: expected neuronrecord, neuronpedia, csv or jsonl",
                EXPORT("xml", "x"));
-    kit_expect(2, "use neuronrecord, neuronpedia, csv or jsonl",
+    kit_expect(2, "expected neuronrecord, neuronpedia, csv or jsonl",
                "gapscope export $T/run.db -o $T/x");
     kit_expect(2, "-o DIR is missing", "gapscope export $T/run.db --format csv");
     kit_expect(2, "usage: gapscope export", "gapscope export --format csv -o $T/x");

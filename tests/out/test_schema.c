@@ -267,108 +267,109 @@ static void what_is_no_script_is_refused_with_its_line(void **state)
     " JOIN model m ON m.id = o.value)"
 #define PAIR "(SELECT name FROM model WHERE id = p.base) || ':' || " OTHERS
 
+static const struct {
+    const char *view, *by_hand;
+    int rows; // at least
+} views_by_hand[] = {
+    {"SELECT pair, name, base_name, others_name FROM pair_name ORDER BY pair",
+     "SELECT p.id, " PAIR ", (SELECT name FROM model WHERE id = p.base), " OTHERS
+     " FROM pair p ORDER BY p.id",
+     2},
+    {"SELECT hypothesis, name, n, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"
+     " share_beyond_earlier, share_of_gain, gain_beyond_earlier FROM ledger WHERE pair = 0"
+     " ORDER BY hypothesis",
+     "SELECT g.hypothesis, h.name, g.n, g.mean_gap, g.se, g.mean_gap_rest, g.se_rest,"
+     " g.share_of_gap, g.share_beyond_earlier, g.share_of_gain, g.gain_beyond_earlier"
+     " FROM hypothesis_gap g JOIN hypothesis h ON h.id = g.hypothesis WHERE g.pair = 0"
+     " ORDER BY g.hypothesis",
+     2},
+    {"SELECT pair_name, neuron, credit, hits, of_hits FROM credit WHERE model = 1 AND layer = 0"
+     " AND idx = 5 ORDER BY pair",
+     "SELECT " PAIR ", 'one:L0N5', c.credit, c.hits, (SELECT count(*) FROM hit WHERE"
+     " pair = p.id AND side = 'other') FROM gap_credit c JOIN pair p ON p.id = c.pair"
+     " WHERE c.model = 1 AND c.layer = 0 AND c.idx = 5 ORDER BY p.id",
+     2},
+    {"SELECT hypothesis_name, domain_name, tokens_seen, labelled_tokens, prevalence"
+     " FROM domain_label ORDER BY prevalence DESC, domain",
+     "SELECT 'base64', d.name, h.tokens_seen, h.tokens, h.prevalence FROM hypothesis_domain h"
+     " LEFT JOIN domain d ON d.id = h.domain ORDER BY h.prevalence DESC, h.domain",
+     2},
+    {"SELECT name, model_name FROM neuron_name", "SELECT 'one:L0N5', 'one'", 1},
+    {"SELECT neuron, hypothesis_name, split, n_pos, average_precision, top_covered"
+     " FROM neuron_score ORDER BY hypothesis, model, layer, idx, split",
+     "SELECT 'one:L0N' || s.idx, h.name, s.split, s.n_pos, s.average_precision, s.top_covered"
+     " FROM score s JOIN hypothesis h ON h.id = s.hypothesis"
+     " ORDER BY s.hypothesis, s.model, s.layer, s.idx, s.split",
+     18},
+    {"SELECT hypothesis, hypothesis_name, neuron, n_pos, prevalence, average_precision, auroc,"
+     " precision, recall, f1, r, mass_covered, top_covered, n_neg, dev_average_precision,"
+     " dev_prevalence FROM neuron_hypothesis WHERE model = 1 AND layer = 0 AND idx = 5"
+     " ORDER BY dev_average_precision IS NULL, dev_gain DESC, hypothesis",
+     "SELECT h.id, h.name, 'one:L0N5', s.n_pos, s.prevalence, s.average_precision, s.auroc,"
+     " s.precision, s.recall, s.f1, s.r, s.mass_covered, s.top_covered, s.n_neg,"
+     " d.average_precision, d.prevalence"
+     " FROM hypothesis h CROSS JOIN score s ON s.hypothesis = h.id AND s.model = 1"
+     " AND s.layer = 0 AND s.idx = 5 AND s.split = 'test'"
+     " LEFT JOIN score d ON d.hypothesis = h.id AND d.model = 1 AND d.layer = 0"
+     " AND d.idx = 5 AND d.split = 'dev' ORDER BY d.average_precision IS NULL,"
+     " (d.average_precision - d.prevalence) / (1 - d.prevalence) DESC, h.id",
+     3},
+    {"SELECT hypothesis, name, kind, spec, labelled_tokens, docs, prevalence, aborted,"
+     " tokens_seen, model_name, layer, idx, n_pos, test_prevalence, average_precision, auroc,"
+     " precision, recall FROM hypothesis_best ORDER BY hypothesis",
+     "SELECT h.id AS hypothesis, h.name, h.kind, h.spec, h.tokens AS labelled_tokens, h.docs,"
+     " h.tokens * 1.0 / h.tokens_seen AS prevalence, h.aborted, h.tokens_seen,"
+     " (SELECT name FROM model WHERE id = d.model) AS model, d.layer, d.idx, t.n_pos,"
+     " t.prevalence AS test_prevalence, t.average_precision, t.auroc, t.precision, t.recall"
+     " FROM hypothesis h LEFT JOIN (SELECT hypothesis, model, layer, idx,"
+     " max(average_precision) FROM score WHERE split = 'dev' AND average_precision NOT NULL"
+     " GROUP BY hypothesis) d ON d.hypothesis = h.id"
+     " LEFT JOIN score t ON t.hypothesis = h.id AND t.model = d.model AND t.layer = d.layer"
+     " AND t.idx = d.idx AND t.split = 'test' ORDER BY h.id",
+     3},
+    {"SELECT kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end, token_index,"
+     " tokens, activations, labels FROM example_order WHERE model = 1 AND layer = 0 AND idx = 5"
+     " AND turn <= iif(kind = 'interval', 1, 2) ORDER BY kind_order, rank",
+     "SELECT kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end, token_index,"
+     " tokens, activations, labels FROM"
+     " (SELECT *, row_number() OVER (PARTITION BY kind, lo, hi ORDER BY rank) AS turn"
+     " FROM example WHERE model = 1 AND layer = 0 AND idx = 5)"
+     " WHERE turn <= iif(kind = 'interval', 1, 2) ORDER BY CASE kind WHEN 'top' THEN 0"
+     " WHEN 'interval' THEN 1 WHEN 'random' THEN 2 ELSE 3 END, rank",
+     6},
+    {"SELECT pair, pair_name, mean_gap, se FROM trigram_pair WHERE trigram = 0 ORDER BY pair",
+     "SELECT p.id, " PAIR ", g.mean_gap, g.se FROM trigram_gap g JOIN pair p ON p.id = g.pair"
+     " WHERE g.trigram = 0 ORDER BY p.id",
+     2},
+    {"SELECT trigram, model, model_name, contexts, pairs, lp_ab, lp_xb, lp_ax, lp_xx,"
+     " interaction, se, verdict, layer, idx, site, neuron_layer, neuron_idx, ab, xb, ax, xx,"
+     " ablated, ablated_se, ablated_elsewhere FROM trigram_verdict ORDER BY trigram, model",
+     "SELECT t.trigram, t.model, m.name, t.contexts, t.pairs, t.lp_ab, t.lp_xb, t.lp_ax,"
+     " t.lp_xx, t.interaction, t.se, t.verdict, t.layer, t.idx, m.site, n.layer, n.idx, n.ab,"
+     " n.xb, n.ax, n.xx, n.ablated, n.ablated_se, n.ablated_elsewhere"
+     " FROM trigram_model t LEFT JOIN model m ON m.id = t.model"
+     " LEFT JOIN trigram_neuron n ON n.trigram = t.trigram AND n.model = t.model"
+     " AND iif(t.layer IS NULL, n.rank = 1, n.layer = t.layer AND n.idx = t.idx)"
+     " ORDER BY t.trigram, t.model",
+     5},
+};
+
 static void views_give_what_their_definitions_by_hand_give(void **state)
 {
     (void)state;
-    static const struct {
-        const char *view, *by_hand;
-        int rows; // at least
-    } cases[] = {
-        {"SELECT pair, name, base_name, others_name FROM pair_name ORDER BY pair",
-         "SELECT p.id, " PAIR ", (SELECT name FROM model WHERE id = p.base), " OTHERS
-         " FROM pair p ORDER BY p.id",
-         2},
-        {"SELECT hypothesis, name, n, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"
-         " share_beyond_earlier, share_of_gain, gain_beyond_earlier FROM ledger WHERE pair = 0"
-         " ORDER BY hypothesis",
-         "SELECT g.hypothesis, h.name, g.n, g.mean_gap, g.se, g.mean_gap_rest, g.se_rest,"
-         " g.share_of_gap, g.share_beyond_earlier, g.share_of_gain, g.gain_beyond_earlier"
-         " FROM hypothesis_gap g JOIN hypothesis h ON h.id = g.hypothesis WHERE g.pair = 0"
-         " ORDER BY g.hypothesis",
-         2},
-        {"SELECT pair_name, neuron, credit, hits, of_hits FROM credit WHERE model = 1 AND layer = 0"
-         " AND idx = 5 ORDER BY pair",
-         "SELECT " PAIR ", 'one:L0N5', c.credit, c.hits, (SELECT count(*) FROM hit WHERE"
-         " pair = p.id AND side = 'other') FROM gap_credit c JOIN pair p ON p.id = c.pair"
-         " WHERE c.model = 1 AND c.layer = 0 AND c.idx = 5 ORDER BY p.id",
-         2},
-        {"SELECT hypothesis_name, domain_name, tokens_seen, labelled_tokens, prevalence"
-         " FROM domain_label ORDER BY prevalence DESC, domain",
-         "SELECT 'base64', d.name, h.tokens_seen, h.tokens, h.prevalence FROM hypothesis_domain h"
-         " LEFT JOIN domain d ON d.id = h.domain ORDER BY h.prevalence DESC, h.domain",
-         2},
-        {"SELECT name, model_name FROM neuron_name", "SELECT 'one:L0N5', 'one'", 1},
-        {"SELECT neuron, hypothesis_name, split, n_pos, average_precision, top_covered"
-         " FROM neuron_score ORDER BY hypothesis, model, layer, idx, split",
-         "SELECT 'one:L0N' || s.idx, h.name, s.split, s.n_pos, s.average_precision, s.top_covered"
-         " FROM score s JOIN hypothesis h ON h.id = s.hypothesis"
-         " ORDER BY s.hypothesis, s.model, s.layer, s.idx, s.split",
-         18},
-        {"SELECT hypothesis, hypothesis_name, neuron, n_pos, prevalence, average_precision, auroc,"
-         " precision, recall, f1, r, mass_covered, top_covered, n_neg, dev_average_precision,"
-         " dev_prevalence FROM neuron_hypothesis WHERE model = 1 AND layer = 0 AND idx = 5"
-         " ORDER BY dev_average_precision IS NULL, dev_gain DESC, hypothesis",
-         "SELECT h.id, h.name, 'one:L0N5', s.n_pos, s.prevalence, s.average_precision, s.auroc,"
-         " s.precision, s.recall, s.f1, s.r, s.mass_covered, s.top_covered, s.n_neg,"
-         " d.average_precision, d.prevalence"
-         " FROM hypothesis h CROSS JOIN score s ON s.hypothesis = h.id AND s.model = 1"
-         " AND s.layer = 0 AND s.idx = 5 AND s.split = 'test'"
-         " LEFT JOIN score d ON d.hypothesis = h.id AND d.model = 1 AND d.layer = 0"
-         " AND d.idx = 5 AND d.split = 'dev' ORDER BY d.average_precision IS NULL,"
-         " (d.average_precision - d.prevalence) / (1 - d.prevalence) DESC, h.id",
-         3},
-        {"SELECT hypothesis, name, kind, spec, labelled_tokens, docs, prevalence, aborted,"
-         " tokens_seen, model_name, layer, idx, n_pos, test_prevalence, average_precision, auroc,"
-         " precision, recall FROM hypothesis_best ORDER BY hypothesis",
-         "SELECT h.id AS hypothesis, h.name, h.kind, h.spec, h.tokens AS labelled_tokens, h.docs,"
-         " h.tokens * 1.0 / h.tokens_seen AS prevalence, h.aborted, h.tokens_seen,"
-         " (SELECT name FROM model WHERE id = d.model) AS model, d.layer, d.idx, t.n_pos,"
-         " t.prevalence AS test_prevalence, t.average_precision, t.auroc, t.precision, t.recall"
-         " FROM hypothesis h LEFT JOIN (SELECT hypothesis, model, layer, idx,"
-         " max(average_precision) FROM score WHERE split = 'dev' AND average_precision NOT NULL"
-         " GROUP BY hypothesis) d ON d.hypothesis = h.id"
-         " LEFT JOIN score t ON t.hypothesis = h.id AND t.model = d.model AND t.layer = d.layer"
-         " AND t.idx = d.idx AND t.split = 'test' ORDER BY h.id",
-         3},
-        {"SELECT kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end, token_index,"
-         " tokens, activations, labels FROM example_order WHERE model = 1 AND layer = 0 AND idx = 5"
-         " AND turn <= iif(kind = 'interval', 1, 2) ORDER BY kind_order, rank",
-         "SELECT kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end, token_index,"
-         " tokens, activations, labels FROM"
-         " (SELECT *, row_number() OVER (PARTITION BY kind, lo, hi ORDER BY rank) AS turn"
-         " FROM example WHERE model = 1 AND layer = 0 AND idx = 5)"
-         " WHERE turn <= iif(kind = 'interval', 1, 2) ORDER BY CASE kind WHEN 'top' THEN 0"
-         " WHEN 'interval' THEN 1 WHEN 'random' THEN 2 ELSE 3 END, rank",
-         6},
-        {"SELECT pair, pair_name, mean_gap, se FROM trigram_pair WHERE trigram = 0 ORDER BY pair",
-         "SELECT p.id, " PAIR ", g.mean_gap, g.se FROM trigram_gap g JOIN pair p ON p.id = g.pair"
-         " WHERE g.trigram = 0 ORDER BY p.id",
-         2},
-        {"SELECT trigram, model, model_name, contexts, pairs, lp_ab, lp_xb, lp_ax, lp_xx,"
-         " interaction, se, verdict, layer, idx, site, neuron_layer, neuron_idx, ab, xb, ax, xx,"
-         " ablated, ablated_se, ablated_elsewhere FROM trigram_verdict ORDER BY trigram, model",
-         "SELECT t.trigram, t.model, m.name, t.contexts, t.pairs, t.lp_ab, t.lp_xb, t.lp_ax,"
-         " t.lp_xx, t.interaction, t.se, t.verdict, t.layer, t.idx, m.site, n.layer, n.idx, n.ab,"
-         " n.xb, n.ax, n.xx, n.ablated, n.ablated_se, n.ablated_elsewhere"
-         " FROM trigram_model t LEFT JOIN model m ON m.id = t.model"
-         " LEFT JOIN trigram_neuron n ON n.trigram = t.trigram AND n.model = t.model"
-         " AND iif(t.layer IS NULL, n.rank = 1, n.layer = t.layer AND n.idx = t.idx)"
-         " ORDER BY t.trigram, t.model",
-         5},
-    };
     sqlite3 *db = open_run("run.db");
     // As a reader has it: what a view may not use there fails.
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *wanted = rows_of(db, cases[i].by_hand);
+    for (size_t i = 0; i < sizeof views_by_hand / sizeof *views_by_hand; i++) {
+        char *wanted = rows_of(db, views_by_hand[i].by_hand);
         int n = 0;
         for (const char *p = wanted; *p; p++) {
             n += *p == '\n';
         }
-        if (n < cases[i].rows) {
-            fail_msg("%s: %d rows", cases[i].by_hand, n);
+        if (n < views_by_hand[i].rows) {
+            fail_msg("%s: %d rows", views_by_hand[i].by_hand, n);
         }
-        expect_rows(db, cases[i].view, wanted);
+        expect_rows(db, views_by_hand[i].view, wanted);
         free(wanted);
     }
     for (size_t i = 0; i < schema.n; i++) { // every view can be read whole

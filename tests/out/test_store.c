@@ -20,115 +20,8 @@
 #include "out/store/store.h"
 #include "tests/kit/run_sample.h"
 #include "tests/kit/store_file.h"
+#include "tests/kit/stored_sample.h"
 #include "tests/kit/tally_whole.h"
-
-/* A run and what it has found. */
-struct whole {
-    struct run run;
-    struct results results;
-    struct tally *tally; // the results'
-};
-
-static void begin(struct whole *w)
-{
-    *w = (struct whole){.run = sample_run()};
-    w->tally = sample_results(&w->results, &w->run);
-}
-
-static void end(struct whole *w)
-{
-    results_free(&w->results);
-    run_free(&w->run);
-}
-
-static struct store *open_store(bool wanted)
-{
-    struct store *s = NULL;
-    struct err err = {0};
-    bool exists = !wanted;
-    ok(store_open(&s, path, &exists, &err), &err);
-    assert_int_equal(exists, wanted);
-    return s;
-}
-
-static void checkpoint(struct store *s, const struct whole *w, bool full, const char *const *meta)
-{
-    struct err err = {0};
-    ok(store_checkpoint(s, &w->run, &w->results, full, meta, &err), &err);
-}
-
-/* A file with units [0, n) of the sample, of n_units (0: not known). */
-static void write_sample(uint64_t n, uint64_t n_units)
-{
-    struct whole w;
-    begin(&w);
-    for (uint64_t unit = 0; unit < n; unit++) {
-        sample_add_unit(&w.run, w.tally, unit);
-    }
-    w.run.counted = n_units > 0;
-    w.run.n_units = n_units;
-    struct store *s = open_store(false);
-    checkpoint(s, &w, true, NULL);
-    store_close(s);
-    end(&w);
-}
-
-static int load(struct whole *w, struct err *err)
-{
-    struct store *s = NULL;
-    int rc = store_open_read(&s, path, err);
-    if (!rc) {
-        rc = store_load(s, &w->run, &w->results, err);
-        w->tally = results_whole(&w->results, &gaps_collector);
-    }
-    store_close(s);
-    return rc;
-}
-
-static void get_digest(char out[33])
-{
-    struct store *s = NULL;
-    struct err err = {0};
-    ok(store_open_read(&s, path, &err), &err);
-    ok(store_digest(s, out, &err), &err);
-    store_close(s);
-}
-
-/* Any SQLite client. */
-static void sql(const char *text)
-{
-    sqlite3 *db = NULL;
-    char *message = NULL;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK) {
-        fail_msg("%s: %s", text, message);
-    }
-    sqlite3_close(db);
-}
-
-static int add_row(void *to, int n, char **values, char **names)
-{
-    (void)names;
-    for (int i = 0; i < n; i++) {
-        buf_printf(to, NULL, "%s%s", i > 0 ? "|" : "", values[i] ? values[i] : "NULL");
-    }
-    return buf_append(to, "\n", 1, NULL);
-}
-
-/* The rows of a query, "a|b\n" each. */
-static void expect_rows(const char *query, const char *wanted)
-{
-    sqlite3 *db = NULL;
-    struct buf rows = {0};
-    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    if (sqlite3_exec(db, query, add_row, &rows, NULL) != SQLITE_OK) {
-        fail_msg("%s: %s", query, sqlite3_errmsg(db));
-    }
-    buf_append(&rows, "", 1, NULL);
-    assert_string_equal(rows.data, wanted);
-    buf_free(&rows);
-    sqlite3_close(db);
-}
 
 // --- tables ------------------------------------------------------------------------------------
 
@@ -155,7 +48,7 @@ static void tables_show_what_the_tally_counts(void **state)
 {
     (void)state;
     struct whole w;
-    begin(&w);
+    whole_begin(&w);
     static const uint32_t ids[] = {1, 2, 4};
     static const double a[3][3] = {{-1, -2, -8}, {-0.5, -3, -1}, {-0.75, -2.5, -7}};
     static const double b[3][3] = {{-1}, {-1.5}, {-1}};
@@ -215,7 +108,7 @@ static void tables_show_what_the_tally_counts(void **state)
                 "1|0|3|-3.66666666666667\n1|1|3|-1.5\n1|2|3|-3.41666666666667\n");
     expect_rows("SELECT domain, pair, tokens, mean_gap, se FROM domain_gap",
                 "0|0|1|-0.5|0.0\n0|1|1|-0.5|0.0\n1|0|3|1.5|0.0\n1|1|3|-0.25|0.0\n");
-    end(&w);
+    whole_end(&w);
 }
 
 static void a_run_without_tokens_has_no_means(void **state)
@@ -234,7 +127,7 @@ static void the_rest_of_the_domains_comes_last(void **state)
 {
     (void)state;
     struct whole w;
-    begin(&w);
+    whole_begin(&w);
     struct tally_shape *shape = results_find(&w.results, &gaps_collector)->shape;
     shape->domains_max = 1;
     for (uint64_t unit = 0; unit < SAMPLE_UNITS; unit++) {
@@ -245,21 +138,21 @@ static void the_rest_of_the_domains_comes_last(void **state)
     store_close(s);
     expect_rows("SELECT id, name = '(other)', docs FROM domain WHERE id = 1", "1|1|8\n");
     expect_rows("SELECT max(id) FROM domain", "1\n");
-    end(&w);
+    whole_end(&w);
 }
 
 static void names_that_are_no_utf_8_are_repaired(void **state)
 {
     (void)state;
     struct whole w;
-    begin(&w);
+    whole_begin(&w);
     free(w.run.shards[0].path);
     w.run.shards[0].path = strdup("/data/\xff");
     struct store *s = open_store(false);
     checkpoint(s, &w, true, NULL);
     store_close(s);
     expect_rows("SELECT path FROM shard WHERE id = 0", "/data/\xef\xbf\xbd\n");
-    end(&w);
+    whole_end(&w);
 }
 
 // --- checkpoints -------------------------------------------------------------------------------
@@ -268,7 +161,7 @@ static void a_run_goes_on_where_it_was(void **state)
 {
     (void)state;
     struct whole straight, w = {0};
-    begin(&straight);
+    whole_begin(&straight);
     for (uint64_t unit = 0; unit < SAMPLE_UNITS; unit++) {
         sample_add_unit(&straight.run, straight.tally, unit);
     }
@@ -299,15 +192,15 @@ static void a_run_goes_on_where_it_was(void **state)
     store_close(s);
     get_digest(got);
     assert_string_equal(got, wanted);
-    end(&w);
-    end(&straight);
+    whole_end(&w);
+    whole_end(&straight);
 }
 
 static void a_light_checkpoint_leaves_the_tables(void **state)
 {
     (void)state;
     struct whole w;
-    begin(&w);
+    whole_begin(&w);
     struct store *s = open_store(false);
     sample_add_unit(&w.run, w.tally, 0);
     checkpoint(s, &w, true, (const char *[]){"started", "now", "kernels", "c", NULL});
@@ -328,7 +221,7 @@ static void a_light_checkpoint_leaves_the_tables(void **state)
     checkpoint(s, &w, true, NULL);
     expect_rows("SELECT value FROM meta WHERE key = 'finished'", "then\n"); // stays
     store_close(s);
-    end(&w);
+    whole_end(&w);
 }
 
 static void clear_forgets_everything(void **state)
@@ -349,7 +242,7 @@ static void a_full_disk_leaves_the_last_checkpoint(void **state)
 {
     (void)state;
     struct whole w;
-    begin(&w);
+    whole_begin(&w);
     struct store *s = open_store(false);
     sample_add_unit(&w.run, w.tally, 0);
     checkpoint(s, &w, true, NULL);
@@ -369,7 +262,7 @@ static void a_full_disk_leaves_the_last_checkpoint(void **state)
     checkpoint(s, &w, true, NULL);
     expect_rows("SELECT docs FROM pair WHERE id = 0", "2\n");
     store_close(s);
-    end(&w);
+    whole_end(&w);
 }
 
 // --- two at once -------------------------------------------------------------------------------
@@ -378,7 +271,7 @@ static void a_second_writer_is_refused_and_readers_are_not(void **state)
 {
     (void)state;
     struct whole w;
-    begin(&w);
+    whole_begin(&w);
     struct store *s = open_store(false), *second = NULL;
     struct err err = {0};
     bool exists;
@@ -394,14 +287,14 @@ static void a_second_writer_is_refused_and_readers_are_not(void **state)
     checkpoint(s, &w, true, NULL);
     store_close(s);
     store_close(open_store(true));
-    end(&w);
+    whole_end(&w);
 }
 
 /* Does unit after unit, a checkpoint each, until it is killed. */
 static void write_for_ever(int ready)
 {
     struct whole w;
-    begin(&w);
+    whole_begin(&w);
     struct store *s = NULL;
     bool exists;
     if (store_open(&s, path, &exists, NULL)) {
@@ -446,7 +339,7 @@ static void a_killed_writer_leaves_a_whole_checkpoint(void **state)
         char wanted[64];
         snprintf(wanted, sizeof wanted, "%" PRIu64 "\n", docs);
         expect_rows("SELECT docs FROM pair WHERE id = 0", wanted);
-        end(&w);
+        whole_end(&w);
         store_close(open_store(true)); // nobody holds the lock
     }
 }
@@ -571,170 +464,6 @@ static void the_digest_is_of_every_result_and_no_path(void **state)
     assert_string_equal(after, before);
 }
 
-// --- files of others ---------------------------------------------------------------------------
-
-static void write_bytes(const char *bytes, size_t len)
-{
-    FILE *f = fopen(path, "wb");
-    fwrite(bytes, 1, len, f);
-    fclose(f);
-}
-
-static void expect_refused(int code, const char *why)
-{
-    struct store *s = NULL;
-    struct err err = {0};
-    bool exists;
-    assert_int_equal(store_open(&s, path, &exists, &err), code);
-    assert_non_null(strstr(err.msg, why));
-    assert_non_null(strstr(err.msg, path));
-    assert_int_equal(store_open_read(&s, path, &err), code);
-    assert_non_null(strstr(err.msg, why));
-    assert_null(s);
-}
-
-static void files_of_others_are_refused(void **state)
-{
-    write_bytes("{\"text\": \"no database, but a corpus that is long enough to be one\"}\n"
-                "............................................................................",
-                140);
-    expect_refused(ERR_FORMAT, "is not a run of gapscope");
-    new_path(state);
-    sql("CREATE TABLE t(a)");
-    expect_refused(ERR_FORMAT, "a SQLite file, but not a run of gapscope");
-    expect_rows("SELECT count(*) FROM sqlite_schema", "1\n"); // and left alone
-    new_path(state);
-    write_sample(1, 0);
-    sql("PRAGMA user_version=6");
-    expect_refused(ERR_FORMAT, "written by a later gapscope (format 6, this one knows 5)");
-    sql("PRAGMA user_version=4");
-    expect_refused(ERR_FORMAT, "written by an earlier gapscope (format 4, this one knows 5)");
-    new_path(state);
-    mkdir(path, 0777);
-    expect_refused(ERR_IO, "is a folder");
-
-    new_path(state);
-    struct store *s = NULL;
-    struct err err = {0};
-    assert_int_equal(store_open_read(&s, path, &err), ERR_NOT_FOUND);
-    assert_false(file_is_regular(path)); // not made by asking
-    write_bytes("", 0);
-    assert_int_equal(store_open_read(&s, path, &err), ERR_NOT_FOUND);
-    write_sample(1, 0); // an empty file is as good as none
-    strcpy(strrchr(path, '/'), "/none/run.db");
-    bool exists;
-    assert_int_equal(store_open(&s, path, &exists, &err), ERR_NOT_FOUND);
-}
-
-static void an_unreadable_name_is_a_plain_name(void **state)
-{
-    (void)state;
-    char old[4096];
-    assert_non_null(getcwd(old, sizeof old));
-    assert_int_equal(chdir(folder), 0);
-    struct store *s = NULL;
-    struct err err = {0};
-    bool exists;
-    ok(store_open(&s, ":memory:", &exists, &err), &err);
-    assert_true(file_is_regular(":memory:"));
-    store_close(s);
-    assert_int_equal(chdir(old), 0);
-}
-
-/* Loads the run with byte 'at' of a state changed; its hash repaired, or not. */
-static int load_damaged(const char *key, size_t at, bool repaired, struct err *err)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *q = NULL;
-    sqlite3_open(path, &db);
-    sqlite3_exec(db, "PRAGMA synchronous=OFF", NULL, NULL, NULL);
-    sqlite3_prepare_v2(db, "SELECT value, hash FROM state WHERE key=?", -1, &q, NULL);
-    sqlite3_bind_text(q, 1, key, -1, SQLITE_STATIC);
-    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
-    const size_t len = (size_t)sqlite3_column_bytes(q, 0);
-    char *bytes = malloc(len), *old = malloc(len), hash[17], old_hash[17];
-    memcpy(bytes, sqlite3_column_blob(q, 0), len);
-    memcpy(old, bytes, len);
-    snprintf(old_hash, sizeof old_hash, "%s", (const char *)sqlite3_column_text(q, 1));
-    sqlite3_finalize(q);
-    bytes[at % len] ^= (char)(1 << (at / len % 8));
-    snprintf(hash, sizeof hash, "%016" PRIx64, (uint64_t)XXH3_64bits(bytes, len));
-    int rc = 0;
-    for (int back = 0; back < 2; back++) {
-        sqlite3_prepare_v2(db, "UPDATE state SET value=?, hash=? WHERE key=?", -1, &q, NULL);
-        sqlite3_bind_blob(q, 1, back ? old : bytes, (int)len, SQLITE_STATIC);
-        sqlite3_bind_text(q, 2, back || !repaired ? old_hash : hash, -1, SQLITE_STATIC);
-        sqlite3_bind_text(q, 3, key, -1, SQLITE_STATIC);
-        assert_int_equal(sqlite3_step(q), SQLITE_DONE);
-        sqlite3_finalize(q);
-        struct whole w = {0};
-        const int loaded = load(&w, back ? NULL : err);
-        rc = back ? rc : loaded;
-        assert_true(!back || loaded == 0);
-        if (!loaded) {
-            end(&w);
-        }
-    }
-    free(bytes);
-    free(old);
-    sqlite3_close(db);
-    return rc;
-}
-
-static void a_damaged_state_is_refused(void **state)
-{
-    (void)state;
-    write_sample(SAMPLE_UNITS, 0);
-    static const char *const keys[] = {"run", "gaps.0", "tokens"};
-    for (size_t k = 0; k < 3; k++) {
-        for (size_t at = 0; at < 400; at += 13) {
-            struct err err = {0};
-            assert_int_equal(load_damaged(keys[k], at * 31, false, &err), ERR_FORMAT);
-            assert_non_null(strstr(err.msg, "the file is damaged"));
-            // Made to look whole: any answer, but no crash (ASan).
-            load_damaged(keys[k], at * 31, true, NULL);
-        }
-    }
-}
-
-static void damage_anywhere_in_the_file_is_survived(void **state)
-{
-    (void)state;
-    write_sample(SAMPLE_UNITS, 0);
-    struct buf file = {0};
-    assert_int_equal(file_read(path, 1 << 30, &file, NULL), 0);
-    uint32_t random = 1;
-    for (int round = 0; round < 100; round++) {
-        for (int i = 0; i < 3; i++) {
-            random = random * 1664525 + 1013904223;
-            // Half of them in the first page, where the schema is.
-            file.data[(random >> 8) % (i % 2 ? file.len : 4096)] ^= (char)(1 << (random >> 29));
-        }
-        write_bytes(file.data, file.len);
-        struct store *s = NULL;
-        struct whole w = {0};
-        char digest[33];
-        bool exists;
-        if (store_open_read(&s, path, NULL) == 0) {
-            store_digest(s, digest, NULL);
-            if (store_load(s, &w.run, &w.results, NULL) == 0) {
-                end(&w);
-            }
-            store_close(s);
-        }
-        if (store_open(&s, path, &exists, NULL) == 0) {
-            store_close(s);
-        }
-        if (round % 5 == 4) { // a fresh one
-            file.len = 0;
-            new_path(state);
-            write_sample(SAMPLE_UNITS, 0);
-            assert_int_equal(file_read(path, 1 << 30, &file, NULL), 0);
-        }
-    }
-    buf_free(&file);
-}
-
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, new_path)
@@ -750,10 +479,6 @@ int main(void)
         T(a_second_writer_is_refused_and_readers_are_not),
         T(a_killed_writer_leaves_a_whole_checkpoint),
         T(the_digest_is_of_every_result_and_no_path),
-        T(files_of_others_are_refused),
-        T(an_unreadable_name_is_a_plain_name),
-        T(a_damaged_state_is_refused),
-        T(damage_anywhere_in_the_file_is_survived),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_store_folder, remove_store_folder);
 }

@@ -19,115 +19,8 @@
 #include "out/store/store.h"
 #include "tests/kit/neurons_kit.h"
 #include "tests/kit/run_sample.h"
+#include "tests/kit/small_run.h"
 #include "tests/kit/store_file.h"
-
-// --- a run --------------------------------------------------------------------------------------
-
-/* A run, what it asks of its neurons, and the shape of these. */
-struct small {
-    struct run run;
-    struct neurons_watch watches[2];
-    struct neurons_ask ask;
-    struct neurons_shape *neurons;
-};
-
-static void small_shape(struct small *r)
-{
-    r->ask.watches = r->watches;
-    neurons_shape_free(r->neurons);
-    assert_int_equal(neurons_shape_make(&r->neurons, &r->run, &r->ask, NULL), 0);
-}
-
-/* The sample's, with neurons of models 1 (a layer of 2) and 2 (two layers of 3). */
-static struct small small_run(size_t n_hypotheses, uint32_t examples)
-{
-    struct small small = {.run = sample_run(), .ask = {.examples = examples}};
-    struct run *r = &small.run;
-    for (size_t m = 1; m < 3; m++) {
-        free(r->models[m].site);
-        r->models[m].site = strdup(m == 1 ? "post" : "mid");
-        r->models[m].n_layers = m;
-        r->models[m].d_mlp = 1 + m;
-    }
-    r->n_hypotheses = n_hypotheses;
-    r->hypotheses = calloc(n_hypotheses + 1, sizeof *r->hypotheses);
-    for (size_t h = 0; h < n_hypotheses; h++) {
-        char name[] = "h0";
-        name[1] = (char)('0' + h);
-        r->hypotheses[h] = (struct run_hypothesis){strdup(name), strdup("regex"), strdup("{}")};
-    }
-    small_shape(&small);
-    return small;
-}
-
-static void small_free(struct small *r)
-{
-    neurons_shape_free(r->neurons);
-    run_free(&r->run);
-}
-
-static void watch(struct small *r, uint32_t layer, uint32_t neuron, uint32_t hypothesis)
-{
-    r->watches[r->ask.n_watches++] =
-        (struct neurons_watch){.layer = layer, .neuron = neuron, .hypothesis = hypothesis};
-    small_shape(r);
-}
-
-/* A checkpoint into 'path', which may have one. */
-static void write_tables(const struct small *r, struct neurons *n)
-{
-    struct store *s = NULL;
-    struct tally *t = NULL;
-    struct err err = {0};
-    bool exists;
-    struct tally_shape shape = gaps_shape(&r->run);
-    ok(tally_new(&t, &shape, &err), &err);
-    struct collector items[] = {{&neurons_collector, r->neurons, n}, {&gaps_collector, &shape, t}};
-    const struct results results = {items, 2};
-    ok(store_open(&s, path, &exists, &err), &err);
-    ok(store_checkpoint(s, &r->run, &results, true, NULL, &err), &err);
-    store_close(s);
-    tally_free(t);
-}
-
-static void get_digest(char out[33])
-{
-    struct store *s = NULL;
-    struct err err = {0};
-    ok(store_open_read(&s, path, &err), &err);
-    ok(store_digest(s, out, &err), &err);
-    store_close(s);
-}
-
-static int add_row(void *to, int n, char **values, char **names)
-{
-    (void)names;
-    for (int i = 0; i < n; i++) {
-        buf_printf(to, NULL, "%s%s", i > 0 ? "|" : "", values[i] ? values[i] : "NULL");
-    }
-    return buf_append(to, "\n", 1, NULL);
-}
-
-/* The rows of a query, "a|b\n" each; the caller frees them. */
-static struct buf rows_of(const char *query)
-{
-    sqlite3 *db = NULL;
-    struct buf rows = {0};
-    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    if (sqlite3_exec(db, query, add_row, &rows, NULL) != SQLITE_OK) {
-        fail_msg("%s: %s", query, sqlite3_errmsg(db));
-    }
-    buf_append(&rows, "", 1, NULL);
-    sqlite3_close(db);
-    return rows;
-}
-
-static void expect_rows(const char *query, const char *wanted)
-{
-    struct buf rows = rows_of(query);
-    assert_string_equal(rows.data, wanted);
-    buf_free(&rows);
-}
 
 // --- rows by hand -------------------------------------------------------------------------------
 
@@ -674,5 +567,5 @@ int main(void)
         T(texts_are_json_and_ranks_have_no_gaps),
         T(a_later_checkpoint_and_a_loaded_run_write_the_same),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_store_folder, remove_store_folder);
 }

@@ -18,140 +18,7 @@
 #include "out/store/store.h"
 #include "tests/kit/run_sample.h"
 #include "tests/kit/store_file.h"
-
-// --- a run --------------------------------------------------------------------------------------
-
-/* Of the second there is no place. */
-static const struct trigram items[] = {
-    {.a = 1,
-     .b = 2,
-     .c = 3,
-     .count = 40,
-     .count_ab = 50,
-     .count_bc = 60,
-     .count_b = 700,
-     .count_c = 800,
-     .p = 0.75,
-     .p_bigram = 0.0625,
-     .p_skip = {0.125, 0.25, 0.375, 0.5},
-     .p_added = 0.3125,
-     .n_fillers = {2, 1},
-     .fillers = {{7, 8}, {9}}},
-    {.a = 2, .b = 2, .c = 1, .count = 11, .p = 0.5, .p_bigram = NAN},
-};
-
-struct whole {
-    struct run run;
-    struct results results;
-    struct tally *tally; // the results', as this:
-    struct trigrams *trigrams;
-};
-
-static void find_wholes(struct whole *w)
-{
-    w->tally = results_whole(&w->results, &gaps_collector);
-    w->trigrams = results_whole(&w->results, &trigrams_collector);
-}
-
-/* The sample's, with odd texts and names, neurons of model 1 (two layers of 3), two trigrams. */
-static void begin(struct whole *w)
-{
-    static const char *const tokens[] = {
-        "<|EOS|>", " the", "say \"it's\"", "\xe2\x82", "\n", "e", "f", "g", "h", "i"};
-    *w = (struct whole){.run = sample_run()};
-    struct run *r = &w->run;
-    buf_free(&r->token_texts);
-    for (size_t i = 0; i < 10; i++) {
-        assert_int_equal(run_add_token(r, tokens[i], strlen(tokens[i]), NULL), 0);
-    }
-    free(r->models[2].name);
-    r->models[2].name = strdup("t\"wo");
-    free(r->models[1].site);
-    r->models[1].site = strdup("post");
-    r->models[1].n_layers = 2;
-    r->models[1].d_mlp = 3;
-    const struct neurons_ask ask = {.examples = 5};
-    struct neurons_shape *neurons_shape = NULL;
-    struct trigrams_shape *trigrams_shape = NULL;
-    assert_int_equal(neurons_shape_make(&neurons_shape, r, &ask, NULL), 0);
-    assert_int_equal(trigrams_shape_of(&trigrams_shape, r, items, 2, NULL), 0);
-    assert_int_equal(results_new(&w->results, r, NULL), 0);
-    assert_int_equal(results_join(&w->results, &neurons_collector, neurons_shape, NULL), 0);
-    assert_int_equal(results_join(&w->results, &trigrams_collector, trigrams_shape, NULL), 0);
-    assert_int_equal(results_new_wholes(&w->results, NULL), 0);
-    find_wholes(w);
-}
-
-static void end(struct whole *w)
-{
-    results_free(&w->results);
-    run_free(&w->run);
-}
-
-/* A document as a unit of its own; neuron k of either layer does i + k / 2 at token i. */
-static void add(struct whole *w, struct tally_doc *doc, const size_t *windows, size_t n_windows)
-{
-    float acts[3 * 20], *row = acts;
-    struct trigrams *t;
-    const struct unit_tokens_doc only = {.n = doc->n, .first = 0};
-    const struct unit_tokens unit = {
-        .ids = doc->ids, .pos = doc->pos, .n = doc->n, .docs = &only, .n_docs = 1};
-    for (size_t k = 0, i = 0; k < n_windows; k++) {
-        for (size_t at = 0; at <= windows[k]; at++, row += 3) {
-            for (size_t neuron = 0; neuron < 3; neuron++) {
-                row[neuron] = at == 0 ? 99 : (float)i + (float)neuron / 2;
-            }
-            i += at > 0;
-        }
-    }
-    assert_int_equal(trigrams_new(&t, w->trigrams->shape, NULL), 0);
-    assert_int_equal(trigrams_begin(t, &unit, NULL), 0);
-    for (size_t layer = 0; layer < 2; layer++) {
-        trigrams_block(t, layer, 0, windows, n_windows, acts);
-    }
-    assert_int_equal(trigrams_add_doc(t, 0, doc, w->run.pairs, w->run.floor, NULL), 0);
-    assert_int_equal(trigrams_merge(w->trigrams, t, NULL), 0);
-    assert_int_equal(tally_add_whole(w->tally, doc, NULL, NULL, NULL), 0);
-    trigrams_free(t);
-}
-
-static void add_first(struct whole *w)
-{
-    static const uint32_t ids[] = {1, 2, 3, 2}, ends[] = {4, 14, 16, 26}, pos[] = {1, 2, 3, 4};
-    static const double base[] = {-1, -1, -2, -1}, one[] = {-1, -1, -0.5, -1},
-                        two[] = {-1, -1, -1, -1};
-    static const double *const rows[] = {base, one, two};
-    static const size_t windows[] = {4};
-    struct tally_doc doc = {.number = 5,
-                            .text = " thesay \"it's\"..say \"it's\"",
-                            .text_len = 26,
-                            .n = 4,
-                            .ids = ids,
-                            .ends = ends,
-                            .pos = pos,
-                            .logprob = rows};
-    add(w, &doc, windows, 1);
-}
-
-static void add_second(struct whole *w)
-{
-    static const uint32_t ids[] = {5, 1, 2, 3, 5, 2}, ends[] = {1, 5, 15, 17, 18, 28};
-    static const uint32_t pos[] = {1, 2, 3, 4, 1, 2};
-    static const double base[] = {-1, -1, -1, -8, -1, -3}, one[] = {-1, -1, -1, -1, -1, -3},
-                        two[] = {-1, -1, -1, -7.5, -1, -3};
-    static const double *const rows[] = {base, one, two};
-    static const size_t windows[] = {4, 2};
-    struct tally_doc doc = {.shard = 1,
-                            .number = UINT64_C(1) << 40,
-                            .text = "e thesay \"it's\"..esay \"it's\"",
-                            .text_len = 28,
-                            .n = 6,
-                            .ids = ids,
-                            .ends = ends,
-                            .pos = pos,
-                            .logprob = rows};
-    add(w, &doc, windows, 2);
-}
+#include "tests/kit/trigrams_run.h"
 
 // --- its file -----------------------------------------------------------------------------------
 
@@ -195,55 +62,13 @@ static void put_tests(struct store *s, const struct trigram_test *tests, size_t 
     ok(store_write(s, write_found, &(struct found){tests, n, n_tested}, &err), &err);
 }
 
-static void get_digest(char out[33])
-{
-    struct store *s = NULL;
-    struct err err = {0};
-    ok(store_open_read(&s, path, &err), &err);
-    ok(store_digest(s, out, &err), &err);
-    store_close(s);
-}
-
-static int add_row(void *to, int n, char **values, char **names)
-{
-    (void)names;
-    for (int i = 0; i < n; i++) {
-        buf_printf(to, NULL, "%s%s", i > 0 ? "|" : "", values[i] ? values[i] : "NULL");
-    }
-    return buf_append(to, "\n", 1, NULL);
-}
-
-/* The rows of a query, "a|b\n" each. */
-static void expect_rows(const char *query, const char *wanted)
-{
-    sqlite3 *db = NULL;
-    struct buf rows = {0};
-    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    if (sqlite3_exec(db, query, add_row, &rows, NULL) != SQLITE_OK) {
-        fail_msg("%s: %s", query, sqlite3_errmsg(db));
-    }
-    buf_append(&rows, "", 1, NULL);
-    assert_string_equal(rows.data, wanted);
-    buf_free(&rows);
-    sqlite3_close(db);
-}
-
-/* Any SQLite client. */
-static void sql(const char *text)
-{
-    sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
 // --- the scan's rows ----------------------------------------------------------------------------
 
 static void rows_are_as_by_hand(void **state)
 {
     (void)state;
     struct whole w;
-    begin(&w);
+    whole_begin(&w);
     add_first(&w);
     add_second(&w);
     struct store *s = open_store();
@@ -276,14 +101,14 @@ static void rows_are_as_by_hand(void **state)
                 "0|elsewhere|1|2|2\n0|place|1|2|2\n1|elsewhere|1|2|2\n");
     expect_rows("SELECT count(*) FROM trigram_model", "0\n");
     expect_rows("SELECT count(*) FROM trigram_neuron", "0\n");
-    end(&w);
+    whole_end(&w);
 }
 
 static void log_probs_that_are_no_numbers_are_null(void **state)
 {
     (void)state;
     struct whole w;
-    begin(&w);
+    whole_begin(&w);
     add_first(&w);
     float *acts = w.trigrams->items[0].places.items[0].acts;
     acts[0] = -0.1f;
@@ -294,14 +119,14 @@ static void log_probs_that_are_no_numbers_are_null(void **state)
     store_close(s);
     expect_rows("SELECT logprobs FROM trigram_example WHERE kind = 'place'",
                 "[-0.100000001,null,null]\n");
-    end(&w);
+    whole_end(&w);
 }
 
 static void without_a_tokenizer_tokens_have_no_text(void **state)
 {
     (void)state;
     struct whole w;
-    begin(&w);
+    whole_begin(&w);
     buf_free(&w.run.token_texts);
     struct store *s = open_store();
     checkpoint(s, &w, true);
@@ -309,7 +134,7 @@ static void without_a_tokenizer_tokens_have_no_text(void **state)
     expect_rows("SELECT a, a_text, b_text, c_text, n, gain FROM trigram",
                 "1||||0|NULL\n2||||0|NULL\n");
     expect_rows("SELECT count(*) FROM trigram_gap", "0\n");
-    end(&w);
+    whole_end(&w);
 }
 
 static void a_later_checkpoint_writes_them_anew(void **state)
@@ -317,7 +142,7 @@ static void a_later_checkpoint_writes_them_anew(void **state)
     (void)state;
     struct whole w;
     char once[33], later[33], again[33];
-    begin(&w);
+    whole_begin(&w);
     struct store *s = open_store();
     add_first(&w);
     checkpoint(s, &w, true);
@@ -336,7 +161,7 @@ static void a_later_checkpoint_writes_them_anew(void **state)
 
     new_path(NULL);
     struct whole other;
-    begin(&other);
+    whole_begin(&other);
     add_second(&other); // in another order
     add_first(&other);
     s = open_store();
@@ -344,8 +169,8 @@ static void a_later_checkpoint_writes_them_anew(void **state)
     store_close(s);
     get_digest(again);
     assert_string_equal(again, later);
-    end(&w);
-    end(&other);
+    whole_end(&w);
+    whole_end(&other);
 }
 
 static struct buf save(const struct trigrams *t)
@@ -360,7 +185,7 @@ static int load(struct whole *w, struct err *err)
     struct store *s = NULL;
     ok(store_open_read(&s, path, err), err);
     const int rc = store_load(s, &w->run, &w->results, err);
-    find_wholes(w);
+    whole_find(w);
     store_close(s);
     return rc;
 }
@@ -371,7 +196,7 @@ static void a_run_loaded_has_the_same_trigrams(void **state)
     struct whole w, back = {0};
     struct err err = {0};
     char once[33], again[33];
-    begin(&w);
+    whole_begin(&w);
     add_first(&w);
     add_second(&w);
     struct store *s = open_store();
@@ -394,8 +219,8 @@ static void a_run_loaded_has_the_same_trigrams(void **state)
     store_close(s);
     get_digest(again);
     assert_string_equal(again, once);
-    end(&w);
-    end(&back);
+    whole_end(&w);
+    whole_end(&back);
 }
 
 static void trigrams_that_are_damaged_in_the_file_are_refused(void **state)
@@ -403,7 +228,7 @@ static void trigrams_that_are_damaged_in_the_file_are_refused(void **state)
     (void)state;
     struct whole w, back = {0};
     struct err err = {0};
-    begin(&w);
+    whole_begin(&w);
     add_first(&w);
     struct store *s = open_store();
     checkpoint(s, &w, true);
@@ -415,7 +240,7 @@ static void trigrams_that_are_damaged_in_the_file_are_refused(void **state)
     assert_int_equal(load(&back, &err), ERR_FORMAT);
     assert_non_null(strstr(err.msg, "the saved trigrams are damaged: the beginning"));
     assert_null(back.trigrams);
-    end(&w);
+    whole_end(&w);
 }
 
 // --- tests' rows --------------------------------------------------------------------------------
@@ -478,7 +303,7 @@ static const struct trigram_test tests_found[] = {
 /* A file of the run with its tests. */
 static struct store *write_tested(struct whole *w)
 {
-    begin(w);
+    whole_begin(w);
     add_first(w);
     struct store *s = open_store();
     checkpoint(s, w, true);
@@ -517,7 +342,7 @@ static void tests_are_rows_by_their_names(void **state)
                 " ablated_elsewhere FROM trigram_neuron WHERE layer = 1 AND idx = 2",
                 "1|B-only|1.0|2.0|3.0|4.0|5.0|6.0|7.0|8.0|9.0|10.0|11.0|12.0|13.0|14.0|-15.0|16.0"
                 "|17.0\n");
-    end(&w);
+    whole_end(&w);
 }
 
 static void a_checkpoint_keeps_the_tests(void **state)
@@ -532,7 +357,7 @@ static void a_checkpoint_keeps_the_tests(void **state)
     checkpoint(s, &w, false);
     expect_found();
     store_close(s);
-    end(&w);
+    whole_end(&w);
 }
 
 static void tests_are_put_in_place_of_those_before(void **state)
@@ -558,7 +383,7 @@ static void tests_are_put_in_place_of_those_before(void **state)
     expect_rows("SELECT value FROM meta WHERE key = 'trigrams_tested'", "0\n");
     expect_rows("SELECT count(*) FROM trigram", "2\n");
     store_close(s);
-    end(&w);
+    whole_end(&w);
 }
 
 /* A pair of rows with one key: nothing of it is written. */
@@ -577,7 +402,7 @@ static void tests_that_fail_leave_the_file_as_it_was(void **state)
     checkpoint(s, &w, true); // and it goes on
     expect_found();
     store_close(s);
-    end(&w);
+    whole_end(&w);
 }
 
 static void the_digest_is_of_the_tests_too(void **state)
@@ -585,7 +410,7 @@ static void the_digest_is_of_the_tests_too(void **state)
     (void)state;
     struct whole w;
     char before[33], with[33], after[33];
-    begin(&w);
+    whole_begin(&w);
     add_first(&w);
     struct store *s = open_store();
     checkpoint(s, &w, true);
@@ -605,7 +430,7 @@ static void the_digest_is_of_the_tests_too(void **state)
     get_digest(after);
     assert_string_equal(after, before);
     store_close(s);
-    end(&w);
+    whole_end(&w);
 }
 
 static void clear_forgets_trigrams(void **state)
@@ -621,7 +446,7 @@ static void clear_forgets_trigrams(void **state)
                 " (SELECT count(*) FROM meta)",
                 "0\n");
     store_close(s);
-    end(&w);
+    whole_end(&w);
 }
 
 int main(void)
@@ -641,5 +466,5 @@ int main(void)
         T(the_digest_is_of_the_tests_too),
         T(clear_forgets_trigrams),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_store_folder, remove_store_folder);
 }

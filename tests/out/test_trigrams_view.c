@@ -235,11 +235,11 @@ static void a_trigrams_page_has_all_that_is_known_of_it(void **state)
          "gapscope neuron T/run.db one:L0N5\ngapscope neuron T/run.db two:L0N7\n", true);
     look(PAGE " -n 1", "0:3:30", false);
     look(LIST " --id 5",
-         "\nnot tested: no minimal pairs of it were run, as others gain more: test=2 of "
+         "\nnot tested: its minimal pairs were not run, since others gain more: test=2 of "
          "--trigram-rule\n",
          true);
-    look(LIST " --id 1", "of it were run, as it stands in fewer than 2 documents\n", true);
-    look(LIST " --id 3", "of it were run, as the first pair's mean gap is below 0.5\n", true);
+    look(LIST " --id 1", "were not run, since it stands in fewer than 2 documents\n", true);
+    look(LIST " --id 3", "were not run, since the first pair's mean gap is below 0.5\n", true);
     look(LIST " --id 4", "0 places in 0 documents\n", true);
     look(LIST " --id 4", "tokens by what", false);
     look(LIST " --id 5", "gapscope neuron", false);
@@ -385,7 +385,7 @@ static void a_run_that_is_on_its_way_shows_what_it_has(void **state)
     look("gapscope trigrams $T/young.db", "\nNone is tested yet: ", true);
     look("gapscope trigrams $T/young.db", "   2  #5  ", true); // 0, 5, 2: none is left out for it
     look("gapscope trigrams $T/young.db", "3 of 6 trigrams: those that beat the base (--all", true);
-    look("gapscope trigrams $T/young.db --id 0", "they are when the scan is at its end\n", true);
+    look("gapscope trigrams $T/young.db --id 0", "they run when the scan ends\n", true);
     view_run_change("young.db", "INSERT INTO meta VALUES('finished', '2026')"); // and killed then
     look("gapscope trigrams $T/young.db", "when the same gapscope scan, or gapscope merge, is run",
          true);

@@ -83,7 +83,7 @@ static void a_neurons_page_has_all_that_is_known_of_it(void **state)
         // a column a bin; 10, 1000, 0, 100, 0, 0, 1 tokens
         "\n      1000 ┤ █     \n           │ █ ▃   \n           │ █ █   \n           │▆█ █   \n"
         "           │██ █  ▄\n",
-        "  those labelled base64 (91), and their share of all at that activation\n",
+        "  tokens labelled base64 (91), and their share of all tokens at that activation\n",
         "     100 % ┤   ▇  █\n           └─┬─────\n             0\n",
         "\n   the    +1.500  ␊       -2.000  \\xE2\\x82   +0.500",
         "\n  a       +1.000  ",
@@ -91,7 +91,7 @@ static void a_neurons_page_has_all_that_is_known_of_it(void **state)
         "0.500\n"
         "  digits            51    11.1%  0.350 ",
         "top 4 examples: base64 covers 2, then digits 1 more; 1 by none\n"
-        "  left out as too broad: seen (60 % of all tokens, 1 of these)\n",
+        "  left out as too broad: seen (60 % of all tokens; examples: 1)\n",
         " the strongest\n   +5.000  1:7:40          thea⁸[␊]ef⁵\n   +4.500  0:3:30         [a] "
         "the\n",
         "   +3.500  0:6:1          [g]\n   +2.500  0:8:1          [i]\n at random\n", // one of each
@@ -146,7 +146,7 @@ static void the_list_of_hypotheses_has_the_ledger_and_what_is_unexplained(void *
         "   0.625\n",
         "\n  seen        code        720    11    60.0%        0  one:L0N5 ",
         "the gap of base:one: mean ",
-        " nats a token on 36 tokens\nother pairs (--pair): base:one+two\n",
+        " nats per token on 36 tokens\nother pairs (--pair): base:one+two\n",
         "\n  base64         12   +0.5000  0.0100  +0.1250   25.0%       25.0%    30.0%        "
         "30.0%\n",
         "\n  digits         24   -0.5000  0.0100  +0.2500  -12.5%      -6.25%    10.0%        "
@@ -221,10 +221,10 @@ static void what_is_not_there_is_said_with_what_is(void **state)
     kit_expect(1, "knows nothing of L0N9 yet", "gapscope neuron $T/run.db L0N9");
     static const char *const words[] = {"L0", "N5", "L0N5x", "l0n5", "L-1N5", "L0N 5", "one:", ""};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        kit_expect(2, "a neuron is called NAME:L0N424", "gapscope neuron $T/run.db '%s'",
+        kit_expect(2, "expected a neuron as NAME:L0N424", "gapscope neuron $T/run.db '%s'",
                    words[i]);
     }
-    kit_expect(2, "use always, never or auto", "gapscope neuron $T/run.db L0N5 --color x");
+    kit_expect(2, "expected always, never or auto", "gapscope neuron $T/run.db L0N5 --color x");
     kit_expect(2, "usage", "gapscope neuron $T/run.db");
     kit_expect(1, "No such file", "gapscope neuron $T/none.db L0N5");
     kit_expect(1, "has no hypothesis base; it has base64, digits, seen",
@@ -233,8 +233,8 @@ static void what_is_not_there_is_said_with_what_is(void **state)
                "gapscope hypo $T/run.db base64 --neuron L0N7");
     kit_expect(1, "has no pair x:y; it has base:one, base:one+two",
                "gapscope hypo $T/run.db --pair x:y");
-    kit_expect(2, "--pair belongs to", "gapscope hypo $T/run.db base64 --pair x:y");
-    kit_expect(2, "--neuron belongs to", "gapscope hypo $T/run.db --neuron L0N5");
+    kit_expect(2, "--pair goes with", "gapscope hypo $T/run.db base64 --pair x:y");
+    kit_expect(2, "--neuron needs the name", "gapscope hypo $T/run.db --neuron L0N5");
     kit_expect(1, "No space left", "gapscope hypo $T/run.db >/dev/full");
 }
 

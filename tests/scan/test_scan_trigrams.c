@@ -350,7 +350,7 @@ static void threads_parts_and_merging_change_nothing(void **state)
     assert_string_equal(got, wanted);
     kit_expect(0, NULL, SCAN "--part 0/2 -o $T/p0.db" CORPUS);
     kit_expect(0, NULL, SCAN "--part 1/2 -o $T/p1.db" CORPUS);
-    kit_expect(0, "trigrams: tried 3", "gapscope merge -o $T/merged.db $T/p1.db $T/p0.db");
+    kit_expect(0, "trigrams: tested 3", "gapscope merge -o $T/merged.db $T/p1.db $T/p0.db");
     kit_digest(got, "merged.db");
     assert_string_equal(got, wanted);
 }
@@ -373,7 +373,7 @@ static void what_was_not_tried_is_tried_when_it_goes_on(void **state)
     change_db("late.db", "DELETE FROM trigram_model; DELETE FROM trigram_neuron;"
                          "UPDATE trigram SET tested = 0;"
                          "DELETE FROM meta WHERE key = 'trigrams_tested'");
-    kit_expect(0, "trigrams: tried 3", SCAN "-o $T/late.db" CORPUS);
+    kit_expect(0, "trigrams: tested 3", SCAN "-o $T/late.db" CORPUS);
     kit_digest(got, "late.db");
     assert_string_equal(got, wanted);
     kit_expect(0, "nothing is left to do", SCAN "-o $T/late.db" CORPUS);
@@ -470,7 +470,7 @@ static void a_merge_without_its_models_says_so(void **state)
     kit_expect(0, "has other weights than those that were scanned",
                "gapscope merge -o $T/mm.db $T/m0.db $T/m1.db");
     kit_expect(0, NULL, "rm -r $T/m");
-    kit_expect(0, "the trigrams are not tried on the models",
+    kit_expect(0, "the trigrams were not tested on the models",
                "gapscope merge --force -o $T/mm.db $T/m0.db $T/m1.db");
     sqlite3 *db = kit_db("mm.db");
     assert_int_equal(kit_number(db, "SELECT count(*) FROM trigram"), 6);
@@ -486,8 +486,7 @@ static void what_does_not_go_together_is_refused(void **state)
     (void)state;
     kit_expect(2, "\"low\" is not part of a rule", SCAN "--trigram-rule low -o $T/x.db" CORPUS);
     kit_expect(2, "\"count=1\" is not part", SCAN "--trigram-rule count=1 -o $T/x.db" CORPUS);
-    kit_expect(2, "low must be below high",
-               SCAN "--trigram-rule high=.1,low=.2 -o $T/x.db" CORPUS);
+    kit_expect(2, "low must be below high", SCAN "--trigram-rule high=.1,low=.2 -o $T/x.db" CORPUS);
     kit_expect(2, "--trigram-rule goes with --trigrams",
                "gapscope scan --ids" MODELS "--trigram-rule count=3 -o $T/x.db" CORPUS);
     kit_expect(1, "is not a file of counts",
@@ -515,7 +514,7 @@ static void where_nothing_is_left_there_are_no_trigrams(void **state)
 static void without_a_model_nothing_is_tried(void **state)
 {
     (void)state;
-    kit_expect(0, "trigrams: tried 0",
+    kit_expect(0, "trigrams: tested 0",
                "gapscope scan --ids --tokenizer model/demo/gelu-1l/tokenizer.json"
                " --model two=$T/text.ngrams:2 --model three=$T/text.ngrams:3"
                " --trigrams $T/text.ngrams -o $T/counts.db" CORPUS);

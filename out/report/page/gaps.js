@@ -218,7 +218,7 @@ function partsTable(views) {
         { head: v.model, number: true, show: (x) => signed(x.values[i], 2) },
         { head: "", show: (x) => bar(x.values[i], most, x.values[i] < 0 ? "base" : "other") },
       ]),
-    ], items, { caption: "What spoke for the true token: its logit less the mean over the vocabulary, by part, in nats", page: partsInOrder + 1, rowClass: (x) => (x === items[0] ? "chosen" : null) }));
+    ], items, { caption: "What adds to the true token: its logit less the mean over the vocabulary, by component, in nats", page: partsInOrder + 1, rowClass: (x) => (x === items[0] ? "chosen" : null) }));
 }
 
 function neuronsOfHit(views) {

@@ -113,12 +113,12 @@ function modelsCard() {
       { head: "d_mlp", number: true, of: (m) => m.d_mlp, show: (m) => (m.d_mlp ? m.d_mlp : none) },
       { head: "act_fn", of: (m) => m.act_fn },
       { head: "tokens", number: true, of: (m) => m.tokens, show: (m) => count(m.tokens) },
-      { head: "loss", number: true, title: "nats a token, the standard error clustered by document", of: (m) => -m.mean_logprob, show: (m) => `${fixed(m.mean_logprob == null ? null : -m.mean_logprob, 4)} \u00b1 ${fixed(m.se, 4)}` },
+      { head: "loss", number: true, title: "nats per token, the standard error clustered by document", of: (m) => -m.mean_logprob, show: (m) => `${fixed(m.mean_logprob == null ? null : -m.mean_logprob, 4)} \u00b1 ${fixed(m.se, 4)}` },
       { head: "", show: (m) => bar(-m.mean_logprob, most) },
-      { head: "bits a byte", number: true, of: (m) => m.bits_per_byte, show: (m) => fixed(m.bits_per_byte, 4) },
+      { head: "bits per byte", number: true, of: (m) => m.bits_per_byte, show: (m) => fixed(m.bits_per_byte, 4) },
       { head: "clamped", number: true, title: "tokens whose log-prob is below the floor", of: (m) => m.clamped_share, show: (m) => share(m.clamped_share) },
       { head: "precision", title: "against f32, on the first unit, in nats", room: "much", show: precisionOf },
-    ], run.models, { caption: "Models: loss in nats a token \u00b1 its standard error" }));
+    ], run.models, { caption: "Models: loss in nats per token \u00b1 its standard error" }));
 }
 
 // --- a pair ------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ function gapSentence(pair) {
   const often = share(pair.share_other_better);
   return severalOthers(pair)
     ? [`Each of ${pair.others.map(modelName).join(", ")} is better than ${pair.base_name} on `, el("strong", {}, often), ` of tokens; the least of their gaps is `, size, " on average,", where, "."]
-    : [`${pair.mean_gap > 0 ? pair.others_name : pair.base_name} is better by `, size, " a token,", where, `. The gap is above 0 on ${often} of them.`];
+    : [`${pair.mean_gap > 0 ? pair.others_name : pair.base_name} is better by `, size, " per token,", where, `. The gap is above 0 on ${often} of them.`];
 }
 
 function gapCard(pair) {
@@ -312,7 +312,7 @@ function ledgerCard(pair) {
       { head: "preval.", number: true, title: "share of all tokens", of: prevalence, show: (g) => (g.rest ? "" : share(prevalence(g))) },
       { head: "mean gap", number: true, of: (g) => g.mean_gap, show: (g) => (g.rest ? "" : `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}`) },
       { head: "elsewhere", number: true, of: (g) => g.mean_gap_rest, show: (g) => (g.rest ? "" : `${signed(g.mean_gap_rest, 4)} \u00b1 ${fixed(g.se_rest, 4)}`) },
-    ], all, { caption: "The ledger of the gap, in nats a token", sort: { column: 1, down: true }, page: 15, rowClass: (g) => (g.rest ? "rest" : null) }),
+    ], all, { caption: "The ledger of the gap, in nats per token", sort: { column: 1, down: true }, page: 15, rowClass: (g) => (g.rest ? "rest" : null) }),
     note(`Shares called "beyond" are of tokens that no hypothesis above it in the file labels: they and the unexplained rest make 100 %. They depend on the file's order.`));
 }
 
@@ -336,7 +336,7 @@ function domainsCard(pair) {
       { head: "mean gap", number: true, of: (g) => g.mean_gap, show: (g) => `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}` },
       { head: "", show: (g) => bar(g.mean_gap, most, g.mean_gap < 0 ? "base" : "other") },
       { head: `loss of ${pair.base_name}`, number: true, of: (g) => -g.base, show: (g) => fixed(g.base == null ? null : -g.base, 3) },
-    ], items, { caption: "The gap by domain, in nats a token \u00b1 its standard error", sort: { column: 3, down: true }, page: 20 }));
+    ], items, { caption: "The gap by domain, in nats per token \u00b1 its standard error", sort: { column: 3, down: true }, page: 20 }));
 }
 
 function positionsCard(pair) {

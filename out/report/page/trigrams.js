@@ -219,7 +219,7 @@ function trigramSentence(t) {
 }
 
 function verdictsCard(t) {
-  return t.models.length === 0 ? note("Not tested: no minimal pairs of it were run.") : card("Which models know it, and how",
+  return t.models.length === 0 ? note("Not tested: its minimal pairs were not run.") : card("Which models know it, and how",
     el("ul", { class: "verdicts" }, t.models.map((m) => el("li", {}, el("strong", {}, modelName(m.model)), ": ", verdictWords(m)))));
 }
 

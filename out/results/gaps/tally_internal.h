@@ -8,10 +8,31 @@
 #ifndef GAPSCOPE_OUT_RESULTS_GAPS_TALLY_INTERNAL_H
 #define GAPSCOPE_OUT_RESULTS_GAPS_TALLY_INTERNAL_H
 
+#include "out/results/gaps/hits.h"
 #include "out/results/gaps/tally.h"
 
 #define TALLY_MAGIC "GSTALLY3"
 #define TALLY_SKETCH_CELLS ((size_t)TALLY_SKETCH_ROWS * TALLY_SKETCH_COLS)
+
+#define TALLY_BLOCK ((size_t)256) // tokens whose values of all models stay in cache
+
+/* Room for what is computed of one document. */
+struct tally_scratch {
+    int64_t (*fixed)[TALLY_BLOCK]; // [n_models] logprob of a block of tokens
+    int64_t *sums;                 // [n_models] of logprob over the document
+    struct pair_scratch {
+        int64_t sum; // of gap
+        struct hits_best best[2];
+    } * pairs;      // [n_pairs]
+    int64_t *least; // [n_pairs][2], worths
+    double **exact; // [n_models] of [exact_cap], of the picks
+    size_t exact_cap;
+    int64_t **gaps; // [n_pairs][gaps_cap], of the document; where there are hypotheses
+    size_t gaps_cap;
+};
+
+/* Notes the ids[n] as tokens that the tally has numbers of: tally_clear() looks at these alone. */
+void tally_touch(struct tally *t, const uint32_t *ids, size_t n);
 
 /* Appends what begins the bytes of every tally of this shape. */
 int tally_save_shape(const struct tally_shape *shape, struct buf *out, struct err *err);

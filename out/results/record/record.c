@@ -8,14 +8,11 @@
  */
 #include "out/results/record/record.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <xxhash.h>
@@ -24,6 +21,7 @@
 #include "corpora/base/file.h"
 #include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
+#include "out/results/record/record_files.h"
 
 #define MAGIC "gsunit1\n"
 #define LEVEL 3
@@ -68,110 +66,6 @@ struct unit_head {
     uint64_t unit, rows, models, len, hash;
 };
 
-// --- files --------------------------------------------------------------------------------------
-
-static int io_error(struct err *err, const char *path)
-{
-    return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-}
-
-/* dir/name, a new string; NULL: no memory. */
-static char *join_number(const char *dir, uint64_t number)
-{
-    char name[24];
-    snprintf(name, sizeof name, "%" PRIu64, number);
-    return file_join(dir, name);
-}
-
-static int sync_folder(const char *path, struct err *err)
-{
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool failed = fd < 0 || fsync(fd) != 0;
-    const int rc = failed ? io_error(err, path) : 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return rc;
-}
-
-static int write_all(int fd, const void *data, size_t len)
-{
-    const char *at = data;
-    while (len > 0) {
-        const ssize_t n = write(fd, at, len);
-        if (n < 0 && errno != EINTR) {
-            return -1;
-        }
-        at += n > 0 ? n : 0;
-        len -= n > 0 ? (size_t)n : 0;
-    }
-    return 0;
-}
-
-/* A file that appears whole: head[head_len] and data[len], on disk before it has its name. */
-static int put_file(const char *path, const void *head, size_t head_len, const void *data,
-                    size_t len, struct err *err)
-{
-    struct buf tmp = {0};
-    int rc = buf_printf(&tmp, err, "%s.tmp", path);
-    if (rc) {
-        return rc;
-    }
-    const int fd = open(tmp.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        rc = io_error(err, tmp.data);
-        goto out;
-    }
-    if (write_all(fd, head, head_len) != 0 || write_all(fd, data, len) != 0 || fsync(fd) != 0) {
-        rc = io_error(err, tmp.data);
-    }
-    close(fd);
-    if (!rc && rename(tmp.data, path) != 0) {
-        rc = io_error(err, path);
-    }
-    if (rc) {
-        unlink(tmp.data);
-    }
-out:
-    buf_free(&tmp);
-    return rc;
-}
-
-static int put_text(const char *dir, const char *name, const char *text, struct err *err)
-{
-    char *path = file_join(dir, name);
-    const int rc =
-        path ? put_file(path, "", 0, text, strlen(text), err) : err_nomem(err, "a record");
-    free(path);
-    return rc;
-}
-
-static int make_folder(const char *path, struct err *err)
-{
-    return mkdir(path, 0777) != 0 && errno != EEXIST ? io_error(err, path) : 0;
-}
-
-/* Calls each(path, name) for everything in a folder; a folder that is not there has nothing. */
-static int list(const char *dir,
-                int (*each)(void *context, const char *path, const char *name, struct err *err),
-                void *context, struct err *err)
-{
-    DIR *d = opendir(dir);
-    if (!d) {
-        return errno == ENOENT ? 0 : io_error(err, dir);
-    }
-    int rc = 0;
-    for (const struct dirent *e; !rc && (e = readdir(d)) != NULL;) {
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
-            char *path = file_join(dir, e->d_name);
-            rc = path ? each(context, path, e->d_name, err) : err_nomem(err, "a record");
-            free(path);
-        }
-    }
-    closedir(d);
-    return rc;
-}
-
 // --- the state ----------------------------------------------------------------------------------
 
 static int write_shapes(struct record *r, uint64_t rows, struct err *err)
@@ -184,8 +78,8 @@ static int write_shapes(struct record *r, uint64_t rows, struct err *err)
                  "\"dtype\": \"%s\", \"fill_value\": %s, \"filters\": null, \"order\": \"C\", "
                  "\"shape\": [%" PRIu64 "], \"zarr_format\": 2}\n",
                  RECORD_CHUNK, LEVEL, r->columns[c].dtype, c >= LOGPROB ? "\"NaN\"" : "0", rows);
-        rc = put_text(r->columns[c].path, ".zarray", text, err);
-        rc = rc ? rc : sync_folder(r->columns[c].path, err);
+        rc = record_put_text(r->columns[c].path, ".zarray", text, err);
+        rc = rc ? rc : record_sync_folder(r->columns[c].path, err);
     }
     return rc;
 }
@@ -197,8 +91,8 @@ static int write_state(struct record *r, struct err *err)
              "gapscope record 1\nrun %s\nnext %" PRIu64 "\nskip %" PRIu64 "\nchunks %" PRIu64
              "\nfilled %zu\nfinished %d\n",
              r->identity, r->next, r->skip, r->chunks, r->finished ? r->filled : 0, r->finished);
-    const int rc = put_text(r->units, "state", text, err);
-    return rc ? rc : sync_folder(r->units, err);
+    const int rc = record_put_text(r->units, "state", text, err);
+    return rc ? rc : record_sync_folder(r->units, err);
 }
 
 static int read_state(struct record *r, const char *path, struct err *err)
@@ -274,14 +168,14 @@ static int remove_ours(void *context, const char *path, const char *name, struct
         (digits > 0 && (name[digits] == '\0' || strcmp(name + digits, ".tmp") == 0)) ||
         strncmp(name, ".zarray", 7) == 0 || strncmp(name, ".zattrs", 7) == 0 ||
         strncmp(name, "state", 5) == 0;
-    return ours && unlink(path) != 0 && errno != ENOENT ? io_error(err, path) : 0;
+    return ours && unlink(path) != 0 && errno != ENOENT ? record_io_error(err, path) : 0;
 }
 
 /* Of logprob/: the array of a model, which the run to come may not have. */
 static int remove_array(void *context, const char *path, const char *name, struct err *err)
 {
     (void)name;
-    const int rc = file_is_folder(path) ? list(path, remove_ours, context, err) : 0;
+    const int rc = file_is_folder(path) ? record_list(path, remove_ours, context, err) : 0;
     if (!rc) {
         rmdir(path); // one that is no folder, or holds files of others, stays
     }
@@ -293,16 +187,18 @@ static int remove_array(void *context, const char *path, const char *name, struc
 static int clear_record(const struct record *r, const char *state, struct err *err)
 {
     if (unlink(state) != 0 && errno != ENOENT) {
-        return io_error(err, state);
+        return record_io_error(err, state);
     }
-    int rc = sync_folder(r->units, err);
+    int rc = record_sync_folder(r->units, err);
     for (size_t c = 0; c < LOGPROB && !rc; c++) {
-        rc = list(r->columns[c].path, remove_ours, NULL, err);
+        rc = record_list(r->columns[c].path, remove_ours, NULL, err);
     }
     char *logprob = file_join(r->dir, "logprob");
-    rc = rc ? rc : logprob ? list(logprob, remove_array, NULL, err) : err_nomem(err, "a record");
+    rc = rc        ? rc
+         : logprob ? record_list(logprob, remove_array, NULL, err)
+                   : err_nomem(err, "a record");
     free(logprob);
-    return rc ? rc : list(r->units, remove_ours, NULL, err);
+    return rc ? rc : record_list(r->units, remove_ours, NULL, err);
 }
 
 /* Removes what a crash left in .units: files of units whose rows are all in chunks, and halves of
@@ -366,19 +262,19 @@ static int make_folders(struct record *r, struct err *err)
 {
     char *logprob = file_join(r->dir, "logprob");
     int rc = logprob ? 0 : err_nomem(err, "a record");
-    rc = rc ? rc : make_folder(logprob, err);
-    rc = rc ? rc : make_folder(r->units, err);
+    rc = rc ? rc : record_make_folder(logprob, err);
+    rc = rc ? rc : record_make_folder(r->units, err);
     for (size_t c = 0; c < r->n_columns && !rc; c++) {
-        rc = make_folder(r->columns[c].path, err);
+        rc = record_make_folder(r->columns[c].path, err);
         rc = rc ? rc
-                : put_text(r->columns[c].path, ".zattrs", "{\"_ARRAY_DIMENSIONS\": [\"row\"]}\n",
-                           err);
+                : record_put_text(r->columns[c].path, ".zattrs",
+                                  "{\"_ARRAY_DIMENSIONS\": [\"row\"]}\n", err);
     }
-    rc = rc ? rc : put_text(r->dir, ".zgroup", "{\"zarr_format\": 2}\n", err);
-    rc = rc ? rc : put_text(logprob, ".zgroup", "{\"zarr_format\": 2}\n", err);
+    rc = rc ? rc : record_put_text(r->dir, ".zgroup", "{\"zarr_format\": 2}\n", err);
+    rc = rc ? rc : record_put_text(logprob, ".zgroup", "{\"zarr_format\": 2}\n", err);
     rc = rc ? rc : write_shapes(r, 0, err);
-    rc = rc ? rc : sync_folder(logprob, err);
-    rc = rc ? rc : sync_folder(r->dir, err);
+    rc = rc ? rc : record_sync_folder(logprob, err);
+    rc = rc ? rc : record_sync_folder(r->dir, err);
     free(logprob);
     return rc ? rc : write_state(r, err);
 }
@@ -400,17 +296,17 @@ int record_open(struct record **out, const char *dir, const struct run *run, uin
     size_t n_entries = 0;
     int rc = r->dir && state ? name_columns(r, run, err) : err_nomem(err, "a record");
     identify(r, run);
-    rc = rc ? rc : make_folder(dir, err);
-    rc = rc ? rc : list(dir, count_entry, &n_entries, err);
+    rc = rc ? rc : record_make_folder(dir, err);
+    rc = rc ? rc : record_list(dir, count_entry, &n_entries, err);
     // .units is made first: a record that was only begun can be told from a folder of others.
     if (!rc && n_entries > 0 && !file_is_folder(r->units)) {
         rc = err_set(err, ERR_MISMATCH, "%s: a folder that is no record of a scan; name another",
                      dir);
     }
-    rc = rc ? rc : make_folder(r->units, err);
+    rc = rc ? rc : record_make_folder(r->units, err);
     if (!rc && !clear && file_is_regular(state)) {
         rc = read_state(r, state, err);
-        rc = rc ? rc : list(r->units, remove_left_over, r, err);
+        rc = rc ? rc : record_list(r->units, remove_left_over, r, err);
     } else if (!rc) {
         rc = clear_record(r, state, err);
         rc = rc ? rc : make_folders(r, err);
@@ -476,7 +372,7 @@ int record_unit(struct record *r, uint64_t unit, const struct record_rows *rows,
     }
     const size_t len = rows->n * r->row_bytes, bound = ZSTD_compressBound(len);
     unsigned char *plain = mem_new(len + 1, 1), *packed = mem_new(bound, 1);
-    char *path = join_number(r->units, unit);
+    char *path = record_join_number(r->units, unit);
     int rc = plain && packed && path ? 0 : err_nomem(err, "a unit's record");
     if (!rc) {
         if (rows->n > 0) {
@@ -492,10 +388,10 @@ int record_unit(struct record *r, uint64_t unit, const struct record_rows *rows,
                                            .models = r->n_models,
                                            .len = size,
                                            .hash = XXH3_64bits(packed, size)};
-            rc = put_file(path, &head, sizeof head, packed, size, err);
+            rc = record_put_file(path, &head, sizeof head, packed, size, err);
         }
     }
-    rc = rc ? rc : sync_folder(r->units, err);
+    rc = rc ? rc : record_sync_folder(r->units, err);
     free(plain);
     free(packed);
     free(path);
@@ -506,7 +402,7 @@ int record_unit(struct record *r, uint64_t unit, const struct record_rows *rows,
 static int read_unit(const struct record *r, uint64_t unit, unsigned char **plain, size_t *n,
                      struct err *err)
 {
-    char *path = join_number(r->units, unit);
+    char *path = record_join_number(r->units, unit);
     struct file_map map = {0};
     *plain = NULL;
     if (!path) {
@@ -557,15 +453,15 @@ static int write_chunk(struct record *r, struct err *err)
     int rc = packed ? 0 : err_nomem(err, "a chunk");
     for (size_t c = 0; c < r->n_columns && !rc; c++) {
         const struct column *col = &r->columns[c];
-        char *path = join_number(col->path, r->chunks);
+        char *path = record_join_number(col->path, r->chunks);
         const size_t size =
             ZSTD_compress(packed, bound, col->chunk, RECORD_CHUNK * col->size, LEVEL);
         if (!path || ZSTD_isError(size)) {
             rc = err_nomem(err, "a chunk");
         } else {
-            rc = put_file(path, "", 0, packed, size, err);
+            rc = record_put_file(path, "", 0, packed, size, err);
         }
-        rc = rc ? rc : sync_folder(col->path, err);
+        rc = rc ? rc : record_sync_folder(col->path, err);
         free(path);
     }
     free(packed);
@@ -576,7 +472,7 @@ static int write_chunk(struct record *r, struct err *err)
 static void drop_units(const struct record *r, uint64_t from)
 {
     for (uint64_t unit = from; unit < r->next; unit += r->n_parts) {
-        char *path = join_number(r->units, unit);
+        char *path = record_join_number(r->units, unit);
         if (path) {
             unlink(path); // one that stays goes when the record is opened next
         }

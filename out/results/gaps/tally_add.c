@@ -1,0 +1,358 @@
+#include "out/results/gaps/tally.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "out/results/gaps/gap.h"
+#include "out/results/gaps/hits.h"
+#include "out/results/gaps/tally_internal.h"
+
+static void gap_sums_add(struct tally_gap_sums *s, int64_t gap, int64_t base, int64_t other)
+{
+    s->n++;
+    s->gap += gap;
+    s->base += base;
+    s->other += other;
+}
+
+void tally_touch(struct tally *t, const uint32_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!t->is_touched[ids[i]]) {
+            t->is_touched[ids[i]] = true;
+            t->touched[t->n_touched++] = ids[i];
+        }
+    }
+}
+
+static void add_block_of_model(struct tally *t, const struct tally_doc *doc, size_t model,
+                               size_t begin, size_t n)
+{
+    const double *logprob = doc->logprob[model] + begin, floor = t->shape->floor;
+    int64_t *fixed = t->scratch->fixed[model], sum = 0;
+    uint64_t clamped = 0;
+    for (size_t i = 0; i < n; i++) {
+        fixed[i] = fixed_from(logprob[i]);
+        sum += fixed[i];
+        clamped += !(logprob[i] >= floor);
+    }
+    t->scratch->sums[model] += sum;
+    t->models[model].clamped += clamped;
+}
+
+static size_t hist_bin(int64_t gap, size_t half)
+{
+    // A floor, since >> of a negative number rounds down with gcc and clang.
+    const int64_t bin = (gap * 10 >> 20) + (int64_t)half, last = 2 * (int64_t)half - 1;
+    return (size_t)(bin < 0 ? 0 : bin > last ? last : bin);
+}
+
+_Static_assert(FIXED_ONE == 1 << 20, "hist_bin() shifts by 20");
+
+static unsigned position_bin(uint32_t pos)
+{
+    const unsigned bin = 31u - (unsigned)__builtin_clz(pos | 1);
+    return bin < TALLY_POSITIONS ? bin : TALLY_POSITIONS - 1;
+}
+
+/* The first of the others with the least clamped logprob at the block's token i. */
+static uint32_t find_deciding(const struct run_pair *pair, int64_t (*fixed)[TALLY_BLOCK], size_t i,
+                              int64_t floor)
+{
+    uint32_t deciding = pair->others[0];
+    // Once at the floor, nothing is less.
+    for (uint32_t k = 1; k < pair->n_others && fixed[deciding][i] > floor; k++) {
+        if (fixed[pair->others[k]][i] < fixed[deciding][i]) {
+            deciding = pair->others[k];
+        }
+    }
+    return deciding;
+}
+
+/* The gap at the block's token i, and which of the others decides it. */
+static int64_t gap_at(const struct run_pair *pair, int64_t (*fixed)[TALLY_BLOCK], size_t i,
+                      int64_t floor, uint32_t *deciding)
+{
+    *deciding = find_deciding(pair, fixed, i, floor);
+    return gap_of(fixed[pair->base][i], fixed[*deciding][i], floor);
+}
+
+static void offer(struct pair_scratch *scratch, const struct tally_doc *doc, uint32_t at,
+                  int64_t gap)
+{
+    if (hits_wants(&scratch->best[TALLY_OTHER], gap)) {
+        hits_offer(&scratch->best[TALLY_OTHER], doc, at, gap);
+    }
+    if (hits_wants(&scratch->best[TALLY_BASE], -gap)) {
+        hits_offer(&scratch->best[TALLY_BASE], doc, at, -gap);
+    }
+}
+
+static void add_block_of_pair(struct tally *t, const struct tally_doc *doc, size_t pair,
+                              size_t begin, size_t n)
+{
+    const struct run_pair *which = &t->shape->pairs[pair];
+    struct tally_pair_sums *sums = &t->pairs[pair];
+    struct pair_scratch *scratch = &t->scratch->pairs[pair];
+    // Rounding keeps order: the floor rounded and the rounded value's clamp are one.
+    const int64_t floor = fixed_from(t->shape->floor);
+    const size_t half = t->shape->gap_bins_half;
+    int64_t *gaps = t->shape->n_hypotheses ? t->scratch->gaps[pair] : NULL, gain = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t deciding;
+        const int64_t gap = gap_at(which, t->scratch->fixed, i, floor, &deciding);
+        const int64_t base = t->scratch->fixed[which->base][i];
+        const int64_t other = t->scratch->fixed[deciding][i];
+        gap_sums_add(&sums->tokens[doc->ids[begin + i]], gap, base, other);
+        gap_sums_add(&sums->position[position_bin(doc->pos[begin + i])], gap, base, other);
+        sums->hist[hist_bin(gap, half)]++;
+        sums->other_better += gap > 0;
+        gain += gap > 0 ? gap : 0;
+        scratch->sum += gap;
+        if (gaps) {
+            gaps[begin + i] = gap;
+        }
+        offer(scratch, doc, (uint32_t)(begin + i), gap);
+    }
+    sums->gain += gain;
+}
+
+/* Room for the gaps of a document of n tokens. */
+static int reserve_gaps(struct tally *t, size_t n, struct err *err)
+{
+    struct tally_scratch *s = t->scratch;
+    size_t cap = s->gaps_cap;
+    int rc = 0;
+    for (size_t p = 0; p < t->shape->n_pairs && n > s->gaps_cap && !rc; p++) {
+        cap = s->gaps_cap;
+        rc = mem_reserve(&s->gaps[p], &cap, n, sizeof *s->gaps[p], "gaps", err);
+    }
+    s->gaps_cap = rc ? s->gaps_cap : cap;
+    return rc;
+}
+
+/*
+ * The least worth with which a token of the document in hand can enter a list.  Gaps are wrong by
+ * at most 2 epsilon = e.  If three contexts reach the worth w, the exact ones reach w - e, and what
+ * is below w - 2 e cannot be among the best three; what is below cutoff - e cannot enter the list;
+ * what is at -e or below is no hit of this side.  INT64_MAX: nothing can.
+ */
+static int64_t least_worth(const struct tally *t, size_t pair, int side, const int64_t *cutoff)
+{
+    const struct hits_best *best = &t->scratch->pairs[pair].best[side];
+    // Either side of a difference is rounded: two units more.
+    const double two = 2 * t->shape->epsilon;
+    const int64_t e = two > 0 ? fixed_from(two) + 2 : 0;
+    int64_t least = 1 - e;
+    if (best->n == TALLY_HITS_PER_DOC) {
+        const int64_t third = best->places[TALLY_HITS_PER_DOC - 1].worth - 2 * e;
+        least = third > least ? third : least;
+    }
+    if (cutoff) {
+        const int64_t gap = cutoff[2 * pair + (size_t)side];
+        const int64_t worth = side == TALLY_OTHER ? gap : -gap;
+        const bool room = gap == INT64_MIN || gap == INT64_MAX;
+        least = !room && worth - e > least ? worth - e : least;
+    }
+    const bool any = best->n > 0 ? best->places[0].worth >= least : least <= 0;
+    return t->shape->top > 0 && any ? least : INT64_MAX;
+}
+
+/* Fills the scratch with the document's log-probs [begin, begin + n) of all models. */
+static void fill_block(struct tally *t, const double *const *logprob, size_t begin, size_t n)
+{
+    for (size_t m = 0; m < t->shape->n_models; m++) {
+        for (size_t i = 0; i < n; i++) {
+            t->scratch->fixed[m][i] = fixed_from(logprob[m][begin + i]);
+        }
+    }
+}
+
+/* Is the block's token i of a worth that can enter a list?  least: [n_pairs][2].  A gap between two
+ * that are both more than epsilon below the floor is 0, whatever the errors are. */
+static bool is_pick(const struct tally *t, size_t i, const int64_t *least)
+{
+    const int64_t floor = fixed_from(t->shape->floor);
+    const int64_t certain = fixed_from(t->shape->floor - t->shape->epsilon) - 2;
+    for (size_t p = 0; p < t->shape->n_pairs; p++) {
+        uint32_t deciding;
+        const struct run_pair *pair = &t->shape->pairs[p];
+        const int64_t gap = gap_at(pair, t->scratch->fixed, i, floor, &deciding);
+        if (t->scratch->fixed[pair->base][i] < certain &&
+            t->scratch->fixed[deciding][i] < certain) {
+            continue;
+        }
+        if (gap >= least[2 * p + TALLY_OTHER] || -gap >= least[2 * p + TALLY_BASE]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int pick(struct tally *t, const struct tally_doc *doc, const int64_t *cutoff,
+                struct tally_picks *picks, struct err *err)
+{
+    picks->n = 0;
+    int64_t *least = t->scratch->least;
+    bool any = false;
+    for (size_t p = 0; p < t->shape->n_pairs; p++) {
+        for (int side = 0; side < 2; side++) {
+            least[2 * p + (size_t)side] = least_worth(t, p, side, cutoff);
+            any = any || least[2 * p + (size_t)side] != INT64_MAX;
+        }
+    }
+    int rc = 0;
+    for (size_t begin = 0; any && begin < doc->n && !rc; begin += TALLY_BLOCK) {
+        const size_t n = doc->n - begin < TALLY_BLOCK ? doc->n - begin : TALLY_BLOCK;
+        fill_block(t, doc->logprob, begin, n);
+        rc = mem_reserve(&picks->at, &picks->cap, picks->n + n, sizeof *picks->at, "hits", err);
+        for (size_t i = 0; i < n && !rc; i++) {
+            if (is_pick(t, i, least)) {
+                picks->at[picks->n++] = (uint32_t)(begin + i);
+            }
+        }
+    }
+    return rc;
+}
+
+int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *cutoff,
+                  struct tally_picks *picks, struct err *err)
+{
+    const struct tally_shape *shape = t->shape;
+    struct tally_scratch *scratch = t->scratch;
+    assert(doc->shard < shape->n_shards && doc->n <= UINT32_MAX);
+    struct tally_domain *domain;
+    int rc = tally_domain_get(t, doc->domain, &domain, err);
+    rc = rc || shape->n_hypotheses == 0 ? rc : reserve_gaps(t, doc->n, err);
+    if (rc) {
+        return rc;
+    }
+
+    memset(scratch->sums, 0, shape->n_models * sizeof *scratch->sums);
+    memset(scratch->pairs, 0, shape->n_pairs * sizeof *scratch->pairs);
+    for (size_t begin = 0; begin < doc->n; begin += TALLY_BLOCK) {
+        const size_t n = doc->n - begin < TALLY_BLOCK ? doc->n - begin : TALLY_BLOCK;
+        tally_touch(t, doc->ids + begin, n);
+        for (size_t m = 0; m < shape->n_models; m++) {
+            add_block_of_model(t, doc, m, begin, n);
+        }
+        for (size_t p = 0; p < shape->n_pairs; p++) {
+            add_block_of_pair(t, doc, p, begin, n);
+        }
+    }
+
+    struct tally_shard *shard = &t->shards[doc->shard];
+    shard->docs++;
+    shard->tokens += doc->n;
+    shard->text_bytes += doc->text_len;
+    domain->docs++;
+    domain->tokens += doc->n;
+    for (size_t m = 0; m < shape->n_models; m++) {
+        moments_add(&t->models[m].logprob, scratch->sums[m], doc->n);
+        moments_add(&domain->models[m], scratch->sums[m], doc->n);
+    }
+    for (size_t p = 0; p < shape->n_pairs; p++) {
+        moments_add(&t->pairs[p].gap, scratch->pairs[p].sum, doc->n);
+        moments_add(&domain->pairs[p], scratch->pairs[p].sum, doc->n);
+        for (int side = 0; side < 2; side++) {
+            const struct hits_best *best = &scratch->pairs[p].best[side];
+            for (size_t i = 0; i < best->n; i++) {
+                hits_count(&t->pairs[p].hits[side], best->places[i].context);
+            }
+        }
+    }
+    if (shape->n_hypotheses > 0) {
+        tally_add_labels(t, domain, doc, scratch->gaps);
+    }
+    return pick(t, doc, cutoff, picks, err);
+}
+
+/* --- its hits ------------------------------------------------------------------------ */
+
+static int add_hit(struct tally *t, const struct tally_doc *doc, const struct tally_picks *picks,
+                   const double *const *logprob, size_t pair, int side,
+                   const struct hits_place *place, const int64_t *cutoff, struct err *err)
+{
+    const struct run_pair *which = &t->shape->pairs[pair];
+    const size_t at = place->at, top = t->shape->top;
+    size_t k = 0;
+    while (picks->at[k] != at) {
+        k++;
+    }
+    fill_block(t, logprob, k, 1);
+    const uint32_t deciding =
+        find_deciding(which, t->scratch->fixed, 0, fixed_from(t->shape->floor));
+    struct tally_hits *hits = &t->pairs[pair].hits[side];
+    struct tally_hit hit = {
+        .gap = side == TALLY_OTHER ? place->worth : -place->worth,
+        .base_logprob = logprob[which->base][k],
+        .other_logprob = logprob[deciding][k],
+        .shard = doc->shard,
+        .doc = doc->number,
+        .byte_start = doc->ends && at > 0 ? doc->ends[at - 1] : 0,
+        .byte_end = doc->ends ? doc->ends[at] : 0,
+        .at = place->at,
+        .token = doc->ids[at],
+        .context = {place->context[0], place->context[1]},
+    };
+    if (!hits_belongs(hits, &hit, side, top, cutoff ? &cutoff[2 * pair + (size_t)side] : NULL)) {
+        return 0;
+    }
+    const int rc = hits_show(&hit, doc, err);
+    return rc ? rc : hits_insert(hits, &hit, side, top, err);
+}
+
+/* The document's own log-probs of its picks, where no others are given. */
+static int own_exact(struct tally *t, const struct tally_doc *doc, const struct tally_picks *picks,
+                     struct err *err)
+{
+    struct tally_scratch *s = t->scratch;
+    int rc = 0;
+    size_t cap = s->exact_cap;
+    for (size_t m = 0; m < t->shape->n_models && picks->n > s->exact_cap && !rc; m++) {
+        cap = s->exact_cap;
+        rc = mem_reserve(&s->exact[m], &cap, picks->n, sizeof *s->exact[m], "hits", err);
+    }
+    s->exact_cap = rc ? s->exact_cap : cap;
+    for (size_t m = 0; m < t->shape->n_models && !rc; m++) {
+        for (size_t k = 0; k < picks->n; k++) {
+            s->exact[m][k] = doc->logprob[m][picks->at[k]];
+        }
+    }
+    return rc;
+}
+
+int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct tally_picks *picks,
+                   const double *const *logprob, const int64_t *cutoff, struct err *err)
+{
+    const struct tally_shape *shape = t->shape;
+    struct pair_scratch *scratch = t->scratch->pairs;
+    int rc = logprob ? 0 : own_exact(t, doc, picks, err);
+    if (rc) {
+        return rc;
+    }
+    logprob = logprob ? logprob : (const double *const *)t->scratch->exact;
+    memset(scratch, 0, shape->n_pairs * sizeof *scratch);
+    const int64_t floor = fixed_from(shape->floor);
+    for (size_t begin = 0; begin < picks->n; begin += TALLY_BLOCK) {
+        const size_t n = picks->n - begin < TALLY_BLOCK ? picks->n - begin : TALLY_BLOCK;
+        fill_block(t, logprob, begin, n);
+        for (size_t p = 0; p < shape->n_pairs; p++) {
+            for (size_t i = 0; i < n; i++) {
+                uint32_t deciding;
+                const int64_t gap =
+                    gap_at(&shape->pairs[p], t->scratch->fixed, i, floor, &deciding);
+                offer(&scratch[p], doc, picks->at[begin + i], gap);
+            }
+        }
+    }
+    for (size_t p = 0; p < shape->n_pairs; p++) {
+        for (int side = 0; side < 2; side++) {
+            const struct hits_best *best = &scratch[p].best[side];
+            for (size_t i = 0; i < best->n && !rc; i++) {
+                rc = add_hit(t, doc, picks, logprob, p, side, &best->places[i], cutoff, err);
+            }
+        }
+    }
+    return rc;
+}
