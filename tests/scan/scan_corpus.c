@@ -40,7 +40,7 @@ static void make_code(struct kit_shard *s)
 {
     static const char *const paths[] = {
         "corpora/jsonl.c",    "corpora/lines.c",     "corpora/endings.c",
-        "corpora/pieces.c",   "corpora/stream.c",    "corpora/base/utf8.c",
+        "corpora/pieces.c",   "tests/texts/code.txt", "corpora/base/utf8.c",
         "corpora/base/mem.c", "corpora/base/json.c", "scan/cli/args.c"};
     const size_t n = KIT_SLOW ? 2 : sizeof paths / sizeof *paths;
     for (size_t i = 0; i < n; i++) {
@@ -72,7 +72,7 @@ static void make_docs(struct kit_shard *s)
     ADD(s, "docs", SET("docs"), "");
     kit_add_bad(s, KIT_BAD_JSON, "{\"text\":\"never closed");
     const size_t size = KIT_SLOW ? 900 : 3000, max = KIT_SLOW ? 1 : 6;
-    add_file(s, "README.md", size, max, "docs", SET("docs"));
+    add_file(s, "tests/texts/prose.txt", size, max, "docs", SET("docs"));
     kit_add_bad(s, KIT_NOT_AN_OBJECT, "[\"text\"]");
     add_file(s, "LICENSE", size, 1, "licences", ",\"source\":\"licences\"");
     ADD(s, "", "", "");
