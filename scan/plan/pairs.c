@@ -40,11 +40,14 @@ static int parse_pair(struct run_pair *pair, const char *spec, const struct line
         if (!rc && again) {
             rc = err_set(err, ERR_USAGE, "--pair %s: a model occurs twice in it", spec);
         }
+        if (!rc && pair->n_others == RUN_OTHERS_MAX) {
+            rc = err_set(err, ERR_USAGE, "--pair %s: at most %d models beside the base", spec,
+                         RUN_OTHERS_MAX);
+        }
         if (rc) {
             break;
         }
-        pair->others[pair->n_others++] = other; // there are fewer than models, since none occurs
-                                                // twice
+        pair->others[pair->n_others++] = other;
         if (name[len] == '\0') {
             break;
         }
