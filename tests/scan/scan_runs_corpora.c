@@ -58,7 +58,7 @@ static void make_short(void)
 static void make_long(void)
 {
     struct buf text = {0};
-    assert_int_equal(file_read("tests/model/test_torchfile.c", (size_t)1 << 20, &text, NULL), 0);
+    assert_int_equal(file_read("tests/texts/code.txt", (size_t)1 << 20, &text, NULL), 0);
     const size_t size = KIT_SLOW ? 60 : 600;
     assert_true(text.len >= N_LONG * size);
     for (size_t i = 0; i < N_LONG; i++) {
