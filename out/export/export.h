@@ -30,9 +30,8 @@ struct exporter {
     struct bins bins;
     uint64_t *counts;          // [bins.n] of the current neuron
     struct export_text *texts; // of tokens, by id modulo their number
-    sqlite3_stmt *token;       // NULL: the run has no table of them
+    sqlite3_stmt *token;       // reads one
     struct buf text;           // of the token asked for last
-    bool has_examples, has_effects, has_scores;
     // what has been done
     uint64_t files, rows, neurons, examples;
     uint64_t bad_json;     // values that should be JSON and are not: null

@@ -105,12 +105,13 @@ enum {
 
 /* A JSON object or list of log-probs as text: "base -5.10, one -0.30".  Names are its keys, or
  * those of the models with its indices.  What is no number is left out. */
-#define SQL_SAID(column, join, name)                                                               \
+#define SQL_LOGPROB_LIST(column, join, name)                                                       \
     "(SELECT group_concat(" name " || ' ' || printf('%.2f', l.value), ', ')"                       \
     " FROM json_each(iif(json_valid(" column "), " column ", '[]')) l" join                        \
     " WHERE l.type IN ('real', 'integer') AND abs(l.value) < 1e6)"
-#define SQL_SAID_BY_NAME(column) SQL_SAID(column, "", "l.key")
-#define SQL_SAID_BY_MODEL(column) SQL_SAID(column, " JOIN model m ON m.id = l.key", "m.name")
+#define SQL_LOGPROB_LIST_BY_NAME(column) SQL_LOGPROB_LIST(column, "", "l.key")
+#define SQL_LOGPROB_LIST_BY_MODEL(column)                                                          \
+    SQL_LOGPROB_LIST(column, " JOIN model m ON m.id = l.key", "m.name")
 
 #define SQL_TRIGRAM                                                                                \
     "SELECT id, a, b, c, a_text, b_text, c_text, count, count_ab, count_bc, count_b, count_c, p,"  \
@@ -207,7 +208,7 @@ enum {
     "SELECT kind, rank, shard, doc, byte_start, byte_end, token_index, tokens, logprobs,"          \
     " iif(kind = 'place' AND typeof(token_index) = 'integer' AND token_index > 1,"                 \
     " json_array(token_index - 2, token_index - 1), '[]') AS marked,"                              \
-    " " SQL_SAID_BY_MODEL(                                                                         \
+    " " SQL_LOGPROB_LIST_BY_MODEL(                                                                 \
         "logprobs") " AS said FROM"                                                                \
                     " (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY rank) AS turn "     \
                     "FROM trigram_example"                                                         \

@@ -375,30 +375,6 @@ static void hundredths_are_rounded_half_away_from_0(void **state)
 
 // --- in run.db ----------------------------------------------------------------------------------
 
-static int add_row(void *to, int n, char **values, char **names)
-{
-    (void)names;
-    for (int i = 0; i < n; i++) {
-        buf_printf(to, NULL, "%s%s", i > 0 ? "|" : "", values[i] ? values[i] : "NULL");
-    }
-    return buf_append(to, "\n", 1, NULL);
-}
-
-/* The rows of a query, "a|b\n" each. */
-static void expect_rows(const char *query, const char *wanted)
-{
-    sqlite3 *db = NULL;
-    struct buf rows = {0};
-    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-    if (sqlite3_exec(db, query, add_row, &rows, NULL) != SQLITE_OK) {
-        fail_msg("%s: %s", query, sqlite3_errmsg(db));
-    }
-    buf_append(&rows, "", 1, NULL);
-    assert_string_equal(rows.data, wanted);
-    buf_free(&rows);
-    sqlite3_close(db);
-}
-
 static void write_run(const struct run *r, const struct results *results)
 {
     struct store *s = NULL;
@@ -523,5 +499,5 @@ int main(void)
         T(a_hits_row_has_its_detail_also_when_it_was_loaded),
         T(credit_is_the_sum_of_what_details_show),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_store_folder, remove_store_folder);
 }
