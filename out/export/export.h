@@ -26,12 +26,12 @@
 struct exporter {
     struct reader *r; // its first failure ends everything
     const char *dir;
-    // of formats of neurons
+    // for formats of neurons
     struct bins bins;
     uint64_t *counts;          // [bins.n] of the current neuron
-    struct export_text *texts; // of tokens, by id modulo their number
+    struct export_text *texts; // texts of tokens, by id modulo their number
     sqlite3_stmt *token;       // reads one
-    struct buf text;           // of the token asked for last
+    struct buf text;           // the text of the token read last
     // what has been done
     uint64_t files, rows, neurons, examples;
     uint64_t bad_json;     // values that should be JSON and are not: null

@@ -21,7 +21,7 @@
     " AND d.idx = ?3 AND d.split = 'dev' WHERE s.model = ?1 AND s.layer = ?2 AND s.idx = ?3"       \
     " ORDER BY s.dev_average_precision IS NULL, s.dev_gain DESC, s.hypothesis"
 
-/* Of each pair of its model. */
+/* A row for each pair of its model. */
 #define SQL_CREDIT                                                                                 \
     "SELECT c.pair_name AS pair, c.credit, c.hits, c.of_hits FROM credit c"                        \
     " WHERE c.model = ?1 AND c.layer = ?2 AND c.idx = ?3 ORDER BY c.pair"
@@ -40,13 +40,13 @@
     " model_name AS model, layer, idx, n_pos, test_prevalence, average_precision, auroc,"          \
     " precision, recall FROM hypothesis_best ORDER BY hypothesis"
 
-/* Of pair ?1. */
+/* The rows of pair ?1. */
 #define SQL_LEDGER                                                                                 \
     "SELECT hypothesis, name, n, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"              \
     " share_beyond_earlier, share_of_gain, gain_beyond_earlier FROM ledger WHERE pair = ?1"        \
     " ORDER BY hypothesis"
 
-/* Of hypothesis ?1, at most ?2. */
+/* The rows of hypothesis ?1, at most ?2. */
 #define SQL_DOMAINS                                                                                \
     "SELECT l.domain_name AS domain, l.tokens_seen, l.labelled_tokens, l.prevalence"               \
     " FROM domain_label l WHERE l.hypothesis = ?1 ORDER BY l.prevalence DESC, l.domain LIMIT ?2"
@@ -95,7 +95,7 @@ enum {
     N_TOP,
 };
 
-/* Of hypothesis ?1 and the neuron in ?2, ?3, ?4, the first ?5 of each kind. */
+/* The rows of hypothesis ?1 and the neuron in ?2, ?3, ?4: the first ?5 of each kind. */
 #define SQL_COUNTEREXAMPLES                                                                        \
     "SELECT kind, rank, activation, shard, doc, byte_start, byte_end, token_index, tokens,"        \
     " activations, labelled FROM counterexample WHERE hypothesis = ?1 AND model = ?2"              \
@@ -178,7 +178,7 @@ enum {
     TM_ELSEWHERE,
 };
 
-/* Of model ?2. */
+/* The rows of model ?2. */
 #define SQL_TRIGRAM_NEURONS                                                                        \
     "SELECT layer, idx, rank, kind, corpus_ab, corpus_xb, corpus_ax, corpus_xx,"                   \
     " corpus_interaction, ab, xb, ax, xx, interaction, se, direct, share, ablated, ablated_se,"    \

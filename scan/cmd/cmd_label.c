@@ -31,7 +31,7 @@ struct label {
     struct encoder *encoder;
     struct labeller *labeller;
     struct tokens tokens;
-    uint8_t *labels; // [hypotheses.n][tokens.n] of the doc in hand
+    uint8_t *labels; // [hypotheses.n][tokens.n] of the current doc
     size_t labels_cap;
     bool *aborted;           // [hypotheses.n]
     struct label_show *show; // [hypotheses.n]

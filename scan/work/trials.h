@@ -1,11 +1,11 @@
 /*
  * trials.h - the trigrams of a finished scan, tested on its models: which neuron does it
  *
- * Tried are those that beat the base: of TRIGRAM_CHOICE_DOCS documents at least, with a mean gap of the
- * first pair of rule.gap at least; of these the rule.test of the greatest gain, n x mean gap.
+ * Tried are those that beat the base: of TRIGRAM_CHOICE_DOCS documents at least, with a mean gap of
+ * the first pair of rule.gap at least; of these the rule.test of the greatest gain, n x mean gap.
  * (Without a pair: those of the most places.)  Their contexts are the places that the scan has
- * kept.  Where all models are counts nothing is tested.  What comes out depends on the run's results
- * and the models alone, not on threads.
+ * kept.  Where all models are counts nothing is tested.  What comes out depends on the run's
+ * results and the models alone, not on threads.
  */
 #ifndef GAPSCOPE_SCAN_WORK_TRIALS_H
 #define GAPSCOPE_SCAN_WORK_TRIALS_H
