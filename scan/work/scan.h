@@ -4,7 +4,7 @@
  *     scan_open -> scan_dry_run, or scan_run -> scan_close
  *
  *     scan_run:  the store is opened; a run that it holds is resumed
- *                -> engines, before_scan() of the collectors, effects     once, before the first unit
+ *                -> engines, before_scan() of the collectors, effects   once, before the first unit
  *                -> the pipeline                                          until the corpus is done
  *                -> trials of trigrams                                    when every unit is in
  *

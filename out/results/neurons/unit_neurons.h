@@ -1,7 +1,8 @@
 /*
  * unit_neurons.h - what a worker makes of the neurons of one unit
  *
- *     unit_neurons_new -> unit_neurons_begin (a unit) -> unit_neurons_block for each layer and block of windows -> unit_neurons_end
+ *     unit_neurons_new -> unit_neurons_begin (a unit) -> unit_neurons_block for each layer and
+ *     block of windows -> unit_neurons_end
  *              -> neurons_add(whole, part) -> unit_neurons_begin (the next) ...
  *
  * Blocks of windows come layer by layer.  Row by row each activation gives its whole number, its
