@@ -7,6 +7,7 @@ import json
 import random
 import sqlite3
 
+TRIALS = {"docs": 2, "interaction": 0.5, "sure": 2, "and": 0.5, "share": 0.25}
 RULE = {"count": 10, "high": 0.5, "low": 0.1, "gap": 0.5, "most": 500, "test": 100}
 FUNNEL = {"trigrams": 3712345, "frequent": 88123, "predictable": 9120, "bigram": 6210, "skip": 1555, "added": 855, "candidates": 500, "kept": 40}
 NAMED = ("AND-like", "B-only", "A-only")
@@ -55,7 +56,7 @@ def write(path, n=40):
                                                tokens=json.dumps(tokens), logprobs=None))
         for m in models if tested else ():
             model(db, r, k, m)
-    for key, value in (("trigrams", json.dumps({"file": "<i>counts</i>.ngrams", "hash": "ab12", "rule": RULE, "funnel": {**FUNNEL, "kept": n}})),
+    for key, value in (("trigrams", json.dumps({"file": "<i>counts</i>.ngrams", "hash": "ab12", "rule": RULE, "funnel": {**FUNNEL, "kept": n}, "trials": TRIALS})),
                        ("trigrams_tested", db.execute("SELECT sum(tested) FROM trigram").fetchone()[0])):
         db.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (key, str(value)))
     db.commit()

@@ -40,7 +40,7 @@ static void make_code(struct kit_shard *s)
 {
     static const char *const paths[] = {
         "corpora/jsonl.c",    "corpora/lines.c",     "corpora/endings.c",
-        "corpora/pieces.c",   "corpora/stream.c",    "corpora/base/utf8.c",
+        "corpora/pieces.c",   "tests/texts/code.txt", "corpora/base/utf8.c",
         "corpora/base/mem.c", "corpora/base/json.c", "scan/cli/args.c"};
     const size_t n = KIT_SLOW ? 2 : sizeof paths / sizeof *paths;
     for (size_t i = 0; i < n; i++) {
