@@ -120,19 +120,13 @@ static int begin_neurons(struct exporter *x)
 {
     static const int64_t none[1];
     struct reader *r = x->r;
-    const bool has = reader_has_table(r, "neuron") && reader_has_table(r, "bin");
-    if (!has || reader_number(r, "SELECT EXISTS(SELECT 1 FROM neuron)", none) == 0) {
+    if (reader_number(r, "SELECT EXISTS(SELECT 1 FROM neuron)", none) == 0) {
         return reader_fail(r, ERR_NOT_FOUND,
                            "%s: keeps no neurons: a scan keeps those of every model that has an "
                            "MLP, unless --no-neurons; --format csv and jsonl write the rest",
                            r->path);
     }
-    x->has_examples = reader_has_table(r, "example");
-    x->has_effects = reader_has_table(r, "effect");
-    x->has_scores = reader_has_table(r, "score") && reader_has_table(r, "hypothesis");
-    if (reader_has_table(r, "token")) {
-        x->token = reader_query(r, "SELECT text FROM token WHERE id = ?1", none);
-    }
+    x->token = reader_query(r, "SELECT text FROM token WHERE id = ?1", none);
     x->bad_neurons = (uint64_t)reader_number(r,
                                              "SELECT count(*) FROM neuron WHERE NOT (" EXPORT_NAMED
                                              " AND model IN (SELECT id FROM model))",
@@ -257,9 +251,6 @@ void export_examples_open(struct export_examples *e, struct exporter *x,
 {
     char sql[320];
     *e = (struct export_examples){.x = x};
-    if (!x->has_examples) {
-        return;
-    }
     snprintf(sql, sizeof sql,
              "SELECT kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end, token_index,"
              " tokens, activations, labels FROM example"

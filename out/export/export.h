@@ -26,13 +26,12 @@
 struct exporter {
     struct reader *r; // its first failure ends everything
     const char *dir;
-    // of formats of neurons
+    // for formats of neurons
     struct bins bins;
     uint64_t *counts;          // [bins.n] of the current neuron
-    struct export_text *texts; // of tokens, by id modulo their number
-    sqlite3_stmt *token;       // NULL: the run has no table of them
-    struct buf text;           // of the token asked for last
-    bool has_examples, has_effects, has_scores;
+    struct export_text *texts; // texts of tokens, by id modulo their number
+    sqlite3_stmt *token;       // reads one
+    struct buf text;           // the text of the token read last
     // what has been done
     uint64_t files, rows, neurons, examples;
     uint64_t bad_json;     // values that should be JSON and are not: null

@@ -148,12 +148,10 @@ static void write_effects(const struct source *s, struct jsonout *j, const struc
              " kind = '%s' AND abs(value) < 1e300 ORDER BY rank",
              kind);
     for (int column = 0; column < 2; column++) {
-        sqlite3_stmt *stmt = s->x->has_effects
-                                 ? reader_query(r, sql, (int64_t[]){n->model, n->layer, n->index})
-                                 : NULL;
+        sqlite3_stmt *stmt = reader_query(r, sql, (int64_t[]){n->model, n->layer, n->index});
         jsonout_key(j, column == 0 ? texts : values);
         jsonout_begin(j, '[');
-        while (stmt && reader_step(r, stmt)) {
+        while (reader_step(r, stmt)) {
             if (column == 0) {
                 jsonout_raw(j, export_token(s->x, sqlite3_column_int64(stmt, 0)));
             } else {
@@ -353,9 +351,6 @@ static void write_best(const struct source *s, struct gzfile *z, const struct ex
 {
     struct reader *r = s->x->r;
     struct score x = {0};
-    if (!s->x->has_scores) {
-        return;
-    }
     if (row_read_first(&x, &score_of_neuron, r, BEST, (int64_t[]){n->model, n->layer, n->index}) &&
         x.average_precision > x.prevalence) {
         reader_take(r, write_explanation(s, z->to, n->index, &x));

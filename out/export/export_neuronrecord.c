@@ -1,5 +1,6 @@
 /*
- * neuronrecord: a JSON file per neuron, as openai/automated-interpretability publishes and loads them
+ * neuronrecord: a JSON file per neuron, as openai/automated-interpretability publishes and loads
+ * them
  *
  *     DIR/MODEL/LAYER/NEURON.json
  *

@@ -2,7 +2,7 @@
  * cover.h - how many hypotheses it takes to cover a neuron's top examples
  *
  * Greedy: the hypothesis that labels most of them, then the one that labels most of what is left,
- * and so on; of equals the rarer one.  A neuron of one meaning is covered by one.  A hypothesis
+ * and so on; the rarer one among equals.  A neuron of one meaning is covered by one.  A hypothesis
  * that labels more than COVER_BROAD of all tokens would cover any neuron: such are listed apart.
  */
 #ifndef GAPSCOPE_OUT_READ_COVER_H

@@ -44,7 +44,7 @@ struct hypothesis_list {
     int64_t tokens_seen; // by the hypothesis that has seen most
     struct run_state state;
     struct pairs pairs;
-    // of the chosen pair, if there is one
+    // for the chosen pair, if there is one
     struct ledger_entry *ledger; // [n_ledger]
     size_t n_ledger;
     double unexplained_gap, unexplained_gain; // shares

@@ -43,7 +43,7 @@ struct hypothesis_page {
 
     // the neuron that was asked for, or the best one; NULL: none was tested
     char *neuron_name;
-    struct half_of_tokens { // the same whichever neuron is asked for
+    struct half_of_tokens { // does not depend on the neuron
         bool known;
         double prevalence;
         uint64_t n; // tokens

@@ -21,7 +21,7 @@
     " AND d.idx = ?3 AND d.split = 'dev' WHERE s.model = ?1 AND s.layer = ?2 AND s.idx = ?3"       \
     " ORDER BY s.dev_average_precision IS NULL, s.dev_gain DESC, s.hypothesis"
 
-/* Of each pair of its model. */
+/* A row for each pair of its model. */
 #define SQL_CREDIT                                                                                 \
     "SELECT c.pair_name AS pair, c.credit, c.hits, c.of_hits FROM credit c"                        \
     " WHERE c.model = ?1 AND c.layer = ?2 AND c.idx = ?3 ORDER BY c.pair"
@@ -40,13 +40,13 @@
     " model_name AS model, layer, idx, n_pos, test_prevalence, average_precision, auroc,"          \
     " precision, recall FROM hypothesis_best ORDER BY hypothesis"
 
-/* Of pair ?1. */
+/* The rows of pair ?1. */
 #define SQL_LEDGER                                                                                 \
     "SELECT hypothesis, name, n, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"              \
     " share_beyond_earlier, share_of_gain, gain_beyond_earlier FROM ledger WHERE pair = ?1"        \
     " ORDER BY hypothesis"
 
-/* Of hypothesis ?1, at most ?2. */
+/* The rows of hypothesis ?1, at most ?2. */
 #define SQL_DOMAINS                                                                                \
     "SELECT l.domain_name AS domain, l.tokens_seen, l.labelled_tokens, l.prevalence"               \
     " FROM domain_label l WHERE l.hypothesis = ?1 ORDER BY l.prevalence DESC, l.domain LIMIT ?2"
@@ -95,7 +95,7 @@ enum {
     N_TOP,
 };
 
-/* Of hypothesis ?1 and the neuron in ?2, ?3, ?4, the first ?5 of each kind. */
+/* The rows of hypothesis ?1 and the neuron in ?2, ?3, ?4: the first ?5 of each kind. */
 #define SQL_COUNTEREXAMPLES                                                                        \
     "SELECT kind, rank, activation, shard, doc, byte_start, byte_end, token_index, tokens,"        \
     " activations, labelled FROM counterexample WHERE hypothesis = ?1 AND model = ?2"              \
@@ -105,12 +105,13 @@ enum {
 
 /* A JSON object or list of log-probs as text: "base -5.10, one -0.30".  Names are its keys, or
  * those of the models with its indices.  What is no number is left out. */
-#define SQL_SAID(column, join, name)                                                               \
+#define SQL_LOGPROB_LIST(column, join, name)                                                       \
     "(SELECT group_concat(" name " || ' ' || printf('%.2f', l.value), ', ')"                       \
     " FROM json_each(iif(json_valid(" column "), " column ", '[]')) l" join                        \
     " WHERE l.type IN ('real', 'integer') AND abs(l.value) < 1e6)"
-#define SQL_SAID_BY_NAME(column) SQL_SAID(column, "", "l.key")
-#define SQL_SAID_BY_MODEL(column) SQL_SAID(column, " JOIN model m ON m.id = l.key", "m.name")
+#define SQL_LOGPROB_LIST_BY_NAME(column) SQL_LOGPROB_LIST(column, "", "l.key")
+#define SQL_LOGPROB_LIST_BY_MODEL(column)                                                          \
+    SQL_LOGPROB_LIST(column, " JOIN model m ON m.id = l.key", "m.name")
 
 #define SQL_TRIGRAM                                                                                \
     "SELECT id, a, b, c, a_text, b_text, c_text, count, count_ab, count_bc, count_b, count_c, p,"  \
@@ -177,7 +178,7 @@ enum {
     TM_ELSEWHERE,
 };
 
-/* Of model ?2. */
+/* The rows of model ?2. */
 #define SQL_TRIGRAM_NEURONS                                                                        \
     "SELECT layer, idx, rank, kind, corpus_ab, corpus_xb, corpus_ax, corpus_xx,"                   \
     " corpus_interaction, ab, xb, ax, xx, interaction, se, direct, share, ablated, ablated_se,"    \
@@ -207,7 +208,7 @@ enum {
     "SELECT kind, rank, shard, doc, byte_start, byte_end, token_index, tokens, logprobs,"          \
     " iif(kind = 'place' AND typeof(token_index) = 'integer' AND token_index > 1,"                 \
     " json_array(token_index - 2, token_index - 1), '[]') AS marked,"                              \
-    " " SQL_SAID_BY_MODEL(                                                                         \
+    " " SQL_LOGPROB_LIST_BY_MODEL(                                                                 \
         "logprobs") " AS said FROM"                                                                \
                     " (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY rank) AS turn "     \
                     "FROM trigram_example"                                                         \

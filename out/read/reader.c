@@ -101,14 +101,6 @@ int64_t reader_number(struct reader *r, const char *sql, const int64_t *args)
     return n;
 }
 
-bool reader_has_table(struct reader *r, const char *name)
-{
-    char sql[128];
-    snprintf(sql, sizeof sql,
-             "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '%s'", name);
-    return reader_number(r, sql, NULL) > 0;
-}
-
 // --- columns -----------------------------------------------------------------------------------
 
 const char *column_text(sqlite3_stmt *stmt, int column)

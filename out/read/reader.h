@@ -60,9 +60,6 @@ bool reader_step(struct reader *r, sqlite3_stmt *stmt);
 /* The number in the first column of the first row; 0 where there is none. */
 int64_t reader_number(struct reader *r, const char *sql, const int64_t *args);
 
-/* Is there a table of that name?  A run of an older version may lack some. */
-bool reader_has_table(struct reader *r, const char *name);
-
 // --- the columns of a row: NULL is "", 0, NaN
 
 const char *column_text(sqlite3_stmt *stmt, int column);

@@ -60,12 +60,12 @@ int trigram_funnel_words(struct buf *out, const struct trigram_run *r, struct er
 /* How many of them were tested. */
 int trigram_tested_words(struct buf *out, const struct trigram_run *r, struct err *err);
 
-/* "its minimal pairs were not run, since it stands in fewer than 2 documents": of one that was not
- * tested; gap: the mean one of the run's first pair. */
+/* "its minimal pairs were not run, since it stands in fewer than 2 documents": why a trigram was
+ * not tested; gap: the mean one of the run's first pair. */
 int trigram_untested_words(struct buf *out, const struct trigram_run *r, uint64_t docs, double gap,
                            struct err *err);
 
-/* "AND-like: L0N123 fires 2.31 at A B, ...": of one model. */
+/* "AND-like: L0N123 fires 2.31 at A B, ...": what is found in one model. */
 int trigram_verdict_words(struct buf *out, const struct trigram_model *m, struct err *err);
 
 /* The verdicts there are; NULL ends the list. */

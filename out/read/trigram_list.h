@@ -13,7 +13,7 @@ struct trigram_options {
     const char *pair;            // its name; NULL: the run's first
     const char *a, *b, *c;       // texts of the tokens, or NULL
     const char *token;           // a part of one of them, or NULL
-    const char *model, *verdict; // of whom, and what, or NULL
+    const char *model, *verdict; // only this model's, only this verdict; NULL: all
     const char *sort;            // one of trigram_orders; NULL: the first
     size_t min_docs;             // SIZE_MAX: it was not said
     bool all;                    // also those that do not beat the base or were not tested
@@ -26,7 +26,7 @@ struct trigram_list {
     struct trigram_run run;
     struct run_state state;
     struct pairs pairs; // chosen is NULL in a run of one model
-    int64_t model;      // whose verdicts are asked for; -1: of all
+    int64_t model;      // the one whose verdicts are shown; -1: all
     size_t order;
     bool every;   // all are listed, as 'all' says or since there is no pair
     int64_t *ids; // [n] in the order of the list

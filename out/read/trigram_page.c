@@ -149,9 +149,10 @@ bool trigram_page_read(struct trigram_page *p, struct reader *r, int64_t id, siz
     if (!row_read_first(&p->trigram, &trigram_kind, r, SQL_TRIGRAM, &id)) {
         return false;
     }
-    row_read_first(&p->mean_list, &mean_kind, r,
-                   "SELECT " SQL_SAID_BY_NAME("mean_logprob") " AS said FROM trigram WHERE id = ?1",
-                   &id);
+    row_read_first(
+        &p->mean_list, &mean_kind, r,
+        "SELECT " SQL_LOGPROB_LIST_BY_NAME("mean_logprob") " AS said FROM trigram WHERE id = ?1",
+        &id);
     rows_read(&p->gaps, &p->n_gaps, &trigram_gap_kind, r, SQL_TRIGRAM_GAPS, &id);
     read_models(p, r, id);
     rows_read(&p->examples, &p->n_examples, &trigram_example_kind, r, SQL_TRIGRAM_EXAMPLES,

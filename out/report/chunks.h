@@ -38,7 +38,7 @@ struct chunks {
         size_t len;
     } * items; // [n], in the order in which they were added
     size_t n, cap;
-    uint64_t hash; // of all names and bytes so far
+    uint64_t hash; // hash of all names and bytes so far
 };
 
 /* Ends the draft and adds it under a name made by printf(); with rc other than 0 it is discarded

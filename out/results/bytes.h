@@ -1,9 +1,9 @@
 /*
  * bytes.h - the saved form of what a run is: numbers, texts and arrays, written and read back
  *
- * A number is 8 bytes, little-endian; a text is its length and its bytes; an array is its length and
- * its items.  Readers take any bytes: what is not as it must be is an error, and everything read
- * after it is empty.
+ * A number is 8 bytes, little-endian; a text is its length and its bytes; an array is its length
+ * and its items.  Readers take any bytes: what is not as it must be is an error, and everything
+ * read after it is empty.
  */
 #ifndef GAPSCOPE_OUT_RESULTS_BYTES_H
 #define GAPSCOPE_OUT_RESULTS_BYTES_H
@@ -40,7 +40,8 @@ void bytes_bad(struct bytes_reader *r, const char *what);
 uint64_t bytes_get(struct bytes_reader *r, uint64_t min, uint64_t max, const char *what);
 double bytes_get_real(struct bytes_reader *r, const char *what);
 
-/* How many items of at least 'size' bytes follow: no more than there is room for; 0 with an error. */
+/* How many items of at least 'size' bytes follow: no more than there is room for; 0 with an error.
+ * */
 size_t bytes_get_n(struct bytes_reader *r, uint64_t max, size_t size, const char *what);
 
 /* A new string; NULL only with an error. */

@@ -4,7 +4,7 @@
  * A collector is a table of functions, struct collector_kind, and the memory that they keep:
  *
  *     shape   what is asked for: made before the scan, then read only, shared by all threads
- *     part    what one worker makes of the unit in hand
+ *     part    what one worker makes of the current unit
  *     whole   all units that are done; saved in run.db, merged with other runs', written as tables
  *
  * One unit, in a worker; every model scores a block of windows before the next block begins:
@@ -14,12 +14,12 @@
  *     add (under the lock): the part's unit into the whole
  *
  * Everything that a collector keeps must be the same whatever order units come in, and however
- * they are divided between workers, parts and runs: counts, whole-number sums (fixed.h), lists under
- * a total order, samples chosen by a hash of the place.  Sums of products are made in double inside
- * a unit, in the order of its tokens, and rounded once at its end.
+ * they are divided between workers, parts and runs: counts, whole-number sums (fixed.h), lists
+ * under a total order, samples chosen by a hash of the place.  Sums of products are made in double
+ * inside a unit, in the order of its tokens, and rounded once at its end.
  *
- * Functions that may be NULL say so.  A new statistic is a folder below out/results with a kind, and
- * a line in out/collectors.c.
+ * Functions that may be NULL say so.  A new statistic is a folder below out/results with a kind,
+ * and a line in out/collectors.c.
  *
  * Threads: a shape is shared; a part belongs to a worker; a whole to whoever holds the run's lock.
  */
@@ -42,7 +42,7 @@ struct collector_kind;
 /* What a collector needs of one model while it is scored. */
 struct collector_needs {
     uint32_t see;  // ROW_BIT()s that are given to see() as soon as a layer is done
-    uint32_t keep; // ROW_BIT()s that stay until end_block(): of all layers, so a lot of memory
+    uint32_t keep; // ROW_BIT()s that stay until end_block(), in all layers: a lot of memory
     bool asked;    // logits of the tokens that asked() lists
     bool logits;   // all logits at the tokens of documents that wants_logits() chooses
 };
@@ -70,7 +70,7 @@ struct unit_seen {
     const double *const
         *logprob; // [n_models][tokens of the unit] nats, as scanned; up to block->end
 
-    // of what this collector asked for
+    // what this collector asked for
     const struct unit_asked *asked; // [n_asked]
     size_t n_asked;
     const float *const *logits; // [n_models] of [n_asked]; f32; of counts log-probs; NULL where the
@@ -81,7 +81,7 @@ struct unit_seen {
     const void *context;
 };
 
-/* What the models can be asked about the unit in hand, once it is scored. */
+/* What the models can be asked about the current unit, once it is scored. */
 struct unit_models {
     size_t n_models;
     const double *const *logprob; // [n_models][tokens of the unit] nats, as scanned
@@ -175,11 +175,11 @@ struct collector_kind {
     int (*see)(void *part, size_t model, size_t layer, enum row_site site,
                const struct unit_block *block, const float *rows, struct err *err);
 
-    /* Are all logits wanted at the tokens of document d?  May be NULL, as the next. */
+    /* Whether all logits are needed at the tokens of document d.  May be NULL, as the next. */
     bool (*wants_logits)(const void *part, size_t d);
 
     /* All logits in place of tokens[n] of the unit: row i of model m begins at logits[m] +
-     * i * ld[m]; of counts they are log-probs; NULL of a model that was not asked. */
+     * i * ld[m]; for counts they are log-probs; NULL for a model that was not asked. */
     int (*see_logits)(void *part, const size_t *tokens, size_t n, const float *const *logits,
                       const size_t *ld, struct err *err);
 

@@ -16,8 +16,8 @@
 #include "corpora/base/bits.h"
 #include "corpora/base/err.h"
 
-#define EXAMPLE_TOKENS 64 // of context, the token among them
-#define EXAMPLE_BEFORE 47 // of these before it, if there are so many
+#define EXAMPLE_TOKENS 64 // tokens of context, with the token itself
+#define EXAMPLE_BEFORE 47 // those before it, if there are so many
 
 struct example {
     uint32_t key;
@@ -37,7 +37,7 @@ struct example {
     float *acts;   // [n_acts]
 };
 
-/* A document as places in it are told. */
+/* What names a document, for places in it. */
 struct example_doc {
     uint32_t shard;
     uint64_t number; // in its shard

@@ -132,7 +132,8 @@ static void get_pair(struct bytes_reader *r, struct run_pair *p, size_t n_models
 static void get_hypotheses(struct bytes_reader *r, struct run *run)
 {
     size_t n = bytes_get_n(r, HYPOTHESES_MAX, 24, "number of hypotheses");
-    run->hypotheses = bytes_get_room(r, n, sizeof *run->hypotheses, &run->n_hypotheses, "hypotheses");
+    run->hypotheses =
+        bytes_get_room(r, n, sizeof *run->hypotheses, &run->n_hypotheses, "hypotheses");
     for (size_t i = 0; i < run->n_hypotheses; i++) {
         run->hypotheses[i].name = bytes_get_text(r, "a hypothesis' name");
         run->hypotheses[i].kind = bytes_get_text(r, "a hypothesis' kind");

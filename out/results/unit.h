@@ -7,7 +7,7 @@
  * All documents of a unit stand behind one another.  With --packing rows an EOS stands between two
  * documents: it is predicted, but belongs to none.
  *
- * Threads: a unit belongs to the worker that has it in hand; everything is read only.
+ * Threads: a unit belongs to the worker that works on it; everything is read only.
  */
 #ifndef GAPSCOPE_OUT_RESULTS_UNIT_H
 #define GAPSCOPE_OUT_RESULTS_UNIT_H
@@ -35,10 +35,11 @@ struct unit_token_set {
 /* What the hypotheses say, in three forms; words of 64 bits, bit h of bits.h is hypothesis h. */
 struct unit_labels {
     size_t n_hypotheses;
-    const struct unit_token_set *sets; // [1 + 2 * n_hypotheses] all (not filled in); of h: 1 + 2 * h
-                                       // labelled by it, 2 + 2 * h of documents it gave up on
-    const uint64_t *words;             // [n][bits_words(n_hypotheses)] labels of a token
-    const uint64_t *gave_up;           // [n_docs][bits_words(n_hypotheses)]
+    const struct unit_token_set
+        *sets;               // [1 + 2 * n_hypotheses] all (not filled in); of h: 1 + 2 * h
+                             // labelled by it, 2 + 2 * h of documents it gave up on
+    const uint64_t *words;   // [n][bits_words(n_hypotheses)] labels of a token
+    const uint64_t *gave_up; // [n_docs][bits_words(n_hypotheses)]
     const uint32_t *begin; // [n_docs + 1][n_hypotheses] where in its labelled set a document begins
 };
 

@@ -13,8 +13,8 @@
 #include "out/sql/script.h"
 #include "out/sql/sql.h"
 
-/* All scripts together: every kind's tables are there, whether or not a run uses them.  *out begins as {0} and is ended by script_free() in any case.
- * Errors: ERR_NOMEM. */
+/* All scripts together: every kind's tables are there, whether or not a run uses them.  *out begins
+ * as {0} and is ended by script_free() in any case. Errors: ERR_NOMEM. */
 int schema_read(struct script *out, struct err *err);
 
 /* Whether text in a column of this name, of whatever table or view, is JSON. */

@@ -2,7 +2,7 @@
  * store.h - run.db: a SQLite file that is the whole run
  *
  * Tables for people and scripts (SPEC section 4) are written from the tally; the table 'state'
- * holds the run and the tally themselves, from which it goes on or is merged.  A checkpoint is one
+ * holds the run and the tally themselves, from which it is resumed or merged.  A checkpoint is one
  * transaction: whoever opens the file sees one or the next, whole.
  *
  * Threads: a store belongs to one thread at a time.

@@ -24,8 +24,6 @@ struct screen {
     size_t len;
 };
 
-#define SCREEN_COLOR_HELP "always, never or auto: colour on a terminal, unless NO_COLOR is set"
-
 /* Looks at the terminal.  color: the value of --color or NULL (auto); output: that of -o or NULL.
  * screen_close() ends *s whatever this returns.  Errors: ERR_USAGE (color), ERR_NOMEM. */
 int screen_open(struct screen *s, const char *color, const char *output, struct err *err);

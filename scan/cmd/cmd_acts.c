@@ -22,7 +22,7 @@ struct options {
 struct neuron {
     const char *name; // as it was written: "L0N5", without its model
     size_t layer, index;
-    float *acts; // [n_ctx], of the window in hand
+    float *acts; // [n_ctx], of the current window
 };
 
 /* One model at work. */

@@ -86,9 +86,9 @@ int cmd_hypo(int argc, char **argv)
          "how many neurons, hits and counterexamples of each kind (10)"},
         {"all", 0, ARG_FLAG, &o.all, NULL,
          "with NAME: the statistics of both halves and of all\ntokens, for every neuron listed"},
-        {"json", 0, ARG_FLAG, &o.json, NULL, "one object with everything, for programs"},
-        {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write to FILE instead of standard output"},
+        JSON_ARG(&o.json),
+        COLOR_ARG(&o.color),
+        OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
         .name = "hypo",

@@ -19,7 +19,7 @@
 
 struct options {
     struct input_options input;
-    struct hypothesis_args_options mining;
+    struct hypothesis_args_options labelling;
     const char *model, *tokenizer, *output;
     size_t show; // contexts of each hypothesis; SIZE_MAX: JSONL
 };
@@ -31,7 +31,7 @@ struct label {
     struct encoder *encoder;
     struct labeller *labeller;
     struct tokens tokens;
-    uint8_t *labels; // [hypotheses.n][tokens.n] of the doc in hand
+    uint8_t *labels; // [hypotheses.n][tokens.n] of the current doc
     size_t labels_cap;
     bool *aborted;           // [hypotheses.n]
     struct label_show *show; // [hypotheses.n]
@@ -126,11 +126,11 @@ static int label_all(struct label *l, const struct options *o, struct source *so
 
 static int label_open(struct label *l, const struct options *o, struct err *err)
 {
-    if (!hypothesis_args_wanted(&o->mining)) {
+    if (!hypothesis_args_wanted(&o->labelling)) {
         return err_set(err, ERR_USAGE, "nothing to label by: give --hypotheses or --regex");
     }
     int rc = lineup_tokenizer(&l->tokenizer, o->model, o->tokenizer, err);
-    rc = rc ? rc : hypothesis_args_load(&l->hypotheses, &o->mining, l->tokenizer, err);
+    rc = rc ? rc : hypothesis_args_load(&l->hypotheses, &o->labelling, l->tokenizer, err);
     rc = rc ? rc : labeller_new(&l->labeller, &l->hypotheses, err);
     if (rc) {
         return rc;
@@ -181,7 +181,7 @@ int cmd_label(int argc, char **argv)
 {
     struct options o = {.show = SIZE_MAX};
     const struct arg args[] = {
-        HYPOTHESIS_ARGS(&o.mining),
+        HYPOTHESIS_ARGS(&o.labelling),
         TOKENIZER_ARGS(&o.tokenizer, &o.model),
         SPECIAL_ARG(&o.input),
         INPUT_ARGS(&o.input),

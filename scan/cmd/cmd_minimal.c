@@ -145,7 +145,7 @@ int cmd_minimal(int argc, char **argv)
          "ids"},
         {"special", 0, ARG_FLAG, &o.special, NULL, "recognise special tokens written in the text"},
         {"json", 0, ARG_FLAG, &o.json, NULL, "one object, for programs"},
-        {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
+        COLOR_ARG(&o.color),
         OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {

@@ -58,9 +58,9 @@ int cmd_neuron(int argc, char **argv)
         {"examples", 0, ARG_SIZE, &o.examples, "N",
          "how many examples of each kind and interval (5, and 1 of\neach interval)"},
         {"all", 0, ARG_FLAG, &o.all, NULL, "every example that is kept"},
-        {"json", 0, ARG_FLAG, &o.json, NULL, "one object with everything, for programs"},
-        {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write to FILE instead of standard output"},
+        JSON_ARG(&o.json),
+        COLOR_ARG(&o.color),
+        OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
         .name = "neuron",

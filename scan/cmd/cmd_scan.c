@@ -18,7 +18,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
 
 int cmd_scan(int argc, char **argv)
 {
-    struct scan_options o = {.top = 1000, .subjects.examples = 20, .argc = argc, .argv = argv};
+    struct scan_options o = {.top = 1000, .neurons.examples = 20, .argc = argc, .argv = argv};
     const struct arg args[] = {
         MODELS_ARGS(&o.models, &o.tokenizer),
         {"pair", 0, ARG_LIST, &o.pairs, "A:B[+C]",
@@ -36,7 +36,7 @@ int cmd_scan(int argc, char **argv)
         {"floor", 0, ARG_STRING, &o.floor, "X",
          "lower log-probs count as this one; -6 if not given"},
         {"top", 0, ARG_SIZE, &o.top, "N", "hits kept per pair and side; 1000 if not given"},
-        NEURON_PLAN_ARGS(&o.subjects),
+        NEURON_PLAN_ARGS(&o.neurons),
         TRIGRAM_CHOICE_ARGS(&o.trigrams),
         {"packing", 0, ARG_STRING, &o.packing, "P",
          "docs: a window holds one document's tokens (if not given);\nrows: documents joined with "

@@ -25,7 +25,7 @@ struct options {
     bool entropy;
 };
 
-/* One model at work, and what it says of the window in hand. */
+/* One model at work, and what it says of the current window. */
 struct scorer {
     const struct lineup_model *model;
     struct predictor predictor;

@@ -67,8 +67,8 @@ int cmd_top(int argc, char **argv)
         {"domains", 0, ARG_FLAG, &o.domains, NULL, "by domain: the mean gap of each"},
         {"number", 'n', ARG_SIZE, &o.n, "N", "how many (20)"},
         {"json", 0, ARG_FLAG, &o.json, NULL, "JSONL, one object per line, for programs"},
-        {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write to FILE instead of standard output"},
+        COLOR_ARG(&o.color),
+        OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
         .name = "top",

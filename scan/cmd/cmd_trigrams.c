@@ -158,9 +158,9 @@ int cmd_trigrams(int argc, char **argv)
         {"all", 0, ARG_FLAG, &t->all, NULL,
          "also those that do not beat the base or were not tested"},
         {"pair", 0, ARG_STRING, &t->pair, "A:B", "the pair of models; else the run's first"},
-        {"json", 0, ARG_FLAG, &o.json, NULL, "one object with everything, for programs"},
-        {"color", 0, ARG_STRING, &o.color, "WHEN", SCREEN_COLOR_HELP},
-        {"output", 'o', ARG_STRING, &o.output, "FILE", "write to FILE instead of standard output"},
+        JSON_ARG(&o.json),
+        COLOR_ARG(&o.color),
+        OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
         .name = "trigrams",

@@ -4,7 +4,7 @@
  *     shards --units--> workers, each a unit at a time --enough of them--> run files --> file
  *
  * The folder "OUT.work" (folder.h) holds all that is done, so whatever ends a count, the same
- * command goes on from its runs, and the file is the same.  The folder is removed when the file is
+ * command resumes from its runs, and the file is the same.  The folder is removed when the file is
  * there.
  *
  * Reading a unit takes about a fiftieth of the time of counting it, so the workers read, one at a
@@ -46,7 +46,7 @@ struct counted {
     struct rejects rejects; // of all units read
     uint64_t repaired;
     bool nothing_left; // the file was there already
-    bool stopped;      // by a signal; the same command goes on
+    bool stopped;      // by a signal; the same command resumes
     double count_seconds, merge_seconds;
 };
 

@@ -25,11 +25,11 @@ struct windows {
     struct source *source;
     struct encoder *encoder;
     enum special_tokens special;
-    struct tokens tokens; // of the doc in hand
+    struct tokens tokens; // of the current doc
     uint64_t doc;
     uint64_t number; // number of the next window of that doc
     size_t at;       // its first token
-    bool more;       // the doc in hand has a next window
+    bool more;       // the current doc has a next window
     uint32_t bos;
     uint32_t *ids, *ends; // [n_ctx]
 };
@@ -159,7 +159,7 @@ static int windows_open(struct windows **out, const char *path, const struct inp
     return 0;
 }
 
-/* The next window of the doc in hand. */
+/* The next window of the current doc. */
 static void cut(struct windows *w, struct window *window)
 {
     const struct tokens *t = &w->tokens;

@@ -200,7 +200,7 @@ int neuron_plan_describe(struct neuron_plan *s, struct run *run, struct results 
     }
     s->first_layers = mem_new(lineup->n, sizeof *s->first_layers);
     int rc = s->first_layers ? check_no_neurons(o, err) : err_nomem(err, "the run");
-    rc = rc ? rc : hypothesis_args_load(&s->hypotheses, &o->mining, lineup->tokenizer, err);
+    rc = rc ? rc : hypothesis_args_load(&s->hypotheses, &o->labelling, lineup->tokenizer, err);
     rc = rc ? rc : describe_sites(s, run, o, lineup, err);
     rc = rc ? rc : describe_hypotheses(s, run, err);
     return rc ? rc : join_neurons(results, s, run, o, lineup, err);

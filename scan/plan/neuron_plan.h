@@ -18,7 +18,7 @@
 #include "scan/load/lineup.h"
 
 struct neuron_plan_options {
-    struct hypothesis_args_options mining;
+    struct hypothesis_args_options labelling;
     struct arg_list watches; // --watch MODEL:L0N424=HYPOTHESIS
     const char *site;        // --site
     const char *histograms;  // --histograms all|top N
@@ -30,7 +30,7 @@ struct neuron_plan_options {
 
 /* Their rows in a command's table. */
 #define NEURON_PLAN_ARGS(options)                                                                  \
-    HYPOTHESIS_ARGS(&(options)->mining),                                                           \
+    HYPOTHESIS_ARGS(&(options)->labelling),                                                        \
     {"watch", 0, ARG_LIST, &(options)->watches, "M:L0N5=NAME",                                     \
      "keep every counterexample of this neuron and hypothesis;\nseveral may be given"},            \
     {"site", 0, ARG_STRING, &(options)->site, "S",                                                 \

@@ -108,7 +108,7 @@ static int describe_shards(struct run *run, const struct shards *s, struct err *
 
 /* All settings that change results and are not fields of the run, as JSON. */
 static int describe_settings(struct run *run, const struct scan_options *o, const struct lineup *l,
-                             const struct trigram_choice *chosen, enum precision asked,
+                             const struct trigram_choice *choice, enum precision asked,
                              struct err *err)
 {
     char *text = NULL;
@@ -145,9 +145,9 @@ static int describe_settings(struct run *run, const struct scan_options *o, cons
     jsonout_u64(&j, l->n_ctx);
     jsonout_key(&j, "tokenizer");
     jsonout_u64(&j, l->tokenizer ? tokenizer_hash(l->tokenizer) : 0);
-    if (chosen->settings) {
+    if (choice->settings) {
         jsonout_key(&j, "trigrams");
-        jsonout_raw(&j, chosen->settings);
+        jsonout_raw(&j, choice->settings);
     }
     jsonout_end(&j, '}');
     if (fclose(j.to) != 0) {
@@ -183,8 +183,8 @@ static int describe_names(struct run *run, const struct lineup *l, struct err *e
     return rc;
 }
 
-int plan_make(struct run *run, struct results *results, struct neuron_plan *subjects,
-              struct trigram_choice *chosen, const struct scan_options *o, const struct lineup *l,
+int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
+              struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
               const struct shards *shards, enum precision asked, struct err *err)
 {
     run->floor = -6;
@@ -194,8 +194,8 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *subj
     rc = rc ? rc : describe_models(run, l, err);
     rc = rc ? rc : describe_shards(run, shards, err);
     rc = rc ? rc : describe_names(run, l, err);
-    rc = rc ? rc : neuron_plan_describe(subjects, run, results, &o->subjects, l, err);
-    rc = rc ? rc : trigram_choice_describe(chosen, results, run, &o->trigrams, l, err);
-    rc = rc ? rc : describe_settings(run, o, l, chosen, asked, err);
+    rc = rc ? rc : neuron_plan_describe(neurons, run, results, &o->neurons, l, err);
+    rc = rc ? rc : trigram_choice_describe(choice, results, run, &o->trigrams, l, err);
+    rc = rc ? rc : describe_settings(run, o, l, choice, asked, err);
     return rc ? rc : results_new(results, run, err);
 }

@@ -22,7 +22,7 @@
 struct scan_options {
     struct arg_list models, pairs;
     struct input_options input;
-    struct neuron_plan_options subjects;
+    struct neuron_plan_options neurons;
     struct trigram_choice_options trigrams;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
         *record, *kernels;
@@ -39,13 +39,13 @@ enum packing scan_packing(const struct scan_options *o);
 
 /*
  * Fills *run, and *results with its collectors' shapes, both {0} before, which run_free() and
- * results_free() end in any case (the results first); *subjects, and *chosen, {0} before, which
+ * results_free() end in any case (the results first); *neurons, and *choice, {0} before, which
  * neuron_plan_free() and trigram_choice_free() end.
  * Errors: ERR_USAGE, ERR_NOMEM, pairs_parse()'s, neuron_plan_describe()'s,
  * trigram_choice_describe()'s.
  */
-int plan_make(struct run *run, struct results *results, struct neuron_plan *subjects,
-              struct trigram_choice *chosen, const struct scan_options *o, const struct lineup *l,
+int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
+              struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
               const struct shards *shards, enum precision asked, struct err *err);
 
 #endif

@@ -3,7 +3,7 @@
  * first unit confirms its promise
  *
  * The first unit is scored in the precision and in f32; where a model's errors exceed the promise
- * (model/pass/precision.h), the next better precision is tried.  The outcome depends on corpus,
+ * (model/pass/precision.h), the next better precision is used.  The outcome depends on corpus,
  * models, settings and kernels alone, so the parts of a run agree.
  */
 #ifndef GAPSCOPE_SCAN_WORK_PRECISION_CHECK_H
@@ -38,7 +38,8 @@ int precision_check_choose(struct engine **out, struct precision_check *check,
                            const struct layout *layout, size_t n_threads, const atomic_int *stop,
                            struct err *err);
 
-/* The precision that 'text', of precision_check_to_json(), names as used; 'asked' if it names none. */
+/* The precision that 'text', of precision_check_to_json(), names as used; 'asked' if it names none.
+ * */
 enum precision precision_check_from_json(const char *text, enum precision asked);
 
 /* The check as text for 'meta', one JSON object; free() it.  NULL: no memory. */

@@ -4,7 +4,7 @@
  *     scan_open -> scan_dry_run, or scan_run -> scan_close
  *
  *     scan_run:  the store is opened; a run that it holds is resumed
- *                -> engines, before_scan() of the collectors, effects     once, before the first unit
+ *                -> engines, before_scan() of the collectors, effects   once, before the first unit
  *                -> the pipeline                                          until the corpus is done
  *                -> trials of trigrams                                    when every unit is in
  *
@@ -50,7 +50,7 @@ struct scan {
 
 /* Checks the options, loads the models and describes the run.  *s is {0} before; scan_close() ends
  * it in any case, and o outlives it.  Errors: ERR_USAGE, lineup_load()'s, shards_open()'s,
- * plan_make()'s, ERR_LIMIT (what is asked for does not fit into memory). */
+ * plan_make()'s, ERR_LIMIT (the results would not fit into memory). */
 int scan_open(struct scan *s, const struct scan_options *o, const struct arg_list *operands,
               struct err *err);
 

@@ -26,20 +26,20 @@ _Static_assert(TRIGRAM_PLACES <= TRIAL_CONTEXTS && TRIGRAM_ELSEWHERE <= TRIAL_EL
                    TRIGRAM_FILLERS <= TRIAL_LISTED,
                "room for what a scan keeps");
 
-/* One trigram to be tried. */
-struct wanted {
+/* A trigram that is tested. */
+struct trial_item {
     uint32_t item;
     __int128 gain; // fixed
 };
 
 struct work {
     const struct trials *t;
-    const struct wanted *wanted; // [n]
+    const struct trial_item *items; // [n]
     size_t n;
     size_t *first_layers;       // [n_models] of the run's neurons; SIZE_MAX: none are kept
     enum site *sites;           // [n_models]
     struct trigram_test *tests; // [n][n_models]
-    atomic_size_t next, n_done; // of wanted
+    atomic_size_t next, n_done; // of items
 };
 
 /* What a thread has. */
@@ -58,13 +58,13 @@ bool trials_are_due(const struct run *run, const struct results *results)
 
 static int by_gain(const void *a, const void *b)
 {
-    const struct wanted *x = a, *y = b;
+    const struct trial_item *x = a, *y = b;
     return x->gain != y->gain ? (x->gain > y->gain ? -1 : 1)
                               : (x->item > y->item) - (x->item < y->item);
 }
 
 /* The trigrams that are worth it, by what is gained, most first. */
-static int choose(struct wanted **out, size_t *n, const struct trials *t, struct err *err)
+static int choose(struct trial_item **out, size_t *n, const struct trials *t, struct err *err)
 {
     const struct trigrams *all = trigrams_of(t->results);
     const struct trigrams_shape *s = all->shape;
@@ -79,8 +79,8 @@ static int choose(struct wanted **out, size_t *n, const struct trials *t, struct
         const struct moments *gap = s->n_pairs > 0 ? &all->gap[i * s->n_pairs] : NULL;
         const uint64_t docs = all->items[i].docs;
         if (docs >= TRIGRAM_CHOICE_DOCS && (!gap || moments_mean(gap) >= rule.gap)) {
-            (*out)[(*n)++] = (struct wanted){.item = (uint32_t)i,
-                                             .gain = gap ? gap->sum : (__int128)all->items[i].n};
+            (*out)[(*n)++] = (struct trial_item){
+                .item = (uint32_t)i, .gain = gap ? gap->sum : (__int128)all->items[i].n};
         }
     }
     qsort(*out, *n, sizeof **out, by_gain);
@@ -195,9 +195,9 @@ static int keep(struct trigram_test *out, size_t item, size_t model, const struc
     return 0;
 }
 
-/* Tries a trigram on a model; one that lacks some of its ids gets no context to try. */
-static int try_one(struct work *w, struct worker_state *h, size_t item, size_t model,
-                   struct trigram_test *out, struct err *err)
+/* Tests a trigram on a model; one that lacks some of its ids gets no context. */
+static int test_one(struct work *w, struct worker_state *h, size_t item, size_t model,
+                    struct trigram_test *out, struct err *err)
 {
     const struct trigram *x = &trigrams_of(w->t->results)->shape->items[item];
     const struct trigram_sums *sums = &trigrams_of(w->t->results)->items[item];
@@ -280,7 +280,7 @@ static int work_main(void *context, struct pool *pool, struct err *err)
         }
         for (size_t m = 0; m < n_models && !rc; m++) {
             if (w->t->engines[m]) {
-                rc = try_one(w, &h, w->wanted[i].item, m, &w->tests[i * n_models + m], err);
+                rc = test_one(w, &h, w->items[i].item, m, &w->tests[i * n_models + m], err);
             }
         }
         atomic_fetch_add(&w->n_done, 1);
@@ -294,7 +294,7 @@ static void show_progress(struct progress *p, const struct work *w)
     const bool asked = w->t->status && atomic_exchange(w->t->status, 0) != 0;
     if (asked || progress_is_due(p)) {
         const size_t n = atomic_load(&w->n_done);
-        const struct progress_now now = {.items = n, .items_now = n, .more = " tried"};
+        const struct progress_now now = {.items = n, .items_now = n, .more = " tested"};
         progress_show(p, &now, asked);
     }
 }
@@ -398,11 +398,11 @@ static size_t gather(struct trigram_test *tests, size_t n)
 int trials_run(const struct trials *t, struct store *s, size_t *n_tested, struct err *err)
 {
     const size_t n_models = t->run->n_models;
-    struct wanted *wanted = NULL;
+    struct trial_item *items = NULL;
     struct work w = {.t = t};
-    int rc = choose(&wanted, &w.n, t, err);
+    int rc = choose(&items, &w.n, t, err);
     w.n = any_engine(t) ? w.n : 0;
-    w.wanted = wanted;
+    w.items = items;
     w.first_layers = mem_new(n_models, sizeof *w.first_layers);
     w.sites = mem_zero(n_models, sizeof *w.sites);
     w.tests = mem_zero(w.n * n_models, sizeof *w.tests);
@@ -426,7 +426,7 @@ int trials_run(const struct trials *t, struct store *s, size_t *n_tested, struct
     free(w.tests);
     free(w.sites);
     free(w.first_layers);
-    free(wanted);
+    free(items);
     return rc;
 }
 

@@ -1,11 +1,11 @@
 /*
- * trials.h - the trigrams of a finished scan, tried on its models: which neuron does it
+ * trials.h - the trigrams of a finished scan, tested on its models: which neuron does it
  *
- * Tried are those that beat the base: of TRIGRAM_CHOICE_DOCS documents at least, with a mean gap of the
- * first pair of rule.gap at least; of these the rule.test of the greatest gain, n x mean gap.
+ * Tried are those that beat the base: of TRIGRAM_CHOICE_DOCS documents at least, with a mean gap of
+ * the first pair of rule.gap at least; of these the rule.test of the greatest gain, n x mean gap.
  * (Without a pair: those of the most places.)  Their contexts are the places that the scan has
- * kept.  Where all models are counts nothing is tried.  What comes out depends on the run's results
- * and the models alone, not on threads.
+ * kept.  Where all models are counts nothing is tested.  What comes out depends on the run's
+ * results and the models alone, not on threads.
  */
 #ifndef GAPSCOPE_SCAN_WORK_TRIALS_H
 #define GAPSCOPE_SCAN_WORK_TRIALS_H
@@ -23,7 +23,7 @@
 struct trials {
     const struct run *run; // finished
     const struct results *results;
-    const struct engine *const *engines; // [run->n_models]; NULL: counts, which are not tried
+    const struct engine *const *engines; // [run->n_models]; NULL: counts, which are not tested
     size_t n_threads;
     const char *command;    // "scan": a line of progress begins with it
     const atomic_int *stop; // or NULL

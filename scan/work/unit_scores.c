@@ -73,8 +73,8 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
     s->logprob = mem_zero(n_models, sizeof *s->logprob);
     s->logits = mem_zero(n_models, sizeof *s->logits);
     s->ld = mem_zero(n_models, sizeof *s->ld);
-    int rc = s->scorers && s->asked && s->logprob && s->logits && s->ld ? 0
-                                                                        : err_nomem(err, "a worker");
+    int rc =
+        s->scorers && s->asked && s->logprob && s->logits && s->ld ? 0 : err_nomem(err, "a worker");
     for (; s->n_models < n_models && !rc; s->n_models++) {
         rc = scorer_open(&s->scorers[s->n_models], &predictors[s->n_models], err);
     }
@@ -130,8 +130,8 @@ void unit_scores_free(struct unit_scores *s)
     for (size_t m = 0; m < s->n_models; m++) {
         scorer_close(&s->scorers[m]);
     }
-    void *const own[] = {s->asked,    s->scorers, s->windows, s->logprob, s->window_n,
-                         s->picks,    s->tokens,  s->logits,  s->ld};
+    void *const own[] = {s->asked, s->scorers, s->windows, s->logprob, s->window_n,
+                         s->picks, s->tokens,  s->logits,  s->ld};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         free(own[i]);
     }
@@ -211,7 +211,7 @@ static size_t block_rows(const struct unit_block *b)
 
 static size_t width_of(const struct config *c, enum row_site site)
 {
-    return site == ROW_Z                          ? c->n_heads * c->d_head
+    return site == ROW_Z                                            ? c->n_heads * c->d_head
            : site == ROW_PRE || site == ROW_MID || site == ROW_POST ? c->d_mlp
                                                                     : c->d_model;
 }
@@ -227,8 +227,8 @@ static void see_rows(void *context, size_t layer, enum row_site site,
     for (size_t c = 0; c < s->n_collectors && !s->rc; c++) {
         const struct unit_collector *to = &s->collectors[c];
         if (s->asked[c].needs[s->model].see & ROW_BIT(site)) {
-            s->rc = to->collector->kind->see(to->part, s->model, layer, site, &s->block, rows,
-                                             s->err);
+            s->rc =
+                to->collector->kind->see(to->part, s->model, layer, site, &s->block, rows, s->err);
         }
     }
     if (!s->rc && (m->keep & ROW_BIT(site))) {
@@ -268,8 +268,8 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
     const bool watched = has_weights(of) && (sites || watch.normed);
     s->model = m;
     unit_scores_set_windows(s, m);
-    const int rc = predictor_score(of->ctx, &s->in, s->windows + first, n,
-                                   watched ? &watch : NULL, s->stop, err);
+    const int rc = predictor_score(of->ctx, &s->in, s->windows + first, n, watched ? &watch : NULL,
+                                   s->stop, err);
     return rc ? rc : s->rc;
 }
 
@@ -289,8 +289,7 @@ static void see_counts(void *context, size_t k, size_t n, const struct engine_si
         if (v->asked) {
             v->to[k + i] = sights[i].logits[v->asked[k + i].id];
         } else {
-            memcpy(v->to + (k + i) * v->d_vocab, sights[i].logits,
-                   v->d_vocab * sizeof *v->to);
+            memcpy(v->to + (k + i) * v->d_vocab, sights[i].logits, v->d_vocab * sizeof *v->to);
         }
     }
 }
@@ -350,14 +349,16 @@ static int all_logits(struct unit_scores *s, size_t m, const size_t *tokens, siz
         for (size_t i = 0; i < n && !rc; i++) {
             s->picks[i] = layout_pick(s->layout, s->windows, tokens[i]);
         }
-        rc = rc ? rc : predictor_look(of->ctx, &s->in, s->picks, n, see_counts, &view, s->stop, err);
+        rc =
+            rc ? rc : predictor_look(of->ctx, &s->in, s->picks, n, see_counts, &view, s->stop, err);
         s->logits[m] = of->all.at;
         s->ld[m] = d_vocab;
     }
     return rc;
 }
 
-/* Shows a collector all logits of the models that it needs them of, at the first n chosen tokens. */
+/* Shows a collector all logits of the models that it needs them of, at the first n chosen tokens.
+ * */
 static int show_some(struct unit_scores *s, size_t c, size_t n, struct err *err)
 {
     const struct unit_collector *to = &s->collectors[c];
@@ -377,8 +378,8 @@ static int show_logits(struct unit_scores *s, size_t c, struct err *err)
     const struct unit_collector *to = &s->collectors[c];
     const struct collector_kind *kind = to->collector->kind;
     const struct unit_tokens *u = s->unit;
-    int rc = mem_reserve(&s->tokens, &s->tokens_cap, ENGINE_SIGHTS, sizeof *s->tokens, "logits",
-                         err);
+    int rc =
+        mem_reserve(&s->tokens, &s->tokens_cap, ENGINE_SIGHTS, sizeof *s->tokens, "logits", err);
     size_t n = 0;
     for (size_t d = 0; d < u->n_docs && !rc; d++) {
         const size_t end = u->docs[d].begin + u->docs[d].n;

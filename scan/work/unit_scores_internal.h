@@ -1,7 +1,7 @@
 /*
  * unit_scores_internal.h - what the files of unit_scores share
  *
- *     unit_scores.c   blocks: scoring, rows, what is asked of them
+ *     unit_scores.c   blocks: scoring, rows, requests
  *     unit_ask.c      afterwards: exact log-probs, what a model says before a token
  */
 #ifndef GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
@@ -18,7 +18,7 @@ struct floats {
     size_t cap;
 };
 
-/* What a collector asked of the block in hand. */
+/* What a collector asked of the current block. */
 struct asked {
     struct unit_asked *items; // [n]
     size_t n, cap;
@@ -52,7 +52,7 @@ struct unit_scores {
     const atomic_int *stop;
     struct asked *asked; // [n_collectors]
 
-    // the unit in hand
+    // the current unit
     const struct layout *layout;
     const struct unit_tokens *unit;
     struct predictor_unit in;
@@ -61,7 +61,7 @@ struct unit_scores {
     const double **logprob; // [n_models]
     struct unit_models models;
 
-    // the block in hand
+    // the current block
     struct unit_block block;
     size_t *window_n; // [block.n_windows]
     size_t window_n_cap;

@@ -16,7 +16,7 @@ struct worker {
     struct labels *labels; // NULL: there are no hypotheses
     struct layout layout;
 
-    // the unit in hand, as the collectors see it
+    // the current unit, as the collectors see it
     struct unit_tokens unit;
     struct unit_tokens_doc *docs; // [layout.n_docs]
     size_t docs_cap;

@@ -40,7 +40,7 @@ struct work {
 
 struct worker;
 
-/* work outlives it.  Errors: ERR_NOMEM, ERR_UNSUPPORTED (a collector needs what a model has not). */
+/* work outlives it. Errors: ERR_NOMEM, ERR_UNSUPPORTED (a collector needs what a model has not). */
 int worker_new(struct worker **out, const struct work *work, struct err *err);
 
 /* Lets the parts look at the wholes.  The run's lock is held. */

@@ -322,8 +322,10 @@ static void a_mistake_is_said_with_the_way_out(void **state)
         {1, "has no trigram 9223372036854775807", "--id 9223372036854775807"},
         {1, "has no pair no:no; it has base:one, base:one+two", "--pair no:no"},
         {1, "has no model no; it has base, one, two", "--model no"},
-        {2, "--sort size: gain, gap, p, count or interaction", "--sort size"},
-        {2, "--verdict AND: AND-like, B-only, A-only, spread, 'no interaction' or 'no neurons'",
+        {2, "--sort size: expected gain, gap, p, count or interaction", "--sort size"},
+        {2,
+         "--verdict AND: expected AND-like, B-only, A-only, spread, 'no interaction' or 'no "
+         "neurons'",
          "--verdict AND"},
         {2, "--id shows one trigram", "--id 0 --all"},
         {2, "--id shows one trigram", "--id 0 the"},
@@ -357,7 +359,7 @@ static void thresholds_are_those_of_the_run(void **state)
     write_run("own.db", "UPDATE meta SET value = json_set(value, '$.trials.interaction', 0.75,"
                         " '$.trials.sure', 3, '$.trials.docs', 4) WHERE key = 'trigrams'");
     look("gapscope trigrams $T/own.db",
-         "Less than 0.75 nats, or 3 standard errors, are no interaction.", true);
+         "An interaction below 0.75 nats, or below 3 standard errors, counts as none.", true);
     // of the three in two documents or more one stands in three alone
     look("gapscope trigrams $T/own.db",
          "one beats base on 2 of 6 of them: by 0.5 nats or more on average, in 4 or more "

@@ -8,7 +8,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
-#include "tests/kit/said.h"
+#include "tests/kit/shell.h"
 
 #define ATTN "model/demo/attn-only-1l"
 #define GELU "model/demo/gelu-1l"
@@ -289,7 +289,7 @@ static void trained_models_predict_text(void **state)
 static void wrong_usage_says_what_is_meant(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"gapscope", 2, "usage: gapscope COMMAND", ""},
         {"gapscope --help", 0, NULL, NULL},
         {"gapscope help score", 0, NULL, NULL},
@@ -342,13 +342,13 @@ static void wrong_usage_says_what_is_meant(void **state)
         {"test ! -e $T/run.db", 0, NULL, ""},
         {"gapscope pack LICENSE --level 20", 2, "--level 20: expected 1 to 19", ""},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void files_that_cannot_be_used_are_named(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"gapscope score --model " GELU " no/such/file", 1,
          "no/such/file: No such file or directory", ""},
         {"gapscope score --model " GELU " tests", 1, "gapscope pack", ""},
@@ -385,14 +385,14 @@ static void files_that_cannot_be_used_are_named(void **state)
         {"gapscope score --model " GELU " LICENSE -o /no/such/folder/x", 1,
          "/no/such/folder/x: No such file", ""},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void ids_that_cannot_be_used_name_their_line(void **state)
 {
     (void)state;
 #define IDS "gapscope score --ids --model " GELU " - >/dev/null"
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"printf '{\"ids\":[0,1]}\\n\\n{\"ids\":[]}\\n' | " IDS, 1, "line 3: \"ids\" is empty",
          NULL},
         {"printf '{\"ids\":[0,4096]}\\n' | " IDS, 1, "4096", NULL},
@@ -402,19 +402,19 @@ static void ids_that_cannot_be_used_name_their_line(void **state)
         {"printf '{\"ids\":[0,1' | " IDS, 1, "line 1", NULL},
         {"seq 1 257 | paste -sd, | sed 's/.*/{\"ids\":[&]}/' | " IDS, 1, "256", NULL},
     };
-    CHECK_SAID(cases);
-    static const struct said good[] = {
+    CHECK_CASES(cases);
+    static const struct shell_case good[] = {
         {"seq 1 256 | paste -sd, | sed 's/.*/{\"ids\":[&]}/' | gapscope score --ids --model " GELU
          " - 2>/dev/null | wc -l",
          0, NULL, "1\n"},
     };
-    CHECK_SAID(good);
+    CHECK_CASES(good);
 }
 
 static void damage_is_told_after_what_is_whole(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"gapscope tokenize --model " GELU " tests/golden/zstd/truncated_header.jsonl.zst | wc -l",
          0, "truncated_stream", NULL},
         {"gapscope tokenize --model " GELU
@@ -427,13 +427,13 @@ static void damage_is_told_after_what_is_whole(void **state)
          " tests/golden/zstd/odd_records.jsonl.zst >/dev/null",
          1, "skipped: no_text_field", ""},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void models_with_other_tokenizers_are_refused_together(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"mkdir $T/other && cp " ATTN "/* $T/other/ && "
          "sed -i 's/^   \"i n\",/   \"@@@\",/; s/^   \"Ġ t\",/   \"i n\",/; s/\"@@@\"/\"Ġ t\"/' "
          "$T/other/tokenizer.json && ! cmp -s " ATTN "/tokenizer.json $T/other/tokenizer.json",
@@ -445,13 +445,13 @@ static void models_with_other_tokenizers_are_refused_together(void **state)
         {"gapscope score --model " GELU " --model same=" ATTN " LICENSE >/dev/null 2>&1", 0, NULL,
          ""},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void results_are_as_they_were(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"printf 'ice cream' | gapscope tokenize --model " GELU " -", 0, NULL,
          "{\"doc\":0,\"ids\":[708,275,987],\"ends\":[3,5,9]}\n"},
         {"printf 'a<|endoftext|>b' | gapscope tokenize --model " GELU " -", 0, NULL,
@@ -473,13 +473,13 @@ static void results_are_as_they_were(void **state)
          0, NULL, NULL},
         {"gapscope model " GELU " | grep -c 'all present, in shape and finite'", 0, NULL, "1\n"},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void a_packed_corpus_reads_back(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"gapscope pack LICENSE tests/cli -o $T/corpus.jsonl.zst", 0, "packed ", ""},
         {"gapscope pack LICENSE tests/cli > $T/again.zst", 0, "packed ", ""},
         {"cmp $T/corpus.jsonl.zst $T/again.zst", 0, NULL, ""},
@@ -487,20 +487,20 @@ static void a_packed_corpus_reads_back(void **state)
          "gapscope tokenize --model " GELU " LICENSE | cmp - $T/packed",
          0, NULL, ""},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void a_stopped_run_leaves_no_half_file(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"mkdir $T/out; { echo some text to begin with; sleep 2; } | '" GAPSCOPE_PROGRAM
          "' tokenize --model " GELU
          " - -o $T/out/x & for i in $(seq 100); do ls $T/out | grep -q tmp && break; sleep 0.05; "
          "done; ls $T/out | grep -c tmp; kill -TERM $!; wait $!; echo $?; ls $T/out | wc -l",
          0, "", "1\n143\n0\n"},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 int main(void)

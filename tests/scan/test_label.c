@@ -1,7 +1,7 @@
 /*
  * gapscope label as people run it
  */
-#include "tests/kit/said.h"
+#include "tests/kit/shell.h"
 
 #define GELU "model/demo/gelu-1l"
 #define LABEL "gapscope label --model " GELU " "
@@ -9,7 +9,7 @@
 static void labels_stand_beside_the_tokens(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"printf 'ice cream' | " LABEL "--regex ice=ice --regex 'end=m$' -", 0, NULL,
          "{\"doc\":0,\"labels\":{\"ice\":[1,0,0],\"end\":[0,0,1]}}\n"},
         {"printf '{\"text\":\"\"}\\n{\"txt\":1}\\n{\"text\":\"ice\"}\\n' | " LABEL "--regex i=i - "
@@ -22,13 +22,13 @@ static void labels_stand_beside_the_tokens(void **state)
         {"printf 'ice' | gapscope label --tokenizer " GELU "/tokenizer.json --regex i=i -", 0, NULL,
          "{\"doc\":0,\"labels\":{\"i\":[1]}}\n"},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void files_and_patterns_go_together_in_order(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"printf 'hypotheses:\\n- {name: seq, tokens: [ice, \" c\"]}\\n"
          "- {name: ids, ids: [987]}\\n' > $T/a.yaml",
          0, NULL, ""},
@@ -42,13 +42,13 @@ static void files_and_patterns_go_together_in_order(void **state)
         {"printf 'ice cream' | " LABEL "--regex past=r --hypotheses $T/b.yaml -", 2,
          "--regex past=r: a second hypothesis named past; names must differ", ""},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void a_document_that_was_given_up_has_no_labels(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"printf '{\"text\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"}\\n"
          "{\"text\":\"aa\"}\\n' | " LABEL "--regex 'bad=(a+)+$' --regex 'good=!' - > $T/out",
          0, NULL, ""},
@@ -58,13 +58,13 @@ static void a_document_that_was_given_up_has_no_labels(void **state)
          "--regex 'bad=(a+)+$' --show 3 -",
          0, NULL, "bad: 0 of 0 tokens (0 %) in 0 of 0 docs (0 %); gave up on 1 more\n"},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void show_brackets_what_is_labelled(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"printf 'ice cream' | " LABEL "--regex 'cream= cream' --regex x=x --show 5 -", 0, NULL,
          "cream: 2 of 3 tokens (66.7 %) in 1 of 1 doc (100 %)\n"
          "  doc 0      ice[ cream]\n"
@@ -83,13 +83,13 @@ static void show_brackets_what_is_labelled(void **state)
          "Copyright (c) 2026 The gapscope "
          "authors\xe2\x90\x8a\xe2\x90\x8aPermission is hereby granted, free\n"},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void what_is_wrong_is_said(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"gapscope label --model " GELU " LICENSE", 2,
          "nothing to label by: give --hypotheses or --regex", ""},
         {"gapscope label --regex a=b LICENSE", 2, "--tokenizer FILE or --model M", ""},
@@ -110,13 +110,13 @@ static void what_is_wrong_is_said(void **state)
         {"printf '{\"text\":\"a\"}\\n{\"x\":1}\\n' | " LABEL "--strict --regex a=b - >/dev/null", 1,
          "skipped: no_text_field", ""},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void programs_label_too(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"printf 'hypotheses:\\n- {name: sh, exec: [sh, mine.sh]}\\n' > $T/p.yaml; "
          "printf 'while read -r line; do echo \"{\\\\\"labels\\\\\":[0,1,0]}\"; done' > $T/mine.sh",
          0, NULL, ""},
@@ -135,7 +135,7 @@ static void programs_label_too(void **state)
          "pgrep -f $T/mine.sh | wc -l",
          0, NULL, "0\n"},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 int main(void)

@@ -8,7 +8,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
-#include "tests/kit/said.h"
+#include "tests/kit/shell.h"
 
 #define ATTN "model/demo/attn-only-1l"
 #define ATTN2 "model/demo/attn-only-2l"
@@ -436,7 +436,7 @@ static void what_cannot_be_used_is_said(void **state)
 {
     (void)state;
 #define MINIMAL "gapscope minimal --model " GELU " "
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {MINIMAL "'a b' 'a c'", 2, "--answers is missing", ""},
         {MINIMAL "'a b' --answers a b", 2, "an operand is missing", ""},
         {MINIMAL "'a b' 'a c' 'a d' --answers a b", 2, "a d: one operand too many", ""},
@@ -475,13 +475,13 @@ static void what_cannot_be_used_is_said(void **state)
         {MINIMAL "'a b' 'a c' --answers a b -o /no/such/folder/x", 1, "/no/such/folder/x", ""},
         {"gapscope minimal --help", 0, NULL, NULL},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void the_longest_prompts_are_taken(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {"a=$(seq 2 256 | paste -sd,); gapscope minimal --json --ids --model " ATTN2
          " \"[0,$a]\" \"[1,$a]\" --answers 5 6 | grep -c patching_into",
          0, NULL, "1\n"},
@@ -492,13 +492,13 @@ static void the_longest_prompts_are_taken(void **state)
          " '[0]' '[1]' --answers 5 6 | grep -c patching_into",
          0, NULL, "1\n"},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 static void special_tokens_are_text_unless_asked_for(void **state)
 {
     (void)state;
-    static const struct said cases[] = {
+    static const struct shell_case cases[] = {
         {MINIMAL
          "--json 'a<|endoftext|>b' 'a<|endoftext|>c' --answers a b | grep -c '\"ids\":\\[0,99,0,'",
          1, NULL, "0\n"},
@@ -508,7 +508,7 @@ static void special_tokens_are_text_unless_asked_for(void **state)
          0, NULL, "1\n"},
         {MINIMAL "'a b' 'a c' --answers a '<|endoftext|>'", 2, "expected one token", ""},
     };
-    CHECK_SAID(cases);
+    CHECK_CASES(cases);
 }
 
 int main(void)

@@ -6,8 +6,8 @@
  *     max(logprob_other, floor) - max(logprob_base, floor)
  *
  * in whole numbers of fixed.h: each log-prob is rounded first, then clamped, then subtracted.
- * Rounding keeps the order, so it does not matter which of rounding and clamping comes first.  Above
- * 0 the other models are better.
+ * Rounding keeps the order, so it does not matter which of rounding and clamping comes first.
+ * Above 0 the other models are better.
  */
 #ifndef GAPSCOPE_OUT_RESULTS_GAPS_GAP_H
 #define GAPSCOPE_OUT_RESULTS_GAPS_GAP_H

@@ -20,7 +20,7 @@ struct part {
     int64_t *cutoff; // [2 * n_pairs] of the whole
     const struct unit_tokens *unit;
 
-    struct tally_labels *labels; // [n_hypotheses] of the document in hand
+    struct tally_labels *labels; // [n_hypotheses] of the current document
     const double **rows;         // [n_models] its log-probs
     struct tally_picks picks;    // its tokens that may be hits
 

@@ -71,8 +71,8 @@ static int write_gaps(const struct sql *s, const struct run *run, const struct t
 /*
  * Over a pair's hits of side 'other', what each neuron added to the true token's logit, less its
  * mean over the vocabulary, where it is among the neurons that the hit's detail lists.  The numbers
- * summed are those that the detail shows, in whole numbers of 2^-20, so that anyone who adds them up
- * gets the same, and no order of hits changes the sum.
+ * summed are those that the detail shows, in whole numbers of 2^-20, so that anyone who adds them
+ * up gets the same, and no order of hits changes the sum.
  */
 struct credit {
     uint32_t model, layer, index;

@@ -10,7 +10,7 @@
  *            "attribution": {"logit": 4.1, "parts": {"embed": 1.6, ..., "L0H0": 0.2, ...},
  *                            "neurons": [["L0N77", 0.9], ...]}}
  *
- * Count models have no attribution; of a model that does not look, VIEW has the name alone.  Where a
+ * Count models have no attribution; a model that does not look gives VIEW its name alone.  Where a
  * document has no domain, or the run no hypotheses, those keys are missing.
  */
 #ifndef GAPSCOPE_OUT_RESULTS_GAPS_HIT_DETAIL_H

@@ -29,7 +29,7 @@ struct hit_details {
     size_t *view_of;            // [n]
     struct token_view *answers; // [n]
     size_t tokens_cap, view_of_cap, answers_cap;
-    uint32_t *labels; // of the hit in hand
+    uint32_t *labels; // of the current hit
     size_t labels_cap;
 };
 

@@ -28,8 +28,8 @@ struct hit_details;
 int hit_details_new(struct hit_details **out, const struct tally_shape *shape, struct err *err);
 void hit_details_free(struct hit_details *d); // NULL is allowed
 
-/* Gives every hit of the unit's tally its detail; once the models say that the scan is stopped, hits
- * may have none.  Errors: ERR_NOMEM, those of models->look(). */
+/* Gives every hit of the unit's tally its detail; once the models say that the scan is stopped,
+ * hits may have none.  Errors: ERR_NOMEM, those of models->look(). */
 int hit_details_add(struct hit_details *d, const struct unit_tokens *unit,
                     const struct unit_models *models, struct tally *tally, struct err *err);
 

@@ -4,14 +4,14 @@
  *     tally_new -> tally_add_doc, tally_add_hits, ... -> tally_merge(whole, part) -> tally_free
  *
  * A document's log-probs may be a little wrong (shape->epsilon); sums are of those.  Which tokens
- * can be among the hits all the same is what tally_add_doc() picks; tally_add_hits() is then told
+ * can be among the hits all the same is what tally_add_doc() picks; tally_add_hits() then gets
  * their exact log-probs, and only those decide.  So the lists are the same however exact the rest
  * is.
  *
  * A tally of any set of documents is the same, bit for bit, however it came about: counts and sums
  * are whole numbers (fixed.h); of lists the greatest under a total order are kept; of domains those
  * whose names hash lowest.  So tally_merge() is associative and commutative, and a tally saved and
- * loaded goes on where it was.
+ * loaded continues where it was.
  *
  * Threads: a tally belongs to one thread at a time.
  */

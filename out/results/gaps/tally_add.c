@@ -132,7 +132,7 @@ static int reserve_gaps(struct tally *t, size_t n, struct err *err)
 }
 
 /*
- * The least worth with which a token of the document in hand can enter a list.  Gaps are wrong by
+ * The least worth with which a token of this document can enter a list.  Gaps are wrong by
  * at most 2 epsilon = e.  If three contexts reach the worth w, the exact ones reach w - e, and what
  * is below w - 2 e cannot be among the best three; what is below cutoff - e cannot enter the list;
  * what is at -e or below is no hit of this side.  INT64_MAX: nothing can.

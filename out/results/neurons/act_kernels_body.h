@@ -1,7 +1,7 @@
 /*
- * act_kernels_body.h - the functions of act_kernels.h, for whatever the file that includes this is compiled
- * for.  Loops are written so that compilers make vectors of them; where they do not, vectors are
- * written as such, of plain C's operators.
+ * act_kernels_body.h - the functions of act_kernels.h, for whatever the file that includes this is
+ * compiled for.  Loops are written so that compilers make vectors of them; where they do not,
+ * vectors are written as such, of plain C's operators.
  */
 #include "out/results/neurons/act_kernels.h"
 

@@ -1,5 +1,6 @@
 /*
- * activation_bins.h - histograms of activations: bins from the bits of a float, the same for every neuron
+ * activation_bins.h - histograms of activations: bins from the bits of a float, the same for every
+ * neuron
  *
  *     size |a|      2^-12 .. 2^-2    four bins an octave      2^-2 .. 2^5    eight
  *

@@ -1,8 +1,9 @@
 /*
  * neurons.h - what a scan keeps of every neuron, and of every neuron and hypothesis
  *
- *     a worker:  unit_neurons_new -> unit_neurons_begin (a unit) -> unit_neurons_block for each layer and block of windows
- *                -> unit_neurons_end -> neurons_add(whole, part)                                  (part.h)
+ *     a worker:  unit_neurons_new -> unit_neurons_begin (a unit) -> unit_neurons_block for each
+ *                layer and block of windows -> unit_neurons_end -> neurons_add(whole, part)
+ *                (unit_neurons.h)
  *     the run:   neurons_new -> neurons_add, neurons_merge, ... -> neurons_save / scores.h
  *
  * Like the tally's, all of it merges exactly: counts, sums of whole numbers, and lists
@@ -50,7 +51,8 @@ struct neurons_subset {
 };
 
 /* The direct effects of a neuron: tokens that it makes most and least likely; tokens that drive it
- * most and least.  NEURONS_NO_TOKEN fills up; where a kind is not known of a model, all are that. */
+ * most and least.  NEURONS_NO_TOKEN fills up; where a kind is not known of a model, all are that.
+ * */
 enum {
     NEURONS_OUTPUT_TOP,
     NEURONS_OUTPUT_BOTTOM,

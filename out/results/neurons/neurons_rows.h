@@ -17,7 +17,7 @@ struct neuron_rows {
     const struct run *run;
     const struct neurons *neurons;
     const struct neurons_shape *shape;
-    struct buf json[3]; // texts of the row in hand
+    struct buf json[3]; // texts of the current row
     struct err *err;
 };
 

@@ -182,8 +182,8 @@ static int write_examples(struct neuron_rows *x)
 /* They never change: written once. */
 static int write_effects(struct neuron_rows *x)
 {
-    static const char *const kinds[NEURONS_EFFECT_KINDS] = {"output_top", "output_bottom", "input_top",
-                                                        "input_bottom"};
+    static const char *const kinds[NEURONS_EFFECT_KINDS] = {"output_top", "output_bottom",
+                                                            "input_top", "input_bottom"};
     struct rows w;
     rows_open(&w, x->s, "INSERT INTO effect VALUES(?,?,?,?,?,?,?)", x->err);
     if (!x->shape->effects || sql_has_rows(x->s, "effect")) {
@@ -191,7 +191,8 @@ static int write_effects(struct neuron_rows *x)
     }
     const struct neurons_effect *e = x->shape->effects;
     for (size_t l = 0; l < x->shape->n_layers; l++) {
-        for (size_t k = 0; k < x->shape->layers[l].n * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS; k++, e++) {
+        for (size_t k = 0; k < x->shape->layers[l].n * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS;
+             k++, e++) {
             if (e->token == NEURONS_NO_TOKEN || w.rc) {
                 continue;
             }
@@ -220,7 +221,7 @@ static int write_bins(struct neuron_rows *x)
 }
 
 int neurons_write_tables(const struct sql *s, const struct run *run, const struct neurons *neurons,
-                        struct err *err)
+                         struct err *err)
 {
     struct neuron_rows x = {
         .s = s, .run = run, .neurons = neurons, .shape = neurons->shape, .err = err};

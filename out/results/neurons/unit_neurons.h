@@ -1,14 +1,15 @@
 /*
  * unit_neurons.h - what a worker makes of the neurons of one unit
  *
- *     unit_neurons_new -> unit_neurons_begin (a unit) -> unit_neurons_block for each layer and block of windows -> unit_neurons_end
+ *     unit_neurons_new -> unit_neurons_begin (a unit) -> unit_neurons_block for each layer and
+ *     block of windows -> unit_neurons_end
  *              -> neurons_add(whole, part) -> unit_neurons_begin (the next) ...
  *
  * Blocks of windows come layer by layer.  Row by row each activation gives its whole number, its
- * bin, and the question whether it may enter a list (act_kernels.h).  UNIT_ROWS rows are added together
- * to the sums of the sets that they are in; their bins are kept by neuron, UNIT_CHUNK tokens at a
- * time, and counted a few neurons at a time: their histograms then stay in the nearest cache while
- * they are filled.
+ * bin, and the question whether it may enter a list (act_kernels.h).  UNIT_ROWS rows are added
+ * together to the sums of the sets that they are in; their bins are kept by neuron, UNIT_CHUNK
+ * tokens at a time, and counted a few neurons at a time: their histograms then stay in the nearest
+ * cache while they are filled.
  *
  * Threads: a part belongs to a worker.
  */
@@ -32,7 +33,8 @@ int unit_neurons_new(struct unit_neurons **out, const struct neurons_shape *shap
 void unit_neurons_free(struct unit_neurons *p); // NULL is allowed
 
 /* Forgets the unit before.  cutoffs: of the whole, or NULL; must stay until unit_neurons_end().
- * Errors: ERR_NOMEM, here and below; the part is then fit for unit_neurons_begin() and unit_neurons_free(). */
+ * Errors: ERR_NOMEM, here and below; the part is then fit for unit_neurons_begin() and
+ * unit_neurons_free(). */
 int unit_neurons_begin(struct unit_neurons *p, const struct unit_tokens *unit,
                        const struct unit_neurons_cutoffs *cutoffs, struct err *err);
 

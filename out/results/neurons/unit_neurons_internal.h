@@ -1,5 +1,6 @@
 /*
- * unit_neurons_internal.h - what the files of a part share: part.c, sums and histograms; unit_neurons_lists.c, places
+ * unit_neurons_internal.h - what the files of a part share: unit_neurons.c, sums and
+ * histograms; unit_neurons_lists.c, places
  */
 #ifndef GAPSCOPE_OUT_RESULTS_NEURONS_UNIT_NEURONS_INTERNAL_H
 #define GAPSCOPE_OUT_RESULTS_NEURONS_UNIT_NEURONS_INTERNAL_H
@@ -15,7 +16,7 @@
 enum { UNIT_DEV = SPLIT_DEV, UNIT_TEST = SPLIT_TEST, UNIT_NO_DOC };
 
 /* A set of tokens of a unit, in one half of the documents.  Where it is more than half of them, the
- * others are counted, and what is wanted is all less those. */
+ * others are counted, and the result is all less those. */
 struct unit_neurons_tokens {
     uint32_t *at; // [n] their ordinals, ascending: the how-manieth of the unit's counted tokens
     size_t n, cap;
@@ -33,11 +34,11 @@ struct unit_neurons_sums {
     size_t sums_at, hist_at; // how much of its tokens is in
 };
 
-/* The best place that the document in hand has for a list of a neuron. */
+/* The best place that the current document has for a list of a neuron. */
 struct unit_neurons_best {
     uint32_t key;
     uint32_t token;      // of the unit; UNIT_NONE: none
-    bool fresh;          // of the block in hand: not in 'held' yet
+    bool fresh;          // of the current block: not in 'held' yet
     struct example held; // {0}: none
 };
 
@@ -48,7 +49,7 @@ struct unit_neurons_lists {
     uint32_t *touched;              // [n_touched] slots that have a best
     size_t n_slots, n_touched;
     size_t doc; // in hand; SIZE_MAX: none
-    // what may enter, made stricter by the document in hand: act_limits
+    // what may enter, made stricter by the current document: act_limits
     int32_t *top, *bottom;
     uint32_t *salt, *hash, *most, *open;
 };
@@ -61,7 +62,7 @@ struct unit_neurons_layer {
     size_t begin;  // ordinal of the first in 'bins'
 };
 
-/* Where the rows of the block in hand are. */
+/* Where the rows of the current block are. */
 struct unit_neurons_rows {
     const float *acts;
     size_t begin, end;   // tokens
@@ -87,7 +88,7 @@ struct unit_neurons {
     struct example_list (*watched)[2]; // [n_watches]
     struct example_list *samples;      // [n_hypotheses]
 
-    // of the block in hand
+    // of the current block
     uint32_t *row; // unit_neurons_rows'
     size_t row_cap;
     int32_t *fixed;      // [UNIT_ROWS][n]
@@ -112,7 +113,7 @@ void unit_neurons_lists_free(struct unit_neurons *p, size_t layer);
 /* Before the unit's first block: no lists, and what the whole lets in. */
 void unit_neurons_lists_begin(struct unit_neurons *p, size_t layer);
 
-/* Before a row of token 't': ends the document in hand if it is another. */
+/* Before a row of token 't': ends the current document if it is another. */
 int unit_neurons_lists_enter(struct unit_neurons *p, size_t layer,
                              const struct unit_neurons_rows *rows, size_t t, struct err *err);
 
@@ -120,7 +121,7 @@ int unit_neurons_lists_enter(struct unit_neurons *p, size_t layer,
 void unit_neurons_lists_row(struct unit_neurons *p, size_t layer, const float *a, size_t t,
                             unsigned any);
 
-/* At the end of a block: ends the document in hand, or, where it goes on, keeps what it has. */
+/* At the end of a block: ends the current document, or, where it goes on, keeps what it has. */
 int unit_neurons_lists_hold(struct unit_neurons *p, size_t layer,
                             const struct unit_neurons_rows *rows, struct err *err);
 

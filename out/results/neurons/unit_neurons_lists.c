@@ -277,13 +277,13 @@ static int add_context(const struct unit_neurons *p, struct example *e, size_t t
     if (e->n_words > 0) {
         memcpy(e->labels, u->labels->words + (all_labels ? *first : t) * e->n_words,
                (size_t)e->n_rows * e->n_words * sizeof *e->labels);
-        memcpy(e->labels + (size_t)e->n_rows * e->n_words, u->labels->gave_up + p->doc_of[t] * e->n_words,
-               e->n_words * sizeof *e->labels);
+        memcpy(e->labels + (size_t)e->n_rows * e->n_words,
+               u->labels->gave_up + p->doc_of[t] * e->n_words, e->n_words * sizeof *e->labels);
     }
     return 0;
 }
 
-/* The whole example of a slot's best place, which is in the block in hand. */
+/* The whole example of a slot's best place, which is in the current block. */
 static int fill_example(const struct unit_neurons *p, size_t layer,
                         const struct unit_neurons_rows *rows, size_t slot, struct example *e,
                         struct err *err)
@@ -300,7 +300,7 @@ static int fill_example(const struct unit_neurons *p, size_t layer,
     return rc;
 }
 
-// --- the document in hand -----------------------------------------------------------------------
+// --- the current document -----------------------------------------------------------------------
 
 /* Puts a slot's best place into its list, if it belongs there. */
 static int insert_best(struct unit_neurons *p, size_t layer, const struct unit_neurons_rows *rows,
@@ -321,7 +321,7 @@ static int insert_best(struct unit_neurons *p, size_t layer, const struct unit_n
     return rc ? rc : example_insert(list, &e, most, err);
 }
 
-/* Ends the document in hand. */
+/* Ends the current document. */
 static int end_doc(struct unit_neurons *p, size_t layer, const struct unit_neurons_rows *rows,
                    struct err *err)
 {

@@ -17,10 +17,10 @@
  *
  * Why a crash at any moment does no harm: every file appears whole, under its name, by a rename
  * after it is on disk.  Chunks are a function of the corpus alone; the state is written after the
- * chunks and shapes that it tells of, and a unit's file goes only after the state that no longer
+ * chunks and shapes that it names, and a unit's file goes only after the state that no longer
  * needs it.  So whatever was done after the state was last written is done again, to the same
  * bytes, and shapes never tell of rows that are not there.  What the record has of units that a
- * run.db does not know (any more) is what it will be told again, and is passed over.  Unit files
+ * run.db does not know (any more) will be given to it again, and is passed over.  Unit files
  * that nothing needs any more are removed when the record is opened, so that a run that was killed
  * ends with the same files as an unbroken one.
  *

@@ -1,5 +1,5 @@
 /*
- * trial_rows.h - what was found when trigrams were tried on models, as rows of run.db
+ * trial_rows.h - what was found when trigrams were tested on models, as rows of run.db
  *
  * Tests come after the scan: they are made of its results and of the models, and of nothing else.
  * Pairs of tokens in the order of trigrams.h's cells; NaN: not known.

@@ -18,8 +18,9 @@
  * Kept are sums over the tokens of groups: "A before B", "B", "A before"; the cells are differences
  * of these and of the sum over all tokens, which neurons.h has.  Trigrams share groups.
  *
- * An activation is summed as a whole number of 2^-20, beyond 1024 as that (act_kernels.h), in 64 bits:
- * 2^33 tokens of a group fit, each as large as can be.  Everything merges exactly, like the tally.
+ * An activation is summed as a whole number of 2^-20, beyond 1024 as that (act_kernels.h), in 64
+ * bits: 2^33 tokens of a group fit, each as large as can be.  Everything merges exactly, like the
+ * tally.
  *
  * Threads: one of a unit belongs to a worker, the whole to whoever holds the run's lock.
  */
@@ -128,7 +129,7 @@ struct trigrams {
     uint64_t *tokens;           // [n_groups]
     int64_t **sums;             // [n_layers] of [n_groups][layers[l]] activations
 
-    struct trigrams_unit *unit; // its own: the unit in hand
+    struct trigrams_unit *unit; // its own: the current unit
 };
 
 /* Errors: ERR_NOMEM, here and below. */

@@ -10,7 +10,7 @@
 struct part {
     struct trigrams *unit;
     const struct unit_tokens *tokens;
-    const double **rows; // [n_models] of the document in hand
+    const double **rows; // [n_models] of the current document
 };
 
 static int shape_new(void **out, struct run *run, const void *saved, size_t len, struct err *err)

@@ -1,8 +1,8 @@
 /*
  * trigrams_collector.h - the trigrams that a run looks for as a collector
  *
- * Its shape is a struct trigrams_shape that the plan of a scan makes and joins to the run; its whole
- * is a struct trigrams.
+ * Its shape is a struct trigrams_shape that the plan of a scan makes and joins to the run; its
+ * whole is a struct trigrams.
  */
 #ifndef GAPSCOPE_OUT_RESULTS_TRIGRAMS_TRIGRAMS_COLLECTOR_H
 #define GAPSCOPE_OUT_RESULTS_TRIGRAMS_TRIGRAMS_COLLECTOR_H

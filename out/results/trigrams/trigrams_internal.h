@@ -26,7 +26,7 @@ struct trigrams_place {
     uint32_t at; // of the document's tokens, or none
 };
 
-/* What the document in hand has of a trigram. */
+/* What the current document has of a trigram. */
 struct trigrams_best {
     bool touched;
     uint64_t n;                             // places
@@ -42,7 +42,7 @@ struct trigrams_unit {
     size_t n_groups_in, n_items_in;
     bool *is_in; // [n] items that are
 
-    // of the document in hand
+    // of the current document
     struct trigrams_best *best; // [n]
     int64_t *gaps;              // [n][n_pairs] sums over its places
     uint32_t *touched;          // [n_touched] items that it has

@@ -18,7 +18,7 @@ struct writer {
     const struct run *run;
     const struct tally *tally;
     const struct trigrams *t;
-    struct buf json[3]; // of the row in hand
+    struct buf json[3]; // of the current row
     struct err *err;
 };
 

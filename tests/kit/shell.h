@@ -1,10 +1,10 @@
 /*
- * said.h - commands in a shell, and what they print: for tests of the program as people run it
+ * shell.h - commands in a shell, and what they print: for tests of the program as people run it
  *
  * "gapscope" in a command is the program under test, $T a folder that is removed at the end.
  */
-#ifndef GAPSCOPE_TESTS_KIT_SAID_H
-#define GAPSCOPE_TESTS_KIT_SAID_H
+#ifndef GAPSCOPE_TESTS_KIT_SHELL_H
+#define GAPSCOPE_TESTS_KIT_SHELL_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,14 +60,14 @@ static void ran_free(struct ran *r)
 
 /* A command, its status, what it says on standard error (NULL: nothing), what it prints (""
  * nothing, NULL: not looked at). */
-struct said {
+struct shell_case {
     const char *command;
     int status;
     const char *err; // NULL: nothing, "": anything
     const char *out;
 };
 
-static void check_said(const struct said *cases, size_t n)
+static void check_cases(const struct shell_case *cases, size_t n)
 {
     struct ran r = {0};
     for (size_t i = 0; i < n; i++) {
@@ -84,6 +84,6 @@ static void check_said(const struct said *cases, size_t n)
     }
     ran_free(&r);
 }
-#define CHECK_SAID(cases) check_said(cases, sizeof(cases) / sizeof *(cases))
+#define CHECK_CASES(cases) check_cases(cases, sizeof(cases) / sizeof *(cases))
 
 #endif
