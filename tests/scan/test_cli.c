@@ -328,9 +328,10 @@ static void wrong_usage_says_what_is_meant(void **state)
         {SCAN "--pair gelu-1l:gelu-1l", 2, "a model occurs twice in it", ""},
         {SCAN "--pair gelu-1l:attn-only-1l --pair gelu-1l:attn-only-1l", 2, "is given twice", ""},
         {SCAN "--top 16777217", 2, "--top 16777217: at most 16777216", ""},
-        {"m=; for i in $(seq 33); do m=\"$m --model m$i=" GELU "\"; done; "
-         "gapscope scan $m -o $T/run.db LICENSE",
-         2, "33 models; a scan takes at most 32", ""},
+        {"m=; for i in $(seq 34); do m=\"$m --model m$i=" GELU "\"; done; p=m1:m2; "
+         "for i in $(seq 3 34); do p=\"$p+m$i\"; done; "
+         "gapscope scan $m --pair \"$p\" -o $T/run.db LICENSE",
+         2, "m33+m34: at most 32 models beside the base", ""},
         {SCAN "--part 2/2", 2, "--part 2/2: expected I/N", ""},
         {SCAN "--part 1", 2, "--part 1: expected I/N", ""},
         {SCAN "--part 0/2 --max-tokens 5", 2, "--max-tokens does not go with --part", ""},

@@ -121,7 +121,8 @@ static int make_corpus(void **state)
         return -1;
     }
     struct buf text = {0};
-    assert_int_equal(file_read("tests/model/test_torchfile.c", (size_t)1 << 20, &text, NULL), 0);
+    assert_int_equal(file_read("tests/texts/code.txt", (size_t)1 << 20, &text, NULL), 0);
+    assert_int_equal(file_read("tests/texts/prose.txt", (size_t)1 << 20, &text, NULL), 0);
     for (size_t shard = 0; shard < 3; shard++) {
         struct kit_shard s = {0};
         snprintf(s.name, sizeof s.name, "%zu.jsonl", shard);

@@ -25,9 +25,9 @@
 // --- a corpus -----------------------------------------------------------------------------------
 
 #define N_DOCS (KIT_SLOW ? 12 : 40)
-#define DOC_BYTES ((size_t)(KIT_SLOW ? 300 : 750))
+#define DOC_BYTES ((size_t)(KIT_SLOW ? 300 : 740))
 
-/* Sources and prose of this tree, a document without text, and one of many windows. */
+/* Code and prose, a document without text, and one of many windows. */
 static int make_corpus(void **state)
 {
     if (kit_make_folder(state)) {
@@ -35,7 +35,7 @@ static int make_corpus(void **state)
     }
     struct kit_shard s = {.name = "corpus.jsonl"};
     struct buf code = {0}, prose = {0};
-    assert_int_equal(file_read("tests/model/test_torchfile.c", (size_t)1 << 20, &code, NULL), 0);
+    assert_int_equal(file_read("tests/texts/code.txt", (size_t)1 << 20, &code, NULL), 0);
     assert_int_equal(file_read("tests/texts/prose.txt", (size_t)1 << 20, &prose, NULL), 0);
     for (size_t i = 0; i < N_DOCS; i++) {
         const struct buf *from = i % 2 ? &code : &prose;
