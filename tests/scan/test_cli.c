@@ -336,13 +336,13 @@ static void wrong_usage_says_what_is_meant(void **state)
         {SCAN "--part 1", 2, "--part 1: expected I/N", ""},
         {SCAN "--part 0/2 --max-tokens 5", 2, "--max-tokens does not go with --part", ""},
         {SCAN "--floor 1", 2, "--floor 1: expected a number from -1000 to -0.1", ""},
-        {SCAN "--checkpoint soon", 2, "--checkpoint soon: a number", ""},
+        {SCAN "--checkpoint soon", 2, "--checkpoint soon: expected a number", ""},
         {SCAN "--packing pages", 2, "expected docs or rows", ""},
         {SCAN "--packing rows --ids", 2, "a list is a window", ""},
         {SCAN "--precision sloppy", 2, "expected exact, default or fast", ""},
         {SCAN "--kernels sse9", 2, "there are none of that name; this machine has", ""},
         {"test ! -e $T/run.db", 0, NULL, ""},
-        {"gapscope pack LICENSE --level 20", 2, "--level 20: 1 to 19", ""},
+        {"gapscope pack LICENSE --level 20", 2, "--level 20: expected 1 to 19", ""},
     };
     CHECK_SAID(cases);
 }
