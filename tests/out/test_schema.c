@@ -507,8 +507,8 @@ static void every_command_looks_before_it_reads(void **state)
         "gapscope report $T/bad.db -o $T/bad.html",
         "gapscope export $T/bad.db --format csv -o $T/bad",
         "gapscope merge -o $T/merged.db $T/bad.db $T/run.db",
-        "echo '{\"text\":\"a\"}' >$T/a.jsonl; gapscope scan --model model/demo/gelu-1l -o $T/bad.db"
-        " $T/a.jsonl",
+        ("echo '{\"text\":\"a\"}' >$T/a.jsonl; gapscope scan --model model/demo/gelu-1l -o"
+         " $T/bad.db $T/a.jsonl"),
     };
     view_run_write("bad.db", view_rows);
     view_run_change("bad.db", "CREATE TRIGGER t AFTER DELETE ON hit BEGIN DELETE FROM pair; END");

@@ -366,7 +366,7 @@ static void thresholds_are_those_of_the_run(void **state)
          "documents.\n",
          true);
     look("gapscope trigrams $T/own.db --id 1",
-         "not tested: no minimal pairs of it were run, as it stands in fewer than 4 documents",
+         "not tested: its minimal pairs were not run, since it stands in fewer than 4 documents",
          true);
     // an older version did not write them
     write_run("older.db",
