@@ -399,13 +399,13 @@ static void a_damaged_column_is_left_out_and_never_crashes(void **state)
     }
     view_run_write("bad.db", view_rows);
     view_run_change("bad.db", "UPDATE example SET tokens = '[1,'; UPDATE neuron SET hist = '{}'");
-    kit_expect(0, "9 values should hold JSON and do not",
+    kit_expect(0, "9 values are not the JSON that they should be",
                "gapscope export $T/bad.db --format jsonl -o $T/bad1");
     kit_expect(0, "5 examples left out",
                "gapscope export $T/bad.db --format neuronrecord -o $T/bad2");
     kit_expect(0, "9 examples left out",
                "gapscope export $T/bad.db --format neuronpedia -o $T/bad3");
-    kit_expect(0, "1 value should hold JSON and does not",
+    kit_expect(0, "1 value is not the JSON that it should be",
                "gapscope export $T/bad.db --format neuronpedia -o $T/bad4");
 }
 
