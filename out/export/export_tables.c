@@ -101,7 +101,7 @@ static int jsonl_row(struct exporter *x, FILE *to, sqlite3_stmt *stmt, struct er
     (void)err;
     struct jsonout j = {.to = to};
     jsonout_begin(&j, '{');
-    x->bad_json += json_columns(&j, stmt, 0, sqlite3_column_count(stmt));
+    x->bad_json += json_columns(x->r, &j, stmt);
     jsonout_end(&j, '}');
     return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8_repair.h"
+#include "out/store/store.h"
 
 void json_text_of(struct jsonout *j, const char *text, size_t len)
 {
@@ -21,20 +22,6 @@ void json_text_of(struct jsonout *j, const char *text, size_t len)
 void json_text(struct jsonout *j, const char *text)
 {
     json_text_of(j, text, strlen(text));
-}
-
-static bool holds_json(const char *column)
-{
-    static const char *const names[] = {"detail",    "hist",      "tokens",   "activations",
-                                        "labels",    "spec",      "labelled", "rest",
-                                        "others",    "places",    "logprobs", "mean_logprob",
-                                        "fillers_a", "fillers_b", "marked"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(column, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 void json_real(struct jsonout *j, double value, int digits)
@@ -91,7 +78,8 @@ void json_kept(struct jsonout *j, struct json_object *value, int digits)
     }
 }
 
-bool json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digits)
+bool json_cell(const struct reader *r, struct jsonout *j, sqlite3_stmt *stmt, int column,
+               int digits)
 {
     bool whole = true;
     switch (sqlite3_column_type(stmt, column)) {
@@ -105,7 +93,7 @@ bool json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digits)
         jsonout_double(j, NAN);
         break;
     default:
-        if (!holds_json(sqlite3_column_name(stmt, column))) {
+        if (!store_holds_json(r->store, sqlite3_column_name(stmt, column))) {
             const char *text = column_text(stmt, column); // before its length, of this form
             json_text_of(j, text, (size_t)sqlite3_column_bytes(stmt, column));
             break;
@@ -118,12 +106,12 @@ bool json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digits)
     return whole;
 }
 
-size_t json_columns(struct jsonout *j, sqlite3_stmt *stmt, int from, int end)
+size_t json_columns(const struct reader *r, struct jsonout *j, sqlite3_stmt *stmt)
 {
     size_t damaged = 0;
-    for (int i = from; i < end; i++) {
+    for (int i = 0; i < sqlite3_column_count(stmt); i++) {
         jsonout_key(j, sqlite3_column_name(stmt, i));
-        damaged += !json_cell(j, stmt, i, 0);
+        damaged += !json_cell(r, j, stmt, i, 0);
     }
     return damaged;
 }
@@ -145,25 +133,10 @@ void json_table(struct reader *r, struct jsonout *j, const char *key, sqlite3_st
     while (reader_step(r, stmt)) {
         jsonout_begin(j, '[');
         for (int i = 0; i < n; i++) {
-            json_cell(j, stmt, i, digits);
+            json_cell(r, j, stmt, i, digits);
         }
         jsonout_end(j, ']');
     }
     jsonout_end(j, ']');
     jsonout_end(j, '}');
-}
-
-void json_rows(struct reader *r, struct jsonout *j, const char *key, const char *sql,
-               const int64_t *args)
-{
-    sqlite3_stmt *stmt = reader_query(r, sql, args);
-    jsonout_key(j, key);
-    jsonout_begin(j, '[');
-    while (reader_step(r, stmt)) {
-        jsonout_begin(j, '{');
-        json_columns(j, stmt, 0, sqlite3_column_count(stmt));
-        jsonout_end(j, '}');
-    }
-    jsonout_end(j, ']');
-    sqlite3_finalize(stmt);
 }

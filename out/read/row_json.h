@@ -19,17 +19,14 @@ void json_real(struct jsonout *j, double value, int digits);
 void json_value(struct jsonout *j, struct json_object *value, int digits);
 void json_kept(struct jsonout *j, struct json_object *value, int digits);
 
-/* One cell of a row as a value; a text column that is known to hold JSON stands as that.  Returns
- * false for one that should hold JSON and does not.   */
-bool json_cell(struct jsonout *j, sqlite3_stmt *stmt, int column, int digits);
+/* One cell of a row as a value; the text of a column that holds JSON (store_holds_json()) stands as
+ * that.  Returns false for one that should hold JSON and does not. */
+bool json_cell(const struct reader *r, struct jsonout *j, sqlite3_stmt *stmt, int column,
+               int digits);
 
-/* The row's columns [from, end) as members of the open object, under the columns' names.  Returns
- * how many were damaged. */
-size_t json_columns(struct jsonout *j, sqlite3_stmt *stmt, int from, int end);
-
-/* All rows as "key": [{...}, ...]. */
-void json_rows(struct reader *r, struct jsonout *j, const char *key, const char *sql,
-               const int64_t *args);
+/* The row's columns as members of the open object, under the columns' names.  Returns how many were
+ * damaged. */
+size_t json_columns(const struct reader *r, struct jsonout *j, sqlite3_stmt *stmt);
 
 /* A statement's rows as "key": {"columns": ["a", ...], "rows": [[...], ...]}. */
 void json_table(struct reader *r, struct jsonout *j, const char *key, sqlite3_stmt *stmt,

@@ -132,7 +132,7 @@ static void begin_index_row(struct pass *p, sqlite3_stmt *row, const int64_t *ar
     struct jsonout *j = &p->index.json;
     jsonout_begin(j, '[');
     for (int i = 0; i <= N_COLUMN_SHARE; i++) {
-        json_cell(j, row, i, REPORT_DIGITS);
+        json_cell(p->reader, j, row, i, REPORT_DIGITS);
     }
     const struct bins_known known = {column_real(row, N_COLUMN_MEAN),
                                      column_real(row, N_COLUMN_MIN),
@@ -214,9 +214,9 @@ static void json_scores(struct pass *p, int64_t *args)
     for (bool first = true; reader_step(r, p->scores); first = false) {
         jsonout_begin(j, '[');
         for (int i = 0; i < sqlite3_column_count(p->scores); i++) {
-            json_cell(j, p->scores, i, REPORT_DIGITS);
+            json_cell(r, j, p->scores, i, REPORT_DIGITS);
             if (first && i < SCORE_INDEXED) {
-                json_cell(&p->index.json, p->scores, i, REPORT_DIGITS);
+                json_cell(r, &p->index.json, p->scores, i, REPORT_DIGITS);
             }
         }
         jsonout_end(j, ']');
@@ -240,7 +240,7 @@ static void json_neuron(struct pass *p, sqlite3_stmt *row, const struct cover *c
     jsonout_key(j, "step");
     jsonout_rounded(j, step, REPORT_DIGITS);
     jsonout_key(j, "hist");
-    json_cell(j, row, N_COLUMN_HIST, REPORT_DIGITS);
+    json_cell(p->reader, j, row, N_COLUMN_HIST, REPORT_DIGITS);
     json_again(p, "effect", p->effects, args);
     json_scores(p, args);
     json_again(p, "split_hist", p->split, args);

@@ -274,6 +274,11 @@ int store_digest(struct store *s, char out[33], struct err *err)
     return schema_digest(&s->schema, &s->sql, out, err);
 }
 
+bool store_holds_json(const struct store *s, const char *column)
+{
+    return schema_holds_json(&s->schema, column);
+}
+
 int store_load(struct store *s, struct run *run, struct results *results, struct err *err)
 {
     return state_load(&s->sql, run, results, err);

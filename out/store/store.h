@@ -62,6 +62,9 @@ int store_clear(struct store *s, struct err *err);
  * paths.  Of the tables as they stand: compare after a full checkpoint. */
 int store_digest(struct store *s, char out[33], struct err *err);
 
+/* Whether text in a column of this name, of whatever table or view, is JSON. */
+bool store_holds_json(const struct store *s, const char *column);
+
 /* SQLite's own handle, to read the tables; ends with the store. */
 struct sqlite3 *store_sqlite(struct store *s);
 
