@@ -197,8 +197,8 @@ struct collector_kind {
     int (*add)(void *whole, void *part, struct err *err);   // may take what the part has
     int (*merge)(void *whole, void *from, struct err *err); // of an equal shape; may take too
 
-    /* As bytes, in n_pieces() pieces, and back into a new whole.  Equal wholes give equal bytes.
-     * Errors: ERR_NOMEM, ERR_FORMAT (not such bytes). */
+    /* As bytes, in n_pieces() pieces (NULL: in one), and back into a new whole.  Equal wholes give
+     * equal bytes.  Errors: ERR_NOMEM, ERR_FORMAT (not such bytes). */
     size_t (*n_pieces)(const void *shape);
     int (*save)(const void *whole, size_t piece, struct buf *out, struct err *err);
     int (*load)(void *whole, size_t piece, const void *bytes, size_t len, struct err *err);

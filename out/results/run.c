@@ -78,6 +78,15 @@ int run_set_done(struct run *r, uint64_t unit, struct err *err)
     return rc;
 }
 
+size_t run_d_vocab(const struct run *r)
+{
+    size_t d_vocab = r->n_models > 0 ? r->models[0].d_vocab : 0;
+    for (size_t i = 1; i < r->n_models; i++) {
+        d_vocab = r->models[i].d_vocab < d_vocab ? r->models[i].d_vocab : d_vocab;
+    }
+    return d_vocab;
+}
+
 uint64_t run_count_done(const struct run *r)
 {
     uint64_t n = 0;

@@ -79,6 +79,7 @@ bool run_is_done(const struct run *r, uint64_t unit);
 int run_set_done(struct run *r, uint64_t unit, struct err *err); // grows done; ERR_NOMEM
 uint64_t run_count_done(const struct run *r);
 bool run_is_finished(const struct run *r); // every unit is done, or 'limited'
+size_t run_d_vocab(const struct run *r);   // ids below it are in every model's vocabulary
 
 /* Appends the text of the next token id: bytes[len] as valid UTF-8, a byte that is no part of a
  * whole character (and NUL) as \xNN.  Errors: ERR_NOMEM. */

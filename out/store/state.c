@@ -111,12 +111,18 @@ static int load_shapes(const struct sql *sql, struct run *run, struct results *o
     return rc;
 }
 
+/* The pieces that a collector's whole is saved in; 0: nothing of it is kept. */
+static size_t count_pieces(const struct collector *c)
+{
+    return !c->whole ? 0 : c->kind->n_pieces ? c->kind->n_pieces(c->shape) : 1;
+}
+
 static int load_wholes(const struct sql *sql, struct results *r, struct buf *bytes, struct err *err)
 {
     int rc = results_new_wholes(r, err);
     for (size_t i = 0; i < r->n && !rc; i++) {
         const struct collector *c = &r->items[i];
-        const size_t n = c->whole ? c->kind->n_pieces(c->shape) : 0;
+        const size_t n = count_pieces(c);
         for (size_t piece = 0; piece < n && !rc; piece++) {
             char key[64];
             piece_key(key, c->kind, piece);
@@ -182,7 +188,7 @@ static int save_collector(const struct sql *sql, const struct collector *c, stru
         rc = c->kind->shape_save(c->shape, bytes, err);
         rc = rc ? rc : save_key(sql, key, bytes, err);
     }
-    const size_t n = c->whole ? c->kind->n_pieces(c->shape) : 0;
+    const size_t n = count_pieces(c);
     for (size_t piece = 0; piece < n && !rc; piece++) {
         piece_key(key, c->kind, piece);
         bytes->len = 0;

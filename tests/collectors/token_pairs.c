@@ -121,12 +121,6 @@ static int add(void *whole, void *part, struct err *err)
     return merge(whole, &((struct part *)part)->pairs, err);
 }
 
-static size_t n_pieces(const void *shape)
-{
-    (void)shape;
-    return 1;
-}
-
 static int save(const void *whole, size_t piece, struct buf *out, struct err *err)
 {
     (void)piece;
@@ -187,7 +181,6 @@ const struct collector_kind token_pairs_collector = {
     .whole_free = whole_free,
     .add = add,
     .merge = merge,
-    .n_pieces = n_pieces,
     .save = save,
     .load = load,
     .sql = "CREATE TABLE token_pair( -- A row is a pair of tokens behind one another in a window.\n"

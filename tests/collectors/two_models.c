@@ -289,12 +289,6 @@ static int add(void *whole, void *part, struct err *err)
     return merge(whole, &((struct part *)part)->sums, err);
 }
 
-static size_t n_pieces(const void *shape)
-{
-    (void)shape;
-    return 1;
-}
-
 #define N_SUMS (sizeof(struct sums) / sizeof(uint64_t))
 
 static int save(const void *whole, size_t piece, struct buf *out, struct err *err)
@@ -368,7 +362,6 @@ const struct collector_kind two_models_collector = {
     .whole_free = free,
     .add = add,
     .merge = merge,
-    .n_pieces = n_pieces,
     .save = save,
     .load = load,
     .sql = "CREATE TABLE two_models( -- The row is the run's first two models.\n"

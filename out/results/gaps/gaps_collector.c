@@ -42,15 +42,11 @@ struct part {
 
 struct tally_shape gaps_shape(const struct run *run)
 {
-    size_t d_vocab = run->n_models > 0 ? run->models[0].d_vocab : 0;
-    for (size_t i = 1; i < run->n_models; i++) {
-        d_vocab = run->models[i].d_vocab < d_vocab ? run->models[i].d_vocab : d_vocab;
-    }
     return (struct tally_shape){
         .n_models = run->n_models,
         .n_pairs = run->n_pairs,
         .n_shards = run->n_shards,
-        .d_vocab = d_vocab,
+        .d_vocab = run_d_vocab(run),
         .pairs = run->pairs,
         .floor = run->floor,
         // A floor of -0.3 is a little more than 3 bins in binary, and 3 are meant.
@@ -140,12 +136,10 @@ static int begin_unit(void *part, const struct unit_tokens *unit, struct err *er
 /* Document d of the unit as the tally wants it; its rows and labels are the part's. */
 static struct tally_doc scored_doc(struct part *p, size_t d, const struct unit_models *models)
 {
-    const struct unit_tokens *u = p->unit;
-    const struct unit_tokens_doc *doc = &u->docs[d];
-    const struct unit_labels *l = u->labels;
-    for (size_t m = 0; m < p->shape.n_models; m++) {
-        p->rows[m] = models->logprob[m] + doc->begin;
-    }
+    const struct unit_tokens_doc *doc = &p->unit->docs[d];
+    const struct unit_labels *l = p->unit->labels;
+    struct tally_doc out =
+        tally_doc_of_unit(p->unit, d, models->logprob, p->shape.n_models, p->rows);
     const size_t n_hypotheses = l ? l->n_hypotheses : 0, n_words = bits_words(n_hypotheses);
     for (size_t h = 0; h < n_hypotheses; h++) {
         const uint32_t begin = l->begin[d * n_hypotheses + h];
@@ -156,20 +150,9 @@ static struct tally_doc scored_doc(struct part *p, size_t d, const struct unit_m
             .gave_up = bits_get(l->gave_up + d * n_words, h),
         };
     }
-    return (struct tally_doc){
-        .shard = u->shard,
-        .number = doc->number,
-        .domain = doc->domain,
-        .text = doc->text,
-        .text_len = doc->text_len,
-        .n = doc->n,
-        .ids = u->ids + doc->begin,
-        .ends = u->ends ? u->ends + doc->begin : NULL,
-        .pos = u->pos + doc->begin,
-        .logprob = p->rows,
-        .labels = p->labels,
-        .label_words = l ? l->words + doc->begin * n_words : NULL,
-    };
+    out.labels = p->labels;
+    out.label_words = l ? l->words + doc->begin * n_words : NULL;
+    return out;
 }
 
 /* The exact log-probs of all picks that wait, of all models. */
@@ -298,12 +281,6 @@ static int merge(void *whole, void *from, struct err *err)
     return tally_merge(whole, from, err);
 }
 
-static size_t n_pieces(const void *shape)
-{
-    (void)shape;
-    return 1;
-}
-
 static int save(const void *whole, size_t piece, struct buf *out, struct err *err)
 {
     (void)piece;
@@ -338,7 +315,6 @@ const struct collector_kind gaps_collector = {
     .whole_free = whole_free,
     .add = add,
     .merge = merge,
-    .n_pieces = n_pieces,
     .save = save,
     .load = load,
     .sql = gaps_sql,

@@ -200,8 +200,8 @@ static int list_labels(struct hit_details *d, const struct unit_labels *l, size_
                        uint32_t *n, struct err *err)
 {
     const uint64_t *words = l->words + token * bits_words(l->n_hypotheses);
-    const int rc = mem_reserve(&d->labels, &d->labels_cap, l->n_hypotheses, sizeof *d->labels,
-                               "details", err);
+    const int rc =
+        mem_reserve(&d->labels, &d->labels_cap, l->n_hypotheses, sizeof *d->labels, "details", err);
     *n = 0;
     for (size_t h = 0; h < l->n_hypotheses && !rc; h++) {
         if (bits_get(words, h)) {

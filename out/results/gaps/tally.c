@@ -129,6 +129,27 @@ static bool shard_is_empty(const struct tally_shard *s)
     return any == 0;
 }
 
+struct tally_doc tally_doc_of_unit(const struct unit_tokens *unit, size_t d,
+                              const double *const *logprob, size_t n_models, const double **rows)
+{
+    const struct unit_tokens_doc *doc = &unit->docs[d];
+    for (size_t m = 0; m < n_models; m++) {
+        rows[m] = logprob[m] + doc->begin;
+    }
+    return (struct tally_doc){
+        .shard = unit->shard,
+        .number = doc->number,
+        .domain = doc->domain,
+        .text = doc->text,
+        .text_len = doc->text_len,
+        .n = doc->n,
+        .ids = unit->ids + doc->begin,
+        .ends = unit->ends ? unit->ends + doc->begin : NULL,
+        .pos = unit->pos + doc->begin,
+        .logprob = rows,
+    };
+}
+
 void tally_clear(struct tally *t)
 {
     const struct tally_shape *shape = t->shape;

@@ -27,6 +27,7 @@
 #include "out/results/fixed.h"
 #include "out/results/gaps/hit_detail.h"
 #include "out/results/run.h"
+#include "out/results/unit.h"
 
 #define TALLY_POSITIONS 24 // powers of two: bin k is positions 2^k .. 2^(k+1) - 1
 #define TALLY_DOMAINS_MAX 4096
@@ -74,6 +75,11 @@ struct tally_doc {
     const struct tally_labels *labels; // [n_hypotheses]
     const uint64_t *label_words;       // [n][bits_words(n_hypotheses)] the same, a bit each
 };
+
+/* Document d of a unit, without labels.  logprob: [n_models][tokens of the unit]; rows[n_models]
+ * become the document's, and must live as long as what is returned. */
+struct tally_doc tally_doc_of_unit(const struct unit_tokens *unit, size_t d,
+                              const double *const *logprob, size_t n_models, const double **rows);
 
 /* Tokens of a document that may enter a list of hits: their indices in it, ascending. */
 struct tally_picks {

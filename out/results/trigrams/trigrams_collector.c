@@ -112,18 +112,8 @@ static int end_unit(void *part, const struct unit_models *models, struct err *er
     const struct trigrams_shape *s = p->unit->shape;
     int rc = 0;
     for (size_t d = 0; d < u->n_docs && !rc && !models->stopped(models->context); d++) {
-        const struct unit_tokens_doc *doc = &u->docs[d];
-        for (size_t m = 0; m < s->n_models; m++) {
-            p->rows[m] = models->logprob[m] + doc->begin;
-        }
-        const struct tally_doc scored = {.shard = u->shard,
-                                         .number = doc->number,
-                                         .n = doc->n,
-                                         .ids = u->ids + doc->begin,
-                                         .ends = u->ends ? u->ends + doc->begin : NULL,
-                                         .pos = u->pos + doc->begin,
-                                         .logprob = p->rows};
-        rc = trigrams_add_doc(p->unit, d, &scored, s->pairs, s->floor, err);
+        const struct tally_doc doc = tally_doc_of_unit(u, d, models->logprob, s->n_models, p->rows);
+        rc = trigrams_add_doc(p->unit, d, &doc, s->pairs, s->floor, err);
     }
     return rc;
 }
@@ -150,12 +140,6 @@ static int add(void *whole, void *part, struct err *err)
 static int merge(void *whole, void *from, struct err *err)
 {
     return trigrams_merge(whole, from, err);
-}
-
-static size_t n_pieces(const void *shape)
-{
-    (void)shape;
-    return 1;
 }
 
 static int save(const void *whole, size_t piece, struct buf *out, struct err *err)
@@ -196,7 +180,6 @@ const struct collector_kind trigrams_collector = {
     .whole_free = whole_free,
     .add = add,
     .merge = merge,
-    .n_pieces = n_pieces,
     .save = save,
     .load = load,
     .sql = trigrams_sql,

@@ -104,7 +104,6 @@ static void put_trigrams(struct bytes_writer *w, const struct trigrams_shape *s)
     }
 }
 
-
 int trigrams_shape_save(const struct trigrams_shape *s, struct buf *out, struct err *err)
 {
     struct bytes_writer w = {.to = out, .err = err};
@@ -141,10 +140,7 @@ int trigrams_shape_load(struct trigrams_shape **out, const struct run *run, cons
                         size_t len, struct err *err)
 {
     struct bytes_reader r = {.at = bytes, .left = len, .of = "the saved run", .err = err};
-    size_t d_vocab = SIZE_MAX; // ids that every model has
-    for (size_t i = 0; i < run->n_models; i++) {
-        d_vocab = run->models[i].d_vocab < d_vocab ? run->models[i].d_vocab : d_vocab;
-    }
+    const size_t d_vocab = run_d_vocab(run);
     size_t n = bytes_get_n(&r, TRIGRAMS_MAX, 17 * 8, "number of trigrams");
     struct trigram *items = bytes_get_room(&r, n, sizeof *items, &n, "trigrams");
     for (size_t i = 0; i < n; i++) {
