@@ -6,16 +6,27 @@
 
 #include "corpora/base/stop.h"
 
-int first_unit_layout(struct layout *out, const struct pipeline_options *p, struct err *err)
+/* Reads the corpus' first unit, UNIT_END where there is none, and how far that is into the shards,
+ * in bytes. */
+static int read_first(struct unit *unit, uint64_t *raw, const struct pipeline_options *p,
+                      struct err *err)
 {
     struct units *units = NULL;
-    struct unit unit = {0};
     int rc = units_open(&units, p->shards, &p->units, err);
-    rc = rc ? rc : units_next(units, &unit, err);
+    rc = rc ? rc : units_next(units, unit, err);
+    *raw = rc || unit->number == UNIT_END ? 0 : units_tell_raw(units);
+    units_close(units);
+    return rc;
+}
+
+int first_unit_layout(struct layout *out, const struct pipeline_options *p, struct err *err)
+{
+    struct unit unit = {0};
+    uint64_t raw;
+    int rc = read_first(&unit, &raw, p, err);
     if (!rc && unit.number != UNIT_END) {
         rc = layout_make(out, &unit, &p->work->layout, err);
     }
-    units_close(units);
     unit_free(&unit);
     return rc;
 }
@@ -33,18 +44,15 @@ static bool has_wholes(const struct results *r)
 int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
                    const struct work *work, struct err *err)
 {
-    struct units *units = NULL;
     struct unit unit = {0};
     struct worker *w = NULL;
     bool stopped = false;
     *out = (struct first_unit){0};
-    int rc = units_open(&units, p->shards, &p->units, err);
-    rc = rc ? rc : units_next(units, &unit, err);
+    int rc = read_first(&unit, &out->raw, p, err);
     out->none = unit.number == UNIT_END;
     if (rc || out->none) {
         goto out;
     }
-    out->raw = units_tell_raw(units);
     rc = worker_new(&w, work, err);
     if (rc) {
         goto out;
@@ -58,7 +66,6 @@ int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
         rc = worker_add(w, err);
     }
 out:
-    units_close(units);
     unit_free(&unit);
     worker_free(w);
     return rc;

@@ -15,22 +15,11 @@ bool unit_ask_stopped(const void *context)
     return is_stopped(s->stop);
 }
 
-static int make_picks(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
-                      struct err *err)
-{
-    const int rc = unit_scores_reserve_picks(s, n, err);
-    unit_scores_set_windows(s, model);
-    for (size_t i = 0; i < n && !rc; i++) {
-        s->picks[i] = layout_pick(s->layout, s->windows, tokens[i]);
-    }
-    return rc;
-}
-
 int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,
                    struct err *err)
 {
     struct unit_scores *s = context;
-    const int rc = make_picks(s, model, tokens, n, err);
+    const int rc = unit_scores_pick(s, model, tokens, n, err);
     if (!rc && n > 0) {
         predictor_pick_exact(s->scorers[model].ctx, s->picks, n, logprob, s->stop);
     }
@@ -104,7 +93,7 @@ int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
     if (n == 0 || !predictor_looks(m->predictor)) {
         return 0;
     }
-    int rc = make_picks(s, model, tokens, n, err);
+    int rc = unit_scores_pick(s, model, tokens, n, err);
     if (!rc && m->attributor) {
         rc = floats_reserve(&m->components,
                             n * attribution_n_components(m->predictor->model->weights), err);

@@ -145,7 +145,8 @@ const struct unit_models *unit_scores_models(const struct unit_scores *s)
 
 // --- windows ------------------------------------------------------------------------------------
 
-void unit_scores_set_windows(struct unit_scores *s, size_t model)
+/* Makes the layout's windows those of a model. */
+static void set_windows(struct unit_scores *s, size_t model)
 {
     const struct layout *l = s->layout;
     for (size_t i = 0; i < l->n_windows; i++) {
@@ -157,9 +158,15 @@ void unit_scores_set_windows(struct unit_scores *s, size_t model)
     }
 }
 
-int unit_scores_reserve_picks(struct unit_scores *s, size_t n, struct err *err)
+int unit_scores_pick(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
+                     struct err *err)
 {
-    return mem_reserve(&s->picks, &s->picks_cap, n, sizeof *s->picks, "picks", err);
+    const int rc = mem_reserve(&s->picks, &s->picks_cap, n, sizeof *s->picks, "picks", err);
+    set_windows(s, model);
+    for (size_t i = 0; i < n && !rc; i++) {
+        s->picks[i] = layout_pick(s->layout, s->windows, tokens[i]);
+    }
+    return rc;
 }
 
 static int reserve_unit(struct unit_scores *s, struct err *err)
@@ -267,7 +274,7 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
                                        .context = s};
     const bool watched = has_weights(of) && (sites || watch.normed);
     s->model = m;
-    unit_scores_set_windows(s, m);
+    set_windows(s, m);
     const int rc = predictor_score(of->ctx, &s->in, s->windows + first, n, watched ? &watch : NULL,
                                    s->stop, err);
     return rc ? rc : s->rc;
@@ -294,6 +301,16 @@ static void see_counts(void *context, size_t k, size_t n, const struct engine_si
     }
 }
 
+/* Shows tokens[n] of the unit, ascending, to see_counts(). */
+static int look_at_counts(struct unit_scores *s, size_t m, const size_t *tokens, size_t n,
+                          struct counts_view *view, struct err *err)
+{
+    const int rc = unit_scores_pick(s, m, tokens, n, err);
+    return rc ? rc
+              : predictor_look(s->scorers[m].ctx, &s->in, s->picks, n, see_counts, view, s->stop,
+                               err);
+}
+
 /* The logits that a collector asked of a model. */
 static int answer(struct unit_scores *s, struct asked *a, size_t m, struct err *err)
 {
@@ -311,13 +328,11 @@ static int answer(struct unit_scores *s, struct asked *a, size_t m, struct err *
         }
     } else if (predictor_looks(of->predictor)) {
         struct counts_view view = {.asked = a->items, .to = a->logits[m].at};
-        rc = unit_scores_reserve_picks(s, a->n, err);
-        unit_scores_set_windows(s, m);
+        rc = mem_reserve(&s->tokens, &s->tokens_cap, a->n, sizeof *s->tokens, "logits", err);
         for (size_t i = 0; i < a->n && !rc; i++) {
-            s->picks[i] = layout_pick(s->layout, s->windows, a->items[i].token);
+            s->tokens[i] = a->items[i].token;
         }
-        rc = rc ? rc
-                : predictor_look(of->ctx, &s->in, s->picks, a->n, see_counts, &view, s->stop, err);
+        rc = rc ? rc : look_at_counts(s, m, s->tokens, a->n, &view, err);
     } else {
         return 0;
     }
@@ -343,22 +358,16 @@ static int all_logits(struct unit_scores *s, size_t m, const size_t *tokens, siz
     } else if (predictor_looks(of->predictor)) {
         struct counts_view view = {.d_vocab = d_vocab};
         rc = floats_reserve(&of->all, n * d_vocab, err);
-        rc = rc ? rc : unit_scores_reserve_picks(s, n, err);
         view.to = of->all.at;
-        unit_scores_set_windows(s, m);
-        for (size_t i = 0; i < n && !rc; i++) {
-            s->picks[i] = layout_pick(s->layout, s->windows, tokens[i]);
-        }
-        rc =
-            rc ? rc : predictor_look(of->ctx, &s->in, s->picks, n, see_counts, &view, s->stop, err);
+        rc = rc ? rc : look_at_counts(s, m, tokens, n, &view, err);
         s->logits[m] = of->all.at;
         s->ld[m] = d_vocab;
     }
     return rc;
 }
 
-/* Shows a collector all logits of the models that it needs them of, at the first n chosen tokens.
- * */
+/* Shows a collector all logits of the models that it needs them of, at the first n chosen
+ * tokens. */
 static int show_some(struct unit_scores *s, size_t c, size_t n, struct err *err)
 {
     const struct unit_collector *to = &s->collectors[c];

@@ -22,8 +22,8 @@ struct floats {
 struct asked {
     struct unit_asked *items; // [n]
     size_t n, cap;
-    struct floats *logits;       // [n_models] of [n]
-    const float **seen;          // [n_models] of them, or NULL
+    struct floats *logits;         // [n_models] of [n]
+    const float **seen;            // [n_models] of them, or NULL
     struct collector_needs *needs; // [n_models]
 };
 
@@ -31,14 +31,14 @@ struct asked {
 struct scorer {
     const struct predictor *predictor;
     struct predictor_ctx *ctx;
-    uint32_t see, keep;   // ROW_BIT()s that some collector needs
-    bool asked, logits;   // some collector needs them
-    double *logprob;      // [logprob_cap] of the unit's tokens
+    uint32_t see, keep; // ROW_BIT()s that some collector needs
+    bool asked, logits; // some collector needs them
+    double *logprob;    // [logprob_cap] of the unit's tokens
     size_t logprob_cap;
-    struct floats normed;  // [tokens of the block][d_model] behind the final norm
-    struct floats *kept;   // [n_layers][ROW_SITES]
-    struct floats all;     // [ENGINE_SIGHTS][d_vocab] logits of counts
-    struct floats gathered; // [ENGINE_SIGHTS][d_model]
+    struct floats normed;          // [tokens of the block][d_model] behind the final norm
+    struct floats *kept;           // [n_layers][ROW_SITES]
+    struct floats all;             // [ENGINE_SIGHTS][d_vocab] logits of counts
+    struct floats gathered;        // [ENGINE_SIGHTS][d_model]
     struct attributor *attributor; // NULL: counts
     struct floats components;      // of what it was last asked
 };
@@ -73,17 +73,15 @@ struct unit_scores {
     struct engine_pick *picks;
     size_t picks_cap;
     struct token_view *views; // where the call in hand puts them
-    size_t *tokens;           // chosen for all logits
+    size_t *tokens;           // whose logits are asked for
     size_t tokens_cap;
     const float **logits; // [n_models]
     size_t *ld;           // [n_models]
 };
 
-/* Makes the layout's windows those of a model. */
-void unit_scores_set_windows(struct unit_scores *s, size_t model);
-
-/* Room for n picks.  ERR_NOMEM. */
-int unit_scores_reserve_picks(struct unit_scores *s, size_t n, struct err *err);
+/* s->picks[n] become tokens[n] of the unit in a model's windows.  ERR_NOMEM. */
+int unit_scores_pick(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
+                     struct err *err);
 
 int floats_reserve(struct floats *f, size_t n, struct err *err);
 
