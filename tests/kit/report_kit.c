@@ -112,20 +112,6 @@ size_t count(const char *text, const char *part)
     return n;
 }
 
-struct json_object *follow(struct json_object *value, const char *path)
-{
-    char word[64];
-    while (value && *path) {
-        snprintf(word, sizeof word, "%.*s", (int)strcspn(path, "."), path);
-        path += strlen(word);
-        path += *path == '.';
-        value = json_object_is_type(value, json_type_array)
-                    ? json_object_array_get_idx(value, strtoul(word, NULL, 10))
-                    : json_member(value, word);
-    }
-    return value;
-}
-
 void check_places(const struct place *places, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -25,9 +25,6 @@ struct json_object *chunk(const char *name);
 
 size_t count(const char *text, const char *part);
 
-/* What "example.rows.0" leads to; "hit.rows" of a table. */
-struct json_object *follow(struct json_object *value, const char *path);
-
 /* chunk: "hits/0"; path: where in it; wanted: JSON. */
 struct place {
     const char *chunk, *path, *wanted;

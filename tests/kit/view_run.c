@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
@@ -188,5 +190,19 @@ struct json_object *view_run_json(const char *command)
     }
     json_tokener_free(parser);
     kit_ran_free(&r);
+    return value;
+}
+
+struct json_object *follow(struct json_object *value, const char *path)
+{
+    char word[64];
+    while (value && *path) {
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(path, "."), path);
+        path += strlen(word);
+        path += *path == '.';
+        value = json_object_is_type(value, json_type_array)
+                    ? json_object_array_get_idx(value, strtoul(word, NULL, 10))
+                    : json_member(value, word);
+    }
     return value;
 }

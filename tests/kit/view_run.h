@@ -32,4 +32,7 @@ const char *view_run_damage(const char *name, const char *table, const char *col
 /* What the command prints, as one JSON value; NULL: it said why not and ended with 1. */
 struct json_object *view_run_json(const char *command);
 
+/* What "example.rows.0" leads to: the path's words are split at dots; NULL: there is nothing. */
+struct json_object *follow(struct json_object *value, const char *path);
+
 #endif
