@@ -68,6 +68,20 @@ static int load_key(const struct sql *sql, const char *key, struct buf *out, str
     return rows_close(&q);
 }
 
+/* Is anything saved under this key? */
+static int is_saved(const struct sql *sql, const char *key, bool *is, struct err *err)
+{
+    struct rows q;
+    rows_open(&q, sql, "SELECT 1 FROM state WHERE key=? LIMIT 1", err);
+    rows_text(&q, key);
+    const int step = q.rc ? SQLITE_DONE : sqlite3_step(q.stmt);
+    if (!q.rc && step != SQLITE_ROW && step != SQLITE_DONE) {
+        q.rc = sql_fail(sql, err);
+    }
+    *is = step == SQLITE_ROW;
+    return rows_close(&q);
+}
+
 /* What was read from saved bytes: an error about them names the file. */
 static int parsed(const struct sql *sql, int rc, struct err *err)
 {
@@ -88,6 +102,20 @@ static void piece_key(char key[64], const struct collector_kind *kind, size_t pi
     snprintf(key, 64, "%s.%zu", kind->name, piece);
 }
 
+/* A kind that saves its shape has saved nothing else without it. */
+static int check_no_piece(const struct sql *sql, const struct collector_kind *kind, struct err *err)
+{
+    char key[64];
+    bool saved = false;
+    piece_key(key, kind, 0);
+    const int rc = is_saved(sql, key, &saved, err);
+    return rc || !saved
+               ? rc
+               : err_set(err, ERR_FORMAT,
+                         "%s: the file is damaged: its saved state has %s.0 without %s.shape",
+                         sql->path, kind->name, kind->name);
+}
+
 /* The collectors that this run.db has saved something of, or that every run has. */
 static int load_shapes(const struct sql *sql, struct run *run, struct results *out,
                        struct buf *bytes, struct err *err)
@@ -106,6 +134,8 @@ static int load_shapes(const struct sql *sql, struct run *run, struct results *o
         }
         if (!rc && shape) {
             rc = results_join(out, kind, shape, err);
+        } else if (!rc && kind->shape_save) {
+            rc = check_no_piece(sql, kind, err);
         }
     }
     return rc;
@@ -158,20 +188,6 @@ int state_load(const struct sql *sql, struct run *run, struct results *results, 
     *run = r;
     *results = found;
     return 0;
-}
-
-/* Is anything saved under this key? */
-static int is_saved(const struct sql *sql, const char *key, bool *is, struct err *err)
-{
-    struct rows q;
-    rows_open(&q, sql, "SELECT 1 FROM state WHERE key=? LIMIT 1", err);
-    rows_text(&q, key);
-    const int step = q.rc ? SQLITE_DONE : sqlite3_step(q.stmt);
-    if (!q.rc && step != SQLITE_ROW && step != SQLITE_DONE) {
-        q.rc = sql_fail(sql, err);
-    }
-    *is = step == SQLITE_ROW;
-    return rows_close(&q);
 }
 
 /* A collector's shape, which never changes, once; then its whole, a piece after the other: together

@@ -146,6 +146,27 @@ static void a_damaged_state_is_refused(void **state)
     }
 }
 
+static void results_without_their_shape_are_refused(void **state)
+{
+    (void)state;
+    write_sample(1, 0);
+    static const char *const kinds[] = {"neurons", "trigrams"};
+    for (size_t k = 0; k < 2; k++) {
+        char statement[128];
+        struct whole w = {0};
+        struct err err = {0};
+        snprintf(statement, sizeof statement, "INSERT INTO state VALUES('%s.0',0,x'00','')",
+                 kinds[k]);
+        sql(statement);
+        assert_int_equal(load(&w, &err), ERR_FORMAT);
+        assert_non_null(strstr(err.msg, "the file is damaged"));
+        assert_non_null(strstr(err.msg, kinds[k]));
+        sql("DELETE FROM state WHERE hash=''");
+        ok(load(&w, &err), &err);
+        whole_end(&w);
+    }
+}
+
 static void damage_anywhere_in_the_file_is_survived(void **state)
 {
     (void)state;
@@ -191,6 +212,7 @@ int main(void)
         T(files_of_others_are_refused),
         T(an_unreadable_name_is_a_plain_name),
         T(a_damaged_state_is_refused),
+        T(results_without_their_shape_are_refused),
         T(damage_anywhere_in_the_file_is_survived),
     };
     return cmocka_run_group_tests(tests, make_store_folder, remove_store_folder);
