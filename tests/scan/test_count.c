@@ -21,16 +21,16 @@
 
 // --- corpora ------------------------------------------------------------------------------------
 
-/* Two shards of some units each, with bad records and empty documents. */
+/* Two shards, together of three units or more, with bad records and empty documents. */
 static int make_corpora(void **state)
 {
     if (kit_make_folder(state)) {
         return -1;
     }
     struct kit_shard a = {.name = "a.jsonl.zst"}, b = {.name = "b.jsonl"};
-    const char *const files[] = {"README.md", "LICENSE", "model/pass/engine.c",
-                                 "out/results/gaps/tally.c"};
-    for (size_t i = 0; i < (KIT_SLOW ? 24 : 120); i++) {
+    const char *const files[] = {"tests/texts/prose.txt", "LICENSE", "tests/texts/code.txt",
+                                 "tests/texts/more-code.txt"};
+    for (size_t i = 0; i < (KIT_SLOW ? 96 : 120); i++) {
         struct buf text = {0};
         assert_int_equal(file_read(files[i % 4], (size_t)1 << 20, &text, NULL), 0);
         size_t end = text.len - (i / 4 * 97) % (text.len / 2);
