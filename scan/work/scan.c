@@ -344,6 +344,15 @@ static int prepare(struct scan *s, struct err *err)
     return rc ? rc : add_findings(s, err);
 }
 
+/* Saves what prepare() found out, so that a run that is killed before its first unit is in does not
+ * begin with it again. */
+static int save_prepared(struct scan *s, struct err *err)
+{
+    return s->resumed ? 0
+                      : store_checkpoint(s->store, &s->run, &s->results, false, s->pipeline.meta,
+                                         err);
+}
+
 static void print_nothing_left(const struct scan *s)
 {
     const struct pipeline_options *p = &s->pipeline;
@@ -379,7 +388,8 @@ int scan_run(struct scan *s, int *status, struct err *err)
         return rc;
     }
     struct pipeline_result result = {0};
-    rc = pipeline_run(&s->pipeline, &s->run, &s->results, s->store, &result, err);
+    rc = save_prepared(s, err);
+    rc = rc ? rc : pipeline_run(&s->pipeline, &s->run, &s->results, s->store, &result, err);
     const int stopped = stopped_by();
     if (rc) {
         return err_set(err, err->code,

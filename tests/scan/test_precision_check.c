@@ -6,10 +6,13 @@
 
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -210,6 +213,46 @@ static void another_precision_is_another_run(void **state)
     kit_expect(1, "holds another run (settings", SCAN "-o $T/fast.db $T/?.jsonl");
 }
 
+/* The checks that $T/name has kept, 0 while it cannot be read. */
+static int kept_checks(const char *name)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *s = NULL;
+    int n = 0;
+    if (sqlite3_open_v2(kit_path(name), &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(db, "SELECT count(*) FROM meta WHERE key LIKE 'precision.%'", -1, &s,
+                           NULL) == SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW) {
+        n = sqlite3_column_int(s, 0);
+    }
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return n;
+}
+
+static void a_check_outlives_a_kill_before_the_first_unit_is_in(void **state)
+{
+    (void)state;
+    const pid_t pid =
+        kit_start("scan" KIT_MODELS "--threads 1 --checkpoint 1000000 -o $T/early.db $T/?.jsonl");
+    int status = 0;
+    pid_t ended = 0;
+    while ((ended = waitpid(pid, &status, WNOHANG)) == 0 && kept_checks("early.db") < 3) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    assert_int_equal(ended, 0); // it saves them before it scans
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+
+    struct kit_ran r = {0};
+    kit_run(&r, "gapscope scan" KIT_MODELS "-o $T/early.db $T/?.jsonl");
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.err.data, "resuming from 0 units done"));
+    assert_null(strstr(r.err.data, "the first unit in f32"));
+    kit_ran_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +262,7 @@ int main(void)
         cmocka_unit_test(means_are_off_by_no_more_than_is_said),
         cmocka_unit_test(parts_of_different_kernels_merge_and_say_so),
         cmocka_unit_test(another_precision_is_another_run),
+        cmocka_unit_test(a_check_outlives_a_kill_before_the_first_unit_is_in),
     };
     return cmocka_run_group_tests(tests, make_corpus, kit_remove_folder);
 }
