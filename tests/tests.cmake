@@ -1,5 +1,8 @@
 # Tests, fuzz targets and benchmarks: one line each.
 enable_testing()
+if(GAPSCOPE_SMALL_TESTS)
+  add_compile_definitions(GAPSCOPE_SMALL_TESTS)
+endif()
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
 # gapscope_test(<folder>/<name> [library...]): tests/<folder>/test_<name>.c against the named

@@ -14,7 +14,7 @@
 
 #include "corpora/base/mem.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(GAPSCOPE_SMALL_TESTS)
 #define KIT_SLOW 1 // a sanitizer makes the models 20 to 50 times as slow: smaller corpora
 #else
 #define KIT_SLOW 0
