@@ -39,8 +39,10 @@ add_test(NAME sizes COMMAND ${CMAKE_SOURCE_DIR}/tests/sizes)
 
 # base
 gapscope_test(base/base gapscope_base)
+gapscope_test(base/json gapscope_base)
 gapscope_test(base/jsonw gapscope_base)
 gapscope_test(base/pool gapscope_base)
+gapscope_fuzz(json gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
 
 # corpora
@@ -48,6 +50,7 @@ gapscope_test(corpora/stream gapscope_corpora)
 gapscope_test(corpora/stream_file gapscope_corpora)
 gapscope_test(corpora/lines gapscope_corpora)
 gapscope_test(corpora/jsonl gapscope_corpora)
+gapscope_test(corpora/escapes gapscope_corpora)
 gapscope_test(corpora/source gapscope_corpora)
 gapscope_test(corpora/source_pieces gapscope_corpora)
 gapscope_test(corpora/idlist gapscope_corpora)
