@@ -39,6 +39,7 @@ add_test(NAME sizes COMMAND ${CMAKE_SOURCE_DIR}/tests/sizes)
 
 # base
 gapscope_test(base/base gapscope_base)
+gapscope_test(base/foreign gapscope_base)
 gapscope_test(base/json gapscope_base)
 gapscope_test(base/jsonw gapscope_base)
 gapscope_test(base/pool gapscope_base)
@@ -223,6 +224,11 @@ gapscope_bench(trials gapscope_model m)
 gapscope_test(scan/label gapscope_base)
 target_compile_definitions(test_label PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_label gapscope)
+
+gapscope_test(scan/foreign_files gapscope_base PkgConfig::SQLITE3 PkgConfig::ZSTD)
+target_sources(test_foreign_files PRIVATE tests/kit/scan_kit.c)
+target_compile_definitions(test_foreign_files PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+add_dependencies(test_foreign_files gapscope)
 
 gapscope_test(scan/run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")

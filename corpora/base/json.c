@@ -20,7 +20,7 @@ int json_read_file(struct json_object **out, const char *path, size_t max_bytes,
 {
     struct buf text = {0};
     struct json_parser *parser = NULL;
-    int rc = file_read(path, max_bytes, &text, err);
+    int rc = file_read_text(path, max_bytes, &text, err);
     if (rc) {
         goto out;
     }

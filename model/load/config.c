@@ -222,7 +222,7 @@ int config_load(struct config *out, const char *name, const char *dir, struct er
     char *dir_name = file_base_name(dir);
     int rc = path && dir_name ? 0 : err_nomem(err, "a path");
     if (!rc) {
-        rc = file_read(path, CONFIG_MAX_BYTES, &text, err);
+        rc = file_read_text(path, CONFIG_MAX_BYTES, &text, err);
     }
     if (!rc) {
         // Either name may have the "_old" that gives the layout away: a cache's folder is a hash.

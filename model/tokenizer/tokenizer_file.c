@@ -354,7 +354,7 @@ int tokenizer_load(struct tokenizer **out, const char *path, struct err *err)
 {
     struct buf text = {0};
     struct json_object *files[2] = {NULL, NULL};
-    int rc = file_read(path, FILE_MAX_BYTES, &text, err);
+    int rc = file_read_text(path, FILE_MAX_BYTES, &text, err);
     rc = rc ? rc : read_beside(&files[0], path, 0, err);
     rc = rc ? rc : read_beside(&files[1], path, 1, err);
     if (rc) {

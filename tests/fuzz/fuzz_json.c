@@ -1,9 +1,11 @@
 /* Property: any bytes are read as JSON or refused with a place; what is read is written by json-c as
- * JSON that reads to the same; lines (Python's JSON) take all that files do. */
+ * JSON that reads to the same; lines (Python's JSON) take all that files do.  Any first bytes are a
+ * known kind of file with a way out, or none. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "corpora/base/foreign.h"
 #include "corpora/base/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,5 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(is_line || !is_json);
     json_parser_free(plain);
     json_parser_free(lines);
+
+    struct foreign f = {0};
+    const bool found = foreign_find(&f, data, size);
+    check(found ? f.what[0] && f.way_out[0] : size > 0);
     return 0;
 }
