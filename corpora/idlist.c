@@ -12,7 +12,7 @@ struct idlist {
     struct stream *stream;
     struct lines lines;
     uint64_t line, byte; // of the last record
-    struct json_tokener *parser;
+    struct json_parser *parser;
     size_t n_ctx, d_vocab;
     uint32_t *ids; // [cap]
     size_t cap;
@@ -28,7 +28,7 @@ int idlist_open(struct idlist **out, const char *path, size_t n_ctx, size_t d_vo
     int rc = 0;
     l->n_ctx = n_ctx;
     l->d_vocab = d_vocab;
-    l->parser = json_parser_new();
+    l->parser = json_lines_parser_new();
     if (!l->parser) {
         rc = err_nomem(err, "lists of ids");
         goto out;
@@ -52,9 +52,7 @@ void idlist_close(struct idlist *l)
     }
     lines_end(&l->lines);
     stream_close(l->stream);
-    if (l->parser) {
-        json_tokener_free(l->parser);
-    }
+    json_parser_free(l->parser);
     free(l->ids);
     free(l);
 }

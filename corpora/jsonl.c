@@ -16,9 +16,8 @@ struct member {
 };
 
 struct jsonl {
-    struct json_tokener *parser;
+    struct json_parser *parser;
     struct json_object *record; // the last line; it owns the text
-    struct buf line;            // a copy of a line without its lone surrogates
     struct member field;
     struct member domain;
     struct buf domain_name; // of the last line; it ends with a NUL
@@ -72,7 +71,7 @@ int jsonl_open(struct jsonl **out, const char *field, const char *domain, struct
     if (!j) {
         return err_nomem(err, "a reader of JSONL");
     }
-    j->parser = json_parser_new();
+    j->parser = json_lines_parser_new();
     int rc = j->parser ? 0 : err_nomem(err, "a reader of JSONL");
     if (!rc) {
         rc = member_init(&j->field, "field", field, err);
@@ -93,106 +92,12 @@ void jsonl_close(struct jsonl *j)
     if (!j) {
         return;
     }
-    if (j->parser) {
-        json_tokener_free(j->parser);
-    }
+    json_parser_free(j->parser);
     json_object_put(j->record);
-    buf_free(&j->line);
     buf_free(&j->domain_name);
     member_free(&j->field);
     member_free(&j->domain);
     free(j);
-}
-
-/* The number that the 4 hex digits at p[len] write, or -1. */
-static int hex4(const char *p, size_t len)
-{
-    if (len < 4) {
-        return -1;
-    }
-    int value = 0;
-    for (int i = 0; i < 4; i++) {
-        const char c = p[i];
-        int digit = -1;
-        if (c >= '0' && c <= '9') {
-            digit = c - '0';
-        } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') {
-            digit = (c | 0x20) - 'a' + 10;
-        }
-        if (digit < 0) {
-            return -1;
-        }
-        value = value << 4 | digit;
-    }
-    return value;
-}
-
-static bool is_high(int code)
-{
-    return code >= 0xd800 && code <= 0xdbff;
-}
-
-static bool is_low(int code)
-{
-    return code >= 0xdc00 && code <= 0xdfff;
-}
-
-/*
- * The offset of the next lone surrogate escape (6 bytes) in line[from, len); 'len' if there is
- * none.  Backslashes occur only in strings, so this need not know where strings begin and end.
- */
-static size_t lone_surrogate(const char *line, size_t len, size_t from)
-{
-    for (size_t at = from; at < len;) {
-        const char *escape = memchr(line + at, '\\', len - at);
-        if (!escape) {
-            break;
-        }
-        at = (size_t)(escape - line);
-        if (len - at < 6 || line[at + 1] != 'u') {
-            at += 2;
-            continue;
-        }
-        const int code = hex4(line + at + 2, len - at - 2);
-        if (is_high(code) && len - at >= 12 && line[at + 6] == '\\' && line[at + 7] == 'u' &&
-            is_low(hex4(line + at + 8, len - at - 8))) {
-            at += 12;
-        } else if (is_high(code) || is_low(code)) {
-            return at;
-        } else {
-            at += 2;
-        }
-    }
-    return len;
-}
-
-/*
- * json-c turns a lone surrogate into U+FFFD, which then looks like one that the text itself has.
- * So json-c gets a copy of the line with a byte FF for each, which it leaves as it is.
- * *line and *len become those of the copy if the line has lone surrogates.
- */
-static int mark_lone_surrogates(struct jsonl *j, const char **line, size_t *len, struct err *err)
-{
-    size_t at = lone_surrogate(*line, *len, 0);
-    if (at == *len) {
-        return 0;
-    }
-    j->line.len = 0;
-    size_t done = 0;
-    for (; at < *len; at = lone_surrogate(*line, *len, done)) {
-        int rc = buf_append(&j->line, *line + done, at - done, err);
-        if (!rc) {
-            rc = buf_append(&j->line, "\xff", 1, err);
-        }
-        if (rc) {
-            return rc;
-        }
-        done = at + 6;
-    }
-    const int rc = buf_append(&j->line, *line + done, *len - done, err);
-    *line = j->line.data;
-    *len = j->line.len;
-    return rc;
 }
 
 static struct json_object *default_text(const struct jsonl *j)
@@ -263,17 +168,7 @@ int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_recor
 {
     json_object_put(j->record);
     j->record = NULL;
-    const char *marked = line;
-    size_t marked_len = len;
-    int rc = mark_lone_surrogates(j, &marked, &marked_len, err);
-    if (rc) {
-        return rc;
-    }
-    rc = json_parse_line(j->parser, &j->record, marked, marked_len, err);
-    if (rc == ERR_FORMAT && marked != line) {
-        rc = json_parse_line(j->parser, &j->record, line, len,
-                             err); // again without the marks, for the right column
-    }
+    int rc = json_parse_line(j->parser, &j->record, line, len, err);
     if (rc) {
         *reason = REJECT_BAD_JSON;
         return rc;

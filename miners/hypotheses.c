@@ -438,7 +438,7 @@ int hypotheses_load(struct hypotheses *h, const char *path, const struct hypothe
     char *folder = !slash          ? strdup("")
                    : slash == path ? strdup("/")
                                    : strndup(path, (size_t)(slash - path));
-    int rc = folder ? file_read(path, YAMLTREE_BYTES_MAX, &yaml, err) : err_nomem(err, "a path");
+    int rc = folder ? file_read_text(path, YAMLTREE_BYTES_MAX, &yaml, err) : err_nomem(err, "a path");
     rc = rc ? rc : hypotheses_parse(h, yaml.data, yaml.len, path, folder, o, err);
     buf_free(&yaml);
     free(folder);

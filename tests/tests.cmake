@@ -42,8 +42,11 @@ add_test(NAME sizes COMMAND ${CMAKE_SOURCE_DIR}/tests/sizes)
 
 # base
 gapscope_test(base/base gapscope_base)
+gapscope_test(base/foreign gapscope_base)
+gapscope_test(base/json gapscope_base)
 gapscope_test(base/jsonw gapscope_base)
 gapscope_test(base/pool gapscope_base)
+gapscope_fuzz(json gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
 
 # corpora
@@ -51,6 +54,7 @@ gapscope_test(corpora/stream gapscope_corpora)
 gapscope_test(corpora/stream_file gapscope_corpora)
 gapscope_test(corpora/lines gapscope_corpora)
 gapscope_test(corpora/jsonl gapscope_corpora)
+gapscope_test(corpora/escapes gapscope_corpora)
 gapscope_test(corpora/source gapscope_corpora)
 gapscope_test(corpora/source_pieces gapscope_corpora)
 gapscope_test(corpora/idlist gapscope_corpora)
@@ -223,6 +227,11 @@ gapscope_bench(trials gapscope_model m)
 gapscope_test(scan/label gapscope_base)
 target_compile_definitions(test_label PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_label gapscope)
+
+gapscope_test(scan/foreign_files gapscope_base PkgConfig::SQLITE3 PkgConfig::ZSTD)
+target_sources(test_foreign_files PRIVATE tests/kit/scan_kit.c)
+target_compile_definitions(test_foreign_files PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+add_dependencies(test_foreign_files gapscope)
 
 gapscope_test(scan/run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")

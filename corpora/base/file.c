@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "corpora/base/foreign.h"
+
 static int open_error(const char *path, struct err *err)
 {
     const enum err_code code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
@@ -49,6 +51,27 @@ int file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e
     }
     close(fd);
     return rc;
+}
+
+int file_read_text(const char *path, size_t max_bytes, struct buf *out, struct err *err)
+{
+    static const char bom[3] = "\xef\xbb\xbf";
+    const size_t before = out->len;
+    int rc = file_read(path, max_bytes, out, err);
+    if (rc) {
+        return rc;
+    }
+    char *text = out->data + before;
+    const size_t len = out->len - before;
+    rc = foreign_refuse(text, len, err);
+    if (rc) {
+        return err_prefix(err, "%s", path);
+    }
+    if (len >= sizeof bom && memcmp(text, bom, sizeof bom) == 0) {
+        memmove(text, text + sizeof bom, len - sizeof bom);
+        out->len -= sizeof bom;
+    }
+    return 0;
 }
 
 bool file_is_regular(const char *path)

@@ -16,6 +16,10 @@
  * path. */
 int file_read(const char *path, size_t max_bytes, struct buf *out, struct err *err);
 
+/* The same for settings in JSON or YAML: a file of another kind, as foreign.h knows them, is refused
+ * with its name and the way out (ERR_UNSUPPORTED); a byte order mark is left out. */
+int file_read_text(const char *path, size_t max_bytes, struct buf *out, struct err *err);
+
 bool file_is_regular(const char *path);
 bool file_is_folder(const char *path);
 

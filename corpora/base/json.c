@@ -1,80 +1,10 @@
 #include "corpora/base/json.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include "corpora/base/file.h"
 
-struct json_tokener *json_parser_new(void)
-{
-    struct json_tokener *parser = json_tokener_new_ex(JSON_MAX_DEPTH);
-    if (parser) {
-        json_tokener_set_flags(parser, JSON_TOKENER_STRICT);
-    }
-    return parser;
-}
-
-static bool is_json_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-/* "line L, column C" of the byte text[at], both from 1; columns count bytes. */
-static int error_at(const char *text, size_t at, const char *what, struct err *err)
-{
-    size_t line = 1, begin = 0;
-    for (size_t i = 0; i < at; i++) {
-        if (text[i] == '\n') {
-            line++;
-            begin = i + 1;
-        }
-    }
-    return err_set(err, ERR_FORMAT, "line %zu, column %zu: %s", line, at - begin + 1, what);
-}
-
-int json_parse(struct json_tokener *parser, struct json_object **out, const char *text, size_t len,
-               struct err *err)
-{
-    if (len > INT_MAX) {
-        return err_set(err, ERR_LIMIT, "JSON text of %zu bytes; at most %d are read", len, INT_MAX);
-    }
-    while (len > 0 && is_json_space(text[len - 1])) {
-        len--;
-    }
-    if (len == 0) {
-        return error_at(text, 0, "no JSON value", err);
-    }
-    // json-c takes a NUL for the end of its input, and a bare one is never JSON.
-    const char *nul = memchr(text, '\0', len);
-    if (nul) {
-        return error_at(text, (size_t)(nul - text), "a NUL byte", err);
-    }
-
-    json_tokener_reset(parser);
-    struct json_object *value = json_tokener_parse_ex(parser, text, (int)len);
-    enum json_tokener_error status = json_tokener_get_error(parser);
-    if (status == json_tokener_continue) {
-        // Nothing ends a number that is the last thing in the text: json-c needs to see a NUL.
-        const size_t consumed = json_tokener_get_parse_end(parser);
-        value = json_tokener_parse_ex(parser, "", -1);
-        status = json_tokener_get_error(parser);
-        if (status != json_tokener_success) {
-            json_object_put(value);
-            return error_at(text, consumed < len ? consumed : len, "ends too early", err);
-        }
-    }
-    const size_t end = json_tokener_get_parse_end(parser);
-    if (status != json_tokener_success) {
-        if (status == json_tokener_error_depth) {
-            return error_at(text, end, "nested too deep", err);
-        }
-        return error_at(text, end < len ? end : len, json_tokener_error_desc(status), err);
-    }
-    *out = value;
-    return 0;
-}
-
-int json_parse_line(struct json_tokener *parser, struct json_object **out, const char *text,
+int json_parse_line(struct json_parser *parser, struct json_object **out, const char *text,
                     size_t len, struct err *err)
 {
     static const char line[] = "line 1, ";
@@ -89,8 +19,8 @@ int json_parse_line(struct json_tokener *parser, struct json_object **out, const
 int json_read_file(struct json_object **out, const char *path, size_t max_bytes, struct err *err)
 {
     struct buf text = {0};
-    struct json_tokener *parser = NULL;
-    int rc = file_read(path, max_bytes, &text, err);
+    struct json_parser *parser = NULL;
+    int rc = file_read_text(path, max_bytes, &text, err);
     if (rc) {
         goto out;
     }
@@ -104,9 +34,7 @@ int json_read_file(struct json_object **out, const char *path, size_t max_bytes,
         err_prefix(err, "%s", path);
     }
 out:
-    if (parser) {
-        json_tokener_free(parser);
-    }
+    json_parser_free(parser);
     buf_free(&text);
     return rc;
 }
@@ -118,6 +46,15 @@ struct json_object *json_member(struct json_object *object, const char *key)
         json_object_object_get_ex(object, key, &value);
     }
     return value;
+}
+
+const char *json_c_string(struct json_object *value)
+{
+    if (!json_object_is_type(value, json_type_string)) {
+        return NULL;
+    }
+    const char *text = json_object_get_string(value);
+    return strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
 }
 
 const char *json_kind(struct json_object *value)
@@ -150,7 +87,7 @@ int json_member_size(struct json_object *object, const char *key, size_t *out, s
         return err_set(err, ERR_FORMAT, "\"%s\" is %s; expected a whole number from 0", key,
                        json_object_to_json_string(value));
     }
-    *out = (size_t)json_object_get_int64(value);
+    *out = json_object_get_uint64(value);
     return 0;
 }
 
@@ -178,6 +115,8 @@ int json_member_string(struct json_object *object, const char *key, const char *
     if (!json_object_is_type(value, json_type_string)) {
         return err_set(err, ERR_FORMAT, "\"%s\" is %s; expected a string", key, json_kind(value));
     }
-    *out = json_object_get_string(value);
-    return 0;
+    *out = json_c_string(value);
+    return *out ? 0
+                : err_set(err, ERR_FORMAT, "\"%s\" is %s; expected a string without \\u0000", key,
+                          json_object_to_json_string(value));
 }

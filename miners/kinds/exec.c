@@ -56,7 +56,7 @@ struct ctx {
     unsigned n_failures; // documents in a row without a proper answer
     char why[256];       // the reason for the last of them
     struct buf request, answer;
-    struct json_tokener *parser;
+    struct json_parser *parser;
 };
 
 /* Notes why there is no proper answer; returns false. */
@@ -321,9 +321,7 @@ static void ctx_free(void *ctx)
     child_end(&r->child);
     buf_free(&r->request);
     buf_free(&r->answer);
-    if (r->parser) {
-        json_tokener_free(r->parser);
-    }
+    json_parser_free(r->parser);
     free(r);
 }
 
@@ -335,7 +333,7 @@ static int ctx_new(void **ctx, const void *self, struct err *err)
     }
     r->x = self;
     r->child = CHILD_NONE;
-    r->parser = json_parser_new();
+    r->parser = json_lines_parser_new();
     if (!r->parser) {
         ctx_free(r);
         return err_nomem(err, "a JSON parser");

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "corpora/base/file.h"
+#include "corpora/base/foreign.h"
 #include "corpora/base/le.h"
 #include "corpora/base/mem.h"
 
@@ -121,7 +122,9 @@ static int read_header(struct ngrams *n, const unsigned char *bytes, size_t len,
                        struct ngrams_place *places, struct err *err)
 {
     if (len < sizeof magic || memcmp(bytes, magic, sizeof magic) != 0) {
-        return err_set(err, ERR_FORMAT, "is not a file of counts (gapscope count makes them)");
+        const int rc = foreign_refuse(bytes, len, err);
+        return rc ? rc
+                  : err_set(err, ERR_FORMAT, "is not a file of counts (gapscope count makes them)");
     }
     if (len < NGRAMS_HEADER) {
         return err_set(err, ERR_TRUNCATED, "ends within its header, after %zu bytes", len);

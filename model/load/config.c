@@ -200,7 +200,7 @@ int config_parse(struct config *out, const char *json, size_t len, const char *d
 {
     struct config c = {0};
     struct json_object *object = NULL;
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     int rc = parser ? json_parse(parser, &object, json, len, err) : err_nomem(err, "a parser");
     if (!rc) {
         rc = read_config(object, dir_name, &c, err);
@@ -211,9 +211,7 @@ int config_parse(struct config *out, const char *json, size_t len, const char *d
         config_free(&c);
     }
     json_object_put(object);
-    if (parser) {
-        json_tokener_free(parser);
-    }
+    json_parser_free(parser);
     return rc;
 }
 
@@ -224,7 +222,7 @@ int config_load(struct config *out, const char *name, const char *dir, struct er
     char *dir_name = file_base_name(dir);
     int rc = path && dir_name ? 0 : err_nomem(err, "a path");
     if (!rc) {
-        rc = file_read(path, CONFIG_MAX_BYTES, &text, err);
+        rc = file_read_text(path, CONFIG_MAX_BYTES, &text, err);
     }
     if (!rc) {
         // Either name may have the "_old" that gives the layout away: a cache's folder is a hash.

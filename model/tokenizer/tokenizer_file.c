@@ -32,8 +32,8 @@
 /* The member "type" of 'part', or what 'part' is if it is not an object with a type. */
 static const char *type_of(struct json_object *part)
 {
-    struct json_object *type = json_member(part, "type");
-    return json_object_is_type(type, json_type_string)   ? json_object_get_string(type)
+    const char *type = json_c_string(json_member(part, "type"));
+    return type                                          ? type
            : json_object_is_type(part, json_type_object) ? "an object without a type"
                                                          : json_kind(part);
 }
@@ -285,7 +285,7 @@ int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const 
     pretokenize_init();
     normalize_init();
     struct json_object *root = NULL;
-    struct json_tokener *parser = NULL;
+    struct json_parser *parser = NULL;
     struct tokenizer *t = NULL;
     int rc;
     if (len > FILE_MAX_BYTES) { // so that 32 bits are enough for offsets in it
@@ -311,9 +311,7 @@ int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const 
 out:
     tokenizer_free(t);
     json_object_put(root);
-    if (parser) {
-        json_tokener_free(parser);
-    }
+    json_parser_free(parser);
     return rc;
 }
 
@@ -345,8 +343,8 @@ static const char *mark_text(struct json_object *const files[2], const char *key
         if (json_object_is_type(mark, json_type_object)) {
             mark = json_member(mark, "content");
         }
-        if (json_object_is_type(mark, json_type_string)) {
-            return json_object_get_string(mark);
+        if (json_c_string(mark)) {
+            return json_c_string(mark);
         }
     }
     return NULL;
@@ -356,7 +354,7 @@ int tokenizer_load(struct tokenizer **out, const char *path, struct err *err)
 {
     struct buf text = {0};
     struct json_object *files[2] = {NULL, NULL};
-    int rc = file_read(path, FILE_MAX_BYTES, &text, err);
+    int rc = file_read_text(path, FILE_MAX_BYTES, &text, err);
     rc = rc ? rc : read_beside(&files[0], path, 0, err);
     rc = rc ? rc : read_beside(&files[1], path, 1, err);
     if (rc) {

@@ -39,7 +39,7 @@ struct header {
     const char *text; // [len]
     size_t len;
     size_t at; // the next byte to read
-    struct json_tokener *parser;
+    struct json_parser *parser;
 };
 
 static void skip_space(struct header *h)
@@ -252,7 +252,7 @@ static int read_member(struct header *h, struct tensorlist *out, const unsigned 
     }
     size_t n_keys;
     const size_t value_at = h->at;
-    const bool is_metadata = strcmp(name, "__metadata__") == 0;
+    const bool is_metadata = json_c_string(key) && strcmp(name, "__metadata__") == 0;
     h->at = value_end(h, value_at, &n_keys);
     if (!is_metadata && h->at - value_at > MAX_ENTRY_BYTES) {
         rc = err_set(err, ERR_LIMIT, "tensor \"%s\": its entry has %zu bytes; at most %d are read",
@@ -368,7 +368,7 @@ int safetensors_read(struct tensorlist *out, const unsigned char *bytes, size_t 
     const unsigned char *data = bytes + 8 + header_len;
     const size_t data_len = len - 8 - header_len;
     int rc = read_header(&h, out, data, data_len, err);
-    json_tokener_free(h.parser);
+    json_parser_free(h.parser);
     if (!rc) {
         rc = tensorlist_index(out, err);
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "corpora/base/file.h"
+#include "corpora/base/foreign.h"
 #include "corpora/base/mem.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/tensorlist.h"
@@ -15,43 +16,10 @@ struct tensorfile {
     struct file_map map; // {0} for bytes in memory
 };
 
-/* Other files that may have a weight file's name, and what to do about them. */
-static const struct {
-    const char *begins; // [len]
-    size_t len;
-    const char *what;
-} strangers[] = {
-#define BEGINS(text) text, sizeof text - 1
-    {BEGINS("version https://git-lfs."),
-     "a Git LFS pointer, the weights were not downloaded: run \"git lfs pull\" in its repository"},
-    {BEGINS("<!DOCTYPE"), "a web page, not weights: the download went wrong"},
-    {BEGINS("<!doctype"), "a web page, not weights: the download went wrong"},
-    {BEGINS("<html"), "a web page, not weights: the download went wrong"},
-    {BEGINS("\x89HDF\r\n\x1a\n"), "an HDF5 file: convert it to safetensors"},
-    {BEGINS("GGUF"), "a GGUF file: convert it to safetensors"},
-    {BEGINS("\x1f\x8b"), "compressed with gzip: decompress it first"},
-    {BEGINS("\x28\xb5\x2f\xfd"), "compressed with zstd: decompress it first"},
-#undef BEGINS
-};
-
-static int refuse_stranger(const unsigned char *bytes, size_t len, struct err *err)
-{
-    for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
-        if (len >= strangers[i].len && memcmp(bytes, strangers[i].begins, strangers[i].len) == 0) {
-            return err_set(err, ERR_UNSUPPORTED, "%s", strangers[i].what);
-        }
-    }
-    return 0;
-}
-
 /* Finds the format and reads the file.  A safetensors file may begin with any byte (it is a
  * length), but has the '{' of its header at byte 8, where neither torch format can have one. */
 static int read_any(struct tensorfile *f, const unsigned char *bytes, size_t len, struct err *err)
 {
-    const int rc = refuse_stranger(bytes, len, err);
-    if (rc) {
-        return rc;
-    }
     if (len > 8 && bytes[8] == '{') {
         f->format = "safetensors";
         return safetensors_read(&f->list, bytes, len, err);
@@ -68,8 +36,9 @@ static int read_any(struct tensorfile *f, const unsigned char *bytes, size_t len
         return err_set(err, ERR_FORMAT,
                        "a pickle, but not one that torch.save wrote: no magic number");
     }
-    return err_set(err, ERR_FORMAT, "%s: neither a torch file nor safetensors",
-                   len ? "unknown format" : "empty");
+    const int rc = foreign_refuse(bytes, len, err);
+    return rc ? rc
+              : err_set(err, ERR_FORMAT, "unknown format: neither a torch file nor safetensors");
 }
 
 static int new_file(struct tensorfile **out, struct file_map map, const void *bytes, size_t len,

@@ -133,35 +133,17 @@ char *column_strdup(struct reader *r, sqlite3_stmt *stmt, int column)
     return text;
 }
 
-/* json-c takes NaN and Infinity for numbers.  JSON has no capital N or I outside of strings. */
-static bool has_odd_numbers(const char *text)
-{
-    for (bool quoted = false; *text; text++) {
-        if (*text == '"') {
-            quoted = !quoted;
-        } else if (quoted && *text == '\\' && text[1]) {
-            text++;
-        } else if (!quoted && (*text == 'N' || *text == 'I')) {
-            return true;
-        }
-    }
-    return false;
-}
-
 struct json_object *column_json(sqlite3_stmt *stmt, int column)
 {
     const char *text = column_text(stmt, column);
-    if (has_odd_numbers(text)) {
-        return NULL;
-    }
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     struct json_object *value = NULL;
     struct buf repaired = {0};
     uint64_t n;
     if (parser && utf8_repair(&repaired, text, strlen(text), &n, NULL) == 0 && repaired.len > 0) {
         json_parse(parser, &value, repaired.data, repaired.len, NULL);
     }
-    json_tokener_free(parser);
+    json_parser_free(parser);
     buf_free(&repaired);
     return value;
 }

@@ -4,8 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "corpora/base/foreign.h"
 #include "corpora/base/jsonw.h"
 #include "corpora/base/utf8_repair.h"
+
+static int not_a_database(const char *path, struct err *err)
+{
+    struct foreign f;
+    return foreign_find_file(&f, path)
+               ? err_set(err, ERR_FORMAT, "%s: is not a run of gapscope but %s: %s", path, f.what,
+                         f.way_out)
+               : err_set(err, ERR_FORMAT, "%s: is not a run of gapscope (no SQLite file)", path);
+}
 
 int sql_fail(const struct sql *s, struct err *err)
 {
@@ -16,7 +26,7 @@ int sql_fail(const struct sql *s, struct err *err)
     case SQLITE_FULL:
         return err_set(err, ERR_IO, "%s: the disk is full; the file is as it was", s->path);
     case SQLITE_NOTADB:
-        return err_set(err, ERR_FORMAT, "%s: is not a run of gapscope (no SQLite file)", s->path);
+        return not_a_database(s->path, err);
     case SQLITE_BUSY:
         return err_set(err, ERR_LIMIT, "%s: another process keeps it locked", s->path);
     case SQLITE_CORRUPT:

@@ -187,7 +187,7 @@ static int read_all_ids(struct prompts *p, const struct prompts_given *given, si
     int rc = 0;
     for (size_t i = 0; i < 4 && !rc; i++) {
         const char *text = i < 2 ? given->texts[i] : given->answers[i - 2];
-        struct json_tokener *parser = json_parser_new();
+        struct json_parser *parser = json_parser_new();
         struct json_object *value = NULL;
         struct err why = {0};
         rc = parser ? 0 : err_nomem(err, "ids");
@@ -200,7 +200,7 @@ static int read_all_ids(struct prompts *p, const struct prompts_given *given, si
                        : read_id(value, d_vocab, text, &p->answers[i - 2], err);
         }
         json_object_put(value);
-        json_tokener_free(parser);
+        json_parser_free(parser);
     }
     return rc;
 }

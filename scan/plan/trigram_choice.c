@@ -115,7 +115,7 @@ static void rule_json(struct jsonout *j, const struct trigram_choice_rule *rule)
 
 int trigram_choice_rule_of(struct trigram_choice_rule *out, const struct run *run, struct err *err)
 {
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     struct json_object *settings = NULL;
     struct number numbers[NUMBERS];
     *out = usual;
@@ -130,9 +130,7 @@ int trigram_choice_rule_of(struct trigram_choice_rule *out, const struct run *ru
         }
     }
     json_object_put(settings);
-    if (parser) {
-        json_tokener_free(parser);
-    }
+    json_parser_free(parser);
     return rc;
 }
 

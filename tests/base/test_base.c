@@ -118,11 +118,11 @@ static void utf8_is_repaired_as_python_does(void **state)
 
 static struct json_object *parsed(const char *text, size_t len, struct err *err)
 {
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     struct json_object *value = NULL;
     err->code = ERR_NONE;
     json_parse(parser, &value, text, len, err);
-    json_tokener_free(parser);
+    json_parser_free(parser);
     return value;
 }
 

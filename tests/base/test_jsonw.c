@@ -45,13 +45,13 @@ static void what_is_written_is_read_back(void **state)
     }
     struct buf out = {0};
     assert_int_equal(jsonw_string(&out, every, sizeof every, NULL), 0);
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     struct json_object *value = NULL;
     assert_int_equal(json_parse(parser, &value, out.data, out.len, NULL), 0);
     assert_int_equal(json_object_get_string_len(value), sizeof every);
     assert_memory_equal(json_object_get_string(value), every, sizeof every);
     json_object_put(value);
-    json_tokener_free(parser);
+    json_parser_free(parser);
     buf_free(&out);
 }
 

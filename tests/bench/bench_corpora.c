@@ -5,8 +5,9 @@
  *
  * Writes MIB (256) of JSONL to a file in memory, texts of about 2.6 KB like those of the Pile,
  * packed as pack() packs (level 3, frames of 1 MiB), and reads it on one core: to bytes, to lines,
- * to docs, to units; docs also uncompressed and from gzip.  Rates are in MB (10^6 bytes) of JSONL a
- * second, best and median of 5 rounds.
+ * to docs, to units; docs also uncompressed, from gzip, and from Russian text that is escaped as
+ * Python's json.dumps does.  Rates are in MB (10^6 bytes) of JSONL a second, best and median of 5
+ * rounds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,22 @@ static void make_corpus(struct buf *out, size_t bytes)
         must(buf_printf(out, NULL, ",\"meta\":{\"pile_set_name\":\"Pile-CC\"}}\n") == 0, "memory");
     }
     buf_free(&text);
+}
+
+/* Texts of words of five Cyrillic letters, each letter an escape. */
+static void make_escaped(struct buf *out, size_t bytes)
+{
+    uint64_t x = 1;
+    while (out->len < bytes) {
+        must(buf_append(out, "{\"text\":\"", 9, NULL) == 0, "memory");
+        for (size_t i = 0; i < 2600; i++) {
+            x = x * UINT64_C(6364136223846793005) + 1;
+            must(buf_printf(out, NULL, i % 6 ? "\\u%04x" : " ", 0x430 + (unsigned)(x >> 40) % 32) ==
+                     0,
+                 "memory");
+        }
+        must(buf_append(out, "\"}\n", 3, NULL) == 0, "memory");
+    }
 }
 
 /* A file without a name; its path is good as long as the program runs. */
@@ -192,12 +209,16 @@ int main(int argc, char **argv)
 {
     const size_t mib = argc > 1 ? strtoul(argv[1], NULL, 10) : 256;
     struct buf corpus = {0};
-    char plain[40], zstd[40], gzip[40];
+    char plain[40], zstd[40], gzip[40], escaped[40];
     make_corpus(&corpus, mib << 20);
     put(corpus.data, corpus.len, plain);
     put_zstd(&corpus, zstd);
     put_gzip(&corpus, gzip);
     const size_t bytes = corpus.len;
+    buf_free(&corpus);
+    make_escaped(&corpus, mib << 20);
+    put(corpus.data, corpus.len, escaped);
+    const size_t escaped_bytes = corpus.len;
     buf_free(&corpus);
 
     measure("zstd -> bytes", read_bytes, zstd, bytes);
@@ -206,5 +227,6 @@ int main(int argc, char **argv)
     measure("zstd -> units", read_units, zstd, bytes);
     measure("plain -> docs", read_docs, plain, bytes);
     measure("gzip -> docs", read_docs, gzip, bytes);
+    measure("escapes -> docs", read_docs, escaped, escaped_bytes);
     return 0;
 }

@@ -64,8 +64,11 @@ static const struct {
     {"{\"ids\":[1,2,3,4,5]}", ERR_LIMIT, "5 ids; a window holds at most 4"},
     {"{\"ids\":[99,100]}", ERR_LIMIT, "id 1 is 100; the vocabulary has 100"},
     {"{\"ids\":[4294967296]}", ERR_LIMIT, "id 0 is 4294967296; the vocabulary has 100"},
-    {"{\"ids\":[99999999999999999999999]}", ERR_LIMIT,
+    {"{\"ids\":[18446744073709551615]}", ERR_LIMIT,
      "id 0 is 18446744073709551615; the vocabulary has 100"},
+    {"{\"ids\":[99999999999999999999999]}", ERR_FORMAT,
+     "id 0 is 99999999999999999999999; expected a whole number from 0"},
+    {"{\"ids\":[NaN]}", ERR_FORMAT, "id 0 is NaN; expected a whole number from 0"},
     {"{\"ids\":[1,2}", ERR_FORMAT, "column 12: "},
     {"not json", ERR_FORMAT, "column 2: "},
 };

@@ -27,6 +27,20 @@ static inline struct json_object *golden_json(const char *path)
     return object;
 }
 
+/* The JSON text, or a failed test. */
+static inline struct json_object *golden_parse(const char *text)
+{
+    struct json_parser *parser = json_parser_new();
+    struct json_object *value = NULL;
+    struct err err = {0};
+    assert_non_null(parser);
+    if (json_parse(parser, &value, text, strlen(text), &err)) {
+        fail_msg("%s: %s", text, err.msg);
+    }
+    json_parser_free(parser);
+    return value;
+}
+
 /* Element i of an array of numbers. */
 static inline double golden_number(struct json_object *array, size_t i)
 {

@@ -83,13 +83,13 @@ static struct json_object *decode(const char *base64, size_t len)
     assert_int_equal(
         uncompress((unsigned char *)text, &size, (unsigned char *)packed.data, (uLong)packed.len),
         Z_OK);
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     struct json_object *value = NULL;
     struct err err = {0};
     if (json_parse(parser, &value, text, size, &err) || !value) {
         fail_msg("%s: %.200s", err.msg, text);
     }
-    json_tokener_free(parser);
+    json_parser_free(parser);
     buf_free(&packed);
     free(text);
     return value;

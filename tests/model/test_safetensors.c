@@ -212,6 +212,35 @@ static void unusual_headers_that_are_right_are_read(void **state)
     }
 }
 
+/* The file begins with the length of its header, and that may be what other files begin with. */
+static void a_length_may_look_like_another_kind_of_file(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {
+        0x8b1f,   // gzip
+        0xfeff,   // UTF-16
+        0xbfbbef, // a byte order mark of UTF-8
+    };
+    static const char entry[] = "{" A ENTRY("I8", "[1]", "[0,1]") "}";
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char *header = mem_new(lengths[i] + 1, 1);
+        assert_non_null(header);
+        memset(header, ' ', lengths[i]);
+        header[lengths[i]] = '\0';
+        memcpy(header, entry, sizeof entry - 1);
+        size_t len;
+        unsigned char *file = make_file(header, 1, &len);
+        struct tensorfile *f = NULL;
+        struct err err = {0};
+        tensorfile_parse(&f, file, len, &err);
+        assert_string_equal(err.msg, "");
+        assert_int_equal(tensorfile_n(f), 1);
+        tensorfile_close(f);
+        free(header);
+        free(file);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +248,7 @@ int main(void)
         cmocka_unit_test(header_lengths_are_checked_before_use),
         cmocka_unit_test(an_endless_entry_is_refused_before_it_is_parsed),
         cmocka_unit_test(unusual_headers_that_are_right_are_read),
+        cmocka_unit_test(a_length_may_look_like_another_kind_of_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,7 +71,7 @@ static void check(const char *name, const char *golden)
 {
     struct tokenizer *t = load(name);
     struct encoder *e = encoder_new(t);
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     FILE *f = fopen(golden, "r");
     assert_true(e && parser && f);
     char *line = NULL;
@@ -86,7 +86,7 @@ static void check(const char *name, const char *golden)
     assert_int_equal(n, 326);
     free(line);
     fclose(f);
-    json_tokener_free(parser);
+    json_parser_free(parser);
     encoder_free(e);
     tokenizer_free(t);
 }

@@ -343,7 +343,7 @@ static void check_all_lines(const char *command, const char *sql)
     if (r.status != 0 && (r.status != 1 || r.err.len == 0)) {
         fail_msg("%s: %s: status %d: %s", sql, command, r.status, r.err.data);
     }
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     for (const char *at = r.out.data; *at && r.status == 0;) {
         const size_t len = strcspn(at, "\n");
         struct json_object *value = NULL;
@@ -354,7 +354,7 @@ static void check_all_lines(const char *command, const char *sql)
         json_object_put(value);
         at += len + (at[len] == '\n');
     }
-    json_tokener_free(parser);
+    json_parser_free(parser);
     kit_ran_free(&r);
 }
 

@@ -10,13 +10,13 @@
 #include <cmocka.h>
 
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <math.h>
 #include <sqlite3.h>
 
 #include "out/results/neurons/neurons_collector.h"
 #include "out/results/neurons/scores.h"
 #include "out/store/store.h"
+#include "tests/kit/golden.h"
 #include "tests/kit/neurons_kit.h"
 #include "tests/kit/run_sample.h"
 #include "tests/kit/small_run.h"
@@ -223,7 +223,7 @@ static void four_digits_are_as_printf_has_them(void **state)
                               " AND idx = 0 AND kind = 'top' ORDER BY rank");
     char *save = NULL, *line = strtok_r(rows.data, "\n", &save);
     for (size_t d = 0; d < DOCS; d++, line = strtok_r(NULL, "\n", &save)) {
-        struct json_object *list = json_tokener_parse(line);
+        struct json_object *list = golden_parse(line);
         const struct example *e = &top->items[d];
         assert_non_null(list);
         assert_int_equal(json_object_array_length(list), e->n_tokens);

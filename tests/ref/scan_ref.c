@@ -42,7 +42,7 @@ static void read_window(struct ref *r, struct ref_doc *doc, struct json_object *
 
 void ref_read(struct ref *r, size_t shard, const struct kit_shard *s, const char *lines)
 {
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     struct ref_doc *doc = NULL;
     size_t n = 0; // docs of the shard
     for (const char *at = lines; *at; at = strchr(at, '\n') + 1) {
@@ -64,7 +64,7 @@ void ref_read(struct ref *r, size_t shard, const struct kit_shard *s, const char
         read_window(r, doc, line);
         json_object_put(line);
     }
-    json_tokener_free(parser);
+    json_parser_free(parser);
     assert_int_equal(n, s->n_docs);
     for (size_t i = r->n_docs - n; i < r->n_docs; i++) { // tokens tile the text that we wrote
         const struct ref_doc *d = &r->docs[i];

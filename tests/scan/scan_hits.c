@@ -112,7 +112,7 @@ void hits_are_as_the_reference(void **state)
 }
 
 /* A hit's detail, which must be whole JSON. */
-static struct json_object *parse_detail(struct json_tokener *parser, const char *detail)
+static struct json_object *parse_detail(struct json_parser *parser, const char *detail)
 {
     struct json_object *object = NULL;
     struct err err = {0};
@@ -142,7 +142,7 @@ void details_hold_the_top_tokens_and_entropy(void **state)
                                   "SELECT shard, doc, byte_start, byte_end, detail FROM hit WHERE "
                                   "pair=%d AND side='other' ORDER BY rank LIMIT 3",
                                   (int)pair_id(0));
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     while (kit_next(row)) {
         const size_t t = token_at(row, 0);
         const struct ref_doc *d = &ref.docs[ref.tokens[t].doc];
@@ -175,7 +175,7 @@ void details_hold_the_top_tokens_and_entropy(void **state)
         json_object_put(detail);
         kit_ran_free(&r);
     }
-    json_tokener_free(parser);
+    json_parser_free(parser);
 }
 
 /* One layer of four heads; the neurons from the largest down. */
@@ -212,7 +212,7 @@ static void check_attribution(struct json_object *attribution, bool attn_only)
 void every_detail_has_parts_that_make_the_logit(void **state)
 {
     (void)state;
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     for (size_t p = 0; p < REF_PAIRS; p++) {
         sqlite3_stmt *row =
             kit_query(results(), "SELECT detail FROM hit WHERE pair=%d", (int)pair_id(p));
@@ -228,7 +228,7 @@ void every_detail_has_parts_that_make_the_logit(void **state)
         }
         assert_int_equal(rows, 2 * TOP);
     }
-    json_tokener_free(parser);
+    json_parser_free(parser);
 }
 
 /* Token t and those beside it that lie in the bytes which a hit shows before and after it. */
@@ -268,7 +268,7 @@ static void expect_no_negative_zero(const char *detail)
 void hits_stand_among_their_neighbours(void **state)
 {
     (void)state;
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     for (size_t p = 0; p < REF_PAIRS; p++) {
         sqlite3_stmt *row =
             kit_query(results(),
@@ -285,13 +285,13 @@ void hits_stand_among_their_neighbours(void **state)
             json_object_put(detail);
         }
     }
-    json_tokener_free(parser);
+    json_parser_free(parser);
 }
 
 void hits_name_the_domain_of_their_document(void **state)
 {
     (void)state;
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     sqlite3_stmt *row =
         kit_query(results(), "SELECT shard, doc, byte_start, byte_end, detail FROM hit");
     size_t with = 0, without = 0;
@@ -309,5 +309,5 @@ void hits_name_the_domain_of_their_document(void **state)
         json_object_put(detail);
     }
     assert_true(with > 0 && without > 0);
-    json_tokener_free(parser);
+    json_parser_free(parser);
 }

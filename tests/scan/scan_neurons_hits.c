@@ -23,7 +23,7 @@ struct credits {
 static void add_credits(struct credits *c, int64_t pair, const char *detail)
 {
     static const char *const names[] = {"attn-only-1l", "gelu-1l", "solu-1l"};
-    struct json_object *o = json_tokener_parse(detail), *others = member(o, "others");
+    struct json_object *o = golden_parse(detail), *others = member(o, "others");
     for (size_t i = 0; i < json_object_array_length(others); i++) {
         struct json_object *other = json_object_array_get_idx(others, i),
                            *neurons = member(member(other, "attribution"), "neurons");
@@ -83,7 +83,7 @@ static size_t read_lines(struct json_object **out, size_t most, const char *comm
     assert_int_equal(r.status, 0);
     for (char *line = strtok(r.out.data, "\n"); line; line = strtok(NULL, "\n")) {
         assert_true(n < most);
-        out[n] = json_tokener_parse(line);
+        out[n] = golden_parse(line);
         assert_int_equal(json_object_get_int64(member(out[n], "doc")), n);
         n++;
     }
@@ -120,7 +120,7 @@ void hits_say_which_hypotheses_label_them(void **state)
     while (kit_next(s)) {
         const int64_t d = sqlite3_column_int64(s, 0), end = sqlite3_column_int64(s, 1);
         struct json_object *ends = member(tokens[d], "ends"),
-                           *detail = json_tokener_parse((const char *)sqlite3_column_text(s, 2)),
+                           *detail = golden_parse((const char *)sqlite3_column_text(s, 2)),
                            *said = member(detail, "hypotheses");
         size_t at = 0, k = 0;
         while ((int64_t)golden_number(ends, at) != end) {

@@ -31,13 +31,13 @@ static struct json_object *line_json(const struct ran *r, size_t i)
         assert_non_null(at);
         at++;
     }
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     struct json_object *object = NULL;
     struct err err = {0};
     if (json_parse(parser, &object, at, strcspn(at, "\n"), &err)) {
         fail_msg("%.100s: %s", at, err.msg);
     }
-    json_tokener_free(parser);
+    json_parser_free(parser);
     return object;
 }
 

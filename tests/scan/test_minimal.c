@@ -32,11 +32,11 @@ static struct json_object *run_json(const char *command)
     if (r.status != 0 || r.err.len) {
         fail_msg("%s: status %d: %s", command, r.status, r.err.data);
     }
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     if (json_parse(parser, &object, r.out.data, r.out.len, &err)) {
         fail_msg("%s: %s", command, err.msg);
     }
-    json_tokener_free(parser);
+    json_parser_free(parser);
     ran_free(&r);
     return object;
 }

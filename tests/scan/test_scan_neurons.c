@@ -71,7 +71,7 @@ static double mean_of_acts(const char *model, const char *site, size_t *n)
     kit_run(&r, "gapscope acts --model model/demo/%s --neuron L0N3 --site %s" CORPUS, model, site);
     assert_int_equal(r.status, 0);
     for (char *line = strtok(r.out.data, "\n"); line; line = strtok(NULL, "\n")) {
-        struct json_object *o = json_tokener_parse(line), *acts;
+        struct json_object *o = golden_parse(line), *acts;
         assert_true(json_object_object_get_ex(o, "acts", &acts));
         assert_true(json_object_object_get_ex(acts, model, &acts));
         assert_true(json_object_object_get_ex(acts, "L0N3", &acts));
@@ -303,7 +303,7 @@ static void hits_in_lists_of_ids_have_their_neighbours(void **state)
     while (kit_next(row)) {
         const int id = sqlite3_column_int(row, 0), i = (id - 1) % 100;
         const int at = i < 40 ? i : 40, after = 99 - i < 20 ? 99 - i : 20;
-        struct json_object *detail = json_tokener_parse((const char *)sqlite3_column_text(row, 2)),
+        struct json_object *detail = golden_parse((const char *)sqlite3_column_text(row, 2)),
                            *around = json_member(detail, "around"),
                            *tokens = json_member(around, "tokens"),
                            *gaps = json_member(around, "gaps");
