@@ -10,9 +10,7 @@
 
 /* The path to a member of a record, possibly through other members. */
 struct member {
-    char *path;  // "a.b"; NULL: the default
-    char *names; // "a\0b\0": [n_names] strings
-    size_t n_names;
+    char *path; // "a.b"; NULL: the default
 };
 
 struct jsonl {
@@ -22,6 +20,8 @@ struct jsonl {
     struct member field;
     struct member domain;
     struct buf domain_name; // of the last line; it ends with a NUL
+    struct buf paragraphs;  // of the last line, joined
+    bool strings;           // a line may be a string
 };
 
 /* path: NULL leaves *m as it is, {0}.  what: "field", for messages. */
@@ -31,20 +31,12 @@ static int member_init(struct member *m, const char *what, const char *path, str
         return 0;
     }
     m->path = strdup(path);
-    m->names = strdup(path);
-    if (!m->path || !m->names) {
+    if (!m->path) {
         return err_nomem(err, "a reader of JSONL");
     }
-    for (char *name = m->names; name;) {
-        char *dot = strchr(name, '.');
-        if (*name == '\0' || dot == name) {
-            return err_set(err, ERR_USAGE, "%s \"%s\": a name in it is empty", what, path);
-        }
-        if (dot) {
-            *dot++ = '\0';
-        }
-        m->n_names++;
-        name = dot;
+    const size_t n = strlen(path);
+    if (n == 0 || path[0] == '.' || path[n - 1] == '.' || strstr(path, "..")) {
+        return err_set(err, ERR_USAGE, "%s \"%s\": a name in it is empty", what, path);
     }
     return 0;
 }
@@ -52,18 +44,27 @@ static int member_init(struct member *m, const char *what, const char *path, str
 static void member_free(struct member *m)
 {
     free(m->path);
-    free(m->names);
 }
 
-/* The member, or NULL if there is none or it is null. */
-static struct json_object *member_of(struct json_object *record, const struct member *m)
+/*
+ * The member at 'path', or NULL if there is none or it is null.  A key that has dots in it is found
+ * first: "a.b" is the key "a.b", or else b in a.
+ */
+static struct json_object *member_at(struct json_object *record, const char *path)
 {
-    const char *name = m->names;
-    for (size_t i = 0; i < m->n_names; i++) {
-        record = json_member(record, name);
-        name += strlen(name) + 1;
+    struct json_object *value = json_member(record, path);
+    for (const char *dot = path + strlen(path); !value && dot > path; dot--) {
+        char name[256]; // a longer key with a dot behind it is not looked for
+        const size_t len = (size_t)(dot - path);
+        if (*dot != '.' || len >= sizeof name) {
+            continue;
+        }
+        memcpy(name, path, len);
+        name[len] = '\0';
+        struct json_object *inside = json_member(record, name);
+        value = inside ? member_at(inside, dot + 1) : NULL;
     }
-    return record;
+    return value;
 }
 
 int jsonl_open(struct jsonl **out, const char *field, const char *domain, struct err *err)
@@ -99,6 +100,7 @@ void jsonl_close(struct jsonl *j)
     json_object_put(j->record);
     buf_free(&j->line);
     buf_free(&j->domain_name);
+    buf_free(&j->paragraphs);
     member_free(&j->field);
     member_free(&j->domain);
     free(j);
@@ -195,12 +197,56 @@ static int mark_lone_surrogates(struct jsonl *j, const char **line, size_t *len,
     return rc;
 }
 
+void jsonl_allow_strings(struct jsonl *j)
+{
+    j->strings = true;
+}
+
+/* Whether 'value' is a text: a string, or a list of strings, which are its paragraphs. */
+static bool is_text(struct json_object *value)
+{
+    if (!json_object_is_type(value, json_type_array)) {
+        return json_object_is_type(value, json_type_string);
+    }
+    const size_t n = json_object_array_length(value);
+    for (size_t i = 0; i < n; i++) {
+        if (!json_object_is_type(json_object_array_get_idx(value, i), json_type_string)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Sets the text of *record; paragraphs are joined by two line ends, as lm_dataformat joins them. */
+static int take_text(struct jsonl *j, struct json_object *text, struct jsonl_record *record,
+                     struct err *err)
+{
+    if (json_object_is_type(text, json_type_string)) {
+        record->text = json_object_get_string(text);
+        record->len = (size_t)json_object_get_string_len(text);
+        return 0;
+    }
+    const size_t n = json_object_array_length(text);
+    int rc = 0;
+    j->paragraphs.len = 0;
+    for (size_t i = 0; i < n && !rc; i++) {
+        struct json_object *one = json_object_array_get_idx(text, i);
+        rc = i > 0 ? buf_append(&j->paragraphs, "\n\n", 2, err) : 0;
+        rc = rc ? rc
+                : buf_append(&j->paragraphs, json_object_get_string(one),
+                             (size_t)json_object_get_string_len(one), err);
+    }
+    record->text = j->paragraphs.len ? j->paragraphs.data : "";
+    record->len = j->paragraphs.len;
+    return rc;
+}
+
 static struct json_object *default_text(const struct jsonl *j)
 {
     static const char *const names[] = {"text", "content", "code"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct json_object *text = json_member(j->record, names[i]);
-        if (json_object_is_type(text, json_type_string)) {
+        if (text && is_text(text)) {
             return text;
         }
     }
@@ -216,16 +262,15 @@ static bool is_name(struct json_object *value)
 static struct json_object *domain_of(const struct jsonl *j)
 {
     if (j->domain.path) {
-        struct json_object *value = member_of(j->record, &j->domain);
+        struct json_object *value = member_at(j->record, j->domain.path);
         return is_name(value) ? value : NULL;
     }
-    struct json_object *const meta = json_member(j->record, "meta");
-    struct json_object *const values[] = {
-        json_member(meta, "pile_set_name"), json_member(meta, "set"),
-        json_member(j->record, "source"), json_member(meta, "redpajama_set_name")};
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        if (is_name(values[i])) {
-            return values[i];
+    static const char *const paths[] = {"meta.pile_set_name", "meta.set", "source",
+                                        "meta.redpajama_set_name"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct json_object *value = member_at(j->record, paths[i]);
+        if (is_name(value)) {
+            return value;
         }
     }
     return NULL;
@@ -278,12 +323,17 @@ int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_recor
         *reason = REJECT_BAD_JSON;
         return rc;
     }
+    *record = (struct jsonl_record){0};
+    if (j->strings && !j->field.path && json_object_is_type(j->record, json_type_string)) {
+        return take_text(j, j->record, record, err);
+    }
     if (!json_object_is_type(j->record, json_type_object)) {
         *reason = REJECT_NOT_AN_OBJECT;
         return err_set(err, ERR_FORMAT, "%s; an object is wanted", json_kind(j->record));
     }
-    struct json_object *text = j->field.path ? member_of(j->record, &j->field) : default_text(j);
-    if (!json_object_is_type(text, json_type_string)) {
+    struct json_object *text =
+        j->field.path ? member_at(j->record, j->field.path) : default_text(j);
+    if (!text || !is_text(text)) {
         *reason = REJECT_NO_TEXT_FIELD;
         if (!j->field.path) {
             return err_set(err, ERR_FORMAT,
@@ -298,11 +348,7 @@ int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_recor
     struct json_object *domain = domain_of(j);
     if (domain) {
         rc = tidy_domain(j, domain, err);
+        record->domain = j->domain_name.data;
     }
-    *record = (struct jsonl_record){
-        .text = json_object_get_string(text),
-        .len = (size_t)json_object_get_string_len(text),
-        .domain = domain ? j->domain_name.data : NULL,
-    };
-    return rc;
+    return rc ? rc : take_text(j, text, record, err);
 }
