@@ -7,64 +7,26 @@
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"
 #include "corpora/base/utf8_repair.h"
-
-/* The path to a member of a record, possibly through other members. */
-struct member {
-    char *path; // "a.b"; NULL: the default
-};
+#include "corpora/member.h"
 
 struct jsonl {
     struct json_tokener *parser;
     struct json_object *record; // the last line; it owns the text
     struct buf line;            // a copy of a line without its lone surrogates
-    struct member field;
-    struct member domain;
-    struct buf domain_name; // of the last line; it ends with a NUL
-    struct buf paragraphs;  // of the last line, joined
-    bool strings;           // a line may be a string
+    char *field, *domain;       // paths to members; NULL: the defaults
+    struct buf domain_name;     // of the last line; it ends with a NUL
+    struct buf paragraphs;      // of the last line, joined
+    bool strings;               // a line may be a string
 };
 
-/* path: NULL leaves *m as it is, {0}.  what: "field", for messages. */
-static int member_init(struct member *m, const char *what, const char *path, struct err *err)
+/* Sets *out to a copy of 'path' (NULL: the default).  what: "field", for messages. */
+static int copy_path(char **out, const char *path, const char *what, struct err *err)
 {
     if (!path) {
         return 0;
     }
-    m->path = strdup(path);
-    if (!m->path) {
-        return err_nomem(err, "a reader of JSONL");
-    }
-    const size_t n = strlen(path);
-    if (n == 0 || path[0] == '.' || path[n - 1] == '.' || strstr(path, "..")) {
-        return err_set(err, ERR_USAGE, "%s \"%s\": a name in it is empty", what, path);
-    }
-    return 0;
-}
-
-static void member_free(struct member *m)
-{
-    free(m->path);
-}
-
-/*
- * The member at 'path', or NULL if there is none or it is null.  A key that has dots in it is found
- * first: "a.b" is the key "a.b", or else b in a.
- */
-static struct json_object *member_at(struct json_object *record, const char *path)
-{
-    struct json_object *value = json_member(record, path);
-    for (const char *dot = path + strlen(path); !value && dot > path; dot--) {
-        char name[256]; // a longer key with a dot behind it is not looked for
-        const size_t len = (size_t)(dot - path);
-        if (*dot != '.' || len >= sizeof name) {
-            continue;
-        }
-        memcpy(name, path, len);
-        name[len] = '\0';
-        struct json_object *inside = json_member(record, name);
-        value = inside ? member_at(inside, dot + 1) : NULL;
-    }
-    return value;
+    *out = strdup(path);
+    return *out ? member_check(path, what, err) : err_nomem(err, "a reader of JSONL");
 }
 
 int jsonl_open(struct jsonl **out, const char *field, const char *domain, struct err *err)
@@ -76,10 +38,10 @@ int jsonl_open(struct jsonl **out, const char *field, const char *domain, struct
     j->parser = json_parser_new();
     int rc = j->parser ? 0 : err_nomem(err, "a reader of JSONL");
     if (!rc) {
-        rc = member_init(&j->field, "field", field, err);
+        rc = copy_path(&j->field, field, "field", err);
     }
     if (!rc) {
-        rc = member_init(&j->domain, "domain", domain, err);
+        rc = copy_path(&j->domain, domain, "domain", err);
     }
     if (rc) {
         jsonl_close(j);
@@ -101,8 +63,8 @@ void jsonl_close(struct jsonl *j)
     buf_free(&j->line);
     buf_free(&j->domain_name);
     buf_free(&j->paragraphs);
-    member_free(&j->field);
-    member_free(&j->domain);
+    free(j->field);
+    free(j->domain);
     free(j);
 }
 
@@ -197,9 +159,9 @@ static int mark_lone_surrogates(struct jsonl *j, const char **line, size_t *len,
     return rc;
 }
 
-void jsonl_allow_strings(struct jsonl *j)
+void jsonl_allow_strings(struct jsonl *j, bool allow)
 {
-    j->strings = true;
+    j->strings = allow;
 }
 
 /* Whether 'value' is a text: a string, or a list of strings, which are its paragraphs. */
@@ -261,8 +223,8 @@ static bool is_name(struct json_object *value)
 /* The string that names the record's domain, or NULL. */
 static struct json_object *domain_of(const struct jsonl *j)
 {
-    if (j->domain.path) {
-        struct json_object *value = member_at(j->record, j->domain.path);
+    if (j->domain) {
+        struct json_object *value = member_at(j->record, j->domain);
         return is_name(value) ? value : NULL;
     }
     static const char *const paths[] = {"meta.pile_set_name", "meta.set", "source",
@@ -324,25 +286,24 @@ int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_recor
         return rc;
     }
     *record = (struct jsonl_record){0};
-    if (j->strings && !j->field.path && json_object_is_type(j->record, json_type_string)) {
+    if (j->strings && !j->field && json_object_is_type(j->record, json_type_string)) {
         return take_text(j, j->record, record, err);
     }
     if (!json_object_is_type(j->record, json_type_object)) {
         *reason = REJECT_NOT_AN_OBJECT;
         return err_set(err, ERR_FORMAT, "%s; an object is wanted", json_kind(j->record));
     }
-    struct json_object *text =
-        j->field.path ? member_at(j->record, j->field.path) : default_text(j);
+    struct json_object *text = j->field ? member_at(j->record, j->field) : default_text(j);
     if (!text || !is_text(text)) {
         *reason = REJECT_NO_TEXT_FIELD;
-        if (!j->field.path) {
+        if (!j->field) {
             return err_set(err, ERR_FORMAT,
                            "no \"text\", \"content\" or \"code\" that is a string");
         }
         if (!text) {
-            return err_set(err, ERR_FORMAT, "no \"%s\"", j->field.path);
+            return err_set(err, ERR_FORMAT, "no \"%s\"", j->field);
         }
-        return err_set(err, ERR_FORMAT, "\"%s\" is %s; a string is wanted", j->field.path,
+        return err_set(err, ERR_FORMAT, "\"%s\" is %s; a string is wanted", j->field,
                        json_kind(text));
     }
     struct json_object *domain = domain_of(j);

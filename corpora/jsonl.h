@@ -4,6 +4,7 @@
 #ifndef GAPSCOPE_CORPORA_JSONL_H
 #define GAPSCOPE_CORPORA_JSONL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "corpora/base/err.h"
@@ -20,8 +21,9 @@ struct jsonl;
  */
 int jsonl_open(struct jsonl **out, const char *field, const char *domain, struct err *err);
 
-/* From now on a line may also be a string, which is its text; not if a field was named. */
-void jsonl_allow_strings(struct jsonl *j);
+/* Whether, from now on, a line may also be a string, which is its text (false at first).  Where a
+ * field was named it may not. */
+void jsonl_allow_strings(struct jsonl *j, bool allow);
 
 /* The longest name of a domain; a longer one is cut between two characters. */
 #define JSONL_DOMAIN_BYTES 200

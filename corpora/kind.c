@@ -1,7 +1,6 @@
 #include "corpora/kind.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,8 +79,8 @@ static const struct magic magics[] = {
     WEAK(0, "ORC", "an ORC file", NULL, TO_JSONL "pandas.read_orc reads it"),
     MAGIC(0, "Obj\1", "an Avro file", "avro cat FILE", NULL),
     MAGIC(0, "\x89HDF\r\n\x1a\n", "an HDF5 file", NULL, TO_JSONL "h5py reads it"),
-    MAGIC(0, "SQLite format 3\0", "an SQLite database",
-          "sqlite3 -json FILE 'SELECT text FROM TABLE' | jq -c '.[]'", NULL),
+    MAGIC(0, "SQLite format 3\0", "an SQLite database", NULL,
+          TO_JSONL "`sqlite3 -json FILE 'SELECT text FROM ...' | jq -c '.[]' >NEW`"),
     WEAK(8, "DUCK", "a DuckDB database", NULL, TO_JSONL "`COPY (SELECT text FROM TABLE) TO "
                                                 "'NEW.jsonl'` does that in duckdb"),
 
@@ -426,7 +425,8 @@ static void append(char *message, size_t size, const char *text, const char *fil
     }
 }
 
-int kind_refuse(const struct kind *k, const char *name, const char *packed, struct err *err)
+int kind_refuse(const struct kind *k, const char *name, const char *packed, bool as_text,
+                struct err *err)
 {
     const bool plain = strcmp(packed, "plain") == 0;
     char way[800] = "";
@@ -441,7 +441,7 @@ int kind_refuse(const struct kind *k, const char *name, const char *packed, stru
         append(way, sizeof way, k->command ? ", or " : "; ", "");
         append(way, sizeof way, k->advice, "FILE");
     }
-    return err_set(err, ERR_UNSUPPORTED,
-                   "%s: %s%s%s%s; --format text takes it as text all the same", name,
-                   plain ? "" : packed, plain ? "" : " of ", k->name, way);
+    return err_set(err, ERR_UNSUPPORTED, "%s: %s%s%s%s%s", name, plain ? "" : packed,
+                   plain ? "" : " of ", k->name, way,
+                   as_text ? "; --format text takes it as text all the same" : "");
 }

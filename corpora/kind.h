@@ -13,6 +13,7 @@
 #ifndef GAPSCOPE_CORPORA_KIND_H
 #define GAPSCOPE_CORPORA_KIND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "corpora/base/err.h"
@@ -40,8 +41,9 @@ const struct kind *kind_of_any_encoding(const void *bytes, size_t len);
 /*
  * Refuses the file 'name' of this kind: fills *err with its name, its kind and the way out, and
  * returns ERR_UNSUPPORTED.  packed: what it was decompressed from ("gzip", "zstd"); "plain": it was
- * not.
+ * not.  as_text: the message also says that --format text helps.
  */
-int kind_refuse(const struct kind *k, const char *name, const char *packed, struct err *err);
+int kind_refuse(const struct kind *k, const char *name, const char *packed, bool as_text,
+                struct err *err);
 
 #endif

@@ -145,6 +145,7 @@ static void find_values(struct beginning *b, struct json_tokener *parser, size_t
         }
         out->first = b->text + at;
         out->first_len = end - at;
+        out->alone = b->whole && skip_blanks(b, end) == b->n;
     }
     out->records = RECORDS_VALUES;
 }
@@ -292,16 +293,20 @@ static void see_first(struct beginning *b, size_t *at)
     }
 }
 
-static int refuse_foreign(struct beginning *b, bool jsonl, struct err *err)
+static int refuse_foreign(struct beginning *b, enum shape_want want, struct err *err)
 {
     see(b, KIND_BYTES);
-    const struct kind *k = jsonl ? kind_of_any_encoding(b->text, b->n) : kind_of(b->text, b->n);
-    return k ? kind_refuse(k, stream_name(b->stream), stream_kind(b->stream), err) : 0;
+    const struct kind *k =
+        want == SHAPE_ANY ? kind_of(b->text, b->n) : kind_of_any_encoding(b->text, b->n);
+    return k ? kind_refuse(k, stream_name(b->stream), stream_kind(b->stream), want != SHAPE_IDS,
+                           err)
+             : 0;
 }
 
-static int find(struct beginning *b, struct json_tokener *parser, bool jsonl, struct shape *out,
-                struct err *err)
+static int find(struct beginning *b, struct json_tokener *parser, enum shape_want want,
+                struct shape *out, struct err *err)
 {
+    const bool jsonl = want != SHAPE_ANY;
     size_t at;
     see_first(b, &at);
     const bool any = at < b->n;
@@ -312,7 +317,7 @@ static int find(struct beginning *b, struct json_tokener *parser, bool jsonl, st
     if (c == '{' && is_first_line(b, parser, at, out)) {
         return 0;
     }
-    int rc = refuse_foreign(b, jsonl, err);
+    int rc = refuse_foreign(b, want, err);
     if (rc) {
         return rc;
     }
@@ -339,7 +344,7 @@ static int find(struct beginning *b, struct json_tokener *parser, bool jsonl, st
     return rc;
 }
 
-int shape_find(struct stream *s, bool jsonl, struct shape *out, struct err *err)
+int shape_find(struct stream *s, enum shape_want want, struct shape *out, struct err *err)
 {
     struct beginning b = {.stream = s};
     struct json_tokener *parser = json_tokener_new_ex(JSON_MAX_DEPTH);
@@ -348,8 +353,8 @@ int shape_find(struct stream *s, bool jsonl, struct shape *out, struct err *err)
     }
     // STRICT refuses a comma before a bracket; alone, it would refuse what follows a value, too.
     json_tokener_set_flags(parser, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
-    *out = (struct shape){.records = jsonl ? RECORDS_LINES : RECORDS_NONE};
-    const int rc = find(&b, parser, jsonl, out, err);
+    *out = (struct shape){.records = want == SHAPE_ANY ? RECORDS_NONE : RECORDS_LINES};
+    const int rc = find(&b, parser, want, out, err);
     json_tokener_free(parser);
     return rc;
 }

@@ -27,17 +27,23 @@
 struct shape {
     enum records_shape records;
     bool strings;      // records may be strings, which are texts themselves
+    bool alone;        // the first JSON value was seen to be all there is, on several lines
     const char *first; // [first_len], the first JSON value if it was seen; NULL: it was not.  Valid
     size_t first_len;  // until the next call on the stream
 };
 
+enum shape_want {
+    SHAPE_ANY,     // records or one text
+    SHAPE_RECORDS, // the user says that there are records: never RECORDS_NONE
+    SHAPE_IDS,     // likewise, and they are lists of token ids
+};
+
 /*
- * Looks at the stream, which must not have been read from, and takes nothing from it.  jsonl: the
- * user says that it holds records; then it is never RECORDS_NONE.
+ * Looks at the stream, which must not have been read from, and takes nothing from it.
  * Errors: ERR_UNSUPPORTED (kind.h says that it is no text, or it is an array of something else than
  * texts; the message has the way out), ERR_NOMEM.  What stream_peek() cannot read is left to the
  * first read.
  */
-int shape_find(struct stream *s, bool jsonl, struct shape *out, struct err *err);
+int shape_find(struct stream *s, enum shape_want want, struct shape *out, struct err *err);
 
 #endif

@@ -47,7 +47,10 @@ static int look_at_shape(struct source *s, enum source_format format, struct sha
     const size_t n = stream_peek(s->stream, 3, &buf);
     s->has_bom = n >= 3 && memcmp(buf, "\xef\xbb\xbf", 3) == 0;
     *shape = (struct shape){.records = RECORDS_NONE};
-    return format == SOURCE_TEXT ? 0 : shape_find(s->stream, format == SOURCE_JSONL, shape, err);
+    return format == SOURCE_TEXT
+               ? 0
+               : shape_find(s->stream, format == SOURCE_JSONL ? SHAPE_RECORDS : SHAPE_ANY, shape,
+                            err);
 }
 
 // --- opening -----------------------------------------------------------------------------------
@@ -95,9 +98,7 @@ int source_open_stream(struct source **out, struct stream *stream,
         if (rc) {
             goto out;
         }
-        if (shape.strings) {
-            jsonl_allow_strings(s->jsonl);
-        }
+        jsonl_allow_strings(s->jsonl, shape.strings);
         records_begin(&s->records, stream, s->shape, options->line_max_bytes);
     } else {
         s->in_text = true;

@@ -226,7 +226,7 @@ static void a_string_is_a_text_where_it_is_allowed(void **state)
         struct jsonl_record record;
         enum reject_reason reason;
         assert_int_equal(jsonl_open(&j, with_field ? "text" : NULL, NULL, NULL), 0);
-        jsonl_allow_strings(j);
+        jsonl_allow_strings(j, true);
         assert_int_equal(
             jsonl_read(j, "{\"text\":\"a\",\"source\":\"s\"}", 25, &record, &reason, NULL), 0);
         assert_string_equal(record.domain, "s");

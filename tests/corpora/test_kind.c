@@ -345,7 +345,7 @@ static void a_refusal_has_the_name_and_the_way_out(void **state)
         struct err err = {0};
         const struct kind *k = kind_of(cases[i].bytes, cases[i].len);
         assert_non_null(k);
-        assert_int_equal(kind_refuse(k, "a.bin", cases[i].packed, &err), ERR_UNSUPPORTED);
+        assert_int_equal(kind_refuse(k, "a.bin", cases[i].packed, true, &err), ERR_UNSUPPORTED);
         assert_string_equal(err.msg, cases[i].message);
     }
 }

@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (k) {
         struct err err = {0};
         check(k->name[0] != '\0');
-        check(kind_refuse(k, "fuzz", size & 1 ? "gzip" : "plain", &err) == ERR_UNSUPPORTED);
+        check(kind_refuse(k, "fuzz", size & 1 ? "gzip" : "plain", size & 2, &err) ==
+              ERR_UNSUPPORTED);
         check(strncmp(err.msg, "fuzz: ", 6) == 0 && strstr(err.msg, k->name));
     }
     size_t controls = 0;
