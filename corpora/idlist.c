@@ -5,12 +5,16 @@
 
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
-#include "corpora/lines.h"
+#include "corpora/member.h"
+#include "corpora/records.h"
+#include "corpora/shape.h"
 #include "corpora/stream.h"
 
 struct idlist {
     struct stream *stream;
-    struct lines lines;
+    struct records records;
+    const char *field;   // NULL: the default
+    const char *key;     // of the last list
     uint64_t line, byte; // of the last record
     struct json_parser *parser;
     size_t n_ctx, d_vocab;
@@ -18,14 +22,16 @@ struct idlist {
     size_t cap;
 };
 
-int idlist_open(struct idlist **out, const char *path, size_t n_ctx, size_t d_vocab,
-                struct err *err)
+int idlist_open(struct idlist **out, const char *path, const char *field, size_t n_ctx,
+                size_t d_vocab, struct err *err)
 {
     struct idlist *l = mem_zero(1, sizeof *l);
     if (!l) {
         return err_nomem(err, "lists of ids");
     }
+    struct shape shape;
     int rc = 0;
+    l->field = field;
     l->n_ctx = n_ctx;
     l->d_vocab = d_vocab;
     l->parser = json_lines_parser_new();
@@ -33,11 +39,13 @@ int idlist_open(struct idlist **out, const char *path, size_t n_ctx, size_t d_vo
         rc = err_nomem(err, "lists of ids");
         goto out;
     }
-    rc = stream_open(&l->stream, path, err);
+    rc = field ? member_check(field, "field", err) : 0;
+    rc = rc ? rc : stream_open(&l->stream, path, err);
+    rc = rc ? rc : shape_find(l->stream, SHAPE_IDS, &shape, err);
     if (rc) {
         goto out;
     }
-    lines_begin(&l->lines, l->stream, 0);
+    records_begin(&l->records, l->stream, shape.records, 0);
     *out = l;
     l = NULL;
 out:
@@ -50,26 +58,47 @@ void idlist_close(struct idlist *l)
     if (!l) {
         return;
     }
-    lines_end(&l->lines);
+    records_end(&l->records);
     stream_close(l->stream);
     json_parser_free(l->parser);
     free(l->ids);
     free(l);
 }
 
+/* The record's member with the ids, whose name becomes l->key; NULL: there is none. */
+static struct json_object *find_list(struct idlist *l, struct json_object *record)
+{
+    static const char *const keys[] = {"ids", "input_ids", "tokens"};
+    struct json_object *list = NULL;
+    if (l->field) {
+        l->key = l->field;
+        return member_at(record, l->field);
+    }
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && !list; i++) {
+        list = json_member(record, keys[i]);
+        l->key = list ? keys[i] : l->key;
+    }
+    return list;
+}
+
 /* Reads the list of one record into l->ids. */
 static int read_ids(struct idlist *l, struct json_object *record, size_t *n_ids, struct err *err)
 {
-    struct json_object *list = json_member(record, "ids");
+    struct json_object *list = find_list(l, record);
+    if (!list && l->field) {
+        return err_set(err, ERR_FORMAT, "no \"%s\", which must hold the ids", l->field);
+    }
     if (!list) {
-        return err_set(err, ERR_FORMAT, "no \"ids\"; expected {\"ids\":[1,2,3]}");
+        return err_set(err, ERR_FORMAT,
+                       "no \"ids\", \"input_ids\" or \"tokens\"; expected {\"ids\":[1,2,3]}, or "
+                       "--field to name the ids");
     }
     if (!json_object_is_type(list, json_type_array)) {
-        return err_set(err, ERR_FORMAT, "\"ids\" is %s; expected an array", json_kind(list));
+        return err_set(err, ERR_FORMAT, "\"%s\" is %s; expected an array", l->key, json_kind(list));
     }
     const size_t n = json_object_array_length(list);
     if (n == 0) {
-        return err_set(err, ERR_FORMAT, "\"ids\" is empty");
+        return err_set(err, ERR_FORMAT, "\"%s\" is empty", l->key);
     }
     if (n > l->n_ctx) {
         return err_set(err, ERR_LIMIT, "%zu ids; a window holds at most %zu", n, l->n_ctx);
@@ -101,17 +130,13 @@ int idlist_next(struct idlist *l, const uint32_t **ids, size_t *n, struct err *e
 {
     *n = 0;
     struct line line;
-    do {
-        const int rc = lines_next(&l->lines, &line, err);
-        l->line = line.number;
-        l->byte = line.byte;
-        if (rc || line.number == 0) {
-            return rc;
-        }
-    } while (lines_blank(&line));
-
+    int rc = records_next(&l->records, &line, err);
+    l->line = line.number;
+    l->byte = line.byte;
+    if (rc || line.number == 0) {
+        return rc;
+    }
     struct json_object *record = NULL;
-    int rc;
     if (line.too_long) {
         rc = err_set(err, ERR_LIMIT, "longer than %zu bytes", LINES_MAX_BYTES);
     } else {
@@ -132,6 +157,11 @@ void idlist_tell(const struct idlist *l, uint64_t *line, uint64_t *byte)
 {
     *line = l->line;
     *byte = l->byte;
+}
+
+const char *idlist_key(const struct idlist *l)
+{
+    return l->key;
 }
 
 uint64_t idlist_tell_raw(const struct idlist *l)

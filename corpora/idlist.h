@@ -1,5 +1,6 @@
 /*
- * idlist.h - reads windows of token ids from JSONL: {"ids":[1,2,3]}, one window per line
+ * idlist.h - reads windows of token ids from JSONL: {"ids":[1,2,3]}, one window per line, or from
+ * records in another shape (shape.h)
  *
  * Nothing is skipped: a list that cannot be used is an error that names its line.
  */
@@ -13,15 +14,19 @@
 
 struct idlist;
 
-/* path: a file (plain, .zst, .gz) or "-".  n_ctx: the longest list allowed.  d_vocab: every id must
- * be below it.  Errors: as stream_open(). */
-int idlist_open(struct idlist **out, const char *path, size_t n_ctx, size_t d_vocab,
-                struct err *err);
+/*
+ * path: a file (plain, .zst, .gz) or "-".  field: the member with the ids, "a.b" as in member.h;
+ * NULL: the first of ids, input_ids, tokens that a record has.  n_ctx: the longest list allowed.
+ * d_vocab: every id must be below it.  Errors: as stream_open(); ERR_UNSUPPORTED (kind.h: it is not
+ * JSONL, but .npy, .arrow, ...); ERR_USAGE (a wrong 'field').
+ */
+int idlist_open(struct idlist **out, const char *path, const char *field, size_t n_ctx,
+                size_t d_vocab, struct err *err);
 
 /*
  * Reads the next list: *ids points at *n > 0 ids and is valid until the next call; *n == 0 at the
- * end.  Blank lines do not count.  Errors: ERR_FORMAT (not JSON, no "ids", not a list of whole
- * numbers, an empty list), ERR_LIMIT (more than n_ctx ids, an id >= d_vocab), and those of
+ * end.  Blank lines do not count.  Errors: ERR_FORMAT (not JSON, no member with ids, not a list of
+ * whole numbers, an empty list), ERR_LIMIT (more than n_ctx ids, an id >= d_vocab), and those of
  * stream_read().  Messages begin with the path and the line.
  */
 int idlist_next(struct idlist *l, const uint32_t **ids, size_t *n, struct err *err);
@@ -29,6 +34,10 @@ int idlist_next(struct idlist *l, const uint32_t **ids, size_t *n, struct err *e
 /* The place of the record that the last idlist_next() read or failed in: its line, from 1, and the
  * offset of its first byte in the decompressed file. */
 void idlist_tell(const struct idlist *l, uint64_t *line, uint64_t *byte);
+
+/* The member that the last list was found under; NULL: there was none yet.  It is valid as long as
+ * the list and the 'field' given. */
+const char *idlist_key(const struct idlist *l);
 
 /* The raw bytes of the file read so far, for progress. */
 uint64_t idlist_tell_raw(const struct idlist *l);

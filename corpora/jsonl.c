@@ -7,62 +7,25 @@
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"
 #include "corpora/base/utf8_repair.h"
-
-/* The path to a member of a record, possibly through other members. */
-struct member {
-    char *path;  // "a.b"; NULL: the default
-    char *names; // "a\0b\0": [n_names] strings
-    size_t n_names;
-};
+#include "corpora/member.h"
 
 struct jsonl {
     struct json_parser *parser;
     struct json_object *record; // the last line; it owns the text
-    struct member field;
-    struct member domain;
-    struct buf domain_name; // of the last line; it ends with a NUL
+    char *field, *domain;       // paths to members; NULL: the defaults
+    struct buf domain_name;     // of the last line; it ends with a NUL
+    struct buf paragraphs;      // of the last line, joined
+    bool strings;               // a line may be a string
 };
 
-/* path: NULL leaves *m as it is, {0}.  what: "field", for messages. */
-static int member_init(struct member *m, const char *what, const char *path, struct err *err)
+/* Sets *out to a copy of 'path' (NULL: the default).  what: "field", for messages. */
+static int copy_path(char **out, const char *path, const char *what, struct err *err)
 {
     if (!path) {
         return 0;
     }
-    m->path = strdup(path);
-    m->names = strdup(path);
-    if (!m->path || !m->names) {
-        return err_nomem(err, "a reader of JSONL");
-    }
-    for (char *name = m->names; name;) {
-        char *dot = strchr(name, '.');
-        if (*name == '\0' || dot == name) {
-            return err_set(err, ERR_USAGE, "%s \"%s\": a name in it is empty", what, path);
-        }
-        if (dot) {
-            *dot++ = '\0';
-        }
-        m->n_names++;
-        name = dot;
-    }
-    return 0;
-}
-
-static void member_free(struct member *m)
-{
-    free(m->path);
-    free(m->names);
-}
-
-/* The member, or NULL if there is none or it is null. */
-static struct json_object *member_of(struct json_object *record, const struct member *m)
-{
-    const char *name = m->names;
-    for (size_t i = 0; i < m->n_names; i++) {
-        record = json_member(record, name);
-        name += strlen(name) + 1;
-    }
-    return record;
+    *out = strdup(path);
+    return *out ? member_check(path, what, err) : err_nomem(err, "a reader of JSONL");
 }
 
 int jsonl_open(struct jsonl **out, const char *field, const char *domain, struct err *err)
@@ -74,10 +37,10 @@ int jsonl_open(struct jsonl **out, const char *field, const char *domain, struct
     j->parser = json_lines_parser_new();
     int rc = j->parser ? 0 : err_nomem(err, "a reader of JSONL");
     if (!rc) {
-        rc = member_init(&j->field, "field", field, err);
+        rc = copy_path(&j->field, field, "field", err);
     }
     if (!rc) {
-        rc = member_init(&j->domain, "domain", domain, err);
+        rc = copy_path(&j->domain, domain, "domain", err);
     }
     if (rc) {
         jsonl_close(j);
@@ -95,9 +58,54 @@ void jsonl_close(struct jsonl *j)
     json_parser_free(j->parser);
     json_object_put(j->record);
     buf_free(&j->domain_name);
-    member_free(&j->field);
-    member_free(&j->domain);
+    buf_free(&j->paragraphs);
+    free(j->field);
+    free(j->domain);
     free(j);
+}
+
+void jsonl_allow_strings(struct jsonl *j, bool allow)
+{
+    j->strings = allow;
+}
+
+/* Whether 'value' is a text: a string, or a list of strings, which are its paragraphs. */
+static bool is_text(struct json_object *value)
+{
+    if (!json_object_is_type(value, json_type_array)) {
+        return json_object_is_type(value, json_type_string);
+    }
+    const size_t n = json_object_array_length(value);
+    for (size_t i = 0; i < n; i++) {
+        if (!json_object_is_type(json_object_array_get_idx(value, i), json_type_string)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Sets the text of *record; paragraphs are joined by two line ends, as lm_dataformat joins them. */
+static int take_text(struct jsonl *j, struct json_object *text, struct jsonl_record *record,
+                     struct err *err)
+{
+    if (json_object_is_type(text, json_type_string)) {
+        record->text = json_object_get_string(text);
+        record->len = (size_t)json_object_get_string_len(text);
+        return 0;
+    }
+    const size_t n = json_object_array_length(text);
+    int rc = 0;
+    j->paragraphs.len = 0;
+    for (size_t i = 0; i < n && !rc; i++) {
+        struct json_object *one = json_object_array_get_idx(text, i);
+        rc = i > 0 ? buf_append(&j->paragraphs, "\n\n", 2, err) : 0;
+        rc = rc ? rc
+                : buf_append(&j->paragraphs, json_object_get_string(one),
+                             (size_t)json_object_get_string_len(one), err);
+    }
+    record->text = j->paragraphs.len ? j->paragraphs.data : "";
+    record->len = j->paragraphs.len;
+    return rc;
 }
 
 static struct json_object *default_text(const struct jsonl *j)
@@ -105,7 +113,7 @@ static struct json_object *default_text(const struct jsonl *j)
     static const char *const names[] = {"text", "content", "code"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct json_object *text = json_member(j->record, names[i]);
-        if (json_object_is_type(text, json_type_string)) {
+        if (text && is_text(text)) {
             return text;
         }
     }
@@ -120,17 +128,16 @@ static bool is_name(struct json_object *value)
 /* The string that names the record's domain, or NULL. */
 static struct json_object *domain_of(const struct jsonl *j)
 {
-    if (j->domain.path) {
-        struct json_object *value = member_of(j->record, &j->domain);
+    if (j->domain) {
+        struct json_object *value = member_at(j->record, j->domain);
         return is_name(value) ? value : NULL;
     }
-    struct json_object *const meta = json_member(j->record, "meta");
-    struct json_object *const values[] = {
-        json_member(meta, "pile_set_name"), json_member(meta, "set"),
-        json_member(j->record, "source"), json_member(meta, "redpajama_set_name")};
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        if (is_name(values[i])) {
-            return values[i];
+    static const char *const paths[] = {"meta.pile_set_name", "meta.set", "source",
+                                        "meta.redpajama_set_name"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct json_object *value = member_at(j->record, paths[i]);
+        if (is_name(value)) {
+            return value;
         }
     }
     return NULL;
@@ -173,31 +180,31 @@ int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_recor
         *reason = REJECT_BAD_JSON;
         return rc;
     }
+    *record = (struct jsonl_record){0};
+    if (j->strings && !j->field && json_object_is_type(j->record, json_type_string)) {
+        return take_text(j, j->record, record, err);
+    }
     if (!json_object_is_type(j->record, json_type_object)) {
         *reason = REJECT_NOT_AN_OBJECT;
         return err_set(err, ERR_FORMAT, "%s; an object is wanted", json_kind(j->record));
     }
-    struct json_object *text = j->field.path ? member_of(j->record, &j->field) : default_text(j);
-    if (!json_object_is_type(text, json_type_string)) {
+    struct json_object *text = j->field ? member_at(j->record, j->field) : default_text(j);
+    if (!text || !is_text(text)) {
         *reason = REJECT_NO_TEXT_FIELD;
-        if (!j->field.path) {
+        if (!j->field) {
             return err_set(err, ERR_FORMAT,
                            "no \"text\", \"content\" or \"code\" that is a string");
         }
         if (!text) {
-            return err_set(err, ERR_FORMAT, "no \"%s\"", j->field.path);
+            return err_set(err, ERR_FORMAT, "no \"%s\"", j->field);
         }
-        return err_set(err, ERR_FORMAT, "\"%s\" is %s; a string is wanted", j->field.path,
+        return err_set(err, ERR_FORMAT, "\"%s\" is %s; a string is wanted", j->field,
                        json_kind(text));
     }
     struct json_object *domain = domain_of(j);
     if (domain) {
         rc = tidy_domain(j, domain, err);
+        record->domain = j->domain_name.data;
     }
-    *record = (struct jsonl_record){
-        .text = json_object_get_string(text),
-        .len = (size_t)json_object_get_string_len(text),
-        .domain = domain ? j->domain_name.data : NULL,
-    };
-    return rc;
+    return rc ? rc : take_text(j, text, record, err);
 }

@@ -4,6 +4,7 @@
 #ifndef GAPSCOPE_CORPORA_JSONL_H
 #define GAPSCOPE_CORPORA_JSONL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "corpora/base/err.h"
@@ -12,12 +13,17 @@
 struct jsonl;
 
 /*
- * field: the member with the text, "a.b" for member b of member a; NULL: the first of text,
- * content, code that is a string.  domain: the member with the domain; NULL: the first of
- * meta.pile_set_name, meta.set, source, meta.redpajama_set_name that is a string and not empty.  On
- * success the caller owns *out.  Errors: ERR_USAGE (an empty name in either), ERR_NOMEM.
+ * field: the member with the text, "a.b" for the member "a.b", or else for member b of member a;
+ * NULL: the first of text, content, code that is a string or a list of strings, which are
+ * paragraphs and are joined by two line ends.  domain: the member with the domain, named likewise;
+ * NULL: the first of meta.pile_set_name, meta.set, source, meta.redpajama_set_name that is a string
+ * and not empty.  On success the caller owns *out.  Errors: ERR_USAGE (an empty name in either), ERR_NOMEM.
  */
 int jsonl_open(struct jsonl **out, const char *field, const char *domain, struct err *err);
+
+/* Whether, from now on, a line may also be a string, which is its text (false at first).  Where a
+ * field was named it may not. */
+void jsonl_allow_strings(struct jsonl *j, bool allow);
 
 /* The longest name of a domain; a longer one is cut between two characters. */
 #define JSONL_DOMAIN_BYTES 200

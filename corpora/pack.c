@@ -13,12 +13,11 @@
 #include "corpora/base/utf8_repair.h"
 #include "corpora/endings.h"
 #include "corpora/jsonl.h"
-#include "corpora/lines.h"
+#include "corpora/kind.h"
 #include "corpora/pieces.h"
+#include "corpora/records.h"
+#include "corpora/shape.h"
 #include "corpora/stream.h"
-
-// A file with a NUL among this many first bytes is binary.
-#define BINARY_BYTES ((size_t)8 << 10)
 
 // A file whose first line is longer than this is not JSONL.
 #define SNIFF_BYTES ((size_t)16 << 20)
@@ -202,25 +201,27 @@ static int pack_line(struct packer *p, struct line *line, struct err *why, struc
     } else if (rc) {
         return err_set(err, rc, "%s", why->msg);
     }
-    rc = utf8_repair(&p->lines, line->text, line->len, &p->counts.repaired, err);
+    const bool string = line->text[0] == '"';
+    rc = string ? buf_append(&p->lines, "{\"text\":", 8, err) : 0;
+    rc = rc ? rc : utf8_repair(&p->lines, line->text, line->len, &p->counts.repaired, err);
+    rc = rc || !string ? rc : buf_append(&p->lines, "}", 1, err);
     return rc ? rc : end_record(p, err);
 }
 
-static int pack_jsonl(struct packer *p, struct stream *s, const char *path, struct err *err)
+static int pack_records(struct packer *p, struct stream *s, const char *path,
+                        const struct shape *shape, struct err *err)
 {
-    struct lines lines;
-    lines_begin(&lines, s, 0);
+    struct records records;
+    records_begin(&records, s, shape->records, 0);
+    jsonl_allow_strings(p->jsonl, shape->strings);
     uint64_t n_bad = 0, first_bad = 0;
     struct err first_why = {0};
     int rc;
     for (;;) {
         struct line line;
-        rc = lines_next(&lines, &line, err);
+        rc = records_next(&records, &line, err);
         if (rc || line.number == 0) {
             break;
-        }
-        if (lines_blank(&line)) {
-            continue;
         }
         struct err why = {0};
         rc = pack_line(p, &line, &why, err);
@@ -232,7 +233,7 @@ static int pack_jsonl(struct packer *p, struct stream *s, const char *path, stru
             first_why = why;
         }
     }
-    lines_end(&lines);
+    records_end(&records);
     p->counts.skipped_bad += n_bad;
     if (!rc && n_bad > 0) {
         struct err note;
@@ -260,27 +261,65 @@ static int skip_empty(struct packer *p, struct stream *s, const char *path, stru
     return 0;
 }
 
+/* Finds the shape of the records; a file of one JSON value over several
+ * lines, or without a text in its first record, is a text. */
+static int find_shape(struct packer *p, struct stream *s, const char *path, struct shape *shape,
+                      struct err *err)
+{
+    const bool named = endings_end_with(path, ".jsonl") || endings_end_with(path, ".ndjson");
+    struct err why = {0};
+    int rc = shape_find(s, named ? SHAPE_RECORDS : SHAPE_ANY, shape, &why);
+    if (rc && rc != ERR_UNSUPPORTED) {
+        return err_set(err, rc, "%s", why.msg);
+    }
+    bool found = !rc && (named || shape->records == RECORDS_LENGTHS);
+    rc = 0;
+    if (!found && shape->records == RECORDS_LINES && !shape->first && !shape->strings) {
+        rc = sniff_record(p, s, &found, err); // its first line is long
+    } else if (!found && shape->first && !shape->alone) {
+        struct jsonl_record record;
+        enum reject_reason reason;
+        jsonl_allow_strings(p->jsonl, false); // an array of strings is not meant as records
+        found = jsonl_read(p->jsonl, shape->first, shape->first_len, &record, &reason, &why) == 0;
+    } else if (!found) {
+        found = shape->records == RECORDS_LINES && shape->strings;
+    }
+    shape->records = found ? shape->records : RECORDS_NONE;
+    return rc;
+}
+
+static int skip_binary(struct packer *p, const char *path, const char *what, const char *command)
+{
+    struct err note;
+    err_set(&note, ERR_UNSUPPORTED, "skipped: %s%s%s%s", what, command ? "; `" : "",
+            command ? command : "", command ? " >NEW` writes what can be packed" : "");
+    p->counts.skipped_binary++;
+    say(p, path, note.msg);
+    return 0;
+}
+
 static int pack_stream(struct packer *p, struct stream *s, const char *path, struct err *err)
 {
     const char *text;
-    const size_t n = stream_peek(s, BINARY_BYTES, &text);
-    if (n > 0 && memchr(text, '\0', n < BINARY_BYTES ? n : BINARY_BYTES)) {
-        p->counts.skipped_binary++;
-        say(p, path, "skipped: binary");
-        return 0;
+    const size_t n = stream_peek(s, KIND_BYTES, &text);
+    const struct kind *kind = kind_of(text, n);
+    if (kind) {
+        return skip_binary(p, path, kind->name, kind->command);
     }
     if (n == 0 || (n == 3 && is_bom(text, n))) {
         return skip_empty(p, s, path, err);
     }
-    bool is_jsonl = endings_end_with(path, ".jsonl") || endings_end_with(path, ".ndjson");
-    if (!is_jsonl) {
-        const int rc = sniff_record(p, s, &is_jsonl, err);
-        if (rc) {
-            return rc;
-        }
+    struct shape shape;
+    const int rc = find_shape(p, s, path, &shape, err);
+    if (rc) {
+        return rc;
+    }
+    if (shape.records == RECORDS_LENGTHS) {
+        return skip_binary(p, path, "lm_dataformat's .dat, which scan reads as it is", NULL);
     }
     p->counts.files++;
-    return is_jsonl ? pack_jsonl(p, s, path, err) : pack_text(p, s, path, err);
+    return shape.records != RECORDS_NONE ? pack_records(p, s, path, &shape, err)
+                                         : pack_text(p, s, path, err);
 }
 
 static int pack_file(struct packer *p, const char *path, struct err *err)

@@ -6,10 +6,11 @@
  * second on they say where they begin: "meta":{"path":...,"begins":...}.  Text is repaired UTF-8
  * without a BOM.
  *
- * Of a JSONL file, each record that is an object is copied as it is (invalid UTF-8 is repaired,
- * blanks around it are dropped).  A file is JSONL if its name says so (.jsonl, .ndjson, before
- * .zst, .zstd or .gz), or if its first non-blank line is an object with a text that jsonl.h finds:
- * a JSON file of another kind is a text.
+ * Of a file of records in any shape (shape.h), each record that is an object is copied as it is, to
+ * a line (invalid UTF-8 is repaired, blanks around it are dropped); a string, where records may be
+ * strings, becomes {"text":...}.  A file holds records if its name says so (.jsonl, .ndjson, before
+ * .zst, .zstd or .gz), or if its first record is an object with a text that jsonl.h finds, and not
+ * one object over several lines: a JSON file of another kind is a text.
  *
  * Frames hold whole lines (about PACK_FRAME_BYTES of text) and a checksum, so that the file can be
  * cut, joined and read from any frame.
@@ -31,7 +32,7 @@ struct pack_counts {
     uint64_t text_bytes;      // bytes of JSONL written, before compression
     uint64_t zst_bytes;       // bytes written
     uint64_t repaired;        // number of U+FFFD that replace invalid bytes
-    uint64_t skipped_binary;  // files with a NUL byte in their first 8 KiB
+    uint64_t skipped_binary;  // files that are not text, as kind.h says
     uint64_t skipped_empty;   // files that have no byte, or only a BOM
     uint64_t skipped_special; // links inside folders, devices, sockets, pipes; the output itself
     uint64_t skipped_bad;     // records of JSONL files that are not objects

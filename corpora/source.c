@@ -6,20 +6,17 @@
 
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"
-#include "corpora/endings.h"
 #include "corpora/jsonl.h"
-#include "corpora/lines.h"
 #include "corpora/pieces.h"
-
-// At most this many bytes of blanks before the first '{' are skipped.
-#define SNIFF_BYTES ((size_t)64 << 10)
+#include "corpora/records.h"
+#include "corpora/shape.h"
 
 // A long record goes into its pieces in parts of this size, so that no second copy of it is held.
 #define UNIT_BYTES ((size_t)128 << 10)
 
 struct source {
     struct stream *stream;
-    bool is_jsonl;
+    enum records_shape shape;
     bool has_bom;
     bool ended;
     bool damaged;
@@ -28,13 +25,13 @@ struct source {
     struct pieces pieces; // cuts the current text
     bool in_text;         // there is a current text: the whole file, or one record
     uint64_t line;        // the line where it begins
-    const char *rest;     // JSONL: [rest_len], the part of it that pieces does not have yet
+    const char *rest;     // of a record: [rest_len], what pieces does not have of it yet
     size_t rest_len;
     const char *domain; // of that record; belongs to the parser
     uint64_t repaired;
 
-    struct lines lines;  // JSONL only
-    struct jsonl *jsonl; // JSONL only
+    struct records records; // unless the file is one text
+    struct jsonl *jsonl;    // likewise
 
     struct rejects rejects; // all up to the last source_next() that has returned
     struct rejects passed;  // those of the last source_next(), or of the one that runs now
@@ -42,66 +39,18 @@ struct source {
 
 // --- what kind of file -------------------------------------------------------------------------
 
-static bool name_says_jsonl(const char *name)
-{
-    return endings_end_with(name, ".jsonl") || endings_end_with(name, ".ndjson") ||
-           endings_end_with(name, ".json");
-}
-
-/* Refuses a file that is surely not text; the message says what to do. */
-static int check_foreign(struct source *s, struct err *err)
-{
-    static const struct {
-        const char *magic;
-        size_t len;
-        const char *what;
-    } foreign[] = {
-        {"PAR1", 4, "a Parquet file; write its text column to JSONL first"},
-        {"\xfd\x37zXZ\0", 6, "an xz file; `xz -dc FILE | gapscope ... -` reads it"},
-        {"BZh91AY&SY", 10, "a bzip2 file; `bzip2 -dc FILE | gapscope ... -` reads it"},
-        {"\x04\x22\x4d\x18", 4, "an lz4 file; `lz4 -dc FILE | gapscope ... -` reads it"},
-        {"PK\x03\x04", 4, "a zip file; unpack it, then `gapscope pack FOLDER` makes a corpus"},
-    };
-    const char *buf;
-    const size_t n = stream_peek(s->stream, 10, &buf);
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-        if (n >= foreign[i].len && memcmp(buf, foreign[i].magic, foreign[i].len) == 0) {
-            return err_set(err, ERR_UNSUPPORTED, "%s: %s", stream_name(s->stream), foreign[i].what);
-        }
-    }
-    return 0;
-}
-
-/* Sets has_bom and is_jsonl. */
-static void sniff(struct source *s, enum source_format format)
+/* Finds out how the records stand in the stream, and sets has_bom. */
+static int look_at_shape(struct source *s, enum source_format format, struct shape *shape,
+                         struct err *err)
 {
     const char *buf;
-    size_t n = stream_peek(s->stream, 3, &buf);
+    const size_t n = stream_peek(s->stream, 3, &buf);
     s->has_bom = n >= 3 && memcmp(buf, "\xef\xbb\xbf", 3) == 0;
-    if (format != SOURCE_AUTO) {
-        s->is_jsonl = format == SOURCE_JSONL;
-        return;
-    }
-    size_t at = s->has_bom ? 3 : 0;
-    for (;;) {
-        const size_t end = n < SNIFF_BYTES ? n : SNIFF_BYTES;
-        while (at < end && memchr(" \t\r\n", buf[at], 4)) {
-            at++;
-        }
-        if (at < end) {
-            s->is_jsonl = buf[at] == '{';
-            return;
-        }
-        if (end == SNIFF_BYTES) {
-            return; // no '{' as far as we look: a text
-        }
-        const size_t more = stream_peek(s->stream, n + 1, &buf);
-        if (more == n) { // nothing but blanks
-            s->is_jsonl = name_says_jsonl(stream_name(s->stream));
-            return;
-        }
-        n = more;
-    }
+    *shape = (struct shape){.records = RECORDS_NONE};
+    return format == SOURCE_TEXT
+               ? 0
+               : shape_find(s->stream, format == SOURCE_JSONL ? SHAPE_RECORDS : SHAPE_ANY, shape,
+                            err);
 }
 
 // --- opening -----------------------------------------------------------------------------------
@@ -127,10 +76,7 @@ int source_open_stream(struct source **out, struct stream *stream,
         return err_nomem(err, "a source");
     }
     s->stream = stream;
-    int rc = check_foreign(s, err);
-    if (rc) {
-        goto out;
-    }
+    int rc = 0;
     const char *buf;
     if (stream_peek(stream, 1, &buf) == 0) { // the end or an error: which?
         size_t len;
@@ -141,13 +87,19 @@ int source_open_stream(struct source **out, struct stream *stream,
             goto out;
         }
     }
-    sniff(s, options->format);
-    if (s->is_jsonl) {
+    struct shape shape;
+    rc = look_at_shape(s, options->format, &shape, err);
+    if (rc) {
+        goto out;
+    }
+    s->shape = shape.records;
+    if (s->shape != RECORDS_NONE) {
         rc = jsonl_open(&s->jsonl, options->field, options->domain, err);
         if (rc) {
             goto out;
         }
-        lines_begin(&s->lines, stream, options->line_max_bytes);
+        jsonl_allow_strings(s->jsonl, shape.strings);
+        records_begin(&s->records, stream, s->shape, options->line_max_bytes);
     } else {
         s->in_text = true;
         s->line = 1;
@@ -166,7 +118,7 @@ void source_close(struct source *s)
         return;
     }
     jsonl_close(s->jsonl);
-    lines_end(&s->lines);
+    records_end(&s->records);
     pieces_end(&s->pieces);
     stream_close(s->stream);
     free(s);
@@ -223,7 +175,7 @@ static int next_piece(struct source *s, struct doc *doc, bool *more, struct err 
         if (s->pieces.finished) {
             return 0;
         }
-        const int rc = s->is_jsonl ? feed_record(s, err) : feed_file(s, err);
+        const int rc = s->shape != RECORDS_NONE ? feed_record(s, err) : feed_file(s, err);
         if (rc) {
             return rc;
         }
@@ -232,22 +184,30 @@ static int next_piece(struct source *s, struct doc *doc, bool *more, struct err 
     return 0;
 }
 
-/* Reads the next line that is not blank; line->number is 0 at the end or where damage ends the
- * file. */
+/* Reads the next record; line->number is 0 at the end or where damage ends the file. */
 static int next_line(struct source *s, struct line *line, struct err *err)
 {
-    do {
-        struct err why = {0};
-        const int rc = lines_next(&s->lines, line, &why);
-        if (rc && !stream_is_damage(rc)) {
-            return err_set(err, rc, "%s", why.msg);
-        }
-        if (rc) {
-            count_damage(s, line->number, line->byte, &why);
-            line->number = 0;
-        }
-    } while (line->number > 0 && lines_blank(line));
+    struct err why = {0};
+    const int rc = records_next(&s->records, line, &why);
+    if (rc && !stream_is_damage(rc)) {
+        return err_set(err, rc, "%s", why.msg);
+    }
+    if (rc) {
+        count_damage(s, line->number, line->byte, &why);
+        line->number = 0;
+    }
     return 0;
+}
+
+/* Reads what the record says: JSON, or the text itself. */
+static int read_record(struct source *s, const struct line *line, struct jsonl_record *record,
+                       enum reject_reason *reason, struct err *err)
+{
+    if (s->shape == RECORDS_LENGTHS) {
+        *record = (struct jsonl_record){.text = line->text, .len = line->len};
+        return 0;
+    }
+    return jsonl_read(s->jsonl, line->text, line->len, record, reason, err);
 }
 
 static void reject(struct source *s, enum reject_reason reason, const struct line *line,
@@ -269,13 +229,13 @@ static int next_record(struct source *s, bool *more, struct err *err)
         }
         struct err why = {0};
         if (line.too_long) {
-            err_set(&why, ERR_LIMIT, "longer than the limit of %zu bytes", s->lines.max_bytes);
+            err_set(&why, ERR_LIMIT, "longer than the limit of %zu bytes", s->records.max_bytes);
             reject(s, REJECT_TOO_LONG, &line, &why);
             continue;
         }
         struct jsonl_record record;
         enum reject_reason reason;
-        rc = jsonl_read(s->jsonl, line.text, line.len, &record, &reason, &why);
+        rc = read_record(s, &line, &record, &reason, &why);
         if (rc == ERR_FORMAT) {
             reject(s, reason, &line, &why);
             continue;
@@ -312,7 +272,7 @@ static enum source_status next_doc(struct source *s, struct doc *doc, struct err
         if (s->in_text) {
             rc = next_piece(s, doc, &found, err);
             s->in_text = found;
-            s->ended = !found && !s->is_jsonl;
+            s->ended = !found && s->shape == RECORDS_NONE;
         } else {
             bool more;
             rc = next_record(s, &more, err);

@@ -3,8 +3,9 @@
  *
  *     source_open -> source_next, source_next, ... until it says SOURCE_END -> source_close
  *
- * A file whose first non-blank byte (after a BOM, within 64 KiB) is '{' is JSONL; any other file is
- * one text (or as the options say).  Texts are valid UTF-8 (invalid bytes and lone surrogates
+ * Its first bytes say whether a file holds records (shape.h: JSONL, a JSON array, ...) or is one
+ * text, unless the options do.  What is not text is refused (kind.h), except with SOURCE_TEXT.
+ * Texts are valid UTF-8 (invalid bytes and lone surrogates
  * become U+FFFD and are counted); one over DOC_MAX_BYTES is cut as pieces.h says, and each piece is
  * a doc of its own.  Docs are numbered from 0; a rejected record takes a number too, a blank line
  * does not.  An empty text is a doc of length 0.  A file that has only blanks (and a BOM) holds no
@@ -28,12 +29,16 @@
 #include "corpora/reject.h"
 #include "corpora/stream.h"
 
-enum source_format { SOURCE_AUTO, SOURCE_JSONL, SOURCE_TEXT };
+enum source_format {
+    SOURCE_AUTO,
+    SOURCE_JSONL, // records, however they stand
+    SOURCE_TEXT,  // one text, whatever the bytes are
+};
 
 struct source_options {
     enum source_format format;
-    const char *field;     // "a.b": member b of member a; NULL: the first of text, content, code
-                           // that is a string.  It must live as long as the source.
+    const char *field;     // the member with the text, "a.b"; NULL: as jsonl.h says.  It must live
+                           // as long as the source.
     const char *domain;    // the member with a record's domain, "a.b"; NULL: as jsonl.h says.  It
                            // must live as long, too.
     size_t line_max_bytes; // longer lines are skipped and counted; 0: 1 GiB
@@ -48,9 +53,8 @@ enum source_status {
 struct source;
 
 /* Opens 'path' ("-": standard input).  options: NULL means all defaults.
- * Errors: as stream_open(); those of the first stream_read() that are not damage; ERR_UNSUPPORTED
- * also for a file of another kind (Parquet, xz, zip, ...), ERR_USAGE for a wrong 'field' or
- * 'domain'. */
+ * Errors: as stream_open(); those of the first stream_read() that are not damage; those of
+ * shape_find() (ERR_UNSUPPORTED for what is not text), ERR_USAGE for a wrong 'field' or 'domain'. */
 int source_open(struct source **out, const char *path, const struct source_options *options,
                 struct err *err);
 

@@ -26,6 +26,42 @@ struct units {
     struct rejects passed; // rejects before that document, or up to the end of the shard
 };
 
+/* The name under which the first list of a shard stands, as units_check() says it. */
+static int check_ids(const char *path, const struct units_options *o, const char **ids_key,
+                     struct err *err)
+{
+    struct idlist *list = NULL;
+    const uint32_t *ids;
+    size_t n;
+    const int rc = idlist_open(&list, path, o->source.field, o->n_ctx, o->d_vocab, err);
+    if (!rc && !o->source.field && !*ids_key) {
+        struct err later = {0}; // whoever reads the list meets it again
+        (void)idlist_next(list, &ids, &n, &later);
+        const char *key = idlist_key(list);
+        *ids_key = key && strcmp(key, "ids") != 0 ? key : NULL;
+    }
+    idlist_close(list);
+    return rc;
+}
+
+int units_check(const struct shards *shards, const struct units_options *options,
+                const char **ids_key, struct err *err)
+{
+    int rc = 0;
+    *ids_key = NULL;
+    for (size_t i = 0; i < shards->n && !rc; i++) {
+        const char *path = shards->items[i].path;
+        if (options->ids) {
+            rc = check_ids(path, options, ids_key, err);
+        } else {
+            struct source *source = NULL;
+            rc = source_open(&source, path, &options->source, err);
+            source_close(source);
+        }
+    }
+    return rc;
+}
+
 int units_open(struct units **out, const struct shards *shards, const struct units_options *options,
                struct err *err)
 {
@@ -182,7 +218,7 @@ static int open_shard(struct units *r, struct err *err)
     }
     r->doc = (struct doc){.number = UINT64_MAX}; // the first list gets number 0
     if (o->ids) {
-        rc = idlist_open(&r->list, shard->path, o->n_ctx, o->d_vocab, err);
+        rc = idlist_open(&r->list, shard->path, o->source.field, o->n_ctx, o->d_vocab, err);
     } else {
         rc = source_open(&r->source, shard->path, &o->source, err);
     }

@@ -56,12 +56,21 @@ struct unit {
 void unit_free(struct unit *u); // {0} is allowed, and *u becomes {0}
 
 struct units_options {
-    struct source_options source; // unused with ids
-    bool ids;                     // shards are JSONL {"ids": [...]}
+    struct source_options source; // with ids, only its field is used
+    bool ids;                     // shards are JSONL {"ids": [...]}, or what source.field names
     size_t n_ctx, d_vocab;        // used with ids only
 };
 
 struct units;
+
+/*
+ * Opens every shard and looks at its beginning, so that one that is not text is refused before the
+ * work begins, not in the middle of the night.  *ids_key: with ids and no field, the member of the
+ * first list that is under another name than "ids", for a message; NULL: there is none.
+ * Errors: those of opening a shard.
+ */
+int units_check(const struct shards *shards, const struct units_options *options,
+                const char **ids_key, struct err *err);
 
 /* shards and the names in options must outlive *out.  Errors: ERR_NOMEM. */
 int units_open(struct units **out, const struct shards *shards, const struct units_options *options,

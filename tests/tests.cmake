@@ -55,6 +55,8 @@ gapscope_test(corpora/stream_file gapscope_corpora)
 gapscope_test(corpora/lines gapscope_corpora)
 gapscope_test(corpora/jsonl gapscope_corpora)
 gapscope_test(corpora/escapes gapscope_corpora)
+gapscope_test(corpora/kind gapscope_corpora)
+gapscope_test(corpora/records gapscope_corpora)
 gapscope_test(corpora/source gapscope_corpora)
 gapscope_test(corpora/source_pieces gapscope_corpora)
 gapscope_test(corpora/idlist gapscope_corpora)
@@ -63,6 +65,8 @@ gapscope_test(corpora/shards gapscope_corpora)
 gapscope_test(corpora/units gapscope_corpora)
 gapscope_fuzz(stream gapscope_corpora)
 gapscope_fuzz(jsonl gapscope_corpora)
+gapscope_fuzz(kind gapscope_corpora)
+gapscope_fuzz(records gapscope_corpora)
 gapscope_bench(corpora gapscope_corpora)
 
 # model: weight files
@@ -282,9 +286,11 @@ foreach(name packing_rows record_read neuron_scores trigram_scores export_read)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
 
+# files of other programs, read by every command;
 # the examples of the READMEs, their links, and the size of the first one; the report in a browser.
 # What a sanitizer can find is in the tests of the commands, on smaller corpora.
 if(NOT GAPSCOPE_SANITIZE)
+  add_test(NAME not_text COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/not_text $<TARGET_FILE:gapscope>)
   add_test(NAME readme COMMAND ${CMAKE_SOURCE_DIR}/tests/readme $<TARGET_FILE:gapscope>)
   set_tests_properties(readme PROPERTIES TIMEOUT 1200)
   add_test(NAME report_page COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report $<TARGET_FILE:gapscope>)

@@ -119,7 +119,10 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         c.units.n_ctx = c.layout.n_ctx = (size_t)1 << 31;
         c.layout.tokenizer = o->input.ids ? NULL : tokenizer;
         c.layout.special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN;
-        rc = count(o, &c, status, err);
+        const char *ids_key;
+        rc = units_check(&shards, &c.units, &ids_key, err);
+        input_say_ids_key(ids_key);
+        rc = rc ? rc : count(o, &c, status, err);
     }
     shards_free(&shards);
     tokenizer_free(tokenizer);

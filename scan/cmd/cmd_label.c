@@ -164,8 +164,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct source *source = NULL;
     struct outfile out = {0};
     int rc = label_open(&l, o, err);
-    rc = rc ? rc : input_open(&source, path, &o->input, err);
     rc = rc ? rc : outfile_open(&out, o->output, err);
+    rc = rc ? rc : input_open(&source, path, &o->input, err);
     rc = rc ? rc : label_all(&l, o, source, path, out.stream, err);
     if (!rc) {
         rc = outfile_commit(&out, err);

@@ -64,8 +64,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         rc = err_nomem(err, "an encoder");
         goto out;
     }
-    rc = input_open(&source, path, &o->input, err);
-    if (rc || (rc = outfile_open(&out, o->output, err)) != 0 ||
+    rc = outfile_open(&out, o->output, err);
+    if (rc || (rc = input_open(&source, path, &o->input, err)) != 0 ||
         (rc = tokenize(o, source, encoder, out.stream, err)) != 0) {
         goto out;
     }

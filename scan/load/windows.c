@@ -62,6 +62,13 @@ int input_format(const struct input_options *options, enum source_format *out, s
     return 0;
 }
 
+void input_say_ids_key(const char *key)
+{
+    if (key) {
+        fprintf(stderr, "gapscope: the ids are those of \"%s\" (--field NAME takes others)\n", key);
+    }
+}
+
 int input_open(struct source **out, const char *path, const struct input_options *options,
                struct err *err)
 {
@@ -147,7 +154,7 @@ static int windows_open(struct windows **out, const char *path, const struct inp
     w->path = strdup(path);
     int rc = w->path ? 0 : err_nomem(err, "a path");
     if (!rc && options->ids) {
-        rc = idlist_open(&w->list, path, lineup->n_ctx, lineup->d_vocab, err);
+        rc = idlist_open(&w->list, path, options->field, lineup->n_ctx, lineup->d_vocab, err);
     } else if (!rc) {
         rc = open_text(w, options, lineup->tokenizer, err);
     }
@@ -208,9 +215,9 @@ int windows_run(const char *path, const struct input_options *options, const str
 {
     struct windows *windows = NULL;
     struct outfile out = {0};
-    int rc = windows_open(&windows, path, options, lineup, err);
+    int rc = outfile_open(&out, output, err); // before the input, which may be slow to arrive
     if (!rc) {
-        rc = outfile_open(&out, output, err);
+        rc = windows_open(&windows, path, options, lineup, err);
     }
     while (!rc && !ferror(out.stream)) { // outfile_commit() says why it failed
         struct window window;
@@ -222,6 +229,10 @@ int windows_run(const char *path, const struct input_options *options, const str
     }
     if (!rc) {
         rc = outfile_commit(&out, err);
+    }
+    if (!rc && windows->list && !options->field) {
+        const char *key = idlist_key(windows->list);
+        input_say_ids_key(key && strcmp(key, "ids") != 0 ? key : NULL);
     }
     if (!rc && windows->source) {
         *status = input_finish(windows->source, path, options->strict);

@@ -34,13 +34,15 @@ struct input_options {
  * them. */
 #define INPUT_ARGS(options)                                                                        \
     {"field", 0, ARG_STRING, &(options)->field, "a.b",                                             \
-     "the field of a JSONL record that holds the text;\nelse the first of text, content, code"},   \
+     "the field of a JSON record that holds the text (with --ids:\nthe ids); else the first of "    \
+     "text, content, code (of ids,\ninput_ids, tokens)"},                                           \
     {"format", 0, ARG_STRING, &(options)->format, "F",                                             \
-     "jsonl or text; else the first byte decides"},                                                \
+     "jsonl (records) or text (also what is not text);\nelse the first bytes decide"},             \
     {"strict", 0, ARG_FLAG, &(options)->strict, NULL, "exit with 1 if a record was skipped"}
 
 #define IDS_ARG(options)                                                                           \
-    {"ids", 0, ARG_FLAG, &(options)->ids, NULL, "INPUT is JSONL {\"ids\":[...]}, a window each"}
+    {"ids", 0, ARG_FLAG, &(options)->ids, NULL,                                                    \
+     "INPUT is JSONL {\"ids\":[...]}, a window each"}
 
 #define SPECIAL_ARG(options)                                                                       \
     {"special", 0, ARG_FLAG, &(options)->special, NULL,                                            \
@@ -79,6 +81,10 @@ void window_head(struct jsonout *j, const struct window *w);
 
 /* Parses --format.  Errors: ERR_USAGE. */
 int input_format(const struct input_options *options, enum source_format *out, struct err *err);
+
+/* Says on standard error that lists of ids stand under 'key', not under "ids"; nothing if it is
+ * NULL. */
+void input_say_ids_key(const char *key);
 
 /* Opens a source with these options; for tokenize, which needs no windows. */
 int input_open(struct source **out, const char *path, const struct input_options *options,

@@ -100,8 +100,17 @@ static void set_work(struct scan *s)
     };
     s->pipeline.work = &s->work;
     s->pipeline.shards = &s->shards;
+}
+
+/* Looks at the beginning of every shard before the work begins. */
+static int check_corpus(struct scan *s, struct err *err)
+{
+    const char *ids_key;
     s->pipeline.units.n_ctx = s->lineup.n_ctx;
     s->pipeline.units.d_vocab = s->lineup.d_vocab;
+    const int rc = units_check(&s->shards, &s->pipeline.units, &ids_key, err);
+    input_say_ids_key(ids_key);
+    return rc;
 }
 
 int scan_open(struct scan *s, const struct scan_options *o, const struct arg_list *operands,
@@ -115,6 +124,7 @@ int scan_open(struct scan *s, const struct scan_options *o, const struct arg_lis
     rc = rc ? rc : lineup_load(&s->lineup, &o->models, o->tokenizer, !o->input.ids, err);
     rc = rc ? rc : check_eos(o, &s->lineup, err);
     rc = rc ? rc : shards_open(&s->shards, operands->items, operands->n, err);
+    rc = rc ? rc : check_corpus(s, err);
     rc = rc ? rc
             : plan_make(&s->run, &s->results, &s->neurons, &s->trigrams, o, &s->lineup, &s->shards,
                         s->asked, err);

@@ -27,7 +27,7 @@ static void lists_come_one_a_line(void **state)
     put("\xef\xbb\xbf{\"ids\":[1,2,3]}\n\n \r\n{\"ids\": [0], \"doc\": "
         "5}\r\n{\"ids\":[99,98,97,96]}");
     struct idlist *l;
-    assert_int_equal(idlist_open(&l, path, 4, 100, NULL), 0);
+    assert_int_equal(idlist_open(&l, path, NULL, 4, 100, NULL), 0);
     const uint32_t *ids;
     size_t n;
     assert_int_equal(idlist_next(l, &ids, &n, NULL), 0);
@@ -51,9 +51,12 @@ static const struct {
     int code;
     const char *message;
 } bad[] = {
-    {"[1,2]", ERR_FORMAT, "no \"ids\"; expected {\"ids\":[1,2,3]}"},
-    {"{\"id\":[1]}", ERR_FORMAT, "no \"ids\"; expected {\"ids\":[1,2,3]}"},
-    {"{\"ids\":null}", ERR_FORMAT, "no \"ids\"; expected {\"ids\":[1,2,3]}"},
+    {"[1,2]", ERR_FORMAT,
+     "no \"ids\", \"input_ids\" or \"tokens\"; expected {\"ids\":[1,2,3]}, or --field"},
+    {"{\"id\":[1]}", ERR_FORMAT,
+     "no \"ids\", \"input_ids\" or \"tokens\"; expected {\"ids\":[1,2,3]}, or --field"},
+    {"{\"ids\":null}", ERR_FORMAT,
+     "no \"ids\", \"input_ids\" or \"tokens\"; expected {\"ids\":[1,2,3]}, or --field"},
     {"{\"ids\":5}", ERR_FORMAT, "\"ids\" is a number; expected an array"},
     {"{\"ids\":[]}", ERR_FORMAT, "\"ids\" is empty"},
     {"{\"ids\":[1,\"2\"]}", ERR_FORMAT, "id 1 is a string; expected a whole number from 0"},
@@ -82,7 +85,7 @@ static void a_list_that_cannot_be_used_is_an_error_with_its_line(void **state)
         snprintf(message, sizeof message, "%s: line 2: %s", path, bad[i].message);
         put(text);
         struct idlist *l;
-        assert_int_equal(idlist_open(&l, path, 4, 100, NULL), 0);
+        assert_int_equal(idlist_open(&l, path, NULL, 4, 100, NULL), 0);
         const uint32_t *ids;
         size_t n;
         struct err err = {0};
@@ -100,13 +103,87 @@ static void a_list_that_cannot_be_used_is_an_error_with_its_line(void **state)
     }
 }
 
+/* Reads all lists of the file; "key:ids ids|..." */
+static void read_all(char *out, size_t size, const char *field)
+{
+    struct idlist *l;
+    const uint32_t *ids;
+    size_t n, at = 0;
+    assert_int_equal(idlist_open(&l, path, field, 4, 100, NULL), 0);
+    assert_null(idlist_key(l));
+    out[0] = '\0';
+    for (;;) {
+        struct err err = {0};
+        if (idlist_next(l, &ids, &n, &err)) {
+            snprintf(out + at, size - at, "%s", err.msg + strlen(path));
+            break;
+        }
+        if (n == 0) {
+            break;
+        }
+        at += (size_t)snprintf(out + at, size - at, "%s", idlist_key(l));
+        for (size_t i = 0; i < n; i++) {
+            at += (size_t)snprintf(out + at, size - at, " %d", (int)ids[i]);
+        }
+        at += (size_t)snprintf(out + at, size - at, "|");
+    }
+    idlist_close(l);
+}
+
+static void the_ids_are_found_under_other_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *field, *found;
+    } cases[] = {
+        {"{\"input_ids\":[1,2]}\n{\"tokens\":[3]}\n{\"tokens\":[\"a\"],\"ids\":[4]}", NULL,
+         "input_ids 1 2|tokens 3|ids 4|"},
+        {"{\"ids\":null,\"input_ids\":[1]}", NULL, "input_ids 1|"},
+        {"{\"tokens\":[\"the\"]}", NULL,
+         ": line 1: id 0 is a string; expected a whole number from 0"},
+        {"{\"input_ids\":[]}", NULL, ": line 1: \"input_ids\" is empty"},
+        {"{\"a\":{\"b\":[1]},\"ids\":[2]}\n{\"a.b\":[3],\"a\":{\"b\":[4]}}", "a.b", "a.b 1|a.b 3|"},
+        {"{\"ids\":[2]}", "a.b", ": line 1: no \"a.b\", which must hold the ids"},
+        {"{\"x\":5}", "x", ": line 1: \"x\" is a number; expected an array"},
+        // other shapes than JSONL
+        {"[{\"ids\":[1]},\n{\"ids\":[2,3]}]", NULL, "ids 1|ids 2 3|"},
+        {"{\n\"ids\": [\n1,\n2\n]\n}\n{\n\"ids\": [3]}", NULL, "ids 1 2|ids 3|"},
+        {"\x1e{\"ids\":[1]}\n\x1e{\"ids\":[2]}\n", NULL, "ids 1|ids 2|"},
+        {"[{\"ids\":[1]},", NULL,
+         "ids 1|: byte 13: the file ends inside its JSON array: an interrupted copy?"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char found[300];
+        put(cases[i].text);
+        read_all(found, sizeof found, cases[i].field);
+        assert_string_equal(found, cases[i].found);
+    }
+}
+
+static void what_holds_no_json_is_refused(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"\x93NUMPY\1", "PAR1....", "%PDF-1.4"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct idlist *l = NULL;
+        struct err err = {0};
+        put(files[i]);
+        assert_int_equal(idlist_open(&l, path, NULL, 4, 100, &err), ERR_UNSUPPORTED);
+        assert_null(strstr(err.msg, "--format"));
+        assert_null(l);
+    }
+    struct idlist *l = NULL;
+    assert_int_equal(idlist_open(&l, path, "a..b", 4, 100, NULL), ERR_USAGE);
+}
+
 static void damage_is_an_error(void **state)
 {
     (void)state;
     struct idlist *l = NULL;
     struct err err = {0};
-    assert_int_equal(idlist_open(&l, "tests/golden/none", 4, 100, &err), ERR_NOT_FOUND);
-    assert_int_equal(idlist_open(&l, "tests/golden/zstd/truncated.jsonl.zst", 4, 100, &err), 0);
+    assert_int_equal(idlist_open(&l, "tests/golden/none", NULL, 4, 100, &err), ERR_NOT_FOUND);
+    assert_int_equal(idlist_open(&l, "tests/golden/zstd/truncated.jsonl.zst", NULL, 4, 100, &err),
+                     0);
     const uint32_t *ids;
     size_t n;
     assert_int_equal(idlist_next(l, &ids, &n, &err), ERR_TRUNCATED);
@@ -137,6 +214,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_come_one_a_line),
         cmocka_unit_test(a_list_that_cannot_be_used_is_an_error_with_its_line),
+        cmocka_unit_test(the_ids_are_found_under_other_names),
+        cmocka_unit_test(what_holds_no_json_is_refused),
         cmocka_unit_test(damage_is_an_error),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -30,7 +30,15 @@ static const struct {
 
     {"{\"a\":{\"b\":\"deep\"},\"text\":\"t\"}", "a.b", "deep", 0, NULL},
     {"{\"a\":\"flat\"}", "a", "flat", 0, NULL},
-    {"{\"a.b\":\"flat\"}", "a.b", NULL, REJECT_NO_TEXT_FIELD, "no \"a.b\""},
+    // A key with a dot in it is found before the members that its parts name.
+    {"{\"a.b\":\"flat\"}", "a.b", "flat", 0, NULL},
+    {"{\"a\":{\"b\":\"deep\"},\"a.b\":\"flat\"}", "a.b", "flat", 0, NULL},
+    {"{\"a\":{\"b\":\"deep\"},\"a.b\":null}", "a.b", "deep", 0, NULL},
+    {"{\"a.b\":{\"c\":\"t\"}}", "a.b.c", "t", 0, NULL},
+    {"{\"a\":{\"b.c\":\"t\"}}", "a.b.c", "t", 0, NULL},
+    {"{\"a.b\":{\"x\":1},\"a\":{\"b\":{\"c\":\"t\"}}}", "a.b.c", "t", 0, NULL},
+    {"{\"a.b\":5,\"a\":{\"b\":\"deep\"}}", "a.b", NULL, REJECT_NO_TEXT_FIELD,
+     "\"a.b\" is a number; a string is wanted"},
     {"{\"a\":\"flat\"}", "a.b", NULL, REJECT_NO_TEXT_FIELD, "no \"a.b\""},
     {"{\"a\":{\"b\":null}}", "a.b", NULL, REJECT_NO_TEXT_FIELD, "no \"a.b\""},
     {"{\"a\":{\"b\":[1]}}", "a.b", NULL, REJECT_NO_TEXT_FIELD,
@@ -39,7 +47,15 @@ static const struct {
 
     {"{}", NULL, NULL, REJECT_NO_TEXT_FIELD,
      "no \"text\", \"content\" or \"code\" that is a string"},
-    {"{\"text\":[\"p1\",\"p2\"]}", NULL, NULL, REJECT_NO_TEXT_FIELD, "no \"text\""},
+    // A list of strings is a text of paragraphs.
+    {"{\"text\":[\"p1\",\"p2\"]}", NULL, "p1\n\np2", 0, NULL},
+    {"{\"text\":[\"p1\"],\"content\":\"c\"}", NULL, "p1", 0, NULL},
+    {"{\"text\":[]}", NULL, "", 0, NULL},
+    {"{\"text\":[\"\",\"\"]}", NULL, "\n\n", 0, NULL},
+    {"{\"text\":[\"a\\ud800\",\"b\"]}", NULL, "a\xff\n\nb", 0, NULL},
+    {"{\"a\":{\"b\":[\"p1\",\"p2\"]}}", "a.b", "p1\n\np2", 0, NULL},
+    {"{\"text\":[\"p1\",2]}", NULL, NULL, REJECT_NO_TEXT_FIELD, "no \"text\""},
+    {"{\"text\":[[\"p1\"]]}", NULL, NULL, REJECT_NO_TEXT_FIELD, "no \"text\""},
     {"{\"text\":{\"text\":\"t\"}}", NULL, NULL, REJECT_NO_TEXT_FIELD, "no \"text\""},
     {"[\"text\"]", NULL, NULL, REJECT_NOT_AN_OBJECT, "an array; an object is wanted"},
     {"\"bare\"", NULL, NULL, REJECT_NOT_AN_OBJECT, "a string; an object is wanted"},
@@ -127,6 +143,8 @@ static const struct {
     {"\"source\":\"\"", NULL, NULL},
     {"\"source\":[\"s\"]", NULL, NULL},
     {"\"set\":\"t\",\"pile_set_name\":\"p\"", NULL, NULL},
+    {"\"meta.pile_set_name\":\"p\",\"source\":\"s\"", NULL, "p"}, // a flattened record
+    {"\"meta.set\":\"t\",\"meta\":{\"set\":\"u\"}", NULL, "t"},
     {"\"a\":1", NULL, NULL},
 
     {"\"a\":{\"b\":\"deep\"},\"source\":\"s\"", "a.b", "deep"},
@@ -134,6 +152,9 @@ static const struct {
     {"\"a\":{\"b\":1},\"source\":\"s\"", "a.b", NULL},
     {"\"a\":\"flat\",\"source\":\"s\"", "a.b", NULL},
     {"\"a\":\"flat\"", "a", "flat"},
+    {"\"a.b\":\"flat\"", "a.b", "flat"},
+    {"\"a.b\":\"flat\",\"a\":{\"b\":\"deep\"}", "a.b", "flat"},
+    {"\"a\":{\"b.c\":\"t\"}", "a.b.c", "t"},
     {"\"a\":1", "text", "t"},
 
     {"\"source\":\"caf\\u00e9\"", NULL, "caf\xc3\xa9"},
@@ -197,6 +218,33 @@ static void a_nul_is_text_when_escaped_and_bad_when_bare(void **state)
     jsonl_close(j);
 }
 
+static void a_string_is_a_text_where_it_is_allowed(void **state)
+{
+    (void)state;
+    for (int with_field = 0; with_field < 2; with_field++) {
+        struct jsonl *j;
+        struct jsonl_record record;
+        enum reject_reason reason;
+        assert_int_equal(jsonl_open(&j, with_field ? "text" : NULL, NULL, NULL), 0);
+        jsonl_allow_strings(j, true);
+        assert_int_equal(
+            jsonl_read(j, "{\"text\":\"a\",\"source\":\"s\"}", 25, &record, &reason, NULL), 0);
+        assert_string_equal(record.domain, "s");
+        const int rc = jsonl_read(j, "\"b\\n\"", 5, &record, &reason, NULL);
+        assert_int_equal(rc, with_field ? ERR_FORMAT : 0);
+        if (with_field) {
+            assert_int_equal(reason, REJECT_NOT_AN_OBJECT);
+        } else {
+            assert_int_equal(record.len, 2);
+            assert_memory_equal(record.text, "b\n", 2);
+            assert_null(record.domain);
+        }
+        assert_int_equal(jsonl_read(j, "5", 1, &record, &reason, NULL), ERR_FORMAT);
+        assert_int_equal(reason, REJECT_NOT_AN_OBJECT);
+        jsonl_close(j);
+    }
+}
+
 static void a_field_with_an_empty_name_is_refused(void **state)
 {
     (void)state;
@@ -219,6 +267,7 @@ int main(void)
         cmocka_unit_test(every_line_has_a_text_or_a_reason),
         cmocka_unit_test(every_record_has_its_domain),
         cmocka_unit_test(a_nul_is_text_when_escaped_and_bad_when_bare),
+        cmocka_unit_test(a_string_is_a_text_where_it_is_allowed),
         cmocka_unit_test(a_field_with_an_empty_name_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

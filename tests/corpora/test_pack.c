@@ -107,7 +107,7 @@ static void folders_are_packed_in_byte_order(void **state)
     put_text("d/bad\xff", "bad \xff utf8");
     put_text("d/\xc3\xa9", "\xef\xbb\xbf"
                            "BOM");
-    put("d/nul.bin", "a\0b", 3);
+    put("d/archive.txt", "PK\3\4....", 8); // whatever its name says
     put_text("d/empty", "");
     put_text("d/bom", "\xef\xbb\xbf");
     assert_int_equal(symlink("a.txt", "d/link"), 0);
@@ -125,11 +125,12 @@ static void folders_are_packed_in_byte_order(void **state)
         "{\"text\":\"bad \xef\xbf\xbd utf8\",\"meta\":{\"path\":\"d/bad\xef\xbf\xbd\"}}\n"
         "{\"text\":\"caf\xc3\xa9\",\"meta\":{\"path\":\"d/c\xc3\xa9.txt\"}}\n"
         "{\"text\":\"BOM\",\"meta\":{\"path\":\"d/\xc3\xa9\"}}\n");
-    assert_string_equal(p.notes.data, "d/bom: skipped: empty\n"
+    assert_string_equal(p.notes.data, "d/archive.txt: skipped: a zip file; `unzip -p FILE >NEW` "
+                                      "writes what can be packed\n"
+                                      "d/bom: skipped: empty\n"
                                       "d/circle: skipped: a link\n"
                                       "d/empty: skipped: empty\n"
                                       "d/link: skipped: a link\n"
-                                      "d/nul.bin: skipped: binary\n"
                                       "d/pipe: skipped: not a regular file\n");
     assert_int_equal(p.counts.files, 6);
     assert_int_equal(p.counts.records, 6);
@@ -184,6 +185,43 @@ static void records_of_jsonl_are_taken_over_as_they_stand(void **state)
     assert_int_equal(p.counts.records, 6);
     assert_int_equal(p.counts.repaired, 1);
     assert_int_equal(p.counts.skipped_bad, 4);
+    done(&p);
+}
+
+static void records_in_other_shapes_become_lines(void **state)
+{
+    (void)state;
+    put_text("a.json", "[\n {\"text\": \"one\",\n  \"n\": 1},\n {\"text\": \"t\nwo\"}, 5\n]\n");
+    put_text("b.json", "{\n \"text\": \"three\"\n}\n{\n \"text\": \"four\"\n}\n");
+    put_text("c.json", "[\"a list\", \"of strings\"]");
+    put_text("d.json", "[1, 2, 3]");
+    put_text("e.jsonl", "\"five\"\n\"\xff\"\n{\"text\":\"six\"}\n");
+    put_text("f.txt", "\x1e{\"text\":\n\"seven\"}\n");
+    put_text("g.dat", "0000000000000003abc");
+    put_text("h.jsonl", "{\"text\":\"eight\"}\n\"nine\"\n");
+    struct packed p;
+    const char *const paths[] = {"a.json",  "b.json", "c.json", "d.json",
+                                 "e.jsonl", "f.txt",  "g.dat",  "h.jsonl"};
+    assert_int_equal(run(&p, paths, 8, NULL), 0);
+    assert_string_equal(
+        p.text.data,
+        "{\"text\": \"one\",   \"n\": 1}\n"
+        "{\"text\": \"t\\nwo\"}\n"
+        "{  \"text\": \"three\" }\n"
+        "{  \"text\": \"four\" }\n"
+        "{\"text\":\"[\\\"a list\\\", \\\"of strings\\\"]\",\"meta\":{\"path\":\"c.json\"}}\n"
+        "{\"text\":\"[1, 2, 3]\",\"meta\":{\"path\":\"d.json\"}}\n"
+        "{\"text\":\"five\"}\n"
+        "{\"text\":\"\xef\xbf\xbd\"}\n"
+        "{\"text\":\"six\"}\n"
+        "{\"text\": \"seven\"}\n"
+        "{\"text\":\"eight\"}\n");
+    assert_string_equal(
+        p.notes.data,
+        "a.json: records skipped: 1; the first in line 5: a number; an object is wanted\n"
+        "g.dat: skipped: lm_dataformat's .dat, which scan reads as it is\n"
+        "h.jsonl: records skipped: 1; the first in line 2: a string; an object is wanted\n");
+    assert_int_equal(p.counts.skipped_binary, 1);
     done(&p);
 }
 
@@ -364,6 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(folders_are_packed_in_byte_order),
         TEST(records_of_jsonl_are_taken_over_as_they_stand),
+        TEST(records_in_other_shapes_become_lines),
         TEST(packing_a_corpus_again_changes_nothing),
         TEST(a_long_text_is_packed_as_a_scan_would_cut_it),
         TEST(frames_hold_whole_lines_and_a_checksum),

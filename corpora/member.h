@@ -1,0 +1,20 @@
+/*
+ * member.h - finds a member of a JSON record by a path like "a.b"
+ *
+ * A key that has dots in it is found first: "a.b" is the member "a.b", or else b in a; "a.b.c" is
+ * "a.b.c", c in "a.b", "b.c" in a, or c in b in a.
+ */
+#ifndef GAPSCOPE_CORPORA_MEMBER_H
+#define GAPSCOPE_CORPORA_MEMBER_H
+
+#include <json-c/json.h>
+
+#include "corpora/base/err.h"
+
+/* Refuses a path with an empty name.  what: "field", for the message.  Errors: ERR_USAGE. */
+int member_check(const char *path, const char *what, struct err *err);
+
+/* The member at 'path'; NULL if there is none, it is null, or 'record' is not an object. */
+struct json_object *member_at(struct json_object *record, const char *path);
+
+#endif

@@ -1,0 +1,360 @@
+#include "corpora/shape.h"
+
+#include <string.h>
+
+#include "corpora/base/json.h"
+#include "corpora/endings.h"
+#include "corpora/kind.h"
+
+// Blanks, lines of strings and lengths are looked at up to here.
+#define LOOK_BYTES ((size_t)64 << 10)
+
+// A first value that is longer than this is not seen whole.
+#define LOOK_MOST ((size_t)16 << 20)
+
+// The digits of a length in lm_dataformat's .dat.
+#define LENGTH_DIGITS 16
+
+/* The beginning of a stream, as far as it was looked at. */
+struct beginning {
+    struct stream *stream;
+    const char *text; // [n]; later calls of see() move it
+    size_t n;
+    bool whole; // the stream ends here, or fails
+};
+
+/* Looks at the first 'want' bytes.  More may have arrived, which must not matter. */
+static void see(struct beginning *b, size_t want)
+{
+    const size_t n = stream_peek(b->stream, want, &b->text);
+    b->whole = n < want;
+    b->n = n < want ? n : want;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static size_t skip_blanks(const struct beginning *b, size_t at)
+{
+    while (at < b->n && is_blank(b->text[at])) {
+        at++;
+    }
+    return at;
+}
+
+static bool name_says_jsonl(const char *name)
+{
+    return endings_end_with(name, ".jsonl") || endings_end_with(name, ".ndjson") ||
+           endings_end_with(name, ".json");
+}
+
+// --- JSON --------------------------------------------------------------------------------------
+
+enum prefix { PREFIX_WRONG, PREFIX_BEGUN, PREFIX_WHOLE };
+
+/* Whether text[len] is the beginning of a JSON value, or has a whole one at its beginning; *end:
+ * how much of it that takes. */
+static enum prefix prefix_of(struct json_tokener *parser, const char *text, size_t len, size_t *end)
+{
+    *end = 0;
+    if (len == 0 || len > LOOK_MOST || memchr(text, '\0', len)) {
+        return len == 0 ? PREFIX_BEGUN : PREFIX_WRONG;
+    }
+    json_tokener_reset(parser);
+    struct json_object *value = json_tokener_parse_ex(parser, text, (int)len);
+    const enum json_tokener_error status = json_tokener_get_error(parser);
+    *end = json_tokener_get_parse_end(parser);
+    while (*end > 0 && is_blank(text[*end - 1])) {
+        --*end; // json-c passes over blanks behind an array or object
+    }
+    json_object_put(value);
+    return status == json_tokener_success    ? PREFIX_WHOLE
+           : status == json_tokener_continue ? PREFIX_BEGUN
+                                             : PREFIX_WRONG;
+}
+
+/* Whether text[len] is one array, object or string with blanks around it. */
+static bool is_json(struct json_tokener *parser, const char *text, size_t len)
+{
+    size_t end;
+    if (prefix_of(parser, text, len, &end) != PREFIX_WHOLE) {
+        return false;
+    }
+    while (end < len && is_blank(text[end])) {
+        end++;
+    }
+    return end == len;
+}
+
+/* Sees more until the JSON value at 'at' is whole or wrong. */
+static enum prefix see_value(struct beginning *b, struct json_tokener *parser, size_t at,
+                             size_t *end)
+{
+    for (size_t want = LOOK_BYTES;; want *= 2) {
+        see(b, want);
+        const enum prefix p = prefix_of(parser, b->text + at, b->n - at, end);
+        if (p != PREFIX_BEGUN || b->whole || want >= LOOK_MOST) {
+            *end += at;
+            return p;
+        }
+    }
+}
+
+// --- one first byte after the other ------------------------------------------------------------
+
+/* Whether the line at 'at' is whole within LOOK_BYTES and one JSON value: then it is the first of
+ * JSONL, and nothing behind it needs to be seen. */
+static bool is_first_line(struct beginning *b, struct json_tokener *parser, size_t at,
+                          struct shape *out)
+{
+    const char *lf;
+    while (!(lf = memchr(b->text + at, '\n', b->n - at)) && !b->whole && b->n < LOOK_BYTES) {
+        see(b, b->n + 1);
+    }
+    const size_t len = lf ? (size_t)(lf - b->text) - at : b->n - at;
+    if ((!lf && !b->whole) || !is_json(parser, b->text + at, len)) {
+        return false;
+    }
+    *out = (struct shape){.records = RECORDS_LINES, .first = b->text + at, .first_len = len};
+    return true;
+}
+
+/* The first line is no whole value.  Are there values over several lines, or several on a line? */
+static void find_values(struct beginning *b, struct json_tokener *parser, size_t at,
+                        struct shape *out)
+{
+    size_t end;
+    see(b, LOOK_BYTES);
+    if (!b->whole && !memchr(b->text + at, '\n', b->n - at)) {
+        return; // one long line
+    }
+    const enum prefix p = see_value(b, parser, at, &end);
+    if (p == PREFIX_WRONG || (p == PREFIX_BEGUN && b->whole)) {
+        return;
+    }
+    if (p == PREFIX_WHOLE) {
+        size_t next = end;
+        while (next < b->n && (b->text[next] == ' ' || b->text[next] == '\t')) {
+            next++;
+        }
+        const bool beside = next < b->n && memchr("{,", b->text[next], 2);
+        if (!beside && !memchr(b->text + at, '\n', end - at)) {
+            return;
+        }
+        out->first = b->text + at;
+        out->first_len = end - at;
+        out->alone = b->whole && skip_blanks(b, end) == b->n;
+    }
+    out->records = RECORDS_VALUES;
+}
+
+static int refuse_array(const struct beginning *b, const char *what, struct err *err)
+{
+    return err_set(err, ERR_UNSUPPORTED,
+                   "%s: %s; objects with a text, or strings, are read from an array or one per "
+                   "line (`jq -c '.[]' FILE >NEW` writes the items of arrays so); --format text "
+                   "takes the file as text",
+                   stream_name(b->stream), what);
+}
+
+/* What follows the array that ends at 'end': nothing, another array on its own line, or else. */
+static enum prefix follows_array(const struct beginning *b, struct json_tokener *parser, size_t end)
+{
+    size_t at = skip_blanks(b, end);
+    if (at == b->n) {
+        return PREFIX_WHOLE;
+    }
+    const char *lf = memchr(b->text + at, '\n', b->n - at);
+    const size_t len = (lf ? (size_t)(lf - b->text) : b->n) - at;
+    const bool array = b->text[at] == '[' && is_json(parser, b->text + at, len);
+    return array && memchr(b->text + end, '\n', at - end) ? PREFIX_BEGUN : PREFIX_WRONG;
+}
+
+static int find_array(struct beginning *b, struct json_tokener *parser, size_t at, bool jsonl,
+                      struct shape *out, struct err *err)
+{
+    see(b, LOOK_BYTES);
+    size_t item = skip_blanks(b, at + 1), item_end = item;
+    if (item == b->n) {
+        return 0;
+    }
+    const char kind = b->text[item];
+    const bool empty = kind == ']';
+    const enum prefix first = empty ? PREFIX_WHOLE : see_value(b, parser, item, &item_end);
+    const size_t next = skip_blanks(b, item_end);
+    if (first == PREFIX_WRONG ||
+        (first == PREFIX_WHOLE && next < b->n && b->text[next] != ',' && b->text[next] != ']')) {
+        return 0;
+    }
+    size_t end;
+    const enum prefix all = prefix_of(parser, b->text + at, b->n - at, &end);
+    const enum prefix then =
+        all == PREFIX_WHOLE ? follows_array(b, parser, at + end) : PREFIX_WHOLE;
+    if (then == PREFIX_BEGUN && !jsonl) {
+        return refuse_array(b, "a JSON array on each line", err);
+    }
+    const bool seen = all == PREFIX_WHOLE || (all == PREFIX_BEGUN && !b->whole);
+    if (then != PREFIX_WHOLE) {
+        return 0;
+    }
+    if ((kind == '{' && b->n - item > 1) || ((kind == '"' || empty) && seen)) {
+        out->records = RECORDS_ARRAY;
+        out->strings = true;
+        out->first = first == PREFIX_WHOLE && !empty ? b->text + item : NULL;
+        out->first_len = out->first ? item_end - item : 0;
+        return 0;
+    }
+    if (seen && next < b->n && b->text[next] == ',' && !jsonl) {
+        return refuse_array(b, "a JSON array, whose first item is neither an object nor a string",
+                            err);
+    }
+    return 0;
+}
+
+static void find_strings(struct beginning *b, struct json_tokener *parser, size_t at, bool jsonl,
+                         struct shape *out)
+{
+    see(b, LOOK_BYTES);
+    size_t n_lines = 0;
+    while (!jsonl && (at = skip_blanks(b, at)) < b->n) {
+        const char *lf = memchr(b->text + at, '\n', b->n - at);
+        const size_t end = lf ? (size_t)(lf - b->text) : b->n;
+        if (!lf && !b->whole && n_lines > 0) {
+            break; // a line of which the end is not seen
+        }
+        if (b->text[at] != '"' || !is_json(parser, b->text + at, end - at)) {
+            return;
+        }
+        n_lines++;
+        at = end;
+    }
+    if (jsonl || n_lines >= 2 || (n_lines == 1 && name_says_jsonl(stream_name(b->stream)))) {
+        out->records = RECORDS_LINES;
+        out->strings = true;
+    }
+}
+
+static void find_marked(struct beginning *b, size_t at, struct shape *out)
+{
+    see(b, LOOK_BYTES);
+    at = skip_blanks(b, at + 1);
+    if (at < b->n && memchr("{[\"", b->text[at], 3)) {
+        const char *mark = memchr(b->text + at, 0x1e, b->n - at);
+        out->records = RECORDS_MARKED;
+        out->strings = true;
+        out->first = mark || b->whole ? b->text + at : NULL;
+        out->first_len = mark ? (size_t)(mark - b->text) - at : out->first ? b->n - at : 0;
+    }
+}
+
+/* The length that text[LENGTH_DIGITS] writes; UINT64_MAX if they are not all digits. */
+static uint64_t read_length(const char *text)
+{
+    uint64_t len = 0;
+    for (size_t i = 0; i < LENGTH_DIGITS; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return UINT64_MAX;
+        }
+        len = len * 10 + (uint64_t)(text[i] - '0');
+    }
+    return len;
+}
+
+/* Follows the lengths of lm_dataformat's .dat as far as they can be seen. */
+static void find_lengths(struct beginning *b, struct shape *out)
+{
+    see(b, LOOK_BYTES);
+    size_t at = 0, n_lengths = 0;
+    while (at < b->n && b->n - at >= LENGTH_DIGITS) {
+        const uint64_t len = read_length(b->text + at);
+        if (len == UINT64_MAX) {
+            break;
+        }
+        n_lengths++;
+        at = len < b->n ? at + LENGTH_DIGITS + (size_t)len : b->n + 1;
+    }
+    if (n_lengths >= 2 ||
+        (n_lengths == 1 && (at == b->n || endings_end_with(stream_name(b->stream), ".dat")))) {
+        out->records = RECORDS_LENGTHS;
+    }
+}
+
+// --- all of them -------------------------------------------------------------------------------
+
+/* Sees the first byte that is not blank, at *at; *at is b->n if there is none within LOOK_BYTES. */
+static void see_first(struct beginning *b, size_t *at)
+{
+    see(b, 3);
+    *at = b->n == 3 && memcmp(b->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    while ((*at = skip_blanks(b, *at)) == b->n && !b->whole && b->n < LOOK_BYTES) {
+        see(b, b->n + 1);
+    }
+}
+
+static int refuse_foreign(struct beginning *b, enum shape_want want, struct err *err)
+{
+    see(b, KIND_BYTES);
+    const struct kind *k =
+        want == SHAPE_ANY ? kind_of(b->text, b->n) : kind_of_any_encoding(b->text, b->n);
+    return k ? kind_refuse(k, stream_name(b->stream), stream_kind(b->stream), want != SHAPE_IDS,
+                           err)
+             : 0;
+}
+
+static int find(struct beginning *b, struct json_tokener *parser, enum shape_want want,
+                struct shape *out, struct err *err)
+{
+    const bool jsonl = want != SHAPE_ANY;
+    size_t at;
+    see_first(b, &at);
+    const bool any = at < b->n;
+    const char c = any ? b->text[at] : '\0';
+    if (!any && b->whole && name_says_jsonl(stream_name(b->stream))) {
+        out->records = RECORDS_LINES;
+    }
+    if (c == '{' && is_first_line(b, parser, at, out)) {
+        return 0;
+    }
+    int rc = refuse_foreign(b, want, err);
+    if (rc) {
+        return rc;
+    }
+    switch (c) {
+    case '{':
+        out->records = RECORDS_LINES;
+        find_values(b, parser, at, out);
+        break;
+    case '[':
+        rc = find_array(b, parser, at, jsonl, out, err);
+        break;
+    case '"':
+        find_strings(b, parser, at, jsonl, out);
+        break;
+    case 0x1e:
+        find_marked(b, at, out);
+        break;
+    case '0':
+        find_lengths(b, out);
+        break;
+    default:
+        break;
+    }
+    return rc;
+}
+
+int shape_find(struct stream *s, enum shape_want want, struct shape *out, struct err *err)
+{
+    struct beginning b = {.stream = s};
+    struct json_tokener *parser = json_tokener_new_ex(JSON_MAX_DEPTH);
+    if (!parser) {
+        return err_nomem(err, "a reader of JSON");
+    }
+    // STRICT refuses a comma before a bracket; alone, it would refuse what follows a value, too.
+    json_tokener_set_flags(parser, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+    *out = (struct shape){.records = want == SHAPE_ANY ? RECORDS_NONE : RECORDS_LINES};
+    const int rc = find(&b, parser, want, out, err);
+    json_tokener_free(parser);
+    return rc;
+}
