@@ -120,7 +120,8 @@ CREATE TABLE hypothesis_domain( -- A row is a hypothesis on a domain.
 CREATE TABLE hypothesis_gap( -- A row is a hypothesis in a pair's ledger: the gap where it labels.
     pair INTEGER,              -- id of the pair
     hypothesis INTEGER,        -- id of the hypothesis
-    n INTEGER,                 -- labelled tokens
+    n INTEGER,                 -- labelled tokens; of one that predicts next, here and below, the
+                               -- tokens after the labelled ones, where their window has one
     mean_gap REAL,             -- nats, over these
     se REAL,                   -- its standard error
     mean_gap_rest REAL,        -- over the other tokens of documents on which it did not give up

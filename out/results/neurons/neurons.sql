@@ -233,6 +233,7 @@ CREATE VIEW hypothesis_best( -- A row is a hypothesis with its best neuron.
     prevalence,        -- labelled_tokens / tokens_seen
     aborted,           -- documents on which it gave up
     tokens_seen,       -- tokens of the others
+    predicts,          -- as in table hypothesis
     model,             -- id of the best neuron's model; NULL: no neuron was scored
     model_name,        -- its name
     layer,             -- the neuron's layer
@@ -245,7 +246,7 @@ CREATE VIEW hypothesis_best( -- A row is a hypothesis with its best neuron.
     precision,         -- at the threshold chosen on dev
     recall)            -- at the threshold chosen on dev
 AS SELECT h.id, h.name, h.kind, h.spec, h.tokens, h.docs, h.tokens * 1.0 / h.tokens_seen,
-    h.aborted, h.tokens_seen, d.model, (SELECT name FROM model WHERE id = d.model), d.layer, d.idx,
+    h.aborted, h.tokens_seen, h.predicts, d.model, (SELECT name FROM model WHERE id = d.model), d.layer, d.idx,
     (SELECT name FROM model WHERE id = d.model) || ':L' || d.layer || 'N' || d.idx, t.n_pos,
     t.prevalence, t.average_precision, t.auroc, t.precision, t.recall
 FROM hypothesis h
