@@ -218,6 +218,20 @@ static void views_say_what_it_predicts(void **state)
                "grep -q ',next' $T/csv/hypothesis.csv");
 }
 
+/* Its output weights are 0; the token X alone drives it, and V is few enough that all are ends. */
+static void a_neuron_of_weights_0_raises_nothing(void **state)
+{
+    (void)state;
+    sqlite3 *db = kit_db("next.db");
+    assert_int_equal(kit_number(db, "SELECT count(*) FROM effect WHERE kind LIKE 'output%%'"), 0);
+    assert_int_equal(kit_number(db, "SELECT count(*) FROM effect WHERE kind = 'input_top'"), 2);
+    assert_int_equal(kit_number(db, "SELECT count(*) FROM effect WHERE kind = 'input_top' AND "
+                                    "token = 7 AND value > 7"),
+                     2);
+    sqlite3_close(db);
+    kit_expect(0, NULL, "gapscope neuron $T/next.db one:L0N0 | grep -q 'it writes nothing'");
+}
+
 static void another_prediction_is_another_run(void **state)
 {
     (void)state;
@@ -244,6 +258,7 @@ int main(void)
         cmocka_unit_test(gaps_are_taken_where_it_predicts),
         cmocka_unit_test(activations_are_taken_at_the_label),
         cmocka_unit_test(views_say_what_it_predicts),
+        cmocka_unit_test(a_neuron_of_weights_0_raises_nothing),
         cmocka_unit_test(another_prediction_is_another_run),
     };
     return cmocka_run_group_tests(tests, setup, kit_remove_folder);

@@ -142,8 +142,8 @@ function gapSentence(pair) {
   const where = ` on ${count(pair.tokens)} tokens of ${plural(pair.docs, "document")}`;
   const often = share(pair.share_other_better);
   return severalOthers(pair)
-    ? [`Each of ${pair.others.map(modelName).join(", ")} is better than ${pair.base_name} on `, el("strong", {}, often), ` of tokens; the least of their gaps is `, size, " on average,", where, "."]
-    : [`${pair.mean_gap > 0 ? pair.others_name : pair.base_name} is better by `, size, " per token,", where, `. The gap is above 0 on ${often} of them.`];
+    ? [`Each of ${pair.others.map(modelName).join(", ")} is better than ${pair.base_name} on `, el("strong", {}, often), ` of tokens (a tie, as where all are below the floor, is not better); the least of their gaps is `, size, " on average,", where, "."]
+    : [`${pair.mean_gap > 0 ? pair.others_name : pair.base_name} is better by `, size, " per token,", where, `. The gap is above 0 on ${often} of them; where both are below the floor it is 0.`];
 }
 
 function gapCard(pair) {

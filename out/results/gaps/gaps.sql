@@ -19,7 +19,8 @@ CREATE TABLE pair( -- A row is a pair of models, in the order of --pair.
     docs INTEGER,           -- documents with one
     mean_gap REAL,          -- nats per token, above 0 where the others are better
     se REAL,                -- its standard error
-    share_other_better REAL -- of tokens whose gap is above 0
+    share_other_better REAL -- of tokens whose gap is above 0; a tie, as where both are below the
+                            -- floor, counts as not better
 );
 -- digest 4: id, base, others, floor, tokens, docs, mean_gap, se, share_other_better ORDER BY id
 

@@ -57,7 +57,8 @@ CREATE TABLE effect( -- A row is a token that a neuron raises or lowers, or that
     layer INTEGER, -- the neuron's layer
     idx INTEGER,   -- its index in the layer
     kind TEXT,     -- output_top: raised most; output_bottom: lowered most; input_top, input_bottom:
-                   -- tokens whose embedding drives it most and least (models of one layer alone)
+                   -- tokens whose embedding drives it most and least (models of one layer alone);
+                   -- no value of 0 is listed: a neuron of weights 0 has no row
     rank INTEGER,  -- within the kind, from 1 for the largest
     token INTEGER, -- id of the token
     value REAL,    -- output: logit per unit of activation, before the final norm's scale;
