@@ -331,8 +331,9 @@ int trigram_verdict_words(struct buf *out, const struct trigram_model *m, struct
 {
     const char *verdict = m->verdict.data;
     int rc = buf_printf(out, err, "%s", *verdict ? verdict : "no verdict");
-    if (!rc && (m->contexts == 1 || m->contexts == 2)) {
-        rc = buf_printf(out, err, m->contexts == 1 ? " (at a single place)" : " (at two places)");
+    const bool few = strcmp(verdict, "too few places") == 0;
+    if (!rc && (m->contexts == 1 || few)) {
+        rc = buf_printf(out, err, m->contexts == 1 ? " (at a single place)" : " (at two)");
     }
     const size_t begin = out->len;
     const bool named = m->layer != WHOLE_NULL;
