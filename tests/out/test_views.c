@@ -154,7 +154,7 @@ static void the_list_of_hypotheses_has_the_ledger_and_what_is_unexplained(void *
         "\n  (unexplained)                                              81.2%                 "
         "65.0%\n",
         "  predicts next: the gap is that of the token after the labelled one in its window, ",
-        "digits; all others predict",
+        "and n counts those: digits;",
         "no hypothesis labels, of the 4 kept\n\n   2  gap +",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
