@@ -16,11 +16,25 @@
 #define TIMEOUT_MAX_SEC 86400
 
 /* The keys of a hypothesis.  Exactly one of those before KINDS is given: it is the kind. */
-enum key { REGEX, TOKENS, IDS, CODE, PLUGIN, EXEC, KINDS, NAME = KINDS, MARK, PREFIX, TIMEOUT, N };
+enum key {
+    REGEX,
+    TOKENS,
+    IDS,
+    CODE,
+    PLUGIN,
+    EXEC,
+    KINDS,
+    NAME = KINDS,
+    PREDICTS,
+    MARK,
+    PREFIX,
+    TIMEOUT,
+    N
+};
 static const char *const key_names[N] = {
-    [REGEX] = "regex",   [TOKENS] = "tokens",  [IDS] = "ids",   [CODE] = "code",
-    [PLUGIN] = "plugin", [EXEC] = "exec",      [NAME] = "name", [MARK] = "mark",
-    [PREFIX] = "prefix", [TIMEOUT] = "timeout"};
+    [REGEX] = "regex",   [TOKENS] = "tokens",   [IDS] = "ids",          [CODE] = "code",
+    [PLUGIN] = "plugin", [EXEC] = "exec",       [NAME] = "name",        [MARK] = "mark",
+    [PREFIX] = "prefix", [TIMEOUT] = "timeout", [PREDICTS] = "predicts"};
 
 /* A hypothesis as written. */
 struct entry {
@@ -270,6 +284,36 @@ static int read_exec(const struct reader *r, const struct entry *e, struct miner
     return rc ? error_in(list, err) : 0;
 }
 
+/* Reads predicts; "next" becomes a member of the spec, where it stands in the order of keys. */
+static int read_predicts(const struct entry *e, enum key kind, struct miner *m, struct err *err)
+{
+    static const char member[] = "\"predicts\":\"next\"";
+    const struct yamltree_node *v = e->values[PREDICTS];
+    if (!v || yamltree_is(v, "this")) {
+        return 0;
+    }
+    if (!yamltree_is(v, "next")) {
+        return yamltree_error(v, err,
+                              "predicts: expected this (the labelled token's own log-prob) or "
+                              "next (that of the token after it)");
+    }
+    // {"mark":"all",<here>"regex":..}, {<here>"prefix":true,..}, {<here>"tokens":..}, {..<here>}
+    const bool inside = kind == REGEX || kind == TOKENS;
+    const bool behind_mark = strncmp(m->spec, "{\"mark\"", 7) == 0;
+    const size_t at = behind_mark ? strcspn(m->spec, ",") + 1 : inside ? 1 : strlen(m->spec) - 1;
+    struct buf spec = {0};
+    const int rc = buf_printf(&spec, err, "%.*s%s%s%s%s", (int)at, m->spec, inside ? "" : ",",
+                              member, inside ? "," : "", m->spec + at);
+    if (rc) {
+        buf_free(&spec);
+        return rc;
+    }
+    free(m->spec);
+    m->spec = spec.data;
+    m->predicts_next = true;
+    return 0;
+}
+
 // --- the file ----------------------------------------------------------------------------------
 
 static int unknown_key(const struct yamltree_node *key, const char *const *names, size_t n,
@@ -374,7 +418,15 @@ static int read_hypothesis(const struct reader *r, const struct yamltree_node *m
     }
     rc = choose_kind(&e, &kind, err);
     rc = rc ? rc : read_kind(r, &e, kind, &m, err);
-    return rc ? rc : add(r->h, &m, name, err);
+    if (rc) {
+        return rc;
+    }
+    rc = read_predicts(&e, kind, &m, err);
+    if (rc) {
+        miner_free(&m);
+        return rc;
+    }
+    return add(r->h, &m, name, err);
 }
 
 /* The list below 'hypotheses:'. */

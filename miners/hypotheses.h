@@ -13,9 +13,11 @@
  *       - {name: seen, code: seen_before}
  *       - {name: mine, plugin: ./libmine.so}
  *       - {name: mine-py, exec: [python3, mine.py], timeout: 10}
+ *       - {name: after-the, regex: '\bthe\b', predicts: next}       # this | next
  *
  * Names differ and are 1 to 64 of A-Z a-z 0-9 . _ -.  Relative paths start from the file's folder,
  * in which programs also run.  miners/README.md describes all keys.
+ * 'predicts' changes no label: it says at which token log-probs are taken.
  *
  * The labels of a regex.  A pattern is PCRE2 with UTF and UCP and no other option: '(?m)', '(?s)',
  * '(?i)' are written in the pattern.  Matches are found from left to right in the document's whole

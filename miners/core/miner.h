@@ -51,8 +51,9 @@ struct miner {
     const struct miner_kind *kind;
     void *self;
     char *name; // of the hypothesis
-    char *spec; // JSON with sorted keys: {"regex":"...","mark":"all"}.  It holds everything that
-                // changes labels and nothing else, so that runs with equal specs can be merged
+    char *spec; // JSON with sorted keys: {"mark":"all","regex":"..."}.  It holds everything that
+                // changes results and nothing else, so that runs with equal specs can be merged
+    bool predicts_next; // log-probs are taken at the token after the labelled one in its window
 };
 
 void miner_free(struct miner *m); // {0} is allowed

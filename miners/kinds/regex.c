@@ -410,17 +410,25 @@ static int no_group(const struct regex *x, const char *mark, struct err *err)
     return rc;
 }
 
-static int choose_mark(struct regex *x, const char *mark, struct err *err)
+/* Sets x->mark; given: the user has written it, so that a group of that name may be meant. */
+static int choose_mark(struct regex *x, const char *mark, bool given, struct err *err)
 {
+    const int group = pcre2_substring_number_from_name(x->code, (PCRE2_SPTR)mark);
+    const bool is_group = group >= 0 || group == PCRE2_ERROR_NOUNIQUESUBSTRING;
     static const char *const words[] = {
         [MARK_ALL] = "all", [MARK_FIRST] = "first", [MARK_LAST] = "last", [MARK_NEXT] = "next"};
     for (int i = 0; i < 4; i++) {
         if (strcmp(mark, words[i]) == 0) {
+            if (given && is_group) {
+                return err_set(err, ERR_NOT_FOUND,
+                               "mark %s: the pattern has a group of this name, and %s is also a "
+                               "word of mark; give the group another name",
+                               mark, mark);
+            }
             x->mark = (enum miner_mark)i;
             return 0;
         }
     }
-    const int group = pcre2_substring_number_from_name(x->code, (PCRE2_SPTR)mark);
     if (group == PCRE2_ERROR_NOUNIQUESUBSTRING) {
         return err_set(err, ERR_NOT_FOUND, "mark %s: the pattern has several groups of this name",
                        mark);
@@ -456,7 +464,7 @@ int regex_miner(struct miner *m, const struct regex_options *o, struct err *err)
     struct buf spec = {0};
     struct regex *x = mem_zero(1, sizeof *x);
     int rc = x ? compile(x, o, err) : err_nomem(err, "a pattern");
-    rc = rc ? rc : choose_mark(x, mark, err);
+    rc = rc ? rc : choose_mark(x, mark, o->mark != NULL, err);
     rc = rc ? rc : make_spec(&spec, o, mark, err);
     if (rc) {
         buf_free(&spec);

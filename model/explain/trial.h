@@ -40,9 +40,11 @@
  *   B-only     else, eB >= eA
  *   A-only     else
  *
- * The verdict is 'no interaction' where the interaction of ln P(C) is less than TRIAL_INTERACTION
- * or than TRIAL_SURE standard errors; 'no neurons' where there is one but the model is
- * attention-only. Else a neuron is named if it has a kind and its ablation removes at least
+ * The verdict is 'too few places' with fewer than TRIAL_PLACES contexts, whose standard errors say
+ * nothing; 'negative interaction' where the interaction of ln P(C) is at most -TRIAL_INTERACTION
+ * and at least TRIAL_SURE standard errors below 0 (A or B alone does it, or one undoes the other);
+ * 'no interaction' where it is less than TRIAL_INTERACTION or than TRIAL_SURE standard errors; 'no
+ * neurons' where there is one but the model is attention-only. Else a neuron is named if it has a kind and its ablation removes at least
  * TRIAL_SHARE of the interaction: among these the AND-like one that removes most (the interaction
  * is what is to be explained, and a larger B-only neuron may be just the bigram's), or where none
  * is AND-like, the one that removes most.  Where no neuron is named, the verdict is 'spread'.
@@ -69,10 +71,11 @@
 #define TRIAL_FILLERS ((size_t)4)  // pairs of fillers per context, at most
 #define TRIAL_NEURONS ((size_t)10) // neurons that are examined, at most
 
-#define TRIAL_INTERACTION 0.5 // nats: C is 1.6 times as likely as A and B explain separately
-#define TRIAL_SURE 2.0        // standard errors: about 1 in 20 by chance
-#define TRIAL_AND 0.5         // share of t: more of it needs both tokens than either alone brings
-#define TRIAL_SHARE 0.25      // share of the interaction: below it, most remains without the neuron
+#define TRIAL_PLACES ((size_t)3) // contexts of a verdict, at least
+#define TRIAL_INTERACTION 0.5    // nats: C is 1.6 times as likely as A and B explain separately
+#define TRIAL_SURE 2.0           // standard errors: about 1 in 20 by chance
+#define TRIAL_AND 0.5    // share of t: more of it needs both tokens than either alone brings
+#define TRIAL_SHARE 0.25 // share of the interaction: below it, most remains without the neuron
 
 enum trial_cell { TRIAL_AB, TRIAL_XB, TRIAL_AX, TRIAL_XX, TRIAL_CELLS };
 
@@ -80,6 +83,8 @@ enum trial_kind { TRIAL_NONE, TRIAL_AND_LIKE, TRIAL_B_ONLY, TRIAL_A_ONLY };
 
 enum trial_verdict {
     TRIAL_NOT_TESTED,     // no context, no filler, or a model of fewer than 3 positions
+    TRIAL_TOO_FEW,        // contexts for a verdict: fewer than TRIAL_PLACES
+    TRIAL_NEGATIVE,       // the interaction of ln P(C) is below 0: A and B together do less
     TRIAL_NO_INTERACTION, // of ln P(C)
     TRIAL_NO_NEURONS,     // there is an interaction, but the model has no neurons
     TRIAL_SPREAD,         // no single neuron explains it
@@ -142,7 +147,8 @@ struct trial_result {
 /* "none", "AND-like", "B-only", "A-only". */
 const char *trial_kind_name(enum trial_kind kind);
 
-/* The kind of the named neuron, or "not tested", "no interaction", "no neurons", "spread". */
+/* The kind of the named neuron, or "not tested", "too few places", "negative interaction", "no
+ * interaction", "no neurons", "spread". */
 const char *trial_verdict_name(const struct trial_result *r);
 
 struct trial;

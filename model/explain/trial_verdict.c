@@ -20,10 +20,10 @@ const char *trial_kind_name(enum trial_kind kind)
 
 const char *trial_verdict_name(const struct trial_result *r)
 {
-    static const char *const names[] = {[TRIAL_NOT_TESTED] = "not tested",
-                                        [TRIAL_NO_INTERACTION] = "no interaction",
-                                        [TRIAL_NO_NEURONS] = "no neurons",
-                                        [TRIAL_SPREAD] = "spread"};
+    static const char *const names[] = {
+        [TRIAL_NOT_TESTED] = "not tested",         [TRIAL_TOO_FEW] = "too few places",
+        [TRIAL_NEGATIVE] = "negative interaction", [TRIAL_NO_INTERACTION] = "no interaction",
+        [TRIAL_NO_NEURONS] = "no neurons",         [TRIAL_SPREAD] = "spread"};
     return r->verdict == TRIAL_NAMED ? trial_kind_name(r->neurons[r->named].kind)
                                      : names[r->verdict];
 }
@@ -227,9 +227,16 @@ static size_t find_named(const struct trial_result *r)
 void trial_decide(const struct trial *t, struct trial_result *r)
 {
     const double interaction = r->table.interaction;
+    // false where either is NaN
+    const bool clear =
+        fabs(interaction) >= TRIAL_INTERACTION && fabs(interaction) >= TRIAL_SURE * r->table.se;
     qsort(r->neurons, r->n_neurons, sizeof *r->neurons, by_ablated);
-    if (interaction < TRIAL_INTERACTION || interaction < TRIAL_SURE * r->table.se) {
+    if (r->contexts < TRIAL_PLACES) {
+        r->verdict = TRIAL_TOO_FEW;
+    } else if (!clear) {
         r->verdict = TRIAL_NO_INTERACTION;
+    } else if (interaction < 0) {
+        r->verdict = TRIAL_NEGATIVE;
     } else if (t->n_neurons == 0) {
         r->verdict = TRIAL_NO_NEURONS;
     } else {

@@ -1,6 +1,7 @@
 #include "out/read/hypothesis_list.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "out/read/queries.h"
 
@@ -22,6 +23,7 @@ static const struct column columns[] = {
     {"prevalence", CELL_REAL, offsetof(struct hypothesis_row, prevalence)},
     {"aborted", CELL_WHOLE, offsetof(struct hypothesis_row, aborted)},
     {"tokens_seen", CELL_WHOLE, offsetof(struct hypothesis_row, tokens_seen)},
+    {"predicts", CELL_TEXT, offsetof(struct hypothesis_row, predicts)},
     {"model", CELL_TEXT, offsetof(struct hypothesis_row, model)}, // COLUMNS_BEST: from here on
     {"layer", CELL_WHOLE, offsetof(struct hypothesis_row, layer)},
     {"idx", CELL_WHOLE, offsetof(struct hypothesis_row, idx)},
@@ -32,7 +34,7 @@ static const struct column columns[] = {
     {"precision", CELL_REAL, offsetof(struct hypothesis_row, precision)},
     {"recall", CELL_REAL, offsetof(struct hypothesis_row, recall)},
 };
-#define COLUMNS_BEST 9
+#define COLUMNS_BEST 10
 const struct row_kind hypothesis_kind = {columns, COLUMNS_BEST, sizeof(struct hypothesis_row)};
 const struct row_kind hypothesis_best_kind = ROW_KIND(struct hypothesis_row, columns);
 
@@ -50,6 +52,11 @@ static const struct column ledger_columns[] = {
     {"gain_beyond_earlier", CELL_REAL, offsetof(struct ledger_entry, gain_beyond_earlier)},
 };
 const struct row_kind ledger_kind = ROW_KIND(struct ledger_entry, ledger_columns);
+
+bool hypothesis_predicts_next(const struct hypothesis_row *h)
+{
+    return h->predicts.data && strcmp(h->predicts.data, "next") == 0;
+}
 
 int hypothesis_list_any(struct reader *r)
 {

@@ -7,6 +7,8 @@
 #ifndef GAPSCOPE_OUT_READ_HYPOTHESIS_LIST_H
 #define GAPSCOPE_OUT_READ_HYPOTHESIS_LIST_H
 
+#include <stdbool.h>
+
 #include "out/read/gaps.h"
 #include "out/read/names.h"
 #include "out/read/row.h"
@@ -20,6 +22,7 @@ struct hypothesis_row {
     int64_t labelled_tokens, docs;
     double prevalence;
     int64_t aborted, tokens_seen;
+    struct text predicts; // this or next
     // the best neuron, where a list is read; layer WHOLE_NULL: there is none
     struct text model;
     int64_t layer, idx, n_pos;
@@ -27,6 +30,9 @@ struct hypothesis_row {
 };
 extern const struct row_kind hypothesis_kind;      // without the best neuron
 extern const struct row_kind hypothesis_best_kind; // with it
+
+/* Are its log-probs those of the token after the labelled one? */
+bool hypothesis_predicts_next(const struct hypothesis_row *h);
 
 /* What a hypothesis explains of a pair's gap. */
 struct ledger_entry {

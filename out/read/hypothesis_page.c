@@ -8,7 +8,7 @@
 
 #define SQL_HYPOTHESIS                                                                             \
     "SELECT id AS hypothesis, name, kind, spec, tokens AS labelled_tokens, docs,"                  \
-    " tokens * 1.0 / tokens_seen AS prevalence, aborted, tokens_seen FROM hypothesis"              \
+    " tokens * 1.0 / tokens_seen AS prevalence, aborted, tokens_seen, predicts FROM hypothesis"    \
     " WHERE id = ?1"
 #define HYPOTHESIS_SPEC 3 // its column
 

@@ -36,7 +36,7 @@
 
 #define SQL_HYPOTHESES                                                                             \
     "SELECT hypothesis, name, kind, spec, labelled_tokens, docs, prevalence, aborted, "            \
-    "tokens_seen,"                                                                                 \
+    "tokens_seen, predicts,"                                                                       \
     " model_name AS model, layer, idx, n_pos, test_prevalence, average_precision, auroc,"          \
     " precision, recall FROM hypothesis_best ORDER BY hypothesis"
 

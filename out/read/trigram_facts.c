@@ -8,8 +8,9 @@
 #define COUNT_MAX INT64_C(1000000000000000) // of trigrams: more are damage, and sums would overflow
 #define REAL_MAX 1e6 // shown: what is beyond it is damage, and would fill lines
 
-const char *const trigram_verdicts[] = {"AND-like",       "B-only",     "A-only", "spread",
-                                        "no interaction", "no neurons", NULL};
+const char *const trigram_verdicts[] = {
+    "AND-like",       "B-only",     "A-only",         "spread", "negative interaction",
+    "no interaction", "no neurons", "too few places", NULL};
 
 // --- the run -----------------------------------------------------------------------------------
 
@@ -330,8 +331,9 @@ int trigram_verdict_words(struct buf *out, const struct trigram_model *m, struct
 {
     const char *verdict = m->verdict.data;
     int rc = buf_printf(out, err, "%s", *verdict ? verdict : "no verdict");
-    if (!rc && m->contexts == 1) {
-        rc = buf_printf(out, err, " (at a single place)");
+    const bool few = strcmp(verdict, "too few places") == 0;
+    if (!rc && (m->contexts == 1 || few)) {
+        rc = buf_printf(out, err, m->contexts == 1 ? " (at a single place)" : " (at two)");
     }
     const size_t begin = out->len;
     const bool named = m->layer != WHOLE_NULL;

@@ -78,8 +78,8 @@ static void check_verdict(struct reader *r, const char *verdict)
     }
     if (verdict && !trigram_verdicts[i]) {
         reader_fail(r, ERR_USAGE,
-                    "--verdict %s: expected AND-like, B-only, A-only, spread, 'no interaction' or "
-                    "'no neurons'",
+                    "--verdict %s: expected AND-like, B-only, A-only, spread, 'negative "
+                    "interaction', 'no interaction', 'no neurons' or 'too few places'",
                     verdict);
     }
 }

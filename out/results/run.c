@@ -187,7 +187,8 @@ static int same_hypotheses(const struct run *a, const struct run *b, struct err 
         if (strcmp(x->name, y->name) != 0) {
             return differ(why, "hypotheses", x->name, y->name);
         }
-        if (strcmp(x->kind, y->kind) != 0 || strcmp(x->spec, y->spec) != 0) {
+        if (strcmp(x->kind, y->kind) != 0 || strcmp(x->spec, y->spec) != 0 ||
+            x->predicts_next != y->predicts_next) {
             return err_set(why, ERR_MISMATCH, "hypothesis %s: one has %s %s, the other %s %s",
                            x->name, x->kind, x->spec, y->kind, y->spec);
         }

@@ -33,6 +33,7 @@ struct run_hypothesis {
     char *name;
     char *kind; // "regex", "tokens", ...
     char *spec; // what it is, as JSON
+    bool predicts_next; // the log-probs of a labelled token are those of the next in its window
 };
 
 #define RUN_MODELS_MAX 4096

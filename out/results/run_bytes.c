@@ -29,6 +29,7 @@ static void put_hypotheses(struct bytes_writer *w, const struct run *r)
         bytes_put_text(w, r->hypotheses[i].name);
         bytes_put_text(w, r->hypotheses[i].kind);
         bytes_put_text(w, r->hypotheses[i].spec);
+        bytes_put(w, r->hypotheses[i].predicts_next);
     }
 }
 
@@ -131,13 +132,14 @@ static void get_pair(struct bytes_reader *r, struct run_pair *p, size_t n_models
 
 static void get_hypotheses(struct bytes_reader *r, struct run *run)
 {
-    size_t n = bytes_get_n(r, HYPOTHESES_MAX, 24, "number of hypotheses");
+    size_t n = bytes_get_n(r, HYPOTHESES_MAX, 32, "number of hypotheses");
     run->hypotheses =
         bytes_get_room(r, n, sizeof *run->hypotheses, &run->n_hypotheses, "hypotheses");
     for (size_t i = 0; i < run->n_hypotheses; i++) {
         run->hypotheses[i].name = bytes_get_text(r, "a hypothesis' name");
         run->hypotheses[i].kind = bytes_get_text(r, "a hypothesis' kind");
         run->hypotheses[i].spec = bytes_get_text(r, "what a hypothesis is");
+        run->hypotheses[i].predicts_next = bytes_get(r, 0, 1, "what a hypothesis predicts") != 0;
     }
 }
 

@@ -93,6 +93,8 @@ CREATE TABLE hypothesis( -- A row is a hypothesis: a rule that labels tokens by 
     tokens INTEGER,         -- that it labels
     docs INTEGER,           -- with a labelled token
     aborted INTEGER,        -- documents on which it gave up; they count nowhere else
-    tokens_seen INTEGER     -- of the documents on which it did not give up
+    tokens_seen INTEGER,    -- of the documents on which it did not give up
+    predicts TEXT           -- this or next: at which token its log-probs and gaps are taken, the
+                            -- labelled one or the one after it in its window
 );
--- digest 18: id, name, kind, spec, tokens, docs, aborted, tokens_seen ORDER BY id
+-- digest 18: id, name, kind, spec, tokens, docs, aborted, tokens_seen, predicts ORDER BY id

@@ -60,6 +60,27 @@ static int put_list(const struct screen *s, const struct hypothesis_list *h, str
     return rc;
 }
 
+/* Names the hypotheses whose gaps are those of the next token, if there are any. */
+static int put_predicts_next(const struct screen *s, const struct hypothesis_list *h,
+                             struct err *err)
+{
+    struct buf names = {0};
+    int rc = 0;
+    for (size_t i = 0; i < h->n && !rc; i++) {
+        if (hypothesis_predicts_next(&h->items[i])) {
+            rc = buf_printf(&names, err, "%s%s", names.len ? ", " : "", h->items[i].name.data);
+        }
+    }
+    if (!rc && names.len) {
+        put_note(s, 2,
+                 "predicts next: the gap is that of the token after the labelled one in its "
+                 "window, and n counts those: %s; all others predict the labelled token itself",
+                 names.data);
+    }
+    buf_free(&names);
+    return rc;
+}
+
 static int put_ledger(const struct screen *s, const struct hypothesis_list *h, struct err *err)
 {
     static const char *const heads[] = {"<hypothesis", "n",       "mean gap",
@@ -93,7 +114,7 @@ static int put_ledger(const struct screen *s, const struct hypothesis_list *h, s
     const int rc = table_put(&t, s->to, 2, s->width, err);
     put_note(s, 2, "%s", ledger_legend);
     table_free(&t);
-    return rc;
+    return rc ? rc : put_predicts_next(s, h, err);
 }
 
 static void put_unexplained(const struct screen *s, const struct hypothesis_list *h)

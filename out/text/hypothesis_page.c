@@ -36,6 +36,9 @@ static void put_head(const struct screen *s, const struct hypothesis_page *p)
     if (count_of(h->aborted) > 0) {
         fprintf(s->to, "; gave up on %" PRIu64 " more, left out", count_of(h->aborted));
     }
+    fprintf(s->to, "\npredicts %s",
+            hypothesis_predicts_next(h) ? "next: gaps are those of the token after the labelled one"
+                                        : "this: gaps are those of the labelled token");
     table_share_text(share, sizeof share, h->prevalence);
     fprintf(s->to, "\nprevalence %s", share);
     for (enum half i = 0; i < HALVES; i++) {

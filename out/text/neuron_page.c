@@ -118,8 +118,13 @@ static int put_effects(const struct screen *s, const struct neuron_page *p, stru
             effect_cells(&t, effect_of(p, kinds[k], i));
         }
     }
+    if (p->writes_nothing) {
+        fputs("\ntokens: it writes nothing, so no token is raised or lowered in the output\n",
+              s->to);
+    }
     if (t.n_cells > 0) {
-        fputs(inputs
+        fputs(p->writes_nothing ? ""
+              : inputs
                   ? "\ntokens: raised and lowered in the output; what drives it and holds it down\n"
                   : "\ntokens: raised and lowered in the output\n",
               s->to);

@@ -62,7 +62,7 @@ static void put_legend(const struct screen *s, const struct trigram_list *l)
 {
     const bool gaps = l->pairs.chosen != NULL;
     char order[64] = "Ranked by what counting wins with both tokens";
-    char least[128] = "";
+    char least[224] = "";
     if (gaps || l->order >= TRIGRAM_ORDERS_OF_PAIRS) {
         snprintf(order, sizeof order, "Ranked by %s", trigram_orders[l->order]);
     }
@@ -73,7 +73,8 @@ static void put_legend(const struct screen *s, const struct trigram_list *l)
         order, gaps ? ", its gap +- standard error; gain: places x gap" : "");
     if (!isnan(l->run.interaction) && !isnan(l->run.sure)) {
         snprintf(least, sizeof least,
-                 " An interaction below %g nats, or below %g standard errors, counts as none.",
+                 " An interaction below %g nats, or below %g standard errors, counts as none. One "
+                 "as far below 0 is negative; fewer than three places are too few.",
                  l->run.interaction, l->run.sure);
     }
     if (l->run.n_tested > 0) {

@@ -152,8 +152,8 @@ int cmd_trigrams(int argc, char **argv)
          "only where one of the three contains this, in small\nletters or capitals; also as TEXT"},
         {"model", 0, ARG_STRING, &t->model, "NAME", "only this model's verdicts"},
         {"verdict", 0, ARG_STRING, &t->verdict, "WORDS",
-         "only where a model's verdict is AND-like, B-only, A-only,\nspread, 'no interaction' or "
-         "'no neurons'"},
+         "only where a model's verdict is AND-like, B-only, A-only,\nspread, 'negative "
+         "interaction', 'no interaction',\n'no neurons' or 'too few places'"},
         {"min-docs", 0, ARG_SIZE, &t->min_docs, "N", "only those in N documents or more (2)"},
         {"all", 0, ARG_FLAG, &t->all, NULL,
          "also those that do not beat the base or were not tested"},

@@ -1,5 +1,6 @@
 #include "scan/load/hypothesis_args.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,34 @@ static uint32_t token_id(const void *context, const char *text, size_t len)
                                                                       : UINT32_MAX;
 }
 
+/* Says which patterns hold what no text of the tokenizer holds: an accent typed as a mark of its
+ * own, say, where the tokenizer composes it with its letter. */
+static int warn_of_forms(const struct hypotheses *h, const struct tokenizer *tokenizer,
+                         struct err *err)
+{
+    struct encoder *encoder = encoder_new(tokenizer);
+    struct tokens t = {0};
+    int rc = encoder ? 0 : err_nomem(err, "an encoder");
+    for (size_t i = 0; i < h->n && !rc; i++) {
+        const struct miner *m = &h->items[i];
+        const size_t len = strlen(m->spec);
+        if (strcmp(m->kind->name, "regex") != 0) {
+            continue;
+        }
+        rc = encode(encoder, m->spec, len, SPECIAL_PLAIN, &t, err);
+        if (!rc && (t.text_len != len || memcmp(t.text, m->spec, len) != 0)) {
+            fprintf(stderr,
+                    "gapscope: hypothesis %s: its pattern has characters in a form that the "
+                    "tokenizer's normaliser changes (an accent typed behind its letter?), so they "
+                    "never match; normalised it is %.*s\n",
+                    m->name, t.text_len < 400 ? (int)t.text_len : 400, t.text);
+        }
+    }
+    tokens_free(&t);
+    encoder_free(encoder);
+    return rc;
+}
+
 bool hypothesis_args_wanted(const struct hypothesis_args_options *o)
 {
     return o->files.n + o->regexes.n > 0;
@@ -101,6 +130,7 @@ int hypothesis_args_load(struct hypotheses *out, const struct hypothesis_args_op
                      texts->name, texts->kind->name);
     }
     free(vocabulary.tokens);
+    rc = rc || !tokenizer ? rc : warn_of_forms(&h, tokenizer, err);
     if (rc) {
         hypotheses_free(&h);
         return rc;

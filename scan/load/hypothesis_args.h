@@ -32,7 +32,8 @@ bool hypothesis_args_wanted(const struct hypothesis_args_options *o);
 /* Loads them all into *out, files first, each in the order given; the caller ends *out with
  * hypotheses_free().  'tokenizer' looks up the texts of 'tokens:'; where several tokens have the
  * same bytes, the lowest id is taken.  NULL means that the documents are ids without text:
- * hypotheses that need text are then refused.  Errors: those of hypotheses_load() and
+ * hypotheses that need text are then refused.  A pattern that the tokenizer's normaliser would
+ * change is named on standard error.  Errors: those of hypotheses_load() and
  * hypotheses_add_regex(); ERR_USAGE (a hypothesis needs text). */
 int hypothesis_args_load(struct hypotheses *out, const struct hypothesis_args_options *o,
                          const struct tokenizer *tokenizer, struct err *err);

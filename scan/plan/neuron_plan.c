@@ -69,8 +69,10 @@ static int describe_hypotheses(struct neuron_plan *s, struct run *run, struct er
     for (size_t i = 0; i < s->hypotheses.n; i++) {
         const struct miner *m = &s->hypotheses.items[i];
         struct run_hypothesis *h = &run->hypotheses[run->n_hypotheses++];
-        *h = (struct run_hypothesis){
-            .name = strdup(m->name), .kind = strdup(m->kind->name), .spec = strdup(m->spec)};
+        *h = (struct run_hypothesis){.name = strdup(m->name),
+                                     .kind = strdup(m->kind->name),
+                                     .spec = strdup(m->spec),
+                                     .predicts_next = m->predicts_next};
         if (!h->name || !h->kind || !h->spec) {
             return err_nomem(err, "the run");
         }

@@ -56,6 +56,24 @@ static int parse_pair(struct run_pair *pair, const char *spec, const struct line
     return rc;
 }
 
+/* The same base and the same others, in whatever order. */
+static bool is_same(const struct run_pair *a, const struct run_pair *b)
+{
+    if (a->base != b->base || a->n_others != b->n_others) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->n_others; i++) {
+        uint32_t k = 0;
+        while (k < b->n_others && b->others[k] != a->others[i]) {
+            k++;
+        }
+        if (k == b->n_others) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs,
                 const struct lineup *lineup, struct err *err)
 {
@@ -80,9 +98,13 @@ int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs
         }
         rc = parse_pair(&items[i], specs->items[i], lineup, err);
         for (size_t k = 0; k < i && !rc; k++) {
-            if (memcmp(&items[k], &items[i], sizeof items[i]) == 0) {
-                rc = err_set(err, ERR_USAGE, "--pair %s is given twice", specs->items[i]);
+            if (!is_same(&items[k], &items[i])) {
+                continue;
             }
+            rc = strcmp(specs->items[k], specs->items[i]) == 0
+                     ? err_set(err, ERR_USAGE, "--pair %s is given twice", specs->items[i])
+                     : err_set(err, ERR_USAGE, "--pair %s is the same as --pair %s; give one",
+                               specs->items[i], specs->items[k]);
         }
     }
     if (rc) {

@@ -13,7 +13,7 @@
 /* The pairs named by 'specs', which use the models' names in the run; with no specs the first model
  * is the base of every other.  *pairs is the caller's to free; NULL where there is only one model.
  * Errors: ERR_USAGE (over RUN_MODELS_MAX models, an unknown model, a model paired with itself, the
- * same pair twice), ERR_NOMEM. */
+ * same pair twice, in whatever order of its others), ERR_NOMEM. */
 int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs,
                 const struct lineup *lineup, struct err *err);
 

@@ -9,12 +9,15 @@
 
 _Static_assert(NEURONS_EFFECTS == EFFECTS_TOKENS, "as many tokens at either end");
 
-static void keep_list(struct neurons_effect *to, const struct effects_list *from)
+/* sign 1: a list of the greatest; -1: of the least.  What is not above the mean of all tokens is not
+ * raised, and what is not below it not lowered: of weights 0 nothing is listed. */
+static void keep_list(struct neurons_effect *to, const struct effects_list *from, float sign)
 {
     for (size_t i = 0; i < NEURONS_EFFECTS; i++) {
-        to[i] = i < from->n ? (struct neurons_effect){.token = from->tokens[i].id,
-                                                      .value = from->tokens[i].value}
-                            : (struct neurons_effect){.token = NEURONS_NO_TOKEN};
+        const bool listed = i < from->n && sign * from->tokens[i].value > 0;
+        to[i] = listed ? (struct neurons_effect){.token = from->tokens[i].id,
+                                                 .value = from->tokens[i].value}
+                       : (struct neurons_effect){.token = NEURONS_NO_TOKEN};
     }
 }
 
@@ -28,12 +31,12 @@ static int layer_effects(struct neurons_effect *to, const struct engine *e, size
     rc = rc ? rc : effects_output(e, layer, 0, n, output, stop, err);
     rc = rc || !exact_input ? rc : effects_input(e, 0, n, input, stop, err);
     for (size_t i = 0; i < n && !rc; i++, to += NEURONS_EFFECT_KINDS * NEURONS_EFFECTS) {
-        keep_list(to + NEURONS_OUTPUT_TOP * NEURONS_EFFECTS, &output[i].greatest);
-        keep_list(to + NEURONS_OUTPUT_BOTTOM * NEURONS_EFFECTS, &output[i].least);
+        keep_list(to + NEURONS_OUTPUT_TOP * NEURONS_EFFECTS, &output[i].greatest, 1);
+        keep_list(to + NEURONS_OUTPUT_BOTTOM * NEURONS_EFFECTS, &output[i].least, -1);
         keep_list(to + NEURONS_INPUT_TOP * NEURONS_EFFECTS,
-                  exact_input ? &input[i].greatest : &none);
+                  exact_input ? &input[i].greatest : &none, 1);
         keep_list(to + NEURONS_INPUT_BOTTOM * NEURONS_EFFECTS,
-                  exact_input ? &input[i].least : &none);
+                  exact_input ? &input[i].least : &none, -1);
     }
     free(output);
     free(input);

@@ -118,6 +118,9 @@ void summary_print(const struct run *run, const struct results *results,
         }
         free(name);
     }
+    if (run->n_pairs && summary_tokens(results)) {
+        fprintf(stderr, "  (better: a gap above 0; where both are below the floor it is 0)\n");
+    }
     print_hypotheses(run, t);
     print_rejects(run, t);
     if (run->n_pairs) {

@@ -37,7 +37,7 @@ static size_t neurons_of(enum planted_way way)
     static const size_t n[] = {[PLANTED_BY_AND] = 1,    [PLANTED_BY_SPREAD] = PLANTED_MANY,
                                [PLANTED_BY_B_ONLY] = 1, [PLANTED_BY_A_ONLY] = 1,
                                [PLANTED_BY_BOTH] = 2,   [PLANTED_BY_BIGRAM] = 0,
-                               [PLANTED_BY_SKIP] = 0};
+                               [PLANTED_BY_SKIP] = 0,   [PLANTED_BY_EITHER] = 0};
     return n[way];
 }
 
@@ -149,6 +149,10 @@ static void plant_trigram(struct weights *w, size_t k)
         break;
     case PLANTED_BY_SKIP:
         of_a[dimension(k, SAY_C)] = C_BY_A;
+        break;
+    case PLANTED_BY_EITHER:
+        of_a[dimension(k, SAY_C)] = C_BY_BOTH;
+        of_b[dimension(k, SAY_C)] = C_BY_BOTH;
         break;
     }
 }

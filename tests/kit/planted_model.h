@@ -24,6 +24,8 @@
  * B itself, whatever is before it: no interaction PLANTED_BY_SKIP     A, by attention alone,
  * whatever is behind it: no interaction
  *
+ *     PLANTED_BY_EITHER   A by attention and B itself, each enough alone: a negative interaction
+ *
  * The attention-only twin is the same without neurons.
  */
 #ifndef GAPSCOPE_TESTS_KIT_PLANTED_MODEL_H
@@ -44,6 +46,7 @@ enum planted_way {
     PLANTED_BY_BOTH,
     PLANTED_BY_BIGRAM,
     PLANTED_BY_SKIP,
+    PLANTED_BY_EITHER,
 };
 
 struct planted_trigram {

@@ -68,6 +68,44 @@ static void a_file_becomes_miners_in_its_order(void **state)
     hypotheses_free(&h);
 }
 
+/* It is part of the spec, whose keys stay sorted, and of no label. */
+static void what_is_predicted_belongs_to_the_spec(void **state)
+{
+    (void)state;
+    static const char yaml[] = "hypotheses:\n"
+                               "- {name: a, regex: 'x,y', predicts: this}\n"
+                               "- {name: b, regex: 'x,y', predicts: next}\n"
+                               "- {name: c, regex: '(?<g>x)', mark: g, predicts: next}\n"
+                               "- {name: d, regex: x, prefix: true, predicts: next}\n"
+                               "- {name: e, tokens: [a], predicts: next}\n"
+                               "- {name: f, ids: [7], predicts: next}\n"
+                               "- {name: g, code: seen_before, predicts: next}\n"
+                               "- {name: h, exec: [cat, '}'], predicts: next}\n"
+                               "- {name: i, code: seen_before}\n";
+    static const char *const specs[] = {
+        "{\"mark\":\"all\",\"regex\":\"x,y\"}",
+        "{\"mark\":\"all\",\"predicts\":\"next\",\"regex\":\"x,y\"}",
+        "{\"mark\":\"g\",\"predicts\":\"next\",\"regex\":\"(?<g>x)\"}",
+        "{\"predicts\":\"next\",\"prefix\":true,\"regex\":\"x\"}",
+        "{\"predicts\":\"next\",\"tokens\":[\"a\"]}",
+        "{\"ids\":[7],\"predicts\":\"next\"}",
+        "{\"code\":\"seen_before\",\"predicts\":\"next\"}",
+        "{\"exec\":[\"cat\",\"}\"],\"predicts\":\"next\"}",
+        "{\"code\":\"seen_before\"}",
+    };
+    struct hypotheses h = {0};
+    struct err err = {0};
+    if (parse(&h, yaml, &err)) {
+        fail_msg("%s", err.msg);
+    }
+    assert_int_equal(h.n, sizeof specs / sizeof *specs);
+    for (size_t i = 0; i < h.n; i++) {
+        assert_string_equal(h.items[i].spec, specs[i]);
+        assert_int_equal(h.items[i].predicts_next, i > 0 && i + 1 < h.n);
+    }
+    hypotheses_free(&h);
+}
+
 /* Files and their messages. */
 static const struct {
     const char *yaml, *message;
@@ -130,6 +168,12 @@ static const struct {
     {"hypotheses:\n- name: a\n  tokens: [a,\n    bc]\n",
      "line 4, column 5: 'bc' is not a single token of this tokenizer (mind the space in "
      "front); gapscope tokenize shows how a text is cut"},
+    {"hypotheses:\n- {name: a, ids: [1], predicts: both}\n",
+     "line 2, column 33: predicts: expected this (the labelled token's own log-prob) or next "
+     "(that of the token after it)"},
+    {"hypotheses:\n- {name: a, ids: [1], predicts: [next]}\n",
+     "line 2, column 33: predicts: expected this (the labelled token's own log-prob) or next "
+     "(that of the token after it)"},
     {"hypotheses:\n- {name: a, tokens: a}\n",
      "line 2, column 21: tokens: expected a list of 1 to 256 values, as [a, b]"},
     {"hypotheses:\n- {name: a, tokens: []}\n",
@@ -424,6 +468,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_becomes_miners_in_its_order),
+        cmocka_unit_test(what_is_predicted_belongs_to_the_spec),
         cmocka_unit_test(what_is_wrong_is_told_with_line_and_column),
         cmocka_unit_test(an_unknown_code_miner_is_refused_with_its_place),
         cmocka_unit_test(a_bad_file_leaves_what_was_there),

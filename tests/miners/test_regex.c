@@ -113,6 +113,22 @@ static void matches_are_leftmost_do_not_overlap_and_are_never_empty(void **state
     check("z", "all", "", "");
 }
 
+/* A line ends in \n alone, unless the pattern says otherwise: as the README has it. */
+static void what_ends_a_line_is_written_in_the_pattern(void **state)
+{
+    (void)state;
+    check("(?m)a$", "all", "a|\r|\n|a|\n|a", "000101");
+    check("(?m)a(?=\\r?$)", "all", "a|\r|\n|a|\n|a", "100101");
+    check("(*ANYCRLF)(?m)a$", "all", "a|\r|\n|a|\n|a|\r|a", "10010101");
+    check("(*ANYCRLF)(?m)a$", "all", "a|\r\n|b|a", "1001");
+    check("(*ANYCRLF)(?m)^b", "all", "a|\r|\n|b|\r|\n|b", "0001001");
+    check("(*CRLF)(?m)a$", "all", "a|\r|\n|a|\n|a", "100001");
+    check("a.", "all", "a|\r|\n", "110");
+    check("(*ANYCRLF)a.", "all", "a|\r|\n|a|b", "00011");
+    check_prefix("(*ANYCRLF)(?m)^b", NULL, true, "a|\r|\n|b", "0001");
+    check_prefix("(*ANYCRLF)a.", NULL, true, "a|\r|\n|a|b", "00001");
+}
+
 static void characters_are_unicode(void **state)
 {
     (void)state;
@@ -131,6 +147,18 @@ static void a_pattern_that_is_wrong_is_refused_with_its_place(void **state)
         bool prefix;
     } cases[] = {
         {"a(b", NULL, "missing closing parenthesis, at the end of the pattern", false},
+        {"(?<last>a)b", "last",
+         "mark last: the pattern has a group of this name, and last is also a word of mark; give "
+         "the group another name",
+         false},
+        {"(?<all>a)b", "all",
+         "mark all: the pattern has a group of this name, and all is also a word of mark; give the "
+         "group another name",
+         false},
+        {"(?J)(?<next>a)b|(?<next>b)", "next",
+         "mark next: the pattern has a group of this name, and next is also a word of mark; give "
+         "the group another name",
+         false},
         {"\xc3\xa9)b", NULL,
          "unmatched closing parenthesis, at character 2 of the pattern, before )b", false},
         {"[z-a]", NULL,
@@ -524,6 +552,7 @@ int main(void)
         cmocka_unit_test(a_mark_says_which_tokens_of_a_match_are_labelled),
         cmocka_unit_test(a_named_group_is_what_is_labelled),
         cmocka_unit_test(matches_are_leftmost_do_not_overlap_and_are_never_empty),
+        cmocka_unit_test(what_ends_a_line_is_written_in_the_pattern),
         cmocka_unit_test(characters_are_unicode),
         cmocka_unit_test(a_pattern_that_is_wrong_is_refused_with_its_place),
         cmocka_unit_test(the_spec_is_what_changes_labels),

@@ -315,10 +315,11 @@ static const struct {
      " (d.average_precision - d.prevalence) / (1 - d.prevalence) DESC, h.id",
      3},
     {"SELECT hypothesis, name, kind, spec, labelled_tokens, docs, prevalence, aborted,"
-     " tokens_seen, model_name, layer, idx, n_pos, test_prevalence, average_precision, auroc,"
+     " tokens_seen, predicts, model_name, layer, idx, n_pos, test_prevalence, average_precision, "
+     "auroc,"
      " precision, recall FROM hypothesis_best ORDER BY hypothesis",
      "SELECT h.id AS hypothesis, h.name, h.kind, h.spec, h.tokens AS labelled_tokens, h.docs,"
-     " h.tokens * 1.0 / h.tokens_seen AS prevalence, h.aborted, h.tokens_seen,"
+     " h.tokens * 1.0 / h.tokens_seen AS prevalence, h.aborted, h.tokens_seen, h.predicts,"
      " (SELECT name FROM model WHERE id = d.model) AS model, d.layer, d.idx, t.n_pos,"
      " t.prevalence AS test_prevalence, t.average_precision, t.auroc, t.precision, t.recall"
      " FROM hypothesis h LEFT JOIN (SELECT hypothesis, model, layer, idx,"

@@ -156,6 +156,8 @@ static void filters_and_orders_are_those_that_are_asked_for(void **state)
         {"--verdict and-like", "0"},
         {"--verdict 'no interaction'", "2"},
         {"--verdict 'no neurons'", "0"},
+        {"--verdict 'negative interaction'", ""},
+        {"--verdict 'too few places'", ""},
         {"--verdict spread --model one", ""},
         {"--verdict A-only", ""},
         {"--all --a ' the'", "0"},
@@ -315,8 +317,8 @@ static void a_mistake_is_said_with_the_way_out(void **state)
         {1, "has no model no; it has base, one, two", "--model no"},
         {2, "--sort size: expected gain, gap, p, count or interaction", "--sort size"},
         {2,
-         "--verdict AND: expected AND-like, B-only, A-only, spread, 'no interaction' or 'no "
-         "neurons'",
+         "--verdict AND: expected AND-like, B-only, A-only, spread, 'negative interaction', 'no "
+         "interaction', 'no neurons' or 'too few places'",
          "--verdict AND"},
         {2, "--id shows one trigram", "--id 0 --all"},
         {2, "--id shows one trigram", "--id 0 the"},

@@ -153,6 +153,8 @@ static void the_list_of_hypotheses_has_the_ledger_and_what_is_unexplained(void *
         "5.00%\n",
         "\n  (unexplained)                                              81.2%                 "
         "65.0%\n",
+        "  predicts next: the gap is that of the token after the labelled one in its window, ",
+        "and n counts those: digits;",
         "no hypothesis labels, of the 4 kept\n\n   2  gap +",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
@@ -175,7 +177,7 @@ static void a_hypothesis_page_has_its_neurons_and_where_they_fail(void **state)
         "base64 (regex)\n",
         "\n  {\"regex\":\"[a-z]  +\"}\n", // as it is: its blanks mean something
         "labels 12 of 1200 tokens, in 4 documents; gave up on 1 more, left out\n"
-        "prevalence 1.00%, dev half 11.1% of 461, test half 11.1% of 461\nfinished 20",
+        "predicts this: gaps are those of the labelled token\nprevalence 1.00%, dev half 11.1% of 461, test half 11.1% of 461\nfinished 20",
         "domains, by prevalence (2 of 2)\n",
         "\n  one:L0N5  dev   461        51     4    11.1%  0.800  0.9100  0.0012      0.500  0.750 "
         "  "

@@ -17,6 +17,7 @@ D_MLP, FLOOR = 512, -6.0
 HYPOTHESES = r"""
 hypotheses:
   - {name: never, regex: 'zq{4}never'}
+  - {name: number-next, regex: '[0-9]+', mark: last, predicts: next}
   - {name: always, regex: '(?s).'}
   - {name: gives-up, regex: '(?:x+x+)+y|\bif\b'}
   - {name: base64, regex: '[A-Za-z0-9+/]{20,}={0,2}'}

@@ -329,6 +329,13 @@ static void wrong_usage_says_what_is_meant(void **state)
         {SCAN "--pair gelu-1l:solu", 2, "--pair gelu-1l:solu: no --model is called \"solu\"", ""},
         {SCAN "--pair gelu-1l:gelu-1l", 2, "a model occurs twice in it", ""},
         {SCAN "--pair gelu-1l:attn-only-1l --pair gelu-1l:attn-only-1l", 2, "is given twice", ""},
+        {SCAN "--model model/demo/solu-1l --pair gelu-1l:attn-only-1l+solu-1l "
+              "--pair gelu-1l:solu-1l+attn-only-1l",
+         2,
+         "--pair gelu-1l:solu-1l+attn-only-1l is the same as --pair gelu-1l:attn-only-1l+solu-1l; "
+         "give one",
+         ""},
+        {SCAN "--pair gelu-1l:attn-only-1l+attn-only-1l", 2, "a model occurs twice in it", ""},
         {SCAN "--top 16777217", 2, "--top 16777217: at most 16777216", ""},
         {SCAN "--part 2/2", 2, "--part 2/2: expected I/N", ""},
         {SCAN "--part 1", 2, "--part 1: expected I/N", ""},

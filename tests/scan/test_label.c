@@ -25,6 +25,27 @@ static void labels_stand_beside_the_tokens(void **state)
     CHECK_CASES(cases);
 }
 
+/* The text becomes NFC, a pattern stays as it was typed: \u00e9, and e with U+0301. */
+static void a_pattern_that_normalising_would_change_is_named(void **state)
+{
+    (void)state;
+#define TYPED_NFC "caf\xc3\xa9"
+#define TYPED_NFD "cafe\xcc\x81"
+    static const struct shell_case cases[] = {
+        {"printf '" TYPED_NFD " ' | " LABEL "--regex 'nfd=" TYPED_NFD "' --regex 'ok=e' - "
+         "2>&1 >/dev/null | grep -c 'hypothesis nfd: .* normalised it is .*" TYPED_NFC "'",
+         0, NULL, "1\n"},
+        {"printf '" TYPED_NFD " ' | " LABEL "--regex 'nfc=" TYPED_NFC "' --regex 'ok=[e\\x{301}]' "
+         "- 2>&1 >/dev/null | wc -l",
+         0, NULL, "0\n"},
+        {"printf '" TYPED_NFD "' | " LABEL "--regex 'nfc=" TYPED_NFC "' - | grep -c '0[,]*[]]'", 1,
+         NULL, "0\n"},
+        {"printf '" TYPED_NFD "' | " LABEL "--regex 'nfd=" TYPED_NFD "' - 2>/dev/null | grep -c 1,",
+         1, NULL, "0\n"},
+    };
+    CHECK_CASES(cases);
+}
+
 static void files_and_patterns_go_together_in_order(void **state)
 {
     (void)state;
@@ -142,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_stand_beside_the_tokens),
+        cmocka_unit_test(a_pattern_that_normalising_would_change_is_named),
         cmocka_unit_test(files_and_patterns_go_together_in_order),
         cmocka_unit_test(a_document_that_was_given_up_has_no_labels),
         cmocka_unit_test(show_brackets_what_is_labelled),

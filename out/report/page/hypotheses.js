@@ -60,7 +60,7 @@ function hypothesisSentence(h, scores) {
     const s = scores.find((x) => x.split === split);
     return s ? `, ${split} half ${share(s.prevalence)} of ${count(s.n_pos + s.n_neg)}` : "";
   };
-  return `A hypothesis of kind ${h.kind}. It labels ${count(h.labelled_tokens)} of ${count(h.tokens_seen)} tokens, in ${plural(h.docs, "document")}: prevalence ${share(h.prevalence)}${half("dev")}${half("test")}.${h.aborted ? ` It gave up on ${plural(h.aborted, "document")}, which are left out.` : ""}`;
+  return `A hypothesis of kind ${h.kind}. It labels ${count(h.labelled_tokens)} of ${count(h.tokens_seen)} tokens, in ${plural(h.docs, "document")}: prevalence ${share(h.prevalence)}${half("dev")}${half("test")}.${h.aborted ? ` It gave up on ${plural(h.aborted, "document")}, which are left out.` : ""} It predicts ${h.predicts ?? "this"}: its gaps are those of ${h.predicts === "next" ? "the token after the labelled one in its window" : "the labelled token"}.`;
 }
 
 // --- a hypothesis and a neuron -----------------------------------------------------------------
@@ -152,10 +152,10 @@ function counterCards(name, all) {
 function hypothesisGaps(h) {
   const items = run.ledger.filter((g) => g.hypothesis === h.hypothesis);
   const pair = (g) => run.pairs.find((p) => p.id === g.pair);
-  return items.length === 0 ? null : card("The gap where it holds",
+  return items.length === 0 ? null : card(h.predicts === "next" ? "The gap at the token after it" : "The gap where it holds",
     table([
       { head: "pair", show: (g) => (pair(g) ? el("a", { href: address("gaps", { pair: pair(g).name, hypothesis: h.name }) }, pair(g).name) : `pair ${g.pair}`) },
-      { head: "n", number: true, show: (g) => count(g.n) },
+      { head: "n", number: true, title: h.predicts === "next" ? "labelled tokens that have a next one in their window" : "labelled tokens", show: (g) => count(g.n) },
       { head: "mean gap", number: true, show: (g) => `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}` },
       { head: "elsewhere", number: true, show: (g) => `${signed(g.mean_gap_rest, 4)} \u00b1 ${fixed(g.se_rest, 4)}` },
       { head: "of gap", number: true, title: "its share of the summed gap", show: (g) => share(g.share_of_gap) },

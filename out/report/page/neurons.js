@@ -139,12 +139,13 @@ function histogramCard(n, data) {
 function effectsCard(data) {
   const effects = rows(data.effect);
   if (effects.length === 0) {
-    return null;
+    return card("Tokens", note("It writes nothing: no token is raised or lowered in the output."));
   }
   const kinds = [["output_top", "raises", "logit"], ["output_bottom", "lowers", "logit"], ["input_top", "driven by", "input"], ["input_bottom", "held down by", "input"]]
     .map(([kind, head, unit]) => ({ head, unit, items: effects.filter((e) => e.kind === kind) })).filter((k) => k.items.length);
   const most = Math.max(...kinds.map((k) => k.items.length));
   return card("Tokens",
+    effects.some((e) => e.kind.startsWith("output")) ? null : note("It writes nothing: no token is raised or lowered in the output."),
     table(kinds.flatMap((k) => [
       { head: k.head, show: (i) => (k.items[i] ? tokenLabel(tokenText(k.items[i].token)) : "") },
       { head: k.unit, number: true, show: (i) => (k.items[i] ? signed(k.items[i].value, 3) : "") },

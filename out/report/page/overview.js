@@ -142,8 +142,8 @@ function gapSentence(pair) {
   const where = ` on ${count(pair.tokens)} tokens of ${plural(pair.docs, "document")}`;
   const often = share(pair.share_other_better);
   return severalOthers(pair)
-    ? [`Each of ${pair.others.map(modelName).join(", ")} is better than ${pair.base_name} on `, el("strong", {}, often), ` of tokens; the least of their gaps is `, size, " on average,", where, "."]
-    : [`${pair.mean_gap > 0 ? pair.others_name : pair.base_name} is better by `, size, " per token,", where, `. The gap is above 0 on ${often} of them.`];
+    ? [`Each of ${pair.others.map(modelName).join(", ")} is better than ${pair.base_name} on `, el("strong", {}, often), ` of tokens (a tie, as where all are below the floor, is not better); the least of their gaps is `, size, " on average,", where, "."]
+    : [`${pair.mean_gap > 0 ? pair.others_name : pair.base_name} is better by `, size, " per token,", where, `. The gap is above 0 on ${often} of them; where both are below the floor it is 0.`];
 }
 
 function gapCard(pair) {
@@ -295,6 +295,7 @@ function ledgerCard(pair) {
   const all = [...items, unexplained];
   const most = Math.max(...all.map((g) => Math.abs(g.gain_beyond_earlier ?? 0)));
   const prevalence = (g) => run.hypotheses.find((h) => h.hypothesis === g.hypothesis)?.prevalence;
+  const nexts = run.hypotheses.filter((h) => h.predicts === "next").map((h) => h.name);
   const broad = items.filter((g) => prevalence(g) > broadly);
   const broadGain = broad.reduce((sum, g) => sum + (g.gain_beyond_earlier ?? 0), 0);
   const beyond = "on tokens that no hypothesis above it in the file labels, so these add up";
@@ -313,7 +314,7 @@ function ledgerCard(pair) {
       { head: "mean gap", number: true, of: (g) => g.mean_gap, show: (g) => (g.rest ? "" : `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}`) },
       { head: "elsewhere", number: true, of: (g) => g.mean_gap_rest, show: (g) => (g.rest ? "" : `${signed(g.mean_gap_rest, 4)} \u00b1 ${fixed(g.se_rest, 4)}`) },
     ], all, { caption: "The ledger of the gap, in nats per token", sort: { column: 1, down: true }, page: 15, rowClass: (g) => (g.rest ? "rest" : null) }),
-    note(`Shares called "beyond" are of tokens that no hypothesis above it in the file labels: they and the unexplained rest make 100 %. They depend on the file's order.`));
+    note(`Shares called "beyond" are of tokens that no hypothesis above it in the file labels: they and the unexplained rest make 100 %. They depend on the file's order.${nexts.length ? ` Gaps are those of the token after the labelled one for ${nexts.join(", ")}.` : ""}`));
 }
 
 // --- domains and positions ---------------------------------------------------------------------

@@ -19,7 +19,8 @@ CREATE TABLE pair( -- A row is a pair of models, in the order of --pair.
     docs INTEGER,           -- documents with one
     mean_gap REAL,          -- nats per token, above 0 where the others are better
     se REAL,                -- its standard error
-    share_other_better REAL -- of tokens whose gap is above 0
+    share_other_better REAL -- of tokens whose gap is above 0; a tie, as where both are below the
+                            -- floor, counts as not better
 );
 -- digest 4: id, base, others, floor, tokens, docs, mean_gap, se, share_other_better ORDER BY id
 
@@ -120,7 +121,8 @@ CREATE TABLE hypothesis_domain( -- A row is a hypothesis on a domain.
 CREATE TABLE hypothesis_gap( -- A row is a hypothesis in a pair's ledger: the gap where it labels.
     pair INTEGER,              -- id of the pair
     hypothesis INTEGER,        -- id of the hypothesis
-    n INTEGER,                 -- labelled tokens
+    n INTEGER,                 -- labelled tokens; of one that predicts next, here and below, the
+                               -- tokens after the labelled ones, where their window has one
     mean_gap REAL,             -- nats, over these
     se REAL,                   -- its standard error
     mean_gap_rest REAL,        -- over the other tokens of documents on which it did not give up

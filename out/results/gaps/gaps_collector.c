@@ -53,6 +53,7 @@ struct tally_shape gaps_shape(const struct run *run)
         .gap_bins_half = (size_t)ceil(-run->floor * 10 - 1e-9),
         .top = run->top,
         .n_hypotheses = run->n_hypotheses,
+        .hypotheses = run->hypotheses,
     };
 }
 

@@ -16,7 +16,7 @@ static int write_hypotheses(const struct sql *s, const struct run *run, const st
                             struct err *err)
 {
     struct rows w;
-    rows_anew(&w, s, "DELETE FROM hypothesis", "INSERT INTO hypothesis VALUES(?,?,?,?,?,?,?,?)",
+    rows_anew(&w, s, "DELETE FROM hypothesis", "INSERT INTO hypothesis VALUES(?,?,?,?,?,?,?,?,?)",
               err);
     for (size_t h = 0; h < run->n_hypotheses && !w.rc; h++) {
         const struct tally_hypothesis *t = &tally->hypotheses[h];
@@ -28,6 +28,7 @@ static int write_hypotheses(const struct sql *s, const struct run *run, const st
         rows_u64(&w, t->docs);
         rows_u64(&w, t->aborted);
         rows_u64(&w, t->seen);
+        rows_text(&w, run->hypotheses[h].predicts_next ? "next" : "this");
         rows_next(&w);
     }
     return rows_close(&w);

@@ -36,7 +36,7 @@ struct hit_detail {
     const int32_t *gaps;  // [n] of the pair, in hundredths of a nat
     const char *domain;   // valid UTF-8; NULL: none
     bool has_labels;      // the run has hypotheses
-    uint32_t n_labels;    // that label the token
+    uint32_t n_labels;    // whose gap is taken at the token
     const uint32_t *labels; // [n_labels] ids of hypotheses, ascending
 };
 

@@ -195,16 +195,20 @@ static struct stretch find_around(const struct unit_tokens *u, const struct unit
     return s;
 }
 
-/* The hypotheses that label the token: how many, in d->labels. */
+/* The hypotheses whose gap is taken at the token (tally_place()): how many, in d->labels.
+ * has_before: a token of its window and document stands before it. */
 static int list_labels(struct hit_details *d, const struct unit_labels *l, size_t token,
-                       uint32_t *n, struct err *err)
+                       bool has_before, uint32_t *n, struct err *err)
 {
-    const uint64_t *words = l->words + token * bits_words(l->n_hypotheses);
+    const struct run_hypothesis *all = d->shape->hypotheses;
+    const size_t n_words = bits_words(l->n_hypotheses);
+    const uint64_t *own = l->words + token * n_words;
     const int rc =
         mem_reserve(&d->labels, &d->labels_cap, l->n_hypotheses, sizeof *d->labels, "details", err);
     *n = 0;
     for (size_t h = 0; h < l->n_hypotheses && !rc; h++) {
-        if (bits_get(words, h)) {
+        const bool next = all && all[h].predicts_next;
+        if (next ? has_before && bits_get(own - n_words, h) : bits_get(own, h)) {
             d->labels[(*n)++] = (uint32_t)h;
         }
     }
@@ -239,7 +243,8 @@ static int add_detail(struct hit_details *d, const struct open_hit *h, const str
                                 // "" counts as none, as in a tally
                                 .domain = doc->domain && *doc->domain ? doc->domain : NULL,
                                 .has_labels = u->labels != NULL};
-    int rc = u->labels ? list_labels(d, u->labels, h->token, &detail.n_labels, err) : 0;
+    const bool has_before = at > 0 && u->pos[h->token] != 1;
+    int rc = u->labels ? list_labels(d, u->labels, h->token, has_before, &detail.n_labels, err) : 0;
     detail.labels = d->labels;
     return rc ? rc : tally_set_detail(h->hit, &detail, err);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "corpora/base/bits.h"
 #include "corpora/base/utf8.h"
 #include "out/results/gaps/gap.h"
 #include "out/results/gaps/hits.h"
@@ -58,12 +59,13 @@ int tally_new(struct tally **out, const struct tally_shape *shape, struct err *e
         t->scratch->fixed = mem_new(shape->n_models, sizeof *t->scratch->fixed);
         t->scratch->sums = mem_new(shape->n_models, sizeof *t->scratch->sums);
         t->scratch->exact = mem_zero(shape->n_models, sizeof *t->scratch->exact);
+        t->scratch->next = mem_zero(bits_words(shape->n_hypotheses), sizeof *t->scratch->next);
     }
     int rc = 0;
     if (!t->shards || !t->models || !t->pairs || !t->other.models || !t->other.pairs ||
         !t->other.hypotheses || !t->hypotheses || !t->touched || !t->is_touched || !t->scratch ||
         !t->scratch->pairs || !t->scratch->least || !t->scratch->gaps || !t->scratch->fixed ||
-        !t->scratch->sums || !t->scratch->exact) {
+        !t->scratch->sums || !t->scratch->exact || !t->scratch->next) {
         rc = err_nomem(err, "a tally");
     }
     for (size_t p = 0; p < shape->n_pairs && !rc; p++) {
@@ -72,6 +74,11 @@ int tally_new(struct tally **out, const struct tally_shape *shape, struct err *e
     if (rc) {
         tally_free(t);
         return rc;
+    }
+    for (size_t h = 0; shape->hypotheses && h < shape->n_hypotheses; h++) {
+        if (shape->hypotheses[h].predicts_next) {
+            bits_set(t->scratch->next, h);
+        }
     }
     *out = t;
     return 0;
@@ -107,6 +114,7 @@ void tally_free(struct tally *t)
         free(t->scratch->exact);
         free(t->scratch->fixed);
         free(t->scratch->sums);
+        free(t->scratch->next);
     }
     free(t->scratch);
     free(t->domains);

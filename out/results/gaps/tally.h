@@ -50,7 +50,15 @@ struct tally_shape {
     size_t top;                     // hits kept a pair and side
     size_t domains_max;             // domains kept; 0: TALLY_DOMAINS_MAX
     size_t n_hypotheses;
+    const struct run_hypothesis *hypotheses; // [n_hypotheses] what each predicts; NULL: all this
 };
+
+/* The token at which the gap of labelled token i of n is taken: i, or with 'next' the one after it
+ * in its window; n: there is none.  pos[n]: as in tally_doc. */
+static inline size_t tally_place(size_t i, size_t n, const uint32_t *pos, bool next)
+{
+    return !next ? i : i + 1 < n && pos[i + 1] != 1 ? i + 1 : n;
+}
 
 /* What a hypothesis says of a document. */
 struct tally_labels {
@@ -121,7 +129,8 @@ struct tally_gap_sums {
 };
 
 /* The gap where a hypothesis labels the token, and elsewhere; not of documents on which it gave up.
- * The ledger: what of all gaps stands on tokens that it labels and none before it does. */
+ * The ledger: what of all gaps stands on tokens that it labels and none before it does.  Of one that
+ * predicts the next token "labelled" means tally_place() of the labelled tokens here. */
 struct tally_ledger {
     struct moments labelled, rest;
     __int128 gain;                // of max(gap, 0) on labelled tokens, fixed

@@ -29,6 +29,7 @@ struct tally_scratch {
     size_t exact_cap;
     int64_t **gaps; // [n_pairs][gaps_cap], of the document; where there are hypotheses
     size_t gaps_cap;
+    uint64_t *next; // [bits_words(n_hypotheses)] those that predict the next token
 };
 
 /* Notes the ids[n] as tokens that the tally has numbers of: tally_clear() looks at these alone. */

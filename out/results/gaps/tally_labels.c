@@ -19,37 +19,46 @@ static void count(struct tally_hypothesis *h, const struct tally_labels *labels,
     h->docs += labels->n > 0;
 }
 
-static void add_to_ledger(struct tally_ledger *l, const struct tally_labels *labels,
-                          const int64_t *gaps, int64_t sum, size_t n)
+static void add_to_ledger(struct tally_ledger *l, const struct tally_labels *labels, bool next,
+                          const struct tally_doc *doc, const int64_t *gaps, int64_t sum)
 {
     int64_t labelled = 0, gain = 0;
+    size_t n = 0;
     for (size_t i = 0; i < labels->n; i++) {
-        const int64_t gap = gaps[labels->at[i] - labels->base];
-        labelled += gap;
-        gain += gap > 0 ? gap : 0;
+        const size_t at = tally_place(labels->at[i] - labels->base, doc->n, doc->pos, next);
+        if (at < doc->n) {
+            labelled += gaps[at];
+            gain += gaps[at] > 0 ? gaps[at] : 0;
+            n++;
+        }
     }
     l->gain += gain;
-    moments_add(&l->labelled, labelled, labels->n);
-    moments_add(&l->rest, sum - labelled, n - labels->n);
+    moments_add(&l->labelled, labelled, n);
+    moments_add(&l->rest, sum - labelled, doc->n - n);
 }
 
-/* The first hypothesis of a token's words, or n. */
-static size_t first_label(const uint64_t *words, size_t n)
+/* The first of n hypotheses whose gap is taken at token i, or n; next: those that predict the next
+ * token. */
+static size_t first_label(const struct tally_doc *doc, size_t i, const uint64_t *next, size_t n)
 {
-    for (size_t k = 0; k < bits_words(n); k++) {
-        if (words[k]) {
-            return 64 * k + (size_t)__builtin_ctzll(words[k]);
+    const size_t n_words = bits_words(n);
+    const uint64_t *own = doc->label_words + i * n_words;
+    const bool has_before = i > 0 && doc->pos[i] != 1;
+    for (size_t k = 0; k < n_words; k++) {
+        const uint64_t before = has_before ? own[k - n_words] & next[k] : 0;
+        const uint64_t word = (own[k] & ~next[k]) | before;
+        if (word) {
+            return 64 * k + (size_t)__builtin_ctzll(word);
         }
     }
     return n;
 }
 
 static void add_firsts(struct tally_ledger *ledger, const struct tally_doc *doc,
-                       size_t n_hypotheses, const int64_t *gaps)
+                       size_t n_hypotheses, const uint64_t *next, const int64_t *gaps)
 {
-    const size_t n_words = bits_words(n_hypotheses);
     for (size_t i = 0; i < doc->n; i++) {
-        const size_t h = first_label(doc->label_words + i * n_words, n_hypotheses);
+        const size_t h = first_label(doc, i, next, n_hypotheses);
         if (h < n_hypotheses) {
             ledger[h].beyond += gaps[i];
             ledger[h].gain_beyond += gaps[i] > 0 ? gaps[i] : 0;
@@ -73,10 +82,11 @@ void tally_add_labels(struct tally *t, struct tally_domain *domain, const struct
         }
         for (size_t h = 0; h < n; h++) {
             if (!doc->labels[h].gave_up) {
-                add_to_ledger(&ledger[h], &doc->labels[h], gaps[p], sum, doc->n);
+                add_to_ledger(&ledger[h], &doc->labels[h], bits_get(t->scratch->next, h), doc,
+                              gaps[p], sum);
             }
         }
-        add_firsts(ledger, doc, n, gaps[p]);
+        add_firsts(ledger, doc, n, t->scratch->next, gaps[p]);
     }
 }
 

@@ -57,7 +57,8 @@ CREATE TABLE effect( -- A row is a token that a neuron raises or lowers, or that
     layer INTEGER, -- the neuron's layer
     idx INTEGER,   -- its index in the layer
     kind TEXT,     -- output_top: raised most; output_bottom: lowered most; input_top, input_bottom:
-                   -- tokens whose embedding drives it most and least (models of one layer alone)
+                   -- tokens whose embedding drives it most and least (models of one layer alone);
+                   -- no value of 0 is listed: a neuron of weights 0 has no row
     rank INTEGER,  -- within the kind, from 1 for the largest
     token INTEGER, -- id of the token
     value REAL,    -- output: logit per unit of activation, before the final norm's scale;
@@ -233,6 +234,7 @@ CREATE VIEW hypothesis_best( -- A row is a hypothesis with its best neuron.
     prevalence,        -- labelled_tokens / tokens_seen
     aborted,           -- documents on which it gave up
     tokens_seen,       -- tokens of the others
+    predicts,          -- as in table hypothesis
     model,             -- id of the best neuron's model; NULL: no neuron was scored
     model_name,        -- its name
     layer,             -- the neuron's layer
@@ -245,7 +247,7 @@ CREATE VIEW hypothesis_best( -- A row is a hypothesis with its best neuron.
     precision,         -- at the threshold chosen on dev
     recall)            -- at the threshold chosen on dev
 AS SELECT h.id, h.name, h.kind, h.spec, h.tokens, h.docs, h.tokens * 1.0 / h.tokens_seen,
-    h.aborted, h.tokens_seen, d.model, (SELECT name FROM model WHERE id = d.model), d.layer, d.idx,
+    h.aborted, h.tokens_seen, h.predicts, d.model, (SELECT name FROM model WHERE id = d.model), d.layer, d.idx,
     (SELECT name FROM model WHERE id = d.model) || ':L' || d.layer || 'N' || d.idx, t.n_pos,
     t.prevalence, t.average_precision, t.auroc, t.precision, t.recall
 FROM hypothesis h

@@ -83,7 +83,8 @@ CREATE TABLE trigram_model( -- A row is a trial: a trigram on a model, in minima
     lp_xx REAL,       -- with both replaced
     interaction REAL, -- of ln P(C), nats
     se REAL,          -- its standard error over contexts; NULL: fewer than 2
-    verdict TEXT,     -- AND-like, B-only, A-only, spread, no interaction, no neurons, not tested
+    verdict TEXT,     -- AND-like, B-only, A-only, spread, negative interaction, no interaction,
+                      -- no neurons, too few places, not tested
     layer INTEGER,    -- layer of the neuron that the verdict names; NULL: it names none
     idx INTEGER,      -- its index in the layer
     half INTEGER,     -- so many neurons write half of what is written for C; NULL: none do
