@@ -186,6 +186,7 @@ static int write_merged(const struct merged *m, const char *path, bool *tested, 
     struct store *s = NULL;
     bool exists;
     int rc = outfile_open(&out, path, err);
+    rc = rc ? rc : outfile_beside(&out, "-journal", err);
     if (!rc) {
         rc = store_open(&s, out.tmp_path, &exists, err);
     }
