@@ -19,6 +19,7 @@
 #include "model/counts/ngrams_run.h"
 #include "scan/cli/progress.h"
 #include "scan/count/folder.h"
+#include "scan/load/nothing_read.h"
 
 struct state {
     // set before threads start, then read only
@@ -34,6 +35,7 @@ struct state {
     pthread_mutex_t mu;
     struct count_folder folder; // its path and fingerprint are set before threads start
     uint64_t n_units;           // of the corpus, once it has been read
+    uint64_t docs;              // of the corpus, as far as it has been read
     uint64_t raw_now;           // bytes of shards behind the units that are counted now
     uint64_t raw_passed;        // and behind the others
     struct counted *out;
@@ -94,6 +96,7 @@ static bool is_ours(struct state *s, const struct unit *u)
     const bool in_part = u->number % s->c->n_parts == s->c->part;
     const bool ours = in_part && !count_folder_has(&s->folder, u->number);
     s->n_units = u->number + 1;
+    s->docs += u->n_docs;
     *(ours ? &s->raw_now : &s->raw_passed) += u->raw;
     if (in_part) {
         rejects_append(&s->out->rejects, &u->rejects);
@@ -316,6 +319,12 @@ static int count(struct state *s, struct ngrams_info *info, const char *path, st
     const double counted = progress_clock();
     s->out->count_seconds = counted - begin;
     s->out->stopped = is_stopped_now(s);
+    if (!rc && !s->out->stopped && s->docs == 0 && rejects_total(&s->out->rejects) > 0) {
+        struct record_keys keys;
+        record_keys_of_shards(&keys, c->shards);
+        count_folder_remove(&s->folder);
+        return nothing_read(s->out->rejects.n, c->units.source.field, &keys, err);
+    }
     if (!rc && !s->out->stopped) {
         rc = build(s, info, path, err);
         s->out->merge_seconds = progress_clock() - counted;

@@ -15,6 +15,7 @@
 #include "out/store/meta.h"
 #include "scan/cli/progress.h"
 #include "scan/cli/stop_signals.h"
+#include "scan/load/nothing_read.h"
 #include "scan/load/windows.h"
 #include "scan/plan/memory.h"
 #include "scan/work/first_unit.h"
@@ -354,6 +355,17 @@ static void print_nothing_left(const struct scan *s)
             p->n_parts > 1 ? "this part" : "the corpus");
 }
 
+/* Where nothing of the corpus could be read the file is emptied: the right --field would be another
+ * run.  docs: of the corpus. */
+static int check_docs(struct scan *s, uint64_t docs, struct err *err)
+{
+    const int rc = summary_check_docs(&s->results, docs, &s->shards, s->options->input.field, err);
+    if (rc && !s->options->record) {
+        store_clear(s->store, NULL);
+    }
+    return rc;
+}
+
 int scan_run(struct scan *s, int *status, struct err *err)
 {
     int rc = begin_meta(s, err);
@@ -363,7 +375,10 @@ int scan_run(struct scan *s, int *status, struct err *err)
     }
     if (s->resumed && nothing_left(&s->run, s->pipeline.part, s->pipeline.n_parts)) {
         print_nothing_left(s);
-        return finish(s, status, err);
+        rc = finish(s, status, err);
+        // A part does not know whether the others have documents.
+        return rc ? rc
+                  : check_docs(s, s->pipeline.n_parts > 1 ? 1 : summary_docs(&s->results), err);
     }
     if (s->resumed) {
         fprintf(stderr,
@@ -395,7 +410,8 @@ int scan_run(struct scan *s, int *status, struct err *err)
     if (s->options->input.strict && summary_skipped(&s->results) > 0) {
         *status = 1;
     }
-    return finish(s, status, err);
+    rc = finish(s, status, err);
+    return rc ? rc : check_docs(s, result.docs, err);
 }
 
 // --- a dry run ----------------------------------------------------------------------------------
@@ -438,6 +454,12 @@ int scan_dry_run(struct scan *s, struct err *err)
     if (first.none) {
         printf("the corpus holds no document\n");
         return 0;
+    }
+    if (first.docs == 0) {
+        struct record_keys keys;
+        record_keys_of_shards(&keys, &s->shards);
+        return s->shards.n == 1 ? nothing_read(first.rejects, s->options->input.field, &keys, err)
+                                : 0;
     }
     // as if all units were like the first
     double units = fmax(1, (double)bytes / (double)(first.raw ? first.raw : 1));
