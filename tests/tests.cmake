@@ -240,7 +240,7 @@ foreach(name report report_files)
 endforeach()
 
 # gapscope scan: its results against a slow reference, and that they do not depend on how it ran
-foreach(name scan scan_runs scan_neurons scan_miners precision_check count pack_folders signals)
+foreach(name scan scan_runs scan_neurons scan_miners precision_check count pack_folders signals input)
   gapscope_test(scan/${name} gapscope_base PkgConfig::SQLITE3 PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/kit/scan_kit.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")

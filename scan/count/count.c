@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "corpora/base/bits.h"
+#include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/pool.h"
 #include "corpora/base/stop.h"
@@ -304,6 +305,23 @@ static int build(struct state *s, struct ngrams_info *info, const char *path, st
     return rc;
 }
 
+/* Adds to the error that ended a count what helps: a run of another corpus is not resumed. */
+static int say_way_out(const struct count_folder *f, struct err *err)
+{
+    const char *const text =
+        !file_is_folder(f->path) ? "%s; %s was removed while the count wrote it, so what was done "
+                                   "is lost: the same command "
+                                   "starts anew"
+        : err->code == ERR_MISMATCH ? "%s; what is done is in %s and belongs to the file as it "
+                                      "was: put that back and run the "
+                                      "same command to resume, or start anew with --force"
+        : err->code == ERR_NOT_FOUND
+            ? "%s; what is done is in %s: put the file back, then the same command resumes from "
+              "there"
+            : "%s; what is done is in %s; the same command resumes from there once this is mended";
+    return err_set(err, err->code, text, err->msg, f->path);
+}
+
 /* Counts into the folder, which is open and resumed, and makes the file. */
 static int count(struct state *s, struct ngrams_info *info, const char *path, struct err *err)
 {
@@ -333,10 +351,7 @@ static int count(struct state *s, struct ngrams_info *info, const char *path, st
         count_folder_remove(&s->folder);
         return rc;
     }
-    return rc ? err_set(err, err->code,
-                        "%s; what is done is in %s; the same command resumes from there", err->msg,
-                        s->folder.path)
-              : 0;
+    return rc ? say_way_out(&s->folder, err) : 0;
 }
 
 int count_run(const struct count *c, const char *path, struct counted *out, struct err *err)

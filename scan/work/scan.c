@@ -209,7 +209,8 @@ static int resume(struct scan *s, struct err *err)
         results_free(&results);
         run_free(&old);
         return err_set(err, ERR_MISMATCH,
-                       "%s holds another run (%s); name another file, or --force to start anew",
+                       "%s holds another run (%s: that run's first, then this command's); bring "
+                       "back what it was begun with, name another file, or --force to start anew",
                        s->options->output, why.msg);
     }
     results_free(&s->results);
@@ -355,6 +356,42 @@ static void print_nothing_left(const struct scan *s)
             p->n_parts > 1 ? "this part" : "the corpus");
 }
 
+/* Adds to the error that ended a scan what has become of its results, and what helps: the same
+ * command resumes the run only if models, corpus and hypotheses are those that it began with. */
+static int say_way_out(const struct scan *s, struct err *err)
+{
+    const char *path = s->options->output;
+    const enum err_code code = err->code;
+    if (store_is_gone(s->store)) {
+        const size_t n = strlen(path);
+        const bool of_db = strncmp(err->msg, path, n) == 0 && err->msg[n] == ':';
+        return err_set(
+            err, code,
+            "%s%s%s: it was removed or replaced while the scan wrote it, so what was done "
+            "is lost: %s",
+            of_db ? "" : err->msg, of_db ? "" : "; ", path,
+            access(path, F_OK) == 0 ? "name another file with -o, or remove what is there "
+                                      "now, and scan anew"
+                                    : "the same command starts anew");
+    }
+    if (code == ERR_MISMATCH) {
+        return err_set(
+            err, code,
+            "%s; what was done is in %s and belongs to the file as it was: put that back "
+            "and run the same command to resume, or start anew with --force",
+            err->msg, path);
+    }
+    return err_set(
+        err, code,
+        code == ERR_NOT_FOUND
+            ? "%s; what was done is in %s: put the file back, then the same command "
+              "resumes from there"
+            : "%s; what was done is in %s; the same command resumes from there once this "
+              "is mended (with a model, a corpus or a hypothesis that has changed it "
+              "cannot: start anew with --force)",
+        err->msg, path);
+}
+
 /* Where nothing of the corpus could be read the file is emptied: the right --field would be another
  * run.  docs: of the corpus. */
 static int check_docs(struct scan *s, uint64_t docs, struct err *err)
@@ -397,9 +434,7 @@ int scan_run(struct scan *s, int *status, struct err *err)
     rc = pipeline_run(&s->pipeline, &s->run, &s->results, s->store, &result, err);
     const int stopped = stopped_by();
     if (rc) {
-        return err_set(err, err->code,
-                       "%s; what was done is in %s; the same command resumes from there", err->msg,
-                       s->options->output);
+        return say_way_out(s, err);
     }
     summary_print(&s->run, &s->results, &s->lineup, s->options->output, &result);
     if (stopped) {
