@@ -12,6 +12,7 @@
 #include "corpora/base/jsonw.h"
 #include "corpora/base/utf8_repair.h"
 #include "corpora/endings.h"
+#include "corpora/folders_seen.h"
 #include "corpora/jsonl.h"
 #include "corpora/kind.h"
 #include "corpora/pieces.h"
@@ -24,7 +25,11 @@
 
 struct packer {
     FILE *out;
-    struct stat out_stat;
+    struct stat outputs[2]; // the file behind 'out', and the one that it replaces
+    size_t n_outputs;
+    const char *output_name; // the last part of its path; NULL: none
+    bool broken;             // the output cannot be written
+    struct folders_seen folders;
     ZSTD_CCtx *zstd;
     struct buf lines; // the frame that is being filled
     struct buf frame; // the same, compressed
@@ -38,7 +43,7 @@ struct packer {
 static void say(const struct packer *p, const char *path, const char *why)
 {
     if (p->note) {
-        p->note(p->context, path, why);
+        p->note(p->context, path, why, false);
     }
 }
 
@@ -58,6 +63,7 @@ static int write_frame(struct packer *p, struct err *err)
         return err_set(err, ERR_NOMEM, "compressing: %s", ZSTD_getErrorName(n));
     }
     if (fwrite(p->frame.data, 1, n, p->out) != n) {
+        p->broken = true;
         return err_set(err, ERR_IO, "writing the corpus: %s", strerror(errno));
     }
     p->counts.text_bytes += p->lines.len;
@@ -151,30 +157,37 @@ static int quote_path(struct buf *out, const char *path, struct err *err)
     return rc;
 }
 
+/* Takes the next part of the text into p->pieces, or ends it.  *why: why it ends before its end. */
+static int feed_text(struct packer *p, struct stream *s, bool *first, struct err *why,
+                     struct err *err)
+{
+    const char *part;
+    size_t len = 0;
+    if (stream_read(s, &part, &len, why) || len == 0) {
+        return pieces_finish(&p->pieces, err);
+    }
+    const size_t skip = *first && is_bom(part, len) ? 3 : 0;
+    *first = false;
+    return pieces_add(&p->pieces, part + skip, len - skip, err);
+}
+
+/* Of a file that cannot be read to its end, what comes before is packed. */
 static int pack_text(struct packer *p, struct stream *s, const char *path, struct err *err)
 {
     struct buf quoted = {0};
+    struct err why = {0};
     int rc = quote_path(&quoted, path, err);
     pieces_begin(&p->pieces);
     bool first = true;
     while (!rc && !p->pieces.finished) {
-        const char *part;
-        size_t len;
-        rc = stream_read(s, &part, &len, err);
-        if (!rc && len > 0) {
-            const size_t skip = first && is_bom(part, len) ? 3 : 0;
-            rc = pieces_add(&p->pieces, part + skip, len - skip, err);
-            first = false;
-        } else if (!rc) {
-            rc = pieces_finish(&p->pieces, err);
-        }
+        rc = feed_text(p, s, &first, &why, err);
         struct doc doc;
         while (!rc && pieces_next(&p->pieces, &doc)) {
-            rc = write_piece(p, &doc, &quoted, err);
+            rc = why.code && doc.len == 0 ? 0 : write_piece(p, &doc, &quoted, err);
         }
     }
     buf_free(&quoted);
-    return rc;
+    return rc || !why.code ? rc : err_set(err, why.code, "%s", why.msg);
 }
 
 /* Copies one line of JSONL, or says in 'why' what is wrong with it. */
@@ -322,15 +335,45 @@ static int pack_stream(struct packer *p, struct stream *s, const char *path, str
                                          : pack_text(p, s, path, err);
 }
 
-static int pack_file(struct packer *p, const char *path, struct err *err)
+/* Counts and names what could not be read, so that the rest can be packed.  records: those written
+ * before the file. */
+static int pass_over(struct packer *p, const char *path, uint64_t records, const struct err *why)
 {
-    struct stream *s;
-    int rc = stream_open(&s, path, err);
+    const size_t n = strlen(path);
+    const bool named = strncmp(why->msg, path, n) == 0 && strncmp(why->msg + n, ": ", 2) == 0;
+    struct err note;
+    err_set(&note, why->code, "%s%s", why->msg + (named ? n + 2 : 0),
+            p->counts.records > records ? "; what comes before is packed" : "; left out");
+    p->counts.unreadable++;
+    if (p->note) {
+        p->note(p->context, path, note.msg, true);
+    }
+    return 0;
+}
+
+/* Packs a file that is open, or says why it is not: 'opened' is stream_open()'s result, with *why.
+ * named: the caller named it. */
+static int pack_opened(struct packer *p, struct stream *s, const char *path, bool named, int opened,
+                       struct err *why, struct err *err)
+{
+    const uint64_t records = p->counts.records;
+    int rc = opened;
     if (!rc) {
-        rc = pack_stream(p, s, path, err);
+        rc = pack_stream(p, s, path, why);
         stream_close(s);
     }
-    return rc;
+    if (!rc || p->broken || rc == ERR_NOMEM || (named && !stream_is_damage(rc))) {
+        return rc ? err_set(err, rc, "%s", why->msg) : 0;
+    }
+    return pass_over(p, path, records, why);
+}
+
+static int pack_file(struct packer *p, const char *path, bool named, struct err *err)
+{
+    struct stream *s = NULL;
+    struct err why = {0};
+    const int rc = named ? stream_open(&s, path, &why) : stream_open_regular(&s, path, &why);
+    return pack_opened(p, s, path, named, rc, &why, err);
 }
 
 // --- folders -----------------------------------------------------------------------------------
@@ -352,49 +395,94 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int path_error(const char *path, struct err *err)
+/* The error of the last system call on 'path': of one that was named it ends the packing, another
+ * is passed over. */
+static int path_error(struct packer *p, const char *path, bool named, struct err *err)
 {
     const enum err_code code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
-    return err_set(err, code, "%s: %s", path, strerror(errno));
+    struct err why;
+    const bool gone = code == ERR_NOT_FOUND && !named;
+    err_set(&why, code, "%s: %s", path,
+            gone ? "a link that leads nowhere, or a file that has just been removed"
+                 : strerror(errno));
+    return named ? err_set(err, code, "%s", why.msg) : pass_over(p, path, p->counts.records, &why);
 }
 
-static int pack_folder(struct packer *p, const char *folder, struct err *err);
+static bool is_output(const struct packer *p, const struct stat *st)
+{
+    bool is = false;
+    for (size_t i = 0; i < p->n_outputs; i++) {
+        is = is || (st->st_dev == p->outputs[i].st_dev && st->st_ino == p->outputs[i].st_ino);
+    }
+    return is;
+}
 
-/* named: the caller named this path, so it may be a link or a device.  Those inside a folder are
- * skipped, for links lead anywhere, even in circles. */
+/* Is it what a pack of the same name left when it was killed: "<output>.tmp-<pid>"? */
+static bool is_leftover(const struct packer *p, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    const size_t n = p->output_name ? strlen(p->output_name) : 0;
+    return n > 0 && strncmp(name, p->output_name, n) == 0 && strncmp(name + n, ".tmp-", 5) == 0 &&
+           name[n + 5] && !name[n + 5 + strspn(name + n + 5, "0123456789")];
+}
+
+static int pack_folder(struct packer *p, const char *folder, const struct stat *st, bool named,
+                       struct err *err);
+
+/* named: the caller named this path, so it may be a link to a folder, or a device.  Inside a folder
+ * links to folders are skipped, for they lead anywhere, even in circles. */
 static int pack_path(struct packer *p, const char *path, bool named, struct err *err)
 {
     if (named && strcmp(path, "-") == 0) {
-        return pack_file(p, path, err);
+        return pack_file(p, path, named, err);
     }
-    struct stat st;
-    if ((named ? stat(path, &st) : lstat(path, &st)) != 0) {
-        return path_error(path, err);
+    struct stat link, st;
+    if (lstat(path, &link) != 0) {
+        return path_error(p, path, named, err);
     }
-    if (S_ISDIR(st.st_mode)) {
-        return pack_folder(p, path, err);
-    }
-    if (S_ISREG(p->out_stat.st_mode) && st.st_dev == p->out_stat.st_dev &&
-        st.st_ino == p->out_stat.st_ino) {
+    if (is_output(p, &link)) {
         return skip_special(p, path, "skipped: the output itself");
     }
-    if (!named && S_ISLNK(st.st_mode)) {
-        return skip_special(p, path, "skipped: a link");
+    if (!named && is_leftover(p, path)) {
+        return skip_special(p, path, "skipped: left by a run that was killed");
+    }
+    if (stat(path, &st) != 0) {
+        return path_error(p, path, named, err);
+    }
+    if (S_ISDIR(st.st_mode) && S_ISLNK(link.st_mode) && !named) {
+        return skip_special(p, path, "skipped: a link to a folder; name it to pack it");
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return pack_folder(p, path, &st, named, err);
+    }
+    if (is_output(p, &st)) {
+        return skip_special(p, path, "skipped: the output itself");
     }
     if (!named && !S_ISREG(st.st_mode)) {
         return skip_special(p, path, "skipped: not a regular file");
     }
-    return pack_file(p, path, err);
+    return pack_file(p, path, named, err);
 }
 
-static int pack_folder(struct packer *p, const char *folder, struct err *err)
+static int pack_folder(struct packer *p, const char *folder, const struct stat *st, bool named,
+                       struct err *err)
 {
+    bool had = false;
+    int rc = folders_seen_add(&p->folders, st, &had, err);
+    if (rc) {
+        return rc;
+    }
+    if (had) {
+        p->counts.skipped_again++;
+        say(p, folder, "skipped: this folder is packed already");
+        return 0;
+    }
     struct dirent **entries;
     const int n = scandir(folder, &entries, is_not_hidden, by_bytes);
     if (n < 0) {
-        return path_error(folder, err);
+        return path_error(p, folder, named, err);
     }
-    int rc = 0;
     for (int i = 0; i < n; i++) {
         if (!rc) {
             char *path = file_join(folder, entries[i]->d_name);
@@ -407,8 +495,24 @@ static int pack_folder(struct packer *p, const char *folder, struct err *err)
     return rc;
 }
 
-int pack(FILE *out, const char *const *paths, size_t n_paths, int level, struct pack_counts *counts,
-         pack_note *note, void *context, struct err *err)
+/* What must not be packed into itself.  A stream in memory has no file, and neither may 'path'. */
+static void find_outputs(struct packer *p, const char *path)
+{
+    struct stat *st = &p->outputs[0];
+    if (fstat(fileno(p->out), st) == 0 && S_ISREG(st->st_mode)) {
+        st = &p->outputs[++p->n_outputs];
+    }
+    if (path && strcmp(path, "-") != 0) {
+        const char *slash = strrchr(path, '/');
+        p->output_name = slash ? slash + 1 : path;
+    }
+    if (p->output_name && lstat(path, st) == 0 && (S_ISREG(st->st_mode) || S_ISLNK(st->st_mode))) {
+        p->n_outputs++;
+    }
+}
+
+int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_paths, int level,
+         struct pack_counts *counts, pack_note *note, void *context, struct err *err)
 {
     *counts = (struct pack_counts){0};
     if (level < ZSTD_minCLevel() || level > ZSTD_maxCLevel()) {
@@ -427,7 +531,7 @@ int pack(FILE *out, const char *const *paths, size_t n_paths, int level, struct 
     }
     ZSTD_CCtx_setParameter(p.zstd, ZSTD_c_compressionLevel, level);
     ZSTD_CCtx_setParameter(p.zstd, ZSTD_c_checksumFlag, 1);
-    (void)fstat(fileno(out), &p.out_stat); // fails on a stream in memory, which is no input either
+    find_outputs(&p, output_path);
     for (size_t i = 0; i < n_paths && !rc; i++) {
         rc = pack_path(&p, paths[i], true, err);
     }
@@ -442,5 +546,6 @@ out:
     buf_free(&p.lines);
     buf_free(&p.frame);
     pieces_end(&p.pieces);
+    folders_seen_free(&p.folders);
     return rc;
 }

@@ -18,6 +18,7 @@
 #ifndef GAPSCOPE_CORPORA_PACK_H
 #define GAPSCOPE_CORPORA_PACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,23 +35,33 @@ struct pack_counts {
     uint64_t repaired;        // number of U+FFFD that replace invalid bytes
     uint64_t skipped_binary;  // files that are not text, as kind.h says
     uint64_t skipped_empty;   // files that have no byte, or only a BOM
-    uint64_t skipped_special; // links inside folders, devices, sockets, pipes; the output itself
+    uint64_t skipped_special; // in folders: links to folders, devices, sockets, pipes; the output
+    uint64_t skipped_again;   // folders that have been packed already
     uint64_t skipped_bad;     // records of JSONL files that are not objects
+    uint64_t unreadable;      // files and folders that could not be read, or not to their end
 };
 
-/* pack() calls this for each file that it skips or that has bad records; 'why' is for people.
- * NULL: no call. */
-typedef void pack_note(void *context, const char *path, const char *why);
+/* pack() calls this for each file that it skips, that has bad records, or (unreadable) that could
+ * not be read to its end; 'why' is for people.  'path' may hold any bytes.  NULL: no call. */
+typedef void pack_note(void *context, const char *path, const char *why, bool unreadable);
 
 /*
  * Packs 'paths' (files, "-", or folders with everything below them in byte order of their names;
  * names that begin with a dot are skipped inside folders) to 'out' at zstd 'level'.  Files are
  * decompressed as stream.h says.  The same input gives the same bytes.  Memory is bounded, except
- * that one JSONL line is held whole.
- * Errors: ERR_NOT_FOUND, ERR_IO (of reading or writing), ERR_NOMEM, ERR_USAGE (zstd has no such
- * level), and those of stream_read() for a damaged file: half a file does not make a corpus.
+ * that one JSONL line is held whole and 24 bytes are held of each folder.
+ *
+ * Inside folders links to files are followed, and links to folders are not: name those.  Nothing
+ * else than a regular file is opened there.  A folder is packed once, a file as often as it is
+ * named.  The output is left out: 'out', and the file output_path that it will replace (NULL: none).
+ *
+ * What cannot be read inside a folder, and a file that is damaged, is counted in
+ * counts->unreadable; the rest is packed, also what comes before the damage.
+ *
+ * Errors: ERR_NOT_FOUND, ERR_IO (of 'paths' themselves, of writing), ERR_NOMEM, ERR_USAGE (zstd has
+ * no such level).
  */
-int pack(FILE *out, const char *const *paths, size_t n_paths, int level, struct pack_counts *counts,
-         pack_note *note, void *context, struct err *err);
+int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_paths, int level,
+         struct pack_counts *counts, pack_note *note, void *context, struct err *err);
 
 #endif

@@ -29,7 +29,7 @@ static int read_at(int fd, char *to, size_t len, uint64_t at, const char *path, 
             return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
         }
         if (n == 0) {
-            return err_set(err, ERR_IO, "%s: it became shorter while it was read", path);
+            return err_set(err, ERR_MISMATCH, "%s: it became shorter while it was read", path);
         }
         done += (size_t)n;
     }

@@ -28,7 +28,7 @@ struct shards {
 
 /* On success the caller ends *out with shards_free().  Errors: ERR_NOT_FOUND, ERR_IO (a folder, a
  * pipe, "-": a scan must be able to read it again), ERR_MISMATCH (two have the same identity: one
- * shard was named twice), ERR_NOMEM; the message begins with the path. */
+ * shard was named twice; one becomes shorter meanwhile), ERR_NOMEM; the message begins with the path. */
 int shards_open(struct shards *out, const char *const *paths, size_t n, struct err *err);
 void shards_free(struct shards *s); // {0} is allowed
 

@@ -29,6 +29,8 @@ struct source {
     size_t rest_len;
     const char *domain; // of that record; belongs to the parser
     uint64_t repaired;
+    uint64_t n_docs;         // handed out
+    struct record_keys keys; // of the first record without a text
 
     struct records records; // unless the file is one text
     struct jsonl *jsonl;    // likewise
@@ -237,6 +239,9 @@ static int next_record(struct source *s, bool *more, struct err *err)
         enum reject_reason reason;
         rc = read_record(s, &line, &record, &reason, &why);
         if (rc == ERR_FORMAT) {
+            if (reason == REJECT_NO_TEXT_FIELD && !s->keys.any) {
+                record_keys_of_line(&s->keys, line.text, line.len);
+            }
             reject(s, reason, &line, &why);
             continue;
         }
@@ -291,6 +296,7 @@ static enum source_status next_doc(struct source *s, struct doc *doc, struct err
     doc->line = s->line;
     doc->domain = s->domain;
     s->repaired += doc->repaired;
+    s->n_docs++;
     return SOURCE_DOC;
 }
 
@@ -320,6 +326,16 @@ bool source_damaged(const struct source *s)
 uint64_t source_repaired(const struct source *s)
 {
     return s->repaired;
+}
+
+uint64_t source_docs(const struct source *s)
+{
+    return s->n_docs;
+}
+
+const struct record_keys *source_keys(const struct source *s)
+{
+    return &s->keys;
 }
 
 uint64_t source_tell_raw(const struct source *s)

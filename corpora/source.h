@@ -26,6 +26,7 @@
 
 #include "corpora/base/doc.h"
 #include "corpora/base/err.h"
+#include "corpora/record_keys.h"
 #include "corpora/reject.h"
 #include "corpora/stream.h"
 
@@ -80,6 +81,12 @@ bool source_damaged(const struct source *s);
 
 /* The number of U+FFFD put in so far, over all docs. */
 uint64_t source_repaired(const struct source *s);
+
+/* The documents handed out so far. */
+uint64_t source_docs(const struct source *s);
+
+/* The keys of the first record that has no text; valid as long as the source. */
+const struct record_keys *source_keys(const struct source *s);
 
 /* The raw bytes of the file read so far, and its size (0: unknown), for progress. */
 uint64_t source_tell_raw(const struct source *s);

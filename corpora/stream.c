@@ -216,10 +216,12 @@ static int begin(struct stream *s, struct err *err)
     return begin_plain(s, err);
 }
 
-static int open_fd(struct stream *s, const char *path, struct err *err)
+/* regular: only a regular file will do, "-" is the name of one, and nothing blocks. */
+static int open_fd(struct stream *s, const char *path, bool regular, struct err *err)
 {
-    const bool is_stdin = strcmp(path, "-") == 0;
-    s->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    const bool is_stdin = !regular && strcmp(path, "-") == 0;
+    const int flags = O_RDONLY | O_CLOEXEC | (regular ? O_NONBLOCK | O_NOCTTY : 0);
+    s->fd = is_stdin ? STDIN_FILENO : open(path, flags);
     if (s->fd < 0) {
         const enum err_code code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
         return err_set(err, code, "%s: %s", s->name, strerror(errno));
@@ -235,6 +237,9 @@ static int open_fd(struct stream *s, const char *path, struct err *err)
                        "the files in it",
                        s->name, is_stdin ? "FOLDER" : path);
     }
+    if (regular && !S_ISREG(st.st_mode)) {
+        return err_set(err, ERR_UNSUPPORTED, "%s: is not a regular file", s->name);
+    }
     if (S_ISREG(st.st_mode)) {
         // Standard input may have been read from before.  Files in /proc have size 0 but are not
         // empty: 0 means not known.
@@ -244,9 +249,9 @@ static int open_fd(struct stream *s, const char *path, struct err *err)
     return 0;
 }
 
-/* path: NULL means memory[len]. */
-static int open_any(struct stream **out, const char *path, const char *name, const void *memory,
-                    size_t len, size_t step, struct err *err)
+/* path: NULL means memory[len].  regular: open_fd()'s. */
+static int open_any(struct stream **out, const char *path, bool regular, const char *name,
+                    const void *memory, size_t len, size_t step, struct err *err)
 {
     struct stream *s = mem_zero(1, sizeof *s);
     if (!s) {
@@ -264,7 +269,7 @@ static int open_any(struct stream **out, const char *path, const char *name, con
         goto out;
     }
     if (path) {
-        rc = open_fd(s, path, err);
+        rc = open_fd(s, path, regular, err);
     } else {
         s->raw_size = len;
     }
@@ -284,13 +289,18 @@ out:
 int stream_open(struct stream **out, const char *path, struct err *err)
 {
     const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
-    return open_any(out, path, name, NULL, 0, 0, err);
+    return open_any(out, path, false, name, NULL, 0, 0, err);
+}
+
+int stream_open_regular(struct stream **out, const char *path, struct err *err)
+{
+    return open_any(out, path, true, path, NULL, 0, 0, err);
 }
 
 int stream_open_memory(struct stream **out, const char *name, const void *data, size_t len,
                        size_t step, struct err *err)
 {
-    return open_any(out, NULL, name, data, len, step, err);
+    return open_any(out, NULL, false, name, data, len, step, err);
 }
 
 void stream_close(struct stream *s)

@@ -37,6 +37,10 @@ struct stream;
  * path. */
 int stream_open(struct stream **out, const char *path, struct err *err);
 
+/* Like stream_open() for a file that nobody has named: it never blocks.  Errors: also
+ * ERR_UNSUPPORTED (a pipe, a device, ...). */
+int stream_open_regular(struct stream **out, const char *path, struct err *err);
+
 /* Like stream_open() for data[len], which must live as long as the stream.  'name' stands for the
  * path.  'step' is the number of bytes taken in at a time (0: as for a file), so that tests can
  * vary how the buffers fall. */

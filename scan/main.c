@@ -14,6 +14,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/nearest.h"
+#include "miners/kinds/keeper.h"
 #include "scan/cli/args.h"
 #include "scan/cli/stop_signals.h"
 #include "scan/cmd/commands.h"
@@ -79,20 +80,32 @@ static void print_version(void)
            ZSTD_versionString(), zlibVersion(), json_c_version(), utf8proc_version(), allocator);
 }
 
-/* Weight files are mapped: one that is cut short meanwhile has no bytes where there were some. */
-static void on_bus_error(int number)
+/* Weights and counts are mapped: a file that is cut short meanwhile has no bytes where there were
+ * some. */
+static void on_bus_error(int number, siginfo_t *info, void *context)
 {
     (void)number;
-    static const char message[] = "gapscope: a file was cut short while it was being read\n";
+    (void)context;
+    const char *path = file_map_path(info->si_addr);
+    const char *const parts[] = {"gapscope: ", path ? path : "a file",
+                                 ": it was cut short while it was being read; put the whole file "
+                                 "there, then run the same command again\n"};
     outfile_abandon();
-    (void)!write(STDERR_FILENO, message, sizeof message - 1);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        (void)!write(STDERR_FILENO, parts[i], strlen(parts[i]));
+    }
     _exit(1);
 }
 
 int main(int argc, char **argv)
 {
-    signal(SIGBUS, on_bus_error);
+    if (keeper_is_called(argc, argv)) {
+        return keeper_main(argv);
+    }
     stop_signals_default();
+    sigaction(SIGBUS, &(struct sigaction){.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO},
+              NULL);
+    keeper_enable();
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!word) {
         print_help(stderr);

@@ -41,7 +41,7 @@ set(table
   "scan/work         : corpora* model* miners* out/results* out/sql out/store out/read scan/cli scan/load scan/plan"
   "scan/count        : corpora* model* scan/cli scan/load scan/work"
   "scan/cmd          : corpora* model* miners* out* scan/cli scan/load scan/plan scan/work scan/count"
-  "scan              : corpora/base scan/cli scan/cmd"
+  "scan              : corpora/base miners/kinds scan/cli scan/cmd"
 )
 
 set(folders "")

@@ -47,6 +47,8 @@ gapscope_test(base/json gapscope_base)
 gapscope_test(base/jsonw gapscope_base)
 gapscope_test(base/pool gapscope_base)
 gapscope_fuzz(json gapscope_base)
+gapscope_test(base/outfile gapscope_base)
+target_link_options(test_outfile PRIVATE -Wl,--wrap=rename,--wrap=unlink)
 gapscope_fuzz(utf8 gapscope_base)
 
 # corpora
@@ -254,7 +256,8 @@ foreach(name report report_files)
 endforeach()
 
 # gapscope scan: its results against a slow reference, and that they do not depend on how it ran
-foreach(name scan scan_runs scan_neurons scan_miners predicts precision_check count)
+foreach(name scan scan_runs scan_neurons scan_miners predicts precision_check count pack_folders
+        signals input)
   gapscope_test(scan/${name} gapscope_base PkgConfig::SQLITE3 PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/kit/scan_kit.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
@@ -269,6 +272,8 @@ add_dependencies(test_scan_runs plugin_exclaim)
 target_compile_definitions(test_scan_miners PRIVATE PLUGINS="${plugins}" EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
 add_dependencies(test_scan_miners exec_program plugin_exclaim plugin_bad_fewer plugin_bad_value)
 target_link_libraries(test_precision_check PRIVATE gapscope_scan_work)
+target_compile_definitions(test_signals PRIVATE EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
+add_dependencies(test_signals exec_program)
 
 gapscope_test(scan/scan_trigrams gapscope_model PkgConfig::SQLITE3 PkgConfig::ZSTD)
 target_sources(test_scan_trigrams PRIVATE tests/kit/scan_kit.c tests/kit/planted_model.c tests/kit/planted_text.c)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -117,6 +118,54 @@ char *file_base_name(const char *path)
     return strndup(path + begin, end - begin);
 }
 
+// The files that are mapped, for file_map_path().  An entry is free where 'data' is NULL, and is
+// being filled where it is &claimed; its writer sets 'data' last.
+#define MAPS_MAX 64
+static struct {
+    const unsigned char *_Atomic data;
+    size_t len;
+    char path[256];
+} maps[MAPS_MAX];
+static const unsigned char claimed;
+
+static void note_map(const struct file_map *map, const char *path)
+{
+    struct err shown;
+    for (size_t i = 0; i < MAPS_MAX && map->data; i++) {
+        const unsigned char *none = NULL;
+        if (atomic_compare_exchange_strong(&maps[i].data, &none, &claimed)) {
+            err_set(&shown, ERR_IO, "%s", path);
+            snprintf(maps[i].path, sizeof maps[i].path, "%.255s", shown.msg);
+            maps[i].len = map->len;
+            atomic_store(&maps[i].data, map->data);
+            return;
+        }
+    }
+}
+
+static void forget_map(const struct file_map *map)
+{
+    for (size_t i = 0; i < MAPS_MAX; i++) {
+        const unsigned char *data = map->data;
+        if (data && atomic_compare_exchange_strong(&maps[i].data, &data, NULL)) {
+            return;
+        }
+    }
+}
+
+const char *file_map_path(const void *address)
+{
+    const uintptr_t at = (uintptr_t)address;
+    for (size_t i = 0; i < MAPS_MAX; i++) {
+        const unsigned char *data = atomic_load(&maps[i].data);
+        const uintptr_t begin = (uintptr_t)data;
+        if (data && data != &claimed && at >= begin && at - begin < maps[i].len) {
+            return maps[i].path;
+        }
+    }
+    return NULL;
+}
+
 int file_map(struct file_map *out, const char *path, struct err *err)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -142,6 +191,7 @@ int file_map(struct file_map *out, const char *path, struct err *err)
     }
     close(fd);
     if (!rc) {
+        note_map(&map, path);
         *out = map;
     }
     return rc;
@@ -160,32 +210,75 @@ void file_map_done_with(const struct file_map *map, size_t from, size_t to)
 
 void file_unmap(struct file_map *map)
 {
+    forget_map(map);
     if (map->data) {
         munmap((void *)(uintptr_t)map->data, map->len);
     }
     *map = (struct file_map){0};
 }
 
-// The temporary file that is being written, for outfile_abandon().
-static char *_Atomic pending;
+// The temporary file that is being written, and the one beside it, for outfile_abandon().
+static char *_Atomic pending, *_Atomic pending_beside;
+
+#define LEFTOVERS_MAX 4
+static struct {
+    char path[PATH_MAX];
+    int why; // errno
+} leftovers[LEFTOVERS_MAX];
+static size_t n_leftovers;
+
+const char *outfile_leftover(size_t i, const char **why)
+{
+    if (i >= n_leftovers) {
+        return NULL;
+    }
+    *why = strerror(leftovers[i].why);
+    return leftovers[i].path;
+}
+
+static void remove_temporary(const char *path)
+{
+    if (path && unlink(path) != 0 && errno != ENOENT && n_leftovers < LEFTOVERS_MAX) {
+        leftovers[n_leftovers].why = errno;
+        snprintf(leftovers[n_leftovers++].path, PATH_MAX, "%s", path);
+    }
+}
 
 void outfile_abandon(void)
 {
     const char *path = atomic_exchange(&pending, NULL);
+    const char *beside = atomic_exchange(&pending_beside, NULL);
     if (path) {
         unlink(path);
     }
+    if (beside) {
+        unlink(beside);
+    }
+}
+
+int outfile_beside(struct outfile *out, const char *ending, struct err *err)
+{
+    if (out->tmp_path && asprintf(&out->beside, "%s%s", out->tmp_path, ending) < 0) {
+        out->beside = NULL;
+        return err_nomem(err, "a path");
+    }
+    pending_beside = out->beside;
+    return 0;
 }
 
 /* Frees the paths of *out and makes it {0}. */
 static void forget(struct outfile *out)
 {
-    char *mine = out->tmp_path;
+    char *mine = out->tmp_path, *beside = out->beside;
     if (mine) {
         atomic_compare_exchange_strong(&pending, &mine, NULL);
     }
+    if (beside) {
+        atomic_compare_exchange_strong(&pending_beside, &beside, NULL);
+    }
     free(out->path);
     free(out->tmp_path);
+    free(out->beside);
     *out = (struct outfile){0};
 }
 
@@ -251,6 +344,7 @@ int outfile_commit(struct outfile *out, struct err *err)
         rc = err_set(err, ERR_IO, "%s: %s", name, why ? strerror(why) : "writing failed");
         outfile_discard(out);
     }
+    remove_temporary(out->beside);
     forget(out);
     return rc;
 }
@@ -260,8 +354,7 @@ void outfile_discard(struct outfile *out)
     if (out->path && out->stream) {
         fclose(out->stream);
     }
-    if (out->tmp_path) {
-        unlink(out->tmp_path);
-    }
+    remove_temporary(out->tmp_path);
+    remove_temporary(out->beside);
     forget(out);
 }

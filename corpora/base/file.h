@@ -41,6 +41,10 @@ struct file_map {
 /* Errors: ERR_NOT_FOUND, ERR_IO (also for a folder or a pipe); the message begins with the path. */
 int file_map(struct file_map *out, const char *path, struct err *err);
 
+/* The path of the mapped file that 'address' lies in, control characters shown as \xNN; NULL: none
+ * (or more than 64 files are mapped).  A handler of SIGBUS may call this. */
+const char *file_map_path(const void *address);
+
 /* Lets the mapped pages that lie wholly in data[from, to) leave memory; they have been read. */
 void file_map_done_with(const struct file_map *map, size_t from, size_t to);
 void file_unmap(struct file_map *map); // {0} is allowed
@@ -57,6 +61,7 @@ struct outfile {
     FILE *stream;
     char *path;     // NULL: standard output
     char *tmp_path; // NULL: the output is written in place
+    char *beside;   // outfile_beside()'s; NULL: none
 };
 
 /* path: NULL or "-" is standard output.  Errors: ERR_IO, ERR_NOMEM. */
@@ -69,8 +74,16 @@ int outfile_commit(struct outfile *out, struct err *err);
 /* Ends *out and leaves nothing behind.  {0} is allowed. */
 void outfile_discard(struct outfile *out);
 
-/* Removes the temporary file of the outfile that was opened last, if that is still open.  A signal
+/* Whoever writes the temporary file makes another beside it, "<tmp_path><ending>" (SQLite a
+ * "-journal"): that one is removed with it.  Errors: ERR_NOMEM. */
+int outfile_beside(struct outfile *out, const char *ending, struct err *err);
+
+/* Removes the temporary files of the outfile that was opened last, if that is still open.  A signal
  * handler may call this; the program must end then. */
 void outfile_abandon(void);
+
+/* Temporary file i, from 0, that could not be removed, with strerror()'s text in *why; NULL: there
+ * are no more (at most 4 are known). */
+const char *outfile_leftover(size_t i, const char **why);
 
 #endif

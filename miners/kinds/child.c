@@ -11,6 +11,10 @@
 #include <unistd.h>
 
 #include "corpora/base/file.h"
+#include "miners/kinds/keeper.h"
+
+// Time that a keeper has to end all that a program has started.
+#define KEEPER_MS 5000
 
 static bool is_program(const char *path)
 {
@@ -74,63 +78,102 @@ static int open_pipe(int ends[2], struct err *err)
     return ends[0] >= 0 && ends[1] >= 0 ? 0 : err_set(err, ERR_IO, "a pipe: %s", strerror(errno));
 }
 
+/* What the new process becomes. */
+struct start {
+    const char *path;  // of the program, or the keeper's
+    char *const *argv; // its arguments
+    const char *folder;
+    int in, out, report;
+    int life; // the keeper's; -1: no keeper
+};
+
 /* In the child: becomes the program, or reports why it cannot.  It calls only functions that are
  * safe between fork and exec. */
-static _Noreturn void become(char *const *argv, const char *folder, pid_t parent, int in, int out,
-                             int report)
+static _Noreturn void become(const struct start *s, pid_t parent)
 {
     sigset_t none;
     sigemptyset(&none);
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (s->life < 0) { // a keeper ends by itself, for it has others to end before
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (getppid() == parent && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
-        (!folder[0] || chdir(folder) == 0)) {
+    if (getppid() == parent && dup2(s->in, STDIN_FILENO) >= 0 && dup2(s->out, STDOUT_FILENO) >= 0 &&
+        (!s->folder[0] || chdir(s->folder) == 0)) {
         close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); // libraries may have opened files without it
-        execvp(argv[0], argv);
+        if (s->life >= 0) {
+            fcntl(s->life, F_SETFD, 0);
+            fcntl(s->report, F_SETFD, 0);
+        }
+        execvp(s->path, s->argv);
     }
     const int why = errno;
-    (void)!write(report, &why, sizeof why);
+    (void)!write(s->report, &why, sizeof why);
     _exit(127);
+}
+
+/* Forks; *pid is the new process, of which exec has succeeded. */
+static int start(pid_t *pid, const struct start *s, int report[2], const char *name,
+                 struct err *err)
+{
+    const pid_t parent = getpid();
+    int why = 0;
+    *pid = fork();
+    if (*pid == 0) {
+        become(s, parent);
+    }
+    if (*pid < 0) {
+        return err_set(err, ERR_IO, "%s: cannot be started: %s", name, strerror(errno));
+    }
+    setpgid(*pid, *pid); // parent and child both do it, since either may come first
+    close_end(&report[1]);
+    if (read(report[0], &why, sizeof why) == sizeof why) {
+        waitpid(*pid, NULL, 0);
+        return err_set(err, ERR_IO, "%s: cannot be run: %s", name, strerror(why));
+    }
+    return 0;
 }
 
 int child_start(struct child *c, char *const *argv, const char *folder, struct err *err)
 {
-    int in[2] = {-1, -1}, out[2] = {-1, -1}, report[2] = {-1, -1}, why = 0;
-    const pid_t parent = getpid();
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, report[2] = {-1, -1}, life[2] = {-1, -1};
+    char numbers[2][12], **keeper = NULL;
     pid_t pid;
     int rc = open_pipe(in, err);
     rc = rc ? rc : open_pipe(out, err);
     rc = rc ? rc : open_pipe(report, err);
+    rc = rc || !keeper_is_enabled() ? rc : open_pipe(life, err);
+    if (!rc && keeper_is_enabled()) {
+        keeper = keeper_argv(argv, life[0], report[1], numbers);
+        rc = keeper ? 0 : err_nomem(err, "a program's arguments");
+    }
     if (rc) {
         goto out;
     }
-    pid = fork();
-    if (pid == 0) {
-        become(argv, folder, parent, in[0], out[1], report[1]);
-    }
-    if (pid < 0) {
-        rc = err_set(err, ERR_IO, "%s: cannot be started: %s", argv[0], strerror(errno));
-        goto out;
-    }
-    setpgid(pid, pid); // parent and child both do it, since either may come first
-    close_end(&report[1]);
-    if (read(report[0], &why, sizeof why) == sizeof why) {
-        waitpid(pid, NULL, 0);
-        rc = err_set(err, ERR_IO, "%s: cannot be run: %s", argv[0], strerror(why));
+    const struct start s = {.path = keeper ? KEEPER_PROGRAM : argv[0],
+                            .argv = keeper ? keeper : argv,
+                            .folder = folder,
+                            .in = in[0],
+                            .out = out[1],
+                            .report = report[1],
+                            .life = life[0]};
+    rc = start(&pid, &s, report, argv[0], err);
+    if (rc) {
         goto out;
     }
     fcntl(in[1], F_SETFL, O_NONBLOCK);
     fcntl(out[0], F_SETFL, O_NONBLOCK);
-    *c = (struct child){.pid = pid, .in = in[1], .out = out[0]};
-    in[1] = out[0] = -1; // these are c's from here on
+    *c = (struct child){.pid = pid, .in = in[1], .out = out[0], .life = life[1]};
+    in[1] = out[0] = life[1] = -1; // these are c's from here on
 out:
     for (size_t i = 0; i < 2; i++) {
         close_end(&in[i]);
         close_end(&out[i]);
         close_end(&report[i]);
+        close_end(&life[i]);
     }
+    free(keeper);
     return rc;
 }
 
@@ -176,7 +219,11 @@ int child_end(struct child *c)
 {
     int how = 0;
     if (c->pid > 0) {
-        kill(-c->pid, SIGKILL);
+        const bool kept = c->life >= 0;
+        close_end(&c->life); // the keeper ends all, and then itself
+        if (!kept || !child_wait(c, KEEPER_MS)) {
+            kill(-c->pid, SIGKILL);
+        }
         while (waitpid(c->pid, &how, 0) < 0 && errno == EINTR) {
         }
     }

@@ -1,9 +1,9 @@
 /*
  * child.h - a child process that we talk to through its standard input and output
  *
- * It leads a process group of its own, so that Ctrl-C does not reach it and the processes that it
- * starts end with it; it is killed when the thread that started it ends.  Its standard error is
- * ours.
+ * It leads a process group of its own, so that Ctrl-C does not reach it.  The processes that it
+ * starts end with it, and it ends with us, even if we are killed: keeper.h says how; without a
+ * keeper those that have left its process group stay.  Its standard error is ours.
  *
  * Threads: different children are independent; one belongs to the thread that started it.
  */
@@ -21,8 +21,9 @@ struct child {
     pid_t pid; // 0: not running
     int in;    // we write its standard input here; -1: closed
     int out;   // we read its standard output here; neither blocks
+    int life;  // the keeper, whose process 'pid' then is, waits for the end of this pipe; -1: none
 };
-#define CHILD_NONE ((struct child){.in = -1, .out = -1})
+#define CHILD_NONE ((struct child){.in = -1, .out = -1, .life = -1})
 
 /* Checks that there is a program 'name': in the PATH, or, if it has a slash, relative to 'folder'
  * ("": the current one).  Errors: ERR_NOT_FOUND, ERR_NOMEM. */

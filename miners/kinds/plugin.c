@@ -1,7 +1,9 @@
 #include "miners/kinds/plugin.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <inttypes.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,16 +129,44 @@ static int load(struct plugin *p, const char *path, struct err *err)
     return 0;
 }
 
+/* Checks that all parts that dlopen() maps are in the file: where one is not, reading it later ends
+ * the program.  What is no ELF file of this machine's word size is left to dlopen() to refuse. */
+static int check_whole(const struct file_map *map, const char *path, struct err *err)
+{
+    ElfW(Ehdr) head;
+    ElfW(Phdr) part;
+    if (map->len < sizeof head || memcmp(map->data, ELFMAG, SELFMAG) != 0) {
+        return 0;
+    }
+    memcpy(&head, map->data, sizeof head);
+    bool whole =
+        head.e_phoff <= map->len && head.e_phnum <= (map->len - head.e_phoff) / sizeof part;
+    for (size_t i = 0; i < head.e_phnum && whole; i++) {
+        memcpy(&part, map->data + head.e_phoff + i * sizeof part, sizeof part);
+        whole = part.p_type != PT_LOAD ||
+                (part.p_offset <= map->len && part.p_filesz <= map->len - part.p_offset);
+    }
+    return whole ? 0
+                 : err_set(err, ERR_TRUNCATED,
+                           "%s: cannot be loaded: the file ends too early (%zu bytes): an "
+                           "interrupted copy?",
+                           path, map->len);
+}
+
 /* The spec has the file's hash, since its path says nothing about its labels. */
 static int make_spec(struct buf *spec, const char *path, struct err *err)
 {
     struct file_map map;
     int rc = file_map(&map, path, err);
+    if (rc) {
+        return rc;
+    }
+    rc = check_whole(&map, path, err);
     if (!rc) {
         rc = buf_printf(spec, err, "{\"plugin\":\"xxh3:%016" PRIx64 "\"}",
                         (uint64_t)XXH3_64bits(map.len ? map.data : NULL, map.len));
-        file_unmap(&map);
     }
+    file_unmap(&map);
     return rc;
 }
 

@@ -170,6 +170,9 @@ int run_state_read(struct run_state *state, struct reader *r)
     state->finished = read_meta(r, "finished");
     state->units = read_meta(r, "units");
     state->units_done = read_meta(r, "units_in_tables");
+    // total() cannot overflow, whatever a damaged file says
+    state->repaired =
+        (uint64_t)reader_number(r, "SELECT CAST(total(repaired) AS INTEGER) FROM shard", NULL);
     return r->rc;
 }
 

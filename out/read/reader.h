@@ -78,6 +78,7 @@ struct json_object *column_json(sqlite3_stmt *stmt, int column);
 struct run_state {
     char *finished; // when, "" where it is not
     char *units, *units_done;
+    uint64_t repaired; // U+FFFD that were put in for bytes that are no UTF-8 and lone surrogates
 };
 
 /* run_state_free() ends *state, {0} before, in any case. */

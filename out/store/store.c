@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "corpora/base/file.h"
@@ -47,6 +48,7 @@ struct store {
     bool locked;          // a transaction of ours is open
     bool versioned;       // data_version has been seen
     int64_t data_version; // as SQLite counts the commits of others
+    struct stat file;     // when it was opened
 };
 
 // --- opening -----------------------------------------------------------------------------------
@@ -105,6 +107,7 @@ static int open_db(struct store **out, const char *path, int flags, struct err *
                     : sql_fail(&s->sql, err);
         goto out;
     }
+    stat(path, &s->file);
     sqlite3_busy_timeout(s->sql.db, OPEN_WAIT_MS);
     sqlite3_extended_result_codes(s->sql.db, 1);
     // Not before these is anything of the file read: it may be a stranger's.
@@ -131,6 +134,12 @@ void store_close(struct store *s)
         free(s->path);
         free(s);
     }
+}
+
+bool store_is_gone(const struct store *s)
+{
+    struct stat now;
+    return stat(s->path, &now) != 0 || now.st_dev != s->file.st_dev || now.st_ino != s->file.st_ino;
 }
 
 static void roll_back(struct store *s)

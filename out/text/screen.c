@@ -150,5 +150,11 @@ void put_pair(const struct screen *s, const struct pairs *p, const struct run_st
         show_text(s->to, pair->name + strlen(pair->base) + 1, 0, SIZE_MAX);
         fprintf(s->to, " better) on %.1f %%\n", 100 * pair->share);
     }
+    if (state->repaired > 0) {
+        put_note(s, 0,
+                 "U+FFFD in the texts: %" PRIu64 " put in for bytes that are no UTF-8, or for lone "
+                 "surrogates",
+                 state->repaired);
+    }
     put_other_pairs(s, p);
 }

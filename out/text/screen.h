@@ -41,7 +41,7 @@ void put_note(const struct screen *s, size_t indent, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The chosen pair in one line, "base:one: 36 tokens of 12 documents; finished ...", its mean gap in
- * another, and the other pairs. */
+ * another, what was put in for invalid bytes, and the other pairs. */
 void put_pair(const struct screen *s, const struct pairs *p, const struct run_state *state);
 
 /* One line with the other pairs, if there are any. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/nearest.h"
 
@@ -212,6 +213,11 @@ int command_main(const struct command *c, int argc, char **argv)
     } else if (err.code) {
         fprintf(stderr, "gapscope %s: %s\n", c->name, err.msg);
         status = 1;
+    }
+    const char *why, *left;
+    for (size_t i = 0; (left = outfile_leftover(i, &why)); i++) {
+        fprintf(stderr, "gapscope %s: %s stays and is of no use: it could not be removed: %s\n",
+                c->name, left, why);
     }
     free_list(&operands);
     for (const struct arg *a = c->args; a->name; a++) {

@@ -60,6 +60,9 @@ static void on_end(int number)
 
 void stop_signals_default(void)
 {
+    // By default it would end the program, and a scan takes a while to its first line of progress:
+    // that one is then shown at once.
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_status, .sa_flags = SA_RESTART}, NULL);
     if (signal(SIGINT, on_end) == SIG_IGN) { // as in a background job of a script
         signal(SIGINT, SIG_IGN);
     }

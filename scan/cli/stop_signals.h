@@ -16,7 +16,7 @@ struct stop_signals {
 };
 
 /* SIGINT and SIGTERM end the program as they would by themselves, but half-written files are
- * removed.  A SIGINT that is ignored stays ignored. */
+ * removed.  A SIGINT that is ignored stays ignored.  SIGUSR1 sets 'status' and ends nothing. */
 void stop_signals_default(void);
 
 /*

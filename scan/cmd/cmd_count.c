@@ -51,6 +51,9 @@ static void print_done(const struct counted *done, const char *path)
             done->tokens_now, count,
             done->count_seconds > 0 ? (double)done->tokens_now / done->count_seconds : 0, merge);
     count_print(&done->info, path);
+    if (done->info.docs == 0 && done->info.n_units == 0) {
+        fprintf(stderr, "  the corpus is empty: there is no record in it\n");
+    }
 }
 
 /* What was skipped; returns how much. */
@@ -63,7 +66,10 @@ static uint64_t print_rejects(const struct counted *done)
         }
     }
     if (done->repaired) {
-        fprintf(stderr, "  %" PRIu64 " x U+FFFD put in place of what is no text\n", done->repaired);
+        const char *more = done->repaired == 1 ? "" : "s";
+        fprintf(stderr,
+                "  %" PRIu64 " invalid byte sequence%s or lone surrogate%s replaced by U+FFFD\n",
+                done->repaired, more, more);
     }
     return rejects_total(&done->rejects);
 }

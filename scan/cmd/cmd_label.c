@@ -169,7 +169,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     rc = rc ? rc : label_all(&l, o, source, path, out.stream, err);
     if (!rc) {
         rc = outfile_commit(&out, err);
-        *status = input_finish(source, path, o->input.strict);
+        *status = input_finish(source, path, &o->input);
     }
     outfile_discard(&out);
     source_close(source);

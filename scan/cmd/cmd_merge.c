@@ -13,13 +13,14 @@
 #include "out/store/meta.h"
 #include "out/store/store.h"
 #include "scan/cli/args.h"
+#include "scan/cmd/missing_units.h"
 #include "scan/count/count.h"
 #include "scan/work/trials.h"
 
 struct options {
     const char *output;
     size_t min_count; // of counts
-    bool force;
+    bool force, complete;
 };
 
 /* The parts read so far. */
@@ -155,14 +156,15 @@ static int check_output(const struct options *o, const struct arg_list *parts, s
     return 0;
 }
 
-/* Tries the trigrams of a whole run, if the models are still where they were. */
-static void try_trigrams(const struct merged *m, struct store *s)
+/* Tries the trigrams of a whole run, if the models are still where they were.  False: they are
+ * not, so that results are missing. */
+static bool try_trigrams(const struct merged *m, struct store *s)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct err err = {0};
     size_t n = 0;
     if (!trials_are_due(&m->run, &m->results)) {
-        return;
+        return true;
     }
     if (trials_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, "merge", s, &n, &err)) {
         fprintf(stderr,
@@ -170,19 +172,21 @@ static void try_trigrams(const struct merged *m, struct store *s)
                 "to test them, run gapscope merge --force, or the scan's command, where the models "
                 "are\n",
                 err.msg);
-    } else {
-        fprintf(stderr, "  trigrams: tested %zu%s on the models\n", n,
-                m->run.n_pairs > 0 ? " that beat the base" : "");
+        return false;
     }
+    fprintf(stderr, "  trigrams: tested %zu%s on the models\n", n,
+            m->run.n_pairs > 0 ? " that beat the base" : "");
+    return true;
 }
 
-/* Under a temporary name until it is whole. */
-static int write_merged(const struct merged *m, const char *path, struct err *err)
+/* Under a temporary name until it is whole.  *tested: try_trigrams()'s. */
+static int write_merged(const struct merged *m, const char *path, bool *tested, struct err *err)
 {
     struct outfile out = {0};
     struct store *s = NULL;
     bool exists;
     int rc = outfile_open(&out, path, err);
+    rc = rc ? rc : outfile_beside(&out, "-journal", err);
     if (!rc) {
         rc = store_open(&s, out.tmp_path, &exists, err);
     }
@@ -190,7 +194,7 @@ static int write_merged(const struct merged *m, const char *path, struct err *er
         rc = store_checkpoint(s, &m->run, &m->results, true, (const char *const *)m->meta, err);
     }
     if (!rc) {
-        try_trigrams(m, s);
+        *tested = try_trigrams(m, s);
     }
     store_close(s);
     if (!rc) {
@@ -200,8 +204,74 @@ static int write_merged(const struct merged *m, const char *path, struct err *er
     return rc;
 }
 
+// --- what is missing ----------------------------------------------------------------------------
+
+static bool run_has(const void *file, uint64_t unit)
+{
+    return run_is_done(file, unit);
+}
+
+static bool counts_have(const void *file, uint64_t unit)
+{
+    return ngrams_has_unit(file, unit);
+}
+
+/* How much of the run the parts are. */
+static void print_done(const struct run *run, const char *path, size_t n_parts)
+{
+    fprintf(stderr, "gapscope: %s: %zu part%s, %" PRIu64, path, n_parts, n_parts == 1 ? "" : "s",
+            run_count_done(run));
+    if (run_is_finished(run)) {
+        fprintf(stderr, " units: the whole run\n");
+    } else if (run->counted) {
+        fprintf(stderr, " of %" PRIu64 " units: not the whole run yet\n", run->n_units);
+    } else {
+        fprintf(stderr, " units; no part has seen the corpus' end yet\n");
+    }
+}
+
+/* Says what the run lacks; returns the exit status. */
+static int check_run(const struct run *run, const char *path, bool tested)
+{
+    if (!run_is_finished(run) && run->counted) {
+        missing_units_print(path, "scan", run->n_units, run_has, run);
+    } else if (!run_is_finished(run)) {
+        fprintf(stderr,
+                "gapscope merge: %s: incomplete: no part has read the corpus to its end, so there "
+                "are more units than the %" PRIu64 " that are done\n"
+                "  let gapscope scan finish every part (--part I/N), then merge them all, or this "
+                "file and the others\n",
+                path, run_count_done(run));
+    } else if (!tested) {
+        fprintf(stderr,
+                "gapscope merge: %s: incomplete: the trigrams were not tested on the models\n",
+                path);
+    }
+    return run_is_finished(run) && tested ? 0 : STATUS_INCOMPLETE;
+}
+
+/* The same for a file of counts. */
+static int check_counts(const struct ngrams_info *info, const char *path, int *status,
+                        struct err *err)
+{
+    struct ngrams *n = NULL;
+    if (info->n_units_done == info->n_units) {
+        return 0;
+    }
+    const int rc = ngrams_open(&n, path, err);
+    if (!rc) {
+        missing_units_print(path, "count", info->n_units, counts_have, n);
+        *status = STATUS_INCOMPLETE;
+    }
+    ngrams_close(n);
+    return rc;
+}
+
+// --- the command --------------------------------------------------------------------------------
+
 /* Parts of a count. */
-static int merge_counts(const struct options *o, const struct arg_list *parts, struct err *err)
+static int merge_counts(const struct options *o, const struct arg_list *parts, int *status,
+                        struct err *err)
 {
     struct counted done;
     if (o->min_count < 1 || o->min_count > 2) {
@@ -210,20 +280,21 @@ static int merge_counts(const struct options *o, const struct arg_list *parts, s
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const int rc = count_merge(parts, o->output, cores > 0 ? (size_t)cores : 1, (size_t)1 << 30,
                                o->min_count, &done, err);
-    if (!rc) {
-        count_print(&done.info, o->output);
+    if (rc) {
+        return rc;
     }
-    return rc;
+    count_print(&done.info, o->output);
+    return o->complete ? check_counts(&done.info, o->output, status, err) : 0;
 }
 
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
-    (void)status;
     const struct options *o = options;
     struct merged m = {0};
+    bool tested = false;
     int rc = check_output(o, operands, err);
     if (!rc && ngrams_is(operands->items[0])) {
-        return merge_counts(o, operands, err);
+        return merge_counts(o, operands, status, err);
     }
     if (!rc && o->min_count != 1) {
         rc = err_set(err, ERR_USAGE, "--min-count is for the parts of a count");
@@ -232,19 +303,13 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         rc = add_part(&m, operands->items[i], operands->items[0], err);
     }
     if (!rc) {
-        rc = write_merged(&m, o->output, err);
+        rc = write_merged(&m, o->output, &tested, err);
     }
     if (!rc) {
-        const uint64_t done = run_count_done(&m.run);
-        fprintf(stderr, "gapscope: %s: %zu part%s, %" PRIu64, o->output, operands->n,
-                operands->n == 1 ? "" : "s", done);
-        if (run_is_finished(&m.run)) {
-            fprintf(stderr, " units: the whole run\n");
-        } else if (m.run.counted) {
-            fprintf(stderr, " of %" PRIu64 " units: not the whole run yet\n", m.run.n_units);
-        } else {
-            fprintf(stderr, " units; no part has seen the corpus' end yet\n");
-        }
+        print_done(&m.run, o->output, operands->n);
+    }
+    if (!rc && o->complete) {
+        *status = check_run(&m.run, o->output, tested);
     }
     merged_free(&m);
     return rc;
@@ -257,6 +322,9 @@ int cmd_merge(int argc, char **argv)
         {"output", 'o', ARG_STRING, &o.output, "run.db", "the merged run, a new file"},
         {"min-count", 0, ARG_SIZE, &o.min_count, "K",
          "of counts, 2: leave out trigrams and skip-bigrams seen once"},
+        {"complete", 0, ARG_FLAG, &o.complete, NULL,
+         "exit with 3 if the merged file is not the whole run (or\ncount) yet, and say what is "
+         "missing"},
         {"force", 0, ARG_FLAG, &o.force, NULL, "replace run.db if it is there"},
         {0}};
     const struct command command = {
@@ -270,6 +338,10 @@ int cmd_merge(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = (size_t)-1,
+        .more =
+            "Exit status: 0 merged; 1 the parts cannot be merged; 2 wrong usage; 3 merged with\n"
+            "--complete, and something is missing.  The merged file is written in this case, "
+            "too.",
         .run = run,
         .options = &o,
     };

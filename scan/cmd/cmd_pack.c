@@ -14,11 +14,14 @@ struct options {
     bool quiet;
 };
 
-static void note(void *context, const char *path, const char *why)
+/* A path may hold what drives a terminal: err_set() shows such bytes as \xNN. */
+static void note(void *context, const char *path, const char *why, bool unreadable)
 {
     const struct options *o = context;
-    if (!o->quiet) {
-        fprintf(stderr, "gapscope pack: %s: %s\n", path, why);
+    struct err shown;
+    if (!o->quiet || unreadable) {
+        err_set(&shown, ERR_IO, "%s", path);
+        fprintf(stderr, "gapscope pack: %s: %s\n", shown.msg, why);
     }
 }
 
@@ -36,8 +39,10 @@ static void print_counts(const struct pack_counts *c)
         {c->skipped_binary, "skipped, binary"},
         {c->skipped_empty, "skipped, empty"},
         {c->skipped_special, "skipped, no regular file"},
+        {c->skipped_again, "skipped, a folder that is packed already"},
         {c->skipped_bad, "records skipped, not a JSON object"},
         {c->repaired, "invalid byte sequences replaced by U+FFFD"},
+        {c->unreadable, "not read, or not to the end: named above"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         if (lines[i].n) {
@@ -46,9 +51,22 @@ static void print_counts(const struct pack_counts *c)
     }
 }
 
+/* A corpus of no record is surely not what was meant: it does not replace an older one. */
+static int check_any(const struct pack_counts *c, struct err *err)
+{
+    return c->records > 0
+               ? 0
+               : err_set(err, ERR_NOT_FOUND,
+                         "nothing to pack: no text in what was named (%" PRIu64
+                         " file%s empty, %" PRIu64 " binary, %" PRIu64 " not regular, %" PRIu64
+                         " not readable; names that begin with a dot are left out); no corpus is "
+                         "written",
+                         c->skipped_empty, c->skipped_empty == 1 ? "" : "s", c->skipped_binary,
+                         c->skipped_special, c->unreadable);
+}
+
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
-    (void)status;
     struct options *o = options;
     if (o->level < 1 || o->level > 19) {
         return err_set(err, ERR_USAGE, "--level %zu: expected 1 to 19", o->level);
@@ -60,14 +78,17 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct pack_counts counts = {0};
     int rc = outfile_open(&out, o->output, err);
     if (!rc) {
-        rc = pack(out.stream, operands->items, operands->n, (int)o->level, &counts, note, o, err);
+        rc = pack(out.stream, o->output, operands->items, operands->n, (int)o->level, &counts, note,
+                  o, err);
     }
+    rc = rc ? rc : check_any(&counts, err);
     if (!rc) {
         rc = outfile_commit(&out, err);
     }
     outfile_discard(&out);
     if (!rc) {
         print_counts(&counts);
+        *status = counts.unreadable > 0;
     }
     return rc;
 }
@@ -86,7 +107,9 @@ int cmd_pack(int argc, char **argv)
         .summary =
             "Makes a corpus of files and folders: a record {\"text\",\"meta\":{\"path\"}} a text\n"
             "file; the records of JSONL files are taken over as they stand.  Binary and empty\n"
-            "files, and names that begin with a dot, are passed over.",
+            "files, and names that begin with a dot, are passed over.  Links to files are\n"
+            "followed; links to folders are not.  A file that is damaged or cannot be read is\n"
+            "named, the rest is packed, and the exit status is 1.",
         .args = args,
         .n_min = 1,
         .n_max = (size_t)-1,

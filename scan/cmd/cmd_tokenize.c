@@ -70,7 +70,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         goto out;
     }
     rc = outfile_commit(&out, err);
-    *status = input_finish(source, path, o->input.strict);
+    *status = input_finish(source, path, &o->input);
 out:
     outfile_discard(&out);
     source_close(source);

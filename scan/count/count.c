@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "corpora/base/bits.h"
+#include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/pool.h"
 #include "corpora/base/stop.h"
@@ -19,6 +20,7 @@
 #include "model/counts/ngrams_run.h"
 #include "scan/cli/progress.h"
 #include "scan/count/folder.h"
+#include "scan/load/nothing_read.h"
 
 struct state {
     // set before threads start, then read only
@@ -34,6 +36,7 @@ struct state {
     pthread_mutex_t mu;
     struct count_folder folder; // its path and fingerprint are set before threads start
     uint64_t n_units;           // of the corpus, once it has been read
+    uint64_t docs;              // of the corpus, as far as it has been read
     uint64_t raw_now;           // bytes of shards behind the units that are counted now
     uint64_t raw_passed;        // and behind the others
     struct counted *out;
@@ -94,6 +97,7 @@ static bool is_ours(struct state *s, const struct unit *u)
     const bool in_part = u->number % s->c->n_parts == s->c->part;
     const bool ours = in_part && !count_folder_has(&s->folder, u->number);
     s->n_units = u->number + 1;
+    s->docs += u->n_docs;
     *(ours ? &s->raw_now : &s->raw_passed) += u->raw;
     if (in_part) {
         rejects_append(&s->out->rejects, &u->rejects);
@@ -301,6 +305,23 @@ static int build(struct state *s, struct ngrams_info *info, const char *path, st
     return rc;
 }
 
+/* Adds to the error that ended a count what helps: a run of another corpus is not resumed. */
+static int say_way_out(const struct count_folder *f, struct err *err)
+{
+    const char *const text =
+        !file_is_folder(f->path) ? "%s; %s was removed while the count wrote it, so what was done "
+                                   "is lost: the same command "
+                                   "starts anew"
+        : err->code == ERR_MISMATCH ? "%s; what is done is in %s and belongs to the file as it "
+                                      "was: put that back and run the "
+                                      "same command to resume, or start anew with --force"
+        : err->code == ERR_NOT_FOUND
+            ? "%s; what is done is in %s: put the file back, then the same command resumes from "
+              "there"
+            : "%s; what is done is in %s; the same command resumes from there once this is mended";
+    return err_set(err, err->code, text, err->msg, f->path);
+}
+
 /* Counts into the folder, which is open and resumed, and makes the file. */
 static int count(struct state *s, struct ngrams_info *info, const char *path, struct err *err)
 {
@@ -316,6 +337,12 @@ static int count(struct state *s, struct ngrams_info *info, const char *path, st
     const double counted = progress_clock();
     s->out->count_seconds = counted - begin;
     s->out->stopped = is_stopped_now(s);
+    if (!rc && !s->out->stopped && s->docs == 0 && rejects_total(&s->out->rejects) > 0) {
+        struct record_keys keys;
+        record_keys_of_shards(&keys, c->shards);
+        count_folder_remove(&s->folder);
+        return nothing_read(s->out->rejects.n, c->units.source.field, &keys, err);
+    }
     if (!rc && !s->out->stopped) {
         rc = build(s, info, path, err);
         s->out->merge_seconds = progress_clock() - counted;
@@ -324,10 +351,7 @@ static int count(struct state *s, struct ngrams_info *info, const char *path, st
         count_folder_remove(&s->folder);
         return rc;
     }
-    return rc ? err_set(err, err->code,
-                        "%s; what is done is in %s; the same command resumes from there", err->msg,
-                        s->folder.path)
-              : 0;
+    return rc ? say_way_out(&s->folder, err) : 0;
 }
 
 int count_run(const struct count *c, const char *path, struct counted *out, struct err *err)

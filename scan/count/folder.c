@@ -186,7 +186,10 @@ void count_folder_remove(struct count_folder *f)
         unlink(lock);
     }
     free(lock);
-    rmdir(f->path);
+    if (rmdir(f->path) != 0 && errno != ENOENT) {
+        fprintf(stderr, "gapscope: %s stays and is of no use: it could not be removed: %s\n",
+                f->path, strerror(errno));
+    }
 }
 
 void count_folder_close(struct count_folder *f)

@@ -12,6 +12,7 @@
 #include "corpora/idlist.h"
 #include "corpora/source.h"
 #include "model/tokenizer/tokenizer.h"
+#include "scan/load/nothing_read.h"
 
 struct windows {
     char *path;
@@ -83,7 +84,7 @@ static bool is_damage(enum reject_reason reason)
            reason == REJECT_TRAILING_GARBAGE;
 }
 
-int input_finish(const struct source *s, const char *path, bool strict)
+int input_finish(const struct source *s, const char *path, const struct input_options *options)
 {
     const struct rejects *r = source_rejects(s);
     path = strcmp(path, "-") == 0 ? "standard input" : path;
@@ -108,10 +109,21 @@ int input_finish(const struct source *s, const char *path, bool strict)
         }
     }
     if (source_repaired(s)) {
-        fprintf(stderr, "gapscope: %s: %" PRIu64 " invalid byte sequence%s replaced by U+FFFD\n",
-                path, source_repaired(s), source_repaired(s) == 1 ? "" : "s");
+        const char *more = source_repaired(s) == 1 ? "" : "s";
+        fprintf(stderr,
+                "gapscope: %s: %" PRIu64
+                " invalid byte sequence%s or lone surrogate%s replaced by U+FFFD\n",
+                path, source_repaired(s), more, more);
     }
-    return source_damaged(s) || (strict && rejects_total(r) > 0) ? 1 : 0;
+    const bool none = source_docs(s) == 0 && rejects_total(r) > 0;
+    if (none) {
+        struct err err;
+        nothing_read(r->n, options->field, source_keys(s), &err);
+        fprintf(stderr, "gapscope: %s: %s\n", path, err.msg);
+    } else if (source_docs(s) == 0) {
+        fprintf(stderr, "gapscope: %s: empty: there is no record in it\n", path);
+    }
+    return none || source_damaged(s) || (options->strict && rejects_total(r) > 0) ? 1 : 0;
 }
 
 static void windows_close(struct windows *w)
@@ -235,7 +247,7 @@ int windows_run(const char *path, const struct input_options *options, const str
         input_say_ids_key(key && strcmp(key, "ids") != 0 ? key : NULL);
     }
     if (!rc && windows->source) {
-        *status = input_finish(windows->source, path, options->strict);
+        *status = input_finish(windows->source, path, options);
     }
     outfile_discard(&out);
     windows_close(windows);

@@ -67,8 +67,8 @@ typedef void window_fn(void *context, const struct window *w, FILE *to);
 
 /*
  * Calls each() for every window of 'path' (a file or "-") in order, with standard output or the
- * file 'output', then says on standard error what was skipped and repaired.  *status becomes 1
- * where the file was damaged or, with strict, anything was skipped.
+ * file 'output', then says on standard error what was skipped and repaired.  *status becomes
+ * input_finish()'s.
  *
  * Errors: as source_open(), idlist_open() and outfile_open(); ERR_USAGE (an unknown --format);
  * ERR_IO (writing failed).
@@ -91,7 +91,8 @@ int input_open(struct source **out, const char *path, const struct input_options
                struct err *err);
 
 /* Says on standard error what was skipped and repaired, and returns the exit status: 0, or 1 where
- * the file was damaged or, with strict, anything was skipped. */
-int input_finish(const struct source *s, const char *path, bool strict);
+ * the file was damaged, it holds records and none could be read, or, with strict, anything was
+ * skipped. */
+int input_finish(const struct source *s, const char *path, const struct input_options *options);
 
 #endif

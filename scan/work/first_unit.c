@@ -61,6 +61,7 @@ int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
     rc = worker_run(w, &unit, &stopped, err);
     out->seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
     out->docs = worker_docs(w);
+    memcpy(out->rejects, unit.rejects.n, sizeof out->rejects);
     out->tokens = worker_tokens(w);
     if (!rc && !stopped && has_wholes(work->results)) {
         rc = worker_add(w, err);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "corpora/reject.h"
 #include "out/results/collector.h"
 #include "scan/load/layout.h"
 #include "scan/work/pipeline.h"
@@ -20,7 +21,8 @@ struct first_unit {
     bool none;    // the corpus holds no document
     uint64_t raw; // bytes of shards behind it
     uint64_t docs, tokens;
-    double seconds; // of one thread
+    uint64_t rejects[REJECT_N]; // records that were skipped, by reason
+    double seconds;             // of one thread
 };
 
 /*

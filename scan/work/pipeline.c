@@ -145,6 +145,7 @@ static int read_units(struct pipeline *p, struct units *units, struct worker *co
             return 0;
         }
         n_units = unit->number + 1;
+        p->result.docs += unit->n_docs;
         if (!wanted(p, unit)) {
             p->raw_passed += unit->raw;
         } else if (enqueue(p, *u)) {

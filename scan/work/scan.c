@@ -15,6 +15,7 @@
 #include "out/store/meta.h"
 #include "scan/cli/progress.h"
 #include "scan/cli/stop_signals.h"
+#include "scan/load/nothing_read.h"
 #include "scan/load/windows.h"
 #include "scan/plan/memory.h"
 #include "scan/work/first_unit.h"
@@ -218,7 +219,8 @@ static int resume(struct scan *s, struct err *err)
         results_free(&results);
         run_free(&old);
         return err_set(err, ERR_MISMATCH,
-                       "%s holds another run (%s); name another file, or --force to start anew",
+                       "%s holds another run (%s: that run's first, then this command's); bring "
+                       "back what it was begun with, name another file, or --force to start anew",
                        s->options->output, why.msg);
     }
     results_free(&s->results);
@@ -373,6 +375,53 @@ static void print_nothing_left(const struct scan *s)
             p->n_parts > 1 ? "this part" : "the corpus");
 }
 
+/* Adds to the error that ended a scan what has become of its results, and what helps: the same
+ * command resumes the run only if models, corpus and hypotheses are those that it began with. */
+static int say_way_out(const struct scan *s, struct err *err)
+{
+    const char *path = s->options->output;
+    const enum err_code code = err->code;
+    if (store_is_gone(s->store)) {
+        const size_t n = strlen(path);
+        const bool of_db = strncmp(err->msg, path, n) == 0 && err->msg[n] == ':';
+        return err_set(
+            err, code,
+            "%s%s%s: it was removed or replaced while the scan wrote it, so what was done "
+            "is lost: %s",
+            of_db ? "" : err->msg, of_db ? "" : "; ", path,
+            access(path, F_OK) == 0 ? "name another file with -o, or remove what is there "
+                                      "now, and scan anew"
+                                    : "the same command starts anew");
+    }
+    if (code == ERR_MISMATCH) {
+        return err_set(
+            err, code,
+            "%s; what was done is in %s and belongs to the file as it was: put that back "
+            "and run the same command to resume, or start anew with --force",
+            err->msg, path);
+    }
+    return err_set(
+        err, code,
+        code == ERR_NOT_FOUND
+            ? "%s; what was done is in %s: put the file back, then the same command "
+              "resumes from there"
+            : "%s; what was done is in %s; the same command resumes from there once this "
+              "is mended (with a model, a corpus or a hypothesis that has changed it "
+              "cannot: start anew with --force)",
+        err->msg, path);
+}
+
+/* Where nothing of the corpus could be read the file is emptied: the right --field would be another
+ * run.  docs: of the corpus. */
+static int check_docs(struct scan *s, uint64_t docs, struct err *err)
+{
+    const int rc = summary_check_docs(&s->results, docs, &s->shards, s->options->input.field, err);
+    if (rc && !s->options->record) {
+        store_clear(s->store, NULL);
+    }
+    return rc;
+}
+
 int scan_run(struct scan *s, int *status, struct err *err)
 {
     int rc = begin_meta(s, err);
@@ -382,7 +431,10 @@ int scan_run(struct scan *s, int *status, struct err *err)
     }
     if (s->resumed && nothing_left(&s->run, s->pipeline.part, s->pipeline.n_parts)) {
         print_nothing_left(s);
-        return finish(s, status, err);
+        rc = finish(s, status, err);
+        // A part does not know whether the others have documents.
+        return rc ? rc
+                  : check_docs(s, s->pipeline.n_parts > 1 ? 1 : summary_docs(&s->results), err);
     }
     if (s->resumed) {
         fprintf(stderr,
@@ -402,9 +454,7 @@ int scan_run(struct scan *s, int *status, struct err *err)
     rc = rc ? rc : pipeline_run(&s->pipeline, &s->run, &s->results, s->store, &result, err);
     const int stopped = stopped_by();
     if (rc) {
-        return err_set(err, err->code,
-                       "%s; what was done is in %s; the same command resumes from there", err->msg,
-                       s->options->output);
+        return say_way_out(s, err);
     }
     summary_print(&s->run, &s->results, &s->lineup, s->options->output, &result);
     if (stopped) {
@@ -415,7 +465,8 @@ int scan_run(struct scan *s, int *status, struct err *err)
     if (s->options->input.strict && summary_skipped(&s->results) > 0) {
         *status = 1;
     }
-    return finish(s, status, err);
+    rc = finish(s, status, err);
+    return rc ? rc : check_docs(s, result.docs, err);
 }
 
 // --- a dry run ----------------------------------------------------------------------------------
@@ -458,6 +509,12 @@ int scan_dry_run(struct scan *s, struct err *err)
     if (first.none) {
         printf("the corpus holds no document\n");
         return 0;
+    }
+    if (first.docs == 0) {
+        struct record_keys keys;
+        record_keys_of_shards(&keys, &s->shards);
+        return s->shards.n == 1 ? nothing_read(first.rejects, s->options->input.field, &keys, err)
+                                : 0;
     }
     // as if all units were like the first
     double units = fmax(1, (double)bytes / (double)(first.raw ? first.raw : 1));

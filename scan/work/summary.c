@@ -8,6 +8,7 @@
 #include "out/results/gaps/gaps_collector.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "scan/cli/progress.h"
+#include "scan/load/nothing_read.h"
 #include "scan/plan/pairs.h"
 
 uint64_t summary_tokens(const struct results *r)
@@ -20,6 +21,16 @@ uint64_t summary_tokens(const struct results *r)
     return n;
 }
 
+uint64_t summary_docs(const struct results *r)
+{
+    const struct tally *t = gaps_of(r);
+    uint64_t n = 0;
+    for (size_t i = 0; i < t->shape->n_shards; i++) {
+        n += t->shards[i].docs;
+    }
+    return n;
+}
+
 uint64_t summary_skipped(const struct results *r)
 {
     const struct tally *t = gaps_of(r);
@@ -28,6 +39,24 @@ uint64_t summary_skipped(const struct results *r)
         n += t->shards[i].skipped;
     }
     return n;
+}
+
+int summary_check_docs(const struct results *r, uint64_t docs, const struct shards *shards,
+                       const char *field, struct err *err)
+{
+    const struct tally *t = gaps_of(r);
+    uint64_t n[REJECT_N] = {0};
+    for (size_t i = 0; i < t->shape->n_shards; i++) {
+        for (size_t k = 0; k < REJECT_N; k++) {
+            n[k] += t->shards[i].rejects[k].n;
+        }
+    }
+    if (docs > 0 || summary_skipped(r) == 0) {
+        return 0;
+    }
+    struct record_keys keys;
+    record_keys_of_shards(&keys, shards);
+    return nothing_read(n, field, &keys, err);
 }
 
 void summary_progress(const struct results *r, char text[SUMMARY_PROGRESS])
@@ -56,6 +85,30 @@ static void print_rejects(const struct run *run, const struct tally *tally)
                         r->places[0].line, r->places[0].why);
             }
         }
+    }
+}
+
+/* What the texts have in place of bytes that are no UTF-8, in the same words as tokenize. */
+static void print_repaired(const struct run *run, const struct tally *tally)
+{
+    uint64_t n = 0;
+    size_t n_shards = 0, first = 0;
+    for (size_t i = run->n_shards; i-- > 0;) {
+        if (tally->shards[i].repaired > 0) {
+            n += tally->shards[i].repaired;
+            n_shards++;
+            first = i;
+        }
+    }
+    if (n > 0) {
+        fprintf(stderr,
+                "  %" PRIu64
+                " invalid byte sequence%s or lone surrogate%s replaced by U+FFFD, in %s",
+                n, n == 1 ? "" : "s", n == 1 ? "" : "s", run->shards[first].name);
+        if (n_shards > 1) {
+            fprintf(stderr, " and %zu more", n_shards - 1);
+        }
+        fputc('\n', stderr);
     }
 }
 
@@ -123,6 +176,12 @@ void summary_print(const struct run *run, const struct results *results,
     }
     print_hypotheses(run, t);
     print_rejects(run, t);
+    print_repaired(run, t);
+    if (summary_tokens(results) == 0) {
+        fprintf(stderr, "  no token was predicted%s: there is nothing to look at\n",
+                r->docs == 0 && summary_skipped(results) == 0 ? ", for the corpus is empty" : "");
+        return;
+    }
     if (run->n_pairs) {
         fprintf(stderr, "look: gapscope top %s\n", output);
     }

@@ -25,8 +25,9 @@ struct packed {
     struct pack_counts counts;
 };
 
-static void take_note(void *context, const char *path, const char *why)
+static void take_note(void *context, const char *path, const char *why, bool unreadable)
 {
+    (void)unreadable;
     assert_int_equal(buf_printf(context, NULL, "%s: %s\n", path, why), 0);
 }
 
@@ -34,7 +35,7 @@ static int run(struct packed *p, const char *const *paths, size_t n_paths, struc
 {
     *p = (struct packed){0};
     FILE *out = open_memstream(&p->zst, &p->zst_len);
-    const int rc = pack(out, paths, n_paths, 3, &p->counts, take_note, &p->notes, err);
+    const int rc = pack(out, NULL, paths, n_paths, 3, &p->counts, take_note, &p->notes, err);
     fclose(out);
     if (rc) {
         return rc;
@@ -124,20 +125,21 @@ static void folders_are_packed_in_byte_order(void **state)
         "{\"text\":\"in b\",\"meta\":{\"path\":\"d/b/z.txt\"}}\n"
         "{\"text\":\"bad \xef\xbf\xbd utf8\",\"meta\":{\"path\":\"d/bad\xef\xbf\xbd\"}}\n"
         "{\"text\":\"caf\xc3\xa9\",\"meta\":{\"path\":\"d/c\xc3\xa9.txt\"}}\n"
+        "{\"text\":\"plain \\\"quoted\\\" \\\\ \\t\\n\",\"meta\":{\"path\":\"d/link\"}}\n"
         "{\"text\":\"BOM\",\"meta\":{\"path\":\"d/\xc3\xa9\"}}\n");
     assert_string_equal(p.notes.data, "d/archive.txt: skipped: a zip file; `unzip -p FILE >NEW` "
                                       "writes what can be packed\n"
                                       "d/bom: skipped: empty\n"
-                                      "d/circle: skipped: a link\n"
+                                      "d/circle: skipped: a link to a folder; name it to pack it\n"
                                       "d/empty: skipped: empty\n"
-                                      "d/link: skipped: a link\n"
                                       "d/pipe: skipped: not a regular file\n");
-    assert_int_equal(p.counts.files, 6);
-    assert_int_equal(p.counts.records, 6);
+    assert_int_equal(p.counts.files, 7);
+    assert_int_equal(p.counts.records, 7);
     assert_int_equal(p.counts.repaired, 1);
     assert_int_equal(p.counts.skipped_binary, 1);
     assert_int_equal(p.counts.skipped_empty, 2);
-    assert_int_equal(p.counts.skipped_special, 3);
+    assert_int_equal(p.counts.skipped_special, 2);
+    assert_int_equal(p.counts.unreadable, 0);
 
     // A second call gives the same bytes.  A link that is named is followed; files come in the
     // order in which they are named.
@@ -343,39 +345,28 @@ static void the_output_is_not_packed_into_itself(void **state)
     struct pack_counts counts;
     FILE *out = fopen("corpus.jsonl.zst.tmp-1", "wb");
     const char *const paths[] = {".", "corpus.jsonl.zst.tmp-1"};
-    assert_int_equal(pack(out, paths, 2, 3, &counts, NULL, NULL, NULL), 0);
+    assert_int_equal(pack(out, NULL, paths, 2, 3, &counts, NULL, NULL, NULL), 0);
     fclose(out);
     assert_int_equal(counts.files, 1);
     assert_int_equal(counts.skipped_special, 2);
 }
 
-static void half_a_file_makes_no_corpus(void **state)
+static void a_path_that_is_not_there_makes_no_corpus(void **state)
 {
     (void)state;
-    char frame[100];
-    const size_t n = ZSTD_compress(frame, sizeof frame, "some text", 9, 3);
-    put("cut.txt.zst", frame, n - 1);
-    put("header.zst", frame, 4);
-    put_text("zero.zst", "");
     put_text("ok.txt", "ok");
-    assert_int_equal(chmod("ok.txt", 0600), 0);
     static const struct {
-        const char *path;
-        int code;
-        const char *message;
+        const char *path, *message;
     } cases[] = {
-        {"cut.txt.zst", ERR_TRUNCATED, "cut.txt.zst: byte "},
-        {"header.zst", ERR_TRUNCATED, "header.zst: byte 4: the file ends"},
-        {"zero.zst", ERR_TRUNCATED, "zero.zst: byte 0: nothing in it"},
-        {"none", ERR_NOT_FOUND, "none: No such file or directory"},
-        {"ok.txt/x", ERR_NOT_FOUND, "ok.txt/x: Not a directory"},
+        {"none", "none: No such file or directory"},
+        {"ok.txt/x", "ok.txt/x: Not a directory"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct packed p;
         struct err err = {0};
         const char *const paths[] = {"ok.txt", cases[i].path};
-        assert_int_equal(run(&p, paths, 2, &err), cases[i].code);
-        assert_int_equal(strncmp(err.msg, cases[i].message, strlen(cases[i].message)), 0);
+        assert_int_equal(run(&p, paths, 2, &err), ERR_NOT_FOUND);
+        assert_string_equal(err.msg, cases[i].message);
         done(&p);
     }
 }
@@ -389,9 +380,9 @@ static void a_full_disk_and_a_wrong_level_are_reported(void **state)
     struct err err = {0};
     FILE *full = fopen("/dev/full", "wb");
     setvbuf(full, NULL, _IONBF, 0);
-    assert_int_equal(pack(full, paths, 1, 3, &counts, NULL, NULL, &err), ERR_IO);
+    assert_int_equal(pack(full, NULL, paths, 1, 3, &counts, NULL, NULL, &err), ERR_IO);
     assert_string_equal(err.msg, "writing the corpus: No space left on device");
-    assert_int_equal(pack(full, paths, 1, 23, &counts, NULL, NULL, &err), ERR_USAGE);
+    assert_int_equal(pack(full, NULL, paths, 1, 23, &counts, NULL, NULL, &err), ERR_USAGE);
     assert_string_equal(err.msg, "level 23; zstd has -131072 to 22");
     fclose(full);
 }
@@ -408,7 +399,7 @@ int main(void)
         TEST(frames_hold_whole_lines_and_a_checksum),
         TEST(nothing_is_a_frame_of_nothing),
         TEST(the_output_is_not_packed_into_itself),
-        TEST(half_a_file_makes_no_corpus),
+        TEST(a_path_that_is_not_there_makes_no_corpus),
         TEST(a_full_disk_and_a_wrong_level_are_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,8 +22,32 @@ static void put_labels(const char *line, const char *one)
     puts("]}");
 }
 
+/* Starts a process that is hard to find: in a session of its own, and its parent has ended.  Its
+ * number goes into the file "daemon". */
+static void start_daemon(void)
+{
+    if (fork() == 0) {
+        setsid();
+        if (fork() == 0) {
+            FILE *f = fopen("daemon", "w");
+            if (f && fprintf(f, "%d", (int)getpid()) > 0 && fclose(f) == 0) {
+                close(STDOUT_FILENO);
+                pause();
+            }
+        }
+        _exit(0);
+    }
+    while (access("daemon", F_OK) != 0) {
+        usleep(1000);
+    }
+}
+
 static bool misbehave(const char *word, unsigned n_docs)
 {
+    if (strncmp(word, "daemon", 6) == 0) {
+        start_daemon();
+        return false;
+    }
     if (strncmp(word, "die", 3) == 0) {
         exit(3);
     } else if (strncmp(word, "crash", 5) == 0) {

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "corpora/base/file.h"
+#include "miners/kinds/keeper.h"
 
 static char folder[] = "/tmp/gapscope-test-XXXXXX";
 
@@ -243,6 +245,52 @@ static void programs_end_with_the_thread_and_with_all_they_started(void **state)
     assert_true(is_gone(sleeper));
 }
 
+static pid_t start_daemon(struct one *o)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%s/daemon", folder);
+    unlink(path);
+    one_new(o, EXEC_PROGRAM);
+    expect(o, "daemon|a", "01");
+    const pid_t daemon = read_pid("daemon");
+    assert_int_equal(kill(daemon, 0), 0);
+    return daemon;
+}
+
+static void what_has_left_its_session_and_parent_ends_too(void **state)
+{
+    (void)state;
+    struct one o;
+    pid_t daemon = start_daemon(&o);
+    one_free(&o);
+    assert_true(is_gone(daemon));
+    // also where the program is killed, or dies, between documents
+    static const char *const bad[] = {"hang|a", "crash|a", "die|a"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        daemon = start_daemon(&o);
+        expect(&o, bad[i], "gave up");
+        assert_true(is_gone(daemon));
+        expect(&o, "a|b", "10");
+        one_free(&o);
+    }
+}
+
+static void it_ends_where_gapscope_is_killed(void **state)
+{
+    (void)state;
+    int how = 0;
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct one o;
+        start_daemon(&o);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+    assert_true(is_gone(read_pid("daemon")));
+}
+
 static void programs_do_not_hold_each_others_pipes(void **state)
 {
     (void)state;
@@ -327,8 +375,12 @@ static int teardown(void **state)
     return system(command);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (keeper_is_called(argc, argv)) {
+        return keeper_main(argv);
+    }
+    keeper_enable();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_labels),
         cmocka_unit_test(a_document_without_a_proper_answer_is_given_up),
@@ -337,6 +389,8 @@ int main(void)
         cmocka_unit_test(too_many_documents_without_an_answer_end_the_run),
         cmocka_unit_test(large_documents_and_answers_block_nobody),
         cmocka_unit_test(programs_end_with_the_thread_and_with_all_they_started),
+        cmocka_unit_test(what_has_left_its_session_and_parent_ends_too),
+        cmocka_unit_test(it_ends_where_gapscope_is_killed),
         cmocka_unit_test(programs_do_not_hold_each_others_pipes),
         cmocka_unit_test(a_program_runs_in_the_files_folder_with_its_arguments),
         cmocka_unit_test(the_spec_has_files_by_what_is_in_them),

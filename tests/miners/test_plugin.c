@@ -4,7 +4,9 @@
 #include "tests/kit/miners_kit.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
+#include "corpora/base/file.h"
 #include "miners/core/kinds.h"
 
 /* PLUGINS is the folder that tests.cmake builds tests/plugins into. */
@@ -107,6 +109,36 @@ static void what_is_no_plugin_is_refused(void **state)
                         "tests/miners/test_plugin.c: cannot be loaded: invalid ELF header");
 }
 
+/* Wherever it is cut: it is refused by name, or what is missing is no part of it. */
+static void a_plugin_that_is_cut_short_is_refused(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/gapscope-test-XXXXXX";
+    struct buf whole = {0};
+    assert_int_equal(file_read(PLUGINS "/exclaim.so", (size_t)1 << 24, &whole, NULL), 0);
+    size_t n_refused = 0;
+    for (size_t i = 0; i < 40; i++) {
+        const size_t len = i < 4 ? 20 * i : whole.len * i / 40;
+        struct miner m = {0};
+        struct err err = {0};
+        memcpy(path + sizeof path - 7, "XXXXXX", 6);
+        const int fd = mkstemp(path); // each one anew: what is loaded stays mapped for a while
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, whole.data, len), len);
+        close(fd);
+        if (plugin_miner(&m, path, &err)) {
+            assert_memory_equal(err.msg, path, strlen(path));
+            assert_non_null(strstr(err.msg, ": cannot be loaded: "));
+            n_refused++;
+        } else {
+            miner_free(&m);
+        }
+        unlink(path);
+    }
+    assert_true(n_refused >= 10);
+    buf_free(&whole);
+}
+
 static void a_plugin_that_does_not_keep_to_the_interface_ends_the_run(void **state)
 {
     (void)state;
@@ -155,6 +187,7 @@ int main(void)
         cmocka_unit_test(each_thread_has_a_state_of_its_own),
         cmocka_unit_test(the_spec_is_a_hash_of_the_file),
         cmocka_unit_test(what_is_no_plugin_is_refused),
+        cmocka_unit_test(a_plugin_that_is_cut_short_is_refused),
         cmocka_unit_test(a_plugin_that_does_not_keep_to_the_interface_ends_the_run),
         cmocka_unit_test(a_state_that_cannot_be_made_is_an_error),
     };

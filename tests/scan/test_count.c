@@ -125,7 +125,10 @@ static void parts_are_merged_in_any_order(void **state)
     expect_whole("abc.ngrams");
     kit_expect(0, "units: gapscope merge",
                "cd $T && gapscope merge -o ca.ngrams part2.ngrams part0.ngrams");
-    kit_expect(0, NULL, "cd $T && gapscope merge -o cab.ngrams ca.ngrams part1.ngrams");
+    kit_expect(3, "cc.ngrams: incomplete: ",
+               "cd $T && gapscope merge --complete -o cc.ngrams part2.ngrams part0.ngrams");
+    kit_expect(0, NULL, "cmp $T/ca.ngrams $T/cc.ngrams");
+    kit_expect(0, NULL, "cd $T && gapscope merge --complete -o cab.ngrams ca.ngrams part1.ngrams");
     expect_whole("cab.ngrams");
     kit_expect(1, "is in another part, too",
                "cd $T && gapscope merge -o x.ngrams ca.ngrams part2.ngrams");

@@ -121,6 +121,39 @@ static void merged_parts_are_the_undivided_run(void **state)
     expect("ls -A $T | grep -c -e tmp -e journal", 1, "0\n"); // nothing is left beside
 }
 
+static void a_job_can_tell_that_a_merge_is_not_whole(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *command;
+        int status;
+        const char *wanted;
+    } cases[] = {
+        {"gapscope merge --complete -o $T/c1.db $T/p1.db $T/p2.db", 3,
+         "c1.db: incomplete: 4 of 12 units are missing: those of --part 0/3\n"},
+        {"gapscope merge --complete -o $T/c2.db $T/p2.db", 3,
+         "c2.db: incomplete: 8 of 12 units are missing: 0-1, 3-4, 6-7, 9-10\n"},
+        {"gapscope merge --complete -o $T/c3.db $T/p0.db $T/p1.db", 3,
+         "c3.db: incomplete: no part has read the corpus to its end, so there are more units than "
+         "the 8 that are done\n"},
+        // the file is written in any case: the others are merged with it later
+        {"gapscope merge --complete -o $T/c4.db $T/c1.db $T/p0.db", 0, "units: the whole run\n"},
+        {"test $(gapscope digest $T/c4.db) = $(gapscope digest $T/whole.db)", 0, ""},
+        {"gapscope merge --complete -o $T/c5.db $T/p0.db $T/floor.db", 1, "cannot be merged"},
+        {"gapscope merge --complete $T/p0.db", 2, "merge needs -o"},
+        // digest says so on standard error: the line that scripts compare stays
+        {"gapscope digest $T/c1.db", 0, "c1.db: incomplete: 8 of 12 units are done\n"},
+        {"gapscope digest $T/c3.db", 0,
+         "c3.db: incomplete: 8 units are done; the corpus' end is not reached\n"},
+        {"gapscope digest $T/c1.db 2>/dev/null | wc -c", 0, "33\n"},
+        {"gapscope digest $T/c4.db 2>&1 | wc -c", 0, "33\n"},
+        {"gapscope merge --help", 0, "3 merged with\n--complete"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        expect(cases[i].command, cases[i].status, cases[i].wanted);
+    }
+}
+
 static void what_does_not_belong_together_is_not_merged(void **state)
 {
     (void)state;
@@ -243,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merged_parts_are_the_undivided_run),
+        cmocka_unit_test(a_job_can_tell_that_a_merge_is_not_whole),
         cmocka_unit_test(what_does_not_belong_together_is_not_merged),
         cmocka_unit_test(the_meta_of_all_parts_is_kept),
         cmocka_unit_test(top_shows_gaps_tokens_and_domains),

@@ -82,6 +82,7 @@ function runCard() {
       ["arithmetic", `${s.precision ?? ""} precision, kernels ${run.meta.get("kernels") ?? none}`],
       ["windows", s.n_ctx ? `${s.packing ?? "docs"}, up to ${s.n_ctx} tokens` : ""],
       ["gap", `in nats, log-probs clamped at ${run.meta.get("floor") ?? none}`],
+      ["replaced", sum("repaired") ? `${count(sum("repaired"))} times U+FFFD for bytes that are no UTF-8, or for lone surrogates` : "nothing"],
       ["skipped", rejects ? `${plural(rejects, "record")}: see below` : "nothing"],
       ["version", `gapscope ${run.meta.get("version") ?? none}`],
       ["command", run.meta.has("command") ? el("code", {}, run.meta.get("command")) : ""],

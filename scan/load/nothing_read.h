@@ -1,0 +1,21 @@
+/*
+ * nothing_read.h - what to say where an input gave no document
+ */
+#ifndef GAPSCOPE_SCAN_LOAD_NOTHING_READ_H
+#define GAPSCOPE_SCAN_LOAD_NOTHING_READ_H
+
+#include <stdint.h>
+
+#include "corpora/base/err.h"
+#include "corpora/record_keys.h"
+#include "corpora/reject.h"
+
+/*
+ * Makes the error of an input that holds records, none of which could be read: how many were
+ * skipped and why, the keys that they have, and --field.  n[REJECT_N]: skipped records by reason, at
+ * least one.  field: --field's value, or NULL.  Returns ERR_FORMAT.
+ */
+int nothing_read(const uint64_t *n, const char *field, const struct record_keys *keys,
+                 struct err *err);
+
+#endif
