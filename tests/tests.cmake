@@ -81,6 +81,7 @@ gapscope_fuzz(tokenizer gapscope_model)
 gapscope_bench(tokenizer gapscope_model)
 
 # model: config.json, loading, the forward pass
+gapscope_test(model/config_keys gapscope_model)
 gapscope_test(model/model gapscope_model)
 gapscope_test(model/forward gapscope_model)
 gapscope_test(model/kern gapscope_model)
@@ -265,7 +266,7 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: --packing rows; a record, read by a library that is not ours; what is
 # said of neurons and hypotheses, of trigrams; exports
-foreach(name packing_rows record_read neuron_scores trigram_scores export_read)
+foreach(name packing_rows record_read neuron_scores trigram_scores export_read config_formula)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()

@@ -398,7 +398,15 @@ void model_free(struct model *m)
 
 uint64_t model_hash(const struct model *m)
 {
-    return XXH64(m->block, m->n_params * sizeof *m->block, 0);
+    const struct config *c = &m->config;
+    const uint64_t weights = XXH64(m->block, m->n_params * sizeof *m->block, 0);
+    if (c->norm == NORM_LN && !c->shortformer && !c->final_rms && c->eps == CONFIG_EPS &&
+        !config_has_attn_scale(c)) {
+        return weights;
+    }
+    const float formula[] = {(float)c->norm, c->shortformer,          c->final_rms,
+                             c->eps,         config_attn_scale(c, 0), config_attn_scale(c, 1)};
+    return XXH64(formula, sizeof formula, weights);
 }
 
 const char *site_name(enum site site)

@@ -61,7 +61,9 @@ int model_load(struct model **out, const char *name, const char *dir, struct err
 
 void model_free(struct model *m); // NULL is allowed
 
-/* XXH64 of all weights in f32, in the order of 'block': it identifies a training run. */
+/* XXH64 of all weights in f32, in the order of 'block': it identifies a training run.  Where the
+ * formula is not the usual one (LN, standard positions, usual eps and scales), it is hashed too, so
+ * that two models of the same weights differ. */
 uint64_t model_hash(const struct model *m);
 
 /*

@@ -62,7 +62,8 @@ CREATE TABLE model( -- A row is a model of the run, in the order of --model.
     d_mlp INTEGER,          -- neurons of a layer
     d_vocab INTEGER,        -- tokens of the vocabulary
     n_ctx INTEGER,          -- positions of a window
-    weights_hash TEXT,      -- XXH64 of all weights in f32, 16 hex digits; of counts: of the file
+    weights_hash TEXT,      -- XXH64 of all weights in f32, 16 hex digits; of counts: of the file;
+                            -- of an unusual formula (eps, attn_scale, ...) too
     tokens INTEGER,         -- predicted tokens
     mean_logprob REAL,      -- mean ln P of the true token, unclamped; NULL: no token
     se REAL,                -- its standard error, clustered by document

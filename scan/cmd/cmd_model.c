@@ -56,6 +56,14 @@ static void print_model(const struct model *m)
     }
     printf("n_ctx %zu, d_vocab %zu\n", c->n_ctx, c->d_vocab);
 
+    if (c->eps != CONFIG_EPS) {
+        printf("  eps           %g in every norm\n", (double)c->eps);
+    }
+    if (config_has_attn_scale(c)) {
+        printf("  attention     scores are multiplied by %g%s\n", (double)config_attn_scale(c, 0),
+               c->scale_by_layer ? " / (1 + layer)" : "");
+    }
+
     char params[32];
     with_commas(params, m->n_params);
     char *file = file_base_name(m->weights_path);
