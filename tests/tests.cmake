@@ -82,6 +82,7 @@ gapscope_bench(tokenizer gapscope_model)
 
 # model: config.json, loading, the forward pass
 gapscope_test(model/config_keys gapscope_model)
+gapscope_test(model/weights gapscope_model)
 gapscope_test(model/model gapscope_model)
 gapscope_test(model/forward gapscope_model)
 gapscope_test(model/kern gapscope_model)

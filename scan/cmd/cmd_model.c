@@ -71,6 +71,9 @@ static void print_model(const struct model *m)
            "shape and finite\n",
            file ? file : m->weights_path, m->n_tensors, params, (double)m->n_params * 4e-6);
     free(file);
+    if (*m->prefix) {
+        printf("  prefix        \"%s\" stands in front of all names and is left out\n", m->prefix);
+    }
     for (size_t i = 0; i < m->n_unused; i++) {
         printf("  not used      %s\n", m->unused[i]);
     }
