@@ -77,7 +77,7 @@ static int cut(struct layout *l, size_t begin, uint32_t first, size_t n_ctx, str
 int layout_make(struct layout *l, const struct unit *u, const struct layout_options *o,
                 struct err *err)
 {
-    l->n = l->n_docs = l->n_windows = 0;
+    l->n = l->n_docs = l->n_windows = l->n_double = 0;
     l->text.len = 0;
     if (o->tokenizer && !l->encoder) {
         l->encoder = encoder_new(o->tokenizer);
@@ -98,6 +98,8 @@ int layout_make(struct layout *l, const struct unit *u, const struct layout_opti
         if (rc) {
             return rc;
         }
+        l->n_double += o->tokenizer && d->n > 0 && l->ids[d->begin] == d->first &&
+                       (o->packing == PACKING_DOCS || i == 0);
         l->n += d->n;
         l->n_docs++;
         if (o->packing == PACKING_DOCS) {

@@ -49,6 +49,7 @@ struct layout {
     size_t n_docs;
     struct layout_window *windows; // [n_windows], in order, tiling the tokens
     size_t n_windows;
+    size_t n_double; // documents that begin with BOS themselves, behind the window's
 
     // the layout's own
     size_t ids_cap, ends_cap, pos_cap, window_cap, docs_cap, windows_cap;

@@ -31,6 +31,7 @@ struct windows {
     size_t at;       // its first token
     bool more;       // the current doc has a next window
     uint32_t bos;
+    uint64_t n_double;    // docs that begin with BOS themselves
     uint32_t *ids, *ends; // [n_ctx]
 };
 
@@ -195,6 +196,7 @@ static int windows_next(struct windows *w, struct window *window, struct err *er
         if (rc) {
             return err_prefix(err, "%s: doc %" PRIu64, w->path, doc.number);
         }
+        w->n_double += w->tokens.n > 0 && w->tokens.ids[0] == w->bos;
         w->doc = doc.number;
         w->number = 0;
         w->at = 0;
@@ -225,6 +227,7 @@ int windows_run(const char *path, const struct input_options *options, const str
     }
     if (!rc && windows->source) {
         *status = input_finish(windows->source, path, options->strict);
+        lineup_say_double_bos(lineup->tokenizer, path, windows->n_double);
     }
     outfile_discard(&out);
     windows_close(windows);

@@ -62,6 +62,7 @@ int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
     out->seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
     out->docs = worker_docs(w);
     out->tokens = worker_tokens(w);
+    out->double_bos = worker_double_bos(w);
     if (!rc && !stopped && has_wholes(work->results)) {
         rc = worker_add(w, err);
     }

@@ -40,6 +40,7 @@ struct pipeline_options {
 /* What a run of the pipeline has done, for the summary. */
 struct pipeline_result {
     uint64_t units, tokens; // by this run, not by those it went on from
+    uint64_t double_bos;    // of its documents, that begin with BOS themselves
     double seconds;
 };
 

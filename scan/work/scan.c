@@ -62,6 +62,15 @@ static int check_eos(const struct scan_options *o, const struct lineup *l, struc
                        "--packing rows: the tokenizer has no EOS to put between documents "
                        "(tokenizer_config.json names it)");
     }
+    const char *unknown = l->tokenizer ? tokenizer_unknown_eos(l->tokenizer) : NULL;
+    if (scan_packing(o) == PACKING_ROWS && unknown) {
+        size_t len;
+        const char *eos = tokenizer_bytes(l->tokenizer, tokenizer_eos(l->tokenizer), &len);
+        fprintf(stderr,
+                "gapscope scan: eos_token \"%s\", named beside the tokenizer, is no token of it: "
+                "EOS is %.*s\n",
+                unknown, (int)len, eos);
+    }
     return 0;
 }
 
@@ -416,8 +425,13 @@ static int print_plan(const struct scan *s, uint64_t bytes, struct err *err)
     if (*kept.data) {
         printf("%s\n", kept.data);
     }
+    kept.len = 0;
+    const int late = lineup_shrunk(&s->lineup, &kept, err);
+    if (!late && kept.len > 0) {
+        printf("%s\n", kept.data);
+    }
     buf_free(&kept);
-    return 0;
+    return late;
 }
 
 int scan_dry_run(struct scan *s, struct err *err)
@@ -439,6 +453,7 @@ int scan_dry_run(struct scan *s, struct err *err)
         printf("the corpus holds no document\n");
         return 0;
     }
+    lineup_say_double_bos(s->lineup.tokenizer, "first unit", first.double_bos);
     // as if all units were like the first
     double units = fmax(1, (double)bytes / (double)(first.raw ? first.raw : 1));
     if (p->max_tokens && first.tokens) {

@@ -219,6 +219,11 @@ uint64_t worker_docs(const struct worker *w)
     return w->layout.n_docs;
 }
 
+uint64_t worker_double_bos(const struct worker *w)
+{
+    return w->layout.n_double;
+}
+
 int worker_count(struct worker *w, const struct unit *u, uint64_t *tokens, struct err *err)
 {
     const int rc = layout_make(&w->layout, u, &w->work->layout, err);

@@ -60,6 +60,9 @@ int worker_add(struct worker *w, struct err *err);
 uint64_t worker_tokens(const struct worker *w);
 uint64_t worker_docs(const struct worker *w);
 
+/* Documents of the unit that begin with BOS themselves, behind the window's. */
+uint64_t worker_double_bos(const struct worker *w);
+
 /* Tokens of 'u' that a model would predict.  Errors: as worker_run(). */
 int worker_count(struct worker *w, const struct unit *u, uint64_t *tokens, struct err *err);
 
