@@ -47,6 +47,31 @@ uint64_t input_settings(const struct input_options *input)
     return hash;
 }
 
+bool input_skips_special(const struct input_options *input)
+{
+    return input->special && !input->no_skip_special && !input->ids;
+}
+
+int input_check_special(const struct input_options *input, struct err *err)
+{
+    const char *given = input->skip_special      ? "--skip-special"
+                        : input->no_skip_special ? "--no-skip-special"
+                                                 : NULL;
+    if (input->skip_special && input->no_skip_special) {
+        return err_set(err, ERR_USAGE, "--skip-special contradicts --no-skip-special");
+    }
+    if (given && input->ids) {
+        return err_set(err, ERR_USAGE,
+                       "%s does not go with --ids: only a tokenizer knows special tokens", given);
+    }
+    return given && !input->special
+               ? err_set(err, ERR_USAGE,
+                         "%s needs --special: without it special tokens in the text are read as "
+                         "ordinary text",
+                         given)
+               : 0;
+}
+
 int input_format(const struct input_options *options, enum source_format *out, struct err *err)
 {
     *out = SOURCE_AUTO;

@@ -139,6 +139,10 @@ static int describe_settings(struct run *run, const struct scan_options *o, cons
     jsonout_u64(&j, o->input.ids);
     jsonout_key(&j, "special");
     jsonout_u64(&j, o->input.special);
+    if (input_skips_special(&o->input)) {
+        jsonout_key(&j, "skip_special");
+        jsonout_u64(&j, 1);
+    }
     jsonout_key(&j, "max_tokens");
     jsonout_u64(&j, o->max_tokens);
     jsonout_key(&j, "n_ctx");

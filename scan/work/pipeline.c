@@ -213,6 +213,7 @@ static int merge(struct pipeline *p, const struct unit *u, struct worker *w, str
                               worker_double_bos(w));
     }
     p->result.double_bos += worker_double_bos(w);
+    p->result.skipped += worker_skipped(w);
     p->dirty = true;
     pool_wake(p->pool);
     return rc;

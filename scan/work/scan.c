@@ -43,6 +43,9 @@ static int check_words(const struct scan_options *o, struct err *err)
     if (o->input.ids && scan_packing(o) == PACKING_ROWS) {
         return err_set(err, ERR_USAGE, "--packing rows does not go with --ids: a list is a window");
     }
+    if (input_check_special(&o->input, err)) {
+        return ERR_USAGE;
+    }
     if (o->part && o->max_tokens) {
         return err_set(err, ERR_USAGE, "--max-tokens does not go with --part");
     }
@@ -102,6 +105,7 @@ static void set_work(struct scan *s)
         .layout = {.tokenizer = s->lineup.tokenizer,
                    .packing = scan_packing(o),
                    .special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN,
+                   .skip_special = input_skips_special(&o->input),
                    .n_ctx = s->lineup.n_ctx},
         .settings = input_settings(&o->input),
         .hypotheses = s->neurons.hypotheses.n > 0 ? &s->neurons.hypotheses : NULL,

@@ -95,6 +95,10 @@ static void print_windows(const struct lineup *lineup, const struct pipeline_res
         fprintf(stderr, "  %s\n", shrunk.data);
     }
     buf_free(&shrunk);
+    if (r->skipped > 0) {
+        fprintf(stderr, "  %" PRIu64 " special tokens of this run are context, counted nowhere\n",
+                r->skipped);
+    }
     if (r->double_bos > 0) {
         fprintf(stderr,
                 "  %" PRIu64 " documents of this run begin with BOS: it stands there twice\n",

@@ -58,12 +58,12 @@ static void add_firsts(struct tally_ledger *ledger, const struct tally_doc *doc,
 }
 
 void tally_add_labels(struct tally *t, struct tally_domain *domain, const struct tally_doc *doc,
-                      int64_t *const *gaps)
+                      size_t n_tokens, int64_t *const *gaps)
 {
     const size_t n = t->shape->n_hypotheses;
     for (size_t h = 0; h < n; h++) {
-        count(&t->hypotheses[h], &doc->labels[h], doc->n);
-        count(&domain->hypotheses[h], &doc->labels[h], doc->n);
+        count(&t->hypotheses[h], &doc->labels[h], n_tokens);
+        count(&domain->hypotheses[h], &doc->labels[h], n_tokens);
     }
     for (size_t p = 0; p < t->shape->n_pairs; p++) {
         struct tally_ledger *ledger = t->pairs[p].ledger;
@@ -73,7 +73,7 @@ void tally_add_labels(struct tally *t, struct tally_domain *domain, const struct
         }
         for (size_t h = 0; h < n; h++) {
             if (!doc->labels[h].gave_up) {
-                add_to_ledger(&ledger[h], &doc->labels[h], gaps[p], sum, doc->n);
+                add_to_ledger(&ledger[h], &doc->labels[h], gaps[p], sum, n_tokens);
             }
         }
         add_firsts(ledger, doc, n, gaps[p]);
