@@ -35,7 +35,7 @@ CREATE TABLE shard( -- A row is a file of the corpus.
     units INTEGER,          -- units of work; NULL: not known until it has been read to its end
     units_done INTEGER,     -- of these, what the tables hold
     skipped_docs INTEGER,   -- records that table reject counts
-    text_bytes INTEGER,     -- bytes of the documents' text, normalised
+    text_bytes INTEGER,     -- bytes of the documents' text, normalised, without skipped tokens
     repaired INTEGER        -- U+FFFD put in for bytes that are no UTF-8 and for lone surrogates
 );
 -- digest 1: id, name, bytes, hash, docs, tokens, units, units_done, skipped_docs, text_bytes,
