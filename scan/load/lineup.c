@@ -164,13 +164,14 @@ int lineup_shrunk(const struct lineup *l, struct buf *out, struct err *err)
 void lineup_say_double_bos(const struct tokenizer *t, const char *what, uint64_t n)
 {
     size_t len;
-    const char *bos = tokenizer_bytes(t, tokenizer_bos(t), &len);
-    if (n > 0 && bos) {
-        fprintf(stderr,
-                "gapscope: %s: %" PRIu64 " document%s with %.*s, which stands in front of every "
-                "window anyway: there it is twice\n",
-                what, n, n == 1 ? " begins" : "s begin", (int)len, bos);
+    if (n == 0) { // with ids there is no tokenizer
+        return;
     }
+    const char *bos = tokenizer_bytes(t, tokenizer_bos(t), &len);
+    fprintf(stderr,
+            "gapscope: %s: %" PRIu64 " document%s with %.*s, which stands in front of every "
+            "window anyway: there it is twice\n",
+            what, n, n == 1 ? " begins" : "s begin", (int)len, bos);
 }
 
 /* Says which model makes the windows of the others shorter. */

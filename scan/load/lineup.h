@@ -76,7 +76,8 @@ int lineup_load(struct lineup *out, const struct arg_list *specs, const char *to
 void lineup_free(struct lineup *l); // {0} is allowed
 
 /* Appends "windows have 256 tokens, the n_ctx of A; B could take 1024" where the models differ in
- * how long a window may be, else nothing.  Errors: ERR_NOMEM. */
+ * how long a window may be, else nothing; nothing with ids, whose lists are windows.  Errors:
+ * ERR_NOMEM. */
 int lineup_shrunk(const struct lineup *l, struct buf *out, struct err *err);
 
 /* Says on standard error, where it is so, that the tokenizer of 'path' has not the BOS that a file

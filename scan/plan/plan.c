@@ -199,7 +199,9 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     rc = rc ? rc : describe_shards(run, shards, err);
     rc = rc ? rc : describe_names(run, l, err);
     rc = rc ? rc : neuron_plan_describe(neurons, run, results, &o->neurons, l, err);
-    rc = rc ? rc : trigram_choice_describe(choice, results, run, &o->trigrams, l, err);
+    rc = rc ? rc
+            : trigram_choice_describe(choice, results, run, &o->trigrams, l,
+                                      input_skips_special(&o->input), err);
     rc = rc ? rc : describe_settings(run, o, l, choice, asked, err);
     return rc ? rc : results_new(results, run, err);
 }
