@@ -50,7 +50,7 @@ static void take(struct record_keys *k, struct json_object *object, const char *
 
 void record_keys_of_line(struct record_keys *k, const char *line, size_t len)
 {
-    struct json_tokener *parser = json_parser_new();
+    struct json_parser *parser = json_parser_new();
     struct json_object *record = NULL;
     *k = (struct record_keys){0};
     if (parser && json_parse_line(parser, &record, line, len, NULL) == 0 &&
@@ -61,7 +61,7 @@ void record_keys_of_line(struct record_keys *k, const char *line, size_t len)
     }
     json_object_put(record);
     if (parser) {
-        json_tokener_free(parser);
+        json_parser_free(parser);
     }
 }
 

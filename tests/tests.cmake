@@ -75,6 +75,7 @@ gapscope_bench(corpora gapscope_corpora)
 gapscope_test(model/pickle gapscope_model)
 gapscope_test(model/torchfile gapscope_model)
 gapscope_test(model/torchfile_zip gapscope_model)
+gapscope_test(model/torchfile_dtypes gapscope_model)
 gapscope_test(model/safetensors gapscope_model)
 gapscope_test(model/tensorfile gapscope_model)
 gapscope_fuzz(safetensors gapscope_model)
@@ -94,6 +95,8 @@ gapscope_fuzz(tokenizer gapscope_model)
 gapscope_bench(tokenizer gapscope_model)
 
 # model: config.json, loading, the forward pass
+gapscope_test(model/config_keys gapscope_model)
+gapscope_test(model/weights gapscope_model)
 gapscope_test(model/model gapscope_model)
 gapscope_test(model/forward gapscope_model)
 gapscope_test(model/kern gapscope_model)
@@ -286,7 +289,8 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: --packing rows; a record, read by a library that is not ours; what is
 # said of neurons and hypotheses, of trigrams; exports
-foreach(name packing_rows record_read neuron_scores trigram_scores export_read)
+foreach(name packing_rows record_read neuron_scores trigram_scores export_read config_formula windows_said
+        skip_special)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()

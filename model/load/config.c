@@ -1,10 +1,12 @@
 #include "model/load/config.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
+#include "model/load/config_keys.h"
 
 // Far beyond any toy model, but small enough that a product of two such sizes does not overflow.
 #define SIZE_LIMIT ((size_t)1 << 24)
@@ -43,19 +45,54 @@ static bool has_key(struct json_object *object, const char *key)
     return json_object_object_get_ex(object, key, &value);
 }
 
+static int check_size(const char *key, size_t size, struct err *err)
+{
+    if (size == 0) {
+        return err_set(err, ERR_FORMAT, "\"%s\" is missing or 0", key);
+    }
+    if (size > SIZE_LIMIT) {
+        return err_set(err, ERR_LIMIT, "\"%s\" is %zu; at most %zu is read", key, size, SIZE_LIMIT);
+    }
+    return 0;
+}
+
 /* Reads a size of at least 1; *out holds the default, 0 for none. */
 static int read_size(struct json_object *object, const char *key, size_t *out, struct err *err)
 {
     const int rc = json_member_size(object, key, out, err);
-    if (rc) {
-        return rc;
+    return rc ? rc : check_size(key, *out, err);
+}
+
+/* Reads a size that may be -1, which is TransformerLens' word for "not given". */
+static int read_optional_size(struct json_object *object, const char *key, size_t *out,
+                              struct err *err)
+{
+    struct json_object *value = json_member(object, key);
+    if (json_object_is_type(value, json_type_int) && json_object_get_int64(value) == -1) {
+        return 0;
     }
-    if (*out == 0) {
-        return err_set(err, ERR_FORMAT, "\"%s\" is missing or 0", key);
+    return json_member_size(object, key, out, err);
+}
+
+/* Reads a number above 0; *out holds what it is where the key is missing or 'none'. */
+static int read_positive(struct json_object *object, const char *key, double none, double *out,
+                         struct err *err)
+{
+    struct json_object *value = json_member(object, key);
+    if (!value) {
+        return 0;
     }
-    if (*out > SIZE_LIMIT) {
-        return err_set(err, ERR_LIMIT, "\"%s\" is %zu; at most %zu is read", key, *out, SIZE_LIMIT);
+    const double number = json_object_get_double(value);
+    const bool is_number =
+        json_object_is_type(value, json_type_int) || json_object_is_type(value, json_type_double);
+    if (is_number && number == none) {
+        return 0;
     }
+    if (!is_number || !isfinite((float)number) || !((float)number > 0)) {
+        return err_set(err, ERR_FORMAT, "\"%s\" is %.100s; expected a number above 0", key,
+                       json_object_to_json_string(value));
+    }
+    *out = number;
     return 0;
 }
 
@@ -115,7 +152,9 @@ static int read_old_layout(struct json_object *object, const char *dir_name, boo
     if (rc) {
         return rc;
     }
-    if (!architecture) {
+    if (!architecture && has_key(object, "positional_embedding_type")) {
+        *out = false; // TransformerLens' own config, whose weights have its names
+    } else if (!architecture) {
         *out = file_ends_with(dir_name, "_old") || has_key(object, "final_rms");
     } else if (strcmp(architecture, "neel") == 0) {
         *out = false;
@@ -133,17 +172,68 @@ static int read_old_layout(struct json_object *object, const char *dir_name, boo
 static int read_heads(struct json_object *object, struct config *c, struct err *err)
 {
     size_t n_heads = 0, d_head = 0;
-    int rc = json_member_size(object, "n_heads", &n_heads, err);
+    int rc = read_optional_size(object, "n_heads", &n_heads, err);
     if (!rc) {
-        rc = json_member_size(object, "d_head", &d_head, err);
+        rc = read_optional_size(object, "d_head", &d_head, err);
     }
     if (rc) {
         return rc;
     }
     c->n_heads = n_heads ? n_heads : d_head ? c->d_model / d_head : 0;
     c->d_head = d_head ? d_head : n_heads ? c->d_model / n_heads : 0;
-    rc = read_size(object, "n_heads", &c->n_heads, err);
-    return rc ? rc : read_size(object, "d_head", &c->d_head, err);
+    rc = check_size("n_heads", c->n_heads, err);
+    return rc ? rc : check_size("d_head", c->d_head, err);
+}
+
+/* Positions: "positional_embedding_type", or "shortformer_pos" of the repositories' files. */
+static int read_positions(struct json_object *object, bool *shortformer, struct err *err)
+{
+    const char *type = NULL;
+    int rc = json_member_bool(object, "shortformer_pos", shortformer, err);
+    rc = rc ? rc : json_member_string(object, "positional_embedding_type", &type, err);
+    if (rc || !type) {
+        return rc;
+    }
+    const bool is_shortformer = strcmp(type, "shortformer") == 0;
+    if (!is_shortformer && strcmp(type, "standard") != 0) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "positional_embedding_type \"%s\" is not supported; standard and "
+                       "shortformer are",
+                       type);
+    }
+    if (has_key(object, "shortformer_pos") && *shortformer != is_shortformer) {
+        return err_set(err, ERR_FORMAT,
+                       "positional_embedding_type \"%s\" contradicts shortformer_pos %s", type,
+                       *shortformer ? "true" : "false");
+    }
+    *shortformer = is_shortformer;
+    return 0;
+}
+
+/* What attention scores are divided by, and eps. */
+static int read_scales(struct json_object *object, struct config *c, struct err *err)
+{
+    bool scaled = true;
+    double eps = 0;
+    int rc = json_member_bool(object, "use_attn_scale", &scaled, err);
+    rc = rc ? rc : read_positive(object, "attn_scale", -1, &c->attn_scale, err);
+    rc = rc ? rc
+            : json_member_bool(object, "scale_attn_by_inverse_layer_idx", &c->scale_by_layer, err);
+    rc = rc ? rc : read_positive(object, "eps", NAN, &eps, err);
+    c->attn_scale = scaled ? c->attn_scale : 1;
+    c->eps = eps > 0 ? (float)eps : CONFIG_EPS;
+    return rc;
+}
+
+static int read_mlp(struct json_object *object, struct config *c, struct err *err)
+{
+    if (c->attn_only) {
+        return 0;
+    }
+    c->d_mlp = 4 * c->d_model;
+    int rc = read_optional_size(object, "d_mlp", &c->d_mlp, err);
+    rc = rc ? rc : check_size("d_mlp", c->d_mlp, err);
+    return rc ? rc : read_act_fn(object, &c->act_fn, err);
 }
 
 static int read_config(struct json_object *object, const char *dir_name, struct config *c,
@@ -169,25 +259,18 @@ static int read_config(struct json_object *object, const char *dir_name, struct 
         rc = err_set(err, ERR_LIMIT, "\"n_layers\" is %zu; at most %zu is read", c->n_layers,
                      LAYERS_LIMIT);
     }
-    if (rc || (rc = read_heads(object, c, err)) != 0 ||
-        (rc = json_member_bool(object, "attn_only", &c->attn_only, err)) != 0 ||
-        (rc = json_member_bool(object, "shortformer_pos", &c->shortformer, err)) != 0 ||
-        (rc = json_member_bool(object, "final_rms", &c->final_rms, err)) != 0 ||
-        (rc = read_norm(object, &c->norm, err)) != 0 ||
-        (rc = read_old_layout(object, dir_name, &c->old_layout, err)) != 0) {
-        return rc;
-    }
-    if (!c->attn_only) {
-        c->d_mlp = 4 * c->d_model;
-        if ((rc = read_size(object, "d_mlp", &c->d_mlp, err)) != 0 ||
-            (rc = read_act_fn(object, &c->act_fn, err)) != 0) {
-            return rc;
-        }
-    }
-    c->eps = 1e-5f;
+    rc = rc ? rc : read_heads(object, c, err);
+    rc = rc ? rc : json_member_bool(object, "attn_only", &c->attn_only, err);
+    rc = rc ? rc : read_positions(object, &c->shortformer, err);
+    rc = rc ? rc : json_member_bool(object, "final_rms", &c->final_rms, err);
+    rc = rc ? rc : read_norm(object, &c->norm, err);
+    rc = rc ? rc : read_old_layout(object, dir_name, &c->old_layout, err);
+    rc = rc ? rc : read_mlp(object, c, err);
+    rc = rc ? rc : read_scales(object, c, err);
+    rc = rc ? rc : config_keys_check(object, err);
 
     const char *tokenizer_name = NULL;
-    rc = json_member_string(object, "tokenizer_name", &tokenizer_name, err);
+    rc = rc ? rc : json_member_string(object, "tokenizer_name", &tokenizer_name, err);
     if (!rc && tokenizer_name) {
         c->tokenizer_name = strdup(tokenizer_name);
         rc = c->tokenizer_name ? 0 : err_nomem(err, "a name");
@@ -242,4 +325,18 @@ void config_free(struct config *c)
 {
     free(c->tokenizer_name);
     *c = (struct config){0};
+}
+
+float config_attn_scale(const struct config *c, size_t layer)
+{
+    const double scale = c->attn_scale > 0 ? c->attn_scale : sqrt((double)c->d_head);
+    return (float)(1 / (c->scale_by_layer ? scale * (double)(layer + 1) : scale));
+}
+
+bool config_has_attn_scale(const struct config *c)
+{
+    struct config usual = *c;
+    usual.attn_scale = 0;
+    return config_attn_scale(c, 0) != config_attn_scale(&usual, 0) ||
+           (c->scale_by_layer && c->n_layers > 1);
 }

@@ -3,7 +3,10 @@
  *
  * The files are those of the NeelNanda/... repositories (TransformerLens names in brackets):
  * d_model n_layers d_mlp d_head n_heads n_ctx d_vocab act_fn attn_only, normalization or
- * normalization_type, and optionally shortformer_pos, final_rms, architecture, tokenizer_name.
+ * normalization_type, and optionally shortformer_pos, final_rms, architecture, tokenizer_name.  A
+ * HookedTransformerConfig that was saved as JSON is read too: positional_embedding_type, eps,
+ * attn_scale, use_attn_scale, scale_attn_by_inverse_layer_idx, and -1 for sizes that follow from
+ * others.  What asks for another formula is refused by name (config_keys.h).
  */
 #ifndef GAPSCOPE_MODEL_LOAD_CONFIG_H
 #define GAPSCOPE_MODEL_LOAD_CONFIG_H
@@ -12,6 +15,8 @@
 #include <stddef.h>
 
 #include "corpora/base/err.h"
+
+#define CONFIG_EPS 1e-5f // where config.json does not say
 
 enum act_fn {
     ACT_GELU,     // "gelu": x Phi(x), by erf
@@ -40,16 +45,19 @@ struct config {
     bool final_rms;   // the final norm divides by the root mean square and does not centre
     bool old_layout;  // architecture "neel-solu-old": other tensor names, transposed weights
     float eps;        // added to the variance in every norm
+    double attn_scale;    // attention scores are divided by it; 0: by sqrt(d_head)
+    bool scale_by_layer;  // and by 1 + the number of the layer
     char *tokenizer_name; // NULL if the file has none
 };
 
 /*
  * Parses config.json in json[len].  'dir_name' is the model's folder or repository.  A config
  * without "architecture" has the old layout if that name ends in "_old" (TransformerLens' rule) or
- * if it has final_rms, which only the old files do.
+ * if it has final_rms, which only the old files do; but never if it has positional_embedding_type:
+ * then it is TransformerLens' own, and so are the names of its weights.
  * On success the caller ends *out with config_free().
  * Errors: ERR_FORMAT (the message names the key), ERR_UNSUPPORTED (an act_fn, normalization or
- * architecture that gapscope does not have), ERR_LIMIT (a size beyond all reason), ERR_NOMEM.
+ * architecture that gapscope does not have, config_keys_check()'s), ERR_LIMIT (a size beyond all reason), ERR_NOMEM.
  */
 int config_parse(struct config *out, const char *json, size_t len, const char *dir_name,
                  struct err *err);
@@ -59,6 +67,12 @@ int config_parse(struct config *out, const char *json, size_t len, const char *d
 int config_load(struct config *out, const char *name, const char *dir, struct err *err);
 
 void config_free(struct config *c); // {0} is allowed
+
+/* What attention scores of this layer are multiplied by: 1 / sqrt(d_head), usually. */
+float config_attn_scale(const struct config *c, size_t layer);
+
+/* Whether attention scores are scaled otherwise than by 1 / sqrt(d_head). */
+bool config_has_attn_scale(const struct config *c);
 
 const char *act_fn_name(enum act_fn act_fn); // "gelu", ...
 const char *norm_name(enum norm norm);       // "LN", "LNPre", "none"

@@ -1,8 +1,7 @@
 #include "model/load/model.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +9,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "model/load/weights_path.h"
 #include "model/weights/tensorfile.h"
 
 /* One weight of the model: its tensor in the file and its place in memory. */
@@ -27,7 +27,9 @@ struct param {
 struct params {
     struct param *items; // [n]
     size_t n, cap;
-    char prefix[32]; // for the names that are added: "blocks.0." or ""
+    char prefix[32];   // for the names that are added: "blocks.0." or ""
+    const char *outer; // [outer_len] stands in front of all names in the file: "module." or ""
+    size_t outer_len;
     struct err *err;
     int rc;
 };
@@ -132,15 +134,82 @@ static void swap_sizes(size_t *a, size_t *b)
     *b = old;
 }
 
+/* The tensor of a name behind the prefix outer[len]; NULL: none. */
+static const struct tensor *find_behind(const struct tensorfile *f, const char *outer, size_t len,
+                                        const char *name)
+{
+    char full[256];
+    const int n = snprintf(full, sizeof full, "%.*s%s", (int)len, outer, name);
+    return n > 0 && (size_t)n < sizeof full ? tensorfile_find(f, full) : NULL;
+}
+
+/* Whether the file has every weight that must be there, behind the prefix outer[len]. */
+static bool has_all(const struct tensorfile *f, const struct params *p, const char *outer,
+                    size_t len)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        if (!p->items[i].optional && !find_behind(f, outer, len, p->items[i].name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Finds what stands in front of all names, as wrappers of a module put it there: the one prefix
+ * behind which every weight is; none where they are there without one. */
+static int find_outer(struct params *p, const struct tensorfile *f, struct err *err)
+{
+    const char *first = p->items[0].name; // embed.W_E
+    p->outer = "";
+    if (has_all(f, p, "", 0)) {
+        return 0;
+    }
+    for (size_t i = 0; i < tensorfile_n(f); i++) {
+        const char *name = tensorfile_at(f, i)->name;
+        const size_t len = strlen(name), end = strlen(first);
+        if (len <= end || name[len - end - 1] != '.' || !file_ends_with(name, first) ||
+            !has_all(f, p, name, len - end)) {
+            continue;
+        }
+        if (p->outer_len > 0) {
+            return err_set(err, ERR_FORMAT,
+                           "holds two models, behind \"%.*s\" and \"%.*s\": save one of them",
+                           (int)p->outer_len, p->outer, (int)(len - end), name);
+        }
+        p->outer = name;
+        p->outer_len = len - end;
+    }
+    return 0;
+}
+
+/* Says that a weight is missing, and what is there in its place. */
+static int missing(const struct tensorfile *f, const char *name, struct err *err)
+{
+    for (size_t i = 0; i < tensorfile_n(f); i++) {
+        const char *there = tensorfile_at(f, i)->name;
+        const size_t len = strlen(there), end = strlen(name);
+        if (len > end && there[len - end - 1] == '.' && file_ends_with(there, name)) {
+            return err_set(err, ERR_FORMAT,
+                           "tensor %s is missing; %.200s is there, but not every weight behind "
+                           "\"%.*s\": save the state dict without this prefix",
+                           name, there, len - end < 200 ? (int)(len - end) : 200, there);
+        }
+    }
+    return err_set(err, ERR_FORMAT, "tensor %s is missing", name);
+}
+
 /* Makes *view the tensor for p with its axes in the model's order; view->data is NULL for a bias
  * that the file does not have. */
-static int find_param(const struct tensorfile *f, const struct param *p, struct tensor *view,
-                      struct err *err)
+static int find_param(const struct tensorfile *f, const struct params *list, const struct param *p,
+                      struct tensor *view, struct err *err)
 {
-    const struct tensor *t = tensorfile_find(f, p->name);
+    const struct tensor *t = find_behind(f, list->outer, list->outer_len, p->name);
     if (!t) {
         *view = (struct tensor){.data = NULL};
-        return p->optional ? 0 : err_set(err, ERR_FORMAT, "tensor %s is missing", p->name);
+        return p->optional ? 0 : missing(f, p->name, err);
+    }
+    if (tensor_is_read(t, err)) {
+        return err_prefix(err, "tensor %s", t->name);
     }
     *view = *t;
     if (p->transposed && t->n_dims >= 2) {
@@ -158,11 +227,11 @@ static int find_param(const struct tensorfile *f, const struct param *p, struct 
                    p->transposed ? " (axes swapped, as the old layout wants)" : "");
 }
 
-static int read_param(const struct tensorfile *f, const struct param *p, float *dst,
-                      struct err *err)
+static int read_param(const struct tensorfile *f, const struct params *list, const struct param *p,
+                      float *dst, struct err *err)
 {
     struct tensor view;
-    const int rc = find_param(f, p, &view, err);
+    const int rc = find_param(f, list, p, &view, err);
     if (rc) {
         return rc;
     }
@@ -198,14 +267,18 @@ static int note_unused(struct model *m, const struct tensorfile *f, const struct
     for (size_t i = 0; i < n; i++) {
         const char *name = tensorfile_at(f, i)->name;
         bool known = is_constant(name);
-        for (size_t k = 0; k < p->n && !known; k++) {
-            known = strcmp(name, p->items[k].name) == 0;
+        const bool inside = strncmp(name, p->outer, p->outer_len) == 0;
+        for (size_t k = 0; k < p->n && inside && !known; k++) {
+            known = strcmp(name + p->outer_len, p->items[k].name) == 0;
         }
         if (known) {
             continue;
         }
-        m->unused[m->n_unused] = strdup(name);
-        if (!m->unused[m->n_unused]) {
+        const struct tensor *t = tensorfile_at(f, i);
+        const bool is_read = t->dtype != DTYPE_UNREAD;
+        if (asprintf(&m->unused[m->n_unused], "%s%s%s%s", name, is_read ? "" : " (dtype ",
+                     is_read ? "" : tensor_dtype_name(t), is_read ? "" : ")") < 0) {
+            m->unused[m->n_unused] = NULL;
             return err_nomem(err, "names");
         }
         m->n_unused++;
@@ -219,7 +292,7 @@ static int check_params(struct model *m, const struct tensorfile *f, const struc
 {
     for (size_t i = 0; i < p->n; i++) {
         struct tensor view;
-        const int rc = find_param(f, &p->items[i], &view, err);
+        const int rc = find_param(f, p, &p->items[i], &view, err);
         if (rc) {
             return rc;
         }
@@ -244,8 +317,14 @@ static int read_weights(struct model *m, struct err *err)
     if (rc) {
         goto out;
     }
-    rc = check_params(m, f, &p, err);
+    rc = find_outer(&p, f, err);
+    rc = rc ? rc : check_params(m, f, &p, err);
     if (rc) {
+        goto name_file;
+    }
+    m->prefix = strndup(p.outer, p.outer_len);
+    if (!m->prefix) {
+        rc = err_nomem(err, "a name");
         goto name_file;
     }
     m->block = mem_new(m->n_params, sizeof *m->block);
@@ -255,7 +334,7 @@ static int read_weights(struct model *m, struct err *err)
     }
     float *at = m->block;
     for (size_t i = 0; i < p.n; i++) {
-        rc = read_param(f, &p.items[i], at, err);
+        rc = read_param(f, &p, &p.items[i], at, err);
         if (rc) {
             goto name_file;
         }
@@ -273,75 +352,7 @@ out:
     return rc;
 }
 
-// --- finding files ------------------------------------------------------------------------------
-
-/* Sets *out to the path of the one file of 'dir' whose name ends in 'end' (NULL: none).  Two such
- * files are an error. */
-static int find_one(const char *dir, const char *end, char **out, struct err *err)
-{
-    DIR *d = opendir(dir);
-    if (!d) {
-        return err_set(err, ERR_IO, "%s: %s", dir, strerror(errno));
-    }
-    char *found = NULL;
-    int rc = 0;
-    for (struct dirent *e; !rc && (e = readdir(d));) {
-        if (e->d_name[0] == '.' || !file_ends_with(e->d_name, end)) {
-            continue;
-        }
-        if (found) {
-            rc = err_set(err, ERR_FORMAT,
-                         "%s: several files end in \"%s\"; leave one, or name it model_final.pth",
-                         dir, end);
-        } else if (!(found = file_join(dir, e->d_name))) {
-            rc = err_nomem(err, "a path");
-        }
-    }
-    closedir(d);
-    if (rc) {
-        free(found);
-        return rc;
-    }
-    *out = found;
-    return 0;
-}
-
-static int find_weights(const char *dir, char **out, struct err *err)
-{
-    static const struct {
-        const char *name;
-        bool is_end;
-    } wanted[] = {
-        {"model_final.pth", false},   {"final.pth", true},
-        {"model.safetensors", false}, {".pth", true},
-        {".safetensors", true},
-    };
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        char *path = NULL;
-        if (wanted[i].is_end) {
-            const int rc = find_one(dir, wanted[i].name, &path, err);
-            if (rc) {
-                return rc;
-            }
-        } else {
-            path = file_join(dir, wanted[i].name);
-            if (!path) {
-                return err_nomem(err, "a path");
-            }
-            if (!file_is_regular(path)) {
-                free(path);
-                path = NULL;
-            }
-        }
-        if (path) {
-            *out = path;
-            return 0;
-        }
-    }
-    return err_set(
-        err, ERR_NOT_FOUND,
-        "%s: no weights: expected a file model_final.pth, *final.pth or model.safetensors", dir);
-}
+// --- the model ------------------------------------------------------------------------------------
 
 int model_load(struct model **out, const char *name, const char *dir, struct err *err)
 {
@@ -365,7 +376,7 @@ int model_load(struct model **out, const char *name, const char *dir, struct err
         rc = err_nomem(err, "layers");
         goto out;
     }
-    rc = find_weights(dir, &m->weights_path, err);
+    rc = weights_path(&m->weights_path, dir, err);
     if (!rc) {
         rc = read_weights(m, err);
     }
@@ -391,6 +402,7 @@ void model_free(struct model *m)
     free(m->layers);
     config_free(&m->config);
     free(m->weights_path);
+    free(m->prefix);
     free(m->dir);
     free(m->name);
     free(m);
@@ -398,7 +410,15 @@ void model_free(struct model *m)
 
 uint64_t model_hash(const struct model *m)
 {
-    return XXH64(m->block, m->n_params * sizeof *m->block, 0);
+    const struct config *c = &m->config;
+    const uint64_t weights = XXH64(m->block, m->n_params * sizeof *m->block, 0);
+    if (c->norm == NORM_LN && !c->shortformer && !c->final_rms && c->eps == CONFIG_EPS &&
+        !config_has_attn_scale(c)) {
+        return weights;
+    }
+    const float formula[] = {(float)c->norm, c->shortformer,          c->final_rms,
+                             c->eps,         config_attn_scale(c, 0), config_attn_scale(c, 1)};
+    return XXH64(formula, sizeof formula, weights);
 }
 
 const char *site_name(enum site site)

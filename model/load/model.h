@@ -45,15 +45,17 @@ struct model {
 
     size_t n_params;  // floats in the block
     size_t n_tensors; // number of tensors read from the file
+    char *prefix;     // what stood in front of all names in the file: "module.", ...; "": nothing
     char **unused;    // [n_unused] tensors of the file that the model does not have
     size_t n_unused;
     float *block; // [n_params], into which all of the above point
 };
 
 /*
- * Loads dir/config.json and the weights: dir/model_final.pth, else the one file there that ends in
- * "final.pth", else model.safetensors, else the one *.pth or *.safetensors.  Every tensor is
- * checked for presence, shape and finiteness.  On success the caller ends *out with model_free().
+ * Loads dir/config.json and the weights (weights_path.h says which).  Every tensor is checked for
+ * presence, shape and finiteness; those that the model does not have are of any dtype.  A prefix
+ * that all weights have, as wrappers of a module leave it, is left out.  On success the caller ends
+ * *out with model_free().
  * Errors: ERR_NOT_FOUND, ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM; the message
  * names the file and the tensor.
  */
@@ -61,7 +63,9 @@ int model_load(struct model **out, const char *name, const char *dir, struct err
 
 void model_free(struct model *m); // NULL is allowed
 
-/* XXH64 of all weights in f32, in the order of 'block': it identifies a training run. */
+/* XXH64 of all weights in f32, in the order of 'block': it identifies a training run.  Where the
+ * formula is not the usual one (LN, standard positions, usual eps and scales), it is hashed too, so
+ * that two models of the same weights differ. */
 uint64_t model_hash(const struct model *m);
 
 /*

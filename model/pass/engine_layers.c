@@ -4,7 +4,6 @@
  * time.
  */
 #include <assert.h>
-#include <math.h>
 #include <string.h>
 
 #include "model/pass/engine_internal.h"
@@ -188,7 +187,7 @@ static void attend_head(struct engine_ctx *r, const struct engine_strand *strand
 {
     const struct config *c = &r->engine->model->config;
     const size_t d_head = c->d_head, width = c->n_heads * d_head, rows = r->f32->rows;
-    const float scale = (float)(1 / sqrt((double)d_head));
+    const float scale = config_attn_scale(c, l);
     for (size_t k = 0; k < n; k++) {
         const struct engine_strand *s = &strands[k];
         const float *q = r->qk + s->at * 2 * width + h * d_head;
@@ -217,7 +216,7 @@ static void add_positions(struct engine_ctx *r)
     }
 }
 
-/* resid += sum over heads of (softmax(q k / sqrt(d_head)) v) W_O  +  b_O */
+/* resid += sum over heads of (softmax(q k config_attn_scale()) v) W_O  +  b_O */
 static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t l)
 {
     const struct config *c = &r->engine->model->config;

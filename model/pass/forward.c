@@ -201,11 +201,10 @@ struct pass {
     const struct forward_edits *edits; // or NULL
 };
 
-/* q, k, v [n][d_head] -> pattern [n][n], and z [n][d_head] = pattern v. */
-static void attend(struct forward *f, const struct pass *p, size_t d_head)
+/* q, k, v [n][d_head] -> pattern [n][n], and z [n][d_head] = pattern v.  Scores are q k scale. */
+static void attend(struct forward *f, const struct pass *p, size_t d_head, float scale)
 {
     const size_t n = p->n, first = p->first;
-    const float scale = (float)(1 / sqrt((double)d_head));
     for (size_t j = 0; j < n; j++) {
         for (size_t d = 0; d < d_head; d++) {
             f->k_T[d * n + j] = f->k[j * d_head + d];
@@ -245,7 +244,7 @@ static void attention(struct forward *f, size_t l, const struct pass *p)
                d_model, d_head, false);
         matmul(f->k, x_qk, w->W_K + at, w->b_K + b, n, d_model, d_head, false);
         matmul(f->v, f->x, w->W_V + at, w->b_V + b, n, d_model, d_head, false);
-        attend(f, p, d_head);
+        attend(f, p, d_head, config_attn_scale(c, l));
         if (p->hooks && p->hooks->pattern) {
             p->hooks->pattern(p->hooks->context, l, h, f->pattern, n);
         }

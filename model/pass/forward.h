@@ -14,7 +14,7 @@
  *     x        = norm(resid)
  *     q, k     = x W_Q + b_Q, x W_K + b_K                      (shortformer: of x + W_pos)
  *     v        = x W_V + b_V
- *     pattern  = softmax over j <= i of  q[i] . k[j] / sqrt(d_head)
+ *     pattern  = softmax over j <= i of  q[i] . k[j] / sqrt(d_head)   (or config_attn_scale())
  *     resid   += sum over heads of (pattern v) W_O  +  b_O
  *     pre      = norm(resid) W_in + b_in
  *     post     = gelu(pre), or for SoLU: mid = pre softmax(pre), post = norm(mid)

@@ -23,6 +23,9 @@ void tokenizer_free(struct tokenizer *t)
         bpe_free(&t->bpe);
         added_free(&t->raw);
         added_free(&t->normalized);
+        free(t->no_bos);
+        free(t->no_eos);
+        free(t->special);
         free(t);
     }
 }
@@ -35,6 +38,21 @@ uint32_t tokenizer_bos(const struct tokenizer *t)
 uint32_t tokenizer_eos(const struct tokenizer *t)
 {
     return t->eos;
+}
+
+const char *tokenizer_unknown_bos(const struct tokenizer *t)
+{
+    return t->no_bos;
+}
+
+const char *tokenizer_unknown_eos(const struct tokenizer *t)
+{
+    return t->no_eos;
+}
+
+bool tokenizer_is_special(const struct tokenizer *t, uint32_t id)
+{
+    return id < t->n_vocab && t->special[id];
 }
 
 size_t tokenizer_n_vocab(const struct tokenizer *t)

@@ -49,6 +49,14 @@ void tokenizer_free(struct tokenizer *t); // NULL is allowed
 uint32_t tokenizer_bos(const struct tokenizer *t); // TOKENIZER_NO_ID if there is none
 uint32_t tokenizer_eos(const struct tokenizer *t);
 
+/* The bos_token or eos_token that a file beside tokenizer.json names and that is no token, so that
+ * the usual one is taken in its place; NULL: none. */
+const char *tokenizer_unknown_bos(const struct tokenizer *t);
+const char *tokenizer_unknown_eos(const struct tokenizer *t);
+
+/* Is it an added token that is special, or that is BOS or EOS? */
+bool tokenizer_is_special(const struct tokenizer *t, uint32_t id);
+
 /* A hash of everything that tokenizer_same() compares. */
 uint64_t tokenizer_hash(const struct tokenizer *t);
 

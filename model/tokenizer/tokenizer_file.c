@@ -217,20 +217,41 @@ static int read_model(struct tokenizer *t, struct json_object *model, struct jso
 
 /* --- BOS and EOS ----------------------------------------------------------------------------- */
 
-/* The id of BOS or EOS.  'name': its name in a file beside tokenizer.json, or NULL; 'usual': its
- * usual name.  A name that is not a token is ignored: the library that wrote the file would add it
- * after the vocabulary, where no model has an embedding. */
-static uint32_t find_mark(struct json_object *vocab, struct json_object *added, const char *name,
-                          const char *usual)
+/* Finds the id of BOS or EOS.  'name': its name in a file beside tokenizer.json, or NULL; 'usual':
+ * its usual name.  A name that is not a token is kept in *unknown and not used: the library that
+ * wrote the file would add it after the vocabulary, where no model has an embedding. */
+static int find_mark(struct json_object *vocab, struct json_object *added, const char *name,
+                     const char *usual, uint32_t *id, char **unknown, struct err *err)
 {
-    const char *const names[] = {name, usual, "<|endoftext|>"};
-    uint32_t id = TOKENIZER_NO_ID;
-    for (size_t i = 0; i < 3 && id == TOKENIZER_NO_ID; i++) {
-        if (names[i]) {
-            id = tokenizer_find_id(vocab, added, names[i]);
+    *id = name ? tokenizer_find_id(vocab, added, name) : TOKENIZER_NO_ID;
+    if (name && *id == TOKENIZER_NO_ID) {
+        *unknown = strdup(name);
+        if (!*unknown) {
+            return err_nomem(err, "a tokenizer");
         }
     }
-    return id;
+    const char *const names[] = {usual, "<|endoftext|>"};
+    for (size_t i = 0; i < 2 && *id == TOKENIZER_NO_ID; i++) {
+        *id = tokenizer_find_id(vocab, added, names[i]);
+    }
+    return 0;
+}
+
+/* Marks the added tokens that are special, or BOS or EOS. */
+static int mark_special(struct tokenizer *t, struct err *err)
+{
+    const struct added *const sets[] = {&t->raw, &t->normalized};
+    t->special = mem_zero(t->n_vocab, 1);
+    if (!t->special) {
+        return err_nomem(err, "a tokenizer");
+    }
+    for (size_t s = 0; s < 2; s++) {
+        for (size_t i = 0; i < sets[s]->n; i++) {
+            const struct added_token *a = &sets[s]->items[i];
+            t->special[a->id] = a->special || a->id == t->bos || a->id == t->eos;
+        }
+    }
+    return 0;
 }
 
 /* --- the file -------------------------------------------------------------------------------- */
@@ -269,12 +290,9 @@ static int read_root(struct tokenizer *t, struct json_object *root, const char *
     rc = rc ? rc : read_post_processor(json_member(root, "post_processor"), err);
     rc = rc ? rc : read_model(t, model, added, err);
     rc = rc ? rc : tokenizer_put_added(t, vocab, added, err);
-    if (rc) {
-        goto out;
-    }
-    t->bos = find_mark(vocab, added, bos, "<|BOS|>");
-    t->eos = find_mark(vocab, added, eos, "<|EOS|>");
-out:
+    rc = rc ? rc : find_mark(vocab, added, bos, "<|BOS|>", &t->bos, &t->no_bos, err);
+    rc = rc ? rc : find_mark(vocab, added, eos, "<|EOS|>", &t->eos, &t->no_eos, err);
+    rc = rc ? rc : mark_special(t, err);
     json_object_put(none);
     return rc;
 }

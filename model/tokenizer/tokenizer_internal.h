@@ -29,6 +29,8 @@ struct tokenizer {
     struct added raw;        // cut out of the text before it is normalised
     struct added normalized; // cut out of the normalised text
     uint32_t bos, eos;       // TOKENIZER_NO_ID if there is none
+    char *no_bos, *no_eos;   // names beside the file that are no token of it; NULL: none
+    unsigned char *special;  // [n_vocab] 1: a special token
 };
 
 /*

@@ -142,6 +142,7 @@ static int reduce(struct machine *m)
         }
         return machine_push_kind(m, PICKLE_DICT);
     case PICKLE_REBUILD_TENSOR:
+    case PICKLE_REBUILD_TENSOR_V3:
     case PICKLE_REBUILD_PARAMETER: {
         struct pickle_value *v = machine_new(m, PICKLE_CALL);
         if (v) {

@@ -37,7 +37,20 @@
     X(PICKLE_CHAR_STORAGE, "torch", "CharStorage")                                                 \
     X(PICKLE_SHORT_STORAGE, "torch", "ShortStorage")                                               \
     X(PICKLE_INT_STORAGE, "torch", "IntStorage")                                                   \
-    X(PICKLE_LONG_STORAGE, "torch", "LongStorage")
+    X(PICKLE_LONG_STORAGE, "torch", "LongStorage")                                                 \
+    X(PICKLE_COMPLEX_FLOAT_STORAGE, "torch", "ComplexFloatStorage")                                \
+    X(PICKLE_COMPLEX_DOUBLE_STORAGE, "torch", "ComplexDoubleStorage")                              \
+    /* of dtypes that are newer than storages with classes of their own */                         \
+    X(PICKLE_REBUILD_TENSOR_V3, "torch._utils", "_rebuild_tensor_v3")                              \
+    X(PICKLE_UNTYPED_STORAGE, "torch.storage", "UntypedStorage")                                   \
+    X(PICKLE_FLOAT8_E4M3FN, "torch", "float8_e4m3fn")                                              \
+    X(PICKLE_FLOAT8_E5M2, "torch", "float8_e5m2")                                                  \
+    X(PICKLE_FLOAT8_E4M3FNUZ, "torch", "float8_e4m3fnuz")                                          \
+    X(PICKLE_FLOAT8_E5M2FNUZ, "torch", "float8_e5m2fnuz")                                          \
+    X(PICKLE_FLOAT8_E8M0FNU, "torch", "float8_e8m0fnu")                                            \
+    X(PICKLE_UINT16, "torch", "uint16")                                                            \
+    X(PICKLE_UINT32, "torch", "uint32")                                                            \
+    X(PICKLE_UINT64, "torch", "uint64")
 
 enum pickle_global {
 #define X(name, module, global) name,

@@ -14,12 +14,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "corpora/base/json.h"
 #include "corpora/base/le.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 
 /* The entry of a tensor of 8 dimensions takes about 250 bytes; the rest is for white space. */
 #define MAX_ENTRY_BYTES 4096
@@ -31,6 +33,16 @@ static const struct {
     {"F32", DTYPE_F32}, {"F16", DTYPE_F16},   {"BF16", DTYPE_BF16}, {"F64", DTYPE_F64},
     {"I64", DTYPE_I64}, {"I32", DTYPE_I32},   {"I16", DTYPE_I16},   {"I8", DTYPE_I8},
     {"U8", DTYPE_U8},   {"BOOL", DTYPE_BOOL},
+};
+
+/* Those that are listed and not read, as far as their sizes are known. */
+static const struct {
+    const char *name;
+    unsigned bits;
+} unread[] = {
+    {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
+    {"U16", 16},    {"U32", 32},    {"U64", 64},    {"C64", 64},        {"C128", 128},
+    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},
 };
 
 /* --- the header as text ---------------------------------------------------------------------- */
@@ -121,7 +133,7 @@ static bool read_size(struct json_object *value, size_t *out)
     return json_object_is_type(value, json_type_int) && n >= 0 && n < INT64_MAX;
 }
 
-static int read_dtype(struct json_object *entry, enum dtype *out, struct err *err)
+static int read_dtype(struct json_object *entry, struct tensor *t, struct err *err)
 {
     const char *name = NULL;
     const int rc = json_member_string(entry, "dtype", &name, err);
@@ -130,12 +142,35 @@ static int read_dtype(struct json_object *entry, enum dtype *out, struct err *er
     }
     for (size_t i = 0; name && i < sizeof dtypes / sizeof *dtypes; i++) {
         if (strcmp(dtypes[i].name, name) == 0) {
-            *out = dtypes[i].dtype;
+            t->dtype = dtypes[i].dtype;
             return 0;
         }
     }
-    return name ? err_set(err, ERR_UNSUPPORTED, "dtype %s is not read", name)
-                : err_set(err, ERR_FORMAT, "no \"dtype\"");
+    if (!name) {
+        return err_set(err, ERR_FORMAT, "no \"dtype\"");
+    }
+    t->dtype = DTYPE_UNREAD;
+    snprintf(t->unread, sizeof t->unread, "%s", name);
+    while (utf8_valid_prefix(t->unread, strlen(t->unread)) <
+           strlen(t->unread)) { // it was cut inside a character
+        t->unread[strlen(t->unread) - 1] = '\0';
+    }
+    return 0;
+}
+
+/* Checks that 'bytes' hold the elements, where the size of one is known. */
+static bool holds_elements(const struct tensor *t, size_t bytes)
+{
+    if (t->dtype != DTYPE_UNREAD) {
+        return bytes == t->n * dtype_bytes(t->dtype);
+    }
+    for (size_t i = 0; i < sizeof unread / sizeof *unread; i++) {
+        size_t bits;
+        if (strcmp(unread[i].name, t->unread) == 0) {
+            return mem_mul(t->n, unread[i].bits, &bits) && bits % 8 == 0 && bits / 8 == bytes;
+        }
+    }
+    return true;
 }
 
 static int read_shape(struct json_object *entry, struct tensor *t, struct err *err)
@@ -175,10 +210,15 @@ static int read_place(struct json_object *entry, struct tensor *t, const unsigne
         return err_set(err, ERR_FORMAT, "\"data_offsets\" is %s; expected [first, last + 1]",
                        place ? json_object_get_string(place) : "missing");
     }
-    if (to - from != t->n * dtype_bytes(t->dtype)) {
-        return err_set(err, ERR_FORMAT, "%s of shape %s takes %zu bytes, \"data_offsets\" hold %zu",
-                       dtype_name(t->dtype), tensor_shape_text(t).text,
-                       t->n * dtype_bytes(t->dtype), to - from);
+    if (!holds_elements(t, to - from)) {
+        return t->dtype == DTYPE_UNREAD
+                   ? err_set(err, ERR_FORMAT,
+                             "%s of shape %s does not take the %zu bytes of \"data_offsets\"",
+                             t->unread, tensor_shape_text(t).text, to - from)
+                   : err_set(err, ERR_FORMAT,
+                             "%s of shape %s takes %zu bytes, \"data_offsets\" hold %zu",
+                             dtype_name(t->dtype), tensor_shape_text(t).text,
+                             t->n * dtype_bytes(t->dtype), to - from);
     }
     if (to > data_len) {
         return err_set(err, ERR_TRUNCATED,
@@ -186,6 +226,7 @@ static int read_place(struct json_object *entry, struct tensor *t, const unsigne
                        to, data_len);
     }
     t->data = data + from;
+    t->unread_bytes = t->dtype == DTYPE_UNREAD ? to - from : 0;
     return 0;
 }
 
@@ -195,7 +236,7 @@ static int read_tensor(struct json_object *entry, size_t n_keys, struct tensor *
     if (!json_object_is_type(entry, json_type_object)) {
         return err_set(err, ERR_FORMAT, "is %s; expected an object", json_kind(entry));
     }
-    int rc = read_dtype(entry, &t->dtype, err);
+    int rc = read_dtype(entry, t, err);
     if (!rc) {
         rc = read_shape(entry, t, err);
     }
@@ -312,7 +353,8 @@ static int by_place(const void *a, const void *b)
     if ((*x)->data != (*y)->data) {
         return (*x)->data > (*y)->data ? 1 : -1;
     }
-    return ((*x)->n > (*y)->n) - ((*x)->n < (*y)->n); // an empty one first
+    const size_t a_bytes = tensor_bytes(*x), b_bytes = tensor_bytes(*y);
+    return (a_bytes > b_bytes) - (a_bytes < b_bytes); // an empty one first
 }
 
 /* Checks that the tensors tile the data: each byte belongs to one of them. */
@@ -339,7 +381,7 @@ static int check_tiles(const struct tensorlist *list, const unsigned char *data,
             rc = err_set(err, ERR_FORMAT, "bytes %zu to %zu of the data belong to no tensor", end,
                          from - 1);
         }
-        end = from + t->n * dtype_bytes(t->dtype);
+        end = from + tensor_bytes(t);
     }
     if (!rc && end != data_len) {
         rc = err_set(err, ERR_FORMAT, "%zu bytes follow the last tensor", data_len - end);

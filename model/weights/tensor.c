@@ -1,5 +1,6 @@
 #include "model/weights/tensor.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,6 +32,25 @@ size_t dtype_bytes(enum dtype dtype)
 #undef X
     };
     return sizes[dtype];
+}
+
+const char *tensor_dtype_name(const struct tensor *t)
+{
+    return t->dtype == DTYPE_UNREAD ? t->unread : dtype_name(t->dtype);
+}
+
+size_t tensor_bytes(const struct tensor *t)
+{
+    return t->dtype == DTYPE_UNREAD ? t->unread_bytes : t->n * dtype_bytes(t->dtype);
+}
+
+int tensor_is_read(const struct tensor *t, struct err *err)
+{
+    return t->dtype != DTYPE_UNREAD
+               ? 0
+               : err_set(err, ERR_UNSUPPORTED,
+                         "dtype %s is not read: convert it to float32, float16 or bfloat16",
+                         t->unread);
 }
 
 int tensor_count(struct tensor *t, struct err *err)
@@ -123,7 +143,7 @@ static convert_fn *const converts[] = {
     [DTYPE_F32] = convert_f32,   [DTYPE_F16] = convert_f16, [DTYPE_BF16] = convert_bf16,
     [DTYPE_F64] = convert_f64,   [DTYPE_I64] = convert_i64, [DTYPE_I32] = convert_i32,
     [DTYPE_I16] = convert_i16,   [DTYPE_I8] = convert_i8,   [DTYPE_U8] = convert_u8,
-    [DTYPE_BOOL] = convert_bool,
+    [DTYPE_BOOL] = convert_bool, [DTYPE_UNREAD] = NULL,
 };
 
 /* Element i in row-major order. */
@@ -148,6 +168,7 @@ int64_t tensor_integer(const struct tensor *t, size_t i)
 
 double tensor_value(const struct tensor *t, size_t i)
 {
+    assert(t->dtype != DTYPE_UNREAD);
     const unsigned char *p = element(t, i);
     switch (t->dtype) {
     case DTYPE_F64: {
@@ -254,6 +275,7 @@ static void walk(struct reader *r, const struct loop *loops, size_t n_loops, con
 
 void tensor_to_f32(const struct tensor *t, float *dst, const struct file_map *map)
 {
+    assert(t->dtype != DTYPE_UNREAD);
     if (t->n == 0) {
         return;
     }

@@ -21,7 +21,8 @@
     X(DTYPE_I16, "int16", 2)                                                                       \
     X(DTYPE_I8, "int8", 1)                                                                         \
     X(DTYPE_U8, "uint8", 1)                                                                        \
-    X(DTYPE_BOOL, "bool", 1)
+    X(DTYPE_BOOL, "bool", 1)                                                                       \
+    X(DTYPE_UNREAD, "unread", 0) /* any other: the tensor is listed, its values are not read */
 
 enum dtype {
 #define X(name, text, size) name,
@@ -42,7 +43,21 @@ struct tensor {
     size_t stride[TENSOR_MAX_DIMS]; // [n_dims], in elements; 0 repeats an element
     size_t n;                       // elements: the product of shape
     const unsigned char *data;      // first element, little-endian, unaligned; in the file's bytes
+
+    // of DTYPE_UNREAD
+    char unread[16];     // the file's name for the dtype, cut if it is longer
+    size_t unread_bytes; // of data
 };
+
+/* The dtype's name for people: dtype_name(), or what the file calls one that is not read. */
+const char *tensor_dtype_name(const struct tensor *t);
+
+/* The number of bytes that a contiguous t has in the file. */
+size_t tensor_bytes(const struct tensor *t);
+
+/* 0 where t's values can be read, else ERR_UNSUPPORTED with the dtype and the way out.  The three
+ * functions below are for such tensors only. */
+int tensor_is_read(const struct tensor *t, struct err *err);
 
 /* Sets t->n from the shape.  Errors: ERR_FORMAT if memory cannot hold n elements. */
 int tensor_count(struct tensor *t, struct err *err);

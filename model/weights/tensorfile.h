@@ -5,6 +5,9 @@
  * stream, and safetensors.  A pickle is read by a machine that knows only what torch.save writes
  * for a state dict; every other global or opcode is an error, since a pickle can run code.
  *
+ * A path that ends in ".index.json" is the index of several such files (shardindex.h), which are
+ * read as one.
+ *
  *     tensorfile_open -> tensorfile_find, tensor_read_f32, ... -> tensorfile_close
  *
  * The file is mapped; tensors are views into it until they are read.  tensorfile_open() checks all
@@ -33,8 +36,8 @@ int tensorfile_parse(struct tensorfile **out, const void *bytes, size_t len, str
 
 void tensorfile_close(struct tensorfile *f); // NULL is allowed
 
-const char *
-tensorfile_format(const struct tensorfile *f); // "torch zip", "torch legacy", "safetensors"
+const char *tensorfile_format(
+    const struct tensorfile *f); // "torch zip", "torch legacy", "safetensors", "shards"
 size_t tensorfile_n(const struct tensorfile *f);
 
 /* Tensor i in the file's order.  Valid as long as the tensorfile. */
@@ -42,7 +45,7 @@ const struct tensor *tensorfile_at(const struct tensorfile *f, size_t i);
 const struct tensor *tensorfile_find(const struct tensorfile *f, const char *name); // or NULL
 
 /*
- * Writes t, row-major, to dst[t->n] as f32 (f64 is rounded to nearest, integers become numbers).
+ * Writes t, whose dtype is read (tensor_is_read()), row-major, to dst[t->n] as f32 (f64 is rounded to nearest, integers become numbers).
  * Pages of the file are released as they are read, so the peak of memory is little more than dst.
  */
 void tensor_read_f32(const struct tensorfile *f, const struct tensor *t, float *dst);

@@ -1,6 +1,7 @@
 #include "model/weights/torchdict.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,46 +40,51 @@ bool torchdict_key(const struct pickle_value *v, char key[TORCHDICT_KEY_DIGITS +
     return true;
 }
 
-static bool storage_dtype(const struct pickle_value *v, enum dtype *out)
+/* Classes of storages, with the bytes of an element. */
+static const struct {
+    enum pickle_global global;
+    enum dtype dtype;
+    size_t bytes;
+} classes[] = {
+    {PICKLE_FLOAT_STORAGE, DTYPE_F32, 4},
+    {PICKLE_HALF_STORAGE, DTYPE_F16, 2},
+    {PICKLE_BFLOAT16_STORAGE, DTYPE_BF16, 2},
+    {PICKLE_DOUBLE_STORAGE, DTYPE_F64, 8},
+    {PICKLE_LONG_STORAGE, DTYPE_I64, 8},
+    {PICKLE_INT_STORAGE, DTYPE_I32, 4},
+    {PICKLE_SHORT_STORAGE, DTYPE_I16, 2},
+    {PICKLE_CHAR_STORAGE, DTYPE_I8, 1},
+    {PICKLE_BYTE_STORAGE, DTYPE_U8, 1},
+    {PICKLE_BOOL_STORAGE, DTYPE_BOOL, 1},
+    {PICKLE_COMPLEX_FLOAT_STORAGE, DTYPE_UNREAD, 8},
+    {PICKLE_COMPLEX_DOUBLE_STORAGE, DTYPE_UNREAD, 16},
+    {PICKLE_UNTYPED_STORAGE, DTYPE_UNREAD, 1},
+};
+
+/* Dtypes that a tensor in an untyped storage has; none of them is read. */
+static const struct {
+    enum pickle_global global;
+    const char *name;
+    size_t bytes;
+} untyped[] = {
+    {PICKLE_FLOAT8_E4M3FN, "float8_e4m3fn", 1},
+    {PICKLE_FLOAT8_E5M2, "float8_e5m2", 1},
+    {PICKLE_FLOAT8_E4M3FNUZ, "float8_e4m3fnuz", 1},
+    {PICKLE_FLOAT8_E5M2FNUZ, "float8_e5m2fnuz", 1},
+    {PICKLE_FLOAT8_E8M0FNU, "float8_e8m0fnu", 1},
+    {PICKLE_UINT16, "uint16", 2},
+    {PICKLE_UINT32, "uint32", 4},
+    {PICKLE_UINT64, "uint64", 8},
+};
+
+static bool read_class(const struct pickle_value *v, struct torchdict_storage *out)
 {
-    if (v->kind != PICKLE_GLOBAL) {
-        return false;
-    }
-    switch (v->global) {
-    case PICKLE_FLOAT_STORAGE:
-        *out = DTYPE_F32;
-        return true;
-    case PICKLE_HALF_STORAGE:
-        *out = DTYPE_F16;
-        return true;
-    case PICKLE_BFLOAT16_STORAGE:
-        *out = DTYPE_BF16;
-        return true;
-    case PICKLE_DOUBLE_STORAGE:
-        *out = DTYPE_F64;
-        return true;
-    case PICKLE_LONG_STORAGE:
-        *out = DTYPE_I64;
-        return true;
-    case PICKLE_INT_STORAGE:
-        *out = DTYPE_I32;
-        return true;
-    case PICKLE_SHORT_STORAGE:
-        *out = DTYPE_I16;
-        return true;
-    case PICKLE_CHAR_STORAGE:
-        *out = DTYPE_I8;
-        return true;
-    case PICKLE_BYTE_STORAGE:
-        *out = DTYPE_U8;
-        return true;
-    case PICKLE_BOOL_STORAGE:
-        *out = DTYPE_BOOL;
-        return true;
-    case PICKLE_ORDERED_DICT:
-    case PICKLE_REBUILD_TENSOR:
-    case PICKLE_REBUILD_PARAMETER:
-        break;
+    for (size_t i = 0; v->kind == PICKLE_GLOBAL && i < sizeof classes / sizeof *classes; i++) {
+        if (classes[i].global == v->global) {
+            out->dtype = classes[i].dtype;
+            out->item_bytes = classes[i].bytes;
+            return true;
+        }
     }
     return false;
 }
@@ -104,11 +110,11 @@ static int read_storage(const struct pickle_value *id, struct torchdict_storage 
                                                    : 0,
                        text ? key->text : "");
     }
-    if (!storage_dtype(id->items[1], &out->dtype)) {
+    if (!read_class(id->items[1], out)) {
         return err_set(err, ERR_FORMAT, "storage %s is of no known class", out->key);
     }
     size_t bytes;
-    if (!read_size(id->items[4], &out->n) || !mem_mul(out->n, dtype_bytes(out->dtype), &bytes)) {
+    if (!read_size(id->items[4], &out->n) || !mem_mul(out->n, out->item_bytes, &bytes)) {
         return err_set(err, ERR_FORMAT, "storage %s has no possible size", out->key);
     }
     if (id->n_items == 6 && id->items[5]->kind != PICKLE_NONE) {
@@ -149,9 +155,10 @@ static bool read_sizes(const struct pickle_value *v, size_t *out, size_t n)
     return true;
 }
 
-/* Checks that all elements of t, from element 'offset' of the storage on, are in the storage. */
+/* Checks that all elements of t, from element 'offset' of the storage on, are in the storage, which
+ * has n of them.  *past: the element behind the last. */
 static int check_extent(const struct tensor *t, size_t offset, const struct torchdict_storage *s,
-                        struct err *err)
+                        size_t n, size_t *past, struct err *err)
 {
     size_t last = offset;
     bool fits = true;
@@ -160,31 +167,64 @@ static int check_extent(const struct tensor *t, size_t offset, const struct torc
         fits = fits && mem_mul(t->shape[i] - 1, t->stride[i], &reach) && reach <= SIZE_MAX - last;
         last += reach;
     }
-    if (!fits || (t->n > 0 ? last >= s->n : last > s->n)) {
+    if (!fits || (t->n > 0 ? last >= n : last > n)) {
         return err_set(err, ERR_FORMAT,
                        "shape %s from element %zu reaches outside of storage %s of %zu elements",
-                       tensor_shape_text(t).text, offset, s->key, s->n);
+                       tensor_shape_text(t).text, offset, s->key, n);
     }
+    *past = t->n > 0 ? last + 1 : last;
     return 0;
 }
 
+/* Sets the dtype of t in storage s, 'dtype': what _rebuild_tensor_v3 is given, or NULL.  *item_bytes:
+ * of an element. */
+static int read_dtype(const struct torchdict_storage *s, const struct pickle_value *dtype,
+                      struct tensor *t, size_t *item_bytes, struct err *err)
+{
+    t->dtype = s->dtype;
+    *item_bytes = s->item_bytes;
+    if (s->dtype != DTYPE_UNREAD && !dtype) {
+        return 0;
+    }
+    if (s->dtype == DTYPE_UNREAD && s->item_bytes > 1 && !dtype) {
+        snprintf(t->unread, sizeof t->unread, "complex%zu", 8 * s->item_bytes);
+        return 0;
+    }
+    const bool is_untyped = s->dtype == DTYPE_UNREAD && s->item_bytes == 1;
+    for (size_t i = 0; i < sizeof untyped / sizeof *untyped && is_untyped && dtype; i++) {
+        if (dtype->kind == PICKLE_GLOBAL && dtype->global == untyped[i].global) {
+            snprintf(t->unread, sizeof t->unread, "%s", untyped[i].name);
+            *item_bytes = untyped[i].bytes;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_FORMAT, "its dtype does not go with storage %s", s->key);
+}
+
 /* Reads the arguments of _rebuild_tensor_v2(storage, offset, sizes, strides, requires_grad,
- * backward_hooks[, metadata]). */
-static int read_tensor(const struct pickle_value *args, const struct torchdict_storages *storages,
+ * backward_hooks[, metadata]), or of _rebuild_tensor_v3, which has a dtype before metadata. */
+static int read_tensor(const struct pickle_value *call, const struct torchdict_storages *storages,
                        struct tensor *t, struct err *err)
 {
-    if (args->n_items < 6 || args->n_items > 7 || args->items[0]->kind != PICKLE_PERSISTENT) {
-        return err_set(err, ERR_FORMAT, "not the arguments of _rebuild_tensor_v2");
+    const struct pickle_value *args = call->args;
+    const size_t n_args = call->global == PICKLE_REBUILD_TENSOR_V3 ? 7 : 6;
+    if (args->n_items < n_args || args->n_items > n_args + 1 ||
+        args->items[0]->kind != PICKLE_PERSISTENT) {
+        return err_set(err, ERR_FORMAT, "not the arguments of _rebuild_tensor_v%d",
+                       n_args == 7 ? 3 : 2);
     }
     const struct torchdict_storage *s = &storages->items[args->items[0]->number];
     const struct pickle_value *sizes = args->items[2];
-    t->dtype = s->dtype;
     t->n_dims = sizes->kind == PICKLE_TUPLE ? sizes->n_items : 0;
     if (t->n_dims > TENSOR_MAX_DIMS) {
         return err_set(err, ERR_UNSUPPORTED, "%zu dimensions; at most %d are read", t->n_dims,
                        TENSOR_MAX_DIMS);
     }
-    size_t offset;
+    size_t offset, item_bytes, past = 0;
+    int rc = read_dtype(s, n_args == 7 ? args->items[6] : NULL, t, &item_bytes, err);
+    if (rc) {
+        return rc;
+    }
     if (!read_size(args->items[1], &offset)) {
         return err_set(err, ERR_FORMAT, "its storage offset is not a whole number from 0");
     }
@@ -194,12 +234,13 @@ static int read_tensor(const struct pickle_value *args, const struct torchdict_s
     if (!read_sizes(args->items[3], t->stride, t->n_dims)) {
         return err_set(err, ERR_FORMAT, "its strides are not a whole number from 0 for each size");
     }
-    int rc = tensor_count(t, err);
+    rc = tensor_count(t, err);
     if (!rc) {
-        rc = check_extent(t, offset, s, err);
+        rc = check_extent(t, offset, s, s->n * s->item_bytes / item_bytes, &past, err);
     }
     if (!rc) {
-        t->data = s->data + offset * dtype_bytes(s->dtype);
+        t->data = s->data + offset * item_bytes;
+        t->unread_bytes = t->dtype == DTYPE_UNREAD ? (past - offset) * item_bytes : 0;
     }
     return rc;
 }
@@ -219,12 +260,12 @@ static int read_value(const struct pickle_value *v, const struct torchdict_stora
     if (v->global == PICKLE_REBUILD_PARAMETER) {
         const struct pickle_value *args = v->args;
         if (args->n_items != 3 || args->items[0]->kind != PICKLE_CALL ||
-            args->items[0]->global != PICKLE_REBUILD_TENSOR) {
+            args->items[0]->global == PICKLE_REBUILD_PARAMETER) {
             return err_set(err, ERR_FORMAT, "not the arguments of _rebuild_parameter");
         }
         v = args->items[0];
     }
-    return read_tensor(v->args, storages, t, err);
+    return read_tensor(v, storages, t, err);
 }
 
 int torchdict_read(struct tensorlist *out, const struct pickle *p,

@@ -24,8 +24,9 @@
 /* One persistent id; ids with equal keys mean the same elements. */
 struct torchdict_storage {
     char key[TORCHDICT_KEY_DIGITS + 1]; // digits
-    enum dtype dtype;
-    size_t n;                  // elements; n * dtype_bytes(dtype) fits
+    enum dtype dtype;          // DTYPE_UNREAD: the elements are complex, or bytes of any dtype
+    size_t item_bytes;         // of an element
+    size_t n;                  // elements; n * item_bytes fits
     const unsigned char *data; // [n] elements, in the file; NULL until it is found
 };
 

@@ -86,7 +86,7 @@ static int locate_in_zip(struct torchdict_storages *storages, const struct zip *
         if (!e) {
             return err_set(err, ERR_FORMAT, "no entry \"%.*s/%s\"", (int)dir_len, dir, name);
         }
-        if (s->n * dtype_bytes(s->dtype) > e->len) {
+        if (s->n * s->item_bytes > e->len) {
             return err_set(err, ERR_FORMAT, "entry \"%.*s/%s\": %zu elements of %s in %zu bytes",
                            (int)dir_len, dir, name, s->n, dtype_name(s->dtype), e->len);
         }
@@ -248,7 +248,7 @@ static int locate_key(struct torchdict_storage **sorted, size_t n, const char *k
         return err_set(err, ERR_TRUNCATED, "the file ends before storage %s", key);
     }
     const uint64_t said = le_u64(bytes + *at);
-    const size_t size = first->n * dtype_bytes(first->dtype);
+    const size_t size = first->n * first->item_bytes;
     if (said != first->n) {
         return err_set(err, ERR_FORMAT, "byte %zu: storage %s has %llu elements, not %zu", *at, key,
                        (unsigned long long)said, first->n);
@@ -261,7 +261,8 @@ static int locate_key(struct torchdict_storage **sorted, size_t n, const char *k
                        key, size, len - *at);
     }
     for (size_t i = lo; i < n && strcmp(sorted[i]->key, key) == 0; i++) {
-        if (sorted[i]->n != first->n || sorted[i]->dtype != first->dtype) {
+        if (sorted[i]->n != first->n || sorted[i]->dtype != first->dtype ||
+            sorted[i]->item_bytes != first->item_bytes) {
             return err_set(err, ERR_FORMAT, "storage %s has two sizes or classes", key);
         }
         sorted[i]->data = bytes + *at;

@@ -5,7 +5,8 @@
  *     docs       doc 0 ......... | doc 1 ... | doc 2 ..........     in order
  *
  * All documents of a unit stand behind one another.  With --packing rows an EOS stands between two
- * documents: it is predicted, but belongs to none.
+ * documents: it is predicted, but belongs to none.  A skipped token, a special one, belongs to a
+ * document, but no statistic counts it, neither as a target nor with what neurons do there.
  *
  * Threads: a unit belongs to the worker that works on it; everything is read only.
  */
@@ -59,6 +60,7 @@ struct unit_tokens {
     const uint32_t *ends;   // [n] bytes into the document's text; NULL for lists of ids
     const uint32_t *pos;    // [n] position in the window, from 1: where it is 1, a window begins
     const uint32_t *window; // [n] number of the window: in its document, with rows in the unit
+    const unsigned char *skipped; // [n] 1: context alone, to be counted nowhere; NULL: none is
     const struct unit_tokens_doc *docs; // [n_docs]
     size_t n_docs;
     const struct unit_labels *labels; // NULL: there are no hypotheses
@@ -70,5 +72,11 @@ struct unit_tokens {
     size_t n_reasons;
     uint64_t repaired; // sequences of bytes that became U+FFFD
 };
+
+/* Is token i of the unit left out of all statistics? */
+static inline bool unit_skips(const struct unit_tokens *u, size_t i)
+{
+    return u->skipped && u->skipped[i];
+}
 
 #endif

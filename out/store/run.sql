@@ -35,7 +35,7 @@ CREATE TABLE shard( -- A row is a file of the corpus.
     units INTEGER,          -- units of work; NULL: not known until it has been read to its end
     units_done INTEGER,     -- of these, what the tables hold
     skipped_docs INTEGER,   -- records that table reject counts
-    text_bytes INTEGER,     -- bytes of the documents' text, normalised
+    text_bytes INTEGER,     -- bytes of the documents' text, normalised, without skipped tokens
     repaired INTEGER        -- U+FFFD put in for bytes that are no UTF-8 and for lone surrogates
 );
 -- digest 1: id, name, bytes, hash, docs, tokens, units, units_done, skipped_docs, text_bytes,
@@ -62,7 +62,8 @@ CREATE TABLE model( -- A row is a model of the run, in the order of --model.
     d_mlp INTEGER,          -- neurons of a layer
     d_vocab INTEGER,        -- tokens of the vocabulary
     n_ctx INTEGER,          -- positions of a window
-    weights_hash TEXT,      -- XXH64 of all weights in f32, 16 hex digits; of counts: of the file
+    weights_hash TEXT,      -- XXH64 of all weights in f32, 16 hex digits; of counts: of the file;
+                            -- of an unusual formula (eps, attn_scale, ...) too
     tokens INTEGER,         -- predicted tokens
     mean_logprob REAL,      -- mean ln P of the true token, unclamped; NULL: no token
     se REAL,                -- its standard error, clustered by document

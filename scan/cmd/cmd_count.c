@@ -90,6 +90,7 @@ static int count(const struct options *o, const struct count *c, int *status, st
         *status = 128 + atomic_load(&stop_signals()->stop);
     } else {
         print_done(&done, o->output);
+        lineup_say_double_bos(c->tokenizer, "corpus", done.double_bos);
         *status = print_rejects(&done) > 0 && o->input.strict;
     }
     return 0;
@@ -116,6 +117,9 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     rc = rc ? rc : input_format(&o->input, &c.units.source.format, err);
     rc = rc ? rc : shards_open(&shards, operands->items, operands->n, err);
     if (!rc) {
+        if (!o->input.ids) {
+            lineup_say_unknown_bos(tokenizer, o->tokenizer ? o->tokenizer : o->model);
+        }
         c.shards = &shards;
         c.tokenizer = tokenizer;
         c.units.source.field = o->input.field;

@@ -56,6 +56,14 @@ static void print_model(const struct model *m)
     }
     printf("n_ctx %zu, d_vocab %zu\n", c->n_ctx, c->d_vocab);
 
+    if (c->eps != CONFIG_EPS) {
+        printf("  eps           %g in every norm\n", (double)c->eps);
+    }
+    if (config_has_attn_scale(c)) {
+        printf("  attention     scores are multiplied by %g%s\n", (double)config_attn_scale(c, 0),
+               c->scale_by_layer ? " / (1 + layer)" : "");
+    }
+
     char params[32];
     with_commas(params, m->n_params);
     char *file = file_base_name(m->weights_path);
@@ -63,6 +71,9 @@ static void print_model(const struct model *m)
            "shape and finite\n",
            file ? file : m->weights_path, m->n_tensors, params, (double)m->n_params * 4e-6);
     free(file);
+    if (*m->prefix) {
+        printf("  prefix        \"%s\" stands in front of all names and is left out\n", m->prefix);
+    }
     for (size_t i = 0; i < m->n_unused; i++) {
         printf("  not used      %s\n", m->unused[i]);
     }
@@ -105,6 +116,35 @@ static int print_loss(const struct model *m, const uint32_t *ids, size_t n, stru
     return 0;
 }
 
+static void print_tokenizer(const struct tokenizer *t, const char *path)
+{
+    const uint32_t bos = tokenizer_bos(t);
+    const struct {
+        const char *key, *name, *unknown;
+    } marks[] = {{"bos_token", "BOS", tokenizer_unknown_bos(t)},
+                 {"eos_token", "EOS", tokenizer_unknown_eos(t)}};
+    size_t len = 0;
+    const char *text = tokenizer_bytes(t, bos, &len);
+    printf("  tokenizer     %s: %zu tokens, ", path, tokenizer_n_vocab(t));
+    if (text) {
+        printf("BOS %u %.*s\n", bos, (int)len, text);
+    } else {
+        printf("no BOS\n");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        const uint32_t id = i == 0 ? bos : tokenizer_eos(t);
+        text = tokenizer_bytes(t, id, &len);
+        if (marks[i].unknown && text) {
+            printf("  %s     \"%s\", named beside it, is no token of it: %s is %u %.*s\n",
+                   marks[i].key, marks[i].unknown, marks[i].name, id, (int)len, text);
+        } else if (marks[i].unknown) {
+            printf(
+                "  %s     \"%s\", named beside it, is no token of it, and there is no other %s\n",
+                marks[i].key, marks[i].unknown, marks[i].name);
+        }
+    }
+}
+
 /* The loss with the model's tokenizer, which may not be there. */
 static int print_loss_of_text(const struct model *m, const char *given, struct err *err)
 {
@@ -131,15 +171,11 @@ static int print_loss_of_text(const struct model *m, const char *given, struct e
     if (rc) {
         goto out;
     }
+    print_tokenizer(t, path);
     const uint32_t bos = tokenizer_bos(t);
-    printf("  tokenizer     %s: %zu tokens, ", path, tokenizer_n_vocab(t));
     if (bos == TOKENIZER_NO_ID) {
-        printf("no BOS\n");
         goto out;
     }
-    size_t len;
-    const char *text = tokenizer_bytes(t, bos, &len);
-    printf("BOS %u %.*s\n", bos, (int)len, text);
     if (tokenizer_n_vocab(t) > m->config.d_vocab) {
         rc = err_set(err, ERR_MISMATCH,
                      "%s: the tokenizer has ids up to %zu, the model a d_vocab of %zu", path,

@@ -30,6 +30,7 @@ int cmd_scan(int argc, char **argv)
         IDS_ARG(&o.input),
         INPUT_ARGS(&o.input),
         SPECIAL_ARG(&o.input),
+        SKIP_SPECIAL_ARGS(&o.input),
         {"domain", 0, ARG_STRING, &o.domain, "a.b",
          "the field of a record that names its domain; else\nmeta.pile_set_name, meta.set or "
          "source"},

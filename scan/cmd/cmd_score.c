@@ -36,7 +36,7 @@ struct scorer {
     uint32_t *top_ids;         // [n_ctx][top]
     float *top_logprob;        // [n_ctx][top]
     size_t top;                // K of --top, at most d_vocab
-    double sum;                // of all log-probs so far, nats
+    double sum;                // of all log-probs so far that are counted, nats
 };
 
 /* All models at work, and what they have seen so far. */
@@ -45,9 +45,11 @@ struct score {
     struct scorer *scorers; // [n]
     size_t n;
     uint64_t windows;
-    uint64_t tokens;     // predicted
-    uint64_t text_bytes; // that they stand for; 0 with --ids
-    int rc;              // the first failure
+    uint64_t tokens;                   // predicted, and counted
+    uint64_t text_bytes;               // that they stand for; 0 with --ids
+    uint64_t skipped;                  // special tokens, which are printed and not counted
+    const struct tokenizer *tokenizer; // that knows them; NULL: all are counted
+    int rc;                            // the first failure
     struct err err;
 };
 
@@ -105,7 +107,14 @@ static void look_all(void *context, size_t k, size_t n, const struct engine_sigh
     }
 }
 
-static int score_window(struct scorer *s, const struct window *w, bool more, struct err *err)
+/* Does the loss leave the token out? */
+static bool is_skipped(const struct score *score, uint32_t id)
+{
+    return score->tokenizer && tokenizer_is_special(score->tokenizer, id);
+}
+
+static int score_window(const struct score *score, struct scorer *s, const struct window *w,
+                        bool more, struct err *err)
 {
     int rc = 0;
     struct engine_window window = {
@@ -114,7 +123,7 @@ static int score_window(struct scorer *s, const struct window *w, bool more, str
         rc = predictor_score(s->run, NULL, &window, 1, NULL, NULL, err);
     }
     for (size_t i = 0; i < window.n; i++) {
-        s->sum += s->logprob[i];
+        s->sum += is_skipped(score, window.tokens[i]) ? 0 : s->logprob[i];
     }
     for (size_t i = 0; i < w->n; i++) {
         s->entropy[i] = NAN; // where it cannot say
@@ -189,13 +198,17 @@ static void each_window(void *context, const struct window *w, FILE *to)
     for (size_t i = 0; i < score->n; i++) {
         const bool more = score->options->entropy || score->options->top > 0;
         if (!score->rc) {
-            score->rc = score_window(&score->scorers[i], w, more, &score->err);
+            score->rc = score_window(score, &score->scorers[i], w, more, &score->err);
         }
     }
     write_window(score, w, to);
     score->windows++;
-    score->tokens += w->n - 1;
-    score->text_bytes += w->ends ? w->ends[w->n - 1] - w->ends[0] : 0;
+    for (size_t i = 1; i < w->n; i++) {
+        const bool skipped = is_skipped(score, w->ids[i]);
+        score->skipped += skipped;
+        score->tokens += !skipped;
+        score->text_bytes += w->ends && !skipped ? w->ends[i] - w->ends[i - 1] : 0;
+    }
 }
 
 /* "gelu-1l: 1234 tokens in 5 windows, loss 3.4512 nats per token, 1.903 bits per byte" */
@@ -210,6 +223,9 @@ static void print_summary(const struct score *score)
                 score->windows == 1 ? "" : "s", -s->sum / (double)score->tokens);
         if (score->text_bytes > 0) {
             fprintf(stderr, ", %.3f bits per byte", -s->sum / M_LN2 / (double)score->text_bytes);
+        }
+        if (score->skipped > 0) {
+            fprintf(stderr, ", %" PRIu64 " special tokens left out", score->skipped);
         }
         fputc('\n', stderr);
     }
@@ -241,7 +257,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct score score = {.options = o};
     enum precision precision;
     const struct kern *kern;
-    int rc = precision_parse(&precision, o->precision, PRECISION_EXACT, err);
+    int rc = input_check_special(&o->input, err);
+    rc = rc ? rc : precision_parse(&precision, o->precision, PRECISION_EXACT, err);
     rc = rc ? rc : precision_kernels(&kern, o->kernels, err);
     if (!rc) {
         rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err);
@@ -249,6 +266,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     if (rc) {
         return rc;
     }
+    score.tokenizer = input_skips_special(&o->input) ? lineup.tokenizer : NULL;
     score.scorers = mem_zero(lineup.n, sizeof *score.scorers);
     if (!score.scorers) {
         rc = err_nomem(err, "the scores");
@@ -292,6 +310,7 @@ int cmd_score(int argc, char **argv)
          "a table that gapscope model lists; the best if not given"},
         INPUT_ARGS(&o.input),
         SPECIAL_ARG(&o.input),
+        SKIP_SPECIAL_ARGS(&o.input),
         OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {

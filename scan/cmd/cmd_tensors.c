@@ -15,7 +15,7 @@ static void write_tensor(struct jsonout *j, const struct tensor *t)
     jsonout_key(j, "name");
     jsonout_string(j, t->name);
     jsonout_key(j, "dtype");
-    jsonout_string(j, dtype_name(t->dtype));
+    jsonout_string(j, tensor_dtype_name(t));
     jsonout_key(j, "shape");
     jsonout_begin(j, '[');
     for (size_t i = 0; i < t->n_dims; i++) {
@@ -48,6 +48,8 @@ static void write_values(struct jsonout *j, const struct tensor *t)
         case DTYPE_BOOL:
             jsonout_i64(j, tensor_integer(t, i));
             break;
+        case DTYPE_UNREAD:
+            break; // run() has refused it
         }
     }
     jsonout_end(j, ']');
@@ -66,6 +68,10 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     if (!rc && o->values && !(wanted = tensorfile_find(f, o->values))) {
         rc = err_set(err, ERR_NOT_FOUND, "%s: no tensor %s; without --values all are listed", path,
                      o->values);
+    }
+    if (!rc && wanted) {
+        rc = tensor_is_read(wanted, err);
+        rc = rc ? err_prefix(err, "%s: tensor %s", path, o->values) : 0;
     }
     if (rc || (rc = outfile_open(&out, o->output, err)) != 0) {
         goto out;

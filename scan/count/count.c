@@ -164,6 +164,7 @@ static int add_unit(struct state *s, struct worker_state *w, struct err *err)
         w->docs += l->n_docs;
         pthread_mutex_lock(&s->mu);
         s->out->tokens_now += l->n;
+        s->out->double_bos += l->n_double;
         pthread_mutex_unlock(&s->mu);
     }
     return rc;

@@ -43,10 +43,10 @@ struct count {
 struct counted {
     struct ngrams_info info; // without shards
     uint64_t tokens_now;
-    struct rejects rejects; // of all units read
-    uint64_t repaired;
-    bool nothing_left; // the file was there already
-    bool stopped;      // by a signal; the same command resumes
+    struct rejects rejects;        // of all units read
+    uint64_t repaired, double_bos; // double_bos: documents that begin with BOS themselves
+    bool nothing_left;             // the file was there already
+    bool stopped;                  // by a signal; the same command resumes
     double count_seconds, merge_seconds;
 };
 

@@ -9,6 +9,7 @@ void layout_free(struct layout *l)
     free(l->ends);
     free(l->pos);
     free(l->window);
+    free(l->skipped);
     buf_free(&l->text);
     free(l->docs);
     free(l->windows);
@@ -74,10 +75,32 @@ static int cut(struct layout *l, size_t begin, uint32_t first, size_t n_ctx, str
     return 0;
 }
 
+/* Marks the special tokens of documents. */
+static int mark_skipped(struct layout *l, const struct layout_options *o, struct err *err)
+{
+    l->n_skipped = 0;
+    if (!o->skip_special || !o->tokenizer) {
+        return 0;
+    }
+    const int rc = mem_reserve(&l->skipped, &l->skipped_cap, l->n + 1, 1, "a unit's tokens", err);
+    if (rc) {
+        return rc;
+    }
+    memset(l->skipped, 0, l->n + 1);
+    for (size_t d = 0; d < l->n_docs; d++) {
+        const struct layout_doc *doc = &l->docs[d];
+        for (size_t i = doc->begin; i < doc->begin + doc->n; i++) {
+            l->skipped[i] = tokenizer_is_special(o->tokenizer, l->ids[i]);
+            l->n_skipped += l->skipped[i];
+        }
+    }
+    return 0;
+}
+
 int layout_make(struct layout *l, const struct unit *u, const struct layout_options *o,
                 struct err *err)
 {
-    l->n = l->n_docs = l->n_windows = 0;
+    l->n = l->n_docs = l->n_windows = l->n_double = 0;
     l->text.len = 0;
     if (o->tokenizer && !l->encoder) {
         l->encoder = encoder_new(o->tokenizer);
@@ -98,6 +121,8 @@ int layout_make(struct layout *l, const struct unit *u, const struct layout_opti
         if (rc) {
             return rc;
         }
+        l->n_double += o->tokenizer && d->n > 0 && l->ids[d->begin] == d->first &&
+                       (o->packing == PACKING_DOCS || i == 0);
         l->n += d->n;
         l->n_docs++;
         if (o->packing == PACKING_DOCS) {
@@ -107,7 +132,7 @@ int layout_make(struct layout *l, const struct unit *u, const struct layout_opti
     if (!rc && o->packing == PACKING_ROWS) {
         rc = cut(l, 0, tokenizer_bos(o->tokenizer), o->n_ctx, err);
     }
-    return rc;
+    return rc ? rc : mark_skipped(l, o, err);
 }
 
 /* The window that predicts token i. */

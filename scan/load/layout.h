@@ -39,19 +39,22 @@ struct layout_window {
 };
 
 struct layout {
-    uint32_t *ids;           // [n]
-    uint32_t *ends;          // [n] bytes into the document's text; not with ids
-    uint32_t *pos;           // [n] in the window, from 1
-    uint32_t *window;        // [n] number of the window: in its document, with rows in the unit
-    size_t n;                // tokens, including EOS between documents
+    uint32_t *ids;          // [n]
+    uint32_t *ends;         // [n] bytes into the document's text; not with ids
+    uint32_t *pos;          // [n] in the window, from 1
+    uint32_t *window;       // [n] number of the window: in its document, with rows in the unit
+    size_t n;               // tokens, including EOS between documents
+    unsigned char *skipped; // [n] 1: a special token that is context alone; NULL: none is
+    size_t n_skipped;
     struct buf text;         // of all documents
     struct layout_doc *docs; // [n_docs], in order
     size_t n_docs;
     struct layout_window *windows; // [n_windows], in order, tiling the tokens
     size_t n_windows;
+    size_t n_double; // documents that begin with BOS themselves, behind the window's
 
     // the layout's own
-    size_t ids_cap, ends_cap, pos_cap, window_cap, docs_cap, windows_cap;
+    size_t ids_cap, ends_cap, pos_cap, window_cap, docs_cap, windows_cap, skipped_cap;
     struct tokens tokens;
     struct encoder *encoder;
 };
@@ -60,7 +63,8 @@ struct layout_options {
     const struct tokenizer *tokenizer; // NULL: units hold ids
     enum packing packing;              // PACKING_DOCS with ids
     enum special_tokens special;
-    size_t n_ctx; // at least 2
+    bool skip_special; // special tokens that documents hold are context, counted nowhere
+    size_t n_ctx;      // at least 2
 };
 
 /* Lays out 'u', which outlives it, in *l, which is {0} or holds an earlier layout whose memory is

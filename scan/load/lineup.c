@@ -1,5 +1,6 @@
 #include "scan/load/lineup.h"
 
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,20 @@ static int tokenizer_path_of(char **out, const char *name, const char *dir,
                    why.msg);
 }
 
+bool lineup_say_unknown_bos(const struct tokenizer *t, const char *path)
+{
+    const char *unknown = tokenizer_unknown_bos(t);
+    size_t len;
+    const char *bos = tokenizer_bytes(t, tokenizer_bos(t), &len);
+    if (unknown && bos) {
+        fprintf(stderr,
+                "gapscope: %s: bos_token \"%s\", named in a file beside it, is no token of it: BOS "
+                "is %.*s, id %u\n",
+                path, unknown, (int)len, bos, tokenizer_bos(t));
+    }
+    return unknown && bos;
+}
+
 /* Uses 'path' as the tokenizer of 'l', or compares it with the one that 'l' has. */
 static int join_tokenizer(struct lineup *l, const char *path, const char *name, const char *first,
                           struct err *err)
@@ -37,6 +52,7 @@ static int join_tokenizer(struct lineup *l, const char *path, const char *name, 
     if (rc) {
         return rc;
     }
+    l->said_bos = l->said_bos || lineup_say_unknown_bos(t, path);
     if (!l->tokenizer) {
         l->tokenizer = t;
         return 0;
@@ -101,6 +117,13 @@ static int join_tokenizers(struct lineup *l, const char *given, struct err *err)
 /* Checks that a window has room for BOS and a token. */
 static int check_windows(const struct lineup *l, struct err *err)
 {
+    const char *unknown = tokenizer_unknown_bos(l->tokenizer);
+    if (tokenizer_bos(l->tokenizer) == TOKENIZER_NO_ID && unknown) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "the tokenizer has no BOS: bos_token \"%s\" is no token of it, and there is "
+                       "no <|BOS|> or <|endoftext|>; give ids with --ids",
+                       unknown);
+    }
     if (tokenizer_bos(l->tokenizer) == TOKENIZER_NO_ID) {
         return err_set(err, ERR_NOT_FOUND,
                        "the tokenizer has no BOS: neither tokenizer_config.json nor "
@@ -112,6 +135,55 @@ static int check_windows(const struct lineup *l, struct err *err)
                        l->n_ctx);
     }
     return 0;
+}
+
+int lineup_shrunk(const struct lineup *l, struct buf *out, struct err *err)
+{
+    const struct lineup_model *least = NULL;
+    int rc = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < l->n && !least; i++) {
+        least =
+            l->models[i].weights && l->models[i].config->n_ctx == l->n_ctx ? &l->models[i] : NULL;
+    }
+    for (size_t i = 0; i < l->n && least && !rc; i++) {
+        const struct lineup_model *m = &l->models[i];
+        if (!m->weights || m->config->n_ctx == l->n_ctx) {
+            continue;
+        }
+        rc = n++ ? 0
+                 : buf_printf(out, err, "windows have %zu tokens, the n_ctx of %s; ", l->n_ctx,
+                              least->name);
+        rc = rc ? rc
+                : buf_printf(out, err, "%s%s could take %zu", n > 1 ? ", " : "", m->name,
+                             m->config->n_ctx);
+    }
+    return rc;
+}
+
+void lineup_say_double_bos(const struct tokenizer *t, const char *what, uint64_t n)
+{
+    size_t len;
+    if (n == 0) { // with ids there is no tokenizer
+        return;
+    }
+    const char *bos = tokenizer_bytes(t, tokenizer_bos(t), &len);
+    fprintf(stderr,
+            "gapscope: %s: %" PRIu64 " document%s with %.*s, which stands in front of every "
+            "window anyway: there it is twice\n",
+            what, n, n == 1 ? " begins" : "s begin", (int)len, bos);
+}
+
+/* Says which model makes the windows of the others shorter. */
+static int say_shrunk(const struct lineup *l, struct err *err)
+{
+    struct buf text = {0};
+    const int rc = lineup_shrunk(l, &text, err);
+    if (!rc && text.len > 0) {
+        fprintf(stderr, "gapscope: %s\n", text.data);
+    }
+    buf_free(&text);
+    return rc;
 }
 
 /* Takes over a model's name and path on success. */
@@ -287,6 +359,7 @@ int lineup_load(struct lineup *out, const struct arg_list *specs, const char *to
     if (!rc && want_tokenizer) {
         rc = join_tokenizers(&l, tokenizer_path, err);
         rc = rc ? rc : check_windows(&l, err);
+        rc = rc ? rc : say_shrunk(&l, err);
     }
     if (rc) {
         lineup_free(&l);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "corpora/base/err.h"
+#include "corpora/base/mem.h"
 #include "model/counts/countmodel.h"
 #include "model/load/model.h"
 #include "model/tokenizer/tokenizer.h"
@@ -56,11 +57,14 @@ struct lineup {
     struct tokenizer *tokenizer; // NULL where none was asked for
     size_t n_ctx;                // the least of the models
     size_t d_vocab;              // the least of the models
+    bool said_bos;               // that a tokenizer has not the BOS that a file names
 };
 
 /* Loads the models named by 'specs' (hub_resolve()'s "NAME=WHERE" or "WHERE"; for counts WHERE is
  * FILE.ngrams:2, :3, :skip or :oracle) and, with 'want_tokenizer', their tokenizer: each model's
- * own or the one its config names, else 'tokenizer_path' (NULL: none given).  Refuses models with
+ * own or the one its config names, else 'tokenizer_path' (NULL: none given).  With it, standard
+ * error is told of windows that lineup_shrunk() speaks of, and of a bos_token that the tokenizer
+ * has not.  Refuses models with
  * different tokenizers, and counts of another tokenizer.  On success the caller ends *out with
  * lineup_free().  Errors: those of model_load() and tokenizer_load(); ERR_NOT_FOUND (no tokenizer,
  * or one without BOS); ERR_LIMIT (no room for a token in a window); ERR_MISMATCH (tokenizers
@@ -70,6 +74,19 @@ int lineup_load(struct lineup *out, const struct arg_list *specs, const char *to
                 bool want_tokenizer, struct err *err);
 
 void lineup_free(struct lineup *l); // {0} is allowed
+
+/* Appends "windows have 256 tokens, the n_ctx of A; B could take 1024" where the models differ in
+ * how long a window may be, else nothing; nothing with ids, whose lists are windows.  Errors:
+ * ERR_NOMEM. */
+int lineup_shrunk(const struct lineup *l, struct buf *out, struct err *err);
+
+/* Says on standard error, where it is so, that the tokenizer of 'path' has not the BOS that a file
+ * beside it names, and which it has; true: it was said. */
+bool lineup_say_unknown_bos(const struct tokenizer *t, const char *path);
+
+/* Says on standard error, where n > 0, that n documents of 'what' begin with BOS, which stands in
+ * front of a window anyway. */
+void lineup_say_double_bos(const struct tokenizer *t, const char *what, uint64_t n);
 
 /* Opens a file of counts that holds a whole count.  Errors: ngrams_open()'s, ERR_MISMATCH (it is a
  * part of a count). */

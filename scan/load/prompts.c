@@ -1,5 +1,6 @@
 #include "scan/load/prompts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,12 @@ static int read_text(struct prompts *p, size_t which, struct encoder *e,
     }
     if (!rc) {
         p->ids[which][0] = tokenizer_bos(p->tokenizer);
+        if (t.n > 0 && t.ids[0] == p->ids[which][0]) {
+            fprintf(stderr,
+                    "gapscope: prompt %s begins with BOS, which stands in front of it anyway: "
+                    "there it is twice\n",
+                    ordinals[which]);
+        }
         if (t.n > 0) {
             memcpy(p->ids[which] + 1, t.ids, t.n * sizeof *t.ids);
         } else {

@@ -32,6 +32,7 @@ struct windows {
     size_t at;       // its first token
     bool more;       // the current doc has a next window
     uint32_t bos;
+    uint64_t n_double;    // docs that begin with BOS themselves
     uint32_t *ids, *ends; // [n_ctx]
 };
 
@@ -45,6 +46,31 @@ uint64_t input_settings(const struct input_options *input)
         hash = XXH64(word, strlen(word), hash);
     }
     return hash;
+}
+
+bool input_skips_special(const struct input_options *input)
+{
+    return input->special && !input->no_skip_special && !input->ids;
+}
+
+int input_check_special(const struct input_options *input, struct err *err)
+{
+    const char *given = input->skip_special      ? "--skip-special"
+                        : input->no_skip_special ? "--no-skip-special"
+                                                 : NULL;
+    if (input->skip_special && input->no_skip_special) {
+        return err_set(err, ERR_USAGE, "--skip-special contradicts --no-skip-special");
+    }
+    if (given && input->ids) {
+        return err_set(err, ERR_USAGE,
+                       "%s does not go with --ids: only a tokenizer knows special tokens", given);
+    }
+    return given && !input->special
+               ? err_set(err, ERR_USAGE,
+                         "%s needs --special: without it special tokens in the text are read as "
+                         "ordinary text",
+                         given)
+               : 0;
 }
 
 int input_format(const struct input_options *options, enum source_format *out, struct err *err)
@@ -214,6 +240,7 @@ static int windows_next(struct windows *w, struct window *window, struct err *er
         if (rc) {
             return err_prefix(err, "%s: doc %" PRIu64, w->path, doc.number);
         }
+        w->n_double += w->tokens.n > 0 && w->tokens.ids[0] == w->bos;
         w->doc = doc.number;
         w->number = 0;
         w->at = 0;
@@ -248,6 +275,7 @@ int windows_run(const char *path, const struct input_options *options, const str
     }
     if (!rc && windows->source) {
         *status = input_finish(windows->source, path, options);
+        lineup_say_double_bos(lineup->tokenizer, path, windows->n_double);
     }
     outfile_discard(&out);
     windows_close(windows);

@@ -21,11 +21,13 @@
 
 /* How an input is read: the options that tokenize, score and acts share. */
 struct input_options {
-    const char *field;  // --field a.b
-    const char *format; // --format jsonl|text
-    bool ids;           // --ids
-    bool special;       // special tokens in the text are recognised
-    bool strict;        // --strict: a skipped record is an error
+    const char *field;    // --field a.b
+    const char *format;   // --format jsonl|text
+    bool ids;             // --ids
+    bool special;         // special tokens in the text are recognised
+    bool skip_special;    // --skip-special: they are context, counted nowhere; so they are anyway,
+    bool no_skip_special; // unless this is given
+    bool strict;          // --strict: a skipped record is an error
 };
 
 // clang-format off
@@ -48,7 +50,21 @@ struct input_options {
     {"special", 0, ARG_FLAG, &(options)->special, NULL,                                            \
      "recognise special tokens written in the text"}
 
+#define SKIP_SPECIAL_ARGS(options)                                                                 \
+    {"skip-special", 0, ARG_FLAG, &(options)->skip_special, NULL,                                  \
+     "special tokens are context, counted nowhere: not as targets,\nnot for neurons (so it is "     \
+     "with --special)"},                                                                           \
+    {"no-skip-special", 0, ARG_FLAG, &(options)->no_skip_special, NULL,                            \
+     "count them as other tokens"}
+
 // clang-format on
+
+/* Are special tokens recognised, and left out of what is counted? */
+bool input_skips_special(const struct input_options *input);
+
+/* Refuses --skip-special without --special, with --ids, or with --no-skip-special, and that without
+ * --special.  Errors: ERR_USAGE. */
+int input_check_special(const struct input_options *input, struct err *err);
 
 /* A hash of how documents are read.  Counts fit a text that was read with the same hash. */
 uint64_t input_settings(const struct input_options *input);

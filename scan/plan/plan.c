@@ -139,6 +139,10 @@ static int describe_settings(struct run *run, const struct scan_options *o, cons
     jsonout_u64(&j, o->input.ids);
     jsonout_key(&j, "special");
     jsonout_u64(&j, o->input.special);
+    if (input_skips_special(&o->input)) {
+        jsonout_key(&j, "skip_special");
+        jsonout_u64(&j, 1);
+    }
     jsonout_key(&j, "max_tokens");
     jsonout_u64(&j, o->max_tokens);
     jsonout_key(&j, "n_ctx");
@@ -195,7 +199,9 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     rc = rc ? rc : describe_shards(run, shards, err);
     rc = rc ? rc : describe_names(run, l, err);
     rc = rc ? rc : neuron_plan_describe(neurons, run, results, &o->neurons, l, err);
-    rc = rc ? rc : trigram_choice_describe(choice, results, run, &o->trigrams, l, err);
+    rc = rc ? rc
+            : trigram_choice_describe(choice, results, run, &o->trigrams, l,
+                                      input_skips_special(&o->input), err);
     rc = rc ? rc : describe_settings(run, o, l, choice, asked, err);
     return rc ? rc : results_new(results, run, err);
 }

@@ -274,22 +274,44 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* Lists the tokens that no trigram may have: BOS, EOS, and where they are skipped all special ones.
+ * The caller frees *out. */
+static int list_never(uint32_t **out, size_t *n, const struct lineup *l, bool skips_special,
+                      struct err *err)
+{
+    size_t cap = 0;
+    int rc = 0;
+    *n = 0;
+    if (!l->tokenizer) {
+        return 0;
+    }
+    const uint32_t marks[] = {tokenizer_bos(l->tokenizer), tokenizer_eos(l->tokenizer)};
+    const size_t n_vocab = skips_special ? tokenizer_n_vocab(l->tokenizer) : 0;
+    for (size_t i = 0; i < 2 + n_vocab && !rc; i++) {
+        const uint32_t id = i < 2 ? marks[i] : (uint32_t)(i - 2);
+        if (i < 2 || tokenizer_is_special(l->tokenizer, id)) {
+            rc = mem_reserve(out, &cap, *n + 1, sizeof **out, "special tokens", err);
+            if (!rc) {
+                (*out)[(*n)++] = id;
+            }
+        }
+    }
+    return rc;
+}
+
 int trigram_choice_describe(struct trigram_choice *out, struct results *results,
                             const struct run *run, const struct trigram_choice_options *o,
-                            const struct lineup *l, struct err *err)
+                            const struct lineup *l, bool skips_special, struct err *err)
 {
     struct ngrams *n = NULL;
     struct candidates found = {0};
-    uint32_t never[2] = {0};
+    uint32_t *never = NULL;
     size_t n_never = 0;
     if (!o->counts) {
         return o->rule ? err_set(err, ERR_USAGE, "--trigram-rule goes with --trigrams") : 0;
     }
-    if (l->tokenizer) {
-        never[n_never++] = tokenizer_bos(l->tokenizer);
-        never[n_never++] = tokenizer_eos(l->tokenizer);
-    }
-    int rc = trigram_choice_rule_parse(&out->rule, o->rule, err);
+    int rc = list_never(&never, &n_never, l, skips_special, err);
+    rc = rc ? rc : trigram_choice_rule_parse(&out->rule, o->rule, err);
     rc = rc ? rc : lineup_open_counts(&n, o->counts, err);
     rc = rc ? rc : lineup_check_counts(l, n, o->counts, err);
     rc = rc ? rc : candidates_find(&found, n, &out->rule.counts, never, n_never, NULL, err);
@@ -300,6 +322,7 @@ int trigram_choice_describe(struct trigram_choice *out, struct results *results,
     rc = rc ? rc : make_json(&out->meta, out, ngrams_hash(n), base_name(o->counts), err);
     candidates_free(&found);
     ngrams_close(n);
+    free(never);
     return rc;
 }
 

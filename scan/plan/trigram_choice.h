@@ -63,12 +63,13 @@ int trigram_choice_rule_of(struct trigram_choice_rule *out, const struct run *ru
 /*
  * Joins the trigrams (none where none is left) to the run's results, and fills *out, {0} before,
  * which trigram_choice_free() ends; the run has its models, with sites, and its pairs.
+ * skips_special: no trigram has a special token (BOS and EOS are in none anyway).
  * Errors: ERR_USAGE, ngrams_open()'s, ERR_MISMATCH (counts of a part, or of another tokenizer),
  * candidates_find()'s, trigrams_shape_of()'s.
  */
 int trigram_choice_describe(struct trigram_choice *out, struct results *results,
                             const struct run *run, const struct trigram_choice_options *o,
-                            const struct lineup *l, struct err *err);
+                            const struct lineup *l, bool skips_special, struct err *err);
 void trigram_choice_free(struct trigram_choice *c); // {0} is allowed
 
 /* Prints what was chosen on standard error. */

@@ -63,6 +63,7 @@ int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
     out->docs = worker_docs(w);
     memcpy(out->rejects, unit.rejects.n, sizeof out->rejects);
     out->tokens = worker_tokens(w);
+    out->double_bos = worker_double_bos(w);
     if (!rc && !stopped && has_wholes(work->results)) {
         rc = worker_add(w, err);
     }

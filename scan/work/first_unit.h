@@ -20,7 +20,7 @@ int first_unit_layout(struct layout *out, const struct pipeline_options *p, stru
 struct first_unit {
     bool none;    // the corpus holds no document
     uint64_t raw; // bytes of shards behind it
-    uint64_t docs, tokens;
+    uint64_t docs, tokens, double_bos;
     uint64_t rejects[REJECT_N]; // records that were skipped, by reason
     double seconds;             // of one thread
 };

@@ -122,6 +122,9 @@ static int label_doc(struct labels *l, size_t h, size_t d, struct err *err)
         bits_set(l->gave_up + d * l->n_words, h);
         return add(&l->sets[SET_LEFT_OUT(h)], doc->begin, doc->n, NULL, err);
     }
+    for (size_t i = 0; layout->skipped && i < doc->n; i++) {
+        l->label[i] = layout->skipped[doc->begin + i] ? 0 : l->label[i];
+    }
     struct grown *set = &l->sets[SET_LABELLED(h)];
     const size_t before = set->n;
     rc = add(set, doc->begin, doc->n, l->label, err);

@@ -209,6 +209,12 @@ static int merge(struct pipeline *p, const struct unit *u, struct worker *w, str
     p->result.units++;
     p->raw_done += u->raw;
     p->result.tokens += worker_tokens(w);
+    if (!rc && p->result.double_bos == 0) { // the summary says how many in all
+        lineup_say_double_bos(p->work.lineup->tokenizer, p->run->shards[u->shard].name,
+                              worker_double_bos(w));
+    }
+    p->result.double_bos += worker_double_bos(w);
+    p->result.skipped += worker_skipped(w);
     p->dirty = true;
     pool_wake(p->pool);
     return rc;

@@ -41,6 +41,8 @@ struct pipeline_options {
 struct pipeline_result {
     uint64_t units, tokens; // by this run, not by those it went on from
     uint64_t docs;          // of the whole corpus, as far as it has been read
+    uint64_t double_bos;    // of its documents, that begin with BOS themselves
+    uint64_t skipped;       // special tokens that it counts nowhere
     double seconds;
 };
 

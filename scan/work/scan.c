@@ -44,6 +44,9 @@ static int check_words(const struct scan_options *o, struct err *err)
     if (o->input.ids && scan_packing(o) == PACKING_ROWS) {
         return err_set(err, ERR_USAGE, "--packing rows does not go with --ids: a list is a window");
     }
+    if (input_check_special(&o->input, err)) {
+        return ERR_USAGE;
+    }
     if (o->part && o->max_tokens) {
         return err_set(err, ERR_USAGE, "--max-tokens does not go with --part");
     }
@@ -62,6 +65,15 @@ static int check_eos(const struct scan_options *o, const struct lineup *l, struc
         return err_set(err, ERR_NOT_FOUND,
                        "--packing rows: the tokenizer has no EOS to put between documents "
                        "(tokenizer_config.json names it)");
+    }
+    const char *unknown = l->tokenizer ? tokenizer_unknown_eos(l->tokenizer) : NULL;
+    if (scan_packing(o) == PACKING_ROWS && unknown) {
+        size_t len;
+        const char *eos = tokenizer_bytes(l->tokenizer, tokenizer_eos(l->tokenizer), &len);
+        fprintf(stderr,
+                "gapscope scan: eos_token \"%s\", named beside the tokenizer, is no token of it: "
+                "EOS is %.*s\n",
+                unknown, (int)len, eos);
     }
     return 0;
 }
@@ -94,6 +106,7 @@ static void set_work(struct scan *s)
         .layout = {.tokenizer = s->lineup.tokenizer,
                    .packing = scan_packing(o),
                    .special = o->input.special ? SPECIAL_SPLIT : SPECIAL_PLAIN,
+                   .skip_special = input_skips_special(&o->input),
                    .n_ctx = s->lineup.n_ctx},
         .settings = input_settings(&o->input),
         .hypotheses = s->neurons.hypotheses.n > 0 ? &s->neurons.hypotheses : NULL,
@@ -487,8 +500,13 @@ static int print_plan(const struct scan *s, uint64_t bytes, struct err *err)
     if (*kept.data) {
         printf("%s\n", kept.data);
     }
+    kept.len = 0;
+    const int late = lineup_shrunk(&s->lineup, &kept, err);
+    if (!late && kept.len > 0) {
+        printf("%s\n", kept.data);
+    }
     buf_free(&kept);
-    return 0;
+    return late;
 }
 
 int scan_dry_run(struct scan *s, struct err *err)
@@ -516,6 +534,7 @@ int scan_dry_run(struct scan *s, struct err *err)
         return s->shards.n == 1 ? nothing_read(first.rejects, s->options->input.field, &keys, err)
                                 : 0;
     }
+    lineup_say_double_bos(s->lineup.tokenizer, "first unit", first.double_bos);
     // as if all units were like the first
     double units = fmax(1, (double)bytes / (double)(first.raw ? first.raw : 1));
     if (p->max_tokens && first.tokens) {

@@ -140,6 +140,25 @@ static void print_hypotheses(const struct run *run, const struct tally *tally)
     }
 }
 
+/* What was said when the scan began, or in the middle of it. */
+static void print_windows(const struct lineup *lineup, const struct pipeline_result *r)
+{
+    struct buf shrunk = {0};
+    if (lineup_shrunk(lineup, &shrunk, NULL) == 0 && shrunk.len > 0) {
+        fprintf(stderr, "  %s\n", shrunk.data);
+    }
+    buf_free(&shrunk);
+    if (r->skipped > 0) {
+        fprintf(stderr, "  %" PRIu64 " special tokens of this run are context, counted nowhere\n",
+                r->skipped);
+    }
+    if (r->double_bos > 0) {
+        fprintf(stderr,
+                "  %" PRIu64 " documents of this run begin with BOS: it stands there twice\n",
+                r->double_bos);
+    }
+}
+
 void summary_print(const struct run *run, const struct results *results,
                    const struct lineup *lineup, const char *output, const struct pipeline_result *r)
 {
@@ -177,6 +196,7 @@ void summary_print(const struct run *run, const struct results *results,
     print_hypotheses(run, t);
     print_rejects(run, t);
     print_repaired(run, t);
+    print_windows(lineup, r);
     if (summary_tokens(results) == 0) {
         fprintf(stderr, "  no token was predicted%s: there is nothing to look at\n",
                 r->docs == 0 && summary_skipped(results) == 0 ? ", for the corpus is empty" : "");

@@ -131,6 +131,7 @@ static int describe_unit(struct worker *w, const struct unit *u, struct err *err
                                    .ends = text ? l->ends : NULL,
                                    .pos = l->pos,
                                    .window = l->window,
+                                   .skipped = l->skipped,
                                    .docs = w->docs,
                                    .n_docs = l->n_docs,
                                    .labels = w->labels ? labels_of_unit(w->labels) : NULL,
@@ -211,12 +212,22 @@ uint64_t worker_tokens(const struct worker *w)
     for (size_t d = 0; d < w->layout.n_docs; d++) {
         n += w->layout.docs[d].n;
     }
-    return n;
+    return n - w->layout.n_skipped;
 }
 
 uint64_t worker_docs(const struct worker *w)
 {
     return w->layout.n_docs;
+}
+
+uint64_t worker_skipped(const struct worker *w)
+{
+    return w->layout.n_skipped;
+}
+
+uint64_t worker_double_bos(const struct worker *w)
+{
+    return w->layout.n_double;
 }
 
 int worker_count(struct worker *w, const struct unit *u, uint64_t *tokens, struct err *err)

@@ -56,11 +56,17 @@ int worker_run(struct worker *w, const struct unit *u, bool *stopped, struct err
  * freed only. */
 int worker_add(struct worker *w, struct err *err);
 
-/* Tokens of the unit that models predict, and documents; of worker_run()'s. */
+/* Tokens of the unit that models predict and that are counted, and documents; of worker_run()'s. */
 uint64_t worker_tokens(const struct worker *w);
 uint64_t worker_docs(const struct worker *w);
 
-/* Tokens of 'u' that a model would predict.  Errors: as worker_run(). */
+/* Special tokens of the unit that are counted nowhere. */
+uint64_t worker_skipped(const struct worker *w);
+
+/* Documents of the unit that begin with BOS themselves, behind the window's. */
+uint64_t worker_double_bos(const struct worker *w);
+
+/* Tokens of 'u' that a model would predict and that would be counted.  Errors: as worker_run(). */
 int worker_count(struct worker *w, const struct unit *u, uint64_t *tokens, struct err *err);
 
 void worker_free(struct worker *w); // NULL is allowed

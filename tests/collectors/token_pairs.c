@@ -88,7 +88,7 @@ static int begin_unit(void *pointer, const struct unit_tokens *u, struct err *er
         const size_t begin = u->docs[d].begin, end = begin + u->docs[d].n;
         for (size_t t = begin + 1; t < end && !rc; t++) {
             const struct pair_count one = {.a = u->ids[t - 1], .b = u->ids[t], .n = 1};
-            rc = u->pos[t] > 1 ? append(&part->pairs, &one, 1, err) : 0;
+            rc = u->pos[t] > 1 && !unit_skips(u, t) ? append(&part->pairs, &one, 1, err) : 0;
         }
     }
     add_up(&part->pairs);

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         strcmp(tensorfile_format(f), "safetensors") == 0) {
         size_t bytes = 0;
         for (size_t i = 0; i < tensorfile_n(f); i++) {
-            bytes += tensorfile_at(f, i)->n * dtype_bytes(tensorfile_at(f, i)->dtype);
+            bytes += tensor_bytes(tensorfile_at(f, i));
         }
         check(bytes <= size - 8);
     }

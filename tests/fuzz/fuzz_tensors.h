@@ -39,6 +39,11 @@ static void check_tensor(const struct tensorfile *f, const struct tensor *t, con
     if (n == 0) {
         return;
     }
+    if (t->dtype == DTYPE_UNREAD) {
+        check(t->unread_bytes <= (size_t)(data + size - t->data));
+        check(tensor_is_read(t, NULL) == ERR_UNSUPPORTED);
+        return;
+    }
     check((last + 1) * dtype_bytes(t->dtype) <= (size_t)(data + size - t->data));
     (void)tensor_value(t, 0);
     (void)tensor_value(t, n - 1);

@@ -87,7 +87,7 @@ void world_make(struct world *w, const struct trigrams_shape *shape, size_t n, s
 {
     uint64_t random = seed;
     assert_true(n <= DOCS_MOST && most_tokens <= TOKENS_MOST);
-    *w = (struct world){.shape = shape, .n = n, .texts = seed % 2};
+    *w = (struct world){.shape = shape, .n = n, .texts = seed % 2, .skips = seed % 4 >= 2};
     w->docs = room(n, sizeof *w->docs);
     for (size_t i = 0; i < n; i++) {
         struct doc *d = &w->docs[i];
@@ -95,6 +95,9 @@ void world_make(struct world *w, const struct trigrams_shape *shape, size_t n, s
         d->number = i + next(&random, 3) + (i % 7 == 0 ? UINT64_C(1) << 33 : 0);
         d->n = i % 10 == 3 ? 0 : 1 + next(&random, most_tokens);
         fill_doc(d, i > 0 ? d - 1 : NULL, &random);
+        for (size_t k = 0; k < d->n && w->skips; k++) {
+            d->skipped[k] = (k * 7 + i * 3 + d->ids[k]) % 5 == 0; // all of some words, and others
+        }
     }
 }
 
@@ -115,6 +118,7 @@ struct tally_doc tally_doc_of(const struct world *w, const struct doc *d,
                               .ids = d->ids,
                               .ends = w->texts ? d->ends : NULL,
                               .pos = d->pos,
+                              .skipped = w->skips ? d->skipped : NULL,
                               .logprob = rows};
 }
 
@@ -128,6 +132,7 @@ void unit_make(struct unit *u, const struct doc *const *docs, size_t n_docs)
     }
     u->ids = room(n, sizeof *u->ids);
     u->pos = room(n, sizeof *u->pos);
+    u->skipped = room(n, 1);
     u->docs = room(n_docs, sizeof *u->docs);
     for (size_t l = 0; l < LAYERS; l++) {
         u->acts[l] = room(n, sizeof *u->acts[l]);
@@ -145,6 +150,7 @@ void unit_make(struct unit *u, const struct doc *const *docs, size_t n_docs)
         u->docs[d] = (struct unit_tokens_doc){.begin = at, .n = doc->n, .first = doc->first};
         memcpy(u->ids + at, doc->ids, doc->n * sizeof *u->ids);
         memcpy(u->pos + at, doc->pos, doc->n * sizeof *u->pos);
+        memcpy(u->skipped + at, doc->skipped, doc->n);
         for (size_t l = 0; l < LAYERS; l++) {
             for (size_t i = 0; i < doc->n; i++) {
                 u->acts[l][at + i] = doc->acts[l][i];
@@ -152,8 +158,12 @@ void unit_make(struct unit *u, const struct doc *const *docs, size_t n_docs)
         }
         at += doc->n;
     }
-    u->tokens = (struct unit_tokens){
-        .ids = u->ids, .pos = u->pos, .n = n, .docs = u->docs, .n_docs = n_docs};
+    u->tokens = (struct unit_tokens){.ids = u->ids,
+                                     .pos = u->pos,
+                                     .skipped = u->skipped,
+                                     .n = n,
+                                     .docs = u->docs,
+                                     .n_docs = n_docs};
 }
 
 void unit_free(struct unit *u)
@@ -163,6 +173,7 @@ void unit_free(struct unit *u)
     }
     free(u->ids);
     free(u->pos);
+    free(u->skipped);
     free(u->docs);
 }
 

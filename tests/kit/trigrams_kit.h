@@ -27,6 +27,7 @@ struct doc {
     uint32_t first;
     size_t n, n_foreign; // tokens of nobody before it, in its first window where pos goes on
     uint32_t ids[TOKENS_MOST], ends[TOKENS_MOST], pos[TOKENS_MOST], window[TOKENS_MOST];
+    unsigned char skipped[TOKENS_MOST]; // 1: context alone
     double logprob[MODELS][TOKENS_MOST];
     float acts[LAYERS][TOKENS_MOST][33];
 };
@@ -36,6 +37,7 @@ struct world {
     struct doc *docs; // [n]
     size_t n;
     bool texts;
+    bool skips; // some tokens are context alone
 };
 
 void *room(size_t n, size_t size);
@@ -51,6 +53,7 @@ struct tally_doc tally_doc_of(const struct world *w, const struct doc *d,
 struct unit {
     struct unit_tokens tokens;
     uint32_t *ids, *pos;
+    unsigned char *skipped;
     const float **acts[LAYERS]; // [n tokens] of a token's; NULL: of nobody's
     struct unit_tokens_doc *docs;
 };

@@ -60,9 +60,13 @@ static const struct {
     {"{" A "null}", 0, ERR_FORMAT, "tensor \"a\": is null; expected an object"},
     {"{" A "[]}", 0, ERR_FORMAT, "tensor \"a\": is an array; expected an object"},
     // dtypes
-    {"{" A ENTRY("F8_E4M3", "[1]", "[0,1]") "}", 1, ERR_UNSUPPORTED, "dtype F8_E4M3 is not read"},
-    {"{" A ENTRY("U32", "[1]", "[0,4]") "}", 4, ERR_UNSUPPORTED, "\"a\": dtype U32 is not read"},
-    {"{" A ENTRY("f32", "[1]", "[0,4]") "}", 4, ERR_UNSUPPORTED, "\"a\": dtype f32 is not read"},
+    {"{" A ENTRY("F8_E4M3", "[2]", "[0,1]") "}", 1, ERR_FORMAT,
+     "tensor \"a\": F8_E4M3 of shape [2] does not take the 1 bytes"},
+    {"{" A ENTRY("F4", "[3]", "[0,1]") "}", 1, ERR_FORMAT, "F4 of shape [3] does not take the 1"},
+    {"{" A ENTRY("U64", "[2]", "[0,8]") "}", 8, ERR_FORMAT, "U64 of shape [2] does not take"},
+    {"{" A ENTRY("F8_E4M3", "[2]", "[0,2]") "," B ENTRY("X", "[1]", "[1,3]") "}", 3, ERR_FORMAT,
+     "the data of tensors \"a\" and \"b\" overlap"},
+    {"{" A ENTRY("f32", "[1]", "[0,4]") "}", 5, ERR_FORMAT, "1 bytes follow the last tensor"},
     {"{" A "{\"dtype\":1,\"shape\":[],\"data_offsets\":[0,4]}}", 4, ERR_FORMAT,
      "tensor \"a\": \"dtype\" is a number; expected a string"},
     {"{" A "{\"shape\":[],\"data_offsets\":[0,4]}}", 4, ERR_FORMAT, "tensor \"a\": no \"dtype\""},
@@ -190,6 +194,7 @@ static void unusual_headers_that_are_right_are_read(void **state)
         {"{" B ENTRY("I8", "[2]", "[4,6]") "," A ENTRY("F32", "[1]", "[0,4]") "}", 6, 2, "b"},
         {"{" A ENTRY("I16", "[2]", "[0,4]") "," B ENTRY("F32", "[0,7]", "[4,4]") "}", 4, 2, "a"},
         {"{" A ENTRY("F32", "[0,9223372036854775806]", "[0,0]") "}", 0, 1, "a"},
+        {"{" A ENTRY("F8_E4M3", "[2]", "[0,2]") "," B ENTRY("f32", "[]", "[2,5]") "}", 5, 2, "a"},
         {"{\"a.\\u00e9\":" ENTRY("U8", "[]", "[0,1]") "}", 1, 1, "a.\xc3\xa9"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -285,9 +285,12 @@ static struct buf describe(const struct tensorfile *f)
     struct buf text = {0};
     for (size_t i = 0; i < tensorfile_n(f); i++) {
         const struct tensor *t = tensorfile_at(f, i);
-        buf_printf(&text, NULL, "%s %s %s\n", t->name, dtype_name(t->dtype),
+        buf_printf(&text, NULL, "%s %s %s\n", t->name, tensor_dtype_name(t),
                    tensor_shape_text(t).text);
         assert_true(t->n < 1 << 20);
+        if (t->dtype == DTYPE_UNREAD) {
+            continue;
+        }
         float *values = mem_new(t->n, sizeof *values);
         assert_non_null(values);
         tensor_read_f32(f, t, values);

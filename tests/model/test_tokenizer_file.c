@@ -287,6 +287,14 @@ static void bos_and_eos_have_usual_names(void **state)
                          0);
         assert_int_equal(tokenizer_bos(t), cases[i].bos_id);
         assert_int_equal(tokenizer_eos(t), cases[i].eos_id);
+        const bool no_bos = cases[i].bos && strcmp(cases[i].bos, "<s>") == 0;
+        assert_int_equal(tokenizer_unknown_bos(t) != NULL, no_bos);
+        assert_true(!no_bos || strcmp(tokenizer_unknown_bos(t), "<s>") == 0);
+        assert_int_equal(tokenizer_unknown_eos(t) != NULL,
+                         cases[i].eos && strcmp(cases[i].eos, "</s>") == 0);
+        // an added token is special, and BOS is one only if it is an added token
+        assert_true(tokenizer_is_special(t, 260));
+        assert_false(tokenizer_is_special(t, 257) || tokenizer_is_special(t, 1000));
         tokenizer_free(t);
         buf_free(&text);
     }

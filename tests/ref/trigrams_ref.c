@@ -22,7 +22,7 @@ static bool follows(const struct doc *d, size_t i)
 static bool is_place(const struct doc *d, size_t i, const struct trigram *t)
 {
     return i >= 2 && follows(d, i) && follows(d, i - 1) && d->ids[i] == t->c &&
-           d->ids[i - 1] == t->b && d->ids[i - 2] == t->a;
+           d->ids[i - 1] == t->b && d->ids[i - 2] == t->a && !d->skipped[i] && !d->skipped[i - 1];
 }
 
 static bool has_a_before(const struct doc *d, size_t i, const struct trigram *t)
@@ -108,6 +108,9 @@ static void add_cells(struct cell_sums *s, const struct world *w, const struct t
 {
     for (const struct doc *d = w->docs; d < w->docs + w->n; d++) {
         for (size_t i = 0; i < d->n; i++) {
+            if (d->skipped[i]) {
+                continue;
+            }
             const bool a = has_a_before(d, i, t), b = d->ids[i] == t->b;
             const int cell = a && b ? TRIGRAM_AB : b ? TRIGRAM_XB : a ? TRIGRAM_AX : TRIGRAM_XX;
             s->all++;
@@ -234,8 +237,9 @@ static void expect_list(const struct world *w, const struct example_list *l,
         for (size_t i = 0; i < d->n; i++) {
             const uint64_t hashed[3] = {d->shard, d->number, i};
             const struct place p = {(uint32_t)XXH3_64bits(hashed, sizeof hashed), d, i};
-            const bool is = elsewhere ? d->ids[i] == t->b && follows(d, i) && d->ids[i - 1] != t->a
-                                      : is_place(d, i, t);
+            const bool other =
+                d->ids[i] == t->b && follows(d, i) && d->ids[i - 1] != t->a && !d->skipped[i];
+            const bool is = elsewhere ? other : is_place(d, i, t);
             own = is && (!own.d || by_place(&p, &own) < 0) ? p : own;
         }
         if (own.d) {

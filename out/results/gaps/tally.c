@@ -138,7 +138,8 @@ static bool shard_is_empty(const struct tally_shard *s)
 }
 
 struct tally_doc tally_doc_of_unit(const struct unit_tokens *unit, size_t d,
-                              const double *const *logprob, size_t n_models, const double **rows)
+                                   const double *const *logprob, size_t n_models,
+                                   const double **rows)
 {
     const struct unit_tokens_doc *doc = &unit->docs[d];
     for (size_t m = 0; m < n_models; m++) {
@@ -154,6 +155,7 @@ struct tally_doc tally_doc_of_unit(const struct unit_tokens *unit, size_t d,
         .ids = unit->ids + doc->begin,
         .ends = unit->ends ? unit->ends + doc->begin : NULL,
         .pos = unit->pos + doc->begin,
+        .skipped = unit->skipped ? unit->skipped + doc->begin : NULL,
         .logprob = rows,
     };
 }

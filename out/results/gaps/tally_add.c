@@ -117,6 +117,34 @@ static void add_block_of_pair(struct tally *t, const struct tally_doc *doc, size
     sums->gain += gain;
 }
 
+/* The next tokens [*begin, *begin + n) of a document, n <= TALLY_BLOCK, that stand side by side and
+ * are counted, from *begin on.  Returns n; 0: there are none. */
+static size_t next_block(const struct tally_doc *doc, size_t *begin)
+{
+    size_t at = *begin;
+    while (doc->skipped && at < doc->n && doc->skipped[at]) {
+        at++;
+    }
+    size_t n = doc->n - at < TALLY_BLOCK ? doc->n - at : TALLY_BLOCK;
+    const unsigned char *end = doc->skipped && n > 0 ? memchr(doc->skipped + at, 1, n) : NULL;
+    *begin = at;
+    return end ? (size_t)(end - doc->skipped) - at : n;
+}
+
+/* Tokens that are counted, and the bytes of those that are not. */
+static size_t count_tokens(const struct tally_doc *doc, uint64_t *skipped_bytes)
+{
+    size_t n = doc->n;
+    *skipped_bytes = 0;
+    for (size_t i = 0; doc->skipped && i < doc->n; i++) {
+        if (doc->skipped[i]) {
+            n--;
+            *skipped_bytes += doc->ends ? doc->ends[i] - (i > 0 ? doc->ends[i - 1] : 0) : 0;
+        }
+    }
+    return n;
+}
+
 /* Room for the gaps of a document of n tokens. */
 static int reserve_gaps(struct tally *t, size_t n, struct err *err)
 {
@@ -202,8 +230,7 @@ static int pick(struct tally *t, const struct tally_doc *doc, const int64_t *cut
         }
     }
     int rc = 0;
-    for (size_t begin = 0; any && begin < doc->n && !rc; begin += TALLY_BLOCK) {
-        const size_t n = doc->n - begin < TALLY_BLOCK ? doc->n - begin : TALLY_BLOCK;
+    for (size_t begin = 0, n; any && !rc && (n = next_block(doc, &begin)) > 0; begin += n) {
         fill_block(t, doc->logprob, begin, n);
         rc = mem_reserve(&picks->at, &picks->cap, picks->n + n, sizeof *picks->at, "hits", err);
         for (size_t i = 0; i < n && !rc; i++) {
@@ -227,11 +254,15 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
     if (rc) {
         return rc;
     }
+    uint64_t skipped_bytes;
+    const size_t n_tokens = count_tokens(doc, &skipped_bytes);
 
     memset(scratch->sums, 0, shape->n_models * sizeof *scratch->sums);
     memset(scratch->pairs, 0, shape->n_pairs * sizeof *scratch->pairs);
-    for (size_t begin = 0; begin < doc->n; begin += TALLY_BLOCK) {
-        const size_t n = doc->n - begin < TALLY_BLOCK ? doc->n - begin : TALLY_BLOCK;
+    for (size_t p = 0; p < shape->n_pairs && shape->n_hypotheses > 0 && n_tokens < doc->n; p++) {
+        memset(scratch->gaps[p], 0, doc->n * sizeof *scratch->gaps[p]); // those of skipped tokens
+    }
+    for (size_t begin = 0, n; (n = next_block(doc, &begin)) > 0; begin += n) {
         tally_touch(t, doc->ids + begin, n);
         for (size_t m = 0; m < shape->n_models; m++) {
             add_block_of_model(t, doc, m, begin, n);
@@ -243,17 +274,17 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
 
     struct tally_shard *shard = &t->shards[doc->shard];
     shard->docs++;
-    shard->tokens += doc->n;
-    shard->text_bytes += doc->text_len;
+    shard->tokens += n_tokens;
+    shard->text_bytes += doc->text_len - skipped_bytes;
     domain->docs++;
-    domain->tokens += doc->n;
+    domain->tokens += n_tokens;
     for (size_t m = 0; m < shape->n_models; m++) {
-        moments_add(&t->models[m].logprob, scratch->sums[m], doc->n);
-        moments_add(&domain->models[m], scratch->sums[m], doc->n);
+        moments_add(&t->models[m].logprob, scratch->sums[m], n_tokens);
+        moments_add(&domain->models[m], scratch->sums[m], n_tokens);
     }
     for (size_t p = 0; p < shape->n_pairs; p++) {
-        moments_add(&t->pairs[p].gap, scratch->pairs[p].sum, doc->n);
-        moments_add(&domain->pairs[p], scratch->pairs[p].sum, doc->n);
+        moments_add(&t->pairs[p].gap, scratch->pairs[p].sum, n_tokens);
+        moments_add(&domain->pairs[p], scratch->pairs[p].sum, n_tokens);
         for (int side = 0; side < 2; side++) {
             const struct hits_best *best = &scratch->pairs[p].best[side];
             for (size_t i = 0; i < best->n; i++) {
@@ -262,7 +293,7 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
         }
     }
     if (shape->n_hypotheses > 0) {
-        tally_add_labels(t, domain, doc, scratch->gaps);
+        tally_add_labels(t, domain, doc, n_tokens, scratch->gaps);
     }
     return pick(t, doc, cutoff, picks, err);
 }

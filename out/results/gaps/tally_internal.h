@@ -38,9 +38,10 @@ void tally_touch(struct tally *t, const uint32_t *ids, size_t n);
 /* Appends what begins the bytes of every tally of this shape. */
 int tally_save_shape(const struct tally_shape *shape, struct buf *out, struct err *err);
 
-/* A document's labels: its counts, and where the gaps of the pairs stand, gaps[n_pairs][n]. */
+/* A document's labels: its counts, and where the gaps of the pairs stand, gaps[n_pairs][n], 0 at
+ * skipped tokens; n_tokens: those that are counted. */
 void tally_add_labels(struct tally *t, struct tally_domain *domain, const struct tally_doc *doc,
-                      int64_t *const *gaps);
+                      size_t n_tokens, int64_t *const *gaps);
 void tally_hypotheses_merge(struct tally_hypothesis *to, const struct tally_hypothesis *from,
                             size_t n);
 void tally_ledger_merge(struct tally_ledger *to, const struct tally_ledger *from, size_t n);

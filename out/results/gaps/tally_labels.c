@@ -20,13 +20,14 @@ static void count(struct tally_hypothesis *h, const struct tally_labels *labels,
 }
 
 static void add_to_ledger(struct tally_ledger *l, const struct tally_labels *labels, bool next,
-                          const struct tally_doc *doc, const int64_t *gaps, int64_t sum)
+                          const struct tally_doc *doc, const int64_t *gaps, int64_t sum,
+                          size_t n_tokens)
 {
     int64_t labelled = 0, gain = 0;
     size_t n = 0;
     for (size_t i = 0; i < labels->n; i++) {
         const size_t at = tally_place(labels->at[i] - labels->base, doc->n, doc->pos, next);
-        if (at < doc->n) {
+        if (at < doc->n && !(doc->skipped && doc->skipped[at])) {
             labelled += gaps[at];
             gain += gaps[at] > 0 ? gaps[at] : 0;
             n++;
@@ -34,7 +35,7 @@ static void add_to_ledger(struct tally_ledger *l, const struct tally_labels *lab
     }
     l->gain += gain;
     moments_add(&l->labelled, labelled, n);
-    moments_add(&l->rest, sum - labelled, doc->n - n);
+    moments_add(&l->rest, sum - labelled, n_tokens - n);
 }
 
 /* The first of n hypotheses whose gap is taken at token i, or n; next: those that predict the next
@@ -67,12 +68,12 @@ static void add_firsts(struct tally_ledger *ledger, const struct tally_doc *doc,
 }
 
 void tally_add_labels(struct tally *t, struct tally_domain *domain, const struct tally_doc *doc,
-                      int64_t *const *gaps)
+                      size_t n_tokens, int64_t *const *gaps)
 {
     const size_t n = t->shape->n_hypotheses;
     for (size_t h = 0; h < n; h++) {
-        count(&t->hypotheses[h], &doc->labels[h], doc->n);
-        count(&domain->hypotheses[h], &doc->labels[h], doc->n);
+        count(&t->hypotheses[h], &doc->labels[h], n_tokens);
+        count(&domain->hypotheses[h], &doc->labels[h], n_tokens);
     }
     for (size_t p = 0; p < t->shape->n_pairs; p++) {
         struct tally_ledger *ledger = t->pairs[p].ledger;
@@ -83,7 +84,7 @@ void tally_add_labels(struct tally *t, struct tally_domain *domain, const struct
         for (size_t h = 0; h < n; h++) {
             if (!doc->labels[h].gave_up) {
                 add_to_ledger(&ledger[h], &doc->labels[h], bits_get(t->scratch->next, h), doc,
-                              gaps[p], sum);
+                              gaps[p], sum, n_tokens);
             }
         }
         add_firsts(ledger, doc, n, t->scratch->next, gaps[p]);

@@ -135,7 +135,8 @@ static void describe_tokens(struct unit_neurons *p)
     for (size_t d = 0; d < u->n_docs; d++) {
         const struct unit_tokens_doc *doc = &u->docs[d];
         for (size_t i = 0; i < doc->n; i++) {
-            p->kind[doc->begin + i] = doc->test ? UNIT_TEST : UNIT_DEV;
+            const bool skipped = unit_skips(u, doc->begin + i);
+            p->kind[doc->begin + i] = skipped ? UNIT_NO_DOC : doc->test ? UNIT_TEST : UNIT_DEV;
             p->place[doc->begin + i] = example_hash(u->shard, doc->number, i);
             p->doc_of[doc->begin + i] = (uint32_t)d;
         }

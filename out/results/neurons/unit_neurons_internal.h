@@ -13,7 +13,7 @@
 #define UNIT_STRIDE (UNIT_CHUNK + 64) // of neurons: not a power of two, which caches map to one set
 
 #define UNIT_NONE UINT32_MAX
-enum { UNIT_DEV = SPLIT_DEV, UNIT_TEST = SPLIT_TEST, UNIT_NO_DOC };
+enum { UNIT_DEV = SPLIT_DEV, UNIT_TEST = SPLIT_TEST, UNIT_NO_DOC }; // the last is not counted
 
 /* A set of tokens of a unit, in one half of the documents.  Where it is more than half of them, the
  * others are counted, and the result is all less those. */

@@ -81,7 +81,7 @@ static int reserve(struct part *p, size_t n_models, size_t n, struct err *err)
     return rc;
 }
 
-/* The tokens of all documents, without the EOS between them. */
+/* The tokens of all documents, without the EOS between them and those that are skipped. */
 static int end_unit(void *part, const struct unit_models *models, struct err *err)
 {
     struct part *p = part;
@@ -94,20 +94,18 @@ static int end_unit(void *part, const struct unit_models *models, struct err *er
     for (size_t d = 0; d < u->n_docs && !rc; d++) {
         const struct unit_tokens_doc *doc = &u->docs[d];
         const uint32_t *from[3] = {u->window, u->pos, u->ids};
-        if (doc->n == 0) {
-            continue;
+        for (size_t i = doc->begin; i < doc->begin + doc->n; i++) {
+            if (unit_skips(u, i)) {
+                continue;
+            }
+            for (size_t k = 0; k < 3; k++) {
+                p->columns[k][n] = from[k][i];
+            }
+            for (size_t m = 0; m < models->n_models; m++) {
+                p->logprob[m][n] = models->logprob[m][i];
+            }
+            p->docs[n++] = doc->number;
         }
-        for (size_t k = 0; k < 3; k++) {
-            memcpy(p->columns[k] + n, from[k] + doc->begin, doc->n * sizeof **from);
-        }
-        for (size_t m = 0; m < models->n_models; m++) {
-            memcpy(p->logprob[m] + n, models->logprob[m] + doc->begin,
-                   doc->n * sizeof **p->logprob);
-        }
-        for (size_t i = 0; i < doc->n; i++) {
-            p->docs[n + i] = doc->number;
-        }
-        n += doc->n;
     }
     const struct record_rows rows = {.n = n,
                                      .shard = u->shard,

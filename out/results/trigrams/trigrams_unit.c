@@ -88,8 +88,8 @@ static uint32_t lookup(const uint32_t *of, size_t n, uint32_t id)
 }
 
 /* The row of token i; follows: another one is before it. */
-static struct trigrams_row row_of(const struct trigrams_shape *s,
-                                  const struct unit_tokens *unit, size_t i, bool follows)
+static struct trigrams_row row_of(const struct trigrams_shape *s, const struct unit_tokens *unit,
+                                  size_t i, bool follows)
 {
     struct trigrams_row row = {
         .token = (uint32_t)i, .ab = TRIGRAMS_NONE, .a = TRIGRAMS_NONE, .follows = follows};
@@ -129,6 +129,9 @@ int trigrams_begin(struct trigrams *t, const struct unit_tokens *unit, struct er
         for (size_t i = begin; i < end && !rc; i++) {
             const struct trigrams_row row =
                 row_of(t->shape, unit, i, i > begin && unit->pos[i] != 1);
+            if (unit_skips(unit, i)) {
+                continue;
+            }
             if (row.b != TRIGRAMS_NONE || row.a != TRIGRAMS_NONE) {
                 rc = add_row(t, &row, err);
             }
@@ -297,7 +300,8 @@ int trigrams_add_doc(struct trigrams *t, size_t d, const struct tally_doc *doc,
     for (size_t k = find_row(u, begin); k < u->n_rows && u->rows[k].token < begin + doc->n; k++) {
         const struct trigrams_row *row = &u->rows[k];
         const size_t at = row->token - begin;
-        if (row->ab != TRIGRAMS_NONE && at + 1 < doc->n && doc->pos[at + 1] != 1) {
+        if (row->ab != TRIGRAMS_NONE && at + 1 < doc->n && doc->pos[at + 1] != 1 &&
+            !unit_skips(&u->tokens, row->token + 1)) {
             const uint32_t item = trigrams_find_item(t->shape, row->ab, doc->ids[at + 1]);
             if (item != TRIGRAMS_NONE) {
                 add_place(t, item, doc, at + 1, pairs, floor);
