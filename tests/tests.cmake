@@ -67,6 +67,7 @@ gapscope_test(model/safetensors gapscope_model)
 gapscope_test(model/tensorfile gapscope_model)
 gapscope_fuzz(safetensors gapscope_model)
 gapscope_fuzz(torch gapscope_model)
+gapscope_fuzz(shardindex gapscope_model)
 
 # model: the tokenizer
 gapscope_test(model/bpe gapscope_model)
