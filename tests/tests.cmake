@@ -80,6 +80,7 @@ gapscope_test(model/safetensors gapscope_model)
 gapscope_test(model/tensorfile gapscope_model)
 gapscope_fuzz(safetensors gapscope_model)
 gapscope_fuzz(torch gapscope_model)
+gapscope_fuzz(shardindex gapscope_model)
 
 # model: the tokenizer
 gapscope_test(model/bpe gapscope_model)
@@ -289,8 +290,7 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: --packing rows; a record, read by a library that is not ours; what is
 # said of neurons and hypotheses, of trigrams; exports
-foreach(name packing_rows record_read neuron_scores trigram_scores export_read config_formula windows_said
-        skip_special)
+foreach(name packing_rows record_read neuron_scores trigram_scores export_read config_formula windows_said)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
@@ -302,6 +302,7 @@ if(NOT GAPSCOPE_SANITIZE)
   add_test(NAME not_text COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/not_text $<TARGET_FILE:gapscope>)
   add_test(NAME readme COMMAND ${CMAKE_SOURCE_DIR}/tests/readme $<TARGET_FILE:gapscope>)
   set_tests_properties(readme PROPERTIES TIMEOUT 1200)
+  add_test(NAME skip_special COMMAND ${CMAKE_SOURCE_DIR}/tests/python/skip_special $<TARGET_FILE:gapscope>)
   add_test(NAME report_page COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report $<TARGET_FILE:gapscope>)
   set_tests_properties(report_page PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 endif()

@@ -142,7 +142,7 @@ int lineup_shrunk(const struct lineup *l, struct buf *out, struct err *err)
     const struct lineup_model *least = NULL;
     int rc = 0;
     size_t n = 0;
-    for (size_t i = 0; i < l->n && !least; i++) {
+    for (size_t i = 0; i < l->n && !least && l->tokenizer; i++) {
         least =
             l->models[i].weights && l->models[i].config->n_ctx == l->n_ctx ? &l->models[i] : NULL;
     }
