@@ -103,6 +103,9 @@ static const struct magic magics[] = {
           NULL),
     MAGIC(0, "AT&TFORM", "a DjVu file", "djvutxt FILE", NULL),
 
+    MAGIC(0, "\xde\x12\x04\x95", "a catalogue of gettext (.mo)", "msgunfmt FILE", NULL),
+    MAGIC(0, "\x95\x04\x12\xde", "a catalogue of gettext (.mo)", "msgunfmt FILE", NULL),
+
     // images, sound, video
     MAGIC(0, "\x89PNG\r\n\x1a\n", "a PNG image", NULL, NULL),
     MAGIC(0, "\xff\xd8\xff", "a JPEG image", NULL, NULL),

@@ -55,7 +55,8 @@ struct source;
 
 /* Opens 'path' ("-": standard input).  options: NULL means all defaults.
  * Errors: as stream_open(); those of the first stream_read() that are not damage; those of
- * shape_find() (ERR_UNSUPPORTED for what is not text), ERR_USAGE for a wrong 'field' or 'domain'. */
+ * shape_find() (ERR_UNSUPPORTED for what is not text), ERR_USAGE for a wrong 'field' or 'domain'.
+ */
 int source_open(struct source **out, const char *path, const struct source_options *options,
                 struct err *err);
 

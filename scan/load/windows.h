@@ -36,8 +36,8 @@ struct input_options {
  * them. */
 #define INPUT_ARGS(options)                                                                        \
     {"field", 0, ARG_STRING, &(options)->field, "a.b",                                             \
-     "the field of a JSON record that holds the text (with --ids:\nthe ids); else the first of "    \
-     "text, content, code (of ids,\ninput_ids, tokens)"},                                           \
+     "the field of a JSON record that holds the text (with --ids:\nthe ids); else the first of "   \
+     "text, content, code (of ids,\ninput_ids, tokens)"},                                          \
     {"format", 0, ARG_STRING, &(options)->format, "F",                                             \
      "jsonl (records) or text (also what is not text);\nelse the first bytes decide"},             \
     {"strict", 0, ARG_FLAG, &(options)->strict, NULL, "exit with 1 if a record was skipped"}

@@ -76,6 +76,7 @@ static const struct {
         {BYTES("II*\x00\x08\x00"), "a TIFF image"},
         {BYTES("RIFF\x24\x08\x00\x00WAVEfmt \x10\x00"), "a WAVE file"},
         {BYTES("OggS\x00\x02"), "an Ogg file"},
+        {BYTES("\xde\x12\x04\x95\x00"), "a catalogue of gettext"},
         {BYTES("ID3\x03\x00\x00"), "an MP3 file"},
         {BYTES("\x1a\x45\xdf\xa3\x9f"), "a Matroska"},
         {BYTES("\x7f"

@@ -1,6 +1,6 @@
-/* Property: any bytes, read in any shape, give records in ascending places within the limit, without
- * line ends where they are JSON; taken in whole or in small steps they give the same records and
- * the same end. */
+/* Property: any bytes, read in any shape, give records in ascending places within the limit,
+ * without line ends where they are JSON; taken in whole or in small steps they give the same
+ * records and the same end. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
