@@ -19,18 +19,21 @@ static void count(struct tally_hypothesis *h, const struct tally_labels *labels,
     h->docs += labels->n > 0;
 }
 
+/* gaps[]: of the document, or FIXED_NONE; 'sum': of the n that are gaps. */
 static void add_to_ledger(struct tally_ledger *l, const struct tally_labels *labels,
                           const int64_t *gaps, int64_t sum, size_t n)
 {
     int64_t labelled = 0, gain = 0;
+    size_t n_labelled = 0;
     for (size_t i = 0; i < labels->n; i++) {
         const int64_t gap = gaps[labels->at[i] - labels->base];
-        labelled += gap;
+        n_labelled += gap != FIXED_NONE;
+        labelled += gap == FIXED_NONE ? 0 : gap;
         gain += gap > 0 ? gap : 0;
     }
     l->gain += gain;
-    moments_add(&l->labelled, labelled, labels->n);
-    moments_add(&l->rest, sum - labelled, n - labels->n);
+    moments_add(&l->labelled, labelled, n_labelled);
+    moments_add(&l->rest, sum - labelled, n - n_labelled);
 }
 
 /* The first hypothesis of a token's words, or n. */
@@ -51,7 +54,7 @@ static void add_firsts(struct tally_ledger *ledger, const struct tally_doc *doc,
     for (size_t i = 0; i < doc->n; i++) {
         const size_t h = first_label(doc->label_words + i * n_words, n_hypotheses);
         if (h < n_hypotheses) {
-            ledger[h].beyond += gaps[i];
+            ledger[h].beyond += gaps[i] == FIXED_NONE ? 0 : gaps[i];
             ledger[h].gain_beyond += gaps[i] > 0 ? gaps[i] : 0;
         }
     }
@@ -67,13 +70,11 @@ void tally_add_labels(struct tally *t, struct tally_domain *domain, const struct
     }
     for (size_t p = 0; p < t->shape->n_pairs; p++) {
         struct tally_ledger *ledger = t->pairs[p].ledger;
-        int64_t sum = 0;
-        for (size_t i = 0; i < doc->n; i++) {
-            sum += gaps[p][i];
-        }
+        const int64_t sum = t->scratch->pairs[p].sum;
+        const size_t n_gaps = t->scratch->pairs[p].n;
         for (size_t h = 0; h < n; h++) {
             if (!doc->labels[h].gave_up) {
-                add_to_ledger(&ledger[h], &doc->labels[h], gaps[p], sum, doc->n);
+                add_to_ledger(&ledger[h], &doc->labels[h], gaps[p], sum, n_gaps);
             }
         }
         add_firsts(ledger, doc, n, gaps[p]);
