@@ -67,7 +67,19 @@ void put_gaps(const struct screen *s, enum gap_list list, const void *items, siz
     }
 }
 
-void json_gaps(FILE *to, enum gap_list list, const void *items, size_t n, const struct pair *pair)
+void put_not_finite(const struct screen *s, const struct not_finite_model *models, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        show_text(s->to, models[i].name.data, 0, SIZE_MAX);
+        fprintf(s->to,
+                ": %" PRIu64 " of %" PRIu64 " log-probs are not finite: no mean and no gap has "
+                "them\n",
+                count_of(models[i].n_not_finite), count_of(models[i].tokens));
+    }
+}
+
+void json_gaps(FILE *to, enum gap_list list, const void *items, size_t n, const struct pair *pair,
+               const struct not_finite_model *models, size_t n_models)
 {
     const struct row_kind *kind = gap_kind(list);
     for (size_t i = 0; i < n; i++) {
@@ -76,6 +88,7 @@ void json_gaps(FILE *to, enum gap_list list, const void *items, size_t n, const 
         jsonout_key(&j, "pair");
         json_text(&j, pair->name);
         row_json(&j, kind, (const char *)items + i * kind->size);
+        not_finite_json(&j, models, n_models);
         jsonout_end(&j, '}');
     }
 }

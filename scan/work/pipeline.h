@@ -41,6 +41,7 @@ struct pipeline_options {
 struct pipeline_result {
     uint64_t units, tokens; // by this run, not by those it went on from
     double seconds;
+    bool refused; // it ended since log-probs of work->refused are not finite
 };
 
 /*

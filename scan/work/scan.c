@@ -96,6 +96,7 @@ static void set_work(struct scan *s)
                    .n_ctx = s->lineup.n_ctx},
         .settings = input_settings(&o->input),
         .hypotheses = s->neurons.hypotheses.n > 0 ? &s->neurons.hypotheses : NULL,
+        .refused = o->allow_not_finite ? UINT64_MAX : s->pipeline.part,
         .stop = &stop_signals()->stop,
     };
     s->pipeline.work = &s->work;
@@ -354,6 +355,14 @@ static void print_nothing_left(const struct scan *s)
             p->n_parts > 1 ? "this part" : "the corpus");
 }
 
+/* That of a run with all units in; a signal may change it later. */
+static void set_status(const struct scan *s, int *status)
+{
+    const bool skipped = s->options->input.strict && summary_skipped(&s->results) > 0;
+    const bool not_finite = !s->options->allow_not_finite && summary_not_finite(&s->results) > 0;
+    *status = skipped || not_finite ? 1 : *status;
+}
+
 int scan_run(struct scan *s, int *status, struct err *err)
 {
     int rc = begin_meta(s, err);
@@ -363,6 +372,7 @@ int scan_run(struct scan *s, int *status, struct err *err)
     }
     if (s->resumed && nothing_left(&s->run, s->pipeline.part, s->pipeline.n_parts)) {
         print_nothing_left(s);
+        set_status(s, status);
         return finish(s, status, err);
     }
     if (s->resumed) {
@@ -381,6 +391,9 @@ int scan_run(struct scan *s, int *status, struct err *err)
     struct pipeline_result result = {0};
     rc = pipeline_run(&s->pipeline, &s->run, &s->results, s->store, &result, err);
     const int stopped = stopped_by();
+    if (result.refused) {
+        return rc;
+    }
     if (rc) {
         return err_set(err, err->code,
                        "%s; what was done is in %s; the same command resumes from there", err->msg,
@@ -392,9 +405,7 @@ int scan_run(struct scan *s, int *status, struct err *err)
         *status = 128 + stopped;
         return 0;
     }
-    if (s->options->input.strict && summary_skipped(&s->results) > 0) {
-        *status = 1;
-    }
+    set_status(s, status);
     return finish(s, status, err);
 }
 

@@ -105,7 +105,9 @@ function precisionOf(model) {
 
 function modelsCard() {
   const most = Math.max(...run.models.map((m) => -m.mean_logprob));
+  const odd = run.models.filter((m) => m.n_not_finite > 0);
   return card("Models",
+    ...odd.map((m) => el("p", { class: "warning" }, `${m.name}: ${count(m.n_not_finite)} of ${count(m.tokens)} log-probs are not finite: no mean and no gap has them.`)),
     table([
       { head: "model", of: (m) => m.name },
       { head: "layers", number: true, of: (m) => m.n_layers },
@@ -117,6 +119,7 @@ function modelsCard() {
       { head: "", show: (m) => bar(-m.mean_logprob, most) },
       { head: "bits per byte", number: true, of: (m) => m.bits_per_byte, show: (m) => fixed(m.bits_per_byte, 4) },
       { head: "clamped", number: true, title: "tokens whose log-prob is below the floor", of: (m) => m.clamped_share, show: (m) => share(m.clamped_share) },
+      ...(odd.length ? [{ head: "not finite", number: true, title: "log-probs that are NaN, infinite or beyond what sums hold: no mean and no gap has them", of: (m) => m.n_not_finite, show: (m) => count(m.n_not_finite) }] : []),
       { head: "precision", title: "against f32, on the first unit, in nats", room: "much", show: precisionOf },
     ], run.models, { caption: "Models: loss in nats per token \u00b1 its standard error" }));
 }

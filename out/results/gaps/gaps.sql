@@ -143,7 +143,7 @@ CREATE TABLE gap_credit( -- A row is a neuron that spoke for the true token of a
     idx INTEGER,   -- its index in the layer, from 0
     hits INTEGER,  -- hits of side 'other' whose detail lists it among the ten largest effects
     credit REAL,   -- sum over these of what it added to the true token's logit, less the mean over
-                   -- the vocabulary
+                   -- the vocabulary; NULL: one of them is not finite, or beyond 2^80
     PRIMARY KEY(pair, model, layer, idx)
 ) WITHOUT ROWID;
 -- digest 23: pair, model, layer, idx, hits, credit ORDER BY pair, model, layer, idx
