@@ -277,6 +277,8 @@ if(NOT GAPSCOPE_SANITIZE)
   set_tests_properties(readme PROPERTIES TIMEOUT 1200)
   add_test(NAME report_page COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report $<TARGET_FILE:gapscope>)
   set_tests_properties(report_page PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+  add_test(NAME report_damage COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report_damage $<TARGET_FILE:gapscope>)
+  set_tests_properties(report_damage PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 endif()
 # counts and count models against a reference in Python, to the last digits
 add_executable(count_dump tests/kit/count_dump.c)
