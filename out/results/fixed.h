@@ -41,12 +41,12 @@ static inline __int128 fixed_sum(__int128 a, __int128 b)
  * S_d is document d's sum over its n_d tokens.
  */
 struct moments {
-    uint64_t docs;   // with n_d > 0
-    uint64_t n;      // tokens
-    __int128 sum;    // of values
-    __int128 sum_sq; // of S_d^2: its low 126 bits
-    __int128 sum_n;  // of S_d n_d
-    __int128 n_sq;   // of n_d^2
+    uint64_t docs;        // with n_d > 0
+    uint64_t n;           // tokens
+    __int128 sum;         // of values
+    __int128 sum_sq;      // of S_d^2: its low 126 bits
+    __int128 sum_n;       // of S_d n_d
+    __int128 n_sq;        // of n_d^2
     uint64_t sum_sq_high; // of S_d^2: the bits above, in units of 2^126
 };
 

@@ -120,8 +120,8 @@ int put_hypotheses(const struct screen *s, const struct hypothesis_list *h, stru
     real_text(mean, pair->mean_gap, 4, true);
     real_text(se, pair->se, 4, false);
     putc('\n', s->to);
-    put_note(s, 0, "the gap of %s: mean %s +- %s nats per token on %" PRIu64 " tokens",
-             pair->name, mean, se, pair->tokens);
+    put_note(s, 0, "the gap of %s: mean %s +- %s nats per token on %" PRIu64 " tokens", pair->name,
+             mean, se, pair->tokens);
     put_other_pairs(s, &h->pairs);
     rc = put_ledger(s, h, err);
     if (!rc) {

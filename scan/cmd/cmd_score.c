@@ -225,7 +225,8 @@ static void print_summary(const struct score *score)
         }
         if (s->n_not_finite > 0) {
             fprintf(stderr,
-                    "; %" PRIu64 " log-probs are not finite: they are null, and the loss is without "
+                    "; %" PRIu64
+                    " log-probs are not finite: they are null, and the loss is without "
                     "them",
                     s->n_not_finite);
         } else if (score->text_bytes > 0) {

@@ -35,9 +35,9 @@ struct work {
     struct layout_options layout;
     uint64_t settings;                   // input_settings(): how documents are read
     const struct hypotheses *hypotheses; // NULL: none
-    uint64_t refused;       // number of the unit in which log-probs that are not finite are an error;
-                            // UINT64_MAX: in none
-    double epsilon;         // nats; no log-prob as scored is further from the exact one
+    uint64_t refused; // number of the unit in which log-probs that are not finite are an error;
+                      // UINT64_MAX: in none
+    double epsilon;   // nats; no log-prob as scored is further from the exact one
     const atomic_int *stop; // looked at every few milliseconds: once it is set, workers give up
 };
 

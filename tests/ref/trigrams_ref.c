@@ -98,8 +98,7 @@ static void expect_gap(const struct world *w, const struct trigrams *t, size_t i
         __int128 sum = 0;
         int64_t n = 0;
         for (size_t i = 0; i < d->n; i++) {
-            if (is_place(d, i, &w->shape->items[item]) &&
-                slow_gap(d, i, &pairs[pair]) != NO_GAP) {
+            if (is_place(d, i, &w->shape->items[item]) && slow_gap(d, i, &pairs[pair]) != NO_GAP) {
                 sum += slow_gap(d, i, &pairs[pair]);
                 n++;
             }

@@ -47,7 +47,7 @@ static int means_json(struct buf *b, const struct writer *x, size_t item, struct
         const double mean = fixed_mean(x->t->logprob[at], x->t->logprob_n[at]);
         rc = m > 0 ? buf_append(b, ",", 1, err) : 0;
         rc = rc ? rc : jsonw_string(b, name, strlen(name), err);
-        rc = rc           ? rc
+        rc = rc            ? rc
              : isnan(mean) ? buf_printf(b, err, ":null")
                            : buf_printf(b, err, ":%.17g", mean);
     }
@@ -261,7 +261,7 @@ static int write_neurons(const struct sql *s, const struct trigram_test *tests, 
 }
 
 int trial_rows_write(const struct sql *s, const struct trigram_test *tests, size_t n,
-                       struct err *err)
+                     struct err *err)
 {
     int rc = write_tests(s, tests, n, err);
     rc = rc ? rc : write_neurons(s, tests, n, err);
