@@ -7,7 +7,7 @@
  *
  * Nothing overflows: a log-prob is from -2^38 nats = -2^58 units to 2^10 nats.  A document of
  * DOC_MAX_BYTES has at most 2^20 tokens, so its sum is at most 2^78 units in size.  2^27 such
- * documents, 2^47 tokens, each as wrong as can be, have a sum of 2^105, and one of S_d n_d of 2^125;
+ * documents, 2^47 tokens, each as wrong as can be, have a sum of 2^105, and of S_d n_d 2^125;
  * squares of S_d add up to 2^183, which is why their sum has a second number.  What is no number,
  * or beyond that range, has no place in a sum: FIXED_NONE, which whoever adds counts.
  */

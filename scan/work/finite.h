@@ -32,9 +32,9 @@ struct not_finite {
 struct not_finite finite_look(const struct unit_tokens *unit, const double *const *logprob,
                               size_t n_models);
 
-/* "gelu-1l: 3 of 913 log-probs of a unit are not finite; the first is of token 17 of document 3, byte
- * 40: NaN" */
-#define FINITE_TEXT ((size_t)320)
+/* "gelu-1l: 3 of 913 log-probs of a unit are not finite; the first is of token 17 of document 3,
+ * byte 40: NaN" */
+#define FINITE_TEXT ((size_t)448)
 void finite_text(char text[FINITE_TEXT], const struct not_finite *f, const struct lineup *l);
 
 /* Fills *err with that and the way out; returns its code. */

@@ -51,8 +51,8 @@ void worker_look(struct worker *w);
 
 /*
  * Makes everything of unit 'u' in the parts.  *stopped: it gave up, and what they hold is worth
- * nothing.  Errors: ERR_NOMEM, ERR_LIMIT, labeller_run()'s, those of collectors; finite_refuse()'s in
- * the unit work->refused.
+ * nothing.  Errors: ERR_NOMEM, ERR_LIMIT, labeller_run()'s, those of collectors; finite_refuse()'s
+ * in the unit work->refused.
  */
 int worker_run(struct worker *w, const struct unit *u, bool *stopped, struct err *err);
 

@@ -34,11 +34,11 @@ struct hit_detail {
 
     // tokens around the hit, all of its document
     uint32_t at, n;
-    const uint32_t *ids;    // [n], ids[at] its own
-    const int32_t *gaps;    // [n] of the pair, in hundredths of a nat, or HIT_GAP_NONE
-    const char *domain;     // valid UTF-8; NULL: none
-    bool has_labels;        // the run has hypotheses
-    uint32_t n_labels;      // that label the token
+    const uint32_t *ids;  // [n], ids[at] its own
+    const int32_t *gaps;  // [n] of the pair, in hundredths of a nat, or HIT_GAP_NONE
+    const char *domain;   // valid UTF-8; NULL: none
+    bool has_labels;      // the run has hypotheses
+    uint32_t n_labels;    // that label the token
     const uint32_t *labels; // [n_labels] ids of hypotheses, ascending
 };
 

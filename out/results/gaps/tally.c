@@ -132,8 +132,7 @@ static bool shard_is_empty(const struct tally_shard *s)
 }
 
 struct tally_doc tally_doc_of_unit(const struct unit_tokens *unit, size_t d,
-                                   const double *const *logprob, size_t n_models,
-                                   const double **rows)
+                              const double *const *logprob, size_t n_models, const double **rows)
 {
     const struct unit_tokens_doc *doc = &unit->docs[d];
     for (size_t m = 0; m < n_models; m++) {

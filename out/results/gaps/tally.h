@@ -3,8 +3,8 @@
  *
  *     tally_new -> tally_add_doc, tally_add_hits, ... -> tally_merge(whole, part) -> tally_free
  *
- * A log-prob that is no number which sums can hold (fixed.h) is counted, and its token is left out of
- * its model's means and of the gaps of its model's pairs, in all that is said of them.
+ * A log-prob that is no number which sums can hold (fixed.h) is counted, and its token is left out
+ * of its model's means and of the gaps of its model's pairs, in all that is said of them.
  *
  * A document's log-probs may be a little wrong (shape->epsilon); sums are of those.  Which tokens
  * can be among the hits all the same is what tally_add_doc() picks; tally_add_hits() then gets
@@ -47,11 +47,11 @@ struct tally_shape {
     size_t n_models, n_pairs, n_shards;
     size_t d_vocab;
     const struct run_pair *pairs; // [n_pairs]
-    double floor;                 // nats, below 0, at most 1000 in size
-    double epsilon;               // nats; no logprob of a document is further from the exact one
-    size_t gap_bins_half;         // bins of 0.1 nats on each side of 0: ceil(-floor * 10)
-    size_t top;                   // hits kept a pair and side
-    size_t domains_max;           // domains kept; 0: TALLY_DOMAINS_MAX
+    double floor;                   // nats, below 0, at most 1000 in size
+    double epsilon;                 // nats; no logprob of a document is further from the exact one
+    size_t gap_bins_half;           // bins of 0.1 nats on each side of 0: ceil(-floor * 10)
+    size_t top;                     // hits kept a pair and side
+    size_t domains_max;             // domains kept; 0: TALLY_DOMAINS_MAX
     size_t n_hypotheses;
 };
 
@@ -82,8 +82,7 @@ struct tally_doc {
 /* Document d of a unit, without labels.  logprob: [n_models][tokens of the unit]; rows[n_models]
  * become the document's, and must live as long as what is returned. */
 struct tally_doc tally_doc_of_unit(const struct unit_tokens *unit, size_t d,
-                                   const double *const *logprob, size_t n_models,
-                                   const double **rows);
+                              const double *const *logprob, size_t n_models, const double **rows);
 
 /* Tokens of a document that may enter a list of hits: their indices in it, ascending. */
 struct tally_picks {

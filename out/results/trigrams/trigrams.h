@@ -41,12 +41,12 @@
 
 #define TRIGRAMS_MAX 65536
 #define TRIGRAMS_SUMS_MAX ((uint64_t)1 << 30) // neurons x groups of tokens summed: 8 GiB
-#define TRIGRAM_SKIPS 4                       // kinds of distance: 2, 3-4, 5-8, 9-16
-#define TRIGRAM_FILLERS 8                     // stand-ins for A, and for B
-#define TRIGRAM_PLACES 16                     // kept of a trigram, by a hash of the place
-#define TRIGRAM_ELSEWHERE 8                   // places of its B behind another token than A
-#define TRIGRAM_BEFORE 31 // tokens shown before a place, if its window has so many
-#define TRIGRAM_AFTER 8   // and after
+#define TRIGRAM_SKIPS 4     // kinds of distance: 2, 3-4, 5-8, 9-16
+#define TRIGRAM_FILLERS 8   // stand-ins for A, and for B
+#define TRIGRAM_PLACES 16   // kept of a trigram, by a hash of the place
+#define TRIGRAM_ELSEWHERE 8 // places of its B behind another token than A
+#define TRIGRAM_BEFORE 31   // tokens shown before a place, if its window has so many
+#define TRIGRAM_AFTER 8     // and after
 
 /* What the counts say of it (model/counts/candidates.h). */
 struct trigram {

@@ -89,8 +89,8 @@ static uint32_t lookup(const uint32_t *of, size_t n, uint32_t id)
 }
 
 /* The row of token i; follows: another one is before it. */
-static struct trigrams_row row_of(const struct trigrams_shape *s, const struct unit_tokens *unit,
-                                  size_t i, bool follows)
+static struct trigrams_row row_of(const struct trigrams_shape *s,
+                                  const struct unit_tokens *unit, size_t i, bool follows)
 {
     struct trigrams_row row = {
         .token = (uint32_t)i, .ab = TRIGRAMS_NONE, .a = TRIGRAMS_NONE, .follows = follows};
