@@ -248,12 +248,13 @@ target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_
 add_dependencies(test_run_commands gapscope)
 
 # neuron and hypo, trigrams, report, export, and the schema, on tables that the tests write
-foreach(name views trigrams_view report report_files export schema)
+foreach(name views views_odd trigrams_view report report_files export schema)
   gapscope_test(out/${name} gapscope_out PkgConfig::ZSTD)
   target_sources(test_${name} PRIVATE tests/kit/scan_kit.c tests/kit/view_run.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
   add_dependencies(test_${name} gapscope)
 endforeach()
+target_link_libraries(test_views_odd PRIVATE gapscope_text)
 foreach(name report report_files)
   target_sources(test_${name} PRIVATE tests/kit/report_kit.c)
   target_link_libraries(test_${name} PRIVATE PkgConfig::ZLIB)
@@ -278,6 +279,11 @@ add_dependencies(test_scan_miners exec_program plugin_exclaim plugin_bad_fewer p
 target_link_libraries(test_precision_check PRIVATE gapscope_scan_work)
 target_compile_definitions(test_signals PRIVATE EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
 add_dependencies(test_signals exec_program)
+
+gapscope_test(scan/not_finite gapscope_model m PkgConfig::SQLITE3 PkgConfig::ZSTD)
+target_sources(test_not_finite PRIVATE tests/kit/scan_kit.c tests/kit/scaled_model.c)
+target_compile_definitions(test_not_finite PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+add_dependencies(test_not_finite gapscope)
 
 gapscope_test(scan/scan_trigrams gapscope_model PkgConfig::SQLITE3 PkgConfig::ZSTD)
 target_sources(test_scan_trigrams PRIVATE tests/kit/scan_kit.c tests/kit/planted_model.c tests/kit/planted_text.c)
@@ -305,6 +311,8 @@ if(NOT GAPSCOPE_SANITIZE)
   add_test(NAME skip_special COMMAND ${CMAKE_SOURCE_DIR}/tests/python/skip_special $<TARGET_FILE:gapscope>)
   add_test(NAME report_page COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report $<TARGET_FILE:gapscope>)
   set_tests_properties(report_page PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+  add_test(NAME report_damage COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report_damage $<TARGET_FILE:gapscope>)
+  set_tests_properties(report_damage PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 endif()
 # counts and count models against a reference in Python, to the last digits
 add_executable(count_dump tests/kit/count_dump.c)

@@ -145,7 +145,7 @@ static void write_effects(const struct source *s, struct jsonout *j, const struc
     char sql[192];
     snprintf(sql, sizeof sql,
              "SELECT token, value FROM effect WHERE model = ?1 AND layer = ?2 AND idx = ?3 AND"
-             " kind = '%s' AND abs(value) < 1e300 ORDER BY rank",
+             " kind = '%s' AND value BETWEEN -1e300 AND 1e300 ORDER BY rank",
              kind);
     for (int column = 0; column < 2; column++) {
         sqlite3_stmt *stmt = reader_query(r, sql, (int64_t[]){n->model, n->layer, n->index});

@@ -108,7 +108,7 @@ enum {
 #define SQL_LOGPROB_LIST(column, join, name)                                                       \
     "(SELECT group_concat(" name " || ' ' || printf('%.2f', l.value), ', ')"                       \
     " FROM json_each(iif(json_valid(" column "), " column ", '[]')) l" join                        \
-    " WHERE l.type IN ('real', 'integer') AND abs(l.value) < 1e6)"
+    " WHERE l.type IN ('real', 'integer') AND l.value BETWEEN -1e6 AND 1e6)"
 #define SQL_LOGPROB_LIST_BY_NAME(column) SQL_LOGPROB_LIST(column, "", "l.key")
 #define SQL_LOGPROB_LIST_BY_MODEL(column)                                                          \
     SQL_LOGPROB_LIST(column, " JOIN model m ON m.id = l.key", "m.name")

@@ -111,7 +111,14 @@ const char *column_text(sqlite3_stmt *stmt, int column)
 
 uint64_t column_u64(sqlite3_stmt *stmt, int column)
 {
-    return (uint64_t)sqlite3_column_int64(stmt, column);
+    const int64_t n = column_is_number(stmt, column) ? sqlite3_column_int64(stmt, column) : 0;
+    return n < 0 ? 0 : (uint64_t)n;
+}
+
+bool column_is_number(sqlite3_stmt *stmt, int column)
+{
+    const int type = sqlite3_column_type(stmt, column);
+    return type == SQLITE_INTEGER || type == SQLITE_FLOAT;
 }
 
 bool column_is_null(sqlite3_stmt *stmt, int column)
@@ -121,7 +128,7 @@ bool column_is_null(sqlite3_stmt *stmt, int column)
 
 double column_real(sqlite3_stmt *stmt, int column)
 {
-    return column_is_null(stmt, column) ? NAN : sqlite3_column_double(stmt, column);
+    return column_is_number(stmt, column) ? sqlite3_column_double(stmt, column) : NAN;
 }
 
 char *column_strdup(struct reader *r, sqlite3_stmt *stmt, int column)

@@ -60,12 +60,13 @@ bool reader_step(struct reader *r, sqlite3_stmt *stmt);
 /* The number in the first column of the first row; 0 where there is none. */
 int64_t reader_number(struct reader *r, const char *sql, const int64_t *args);
 
-// --- the columns of a row: NULL is "", 0, NaN
+// --- the columns of a row: NULL is "", 0, NaN; so is what is no number, to those that give one
 
 const char *column_text(sqlite3_stmt *stmt, int column);
-uint64_t column_u64(sqlite3_stmt *stmt, int column);
+uint64_t column_u64(sqlite3_stmt *stmt, int column); // below 0: 0
 double column_real(sqlite3_stmt *stmt, int column);
 bool column_is_null(sqlite3_stmt *stmt, int column);
+bool column_is_number(sqlite3_stmt *stmt, int column);
 
 /* The text as a new string; NULL after a failure. */
 char *column_strdup(struct reader *r, sqlite3_stmt *stmt, int column);

@@ -30,7 +30,7 @@ static void read_cell(void *field, enum cell cell, struct reader *r, sqlite3_stm
     switch (cell) {
     case CELL_WHOLE:
         *(int64_t *)field =
-            column_is_null(stmt, column) ? WHOLE_NULL : sqlite3_column_int64(stmt, column);
+            column_is_number(stmt, column) ? sqlite3_column_int64(stmt, column) : WHOLE_NULL;
         break;
     case CELL_REAL:
         *(double *)field = column_real(stmt, column);

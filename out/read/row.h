@@ -21,15 +21,15 @@
 #include "out/read/reader.h"
 
 /* The field of a cell is an int64_t (NULL: WHOLE_NULL), a double (NULL: NaN), a struct text or a
- * struct json_object * (NULL also where it is damaged). */
+ * struct json_object * (NULL also where it is damaged).  Text in place of a number counts as NULL. */
 enum cell { CELL_WHOLE, CELL_REAL, CELL_TEXT, CELL_JSON };
 
 #define WHOLE_NULL INT64_MIN
 
-/* A whole number as a count: 0 for NULL. */
+/* A whole number as a count: 0 for NULL, and for what is below 0. */
 static inline uint64_t count_of(int64_t n)
 {
-    return n == WHOLE_NULL ? 0 : (uint64_t)n;
+    return n < 0 ? 0 : (uint64_t)n;
 }
 
 /* A number of rows for SQL; SIZE_MAX: all. */

@@ -78,6 +78,13 @@ void json_kept(struct jsonout *j, struct json_object *value, int digits)
     }
 }
 
+/* Does its table say that the column holds numbers? */
+static bool is_numeric(sqlite3_stmt *stmt, int column)
+{
+    const char *type = sqlite3_column_decltype(stmt, column); // NULL of an expression
+    return type && (strcmp(type, "INTEGER") == 0 || strcmp(type, "REAL") == 0);
+}
+
 bool json_cell(const struct reader *r, struct jsonout *j, sqlite3_stmt *stmt, int column,
                int digits)
 {
@@ -93,6 +100,10 @@ bool json_cell(const struct reader *r, struct jsonout *j, sqlite3_stmt *stmt, in
         jsonout_double(j, NAN);
         break;
     default:
+        if (is_numeric(stmt, column)) {
+            jsonout_double(j, NAN);
+            return false;
+        }
         if (!store_holds_json(r->store, sqlite3_column_name(stmt, column))) {
             const char *text = column_text(stmt, column); // before its length, of this form
             json_text_of(j, text, (size_t)sqlite3_column_bytes(stmt, column));

@@ -20,7 +20,8 @@ void json_value(struct jsonout *j, struct json_object *value, int digits);
 void json_kept(struct jsonout *j, struct json_object *value, int digits);
 
 /* One cell of a row as a value; the text of a column that holds JSON (store_holds_json()) stands as
- * that.  Returns false for one that should hold JSON and does not. */
+ * that.  Returns false for one that should hold JSON and does not, or that should hold a number, as
+ * its table says, and holds text: it is null. */
 bool json_cell(const struct reader *r, struct jsonout *j, sqlite3_stmt *stmt, int column,
                int digits);
 

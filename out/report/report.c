@@ -218,7 +218,8 @@ static const struct {
               " repaired FROM shard ORDER BY id"},
     {"reject", "SELECT shard, reason, n, places FROM reject ORDER BY shard, reason"},
     {"model", "SELECT id, name, act_fn, site, n_layers, d_model, n_heads, d_mlp, d_vocab, n_ctx,"
-              " tokens, mean_logprob, se, bits_per_byte, clamped_share FROM model ORDER BY id"},
+              " tokens, mean_logprob, se, bits_per_byte, clamped_share, n_not_finite FROM model"
+              " ORDER BY id"},
     {"pair", "SELECT p.id, (SELECT name FROM model WHERE id = p.base) AS base_name,"
              " " SQL_PAIR_OTHERS " AS others_name, p.base, p.others, p.floor, p.tokens, p.docs,"
              " p.mean_gap, p.se, p.share_other_better,"

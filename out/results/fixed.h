@@ -5,9 +5,11 @@
  * numbers: sums are exact, associative and commutative, whatever thread, machine or night they were
  * made in.
  *
- * Nothing overflows: a value is at most 2^10 nats = 2^30 units in size.  A document of
- * DOC_MAX_BYTES has at most 2^20 tokens, so its sum is below 2^50, its square below 2^100, and 2^27
- * such documents fit 127 bits: 2^47 tokens, each as wrong as can be.
+ * Nothing overflows: a log-prob is from -2^38 nats = -2^58 units to 2^10 nats.  A document of
+ * DOC_MAX_BYTES has at most 2^20 tokens, so its sum is at most 2^78 units in size.  2^27 such
+ * documents, 2^47 tokens, each as wrong as can be, have a sum of 2^105, and of S_d n_d 2^125;
+ * squares of S_d add up to 2^183, which is why their sum has a second number.  What is no number,
+ * or beyond that range, has no place in a sum: FIXED_NONE, which whoever adds counts.
  */
 #ifndef GAPSCOPE_OUT_RESULTS_FIXED_H
 #define GAPSCOPE_OUT_RESULTS_FIXED_H
@@ -16,9 +18,12 @@
 #include <stdint.h>
 
 #define FIXED_ONE ((int64_t)1 << 20) // one nat
-#define FIXED_MAX ((int64_t)1 << 30) // 1024 nats
+#define FIXED_MAX ((int64_t)1 << 30) // 1024 nats, the greatest; also the size of the largest gap
+#define FIXED_LEAST (-((int64_t)1 << 58)) // -2^38 nats, 2.7e11
+#define FIXED_NONE INT64_MIN              // no number that a sum can hold; less than all others
 
-/* Rounds to the nearest unit, ties to even; beyond 1024 nats that, NaN as -1024. */
+/* Rounds to the nearest unit, ties to even; FIXED_NONE: NaN, infinite, or outside of FIXED_LEAST to
+ * FIXED_MAX. */
 int64_t fixed_from(double nats);
 double fixed_to(int64_t fixed); // exactly
 
@@ -36,16 +41,17 @@ static inline __int128 fixed_sum(__int128 a, __int128 b)
  * S_d is document d's sum over its n_d tokens.
  */
 struct moments {
-    uint64_t docs;   // with n_d > 0
-    uint64_t n;      // tokens
-    __int128 sum;    // of values
-    __int128 sum_sq; // of S_d^2
-    __int128 sum_n;  // of S_d n_d
-    __int128 n_sq;   // of n_d^2
+    uint64_t docs;        // with n_d > 0
+    uint64_t n;           // tokens
+    __int128 sum;         // of values
+    __int128 sum_sq;      // of S_d^2: its low 126 bits
+    __int128 sum_n;       // of S_d n_d
+    __int128 n_sq;        // of n_d^2
+    uint64_t sum_sq_high; // of S_d^2: the bits above, in units of 2^126
 };
 
 /* Adds a document of n tokens whose values sum to 'sum'; n == 0 changes nothing. */
-void moments_add(struct moments *m, int64_t sum, uint64_t n);
+void moments_add(struct moments *m, __int128 sum, uint64_t n);
 void moments_merge(struct moments *m, const struct moments *other);
 
 double moments_mean(const struct moments *m); // nats; NaN where n is 0

@@ -29,8 +29,12 @@ int sql_fail(const struct sql *s, struct err *err)
         return not_a_database(s->path, err);
     case SQLITE_BUSY:
         return err_set(err, ERR_LIMIT, "%s: another process keeps it locked", s->path);
+    case SQLITE_ERROR:
+        if (strncmp(sqlite3_errmsg(s->db), "no such ", 8) != 0) { // of a table or a column
+            return err_set(err, ERR_FORMAT, "%s: %s", s->path, sqlite3_errmsg(s->db));
+        }
+        // fall through
     case SQLITE_CORRUPT:
-    case SQLITE_ERROR: // a table or a column is not there
     case SQLITE_MISMATCH:
         return err_set(err, ERR_FORMAT, "%s: the file is damaged: %s", s->path,
                        sqlite3_errmsg(s->db));

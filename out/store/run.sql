@@ -65,13 +65,18 @@ CREATE TABLE model( -- A row is a model of the run, in the order of --model.
     weights_hash TEXT,      -- XXH64 of all weights in f32, 16 hex digits; of counts: of the file;
                             -- of an unusual formula (eps, attn_scale, ...) too
     tokens INTEGER,         -- predicted tokens
-    mean_logprob REAL,      -- mean ln P of the true token, unclamped; NULL: no token
+    mean_logprob REAL,      -- mean ln P of the true token, unclamped, without those of n_not_finite;
+                            -- NULL: no token
     se REAL,                -- its standard error, clustered by document
-    bits_per_byte REAL,     -- the loss over all tokens in bits, per byte of text; NULL: no text
-    clamped_share REAL      -- of tokens whose ln P is below the floor of the gaps
+    bits_per_byte REAL,     -- the loss over all tokens in bits, per byte of text; NULL: no text, or
+                            -- n_not_finite is not 0
+    clamped_share REAL,     -- of tokens whose ln P is below the floor of the gaps
+    n_not_finite INTEGER    -- tokens whose ln P is NaN, infinite, or outside of -2^38 to 2^10 nats:
+                            -- no mean has them, and no gap of the model's pairs
 );
 -- digest 3: id, name, act_fn, site, n_layers, d_model, n_heads, d_mlp, d_vocab, n_ctx,
---           weights_hash, tokens, mean_logprob, se, bits_per_byte, clamped_share ORDER BY id
+--           weights_hash, tokens, mean_logprob, se, bits_per_byte, clamped_share, n_not_finite
+--           ORDER BY id
 
 CREATE TABLE token( -- A row is a token of the vocabulary; none where the corpus was given as ids.
     id INTEGER PRIMARY KEY, -- the tokenizer's

@@ -134,8 +134,8 @@ static void put_values(const struct bars *b, size_t first)
         char text[32];
         const size_t bin = begins(b, c);
         const double lo = bin == bins_zero(b->bins) ? 0 : b->bins->items[bin].lo;
-        const int len = isnan(lo) ? snprintf(text, sizeof text, "open")
-                                  : snprintf(text, sizeof text, "%.3g", lo);
+        const int len = isfinite(lo) ? snprintf(text, sizeof text, "%.3g", lo)
+                                     : snprintf(text, sizeof text, "open");
         if (c >= at) {
             fprintf(to, "%*s%s", (int)(c - at), "", text);
             at = c + (size_t)len;

@@ -4,6 +4,7 @@
 
 #include "out/read/row_json.h"
 #include "out/text/place.h"
+#include "out/text/printable.h"
 #include "out/text/table.h"
 
 static const char list_legend[] =
@@ -24,17 +25,17 @@ static void put_hypothesis(struct table *t, const struct hypothesis_row *h)
 {
     table_text(t, h->name.data);
     table_text(t, h->kind.data);
-    table_count(t, count_of(h->labelled_tokens));
-    table_count(t, count_of(h->docs));
+    table_whole(t, h->labelled_tokens);
+    table_whole(t, h->docs);
     table_share(t, h->prevalence);
-    table_count(t, count_of(h->aborted));
+    table_whole(t, h->aborted);
     if (h->layer == WHOLE_NULL) {
         table_text(t, "-");
     } else {
         table_cell(t, "%s:L%" PRIu64 "N%" PRIu64, h->model.data, count_of(h->layer),
                    count_of(h->idx));
     }
-    table_count(t, count_of(h->n_pos));
+    table_whole(t, h->n_pos);
     table_real(t, h->average_precision, 3);
     table_real(t, h->auroc, 3);
     table_real(t, h->precision, 3);
@@ -94,7 +95,7 @@ static int put_ledger(const struct screen *s, const struct hypothesis_list *h, s
     for (size_t i = 0; i < h->n_ledger; i++) {
         const struct ledger_entry *e = &h->ledger[i];
         table_text(&t, e->name.data);
-        table_count(&t, count_of(e->n));
+        table_whole(&t, e->n);
         table_signed(&t, e->mean_gap, 4);
         table_real(&t, e->se, 4);
         table_signed(&t, e->mean_gap_rest, 4);
@@ -136,9 +137,12 @@ int put_hypotheses(const struct screen *s, const struct hypothesis_list *h, stru
     if (rc || !pair || pair->tokens == 0) {
         return rc;
     }
+    char mean[REAL_TEXT], se[REAL_TEXT];
+    real_text(mean, pair->mean_gap, 4, true);
+    real_text(se, pair->se, 4, false);
     putc('\n', s->to);
-    put_note(s, 0, "the gap of %s: mean %+.4f +- %.4f nats per token on %" PRIu64 " tokens",
-             pair->name, pair->mean_gap, pair->se, pair->tokens);
+    put_note(s, 0, "the gap of %s: mean %s +- %s nats per token on %" PRIu64 " tokens", pair->name,
+             mean, se, pair->tokens);
     put_other_pairs(s, &h->pairs);
     rc = put_ledger(s, h, err);
     if (!rc) {

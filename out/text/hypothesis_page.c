@@ -62,8 +62,8 @@ static int put_domains(const struct screen *s, const struct hypothesis_page *p, 
     for (size_t i = 0; i < p->n_domains; i++) {
         const struct hypothesis_domain *d = &p->domains[i];
         table_text(&t, d->domain.null ? "(none)" : d->domain.data);
-        table_count(&t, count_of(d->tokens_seen));
-        table_count(&t, count_of(d->labelled_tokens));
+        table_whole(&t, d->tokens_seen);
+        table_whole(&t, d->labelled_tokens);
         table_share(&t, d->prevalence);
         table_row(&t);
     }
@@ -80,9 +80,10 @@ static void put_score(struct table *t, const struct score *x)
 {
     table_text(t, x->neuron.data);
     table_text(t, x->split.data);
-    table_count(t, count_of(x->n_pos) + count_of(x->n_neg));
-    table_count(t, count_of(x->n_pos));
-    table_count(t, count_of(x->docs_pos));
+    const bool counted = x->n_pos >= 0 && x->n_neg >= 0;
+    table_whole(t, counted ? (int64_t)(count_of(x->n_pos) + count_of(x->n_neg)) : -1);
+    table_whole(t, x->n_pos);
+    table_whole(t, x->docs_pos);
     table_share(t, x->prevalence);
     table_real(t, x->average_precision, 3);
     table_real(t, x->auroc, 4);
@@ -146,7 +147,7 @@ static void put_histogram(const struct screen *s, const struct hypothesis_page *
     fputs("  the share of labelled ones at that activation\n", s->to);
     bars_put_share(&bars, counts[0], counts[1]);
     bars_put_axis(&bars);
-    if (!isnan(p->threshold)) {
+    if (isfinite(p->threshold)) {
         put_note(s, 2, "\xe2\x96\xb2 the threshold, %.4g, frozen on the dev half", p->threshold);
     }
 }

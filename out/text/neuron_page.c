@@ -32,6 +32,7 @@ static void put_head(const struct screen *s, const struct neuron_page *p)
 {
     const struct neuron_ref *ref = &p->ref;
     const struct neuron *n = &p->neuron;
+    char text[REAL_TEXT];
     put_note(s, 0,
              "%s:L%" PRId64 "N%" PRId64 ": layer %" PRId64 ", neuron %" PRId64 " of %" PRId64
              ", site %s",
@@ -45,11 +46,13 @@ static void put_head(const struct screen *s, const struct neuron_page *p)
     }
     fputs("\nmean ", s->to);
     show_real(s->to, n->mean, 0, 4);
-    fprintf(s->to, ", sd %.4f, min ", n->sd);
+    real_text(text, n->sd, 4, false);
+    fprintf(s->to, ", sd %s, min ", text);
     show_real(s->to, n->min, 0, 4);
     fputs(", max ", s->to);
     show_real(s->to, n->max, 0, 4);
-    fprintf(s->to, ", above 0 on %.2f %%\n", 100 * n->share_positive);
+    real_text(text, 100 * n->share_positive, 2, false);
+    fprintf(s->to, ", above 0 on %s %%\n", text);
 }
 
 static void put_histogram(const struct screen *s, const struct neuron_page *p)
@@ -96,7 +99,7 @@ static void effect_cells(struct table *t, const struct effect *e)
     }
     snprintf(id, sizeof id, "<%" PRIu64 ">", count_of(e->token));
     table_text(t, *e->token_text.data ? e->token_text.data : id);
-    table_cell(t, "%+.3f", e->value);
+    table_signed(t, e->value, 3);
 }
 
 static int put_effects(const struct screen *s, const struct neuron_page *p, struct err *err)
@@ -150,7 +153,7 @@ static int put_scores(const struct screen *s, const struct neuron_page *p, struc
         const struct score *x = &p->best_scores[i];
         n = n > 0 ? n : count_of(x->n_pos) + count_of(x->n_neg);
         table_text(&t, x->name.data);
-        table_count(&t, count_of(x->n_pos));
+        table_whole(&t, x->n_pos);
         table_share(&t, x->prevalence);
         const double reals[] = {
             x->average_precision, x->auroc,      x->precision, x->recall, x->f1, x->r,
@@ -231,8 +234,8 @@ static int put_credit(const struct screen *s, const struct neuron_page *p, struc
     for (size_t i = 0; i < p->n_credit; i++) {
         table_text(&t, p->credit[i].pair.data);
         table_signed(&t, p->credit[i].credit, 2);
-        table_count(&t, count_of(p->credit[i].hits));
-        table_count(&t, count_of(p->credit[i].of_hits));
+        table_whole(&t, p->credit[i].hits);
+        table_whole(&t, p->credit[i].of_hits);
         table_row(&t);
     }
     putc('\n', s->to);

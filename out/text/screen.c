@@ -145,10 +145,13 @@ void put_pair(const struct screen *s, const struct pairs *p, const struct run_st
     put_state(s->to, state);
     putc('\n', s->to);
     if (pair->tokens > 0) {
-        fprintf(s->to, "mean gap %+.4f +- %.4f nats per token, above 0 (", pair->mean_gap,
-                pair->se);
+        char mean[REAL_TEXT], se[REAL_TEXT], better[REAL_TEXT];
+        real_text(mean, pair->mean_gap, 4, true);
+        real_text(se, pair->se, 4, false);
+        real_text(better, 100 * pair->share, 1, false);
+        fprintf(s->to, "mean gap %s +- %s nats per token, above 0 (", mean, se);
         show_text(s->to, pair->name + strlen(pair->base) + 1, 0, SIZE_MAX);
-        fprintf(s->to, " better) on %.1f %%\n", 100 * pair->share);
+        fprintf(s->to, " better) on %s %%\n", better);
     }
     if (state->repaired > 0) {
         put_note(s, 0,

@@ -43,29 +43,36 @@ void table_count(struct table *t, uint64_t n)
     table_cell(t, "%" PRIu64, n);
 }
 
-void table_real(struct table *t, double value, int digits)
+void table_whole(struct table *t, int64_t n)
 {
-    if (isnan(value)) {
+    if (n < 0) {
         table_text(t, "-");
     } else {
-        table_cell(t, "%.*f", digits, value);
+        table_count(t, (uint64_t)n);
     }
+}
+
+void table_real(struct table *t, double value, int digits)
+{
+    char text[REAL_TEXT];
+    real_text(text, value, digits, false);
+    table_text(t, text);
 }
 
 void table_signed(struct table *t, double value, int digits)
 {
-    if (isnan(value)) {
-        table_text(t, "-");
-    } else {
-        table_cell(t, "%+.*f", digits, value);
-    }
+    char text[REAL_TEXT];
+    real_text(text, value, digits, true);
+    table_text(t, text);
 }
 
 void table_share_text(char *text, size_t size, double share)
 {
     const double percent = 100 * share, above = fabs(percent);
-    if (isnan(share)) {
+    if (!isfinite(percent)) {
         snprintf(text, size, "-");
+    } else if (above >= 1e15) {
+        snprintf(text, size, "%.3e%%", percent);
     } else if (above > 0 && above < 0.0001) {
         snprintf(text, size, "%s0.0001%%", percent < 0 ? ">-" : "<");
     } else {
@@ -76,7 +83,7 @@ void table_share_text(char *text, size_t size, double share)
 
 void table_share(struct table *t, double share)
 {
-    char text[512]; // a damaged share may be any number
+    char text[64];
     table_share_text(text, sizeof text, share);
     table_text(t, text);
 }

@@ -36,11 +36,14 @@ void table_text(struct table *t, const char *text);
 void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void table_count(struct table *t, uint64_t n);
 
-/* 'digits' after the point; "-" for NaN; and with its sign. */
+void table_whole(struct table *t, int64_t n); // "-" for NULL, and for what is below 0
+
+/* 'digits' after the point; "-" for what is not finite; and with its sign. */
 void table_real(struct table *t, double value, int digits);
 void table_signed(struct table *t, double value, int digits);
 
-/* A share as per cent, of as many digits as it needs to be seen; "-" for NaN; and as a text. */
+/* A share as per cent, of as many digits as it needs to be seen; "-" for what is not finite; and as
+ * a text. */
 void table_share_text(char *text, size_t size, double share);
 void table_share(struct table *t, double share);
 

@@ -13,12 +13,22 @@ static void put_hit_row(const struct screen *s, const void *row)
     put_hit(s, row);
 }
 
+/* "-" for NULL, and for what is below 0. */
+static void put_whole(const struct screen *s, int64_t n, int width)
+{
+    if (n < 0) {
+        fprintf(s->to, "%*s", width, "-");
+    } else {
+        fprintf(s->to, "%*" PRId64, width, n);
+    }
+}
+
 static void put_token_row(const struct screen *s, const void *row)
 {
     const struct token_gap *t = row;
     fprintf(s->to, "%7" PRIu64 "  ", count_of(t->token));
     show_cell(s->to, t->token_text.data, TOKEN_WIDTH);
-    fprintf(s->to, "%12" PRIu64, count_of(t->n));
+    put_whole(s, t->n, 12);
     show_real(s->to, t->mean_gap, 10, 4);
     show_real(s->to, t->sum_gap, 14, 2);
     show_real(s->to, t->base_mean_logprob, 10, 4);
@@ -30,9 +40,12 @@ static void put_domain_row(const struct screen *s, const void *row)
 {
     const struct domain_gap *d = row;
     show_cell(s->to, d->domain.null ? "(none)" : d->domain.data, TOKEN_WIDTH + 9);
-    fprintf(s->to, "%12" PRIu64 "%14" PRIu64, count_of(d->docs), count_of(d->tokens));
+    put_whole(s, d->docs, 12);
+    put_whole(s, d->tokens, 14);
     show_real(s->to, d->mean_gap, 10, 4);
-    fprintf(s->to, "%10.4f\n", d->se);
+    char se[REAL_TEXT];
+    real_text(se, d->se, 4, false);
+    fprintf(s->to, "%10s\n", se);
 }
 
 static const struct shape {
@@ -67,7 +80,19 @@ void put_gaps(const struct screen *s, enum gap_list list, const void *items, siz
     }
 }
 
-void json_gaps(FILE *to, enum gap_list list, const void *items, size_t n, const struct pair *pair)
+void put_not_finite(const struct screen *s, const struct not_finite_model *models, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        show_text(s->to, models[i].name.data, 0, SIZE_MAX);
+        fprintf(s->to,
+                ": %" PRIu64 " of %" PRIu64 " log-probs are not finite: no mean and no gap has "
+                "them\n",
+                count_of(models[i].n_not_finite), count_of(models[i].tokens));
+    }
+}
+
+void json_gaps(FILE *to, enum gap_list list, const void *items, size_t n, const struct pair *pair,
+               const struct not_finite_model *models, size_t n_models)
 {
     const struct row_kind *kind = gap_kind(list);
     for (size_t i = 0; i < n; i++) {
@@ -76,6 +101,7 @@ void json_gaps(FILE *to, enum gap_list list, const void *items, size_t n, const 
         jsonout_key(&j, "pair");
         json_text(&j, pair->name);
         row_json(&j, kind, (const char *)items + i * kind->size);
+        not_finite_json(&j, models, n_models);
         jsonout_end(&j, '}');
     }
 }

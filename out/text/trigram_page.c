@@ -234,8 +234,8 @@ static int put_models(const struct screen *s, const struct trigram_page *p, stru
         table_text(&t, m->name.data);
         put_cells(&t, m->logprob, 3);
         put_with_se(&t, m->interaction, m->se, 2);
-        table_count(&t, count_of(m->contexts));
-        table_count(&t, count_of(m->pairs));
+        table_whole(&t, m->contexts);
+        table_whole(&t, m->pairs);
         table_row(&t);
     }
     const int rc = table_put(&t, s->to, 2, s->width, err);

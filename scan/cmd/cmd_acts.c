@@ -1,5 +1,7 @@
 #include "scan/cmd/commands.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,7 @@ struct watcher {
     enum site site;
     struct neuron *neurons; // [n], in the order asked for
     size_t n;
+    uint64_t n_acts, n_not_finite; // so far
 };
 
 /* All models at work. */
@@ -117,6 +120,27 @@ static void keep_acts(void *context, size_t layer, enum site site, const float *
     }
 }
 
+static void count(struct watcher *w, const float *acts, size_t n)
+{
+    w->n_acts += n;
+    for (size_t i = 0; i < n; i++) {
+        w->n_not_finite += !isfinite(acts[i]);
+    }
+}
+
+static void print_not_finite(const struct watch *watch)
+{
+    for (size_t i = 0; i < watch->n; i++) {
+        const struct watcher *w = &watch->watchers[i];
+        if (w->n_not_finite > 0) {
+            fprintf(stderr,
+                    "gapscope acts: %s: %" PRIu64 " of %" PRIu64
+                    " activations are not finite: they are null\n",
+                    w->model->name, w->n_not_finite, w->n_acts);
+        }
+    }
+}
+
 static void each_window(void *context, const struct window *window, FILE *to)
 {
     const struct watch *watch = context;
@@ -134,6 +158,7 @@ static void each_window(void *context, const struct window *window, FILE *to)
         for (size_t k = 0; k < w->n; k++) {
             jsonout_key(&j, w->neurons[k].name);
             jsonout_floats(&j, w->neurons[k].acts, window->n);
+            count(w, w->neurons[k].acts, window->n);
         }
         jsonout_end(&j, '}');
     }
@@ -191,6 +216,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     if (!rc) {
         rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, &watch,
                          status, err);
+        print_not_finite(&watch);
     }
 out:
     for (size_t i = 0; i < watch.n; i++) {

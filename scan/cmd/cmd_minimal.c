@@ -1,5 +1,7 @@
 #include "scan/cmd/commands.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "corpora/base/jsonout.h"
@@ -80,6 +82,37 @@ static void put_json(const struct screen *s, const struct prompts *p, const stru
     jsonout_end(&j, '}');
 }
 
+static size_t count_not_finite(const double *values, size_t n)
+{
+    size_t n_not_finite = 0;
+    for (size_t i = 0; i < n; i++) {
+        n_not_finite += !isfinite(values[i]);
+    }
+    return n_not_finite;
+}
+
+/* What a model whose weights overflow says is null in JSON and "-" in a table. */
+static void print_not_finite(const struct minimal *m)
+{
+    const size_t n_patched = m->model->config.n_layers * m->per_layer;
+    size_t n = 0;
+    for (size_t k = 0; k < 2; k++) {
+        const struct minimal_output *o = &m->output[k];
+        const double own[] = {o->difference, (double)o->logits[0], (double)o->logits[1],
+                              o->logprobs[0], o->logprobs[1]};
+        n += count_not_finite(own, sizeof own / sizeof *own);
+        n += count_not_finite(m->components[k], m->n_components);
+        n += count_not_finite(m->effects[k], m->n_neurons);
+        n += count_not_finite(m->patched[k], n_patched);
+    }
+    if (n > 0) {
+        fprintf(stderr,
+                "gapscope minimal: %s: %zu logits, log-probs and effects are not finite: its "
+                "weights overflow\n",
+                m->model->name, n);
+    }
+}
+
 static int find_all(struct minimal *all, const struct lineup *l, const struct prompts *p,
                     const struct minimal_options *options, struct err *err)
 {
@@ -114,6 +147,9 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     if (!rc) {
         all = mem_zero(lineup.n, sizeof *all);
         rc = all ? find_all(all, &lineup, &prompts, &o->minimal, err) : err_nomem(err, "models");
+    }
+    for (size_t i = 0; i < lineup.n && !rc; i++) {
+        print_not_finite(&all[i]);
     }
     if (!rc && o->json) {
         put_json(&s, &prompts, all, lineup.n);

@@ -79,9 +79,11 @@ static void print_model(const struct model *m)
     }
 }
 
-/* -mean log-prob of ids[1..n), nats. */
-static int loss(const struct model *m, const uint32_t *ids, size_t n, double *out, struct err *err)
+/* -mean log-prob of ids[1..n), nats, of those that are finite; *n_not_finite: the others. */
+static int loss(const struct model *m, const uint32_t *ids, size_t n, double *out,
+                size_t *n_not_finite, struct err *err)
 {
+    *n_not_finite = 0;
     struct forward *f = NULL;
     float *logits = mem_new(m->config.d_vocab, sizeof *logits);
     int rc = logits ? forward_new(&f, m, err) : err_nomem(err, "logits");
@@ -90,9 +92,12 @@ static int loss(const struct model *m, const uint32_t *ids, size_t n, double *ou
         forward_run(f, ids, n, NULL);
         for (size_t i = 0; i + 1 < n; i++) {
             forward_logits(f, i, 1, logits);
-            sum += logprob_log_sum_exp(logits, m->config.d_vocab) - (double)logits[ids[i + 1]];
+            const double nats =
+                logprob_log_sum_exp(logits, m->config.d_vocab) - (double)logits[ids[i + 1]];
+            *n_not_finite += !isfinite(nats);
+            sum += isfinite(nats) ? nats : 0;
         }
-        *out = sum / (double)(n - 1);
+        *out = sum / (double)(n - 1 - *n_not_finite);
     }
     forward_free(f);
     free(logits);
@@ -102,9 +107,16 @@ static int loss(const struct model *m, const uint32_t *ids, size_t n, double *ou
 static int print_loss(const struct model *m, const uint32_t *ids, size_t n, struct err *err)
 {
     double nats;
-    const int rc = loss(m, ids, n, &nats, err);
+    size_t n_not_finite;
+    const int rc = loss(m, ids, n, &nats, &n_not_finite, err);
     if (rc) {
         return rc;
+    }
+    if (n_not_finite > 0) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s: %zu of %zu log-probs on BOS + \"%s\" are not finite: its weights "
+                       "overflow",
+                       m->name, n_not_finite, n - 1, hello);
     }
     printf("  loss          %.6f nats per token on BOS + \"%s\" (%zu tokens)", nats, hello, n - 1);
     const struct hub_model *known = hub_find(m->name);

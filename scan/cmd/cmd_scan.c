@@ -55,6 +55,9 @@ int cmd_scan(int argc, char **argv)
          "between checkpoints; 60 if not given, 0: after every unit"},
         {"record", 0, ARG_STRING, &o.record, "DIR.zarr",
          "also keep every token's log-probs, as Zarr v2 arrays"},
+        {"allow-not-finite", 0, ARG_FLAG, &o.allow_not_finite, NULL,
+         "scan also a model whose log-probs are NaN or infinite: they\nare counted, and left out "
+         "of means and gaps"},
         {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in a run.db of another run"},
         {"dry-run", 0, ARG_FLAG, &o.dry_run, NULL,
          "say what would be done and how long it would take"},

@@ -1,5 +1,6 @@
 #include "scan/cmd/commands.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdint.h>
@@ -36,7 +37,8 @@ struct scorer {
     uint32_t *top_ids;         // [n_ctx][top]
     float *top_logprob;        // [n_ctx][top]
     size_t top;                // K of --top, at most d_vocab
-    double sum;                // of all log-probs so far that are counted, nats
+    double sum;                // of all finite log-probs so far that are counted, nats
+    uint64_t n_not_finite;     // of those that are counted; the lines have null
 };
 
 /* All models at work, and what they have seen so far. */
@@ -123,7 +125,10 @@ static int score_window(const struct score *score, struct scorer *s, const struc
         rc = predictor_score(s->run, NULL, &window, 1, NULL, NULL, err);
     }
     for (size_t i = 0; i < window.n; i++) {
-        s->sum += is_skipped(score, window.tokens[i]) ? 0 : s->logprob[i];
+        const bool counts = !is_skipped(score, window.tokens[i]);
+        const bool finite = isfinite(s->logprob[i]);
+        s->sum += counts && finite ? s->logprob[i] : 0;
+        s->n_not_finite += counts && !finite;
     }
     for (size_t i = 0; i < w->n; i++) {
         s->entropy[i] = NAN; // where it cannot say
@@ -154,6 +159,16 @@ static void write_top(struct jsonout *j, const struct scorer *s, size_t n)
     jsonout_end(j, ']');
 }
 
+/* As a float; one that no float holds is written as the double that it is. */
+static void put_logprob(struct jsonout *j, double logprob)
+{
+    if (fabs(logprob) <= (double)FLT_MAX) {
+        jsonout_float(j, (float)logprob);
+    } else {
+        jsonout_double(j, logprob); // null where it is not finite
+    }
+}
+
 static void write_window(const struct score *score, const struct window *w, FILE *to)
 {
     const struct options *o = score->options;
@@ -166,7 +181,7 @@ static void write_window(const struct score *score, const struct window *w, FILE
         jsonout_key(&j, score->scorers[i].model->name);
         jsonout_begin(&j, '[');
         for (size_t k = 0; k + 1 < w->n; k++) {
-            jsonout_float(&j, (float)score->scorers[i].logprob[k]);
+            put_logprob(&j, score->scorers[i].logprob[k]);
         }
         jsonout_end(&j, ']');
     }
@@ -216,12 +231,20 @@ static void print_summary(const struct score *score)
 {
     for (size_t i = 0; i < score->n && score->tokens > 0; i++) {
         const struct scorer *s = &score->scorers[i];
-        fprintf(stderr,
-                "gapscope score: %s: %" PRIu64 " token%s in %" PRIu64
-                " window%s, loss %.4f nats per token",
+        const uint64_t n = score->tokens - s->n_not_finite;
+        fprintf(stderr, "gapscope score: %s: %" PRIu64 " token%s in %" PRIu64 " window%s",
                 s->model->name, score->tokens, score->tokens == 1 ? "" : "s", score->windows,
-                score->windows == 1 ? "" : "s", -s->sum / (double)score->tokens);
-        if (score->text_bytes > 0) {
+                score->windows == 1 ? "" : "s");
+        if (n > 0) {
+            fprintf(stderr, ", loss %.4f nats per token", -s->sum / (double)n);
+        }
+        if (s->n_not_finite > 0) {
+            fprintf(stderr,
+                    "; %" PRIu64
+                    " log-probs are not finite: they are null, and the loss is without "
+                    "them",
+                    s->n_not_finite);
+        } else if (score->text_bytes > 0) {
             fprintf(stderr, ", %.3f bits per byte", -s->sum / M_LN2 / (double)score->text_bytes);
         }
         if (score->skipped > 0) {

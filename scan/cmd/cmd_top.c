@@ -23,18 +23,22 @@ static int show(const struct screen *s, struct reader *r, const struct options *
     struct run_state state = {0};
     struct pairs pairs = {0};
     void *items = NULL;
-    size_t n = 0;
+    struct not_finite_model *odd = NULL;
+    size_t n = 0, n_odd = 0;
     run_state_read(&state, r);
     pairs_read(&pairs, r, o->pair);
+    not_finite_read(&odd, &n_odd, r);
     if (!r->rc && !gaps_read(&items, &n, r, list, pairs.chosen->id, o->n, o->worst)) {
         if (o->json) {
-            json_gaps(s->to, list, items, n, pairs.chosen);
+            json_gaps(s->to, list, items, n, pairs.chosen, odd, n_odd);
         } else {
             put_pair(s, &pairs, &state);
+            put_not_finite(s, odd, n_odd);
             put_gaps(s, list, items, n, o->worst);
         }
     }
     rows_free(items, n, gap_kind(list));
+    rows_free(odd, n_odd, &not_finite_kind);
     pairs_free(&pairs);
     run_state_free(&state);
     return r->rc;

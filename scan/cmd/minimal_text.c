@@ -107,8 +107,11 @@ static int put_answers(const struct minimal *m, const struct prompts *p, const s
             table_count(&t, m->output[k].ranks[a]);
         }
     }
-    fprintf(s->to, "  logit difference %+.4f after one, %+.4f after two\n", m->output[0].difference,
-            m->output[1].difference);
+    fputs("  logit difference ", s->to);
+    show_real(s->to, m->output[0].difference, 0, 4);
+    fputs(" after one, ", s->to);
+    show_real(s->to, m->output[1].difference, 0, 4);
+    fputs(" after two\n", s->to);
     return end_table(&t, s, err);
 }
 

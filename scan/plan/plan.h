@@ -27,7 +27,7 @@ struct scan_options {
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
         *record, *kernels;
     size_t threads, top, max_tokens;
-    bool force, dry_run;
+    bool force, dry_run, allow_not_finite;
     int argc; // the whole command
     char **argv;
 };

@@ -36,6 +36,7 @@ struct pipeline {
     struct run *run;
     struct results *results;
     bool dirty;  // the results are more than the last checkpoint's
+    bool said;   // a unit's log-probs that are not finite: once is enough
     bool broken; // a merge failed half-way: the results are not to be saved
     struct pipeline_result result;
     uint64_t raw_done;   // bytes of shards behind the units that this run has done
@@ -199,6 +200,19 @@ static struct unit *dequeue(struct pipeline *p)
     return u;
 }
 
+/* Says that a unit has log-probs that are not finite, of the first such unit.  mu is held. */
+static void say_not_finite(struct pipeline *p, const struct unit *u, const struct worker *w)
+{
+    if (worker_not_finite(w)->n > 0 && !p->said) {
+        char text[FINITE_TEXT];
+        finite_text(text, worker_not_finite(w), p->options->work->lineup);
+        fprintf(stderr,
+                "gapscope scan: %s: %s; such tokens are counted, and no mean or gap has them\n",
+                p->options->shards->items[u->shard].name, text);
+        p->said = true;
+    }
+}
+
 /* Adds a finished unit to the run.  mu is held. */
 static int merge(struct pipeline *p, const struct unit *u, struct worker *w, struct err *err)
 {
@@ -206,6 +220,7 @@ static int merge(struct pipeline *p, const struct unit *u, struct worker *w, str
     int rc = run_set_done(p->run, u->number, err);
     rc = rc ? rc : worker_add(w, err);
     p->broken = p->broken || rc != 0;
+    say_not_finite(p, u, w);
     p->result.units++;
     p->raw_done += u->raw;
     p->result.tokens += worker_tokens(w);
@@ -238,6 +253,7 @@ static int work(struct pipeline *p, struct worker *w, struct err *err)
             err_prefix(err, "%s", p->options->shards->items[u->shard].name);
         }
         pthread_mutex_lock(&p->mu);
+        p->result.refused = p->result.refused || (rc && worker_not_finite(w)->n > 0);
         if (!rc && !stopped) {
             rc = merge(p, u, w, err);
         }

@@ -44,6 +44,7 @@ struct pipeline_result {
     uint64_t double_bos;    // of its documents, that begin with BOS themselves
     uint64_t skipped;       // special tokens that it counts nowhere
     double seconds;
+    bool refused; // it ended since log-probs of work->refused are not finite
 };
 
 /*

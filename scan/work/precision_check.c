@@ -99,15 +99,25 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* scored[n] becomes the sizes of the errors, ascending. */
+/* scored[n] becomes the sizes of the errors, ascending.  Where both are not finite, they agree, and
+ * nothing is compared. */
 static void summarise(struct precision_check *check, double *scored, const double *exact, size_t n)
 {
     double sum = 0, bias = 0;
-    for (size_t i = 0; i < n; i++) {
+    const size_t all = n;
+    n = 0;
+    for (size_t i = 0; i < all; i++) {
         const double error = scored[i] - exact[i];
-        bias += error;
-        scored[i] = fabs(error);
-        sum += scored[i];
+        if (isfinite(exact[i])) {
+            bias += error;
+            scored[n] = isnan(error) ? INFINITY : fabs(error);
+            sum += scored[n++];
+        } else if (isfinite(scored[i])) {
+            scored[n++] = sum = INFINITY; // a number where the model gives none
+        }
+    }
+    if (n == 0) {
+        return;
     }
     qsort(scored, n, sizeof *scored, by_value);
     check->tokens = n;

@@ -1,5 +1,6 @@
 #include "scan/work/predictor.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,7 +171,7 @@ static int counts_look(struct predictor_ctx *r, const struct predictor_unit *uni
         if (!rc) {
             countmodel_ctx_look(r->counts, &text, at, r->p);
             for (size_t i = 0; i < d_vocab; i++) {
-                r->logits[i] = (float)log(r->p[i]);
+                r->logits[i] = (float)log(fmax(r->p[i], DBL_MIN)); // as countmodel_ctx_score()
             }
             const struct engine_sight sight = {.logits = r->logits};
             view(context, k, 1, &sight);

@@ -110,6 +110,7 @@ static void set_work(struct scan *s)
                    .n_ctx = s->lineup.n_ctx},
         .settings = input_settings(&o->input),
         .hypotheses = s->neurons.hypotheses.n > 0 ? &s->neurons.hypotheses : NULL,
+        .refused = o->allow_not_finite ? UINT64_MAX : s->pipeline.part,
         .stop = &stop_signals()->stop,
     };
     s->pipeline.work = &s->work;
@@ -435,6 +436,14 @@ static int check_docs(struct scan *s, uint64_t docs, struct err *err)
     return rc;
 }
 
+/* That of a run with all units in; a signal may change it later. */
+static void set_status(const struct scan *s, int *status)
+{
+    const bool skipped = s->options->input.strict && summary_skipped(&s->results) > 0;
+    const bool not_finite = !s->options->allow_not_finite && summary_not_finite(&s->results) > 0;
+    *status = skipped || not_finite ? 1 : *status;
+}
+
 int scan_run(struct scan *s, int *status, struct err *err)
 {
     int rc = begin_meta(s, err);
@@ -444,6 +453,7 @@ int scan_run(struct scan *s, int *status, struct err *err)
     }
     if (s->resumed && nothing_left(&s->run, s->pipeline.part, s->pipeline.n_parts)) {
         print_nothing_left(s);
+        set_status(s, status);
         rc = finish(s, status, err);
         // A part does not know whether the others have documents.
         return rc ? rc
@@ -466,6 +476,9 @@ int scan_run(struct scan *s, int *status, struct err *err)
     rc = save_prepared(s, err);
     rc = rc ? rc : pipeline_run(&s->pipeline, &s->run, &s->results, s->store, &result, err);
     const int stopped = stopped_by();
+    if (result.refused) {
+        return rc;
+    }
     if (rc) {
         return say_way_out(s, err);
     }
@@ -475,9 +488,7 @@ int scan_run(struct scan *s, int *status, struct err *err)
         *status = 128 + stopped;
         return 0;
     }
-    if (s->options->input.strict && summary_skipped(&s->results) > 0) {
-        *status = 1;
-    }
+    set_status(s, status);
     rc = finish(s, status, err);
     return rc ? rc : check_docs(s, result.docs, err);
 }

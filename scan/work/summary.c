@@ -59,6 +59,16 @@ int summary_check_docs(const struct results *r, uint64_t docs, const struct shar
     return nothing_read(n, field, &keys, err);
 }
 
+uint64_t summary_not_finite(const struct results *r)
+{
+    const struct tally *t = gaps_of(r);
+    uint64_t n = 0;
+    for (size_t m = 0; m < t->shape->n_models; m++) {
+        n += t->models[m].n_not_finite;
+    }
+    return n;
+}
+
 void summary_progress(const struct results *r, char text[SUMMARY_PROGRESS])
 {
     const struct tally *t = gaps_of(r);
@@ -159,6 +169,24 @@ static void print_windows(const struct lineup *lineup, const struct pipeline_res
     }
 }
 
+static void print_models(const struct run *run, const struct tally *tally)
+{
+    for (size_t m = 0; m < run->n_models; m++) {
+        const struct tally_model_sums *t = &tally->models[m];
+        const struct moments *l = &t->logprob;
+        if (l->n) {
+            fprintf(stderr, "  %-24s loss %.4f +- %.4f nats per token\n", run->models[m].name,
+                    -moments_mean(l), moments_se(l));
+        }
+        if (t->n_not_finite) {
+            fprintf(stderr,
+                    "  %-24s %" PRIu64 " of %" PRIu64 " log-probs are not finite: no mean and no "
+                    "gap has them\n",
+                    run->models[m].name, t->n_not_finite, l->n + t->n_not_finite);
+        }
+    }
+}
+
 void summary_print(const struct run *run, const struct results *results,
                    const struct lineup *lineup, const char *output, const struct pipeline_result *r)
 {
@@ -171,13 +199,7 @@ void summary_print(const struct run *run, const struct results *results,
             " of them now, in %s (%.0f tokens per second)\n",
             summary_tokens(results), run_count_done(run), r->tokens, took,
             r->seconds > 0 ? (double)r->tokens / r->seconds : 0);
-    for (size_t m = 0; m < run->n_models; m++) {
-        const struct moments *l = &t->models[m].logprob;
-        if (l->n) {
-            fprintf(stderr, "  %-24s loss %.4f +- %.4f nats per token\n", run->models[m].name,
-                    -moments_mean(l), moments_se(l));
-        }
-    }
+    print_models(run, t);
     for (size_t i = 0; i < run->n_pairs; i++) {
         const struct moments *g = &t->pairs[i].gap;
         char *name = pair_name(&run->pairs[i], lineup);

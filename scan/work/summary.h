@@ -27,6 +27,9 @@ uint64_t summary_skipped(const struct results *r);
 int summary_check_docs(const struct results *r, uint64_t docs, const struct shards *shards,
                        const char *field, struct err *err);
 
+/* Log-probs of all models that are not finite. */
+uint64_t summary_not_finite(const struct results *r);
+
 /* Text for a progress line: ", mean gap +0.1021, 3 skipped", or what there is of it. */
 #define SUMMARY_PROGRESS ((size_t)80)
 void summary_progress(const struct results *r, char text[SUMMARY_PROGRESS]);

@@ -22,6 +22,7 @@ struct worker {
     size_t docs_cap;
     struct unit_reject rejects[REJECT_N * REJECT_PLACES];
     uint64_t rejects_more[REJECT_N];
+    struct not_finite not_finite;
 };
 
 // --- new and free -------------------------------------------------------------------------------
@@ -177,9 +178,20 @@ static int end_unit(struct worker *w, struct err *err)
     return rc;
 }
 
+/* Every model has scored the unit. */
+static int check_finite(struct worker *w, struct err *err)
+{
+    const struct unit_models *models = unit_scores_models(w->scores);
+    w->not_finite = finite_look(&w->unit, models->logprob, models->n_models);
+    return w->not_finite.n > 0 && w->unit.number == w->work->refused
+               ? finite_refuse(&w->not_finite, w->work->lineup, err)
+               : 0;
+}
+
 int worker_run(struct worker *w, const struct unit *u, bool *stopped, struct err *err)
 {
     const atomic_int *stop = w->work->stop;
+    w->not_finite = (struct not_finite){0};
     int rc = layout_make(&w->layout, u, &w->work->layout, err);
     if (!rc && w->labels) {
         rc = labels_make(w->labels, &w->layout, stop, err);
@@ -188,7 +200,8 @@ int worker_run(struct worker *w, const struct unit *u, bool *stopped, struct err
     rc = rc ? rc : begin_unit(w, err);
     rc = rc ? rc : unit_scores_make(w->scores, &w->layout, &w->unit, err);
     if (!rc && !is_stopped(stop)) {
-        rc = end_unit(w, err);
+        rc = check_finite(w, err);
+        rc = rc ? rc : end_unit(w, err);
     }
     *stopped = is_stopped(stop);
     return rc;
@@ -204,6 +217,11 @@ int worker_add(struct worker *w, struct err *err)
         }
     }
     return rc;
+}
+
+const struct not_finite *worker_not_finite(const struct worker *w)
+{
+    return &w->not_finite;
 }
 
 uint64_t worker_tokens(const struct worker *w)

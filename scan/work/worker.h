@@ -23,6 +23,7 @@
 #include "out/results/collector.h"
 #include "scan/load/layout.h"
 #include "scan/load/lineup.h"
+#include "scan/work/finite.h"
 #include "scan/work/predictor.h"
 
 /* What all workers share: set before they start, then read only. */
@@ -34,7 +35,9 @@ struct work {
     struct layout_options layout;
     uint64_t settings;                   // input_settings(): how documents are read
     const struct hypotheses *hypotheses; // NULL: none
-    double epsilon;         // nats; no log-prob as scored is further from the exact one
+    uint64_t refused; // number of the unit in which log-probs that are not finite are an error;
+                      // UINT64_MAX: in none
+    double epsilon;   // nats; no log-prob as scored is further from the exact one
     const atomic_int *stop; // looked at every few milliseconds: once it is set, workers give up
 };
 
@@ -48,13 +51,17 @@ void worker_look(struct worker *w);
 
 /*
  * Makes everything of unit 'u' in the parts.  *stopped: it gave up, and what they hold is worth
- * nothing.  Errors: ERR_NOMEM, ERR_LIMIT, labeller_run()'s, those of collectors.
+ * nothing.  Errors: ERR_NOMEM, ERR_LIMIT, labeller_run()'s, those of collectors; finite_refuse()'s
+ * in the unit work->refused.
  */
 int worker_run(struct worker *w, const struct unit *u, bool *stopped, struct err *err);
 
 /* Adds the parts' unit to the wholes.  The run's lock is held.  On failure the wholes are fit to be
  * freed only. */
 int worker_add(struct worker *w, struct err *err);
+
+/* Log-probs of the unit that are not finite; of worker_run()'s. */
+const struct not_finite *worker_not_finite(const struct worker *w);
 
 /* Tokens of the unit that models predict and that are counted, and documents; of worker_run()'s. */
 uint64_t worker_tokens(const struct worker *w);

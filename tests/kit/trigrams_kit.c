@@ -39,15 +39,18 @@ static float some_activation(uint64_t *random)
     }
 }
 
-/* Some below the floor, some beyond what a sum of nats takes. */
+/* Some below the floor, some no number that a sum takes. */
 static double some_logprob(uint64_t *random)
 {
+    static const double odd[] = {NAN, INFINITY, -INFINITY, -1e12, -1e9, 2000};
     const double x = (double)next(random, 1000003) * 1e-6;
     switch (next(random, 16)) {
     case 0:
         return -6 - x;
     case 1:
         return -1023.5 - x;
+    case 2:
+        return odd[next(random, sizeof odd / sizeof *odd)];
     default:
         return -8 * x * x;
     }

@@ -35,11 +35,16 @@ static void values_are_rounded_once_and_bounded(void **state)
         {1023.9999999, 1073741824},
         {1024.0, 1073741824},
         {-1024.0, -1073741824},
-        {-1e300, -1073741824},
-        {1e300, 1073741824},
-        {INFINITY, 1073741824},
-        {-INFINITY, -1073741824},
-        {NAN, -1073741824},
+        {-1025.0, -1074790400},
+        {-1978633639.0, -2074747746648064},
+        {-0x1p38, -((int64_t)1 << 58)},
+        {-0x1.0000000000001p38, FIXED_NONE}, // what no sum holds
+        {1024.0001, FIXED_NONE},
+        {-1e300, FIXED_NONE},
+        {1e300, FIXED_NONE},
+        {INFINITY, FIXED_NONE},
+        {-INFINITY, FIXED_NONE},
+        {NAN, FIXED_NONE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(fixed_from(cases[i].nats), cases[i].fixed);
@@ -52,7 +57,7 @@ static void rounding_keeps_order(void **state)
 {
     (void)state;
     int64_t last = fixed_from(-1100);
-    for (double nats = -1100; nats < 1100; nats += 0.37 * UNIT * 4096) {
+    for (double nats = -1100; nats < 1024; nats += 0.37 * UNIT * 4096) {
         assert_true(fixed_from(nats) >= last);
         last = fixed_from(nats);
     }
@@ -123,19 +128,83 @@ static void the_largest_documents_do_not_overflow(void **state)
 {
     (void)state;
     struct moments m = {0};
-    const int64_t n = (int64_t)1 << 20, sum = -n * FIXED_MAX;
+    const int64_t n = (int64_t)1 << 20;
+    const __int128 sum = (__int128)FIXED_LEAST * n;
     moments_add(&m, sum, (uint64_t)n);
     for (int doublings = 0; doublings < 26; doublings++) {
         const struct moments half = m;
         moments_merge(&m, &half);
     }
     assert_int_equal(m.docs, 1 << 26);
-    assert_true(m.sum_sq == (__int128)1 << 126);
-    assert_true(m.sum == -((__int128)1 << 76));
-    assert_true(m.sum_n == -((__int128)1 << 96));
+    assert_true(m.sum_sq == 0 && m.sum_sq_high == UINT64_C(1) << (156 + 26 - 126));
+    assert_true(m.sum == -((__int128)1 << 104));
+    assert_true(m.sum_n == -((__int128)1 << 124));
     assert_true(m.n_sq == (__int128)1 << 66);
-    assert_true(moments_mean(&m) == -1024.0);
+    assert_true(moments_mean(&m) == -0x1p38);
     assert_true(moments_se(&m) == 0.0);
+}
+
+/* (2^63 a + b)^2 in 32-bit digits, against the two numbers that moments keep. */
+static void squares_are_exact(void **state)
+{
+    (void)state;
+    uint64_t random = 7, digits[8] = {0}; // base 2^32, of the sum
+    struct moments m = {0}, twice;
+    for (int k = 0; k < 500; k++) {
+        unsigned __int128 size = 0;
+        for (int i = 0; i < 3; i++) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            size = size << 32 | random >> 32;
+        }
+        size >>= 18 + k % 60; // 2^78 at most
+        moments_add(&m, k % 2 ? (__int128)size : -(__int128)size, 1);
+        for (int i = 0; i < 4; i++) {
+            uint64_t carry = 0;
+            for (int j = 0; j < 4; j++) {
+                const uint64_t x = (uint32_t)(size >> 32 * i), y = (uint32_t)(size >> 32 * j);
+                const uint64_t sum = x * y + digits[i + j] + carry;
+                digits[i + j] = (uint32_t)sum;
+                carry = sum >> 32;
+            }
+            for (int j = i + 4; j < 8; j++) {
+                const uint64_t sum = digits[j] + carry;
+                digits[j] = (uint32_t)sum;
+                carry = sum >> 32;
+            }
+        }
+    }
+    unsigned __int128 low = 0;
+    for (int i = 3; i >= 0; i--) {
+        low = low << 32 | digits[i];
+    }
+    const uint64_t high = digits[5] << 34 | digits[4] << 2 | digits[3] >> 30;
+    assert_true((unsigned __int128)m.sum_sq == (low & (((unsigned __int128)1 << 126) - 1)));
+    assert_true(m.sum_sq_high == high && high > 0);
+    twice = m;
+    moments_merge(&twice, &m);
+    const unsigned __int128 both = 2 * (unsigned __int128)m.sum_sq;
+    assert_true((unsigned __int128)twice.sum_sq == (both & (((unsigned __int128)1 << 126) - 1)));
+    assert_true(twice.sum_sq_high == 2 * high + (uint64_t)(both >> 126));
+}
+
+/* Documents of losses beyond 2^31 nats have a standard error, too. */
+static void the_error_of_large_sums_is_right(void **state)
+{
+    (void)state;
+    struct moments small = {0}, large = {0};
+    const int64_t sums[] = {-3 * FIXED_ONE, -40 * FIXED_ONE, -13 * FIXED_ONE};
+    const uint64_t ns[] = {2, 11, 5};
+    const __int128 times = (__int128)1 << 35; // the square of a sum is 2^121
+    for (size_t i = 0; i < 3; i++) {
+        moments_add(&small, sums[i], ns[i]);
+    }
+    for (size_t i = 0; i < 3 << 10; i++) {
+        moments_add(&large, sums[i % 3] * times, ns[i % 3]);
+    }
+    assert_true(large.sum_sq_high > 0);
+    assert_true(moments_mean(&large) == moments_mean(&small) * 0x1p35);
+    // a thousand times as many documents: the error is a 32nd
+    assert_true(fabs(moments_se(&large) / (moments_se(&small) * 0x1p35) * 32 - 1) < 0.25);
 }
 
 /* Two passes in long double over documents of mean -3 and a small spread. */
@@ -185,6 +254,8 @@ int main(void)
         cmocka_unit_test(nothing_has_no_mean),
         cmocka_unit_test(one_document_has_no_error),
         cmocka_unit_test(the_largest_documents_do_not_overflow),
+        cmocka_unit_test(squares_are_exact),
+        cmocka_unit_test(the_error_of_large_sums_is_right),
         cmocka_unit_test(the_error_is_that_of_two_passes),
         cmocka_unit_test(sums_of_a_damaged_file_wrap),
     };

@@ -488,6 +488,25 @@ static void credit_is_the_sum_of_what_details_show(void **state)
     run_free(&r);
 }
 
+/* 3e38 and NaN have no place in a sum, 1e20 has: 2^66.4, in units of 2^-20 beyond 64 bits. */
+static void credit_is_summed_beyond_64_bits_and_none_where_it_cannot_be(void **state)
+{
+    (void)state;
+    static const uint32_t first[] = {3, 7, 8, 9};
+    struct run r = sample_run();
+    struct results results = {0};
+    struct tally *t = fill(&r, &results);
+    struct tally_hits *other = &t->pairs[0].hits[TALLY_OTHER];
+    assert_true(other->n >= 2);
+    set_neurons(&other->items[0], 4, first, (const float[]){1e20f, 3e38f, NAN, -1e20f});
+    set_neurons(&other->items[1], 4, first, (const float[]){1e20f, 1, 1, 1e20f});
+    write_run(&r, &results);
+    expect_rows("SELECT idx, hits, credit FROM gap_credit",
+                "3|2|2.0e+20\n7|2|NULL\n8|2|NULL\n9|2|0.0\n");
+    results_free(&results);
+    run_free(&r);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, new_path)
@@ -500,6 +519,7 @@ int main(void)
         T(hundredths_are_rounded_half_away_from_0),
         T(a_hits_row_has_its_detail_also_when_it_was_loaded),
         T(credit_is_the_sum_of_what_details_show),
+        T(credit_is_summed_beyond_64_bits_and_none_where_it_cannot_be),
     };
     return cmocka_run_group_tests(tests, make_store_folder, remove_store_folder);
 }

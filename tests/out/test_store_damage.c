@@ -56,8 +56,8 @@ static void files_of_others_are_refused(void **state)
     write_sample(1, 0);
     sql("PRAGMA user_version=7");
     expect_refused(ERR_FORMAT, "written by a later gapscope (format 7, this one knows 6)");
-    sql("PRAGMA user_version=4");
-    expect_refused(ERR_FORMAT, "written by an earlier gapscope (format 4, this one knows 6)");
+    sql("PRAGMA user_version=5");
+    expect_refused(ERR_FORMAT, "written by an earlier gapscope (format 5, this one knows 6)");
     new_path(state);
     mkdir(path, 0777);
     expect_refused(ERR_IO, "is a folder");

@@ -86,15 +86,18 @@ static void make_labels(uint64_t *random)
 
 // --- what is expected ---------------------------------------------------------------------------
 
+/* FIXED_NONE where the pair has none. */
 static int64_t gap_of(const struct ref_doc *d, size_t pair, size_t i)
 {
     int64_t least = INT64_MAX;
+    bool has = fixed_from(d->logprob[pairs[pair].base][i]) != FIXED_NONE;
     for (uint32_t k = 0; k < pairs[pair].n_others; k++) {
+        has = has && fixed_from(d->logprob[pairs[pair].others[k]][i]) != FIXED_NONE;
         const int64_t other = fixed_from(fmax(d->logprob[pairs[pair].others[k]][i], -6));
         const int64_t gap = other - fixed_from(fmax(d->logprob[pairs[pair].base][i], -6));
         least = gap < least ? gap : least;
     }
-    return least;
+    return has ? least : FIXED_NONE;
 }
 
 static void count_doc(struct moments *m, int64_t sum, size_t n)
@@ -146,6 +149,9 @@ static void expect_ledger(const struct tally *t, size_t pair, size_t h)
         size_t n[2] = {0};
         for (size_t i = 0; i < docs[d].doc.n && !labels[d].own[h].gave_up; i++) {
             const int64_t gap = gap_of(&docs[d], pair, i);
+            if (gap == FIXED_NONE) {
+                continue;
+            }
             const bool is = is_place(d, h, i), first = is && !explained(d, h, i);
             sums[is] += gap;
             n[is]++;

@@ -411,11 +411,13 @@ static void what_is_not_known_is_left_out_of_sentences(void **state)
         {"UPDATE meta SET value = json_set(value, '$.funnel.bigram', 9223372036854775807)"
          " WHERE key = 'trigrams'",
          "P(C | A, B) >= 0.5. 10 are left", "Counting alone"},
+        {"UPDATE trigram_neuron SET xx = 'NaN'", "one: AND-like: L0N5 fires 2.31 at A B",
+         "0.00 with"},
         {"UPDATE trigram_model SET se = 1e308", "by +0.50 beyond", "0000000000"},
         {"UPDATE trigram_neuron SET ablated = NULL, xb = NULL",
          "one: AND-like: L0N5 fires 2.31 at A B, 0.20 at others behind A, 0.02 with neither\n",
          "without it"},
-        {"UPDATE trigram_neuron SET ab = NULL, xb = NULL, ax = NULL, xx = 'NaN', ablated_se = NULL,"
+        {"UPDATE trigram_neuron SET ab = NULL, xb = NULL, ax = NULL, xx = 0, ablated_se = NULL,"
          " ablated_elsewhere = NULL WHERE idx = 5",
          "one: AND-like: L0N5 fires 0.00 with neither; without it ln P(C) falls by 1.92\n",
          "L0N5 fires 2.31"},

@@ -25,6 +25,8 @@ static void make_one(struct ref_doc *d, size_t i, uint64_t *random, bool texts)
 {
     static const char *const characters[] = {
         "a", "b", " ", "\n", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    // beyond the floor and beyond 1024 nats; then what no sum takes
+    static const double odd[] = {-1023.5, -1e9, NAN, INFINITY, -INFINITY, -1e12, 2000};
     const size_t n = i % 10 == 0 ? 0 : 1 + ref_random(random, REF_TOKENS);
     size_t len = 0;
     for (size_t k = 0; texts && k < n; k++) {
@@ -42,6 +44,9 @@ static void make_one(struct ref_doc *d, size_t i, uint64_t *random, bool texts)
             d->logprob[m][k] = -0.25 * (double)ref_random(random, 32);
             if (ref_random(random, 4) == 0) {
                 d->logprob[m][k] -= (double)ref_random(random, 1000) * 1e-4;
+            }
+            if (ref_random(random, 64) == 0) {
+                d->logprob[m][k] = odd[ref_random(random, sizeof odd / sizeof *odd)];
             }
         }
     }
@@ -76,12 +81,23 @@ struct one_gap {
     double base_logprob, other_logprob;
 };
 
+#define NO_GAP INT64_MIN
+
+static bool is_number(double logprob)
+{
+    return isfinite(logprob) && logprob >= -274877906944.0 && logprob <= 1024; // -2^38
+}
+
+/* Its gap is NO_GAP where one of the pair's log-probs is no number. */
 static struct one_gap find_gap(const struct tally_shape *s, const struct run_pair *pair,
                                const struct ref_doc *d, size_t i)
 {
     struct one_gap least = {.gap = INT64_MAX};
     for (uint32_t k = 0; k < pair->n_others; k++) {
         const double base = d->logprob[pair->base][i], other = d->logprob[pair->others[k]][i];
+        if (!is_number(base) || !is_number(other)) {
+            return (struct one_gap){.gap = NO_GAP};
+        }
         const int64_t gap = fixed_from(fmax(other, s->floor)) - fixed_from(fmax(base, s->floor));
         if (gap < least.gap) {
             least = (struct one_gap){gap, fixed_from(base), fixed_from(other), base, other};
@@ -98,6 +114,7 @@ static void expect_moments(const struct moments *got, const struct moments *want
     assert_true(got->sum_sq == wanted->sum_sq);
     assert_true(got->sum_n == wanted->sum_n);
     assert_true(got->n_sq == wanted->n_sq);
+    assert_int_equal(got->sum_sq_high, 0); // none of these is so large
 }
 
 static void expect_sums(const struct tally_gap_sums *got, const struct tally_gap_sums *wanted)
@@ -116,35 +133,48 @@ static void count_one(struct tally_gap_sums *s, const struct one_gap *g)
     s->other += g->other;
 }
 
+/* Of a document's n values that are numbers. */
+struct sum_of {
+    __int128 sum;
+    uint64_t n;
+};
+
 /* A document's values summed, as the square of its sum and so on. */
-static void count_doc(struct moments *m, int64_t sum, size_t n)
+static void count_doc(struct moments *m, struct sum_of of)
 {
+    const __int128 sum = of.sum;
+    const uint64_t n = of.n;
     if (n > 0) {
         m->docs++;
         m->n += n;
         m->sum += sum;
-        m->sum_sq += (__int128)sum * sum;
-        m->sum_n += (__int128)sum * (int64_t)n;
+        m->sum_sq += sum * sum;
+        m->sum_n += sum * (int64_t)n;
         m->n_sq += (__int128)n * (__int128)n;
     }
 }
 
-static int64_t sum_of_model(const struct ref_doc *d, size_t model)
+static struct sum_of sum_of_model(const struct ref_doc *d, size_t model)
 {
-    int64_t sum = 0;
+    struct sum_of of = {0};
     for (size_t i = 0; i < d->doc.n; i++) {
-        sum += fixed_from(d->logprob[model][i]);
+        if (is_number(d->logprob[model][i])) {
+            of.sum += fixed_from(d->logprob[model][i]);
+            of.n++;
+        }
     }
-    return sum;
+    return of;
 }
 
-static int64_t sum_of_pair(const struct tally_shape *s, size_t pair, const struct ref_doc *d)
+static struct sum_of sum_of_pair(const struct tally_shape *s, size_t pair, const struct ref_doc *d)
 {
-    int64_t sum = 0;
+    struct sum_of of = {0};
     for (size_t i = 0; i < d->doc.n; i++) {
-        sum += find_gap(s, &s->pairs[pair], d, i).gap;
+        const int64_t gap = find_gap(s, &s->pairs[pair], d, i).gap;
+        of.sum += gap == NO_GAP ? 0 : gap;
+        of.n += gap != NO_GAP;
     }
-    return sum;
+    return of;
 }
 
 static void expect_shards(const struct tally *t, const struct ref_doc *docs, size_t n)
@@ -168,15 +198,18 @@ static void expect_models(const struct tally *t, const struct ref_doc *docs, siz
 {
     for (size_t m = 0; m < t->shape->n_models; m++) {
         struct moments wanted = {0};
-        uint64_t clamped = 0;
+        uint64_t clamped = 0, none = 0;
         for (size_t i = 0; i < n; i++) {
-            count_doc(&wanted, sum_of_model(&docs[i], m), docs[i].doc.n);
+            count_doc(&wanted, sum_of_model(&docs[i], m));
             for (size_t k = 0; k < docs[i].doc.n; k++) {
-                clamped += docs[i].logprob[m][k] < t->shape->floor;
+                const bool is = is_number(docs[i].logprob[m][k]);
+                clamped += is && docs[i].logprob[m][k] < t->shape->floor;
+                none += !is;
             }
         }
         expect_moments(&t->models[m].logprob, &wanted);
         assert_int_equal(t->models[m].clamped, clamped);
+        assert_int_equal(t->models[m].n_not_finite, none);
     }
 }
 
@@ -190,11 +223,14 @@ static void expect_pair_sums(const struct tally *t, size_t pair, const struct re
     struct tally_gap_sums tokens[REF_VOCAB] = {0}, position[TALLY_POSITIONS] = {0};
     assert_int_equal(2 * s->gap_bins_half, BINS);
     for (size_t i = 0; i < n; i++) {
-        count_doc(&moments, sum_of_pair(s, pair, &docs[i]), docs[i].doc.n);
+        count_doc(&moments, sum_of_pair(s, pair, &docs[i]));
         for (size_t k = 0; k < docs[i].doc.n; k++) {
             const struct one_gap g = find_gap(s, &s->pairs[pair], &docs[i], k);
             const int bin = (int)floor((double)g.gap * 10 / 1048576) + BINS / 2;
             int power = 0;
+            if (g.gap == NO_GAP) {
+                continue;
+            }
             while (2u << power <= docs[i].pos[k]) {
                 power++;
             }
@@ -283,7 +319,7 @@ static void expect_hits(const struct tally *t, size_t pair, int side, const stru
         size_t n_own = 0;
         for (size_t k = 0; k < docs[i].doc.n; k++) {
             const struct one_gap g = find_gap(s, &s->pairs[pair], &docs[i], k);
-            if (side == TALLY_OTHER ? g.gap > 0 : g.gap < 0) {
+            if (side == TALLY_OTHER ? g.gap > 0 : g.gap < 0 && g.gap != NO_GAP) {
                 own[n_own++] = (struct candidate){&docs[i], k, g, side};
             }
         }
@@ -340,10 +376,10 @@ static void expect_domain(const struct tally *t, const struct tally_domain *got,
         n_docs++;
         tokens += docs[i].doc.n;
         for (size_t m = 0; m < t->shape->n_models; m++) {
-            count_doc(&models[m], sum_of_model(&docs[i], m), docs[i].doc.n);
+            count_doc(&models[m], sum_of_model(&docs[i], m));
         }
         for (size_t p = 0; p < t->shape->n_pairs; p++) {
-            count_doc(&pairs[p], sum_of_pair(t->shape, p, &docs[i]), docs[i].doc.n);
+            count_doc(&pairs[p], sum_of_pair(t->shape, p, &docs[i]));
         }
     }
     assert_int_equal(got->docs, n_docs);

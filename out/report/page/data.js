@@ -78,8 +78,8 @@ async function readRun() {
   run.shards = rows(data.shard);
   run.rejects = rows(data.reject);
   run.models = rows(data.model);
-  run.pairs = rows(data.pair).map((p) => ({ ...p, name: `${p.base_name}:${p.others_name}` }));
-  run.gapHist = rows(data.gap_hist);
+  run.pairs = rows(data.pair).map((p) => ({ ...p, others: asList(p.others), name: `${p.base_name}:${p.others_name}` }));
+  run.gapHist = rows(data.gap_hist).filter((b) => isNumber(b.lo) && isNumber(b.hi) && isNumber(b.n));
   run.positions = rows(data.position_gap);
   run.domains = rows(data.domain).map((d) => ({ ...d, name: d.name ?? "(none)" }));
   run.domainLoss = rows(data.domain_loss);

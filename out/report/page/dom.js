@@ -25,8 +25,11 @@ function el(tag, attributes, ...children) {
   return build(document.createElement(tag), attributes, children);
 }
 
+/* Places that are no numbers, of damaged ones, are 0: a browser complains of NaN. */
 function svg(tag, attributes, ...children) {
-  return build(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+  const placed = Object.fromEntries(Object.entries(attributes ?? {}).map(([name, value]) => [name,
+    typeof value === "number" && !isNumber(value) ? 0 : name === "d" ? value.replace(/-?(NaN|Infinity)/g, "0") : value]));
+  return build(document.createElementNS("http://www.w3.org/2000/svg", tag), placed, children);
 }
 
 // --- text of a corpus --------------------------------------------------------------------------
@@ -51,22 +54,45 @@ function tokenLabel(text) {
 
 const none = "\u2013"; // for what is not known
 
+/* What a run.db holds may be anything: a column that should be a number, a list that should be one. */
+function isNumber(x) {
+  return typeof x === "number" && Number.isFinite(x);
+}
+
+function asList(x) {
+  return Array.isArray(x) ? x : [];
+}
+
+/* Of two numbers; null where one is not known. */
+function sum2(a, b) {
+  return isNumber(a) && isNumber(b) ? a + b : null;
+}
+
+function product(a, b) {
+  return isNumber(a) && isNumber(b) ? a * b : null;
+}
+
+/* e to a log-prob. */
+function probability(logprob) {
+  return isNumber(logprob) ? Math.exp(logprob) : null;
+}
+
 function count(n) {
-  return n == null ? none : n.toLocaleString("en-US");
+  return isNumber(n) ? n.toLocaleString("en-US") : none;
 }
 
 function fixed(x, digits = 3) {
-  return x == null ? none : x.toFixed(digits).replace(/^-(0(\.0*)?)$/, "$1").replace("-", "\u2212");
+  return isNumber(x) ? x.toFixed(digits).replace(/^-(0(\.0*)?)$/, "$1").replace("-", "\u2212") : none;
 }
 
 function signed(x, digits = 3) {
   const text = fixed(x, digits);
-  return x == null || text.startsWith("\u2212") ? text : `+${text}`;
+  return !isNumber(x) || text.startsWith("\u2212") ? text : `+${text}`;
 }
 
 /* Four digits, however large. */
 function general(x) {
-  if (x == null) {
+  if (!isNumber(x)) {
     return none;
   }
   const size = Math.abs(x);
@@ -80,7 +106,7 @@ function general(x) {
 
 /* A share as per cent, of as many digits as it needs to be seen. */
 function share(x) {
-  if (x == null) {
+  if (!isNumber(x)) {
     return none;
   }
   const percent = 100 * x, size = Math.abs(percent);
@@ -144,15 +170,15 @@ function table(columns, items, options = {}) {
     if (!sort) {
       return items;
     }
-    const { of } = columns[sort.column];
+    const { of, number } = columns[sort.column];
     const sign = sort.down ? -1 : 1;
-    const unknown = (x) => x == null || Number.isNaN(x);
+    const unknown = (x) => x == null || (number && !isNumber(x));
     return [...items].sort((a, b) => {
       const x = of(a), y = of(b);
       if (unknown(x) || unknown(y)) {
         return unknown(x) - unknown(y); // at the end, whichever way
       }
-      return typeof x === "string" ? sign * x.localeCompare(y) : sign * (x - y);
+      return number ? sign * (x - y) : sign * String(x).localeCompare(String(y));
     });
   }
 
@@ -177,7 +203,7 @@ function table(columns, items, options = {}) {
   function row(item) {
     return el("tr", { class: options.rowClass?.(item) }, columns.map((c, i) =>
       el(i === 0 ? "th" : "td", { class: c.number ? "n" : c.room, scope: i === 0 ? "row" : null },
-        c.show ? c.show(item) : c.of(item))));
+        c.show ? c.show(item) : c.number && !isNumber(c.of(item)) ? none : c.of(item))));
   }
 
   fill();
@@ -191,7 +217,7 @@ function table(columns, items, options = {}) {
 
 /* A bar from 0 to value, of the largest, to the right or (below 0) to the left. */
 function bar(value, most, kind = "") {
-  const size = most > 0 && value != null ? Math.min(1, Math.abs(value) / most) : 0;
+  const size = most > 0 && isNumber(value) ? Math.min(1, Math.abs(value) / most) : 0;
   const fill = el("span", { class: `bar-fill ${kind} ${value < 0 ? "below" : "above"}` });
   fill.style.width = `${(100 * size).toFixed(1)}%`;
   return el("span", { class: "bar", "aria-hidden": "true" }, fill);

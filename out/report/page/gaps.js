@@ -10,7 +10,8 @@ async function gapsPage(parameters) {
     return [el("h2", { class: "page" }, "Gaps"), note("One model alone has no gap: a scan with a second --model compares.")];
   }
   const side = parameters.get("side") === "base" ? "base" : "other";
-  const all = rows((await chunk(`hits/${pair.id}`)).hit).filter((h) => h.side === side);
+  const all = rows((await chunk(`hits/${pair.id}`)).hit).filter((h) => h.side === side)
+    .map((h) => ({ ...h, detail: knownDetail(h.detail) }));
   const list = el("div", { id: "hits" });
   const summary = el("p", { class: "note", id: "hits-summary", role: "status" });
   const state = Object.fromEntries(parameters);
@@ -34,6 +35,40 @@ async function gapsPage(parameters) {
       el("label", { class: "field check" }, el("input", { type: "checkbox", checked: state.unfold === "1", onchange: (e) => refill({ unfold: e.target.checked ? "1" : "" }) }), el("span", {}, "show near-duplicates"))),
     summary, list,
   ];
+}
+
+// --- what there is of a detail -----------------------------------------------------------------
+
+function objectOr(x, otherwise) {
+  return x !== null && typeof x === "object" && !Array.isArray(x) ? x : otherwise;
+}
+
+/* [[key, number or null], ...] of such a list. */
+function knownPairs(x) {
+  return asList(x).filter((p) => Array.isArray(p) && p.length === 2).map(([key, value]) => [key, isNumber(value) ? value : null]);
+}
+
+function knownView(view) {
+  const attribution = objectOr(view.attribution, null);
+  return {
+    ...view, model: typeof view.model === "string" ? view.model : none, top: knownPairs(view.top),
+    attribution: attribution && {
+      logit: attribution.logit, neurons: knownPairs(attribution.neurons),
+      parts: objectOr(attribution.parts, null),
+    },
+  };
+}
+
+/* The detail without what is damaged: what is left has the shapes that the page expects. */
+function knownDetail(x) {
+  const detail = objectOr(x, null), around = objectOr(detail?.around, null);
+  return detail && {
+    base: objectOr(detail.base, null) && knownView(detail.base),
+    others: asList(detail.others).filter((v) => objectOr(v, null)).map(knownView),
+    around: around && Array.isArray(around.tokens) && Number.isInteger(around.at) ? { ...around, gaps: asList(around.gaps) } : null,
+    domain: typeof detail.domain === "string" ? detail.domain : null,
+    hypotheses: Array.isArray(detail.hypotheses) ? detail.hypotheses.filter((h) => typeof h === "string") : undefined,
+  };
 }
 
 function hypothesisField(all, state, refill) {
@@ -95,7 +130,7 @@ function fold(hits, unfolded) {
 function fillHits(list, summary, all, pair, side, state) {
   const found = all.filter((h) => matches(h, state));
   const groups = fold(found, state.unfold === "1");
-  const extreme = pair.floor == null ? 6 : Math.min(-pair.floor, Math.max(...all.map((h) => Math.abs(h.gap)), 1));
+  const extreme = !isNumber(pair.floor) ? 6 : Math.min(-pair.floor, Math.max(...all.map((h) => Math.abs(h.gap)).filter(isNumber), 1));
   const kept = side === "base" ? pair.hits_base : pair.hits_other;
   summary.textContent = visible(`${plural(found.length, "hit")}${found.length < all.length ? ` of ${count(all.length)}` : ""}` +
     `${groups.length < found.length ? ` in ${plural(groups.length, "group")} of near-duplicates (same token after the same three)` : ""}` +
@@ -168,7 +203,7 @@ function hitText(hit, extreme, open, peek) {
   const press = { label: "What the models said at", onclick: open };
   if (around && Array.isArray(around.tokens) && around.tokens.length > around.at) {
     return passage({
-      tokens: around.tokens, values: around.gaps ?? [], at: around.at, extreme, up: "other", down: "base",
+      tokens: around.tokens, values: around.gaps.map((v) => (isNumber(v) ? v : null)), at: around.at, extreme, up: "other", down: "base",
       what: "gap", show: (v) => signed(v, 2), press, peek,
     });
   }
@@ -189,14 +224,14 @@ function topTables(hit, views) {
       el("tbody", {}, (view.top ?? []).map(([token, logprob]) =>
         el("tr", { class: token === hit.token ? "true" : null },
           el("th", { scope: "row" }, token === hit.token ? "\u2713 " : "", tokenLabel(tokenText(token))),
-          el("td", { class: "n" }, share(Math.exp(logprob)))))))));
+          el("td", { class: "n" }, share(probability(logprob)))))))));
 }
 
 function hitDetail(hit, pair, views) {
   const attributed = views.filter((v) => v.attribution?.parts);
   return [topTables(hit, views), attributed.length ? partsTable(attributed) : null,
     neuronsOfHit(attributed),
-    note(`Place: ${placeName(hit)} to ${hit.byte_end}. P is of the true token ${JSON.stringify(visible(hit.token_text))}: ${share(Math.exp(hit.base_logprob))} by ${pair.base_name}, ${share(Math.exp(hit.other_logprob))} by ${severalOthers(pair) ? "the other that decides" : pair.others_name}.`)];
+    note(`Place: ${placeName(hit)} to ${hit.byte_end}. P is of the true token ${JSON.stringify(visible(hit.token_text))}: ${share(probability(hit.base_logprob))} by ${pair.base_name}, ${share(probability(hit.other_logprob))} by ${severalOthers(pair) ? "the other that decides" : pair.others_name}.`)];
 }
 
 const partsInOrder = 24; // more of them, of large models, stand by their size
@@ -204,7 +239,7 @@ const partsInOrder = 24; // more of them, of large models, stand by their size
 /* What each part of a model adds to the true token's logit. */
 function partsTable(views) {
   const names = [...new Set(views.flatMap((v) => Object.keys(v.attribution.parts)))];
-  const items = names.map((name) => ({ name, values: views.map((v) => v.attribution.parts[name] ?? null) }));
+  const items = names.map((name) => ({ name, values: views.map((v) => (isNumber(v.attribution.parts[name]) ? v.attribution.parts[name] : null)) }));
   const size = (x) => Math.max(...x.values.map((v) => Math.abs(v ?? 0)));
   const most = Math.max(...items.map(size));
   if (items.length > partsInOrder) {

@@ -58,7 +58,7 @@ async function hypothesisPage(parameters, name) {
 function hypothesisSentence(h, scores) {
   const half = (split) => {
     const s = scores.find((x) => x.split === split);
-    return s ? `, ${split} half ${share(s.prevalence)} of ${count(s.n_pos + s.n_neg)}` : "";
+    return s ? `, ${split} half ${share(s.prevalence)} of ${count(sum2(s.n_pos, s.n_neg))}` : "";
   };
   return `A hypothesis of kind ${h.kind}. It labels ${count(h.labelled_tokens)} of ${count(h.tokens_seen)} tokens, in ${plural(h.docs, "document")}: prevalence ${share(h.prevalence)}${half("dev")}${half("test")}.${h.aborted ? ` It gave up on ${plural(h.aborted, "document")}, which are left out.` : ""} It predicts ${h.predicts ?? "this"}: its gaps are those of ${h.predicts === "next" ? "the token after the labelled one in its window" : "the labelled token"}.`;
 }
@@ -83,7 +83,7 @@ function neuronOfHypothesis(h, data, scores, names, chosen) {
   const own = scores.filter((s) => s.neuron === chosen);
   const key = (x) => neuronName(x.model, x.layer, x.idx) === chosen;
   const hists = Object.fromEntries(rows(data.split_hist).filter(key).map((s) =>
-    [s.split, { labelled: binCounts(s.labelled ?? []), rest: binCounts(s.rest ?? []) }]));
+    [s.split, { labelled: binCounts(s.labelled), rest: binCounts(s.rest) }]));
   const dev = own.find((s) => s.split === "dev"), test = own.find((s) => s.split === "test");
   return [
     card("Neurons that fit it best",
@@ -107,7 +107,7 @@ function curveCard(name, hists, dev, test) {
   if (series.length === 0) {
     return card("Precision and recall", note("The run keeps no histograms of this pair: only the ten best neurons of a hypothesis and watched ones have them."));
   }
-  const marks = [dev, test].filter((s) => s?.precision != null && s.recall != null).map((s) =>
+  const marks = [dev, test].filter((s) => isNumber(s?.precision) && isNumber(s.recall)).map((s) =>
     ({ x: s.recall, y: s.precision, kind: s.split, text: `${s.split}: precision ${fixed(s.precision, 3)}, recall ${fixed(s.recall, 3)} at the threshold` }));
   return card("Precision and recall",
     unitCurves({

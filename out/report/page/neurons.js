@@ -120,8 +120,8 @@ function neuronSentence(n, data) {
 function histogramCard(n, data) {
   const splits = rows(data.split_hist), scores = rows(data.score);
   const split = scores.find((s) => s.hypothesis === splits[0]?.hypothesis);
-  const counts = binCounts(data.hist ?? []);
-  const labelled = binCounts(...splits.map((s) => s.labelled ?? []));
+  const counts = binCounts(data.hist);
+  const labelled = binCounts(...splits.map((s) => s.labelled));
   const name = run.hypotheses.find((h) => h.hypothesis === splits[0]?.hypothesis)?.name;
   const series = [{ name: "all tokens", counts, kind: "all" }];
   if (splits.length) {
@@ -154,7 +154,7 @@ function effectsCard(data) {
 
 const scoreColumns = [
   { head: "labelled", number: true, title: "tokens", of: (s) => s.n_pos, show: (s) => count(s.n_pos) },
-  { head: "n", number: true, title: "tokens", of: (s) => s.n_pos + s.n_neg, show: (s) => count(s.n_pos + s.n_neg) },
+  { head: "n", number: true, title: "tokens", of: (s) => sum2(s.n_pos, s.n_neg), show: (s) => count(sum2(s.n_pos, s.n_neg)) },
   { head: "docs", number: true, title: "documents with a labelled token", of: (s) => s.docs_pos, show: (s) => count(s.docs_pos) },
   { head: "preval.", number: true, title: "prevalence: labelled of n, the AP of a neuron that knows nothing", of: (s) => s.prevalence, show: (s) => share(s.prevalence) },
   { head: "AP", number: true, title: "average precision", of: (s) => s.average_precision, show: (s) => fixed(s.average_precision, 3) },
@@ -193,7 +193,7 @@ const exampleKinds = [
 
 function exampleCards(n, data) {
   const all = rows(data.example);
-  const chips = (e) => (e.labels ?? []).map((id) => run.hypotheses.find((h) => h.hypothesis === id))
+  const chips = (e) => asList(e.labels).map((id) => run.hypotheses.find((h) => h.hypothesis === id))
     .filter((h) => h && !(h.prevalence > broadly)).map((h) => el("span", { class: "chip" }, hypothesisNamed(h.name)));
   return exampleKinds.map(([kind, title]) => {
     const items = all.filter((e) => e.kind === kind);

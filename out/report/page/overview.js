@@ -28,7 +28,7 @@ function jumps(cards) {
 let lastPair = null; // that was chosen by hand: other pages keep it
 
 function severalOthers(pair) {
-  return pair.others?.length > 1;
+  return pair.others.length > 1;
 }
 
 /* The pair in the address, else the one that was looked at, else the run's first; 'single': with one
@@ -62,7 +62,7 @@ function duration(from, to) {
 
 function settings() {
   try {
-    return JSON.parse(run.meta.get("settings") ?? "{}");
+    return Object(JSON.parse(run.meta.get("settings") ?? "{}"));
   } catch {
     return {};
   }
@@ -101,12 +101,15 @@ function precisionOf(model) {
     return none;
   }
   return p.used === "exact" ? "exact"
+    : p.used == null ? none
     : `${p.used}: off f32 by ${Number(p.mean_error).toExponential(1)} on average, ${Number(p.max_error).toExponential(1)} at most (${plural(p.tokens, "token")})${p.used !== p.asked ? `; ${p.asked} was asked` : ""}`;
 }
 
 function modelsCard() {
   const most = Math.max(...run.models.map((m) => -m.mean_logprob));
+  const odd = run.models.filter((m) => m.n_not_finite > 0);
   return card("Models",
+    ...odd.map((m) => el("p", { class: "warning" }, `${m.name}: ${count(m.n_not_finite)} of ${count(m.tokens)} log-probs are not finite: no mean and no gap has them.`)),
     table([
       { head: "model", of: (m) => m.name },
       { head: "layers", number: true, of: (m) => m.n_layers },
@@ -114,10 +117,11 @@ function modelsCard() {
       { head: "d_mlp", number: true, of: (m) => m.d_mlp, show: (m) => (m.d_mlp ? m.d_mlp : none) },
       { head: "act_fn", of: (m) => m.act_fn },
       { head: "tokens", number: true, of: (m) => m.tokens, show: (m) => count(m.tokens) },
-      { head: "loss", number: true, title: "nats per token, the standard error clustered by document", of: (m) => -m.mean_logprob, show: (m) => `${fixed(m.mean_logprob == null ? null : -m.mean_logprob, 4)} \u00b1 ${fixed(m.se, 4)}` },
+      { head: "loss", number: true, title: "nats per token, the standard error clustered by document", of: (m) => -m.mean_logprob, show: (m) => `${fixed(isNumber(m.mean_logprob) ? -m.mean_logprob : null, 4)} \u00b1 ${fixed(m.se, 4)}` },
       { head: "", show: (m) => bar(-m.mean_logprob, most) },
       { head: "bits per byte", number: true, of: (m) => m.bits_per_byte, show: (m) => fixed(m.bits_per_byte, 4) },
       { head: "clamped", number: true, title: "tokens whose log-prob is below the floor", of: (m) => m.clamped_share, show: (m) => share(m.clamped_share) },
+      ...(odd.length ? [{ head: "not finite", number: true, title: "log-probs that are NaN, infinite or beyond what sums hold: no mean and no gap has them", of: (m) => m.n_not_finite, show: (m) => count(m.n_not_finite) }] : []),
       { head: "precision", title: "against f32, on the first unit, in nats", room: "much", show: precisionOf },
     ], run.models, { caption: "Models: loss in nats per token \u00b1 its standard error" }));
 }
@@ -139,7 +143,7 @@ function gapQuantile(hist, q) {
 
 /* Who is better, by how much. */
 function gapSentence(pair) {
-  const size = el("strong", {}, `${fixed(severalOthers(pair) ? pair.mean_gap : Math.abs(pair.mean_gap), 4)} \u00b1 ${fixed(pair.se, 4)} nats`);
+  const size = el("strong", {}, `${fixed(severalOthers(pair) || !isNumber(pair.mean_gap) ? pair.mean_gap : Math.abs(pair.mean_gap), 4)} \u00b1 ${fixed(pair.se, 4)} nats`);
   const where = ` on ${count(pair.tokens)} tokens of ${plural(pair.docs, "document")}`;
   const often = share(pair.share_other_better);
   return severalOthers(pair)
@@ -153,7 +157,7 @@ function gapCard(pair) {
     return card(`The gap of ${pair.name}`, note("No token is counted yet."));
   }
   const lo = hist[0].lo, hi = hist[hist.length - 1].hi, at = (x) => (x - lo) / (hi - lo);
-  const clamp = pair.floor == null ? null : -pair.floor;
+  const clamp = isNumber(pair.floor) ? -pair.floor : null;
   return card(`The gap of ${pair.name}`,
     el("p", { class: "lead" }, gapSentence(pair)),
     severalOthers(pair) ? note(`The gap to several models is the least of theirs: large where all of them beat ${pair.base_name}, so not by the luck of one training run. Its mean says nothing of any one of them: see the other pairs.`) : null,
@@ -165,7 +169,7 @@ function gapCard(pair) {
       x: (i) => (i < hist.length ? at(hist[i].lo) : 1),
       xTicks: ticks(lo, hi, plotWidth() / 80).map((x) => [at(x), general(x).replace(/\.0+$/, "")]),
       xLabel: `gap in nats: ${pair.others_name} is better to the right`,
-      marks: [[at(pair.mean_gap), `mean ${signed(pair.mean_gap, 3)}`],
+      marks: [...(isNumber(pair.mean_gap) ? [[at(pair.mean_gap), `mean ${signed(pair.mean_gap, 3)}`]] : []),
         ...(clamp == null ? [] : [[at(-clamp), `clamp \u2212${clamp}`], [at(clamp), `clamp +${clamp}`]])],
       data: table([
         { head: "from", number: true, of: (b) => b.lo, show: (b) => fixed(b.lo, 1) },
@@ -173,7 +177,7 @@ function gapCard(pair) {
         { head: "tokens", number: true, of: (b) => b.n, show: (b) => count(b.n) },
       ], hist.filter((b) => b.n > 0), { caption: "Tokens by gap" }),
     }),
-    note(`Log-probs are clamped at ${fixed(pair.floor, 1).replace(/\.0$/, "")} before they are subtracted, so no gap is beyond \u00b1${clamp}. Clamped: ${run.models.map((m) => `${share(m.clamped_share)} of ${m.name}'s`).join(", ")}.`),
+    note(`Log-probs are clamped at ${fixed(pair.floor, 1).replace(/\.0$/, "")} before they are subtracted, so no gap is beyond \u00b1${clamp ?? none}. Clamped: ${run.models.map((m) => `${share(m.clamped_share)} of ${m.name}'s`).join(", ")}.`),
     el("p", {}, el("a", { href: address("gaps", { pair: pair.name }) }, `Look at the ${count(pair.hits_other)} greatest gaps`), " and ",
       el("a", { href: address("gaps", { pair: pair.name, side: "base" }) }, `the ${count(pair.hits_base)} least`), "."));
 }
@@ -227,6 +231,9 @@ function tokenClass(text) {
 function classSums(tokens) {
   const sums = tokenClasses.map(([name]) => ({ name, n: 0, gap: 0, base: 0, other: 0, tokens: 0, common: [] }));
   for (const t of tokens) {
+    if (![t.n, t.mean_gap, t.base_mean_logprob, t.other_mean_logprob].every(isNumber)) {
+      continue;
+    }
     const s = sums[tokenClass(run.texts.get(t.token) ?? "")];
     s.n += t.n;
     s.gap += t.n * t.mean_gap;
@@ -274,7 +281,7 @@ function tokensCard(pair, tokens) {
     { head: "mean gap", number: true, of: (t) => t.mean_gap, show: (t) => signed(t.mean_gap, 3) },
     { head: "base logprob", number: true, of: (t) => t.base_mean_logprob, show: (t) => fixed(t.base_mean_logprob, 2) },
     { head: "other logprob", number: true, of: (t) => t.other_mean_logprob, show: (t) => fixed(t.other_mean_logprob, 2) },
-    { head: "summed gap", number: true, of: (t) => t.n * t.mean_gap, show: (t) => signed(t.n * t.mean_gap, 0) },
+    { head: "summed gap", number: true, of: (t) => product(t.n, t.mean_gap), show: (t) => signed(product(t.n, t.mean_gap), 0) },
   ];
   return card("Which tokens",
     table(columns, tokens, { caption: `All ${count(tokens.length)} tokens that were seen, by what they add to the gap`, sort: { column: 5, down: true }, page: 12 }));
@@ -337,7 +344,7 @@ function domainsCard(pair) {
       { head: "tokens", number: true, of: (g) => g.tokens, show: (g) => count(g.tokens) },
       { head: "mean gap", number: true, of: (g) => g.mean_gap, show: (g) => `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}` },
       { head: "", show: (g) => bar(g.mean_gap, most, g.mean_gap < 0 ? "base" : "other") },
-      { head: `loss of ${pair.base_name}`, number: true, of: (g) => -g.base, show: (g) => fixed(g.base == null ? null : -g.base, 3) },
+      { head: `loss of ${pair.base_name}`, number: true, of: (g) => -g.base, show: (g) => fixed(isNumber(g.base) ? -g.base : null, 3) },
     ], items, { caption: "The gap by domain, in nats per token \u00b1 its standard error", sort: { column: 3, down: true }, page: 20 }));
 }
 
@@ -369,6 +376,6 @@ function rejectsCard() {
       { head: "shard", of: (r) => shardName(r.shard) },
       { head: "reason", of: (r) => r.reason },
       { head: "n", number: true, of: (r) => r.n, show: (r) => count(r.n) },
-      { head: "the first", show: (r) => (r.places ?? []).slice(0, 3).map((p) => `line ${p.line}: ${p.why ?? ""}`).join("; ") },
+      { head: "the first", show: (r) => asList(r.places).slice(0, 3).map((p) => `line ${p?.line ?? none}: ${p?.why ?? ""}`).join("; ") },
     ], run.rejects, { caption: "Records that could not be used", page: 20 }));
 }

@@ -19,7 +19,7 @@ function passage({ tokens, values, at, extreme, up, down, show, what, labelled =
   const marked = new Set(labelled);
   const node = el("p", { class: "passage" }, tokens.map((id, i) => {
     const value = values[i];
-    const strength = value == null || !(extreme > 0) ? 0 : Math.min(1, Math.abs(value) / extreme);
+    const strength = !isNumber(value) || !(extreme > 0) ? 0 : Math.min(1, Math.abs(value) / extreme);
     const kind = [
       "tok", i === at ? "at" : "", marked.has(i) ? "labelled" : "",
       strength >= faint ? (value > 0 ? up : down) : "",

@@ -26,7 +26,7 @@ function frame(label, height, ...children) {
 /* 1, 10, 100, ... up to n. */
 function decades(n) {
   const list = [];
-  for (let value = 1; value <= n; value *= 10) {
+  for (let value = 1; value <= Math.min(n, Number.MAX_VALUE); value *= 10) {
     list.push(value);
   }
   return list;
@@ -38,7 +38,7 @@ function ticks(lo, hi, n) {
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = power * [1, 2, 5, 10].find((m) => raw <= power * m);
   const list = [];
-  for (let k = Math.ceil(lo / step - 1e-9); k * step <= hi + 1e-9 * step; k++) {
+  for (let k = Math.ceil(lo / step - 1e-9); k * step <= hi + 1e-9 * step && list.length < 100; k++) {
     list.push(k * step);
   }
   return list;
@@ -56,7 +56,7 @@ function axisText(x, y, text, anchor = "middle") {
  *   marks:  [[position, text]]: lines
  */
 function histogram({ title, label, series, n, x, xTicks, xLabel, marks = [], data, height = plotHeight }) {
-  const most = Math.max(1, ...series.flatMap((s) => s.counts));
+  const most = Math.min(Number.MAX_VALUE / 2, Math.max(1, ...series.flatMap((s) => s.counts.filter(isNumber))));
   const w = plotWidth() - margin.left - margin.right, h = height - margin.top - margin.bottom;
   const px = (at) => margin.left + at * w;
   const py = (v) => margin.top + h - (v > 0 ? (h * Math.log10(v * 2)) / Math.log10(most * 2) : 0);
@@ -113,7 +113,7 @@ function unitCurves({ title, label, series, marks, xLabel, yLabel, data, level }
 /* Lines over steps of equal width; y from the data, with 0 in it. */
 function steps({ title, label, series, names, xLabel, yLabel, data }) {
   const height = plotHeight, h = height - margin.top - margin.bottom;
-  const values = series.flatMap((s) => s.values).filter((v) => v != null);
+  const values = series.flatMap((s) => s.values).filter(isNumber);
   const lo = Math.min(0, ...values), hi = Math.max(0, ...values);
   const px = (i) => margin.left + ((i + 0.5) / names.length) * (plotWidth() - margin.left - margin.right);
   const py = (v) => margin.top + h - ((v - lo) / (hi - lo || 1)) * h;
@@ -143,8 +143,8 @@ function legend(series) {
 /* [[bin, n], ...] as counts of all bins; what is damaged counts nothing. */
 function binCounts(...lists) {
   const counts = new Array(run.bins.length).fill(0);
-  for (const [bin, n] of lists.flat().filter(Array.isArray)) {
-    if (bin in counts && n > 0) {
+  for (const [bin, n] of lists.flatMap(asList).filter(Array.isArray)) {
+    if (Number.isInteger(bin) && bin in counts && isNumber(n) && n > 0) {
       counts[bin] += n;
     }
   }

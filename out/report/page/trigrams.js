@@ -35,10 +35,6 @@ async function trigrams() {
 
 const skipDistances = [["p_skip2", "2"], ["p_skip4", "3\u20134"], ["p_skip8", "5\u20138"], ["p_skip16", "9\u201316"]];
 
-function isNumber(x) {
-  return typeof x === "number";
-}
-
 /* A column that should be a number: of a damaged run it may be anything, of any size. */
 function known(x) {
   return isNumber(x) && Math.abs(x) < 1e15 ? x : null;

@@ -10,6 +10,9 @@ void gaps_of_tokens(const struct run_pair *pair, double floor, const double *con
             const int64_t next = fixed_from(logprob[pair->others[k]][begin + i]);
             other = next < other ? next : other;
         }
-        gaps[i] = gap_of(fixed_from(logprob[pair->base][begin + i]), other, least);
+        const int64_t base = fixed_from(logprob[pair->base][begin + i]);
+        // the least of the others is FIXED_NONE where any is
+        gaps[i] =
+            base == FIXED_NONE || other == FIXED_NONE ? FIXED_NONE : gap_of(base, other, least);
     }
 }

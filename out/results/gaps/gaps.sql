@@ -8,14 +8,16 @@
 --
 -- The gap of pair base:others at a token is max(ln P other, floor) - max(ln P base, floor), the
 -- least over the others; the other that attains it is the deciding one.  Columns called logprob are
--- unclamped.  Standard errors (se) are clustered by document.  A mean over nothing is NULL.
+-- unclamped.  A token at which a log-prob is not finite (model.n_not_finite) is in no mean of that
+-- model and no gap of its pairs, nor in the counts beside them.  Standard errors (se) are clustered
+-- by document.  A mean over nothing is NULL.
 
 CREATE TABLE pair( -- A row is a pair of models, in the order of --pair.
     id INTEGER PRIMARY KEY, -- numbered in that order
     base INTEGER,           -- id of the model that the others are compared with
     others TEXT,            -- json: ids of models, [1, 2]; view pair_name has the names
     floor REAL,             -- nats, below 0: no ln P counts for less
-    tokens INTEGER,         -- predicted tokens
+    tokens INTEGER,         -- predicted tokens that have a gap
     docs INTEGER,           -- documents with one
     mean_gap REAL,          -- nats per token, above 0 where the others are better
     se REAL,                -- its standard error
@@ -143,7 +145,7 @@ CREATE TABLE gap_credit( -- A row is a neuron that spoke for the true token of a
     idx INTEGER,   -- its index in the layer, from 0
     hits INTEGER,  -- hits of side 'other' whose detail lists it among the ten largest effects
     credit REAL,   -- sum over these of what it added to the true token's logit, less the mean over
-                   -- the vocabulary
+                   -- the vocabulary; NULL: one of them is not finite, or beyond 2^80
     PRIMARY KEY(pair, model, layer, idx)
 ) WITHOUT ROWID;
 -- digest 23: pair, model, layer, idx, hits, credit ORDER BY pair, model, layer, idx

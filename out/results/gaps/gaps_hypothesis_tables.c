@@ -78,9 +78,13 @@ static int write_gaps(const struct sql *s, const struct run *run, const struct t
 struct credit {
     uint32_t model, layer, index;
     uint64_t hits;
-    bool any; // a finite effect is in the sum
+    bool whole; // every effect is in the sum
     __int128 sum;
 };
+
+// Effects from here on are in no sum: 2^100 units, once in each of at most 2^24 hits (run_load()
+// takes no more), are 2^124.
+#define EFFECT_MAX 0x1p80F
 
 static int by_neuron(const void *a, const void *b)
 {
@@ -91,11 +95,11 @@ static int by_neuron(const void *a, const void *b)
 }
 
 /* In whole numbers of 2^-20, of the shortest decimal that is read back as this float. */
-static int64_t shown(float effect)
+static __int128 shown(float effect)
 {
     char text[32];
     jsonout_float_text(text, effect);
-    return (int64_t)llround(strtod(text, NULL) * (double)FIXED_ONE);
+    return (__int128)round(strtod(text, NULL) * (double)FIXED_ONE);
 }
 
 /* Appends what the hit's neurons did. */
@@ -111,12 +115,13 @@ static int add_hit(struct credit **items, size_t *n, size_t *cap, const struct r
         }
         for (uint32_t i = 0; i < v->n_neurons; i++) {
             const float effect = v->neurons[i].effect;
+            const bool summed = fabsf(effect) < EFFECT_MAX; // NaN: not
             (*items)[(*n)++] = (struct credit){.model = pair->others[k - 1],
                                                .layer = v->neurons[i].layer,
                                                .index = v->neurons[i].index,
                                                .hits = 1,
-                                               .any = isfinite(effect),
-                                               .sum = isfinite(effect) ? shown(effect) : 0};
+                                               .whole = summed,
+                                               .sum = summed ? shown(effect) : 0};
         }
     }
     return 0;
@@ -129,7 +134,7 @@ static size_t add_up(struct credit *items, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (to > 0 && by_neuron(&items[to - 1], &items[i]) == 0) {
             items[to - 1].hits++;
-            items[to - 1].any = items[to - 1].any || items[i].any;
+            items[to - 1].whole = items[to - 1].whole && items[i].whole;
             items[to - 1].sum += items[i].sum;
         } else {
             items[to++] = items[i];
@@ -162,7 +167,7 @@ static int write_credit(const struct sql *s, const struct run *run, const struct
             rows_u64(&w, items[i].layer);
             rows_u64(&w, items[i].index);
             rows_u64(&w, items[i].hits);
-            rows_real(&w, items[i].any ? (double)items[i].sum / (double)FIXED_ONE : NAN);
+            rows_real(&w, items[i].whole ? (double)items[i].sum / (double)FIXED_ONE : NAN);
             rows_next(&w);
         }
     }

@@ -108,7 +108,7 @@ static int write_models(const struct sql *s, const struct run *run, const struct
     }
     struct rows w;
     rows_anew(&w, s, "DELETE FROM model",
-              "INSERT INTO model VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", err);
+              "INSERT INTO model VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", err);
     for (size_t i = 0; i < run->n_models && !w.rc; i++) {
         const struct run_model *m = &run->models[i];
         const struct tally_model_sums *t = &tally->models[i];
@@ -124,12 +124,13 @@ static int write_models(const struct sql *s, const struct run *run, const struct
         rows_u64(&w, m->d_vocab);
         rows_u64(&w, m->n_ctx);
         rows_hex(&w, m->weights_hash);
-        rows_u64(&w, t->logprob.n);
+        rows_u64(&w, t->logprob.n + t->n_not_finite);
         rows_real(&w, moments_mean(&t->logprob));
         rows_real(&w, moments_se(&t->logprob));
-        // fixed_mean(): the sum in nats a byte of text
-        rows_real(&w, -fixed_mean(t->logprob.sum, text_bytes) / M_LN2);
+        // fixed_mean(): the sum in nats a byte of text; a sum that lacks tokens is none of it
+        rows_real(&w, t->n_not_finite ? NAN : -fixed_mean(t->logprob.sum, text_bytes) / M_LN2);
         rows_ratio(&w, (double)t->clamped, (double)t->logprob.n);
+        rows_u64(&w, t->n_not_finite);
         rows_next(&w);
     }
     return rows_close(&w);

@@ -1,5 +1,6 @@
 #include "out/results/gaps/hit_detail.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,9 @@
 
 int32_t hit_detail_hundredths(int64_t gap)
 {
+    if (gap == FIXED_NONE) {
+        return HIT_GAP_NONE;
+    }
     const int64_t size = ((gap < 0 ? -gap : gap) * 100 + FIXED_ONE / 2) / FIXED_ONE;
     return (int32_t)(gap < 0 ? -size : size);
 }
@@ -282,7 +286,7 @@ static void write_around(struct jsonout *j, const struct hit_detail *d)
     jsonout_key(j, "gaps");
     jsonout_begin(j, '[');
     for (size_t i = 0; i < d->n; i++) {
-        jsonout_double(j, (double)d->gaps[i] / 100);
+        jsonout_double(j, d->gaps[i] == HIT_GAP_NONE ? NAN : (double)d->gaps[i] / 100);
     }
     jsonout_end(j, ']');
     jsonout_end(j, '}');

@@ -26,6 +26,8 @@
 #include "out/results/run.h"
 #include "out/results/token_view.h"
 
+#define HIT_GAP_NONE INT32_MIN // the pair has no gap there
+
 struct hit_detail {
     uint32_t n_views;
     const struct token_view *views; // [n_views]: of the pair's base, then of its others
@@ -33,7 +35,7 @@ struct hit_detail {
     // tokens around the hit, all of its document
     uint32_t at, n;
     const uint32_t *ids;  // [n], ids[at] its own
-    const int32_t *gaps;  // [n] of the pair, in hundredths of a nat
+    const int32_t *gaps;  // [n] of the pair, in hundredths of a nat, or HIT_GAP_NONE
     const char *domain;   // valid UTF-8; NULL: none
     bool has_labels;      // the run has hypotheses
     uint32_t n_labels;    // whose gap is taken at the token
@@ -43,7 +45,7 @@ struct hit_detail {
 /* A copy of it and all that it points to in one block, for the caller to free().  ERR_NOMEM. */
 int hit_detail_copy(struct hit_detail **out, const struct hit_detail *d, struct err *err);
 
-/* A gap (fixed) in hundredths of a nat, rounded half away from 0. */
+/* A gap (fixed) in hundredths of a nat, rounded half away from 0; HIT_GAP_NONE of FIXED_NONE. */
 int32_t hit_detail_hundredths(int64_t gap);
 
 /* Appends it as bytes; and back into a new block.  Errors: ERR_NOMEM, ERR_FORMAT. */

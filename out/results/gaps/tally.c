@@ -57,7 +57,8 @@ int tally_new(struct tally **out, const struct tally_shape *shape, struct err *e
         t->scratch->least = mem_new(2 * shape->n_pairs, sizeof *t->scratch->least);
         t->scratch->gaps = mem_zero(shape->n_pairs, sizeof *t->scratch->gaps);
         t->scratch->fixed = mem_new(shape->n_models, sizeof *t->scratch->fixed);
-        t->scratch->sums = mem_new(shape->n_models, sizeof *t->scratch->sums);
+        t->scratch->lacks = mem_zero(shape->n_models, sizeof *t->scratch->lacks);
+        t->scratch->models = mem_new(shape->n_models, sizeof *t->scratch->models);
         t->scratch->exact = mem_zero(shape->n_models, sizeof *t->scratch->exact);
         t->scratch->next = mem_zero(bits_words(shape->n_hypotheses), sizeof *t->scratch->next);
     }
@@ -65,7 +66,7 @@ int tally_new(struct tally **out, const struct tally_shape *shape, struct err *e
     if (!t->shards || !t->models || !t->pairs || !t->other.models || !t->other.pairs ||
         !t->other.hypotheses || !t->hypotheses || !t->touched || !t->is_touched || !t->scratch ||
         !t->scratch->pairs || !t->scratch->least || !t->scratch->gaps || !t->scratch->fixed ||
-        !t->scratch->sums || !t->scratch->exact || !t->scratch->next) {
+        !t->scratch->lacks || !t->scratch->models || !t->scratch->exact || !t->scratch->next) {
         rc = err_nomem(err, "a tally");
     }
     for (size_t p = 0; p < shape->n_pairs && !rc; p++) {
@@ -113,7 +114,8 @@ void tally_free(struct tally *t)
         }
         free(t->scratch->exact);
         free(t->scratch->fixed);
-        free(t->scratch->sums);
+        free(t->scratch->lacks);
+        free(t->scratch->models);
         free(t->scratch->next);
     }
     free(t->scratch);
@@ -315,6 +317,7 @@ int tally_merge(struct tally *to, const struct tally *from, struct err *err)
     for (size_t i = 0; i < shape->n_models; i++) {
         moments_merge(&to->models[i].logprob, &from->models[i].logprob);
         to->models[i].clamped += from->models[i].clamped;
+        to->models[i].n_not_finite += from->models[i].n_not_finite;
     }
     tally_hypotheses_merge(to->hypotheses, from->hypotheses, shape->n_hypotheses);
     tally_touch(to, from->touched, from->n_touched);

@@ -3,6 +3,9 @@
  *
  *     tally_new -> tally_add_doc, tally_add_hits, ... -> tally_merge(whole, part) -> tally_free
  *
+ * A log-prob that is no number which sums can hold (fixed.h) is counted, and its token is left out
+ * of its model's means and of the gaps of its model's pairs, in all that is said of them.
+ *
  * A document's log-probs may be a little wrong (shape->epsilon); sums are of those.  Which tokens
  * can be among the hits all the same is what tally_add_doc() picks; tally_add_hits() then gets
  * their exact log-probs, and only those decide.  So the lists are the same however exact the rest
@@ -154,6 +157,7 @@ struct tally_pair_sums {
 struct tally_model_sums {
     struct moments logprob; // unclamped
     uint64_t clamped;       // logprob < floor
+    uint64_t n_not_finite;  // tokens that are in neither, for want of a number
 };
 
 struct tally_hypothesis {

@@ -29,15 +29,41 @@ static void add_block_of_model(struct tally *t, const struct tally_doc *doc, siz
                                size_t begin, size_t n)
 {
     const double *logprob = doc->logprob[model] + begin, floor = t->shape->floor;
-    int64_t *fixed = t->scratch->fixed[model], sum = 0;
-    uint64_t clamped = 0;
+    int64_t *fixed = t->scratch->fixed[model];
+    __int128 sum = 0;
+    uint64_t clamped = 0, n_none = 0;
     for (size_t i = 0; i < n; i++) {
         fixed[i] = fixed_from(logprob[i]);
-        sum += fixed[i];
-        clamped += !(logprob[i] >= floor);
+        const bool none = fixed[i] == FIXED_NONE;
+        n_none += none;
+        sum += none ? 0 : fixed[i];
+        clamped += !none && logprob[i] < floor;
     }
-    t->scratch->sums[model] += sum;
+    t->scratch->lacks[model] = n_none > 0;
+    t->scratch->models[model].sum += sum;
+    t->scratch->models[model].n += n - n_none;
     t->models[model].clamped += clamped;
+    t->models[model].n_not_finite += n_none;
+}
+
+/* Is there a token of the block at which the pair has no gap? */
+static bool pair_lacks(const struct tally *t, const struct run_pair *pair)
+{
+    bool lacks = t->scratch->lacks[pair->base];
+    for (uint32_t k = 0; k < pair->n_others; k++) {
+        lacks = lacks || t->scratch->lacks[pair->others[k]];
+    }
+    return lacks;
+}
+
+/* Has the pair a gap at the block's token i? */
+static bool has_gap(const struct run_pair *pair, int64_t (*fixed)[TALLY_BLOCK], size_t i)
+{
+    bool has = fixed[pair->base][i] != FIXED_NONE;
+    for (uint32_t k = 0; k < pair->n_others; k++) {
+        has = has && fixed[pair->others[k]][i] != FIXED_NONE;
+    }
+    return has;
 }
 
 static size_t hist_bin(int64_t gap, size_t half)
@@ -69,7 +95,7 @@ static uint32_t find_deciding(const struct run_pair *pair, int64_t (*fixed)[TALL
     return deciding;
 }
 
-/* The gap at the block's token i, and which of the others decides it. */
+/* The gap at the block's token i, which has one, and which of the others decides it. */
 static int64_t gap_at(const struct run_pair *pair, int64_t (*fixed)[TALLY_BLOCK], size_t i,
                       int64_t floor, uint32_t *deciding)
 {
@@ -97,9 +123,16 @@ static void add_block_of_pair(struct tally *t, const struct tally_doc *doc, size
     // Rounding keeps order: the floor rounded and the rounded value's clamp are one.
     const int64_t floor = fixed_from(t->shape->floor);
     const size_t half = t->shape->gap_bins_half;
+    const bool lacks = pair_lacks(t, which);
     int64_t *gaps = t->shape->n_hypotheses ? t->scratch->gaps[pair] : NULL, gain = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t deciding;
+        if (lacks && !has_gap(which, t->scratch->fixed, i)) {
+            if (gaps) {
+                gaps[begin + i] = FIXED_NONE;
+            }
+            continue;
+        }
         const int64_t gap = gap_at(which, t->scratch->fixed, i, floor, &deciding);
         const int64_t base = t->scratch->fixed[which->base][i];
         const int64_t other = t->scratch->fixed[deciding][i];
@@ -109,6 +142,7 @@ static void add_block_of_pair(struct tally *t, const struct tally_doc *doc, size
         sums->other_better += gap > 0;
         gain += gap > 0 ? gap : 0;
         scratch->sum += gap;
+        scratch->n++;
         if (gaps) {
             gaps[begin + i] = gap;
         }
@@ -190,8 +224,10 @@ static int64_t least_worth(const struct tally *t, size_t pair, int side, const i
 static void fill_block(struct tally *t, const double *const *logprob, size_t begin, size_t n)
 {
     for (size_t m = 0; m < t->shape->n_models; m++) {
+        t->scratch->lacks[m] = false;
         for (size_t i = 0; i < n; i++) {
             t->scratch->fixed[m][i] = fixed_from(logprob[m][begin + i]);
+            t->scratch->lacks[m] = t->scratch->lacks[m] || t->scratch->fixed[m][i] == FIXED_NONE;
         }
     }
 }
@@ -205,6 +241,9 @@ static bool is_pick(const struct tally *t, size_t i, const int64_t *least)
     for (size_t p = 0; p < t->shape->n_pairs; p++) {
         uint32_t deciding;
         const struct run_pair *pair = &t->shape->pairs[p];
+        if (!has_gap(pair, t->scratch->fixed, i)) {
+            continue;
+        }
         const int64_t gap = gap_at(pair, t->scratch->fixed, i, floor, &deciding);
         if (t->scratch->fixed[pair->base][i] < certain &&
             t->scratch->fixed[deciding][i] < certain) {
@@ -257,10 +296,12 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
     uint64_t skipped_bytes;
     const size_t n_tokens = count_tokens(doc, &skipped_bytes);
 
-    memset(scratch->sums, 0, shape->n_models * sizeof *scratch->sums);
+    memset(scratch->models, 0, shape->n_models * sizeof *scratch->models);
     memset(scratch->pairs, 0, shape->n_pairs * sizeof *scratch->pairs);
     for (size_t p = 0; p < shape->n_pairs && shape->n_hypotheses > 0 && n_tokens < doc->n; p++) {
-        memset(scratch->gaps[p], 0, doc->n * sizeof *scratch->gaps[p]); // those of skipped tokens
+        for (size_t i = 0; i < doc->n; i++) {
+            scratch->gaps[p][i] = FIXED_NONE; // those of skipped tokens
+        }
     }
     for (size_t begin = 0, n; (n = next_block(doc, &begin)) > 0; begin += n) {
         tally_touch(t, doc->ids + begin, n);
@@ -279,14 +320,16 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
     domain->docs++;
     domain->tokens += n_tokens;
     for (size_t m = 0; m < shape->n_models; m++) {
-        moments_add(&t->models[m].logprob, scratch->sums[m], n_tokens);
-        moments_add(&domain->models[m], scratch->sums[m], n_tokens);
+        const struct model_scratch *of = &scratch->models[m];
+        moments_add(&t->models[m].logprob, of->sum, of->n);
+        moments_add(&domain->models[m], of->sum, of->n);
     }
     for (size_t p = 0; p < shape->n_pairs; p++) {
-        moments_add(&t->pairs[p].gap, scratch->pairs[p].sum, n_tokens);
-        moments_add(&domain->pairs[p], scratch->pairs[p].sum, n_tokens);
+        const struct pair_scratch *of = &scratch->pairs[p];
+        moments_add(&t->pairs[p].gap, of->sum, of->n);
+        moments_add(&domain->pairs[p], of->sum, of->n);
         for (int side = 0; side < 2; side++) {
-            const struct hits_best *best = &scratch->pairs[p].best[side];
+            const struct hits_best *best = &of->best[side];
             for (size_t i = 0; i < best->n; i++) {
                 hits_count(&t->pairs[p].hits[side], best->places[i].context);
             }
@@ -369,8 +412,12 @@ int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct ta
         const size_t n = picks->n - begin < TALLY_BLOCK ? picks->n - begin : TALLY_BLOCK;
         fill_block(t, logprob, begin, n);
         for (size_t p = 0; p < shape->n_pairs; p++) {
+            const bool lacks = pair_lacks(t, &shape->pairs[p]);
             for (size_t i = 0; i < n; i++) {
                 uint32_t deciding;
+                if (lacks && !has_gap(&shape->pairs[p], t->scratch->fixed, i)) {
+                    continue;
+                }
                 const int64_t gap =
                     gap_at(&shape->pairs[p], t->scratch->fixed, i, floor, &deciding);
                 offer(&scratch[p], doc, picks->at[begin + i], gap);

@@ -11,23 +11,29 @@
 #include "out/results/gaps/hits.h"
 #include "out/results/gaps/tally.h"
 
-#define TALLY_MAGIC "GSTALLY3"
+#define TALLY_MAGIC "GSTALLY4"
 #define TALLY_SKETCH_CELLS ((size_t)TALLY_SKETCH_ROWS * TALLY_SKETCH_COLS)
 
 #define TALLY_BLOCK ((size_t)256) // tokens whose values of all models stay in cache
 
 /* Room for what is computed of one document. */
 struct tally_scratch {
-    int64_t (*fixed)[TALLY_BLOCK]; // [n_models] logprob of a block of tokens
-    int64_t *sums;                 // [n_models] of logprob over the document
+    int64_t (*fixed)[TALLY_BLOCK]; // [n_models] logprob of a block of tokens, or FIXED_NONE
+    bool *lacks;                   // [n_models] the block has a FIXED_NONE
+    struct model_scratch {
+        __int128 sum; // of logprob over the document
+        uint64_t n;   // tokens that it is of
+    } * models;       // [n_models]
     struct pair_scratch {
         int64_t sum; // of gap
+        uint64_t n;  // tokens that have one
         struct hits_best best[2];
     } * pairs;      // [n_pairs]
     int64_t *least; // [n_pairs][2], worths
     double **exact; // [n_models] of [exact_cap], of the picks
     size_t exact_cap;
-    int64_t **gaps; // [n_pairs][gaps_cap], of the document; where there are hypotheses
+    int64_t **gaps; // [n_pairs][gaps_cap], of the document, or FIXED_NONE; where there are
+                    // hypotheses
     size_t gaps_cap;
     uint64_t *next; // [bits_words(n_hypotheses)] those that predict the next token
 };

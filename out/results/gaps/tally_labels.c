@@ -19,23 +19,23 @@ static void count(struct tally_hypothesis *h, const struct tally_labels *labels,
     h->docs += labels->n > 0;
 }
 
+/* gaps[]: of the document, or FIXED_NONE; 'sum': of the n that are gaps. */
 static void add_to_ledger(struct tally_ledger *l, const struct tally_labels *labels, bool next,
-                          const struct tally_doc *doc, const int64_t *gaps, int64_t sum,
-                          size_t n_tokens)
+                          const struct tally_doc *doc, const int64_t *gaps, int64_t sum, size_t n)
 {
     int64_t labelled = 0, gain = 0;
-    size_t n = 0;
+    size_t n_labelled = 0;
     for (size_t i = 0; i < labels->n; i++) {
         const size_t at = tally_place(labels->at[i] - labels->base, doc->n, doc->pos, next);
-        if (at < doc->n && !(doc->skipped && doc->skipped[at])) {
+        if (at < doc->n && gaps[at] != FIXED_NONE) {
             labelled += gaps[at];
             gain += gaps[at] > 0 ? gaps[at] : 0;
-            n++;
+            n_labelled++;
         }
     }
     l->gain += gain;
-    moments_add(&l->labelled, labelled, n);
-    moments_add(&l->rest, sum - labelled, n_tokens - n);
+    moments_add(&l->labelled, labelled, n_labelled);
+    moments_add(&l->rest, sum - labelled, n - n_labelled);
 }
 
 /* The first of n hypotheses whose gap is taken at token i, or n; next: those that predict the next
@@ -61,7 +61,7 @@ static void add_firsts(struct tally_ledger *ledger, const struct tally_doc *doc,
     for (size_t i = 0; i < doc->n; i++) {
         const size_t h = first_label(doc, i, next, n_hypotheses);
         if (h < n_hypotheses) {
-            ledger[h].beyond += gaps[i];
+            ledger[h].beyond += gaps[i] == FIXED_NONE ? 0 : gaps[i];
             ledger[h].gain_beyond += gaps[i] > 0 ? gaps[i] : 0;
         }
     }
@@ -77,14 +77,12 @@ void tally_add_labels(struct tally *t, struct tally_domain *domain, const struct
     }
     for (size_t p = 0; p < t->shape->n_pairs; p++) {
         struct tally_ledger *ledger = t->pairs[p].ledger;
-        int64_t sum = 0;
-        for (size_t i = 0; i < doc->n; i++) {
-            sum += gaps[p][i];
-        }
+        const int64_t sum = t->scratch->pairs[p].sum;
+        const size_t n_gaps = t->scratch->pairs[p].n;
         for (size_t h = 0; h < n; h++) {
             if (!doc->labels[h].gave_up) {
                 add_to_ledger(&ledger[h], &doc->labels[h], bits_get(t->scratch->next, h), doc,
-                              gaps[p], sum, n_tokens);
+                              gaps[p], sum, n_gaps);
             }
         }
         add_firsts(ledger, doc, n, t->scratch->next, gaps[p]);

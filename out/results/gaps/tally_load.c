@@ -97,6 +97,7 @@ static void take_moments(struct reader *r, struct moments *m)
     m->sum_sq = take_i128(r);
     m->sum_n = take_i128(r);
     m->n_sq = take_i128(r);
+    m->sum_sq_high = take_u64(r);
 }
 
 static void take_gap_sums(struct reader *r, struct tally_gap_sums *s)
@@ -372,6 +373,7 @@ int tally_load(struct tally *t, const void *bytes, size_t len, struct err *err)
     for (size_t i = 0; i < shape->n_models && !r.rc; i++) {
         take_moments(&r, &t->models[i].logprob);
         t->models[i].clamped = take_u64(&r);
+        t->models[i].n_not_finite = take_u64(&r);
     }
     for (size_t h = 0; h < shape->n_hypotheses && !r.rc; h++) {
         take_hypothesis(&r, &t->hypotheses[h]);

@@ -4,13 +4,14 @@
  * All numbers are little-endian: u32, u64, i128 (two's complement), f64 (IEEE 754, as bits).  A
  * string is u32 length, bytes (valid UTF-8 without NUL).  A tally is:
  *
- *  1. "GSTALLY3"
+ *  1. "GSTALLY4"
  *  2. the shape: u64 n_models, n_pairs, n_shards, d_vocab, gap_bins_half, top, domains_max,
  *     n_hypotheses; f64 floor; a pair: u32 base, u32 n_others, u32 others[n_others]
  *  3. a shard: u64 docs, tokens, text_bytes, units_done, repaired, skipped; u32 number of reasons
  *     with rejects; a reason, ascending: u32 reason, u64 n, then min(n, 3) places, ascending: u64
  *     line, u64 byte, string why
- *  4. a model: moments, u64 clamped.  Moments: u64 docs, u64 n, i128 sum, sum_sq, sum_n, n_sq
+ *  4. a model: moments, u64 clamped, u64 n_not_finite.  Moments: u64 docs, u64 n, i128 sum, sum_sq,
+ *     sum_n, n_sq, u64 sum_sq_high
  *     then a hypothesis: u64 seen, tokens, docs, aborted
  *  5. a pair: moments, u64 other_better, i128 gain; for each hypothesis moments labelled, moments
  *     rest, i128 gain, beyond, gain_beyond; u64 hist[2 * gap_bins_half], sums of each position
@@ -95,6 +96,7 @@ static void put_moments(struct writer *w, const struct moments *m)
     put_i128(w, m->sum_sq);
     put_i128(w, m->sum_n);
     put_i128(w, m->n_sq);
+    put_u64(w, m->sum_sq_high);
 }
 
 static void put_gap_sums(struct writer *w, const struct tally_gap_sums *s)
@@ -254,6 +256,7 @@ int tally_save(const struct tally *t, struct buf *out, struct err *err)
     for (size_t i = 0; i < shape->n_models; i++) {
         put_moments(&w, &t->models[i].logprob);
         put_u64(&w, t->models[i].clamped);
+        put_u64(&w, t->models[i].n_not_finite);
     }
     for (size_t h = 0; h < shape->n_hypotheses; h++) {
         put_hypothesis(&w, &t->hypotheses[h]);

@@ -17,10 +17,11 @@ int trigrams_new(struct trigrams **out, const struct trigrams_shape *shape, stru
     t->shape = shape;
     t->items = mem_zero(shape->n, sizeof *t->items);
     t->logprob = mem_zero(shape->n * shape->n_models, sizeof *t->logprob);
+    t->logprob_n = mem_zero(shape->n * shape->n_models, sizeof *t->logprob_n);
     t->gap = mem_zero(shape->n * shape->n_pairs, sizeof *t->gap);
     t->tokens = mem_zero(shape->n_groups, sizeof *t->tokens);
     t->sums = mem_zero(shape->n_layers, sizeof *t->sums);
-    bool whole = t->items && t->logprob && t->gap && t->tokens && t->sums;
+    bool whole = t->items && t->logprob && t->logprob_n && t->gap && t->tokens && t->sums;
     for (size_t l = 0; whole && l < shape->n_layers; l++) {
         t->sums[l] = mem_zero(shape->n_groups, shape->layers[l] * sizeof **t->sums);
         whole = t->sums[l] != NULL;
@@ -48,6 +49,7 @@ void trigrams_free(struct trigrams *t)
     }
     free(t->items);
     free(t->logprob);
+    free(t->logprob_n);
     free(t->gap);
     free(t->tokens);
     free(t->sums);
@@ -58,8 +60,8 @@ void trigrams_free(struct trigrams *t)
 uint64_t trigrams_memory(const struct trigrams_shape *s)
 {
     uint64_t bytes = s->n * (sizeof(struct trigram_sums) + sizeof(struct trigrams_best) +
-                             s->n_models * sizeof(__int128) +
-                             s->n_pairs * (sizeof(struct moments) + sizeof(int64_t)));
+                             s->n_models * (sizeof(__int128) + sizeof(uint64_t)) +
+                             s->n_pairs * (sizeof(struct moments) + sizeof(struct trigrams_gaps)));
     for (size_t l = 0; l < s->n_layers; l++) {
         bytes += s->n_groups * s->layers[l] * sizeof(int64_t);
     }
@@ -89,6 +91,7 @@ static int merge_item(struct trigrams *to, struct trigrams *from, size_t i, stru
     x->docs += y->docs;
     for (size_t m = i * s->n_models; m < (i + 1) * s->n_models; m++) {
         to->logprob[m] = fixed_sum(to->logprob[m], from->logprob[m]);
+        to->logprob_n[m] += from->logprob_n[m];
     }
     for (size_t p = i * s->n_pairs; p < (i + 1) * s->n_pairs; p++) {
         moments_merge(&to->gap[p], &from->gap[p]);

@@ -124,8 +124,9 @@ struct trigram_sums {
 struct trigrams {
     const struct trigrams_shape *shape;
     struct trigram_sums *items; // [n]
-    __int128 *logprob;          // [n][n_models] fixed, of C over the places
-    struct moments *gap;        // [n][n_pairs] over the places
+    __int128 *logprob;          // [n][n_models] fixed, of C over the places where it is a number
+    uint64_t *logprob_n;        // [n][n_models] those places
+    struct moments *gap;        // [n][n_pairs] over the places that have one
     uint64_t *tokens;           // [n_groups]
     int64_t **sums;             // [n_layers] of [n_groups][layers[l]] activations
 

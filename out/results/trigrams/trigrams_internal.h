@@ -33,6 +33,12 @@ struct trigrams_best {
     struct trigrams_place place, elsewhere; // for its lists
 };
 
+/* A pair's gaps at the places of a trigram in the current document. */
+struct trigrams_gaps {
+    int64_t sum;
+    uint64_t n; // places that have one
+};
+
 struct trigrams_unit {
     struct unit_tokens tokens;
     struct trigrams_row *rows; // [n_rows], ascending
@@ -44,7 +50,7 @@ struct trigrams_unit {
 
     // of the current document
     struct trigrams_best *best; // [n]
-    int64_t *gaps;              // [n][n_pairs] sums over its places
+    struct trigrams_gaps *gaps; // [n][n_pairs]
     uint32_t *touched;          // [n_touched] items that it has
     size_t n_touched;
 };

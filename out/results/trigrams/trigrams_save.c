@@ -1,13 +1,14 @@
 /*
  * As bytes, numbers and lists being those of varints.h, signed ones zigzag: magic, how many items,
- * models, pairs, groups, layers; per item its places, documents, log-probs, gaps, lists; per group
- * its tokens; per layer and group the sums of its neurons, or nothing where it has no token.
+ * models, pairs, groups, layers; per item its places, documents, log-probs and how many, gaps,
+ * lists; per group its tokens; per layer and group the sums of its neurons, or nothing where it has
+ * no token.
  */
 #include "out/results/trigrams/trigrams.h"
 
 #include "out/results/varints.h"
 
-#define MAGIC UINT64_C(0x315254475347) // "GSGTR1"
+#define MAGIC UINT64_C(0x325254475347) // "GSGTR2"
 
 static void put_signed(struct varints_writer *w, __int128 value)
 {
@@ -24,6 +25,7 @@ static void put_item(struct varints_writer *w, const struct trigrams *t, size_t 
     varints_put(w, t->items[i].docs);
     for (size_t m = 0; m < s->n_models; m++) {
         put_signed(w, t->logprob[i * s->n_models + m]);
+        varints_put(w, t->logprob_n[i * s->n_models + m]);
     }
     for (size_t p = 0; p < s->n_pairs; p++) {
         const struct moments *m = &t->gap[i * s->n_pairs + p];
@@ -33,6 +35,7 @@ static void put_item(struct varints_writer *w, const struct trigrams *t, size_t 
         put_signed(w, m->sum_sq);
         put_signed(w, m->sum_n);
         put_signed(w, m->n_sq);
+        varints_put(w, m->sum_sq_high);
     }
     varints_put_list(w, &t->items[i].places);
     varints_put_list(w, &t->items[i].elsewhere);
@@ -80,6 +83,7 @@ static void get_moments(struct varints_reader *r, struct moments *m)
     m->sum_sq = varints_get_signed(r, "a gap");
     m->sum_n = varints_get_signed(r, "a gap");
     m->n_sq = varints_get_signed(r, "a gap");
+    m->sum_sq_high = varints_get(r, UINT64_MAX, "a gap");
 }
 
 static void get_item(struct varints_reader *r, struct trigrams *t, size_t i)
@@ -89,6 +93,7 @@ static void get_item(struct varints_reader *r, struct trigrams *t, size_t i)
     t->items[i].docs = varints_get(r, UINT64_MAX, "documents");
     for (size_t m = 0; m < s->n_models; m++) {
         t->logprob[i * s->n_models + m] = varints_get_signed(r, "a log-prob");
+        t->logprob_n[i * s->n_models + m] = varints_get(r, UINT64_MAX, "places");
     }
     for (size_t p = 0; p < s->n_pairs; p++) {
         get_moments(r, &t->gap[i * s->n_pairs + p]);

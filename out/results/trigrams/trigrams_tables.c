@@ -43,10 +43,13 @@ static int means_json(struct buf *b, const struct writer *x, size_t item, struct
     int rc = buf_append(b, "{", 1, err);
     for (size_t m = 0; m < run->n_models && n > 0 && !rc; m++) {
         const char *name = run->models[m].name;
-        const double mean = fixed_mean(x->t->logprob[item * run->n_models + m], n);
+        const size_t at = item * run->n_models + m;
+        const double mean = fixed_mean(x->t->logprob[at], x->t->logprob_n[at]);
         rc = m > 0 ? buf_append(b, ",", 1, err) : 0;
         rc = rc ? rc : jsonw_string(b, name, strlen(name), err);
-        rc = rc ? rc : buf_printf(b, err, ":%.17g", mean);
+        rc = rc            ? rc
+             : isnan(mean) ? buf_printf(b, err, ":null")
+                           : buf_printf(b, err, ":%.17g", mean);
     }
     return rc ? rc : buf_append(b, "}", 2, err);
 }
@@ -103,8 +106,8 @@ static int write_trigrams(struct writer *x)
         rows_u64(&w, sums->n);
         rows_u64(&w, sums->docs);
         rows_text(&w, x->json[0].data);
-        rows_real(&w, s->n_pairs > 0 && sums->n > 0 ? fixed_mean(x->t->gap[i * s->n_pairs].sum, 1)
-                                                    : NAN);
+        const struct moments *gap = s->n_pairs > 0 ? &x->t->gap[i * s->n_pairs] : NULL;
+        rows_real(&w, gap && gap->n > 0 ? fixed_mean(gap->sum, 1) : NAN);
         for (size_t side = 0; side < 2; side++) {
             rows_u32s(&w, &x->json[1 + side], t->fillers[side], t->n_fillers[side]);
         }
@@ -258,7 +261,7 @@ static int write_neurons(const struct sql *s, const struct trigram_test *tests, 
 }
 
 int trial_rows_write(const struct sql *s, const struct trigram_test *tests, size_t n,
-                       struct err *err)
+                     struct err *err)
 {
     int rc = write_tests(s, tests, n, err);
     rc = rc ? rc : write_neurons(s, tests, n, err);

@@ -67,6 +67,7 @@ static void clear(struct trigrams *t)
         example_list_clear(&t->items[i].places);
         example_list_clear(&t->items[i].elsewhere);
         memset(t->logprob + i * s->n_models, 0, s->n_models * sizeof *t->logprob);
+        memset(t->logprob_n + i * s->n_models, 0, s->n_models * sizeof *t->logprob_n);
         memset(t->gap + i * s->n_pairs, 0, s->n_pairs * sizeof *t->gap);
         u->is_in[i] = false;
     }
@@ -193,12 +194,17 @@ static void add_place(struct trigrams *t, uint32_t item, const struct tally_doc 
     best->n++;
     offer(&best->place, example_hash(doc->shard, doc->number, at), at);
     for (size_t m = 0; m < s->n_models; m++) {
-        t->logprob[item * s->n_models + m] += fixed_from(doc->logprob[m][at]);
+        const int64_t logprob = fixed_from(doc->logprob[m][at]);
+        const bool none = logprob == FIXED_NONE;
+        t->logprob[item * s->n_models + m] += none ? 0 : logprob;
+        t->logprob_n[item * s->n_models + m] += !none;
     }
     for (size_t p = 0; p < s->n_pairs; p++) {
         int64_t gap;
         gaps_of_tokens(&pairs[p], floor, doc->logprob, at, 1, &gap);
-        t->unit->gaps[item * s->n_pairs + p] += gap;
+        struct trigrams_gaps *gaps = &t->unit->gaps[item * s->n_pairs + p];
+        gaps->sum += gap == FIXED_NONE ? 0 : gap;
+        gaps->n += gap != FIXED_NONE;
     }
 }
 
@@ -272,8 +278,9 @@ static int end_item(struct trigrams *t, uint32_t item, uint32_t first, const str
     sums->n += best.n;
     sums->docs += best.n > 0;
     for (size_t p = 0; p < s->n_pairs; p++) {
-        moments_add(&t->gap[item * s->n_pairs + p], u->gaps[item * s->n_pairs + p], best.n);
-        u->gaps[item * s->n_pairs + p] = 0;
+        struct trigrams_gaps *gaps = &u->gaps[item * s->n_pairs + p];
+        moments_add(&t->gap[item * s->n_pairs + p], gaps->sum, gaps->n);
+        *gaps = (struct trigrams_gaps){0};
     }
     const int rc = insert(&sums->places, TRIGRAM_PLACES, &best.place, t, first, doc, err);
     return rc ? rc
