@@ -270,6 +270,17 @@ foreach(name packing_rows record_read neuron_scores trigram_scores export_read)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
 
+# every command, while one call after the other fails: an allocation, a write, a rename, ...; and
+# where a signal comes
+add_library(fail_nth MODULE tests/kit/fail_nth.c)
+target_compile_features(fail_nth PRIVATE c_std_17)
+target_compile_definitions(fail_nth PRIVATE _GNU_SOURCE)
+target_compile_options(fail_nth PRIVATE -Wall -Wextra $<$<BOOL:${GAPSCOPE_WERROR}>:-Werror>)
+target_link_libraries(fail_nth PRIVATE ${CMAKE_DL_LIBS})
+add_test(NAME failing_calls COMMAND ${CMAKE_SOURCE_DIR}/tests/python/failing_calls $<TARGET_FILE:gapscope>
+         $<TARGET_FILE:fail_nth>)
+set_tests_properties(failing_calls PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1200)
+
 # the examples of the READMEs, their links, and the size of the first one; the report in a browser.
 # What a sanitizer can find is in the tests of the commands, on smaller corpora.
 if(NOT GAPSCOPE_SANITIZE)

@@ -1,5 +1,6 @@
 #include "corpora/base/json.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -32,6 +33,72 @@ static int error_at(const char *text, size_t at, const char *what, struct err *e
     return err_set(err, ERR_FORMAT, "line %zu, column %zu: %s", line, at - begin + 1, what);
 }
 
+/* Makes room in the parser for the longest string that text[len] can hold: json-c does not look
+ * whether its buffer could grow. */
+static bool make_room(struct json_tokener *parser, size_t len)
+{
+    struct printbuf *b = parser->pb;
+    if ((size_t)b->size > len) {
+        return true;
+    }
+    const bool made = printbuf_memset(b, (int)len, 0, 1) == 0;
+    printbuf_reset(b);
+    return made;
+}
+
+/* The bytes of text[len] up to the end of the next key or of the next inner object.  'depth' and
+ * 'quoted' are those of the text so far. */
+static size_t next_piece(const char *text, size_t len, long *depth, bool *quoted)
+{
+    for (size_t n = 0; n < len; n++) {
+        const char c = text[n];
+        if (*quoted) {
+            n += c == '\\' && n + 1 < len;
+            *quoted = c != '"';
+            continue;
+        }
+        *quoted = c == '"';
+        *depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        if (c == ':' || (c == '}' && *depth > 0)) {
+            return n + 1;
+        }
+    }
+    return len;
+}
+
+/*
+ * json_tokener_parse_ex() of text[len]; *end is what it has read, *nomem whether it lacked memory.
+ * json-c does not say so: it stops early with success, takes a key that it could not copy, or
+ * leaves out a member that it could not add.  All of this shows in errno until a number resets it.
+ * So the text is handed over in pieces that end where a key or an object ends.
+ */
+static struct json_object *parse_pieces(struct json_tokener *parser, const char *text, size_t len,
+                                        size_t *end, bool *nomem)
+{
+    struct json_object *value = NULL;
+    long depth = 0;
+    bool quoted = false;
+    enum json_tokener_error status = json_tokener_continue;
+    *nomem = !make_room(parser, len);
+    *end = 0;
+    while (*end < len && status == json_tokener_continue && !*nomem) {
+        const size_t n = next_piece(text + *end, len - *end, &depth, &quoted);
+        errno = 0;
+        value = json_tokener_parse_ex(parser, text + *end, (int)n);
+        status = json_tokener_get_error(parser);
+        const size_t used = json_tokener_get_parse_end(parser);
+        *end += used;
+        *nomem = errno == ENOMEM || (status == json_tokener_success && used < n);
+    }
+    if (status == json_tokener_continue && !*nomem) {
+        // Nothing ends a number that is the last thing in the text: json-c needs to see a NUL.
+        errno = 0;
+        value = json_tokener_parse_ex(parser, "", -1);
+        *nomem = errno == ENOMEM;
+    }
+    return value;
+}
+
 int json_parse(struct json_tokener *parser, struct json_object **out, const char *text, size_t len,
                struct err *err)
 {
@@ -51,24 +118,25 @@ int json_parse(struct json_tokener *parser, struct json_object **out, const char
     }
 
     json_tokener_reset(parser);
-    struct json_object *value = json_tokener_parse_ex(parser, text, (int)len);
-    enum json_tokener_error status = json_tokener_get_error(parser);
-    if (status == json_tokener_continue) {
-        // Nothing ends a number that is the last thing in the text: json-c needs to see a NUL.
-        const size_t consumed = json_tokener_get_parse_end(parser);
-        value = json_tokener_parse_ex(parser, "", -1);
-        status = json_tokener_get_error(parser);
-        if (status != json_tokener_success) {
-            json_object_put(value);
-            return error_at(text, consumed < len ? consumed : len, "ends too early", err);
-        }
+    const int before = errno;
+    size_t end;
+    bool nomem;
+    struct json_object *value = parse_pieces(parser, text, len, &end, &nomem);
+    const enum json_tokener_error status = json_tokener_get_error(parser);
+    errno = before;
+    if (nomem) {
+        json_object_put(value);
+        json_tokener_reset(parser);
+        return err_nomem(err, "JSON");
     }
-    const size_t end = json_tokener_get_parse_end(parser);
+    if (status == json_tokener_error_depth) {
+        return error_at(text, end, "nested too deep", err);
+    }
+    if (status != json_tokener_success && end == len) {
+        return error_at(text, len, "ends too early", err);
+    }
     if (status != json_tokener_success) {
-        if (status == json_tokener_error_depth) {
-            return error_at(text, end, "nested too deep", err);
-        }
-        return error_at(text, end < len ? end : len, json_tokener_error_desc(status), err);
+        return error_at(text, end, json_tokener_error_desc(status), err);
     }
     *out = value;
     return 0;
@@ -109,6 +177,16 @@ out:
     }
     buf_free(&text);
     return rc;
+}
+
+const char *json_to_text(struct json_object *value, int flags)
+{
+    const int before = errno;
+    errno = 0;
+    const char *text = json_object_to_json_string_ext(value, flags);
+    text = errno == ENOMEM ? NULL : text;
+    errno = before;
+    return text;
 }
 
 struct json_object *json_member(struct json_object *object, const char *key)

@@ -10,6 +10,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "out/sql/sql.h"
 #include "out/store/meta.h"
 #include "out/store/store.h"
 #include "scan/cli/args.h"
@@ -185,6 +186,11 @@ static int write_merged(const struct merged *m, const char *path, struct err *er
     int rc = outfile_open(&out, path, err);
     if (!rc) {
         rc = store_open(&s, out.tmp_path, &exists, err);
+    }
+    if (!rc) {
+        // A journal beside a file that nobody resumes would only be left behind by a signal.
+        const struct sql db = {.db = store_sqlite(s), .path = path};
+        rc = sql_exec(&db, "PRAGMA journal_mode=MEMORY", err);
     }
     if (!rc) {
         rc = store_checkpoint(s, &m->run, &m->results, true, (const char *const *)m->meta, err);
