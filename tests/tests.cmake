@@ -40,6 +40,7 @@ add_test(NAME sizes COMMAND ${CMAKE_SOURCE_DIR}/tests/sizes)
 # base
 gapscope_test(base/base gapscope_base)
 gapscope_test(base/jsonw gapscope_base)
+gapscope_test(base/no_memory gapscope_base)
 gapscope_test(base/pool gapscope_base)
 gapscope_fuzz(utf8 gapscope_base)
 

@@ -91,6 +91,8 @@ static void write_id(const struct source *s, struct jsonout *j, int64_t index, c
     member_text(j, "id", id);
     if (len >= 0) {
         free(text);
+    } else {
+        mem_lost();
     }
 }
 

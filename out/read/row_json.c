@@ -75,8 +75,8 @@ void json_kept(struct jsonout *j, struct json_object *value, int digits)
     if (digits > 0) {
         json_value(j, value, digits);
     } else {
-        jsonout_raw(
-            j, json_to_text(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        jsonout_raw(j,
+                    json_to_text(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     }
 }
 

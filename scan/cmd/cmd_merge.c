@@ -156,16 +156,24 @@ static int check_output(const struct options *o, const struct arg_list *parts, s
     return 0;
 }
 
-/* Tries the trigrams of a whole run, if the models are still where they were. */
-static void try_trigrams(const struct merged *m, struct store *s)
+/* Tries the trigrams of a whole run, if the models are still where they were.  That they are not is
+ * no error of the merge.  Errors: ERR_NOMEM, ERR_IO, and trials_run()'s. */
+static int try_trigrams(const struct merged *m, struct store *s, struct err *failed)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct err err = {0};
     size_t n = 0;
     if (!trials_are_due(&m->run, &m->results)) {
-        return;
+        return 0;
     }
-    if (trials_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, "merge", s, &n, &err)) {
+    bool loaded;
+    const int rc = trials_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, "merge", s,
+                                 &n, &loaded, &err);
+    if (rc == ERR_NOMEM || rc == ERR_IO || (rc && loaded)) {
+        *failed = err;
+        return rc;
+    }
+    if (rc) {
         fprintf(stderr,
                 "gapscope merge: the trigrams were not tested on the models: %s\n"
                 "to test them, run gapscope merge --force, or the scan's command, where the models "
@@ -175,6 +183,7 @@ static void try_trigrams(const struct merged *m, struct store *s)
         fprintf(stderr, "  trigrams: tested %zu%s on the models\n", n,
                 m->run.n_pairs > 0 ? " that beat the base" : "");
     }
+    return 0;
 }
 
 /* Under a temporary name until it is whole. */
@@ -195,9 +204,7 @@ static int write_merged(const struct merged *m, const char *path, struct err *er
     if (!rc) {
         rc = store_checkpoint(s, &m->run, &m->results, true, (const char *const *)m->meta, err);
     }
-    if (!rc) {
-        try_trigrams(m, s);
-    }
+    rc = rc ? rc : try_trigrams(m, s, err);
     store_close(s);
     if (!rc) {
         rc = outfile_commit(&out, err);

@@ -190,10 +190,10 @@ static bool is_early(const void *p)
     return (uintptr_t)p >= (uintptr_t)early && (uintptr_t)p < (uintptr_t)(early + sizeof early);
 }
 
-#define FIND(name) \
-    do { \
-        void *symbol = dlsym(RTLD_NEXT, #name); \
-        memcpy(&next_##name, &symbol, sizeof symbol); \
+#define FIND(name)                                                                                 \
+    do {                                                                                           \
+        void *symbol = dlsym(RTLD_NEXT, #name);                                                    \
+        memcpy(&next_##name, &symbol, sizeof symbol);                                              \
     } while (0)
 
 static bool found(void)
@@ -365,10 +365,7 @@ static long failed_call(long number, long a[5])
     if (is("close")) {
         pass(number, a);
     }
-    return is("write")    ? -ENOSPC
-           : is("create") ? -EACCES
-           : is("open")   ? -EMFILE
-                          : -EIO;
+    return is("write") ? -ENOSPC : is("create") ? -EACCES : is("open") ? -EMFILE : -EIO;
 }
 
 static void on_caught(int signal_number, siginfo_t *info, void *context)
@@ -446,7 +443,7 @@ static void catch_calls(const long *calls)
 #define ALLOW() ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW))
 #define TRAP() ADD(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP))
 #define UNLESS(value, skip) ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), 0, (skip)))
-#define UNLESS_BITS(bits, skip) \
+#define UNLESS_BITS(bits, skip)                                                                    \
     ADD(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (uint32_t)(bits), 0, (skip)))
     LOAD(offsetof(struct seccomp_data, arch));
     ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)ARCH, 1, 0));
@@ -530,5 +527,5 @@ __attribute__((constructor)) static void start(void)
     }
     // Programs that this one starts run without it.
     unsetenv("LD_PRELOAD");
-    started = true;
+    started = true; // from here on calls are counted
 }
