@@ -150,8 +150,8 @@ static int remove_file(struct count_folder *f, const char *path, bool force, str
     return unlink(path) && errno != ENOENT ? err_set(err, ERR_IO, "%s: %m", path) : 0;
 }
 
-/* Takes over a run of this count; removes what is not finished, or damaged.  A run that could not be
- * read for another reason stays. */
+/* Takes over a run of this count; removes what is not finished, or damaged.  A run that could not
+ * be read for another reason stays. */
 static int resume_file(struct count_folder *f, const char *path, bool force, struct err *err)
 {
     struct ngrams_run run = {0};

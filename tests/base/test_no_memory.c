@@ -64,7 +64,7 @@ static bool none_came(void)
     return none;
 }
 
-// Keys and strings longer than json-c's first buffer; numbers, which reset errno, behind everything.
+// Keys and strings longer than json-c's first buffer; numbers, which reset errno, behind all else.
 static const char long_text[] =
     "{\"text\":\"0123456789012345678901234567890123456789\\n\\u00e9:},\\\"\",\"n\":1,"
     "\"a key that is longer than 32 bytes, for sure\":{\"x\":{\"y\":[1,{\"z\":null},2.5]},\"k\":3},"
