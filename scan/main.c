@@ -96,7 +96,11 @@ static int something_lost(const char *command)
     if (mem_was_lost()) {
         fprintf(stderr, "gapscope %s: out of memory: what it wrote is not whole\n", command);
     }
-    return mem_was_lost();
+    const bool unwritten = fflush(stdout) != 0 || ferror(stdout);
+    if (unwritten) {
+        fprintf(stderr, "gapscope %s: standard output: writing failed\n", command);
+    }
+    return mem_was_lost() || unwritten;
 }
 
 int main(int argc, char **argv)
