@@ -13,6 +13,7 @@
 #include <zstd.h>
 
 #include "corpora/base/file.h"
+#include "corpora/base/mem.h"
 #include "corpora/base/nearest.h"
 #include "miners/kinds/keeper.h"
 #include "scan/cli/args.h"
@@ -97,6 +98,19 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
     _exit(1);
 }
 
+/* The status of a command that has ended well, as far as it knows. */
+static int something_lost(const char *command)
+{
+    if (mem_was_lost()) {
+        fprintf(stderr, "gapscope %s: out of memory: what it wrote is not whole\n", command);
+    }
+    const bool unwritten = fflush(stdout) != 0 || ferror(stdout);
+    if (unwritten) {
+        fprintf(stderr, "gapscope %s: standard output: writing failed\n", command);
+    }
+    return mem_was_lost() || unwritten;
+}
+
 int main(int argc, char **argv)
 {
     if (keeper_is_called(argc, argv)) {
@@ -128,7 +142,9 @@ int main(int argc, char **argv)
         names[i] = commands[i].name;
         if (strcmp(word, names[i]) == 0) {
             char *ask_help[] = {argv[0], (char[]){"--help"}, NULL};
-            return help ? commands[i].run(2, ask_help) : commands[i].run(argc - 1, argv + 1);
+            const int status =
+                help ? commands[i].run(2, ask_help) : commands[i].run(argc - 1, argv + 1);
+            return status ? status : something_lost(word);
         }
     }
     const char *nearest = nearest_name(word, names, N_COMMANDS);

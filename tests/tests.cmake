@@ -45,6 +45,7 @@ gapscope_test(base/base gapscope_base)
 gapscope_test(base/foreign gapscope_base)
 gapscope_test(base/json gapscope_base)
 gapscope_test(base/jsonw gapscope_base)
+gapscope_test(base/no_memory gapscope_base)
 gapscope_test(base/pool gapscope_base)
 gapscope_fuzz(json gapscope_base)
 gapscope_test(base/outfile gapscope_base)
@@ -302,6 +303,22 @@ foreach(name packing_rows record_read neuron_scores trigram_scores export_read c
 endforeach()
 
 # files of other programs, read by every command;
+# every command, while one call after the other fails: an allocation, a write, a rename, ...; and
+# where a signal comes
+add_library(fail_nth MODULE tests/kit/fail_nth.c)
+target_compile_features(fail_nth PRIVATE c_std_17)
+target_compile_definitions(fail_nth PRIVATE _GNU_SOURCE)
+target_compile_options(fail_nth PRIVATE -Wall -Wextra $<$<BOOL:${GAPSCOPE_WERROR}>:-Werror>)
+target_link_libraries(fail_nth PRIVATE ${CMAKE_DL_LIBS})
+if(NOT GAPSCOPE_SANITIZE MATCHES "thread") # whose runtime does not bear another library before it
+  add_test(NAME failing_calls COMMAND ${CMAKE_SOURCE_DIR}/tests/python/failing_calls $<TARGET_FILE:gapscope>
+           $<TARGET_FILE:fail_nth>)
+  set_tests_properties(failing_calls PROPERTIES TIMEOUT 1500)
+  if(GAPSCOPE_SANITIZE) # AddressSanitizer's own calls are caught as well, some of them under its locks
+    set_tests_properties(failing_calls PROPERTIES ENVIRONMENT "FAILING_KINDS=alloc,write;FAILING_CALLS=2")
+  endif()
+endif()
+
 # the examples of the READMEs, their links, and the size of the first one; the report in a browser.
 # What a sanitizer can find is in the tests of the commands, on smaller corpora.
 if(NOT GAPSCOPE_SANITIZE)

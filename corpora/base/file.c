@@ -87,6 +87,16 @@ bool file_is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+struct dirent *file_entry(DIR *d, const char *dir, int *rc, struct err *err)
+{
+    errno = 0;
+    struct dirent *e = readdir(d);
+    if (!e && errno) {
+        *rc = err_set(err, ERR_IO, "%s: %s", dir, strerror(errno));
+    }
+    return e;
+}
+
 char *file_join(const char *dir, const char *name)
 {
     const size_t n = strlen(dir);
@@ -304,12 +314,12 @@ int outfile_open(struct outfile *out, const char *path, struct err *err)
     if (!in_place) {
         snprintf(o.tmp_path, size, "%s.tmp-%ld", path, (long)getpid());
     }
+    pending = o.tmp_path; // before the file is there, which a signal could leave behind
     o.stream = fopen(in_place ? o.path : o.tmp_path, in_place ? "we" : "wxe");
     if (!o.stream) {
         rc = err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
         goto out;
     }
-    pending = o.tmp_path;
     *out = o;
     return 0;
 
@@ -322,7 +332,8 @@ int outfile_commit(struct outfile *out, struct err *err)
 {
     const char *name = out->path ? out->path : "standard output";
     errno = 0;
-    bool failed = ferror(out->stream) != 0;
+    const bool lacks = mem_was_lost();
+    bool failed = lacks || ferror(out->stream) != 0;
     failed = fflush(out->stream) != 0 || failed;
     if (out->tmp_path) {
         failed = failed || fsync(fileno(out->stream)) != 0;
@@ -341,7 +352,8 @@ int outfile_commit(struct outfile *out, struct err *err)
     }
     int rc = 0;
     if (failed) {
-        rc = err_set(err, ERR_IO, "%s: %s", name, why ? strerror(why) : "writing failed");
+        rc = lacks ? err_nomem(err, name)
+                   : err_set(err, ERR_IO, "%s: %s", name, why ? strerror(why) : "writing failed");
         outfile_discard(out);
     }
     remove_temporary(out->beside);

@@ -4,6 +4,7 @@
 #ifndef GAPSCOPE_CORPORA_BASE_FILE_H
 #define GAPSCOPE_CORPORA_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -22,6 +23,10 @@ int file_read_text(const char *path, size_t max_bytes, struct buf *out, struct e
 
 bool file_is_regular(const char *path);
 bool file_is_folder(const char *path);
+
+/* The next entry of the open folder 'dir'.  NULL at its end, and where it cannot be read: then *rc
+ * is ERR_IO; else *rc stays. */
+struct dirent *file_entry(DIR *d, const char *dir, int *rc, struct err *err);
 
 /* "dir/name" (just "name" if dir is "") as a new string that the caller frees; NULL: no memory. */
 char *file_join(const char *dir, const char *name);

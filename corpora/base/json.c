@@ -1,5 +1,6 @@
 #include "corpora/base/json.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "corpora/base/file.h"
@@ -37,6 +38,16 @@ out:
     json_parser_free(parser);
     buf_free(&text);
     return rc;
+}
+
+const char *json_to_text(struct json_object *value, int flags)
+{
+    const int before = errno;
+    errno = 0;
+    const char *text = json_object_to_json_string_ext(value, flags);
+    text = errno == ENOMEM ? NULL : text;
+    errno = before;
+    return text;
 }
 
 struct json_object *json_member(struct json_object *object, const char *key)

@@ -58,6 +58,9 @@ int json_parse_line(struct json_parser *parser, struct json_object **out, const 
 /* Reads the file 'path' (at most max_bytes) and parses it.  The message begins with the path. */
 int json_read_file(struct json_object **out, const char *path, size_t max_bytes, struct err *err);
 
+/* json_object_to_json_string_ext(), which leaves out what it has no memory for: NULL then. */
+const char *json_to_text(struct json_object *value, int flags);
+
 /* The member 'key' of 'object'; NULL if there is none, it is null, or 'object' is not an object. */
 struct json_object *json_member(struct json_object *object, const char *key);
 

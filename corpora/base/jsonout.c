@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "corpora/base/jsonw.h"
+#include "corpora/base/mem.h"
 
 static void separate(struct jsonout *j)
 {
@@ -140,7 +141,10 @@ void jsonout_string(struct jsonout *j, const char *text)
 void jsonout_raw(struct jsonout *j, const char *json)
 {
     separate(j);
-    fputs(json, j->to);
+    if (!json) {
+        mem_lost();
+    }
+    fputs(json ? json : "null", j->to);
 }
 
 void jsonout_u32s(struct jsonout *j, const uint32_t *values, size_t n)

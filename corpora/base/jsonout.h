@@ -44,7 +44,8 @@ void jsonout_rounded(struct jsonout *j, double value, int digits);
 void jsonout_text(struct jsonout *j, const char *text, size_t len);
 void jsonout_string(struct jsonout *j, const char *text);
 
-/* A value that is JSON already, on one line. */
+/* A value that is JSON already, on one line.  NULL, what json-c returns when there is no memory for
+ * the text, is mem_lost(). */
 void jsonout_raw(struct jsonout *j, const char *json);
 
 /* Whole arrays. */

@@ -1,6 +1,7 @@
 #include "corpora/base/mem.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,18 @@ int mem_reserve(void *items, size_t *cap, size_t want, size_t size, const char *
     memcpy(items, &bigger, sizeof bigger);
     *cap = grown;
     return 0;
+}
+
+static atomic_bool lost;
+
+void mem_lost(void)
+{
+    lost = true;
+}
+
+bool mem_was_lost(void)
+{
+    return lost;
 }
 
 int buf_reserve(struct buf *b, size_t extra, struct err *err)

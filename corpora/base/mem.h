@@ -34,6 +34,14 @@ void *mem_resize(void *old, size_t n, size_t size);
 int mem_reserve(void *items, size_t *cap, size_t want, size_t size, const char *what,
                 struct err *err);
 
+/*
+ * Says that something was left out of an output because there was no memory, where a function has
+ * no other way to say so (what writes to a stream, for one).  From then on outfile_commit() fails:
+ * no file or standard output that lacks something is taken for a whole one.  Any thread.
+ */
+void mem_lost(void);
+bool mem_was_lost(void);
+
 /* A growable byte buffer; {0} is empty. */
 struct buf {
     char *data; // [cap]; NULL when cap == 0

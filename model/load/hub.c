@@ -1,5 +1,6 @@
 #include "model/load/hub.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,9 +108,10 @@ static char *cache_folder(void)
 /* Finds models--<owner>--<repository>/snapshots/<refs/main> in the cache; 'repo' has an owner. */
 static int search_cache(char **out, const char *repo, struct err *err)
 {
+    errno = 0;
     char *cache = cache_folder();
     if (!cache) {
-        return 0;
+        return errno == ENOMEM ? err_nomem(err, "a path") : 0;
     }
     struct buf path = {0}, commit = {0};
     const int owner = (int)(strchr(repo, '/') - repo);
@@ -118,7 +120,13 @@ static int search_cache(char **out, const char *repo, struct err *err)
     if (!rc) {
         rc = buf_printf(&path, err, "refs/main");
     }
-    if (!rc && file_read(path.data, 4096, &commit, NULL) == 0) {
+    bool known = false; // which commit it is
+    if (!rc) {
+        rc = file_read(path.data, 4096, &commit, err);
+        known = rc == 0;
+        rc = rc == ERR_NOT_FOUND ? 0 : rc;
+    }
+    if (known) {
         while (commit.len > 0 && (unsigned char)commit.data[commit.len - 1] <= ' ') {
             commit.len--;
         }
@@ -193,6 +201,9 @@ static char *name_of_folder(const char *dir)
         return strndup(name, strcspn(name, "/"));
     }
     char *real = realpath(dir, NULL); // "." has a name too
+    if (!real && errno == ENOMEM) {
+        return NULL;
+    }
     char *name = file_base_name(real ? real : dir);
     free(real);
     return name;

@@ -26,7 +26,7 @@ static int find_one(const char *dir, const char *end, char **out, struct err *er
     }
     char *found = NULL;
     int rc = 0;
-    for (struct dirent *e; !rc && (e = readdir(d));) {
+    for (struct dirent *e; !rc && (e = file_entry(d, dir, &rc, err));) {
         if (e->d_name[0] == '.' || !file_ends_with(e->d_name, end)) {
             continue;
         }

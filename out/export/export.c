@@ -30,13 +30,14 @@ static int is_empty(const char *dir, bool *empty, struct err *err)
         return err_set(err, ERR_IO, "%s: %s", dir, strerror(errno));
     }
     *empty = true;
-    for (const struct dirent *e; (e = readdir(d));) {
+    int rc = 0;
+    for (const struct dirent *e; (e = file_entry(d, dir, &rc, err));) {
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
             *empty = false;
         }
     }
     closedir(d);
-    return 0;
+    return rc;
 }
 
 static int make_folder(const char *path, struct err *err)

@@ -20,6 +20,7 @@
 #include <xxhash.h>
 
 #include "corpora/base/file.h"
+#include "corpora/base/memstream.h"
 #include "out/export/gzfile.h"
 #include "out/read/row_json.h"
 
@@ -90,6 +91,8 @@ static void write_id(const struct source *s, struct jsonout *j, int64_t index, c
     member_text(j, "id", id);
     if (len >= 0) {
         free(text);
+    } else {
+        mem_lost();
     }
 }
 
@@ -299,7 +302,7 @@ static char *score_notes(const struct score *x)
                                         "mass_covered", "top_covered"};
     char *notes = NULL;
     size_t len;
-    FILE *to = open_memstream(&notes, &len);
+    FILE *to = memstream_open(&notes, &len);
     if (!to) {
         return NULL;
     }

@@ -106,6 +106,9 @@ int64_t reader_number(struct reader *r, const char *sql, const int64_t *args)
 const char *column_text(sqlite3_stmt *stmt, int column)
 {
     const char *text = (const char *)sqlite3_column_text(stmt, column);
+    if (!text && sqlite3_errcode(sqlite3_db_handle(stmt)) == SQLITE_NOMEM) {
+        mem_lost();
+    }
     return text ? text : "";
 }
 
@@ -147,8 +150,12 @@ struct json_object *column_json(sqlite3_stmt *stmt, int column)
     struct json_object *value = NULL;
     struct buf repaired = {0};
     uint64_t n;
-    if (parser && utf8_repair(&repaired, text, strlen(text), &n, NULL) == 0 && repaired.len > 0) {
-        json_parse(parser, &value, repaired.data, repaired.len, NULL);
+    int rc = parser ? utf8_repair(&repaired, text, strlen(text), &n, NULL) : ERR_NOMEM;
+    if (!rc && repaired.len > 0) {
+        rc = json_parse(parser, &value, repaired.data, repaired.len, NULL);
+    }
+    if (rc == ERR_NOMEM) {
+        mem_lost();
     }
     json_parser_free(parser);
     buf_free(&repaired);

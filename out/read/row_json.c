@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "corpora/base/json.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8_repair.h"
 #include "out/store/store.h"
@@ -14,6 +15,7 @@ void json_text_of(struct jsonout *j, const char *text, size_t len)
     if (utf8_repair(&repaired, text, len, &n, NULL) == 0) {
         jsonout_text(j, repaired.len ? repaired.data : "", repaired.len);
     } else {
+        mem_lost();
         jsonout_string(j, "");
     }
     buf_free(&repaired);
@@ -64,7 +66,7 @@ void json_value(struct jsonout *j, struct json_object *value, int digits)
         jsonout_text(j, json_object_get_string(value), (size_t)json_object_get_string_len(value));
         break;
     default: // a whole number, true, false, null
-        jsonout_raw(j, json_object_to_json_string(value));
+        jsonout_raw(j, json_to_text(value, JSON_C_TO_STRING_SPACED));
     }
 }
 
@@ -73,8 +75,8 @@ void json_kept(struct jsonout *j, struct json_object *value, int digits)
     if (digits > 0) {
         json_value(j, value, digits);
     } else {
-        jsonout_raw(j, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN |
-                                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
+        jsonout_raw(j,
+                    json_to_text(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     }
 }
 

@@ -178,5 +178,8 @@ bool sql_has_rows(const struct sql *s, const char *table)
     char sql[96];
     int64_t n = 0;
     snprintf(sql, sizeof sql, "SELECT count(*) FROM (SELECT 1 FROM %s LIMIT 1)", table);
-    return sql_int(s, sql, &n, NULL) == 0 && n > 0;
+    if (sql_int(s, sql, &n, NULL) == ERR_NOMEM) {
+        mem_lost();
+    }
+    return n > 0;
 }

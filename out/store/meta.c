@@ -43,10 +43,15 @@ int meta_get(char **out, struct store *s, const char *key, struct err *err)
         return err_set(err, ERR_FORMAT, "meta: %s", sqlite3_errmsg(store_sqlite(s)));
     }
     int rc = 0;
-    sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
-    if (sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
-        *out = strdup((const char *)sqlite3_column_text(stmt, 0));
+    int code = sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
+    code = code ? code : sqlite3_step(stmt);
+    if (code == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
+        const char *text = (const char *)sqlite3_column_text(stmt, 0);
+        *out = text ? strdup(text) : NULL;
         rc = *out ? 0 : err_nomem(err, "meta");
+    } else if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        rc = err_set(err, code == SQLITE_NOMEM ? ERR_NOMEM : ERR_FORMAT, "meta: %s",
+                     sqlite3_errmsg(store_sqlite(s)));
     }
     sqlite3_finalize(stmt);
     return rc;

@@ -45,6 +45,9 @@ static int append_part(const struct sql *sql, sqlite3_stmt *stmt, struct buf *ou
     const char *hash = (const char *)sqlite3_column_text(stmt, 1);
     char wanted[17];
     snprintf(wanted, sizeof wanted, "%016" PRIx64, (uint64_t)XXH3_64bits(len ? bytes : "", len));
+    if (sqlite3_errcode(sql->db) == SQLITE_NOMEM) {
+        return sql_fail(sql, err);
+    }
     if (!hash || strcmp(hash, wanted) != 0) {
         return err_set(err, ERR_FORMAT,
                        "%s: the file is damaged: its saved state is not what was written",

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "corpora/base/file.h"
+#include "corpora/base/mem.h"
+#include "corpora/base/memstream.h"
 #include "out/text/printable.h"
 
 #define WIDTH_DEFAULT 100 // where there is neither a terminal to ask nor COLUMNS
@@ -45,7 +47,7 @@ int screen_open(struct screen *s, const char *color, const char *output, struct 
     if (rc) {
         return rc;
     }
-    s->to = open_memstream(&s->text, &s->len);
+    s->to = memstream_open(&s->text, &s->len);
     return s->to ? 0 : err_nomem(err, "what is shown");
 }
 
@@ -100,7 +102,8 @@ void put_note(const struct screen *s, size_t indent, const char *fmt, ...)
     const int len = vasprintf(&text, fmt, args);
     va_end(args);
     if (len < 0) {
-        return; // nor will the memory stream find room: screen_close() says so
+        mem_lost(); // screen_close() says so
+        return;
     }
     size_t at = 0, bytes; // columns written
     for (char *word = text; *word; word += bytes) {

@@ -10,6 +10,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "out/sql/sql.h"
 #include "out/store/meta.h"
 #include "out/store/store.h"
 #include "scan/cli/args.h"
@@ -156,27 +157,36 @@ static int check_output(const struct options *o, const struct arg_list *parts, s
     return 0;
 }
 
-/* Tries the trigrams of a whole run, if the models are still where they were.  False: they are
- * not, so that results are missing. */
-static bool try_trigrams(const struct merged *m, struct store *s)
+/* Tries the trigrams of a whole run, if the models are still where they were: *tested.  That they
+ * are not is no error of the merge.  Errors: ERR_NOMEM, ERR_IO, and trials_run()'s. */
+static int try_trigrams(const struct merged *m, struct store *s, bool *tested, struct err *failed)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct err err = {0};
     size_t n = 0;
+    *tested = true;
     if (!trials_are_due(&m->run, &m->results)) {
-        return true;
+        return 0;
     }
-    if (trials_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, "merge", s, &n, &err)) {
+    bool loaded;
+    const int rc = trials_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, "merge", s,
+                                 &n, &loaded, &err);
+    *tested = rc == 0;
+    if (rc == ERR_NOMEM || rc == ERR_IO || (rc && loaded)) {
+        *failed = err;
+        return rc;
+    }
+    if (rc) {
         fprintf(stderr,
                 "gapscope merge: the trigrams were not tested on the models: %s\n"
                 "to test them, run gapscope merge --force, or the scan's command, where the models "
                 "are\n",
                 err.msg);
-        return false;
+    } else {
+        fprintf(stderr, "  trigrams: tested %zu%s on the models\n", n,
+                m->run.n_pairs > 0 ? " that beat the base" : "");
     }
-    fprintf(stderr, "  trigrams: tested %zu%s on the models\n", n,
-            m->run.n_pairs > 0 ? " that beat the base" : "");
-    return true;
+    return 0;
 }
 
 /* Under a temporary name until it is whole.  *tested: try_trigrams()'s. */
@@ -191,11 +201,14 @@ static int write_merged(const struct merged *m, const char *path, bool *tested, 
         rc = store_open(&s, out.tmp_path, &exists, err);
     }
     if (!rc) {
-        rc = store_checkpoint(s, &m->run, &m->results, true, (const char *const *)m->meta, err);
+        // A journal beside a file that nobody resumes would only be left behind by a signal.
+        const struct sql db = {.db = store_sqlite(s), .path = path};
+        rc = sql_exec(&db, "PRAGMA journal_mode=MEMORY", err);
     }
     if (!rc) {
-        *tested = try_trigrams(m, s);
+        rc = store_checkpoint(s, &m->run, &m->results, true, (const char *const *)m->meta, err);
     }
+    rc = rc ? rc : try_trigrams(m, s, tested, err);
     store_close(s);
     if (!rc) {
         rc = outfile_commit(&out, err);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "corpora/base/memstream.h"
 #include "corpora/base/utf8_repair.h"
 #include "out/text/printable.h"
 
@@ -61,7 +62,7 @@ static int keep_line(struct label_show *s, uint64_t number, const struct tokens 
     char *line = NULL;
     size_t len = 0;
     int rc = put_context(&context, t, labels, first, err);
-    FILE *to = rc ? NULL : open_memstream(&line, &len);
+    FILE *to = rc ? NULL : memstream_open(&line, &len);
     if (to) {
         fprintf(to, "  doc %-6" PRIu64 " ", number);
         show_text(to, context.data, 0, WIDTH_CHARS);

@@ -23,7 +23,8 @@ void minimal_view_head(const struct screen *s, const char *fmt, ...)
     const int len = vasprintf(&text, fmt, args);
     va_end(args);
     if (len < 0) {
-        return; // nor will the memory stream find room: view_close() says so
+        mem_lost(); // screen_close() says so
+        return;
     }
     fputs(s->colour ? "\n\x1b[1m" : "\n", s->to);
     show_text(s->to, text, 0, SIZE_MAX);

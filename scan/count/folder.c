@@ -132,7 +132,7 @@ static int each_file(struct count_folder *f, file_fn *each, bool force, struct e
         return err_set(err, ERR_IO, "%s: %m", f->path);
     }
     int rc = 0;
-    for (struct dirent *e; !rc && (e = readdir(dir));) {
+    for (struct dirent *e; !rc && (e = file_entry(dir, f->path, &rc, err));) {
         if (strncmp(e->d_name, "run-", 4) == 0 || strncmp(e->d_name, "table.", 6) == 0) {
             char *path = file_join(f->path, e->d_name);
             rc = path ? each(f, path, force, err) : err_nomem(err, "a path");
@@ -150,15 +150,19 @@ static int remove_file(struct count_folder *f, const char *path, bool force, str
     return unlink(path) && errno != ENOENT ? err_set(err, ERR_IO, "%s: %m", path) : 0;
 }
 
-/* Takes over a run of this count; removes what is not finished, or damaged. */
+/* Takes over a run of this count; removes what is not finished, or damaged.  A run that could not
+ * be read for another reason stays. */
 static int resume_file(struct count_folder *f, const char *path, bool force, struct err *err)
 {
     struct ngrams_run run = {0};
     const char *name = path + strlen(f->path);
-    if (!strstr(name, "run-") || strstr(name, ".tmp") || ngrams_run_open(&run, path, NULL)) {
+    if (!strstr(name, "run-") || strstr(name, ".tmp")) {
         return remove_file(f, path, force, err);
     }
-    int rc = 0;
+    int rc = ngrams_run_open(&run, path, err);
+    if (rc) {
+        return rc == ERR_NOMEM || rc == ERR_IO ? rc : remove_file(f, path, force, err);
+    }
     if (run.info.fingerprint == f->fingerprint) {
         rc = count_folder_take(f, &run, err);
     } else if (force) {

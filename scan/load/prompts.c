@@ -199,8 +199,11 @@ static int read_all_ids(struct prompts *p, const struct prompts_given *given, si
         struct err why = {0};
         rc = parser ? 0 : err_nomem(err, "ids");
         if (!rc && json_parse(parser, &value, text, strlen(text), &why)) {
-            rc = err_set(err, ERR_USAGE, "%s: with --ids prompts are lists, answers numbers: %s",
-                         text, why.msg);
+            rc = why.code == ERR_NOMEM
+                     ? err_nomem(err, "ids")
+                     : err_set(err, ERR_USAGE,
+                               "%s: with --ids prompts are lists, answers numbers: %s", text,
+                               why.msg);
         }
         if (!rc) {
             rc = i < 2 ? read_ids(p, i, value, d_vocab, err)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "corpora/base/jsonout.h"
+#include "corpora/base/memstream.h"
 #include "corpora/reject.h"
 #include "model/explain/attribution.h"
 #include "scan/plan/pairs.h"
@@ -113,7 +114,7 @@ static int describe_settings(struct run *run, const struct scan_options *o, cons
 {
     char *text = NULL;
     size_t len = 0;
-    struct jsonout j = {.to = open_memstream(&text, &len)};
+    struct jsonout j = {.to = memstream_open(&text, &len)};
     if (!j.to) {
         return err_nomem(err, "the run");
     }

@@ -10,6 +10,7 @@
 #include "corpora/base/jsonout.h"
 #include "out/results/trigrams/trigrams_collector.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/memstream.h"
 #include "model/explain/trial.h"
 
 _Static_assert(TRIGRAM_SKIPS == NGRAMS_SKIPS, "kinds of distance");
@@ -241,7 +242,7 @@ static int make_json(char **out, const struct trigram_choice *c, uint64_t hash, 
 {
     char hex[17];
     size_t len = 0;
-    struct jsonout j = {.to = open_memstream(out, &len)};
+    struct jsonout j = {.to = memstream_open(out, &len)};
     if (!j.to) {
         *out = NULL;
         return err_nomem(err, "trigrams");

@@ -8,6 +8,7 @@
 
 #include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/memstream.h"
 #include "corpora/base/pool.h"
 #include "corpora/base/stop.h"
 
@@ -189,7 +190,7 @@ char *precision_check_to_json(const struct precision_check *check)
 {
     char *text = NULL;
     size_t len = 0;
-    struct jsonout j = {.to = open_memstream(&text, &len)};
+    struct jsonout j = {.to = memstream_open(&text, &len)};
     if (!j.to) {
         return NULL;
     }

@@ -447,7 +447,8 @@ static int load(struct model **model, struct engine **engine, const struct run_m
 }
 
 int trials_reload(const struct run *run, const struct results *results, size_t n_threads,
-                  const char *command, struct store *s, size_t *n_tested, struct err *err)
+                  const char *command, struct store *s, size_t *n_tested, bool *loaded,
+                  struct err *err)
 {
     struct model **models = mem_zero(run->n_models, sizeof *models);
     struct engine **engines = mem_zero(run->n_models, sizeof *engines);
@@ -455,6 +456,7 @@ int trials_reload(const struct run *run, const struct results *results, size_t n
     for (size_t m = 0; m < run->n_models && !rc; m++) {
         rc = load(&models[m], &engines[m], &run->models[m], err);
     }
+    *loaded = rc == 0;
     const struct trials t = {.run = run,
                              .results = results,
                              .engines = (const struct engine *const *)engines,

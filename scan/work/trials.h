@@ -39,8 +39,10 @@ bool trials_are_due(const struct run *run, const struct results *results);
 int trials_run(const struct trials *t, struct store *s, size_t *n_tested, struct err *err);
 
 /* The same with the models loaded from where the run's scan found them, by their path: for a run
- * that was merged.  Errors: model_load()'s; ERR_MISMATCH (not the same weights any more). */
+ * that was merged.  *loaded: whether they are there; else the errors are model_load()'s and
+ * ERR_MISMATCH (not the same weights any more), or ERR_NOMEM. */
 int trials_reload(const struct run *run, const struct results *results, size_t n_threads,
-                  const char *command, struct store *s, size_t *n_tested, struct err *err);
+                  const char *command, struct store *s, size_t *n_tested, bool *loaded,
+                  struct err *err);
 
 #endif

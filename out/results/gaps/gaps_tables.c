@@ -11,6 +11,7 @@
 
 #include "corpora/base/jsonout.h"
 #include "corpora/base/jsonw.h"
+#include "corpora/base/memstream.h"
 #include "corpora/base/utf8_repair.h"
 #include "out/results/fixed.h"
 
@@ -197,7 +198,7 @@ static const char *detail_json(char **text, size_t *len, const struct run *run, 
     if (!detail) {
         return "";
     }
-    struct jsonout j = {.to = open_memstream(text, len)};
+    struct jsonout j = {.to = memstream_open(text, len)};
     if (!j.to) {
         return NULL;
     }

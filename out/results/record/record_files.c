@@ -100,7 +100,7 @@ int record_list(const char *dir,
         return errno == ENOENT ? 0 : record_io_error(err, dir);
     }
     int rc = 0;
-    for (const struct dirent *e; !rc && (e = readdir(d)) != NULL;) {
+    for (const struct dirent *e; !rc && (e = file_entry(d, dir, &rc, err)) != NULL;) {
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
             char *path = file_join(dir, e->d_name);
             rc = path ? each(context, path, e->d_name, err) : err_nomem(err, "a record");
