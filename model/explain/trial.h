@@ -76,10 +76,17 @@
 
 enum trial_cell { TRIAL_AB, TRIAL_XB, TRIAL_AX, TRIAL_XX, TRIAL_CELLS };
 
-enum trial_kind { TRIAL_NONE, TRIAL_AND_LIKE, TRIAL_B_ONLY, TRIAL_A_ONLY };
+enum trial_kind {
+    TRIAL_NONE,
+    TRIAL_AND_LIKE,
+    TRIAL_B_ONLY,
+    TRIAL_A_ONLY,
+    TRIAL_UNKNOWN, // one context does not say how contexts differ
+};
 
 enum trial_verdict {
     TRIAL_NOT_TESTED,     // no context, no filler, or a model of fewer than 3 positions
+    TRIAL_ONE_PLACE,      // one context, which has no standard error: no verdict
     TRIAL_NO_INTERACTION, // of ln P(C)
     TRIAL_NO_NEURONS,     // there is an interaction, but the model has no neurons
     TRIAL_SPREAD,         // no single neuron explains it
@@ -139,10 +146,11 @@ struct trial_result {
     struct trial_neuron neurons[TRIAL_NEURONS]; // sorted by 'ablated', the most negative first
 };
 
-/* "none", "AND-like", "B-only", "A-only". */
+/* "none", "AND-like", "B-only", "A-only", "unknown". */
 const char *trial_kind_name(enum trial_kind kind);
 
-/* The kind of the named neuron, or "not tested", "no interaction", "no neurons", "spread". */
+/* The kind of the named neuron, or "not tested", "one place", "no interaction", "no neurons",
+ * "spread". */
 const char *trial_verdict_name(const struct trial_result *r);
 
 struct trial;

@@ -14,13 +14,15 @@ const char *trial_kind_name(enum trial_kind kind)
     static const char *const names[] = {[TRIAL_NONE] = "none",
                                         [TRIAL_AND_LIKE] = "AND-like",
                                         [TRIAL_B_ONLY] = "B-only",
-                                        [TRIAL_A_ONLY] = "A-only"};
+                                        [TRIAL_A_ONLY] = "A-only",
+                                        [TRIAL_UNKNOWN] = "unknown"};
     return names[kind];
 }
 
 const char *trial_verdict_name(const struct trial_result *r)
 {
     static const char *const names[] = {[TRIAL_NOT_TESTED] = "not tested",
+                                        [TRIAL_ONE_PLACE] = "one place",
                                         [TRIAL_NO_INTERACTION] = "no interaction",
                                         [TRIAL_NO_NEURONS] = "no neurons",
                                         [TRIAL_SPREAD] = "spread"};
@@ -156,6 +158,9 @@ static enum trial_kind kind_of(const struct trial_sums *n, const double *cells)
 {
     const double se = trial_mean_se(&n->change), sign = n->change.mean < 0 ? -1 : 1;
     const double t = sign * n->change.mean, both = sign * trial_interaction(cells);
+    if (isnan(se)) {
+        return TRIAL_UNKNOWN;
+    }
     if (!(t > 0) || t < TRIAL_SURE * se) {
         return TRIAL_NONE;
     }
@@ -213,7 +218,8 @@ static size_t find_named(const struct trial_result *r)
     size_t other = SIZE_MAX;
     for (size_t i = 0; i < r->n_neurons; i++) {
         const struct trial_neuron *n = &r->neurons[i];
-        if (n->kind == TRIAL_NONE || -n->ablated < TRIAL_SHARE * r->table.interaction) {
+        if (n->kind == TRIAL_NONE || n->kind == TRIAL_UNKNOWN ||
+            -n->ablated < TRIAL_SHARE * r->table.interaction) {
             continue;
         }
         if (n->kind == TRIAL_AND_LIKE) {
@@ -228,7 +234,9 @@ void trial_decide(const struct trial *t, struct trial_result *r)
 {
     const double interaction = r->table.interaction;
     qsort(r->neurons, r->n_neurons, sizeof *r->neurons, by_ablated);
-    if (interaction < TRIAL_INTERACTION || interaction < TRIAL_SURE * r->table.se) {
+    if (isnan(r->table.se)) {
+        r->verdict = TRIAL_ONE_PLACE;
+    } else if (interaction < TRIAL_INTERACTION || interaction < TRIAL_SURE * r->table.se) {
         r->verdict = TRIAL_NO_INTERACTION;
     } else if (t->n_neurons == 0) {
         r->verdict = TRIAL_NO_NEURONS;

@@ -40,6 +40,7 @@ static const struct column ledger_columns[] = {
     {"hypothesis", CELL_WHOLE, offsetof(struct ledger_entry, hypothesis)},
     {"name", CELL_TEXT, offsetof(struct ledger_entry, name)},
     {"n", CELL_WHOLE, offsetof(struct ledger_entry, n)},
+    {"docs", CELL_WHOLE, offsetof(struct ledger_entry, docs)},
     {"mean_gap", CELL_REAL, offsetof(struct ledger_entry, mean_gap)},
     {"se", CELL_REAL, offsetof(struct ledger_entry, se)},
     {"mean_gap_rest", CELL_REAL, offsetof(struct ledger_entry, mean_gap_rest)},

@@ -32,7 +32,7 @@ extern const struct row_kind hypothesis_best_kind; // with it
 struct ledger_entry {
     int64_t hypothesis;
     struct text name;
-    int64_t n;
+    int64_t n, docs;
     double mean_gap, se, mean_gap_rest, se_rest;
     double share_of_gap, share_beyond_earlier, share_of_gain, gain_beyond_earlier;
 };

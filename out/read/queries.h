@@ -42,7 +42,7 @@
 
 /* The rows of pair ?1. */
 #define SQL_LEDGER                                                                                 \
-    "SELECT hypothesis, name, n, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"              \
+    "SELECT hypothesis, name, n, docs, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"        \
     " share_beyond_earlier, share_of_gain, gain_beyond_earlier FROM ledger WHERE pair = ?1"        \
     " ORDER BY hypothesis"
 

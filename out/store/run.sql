@@ -65,7 +65,7 @@ CREATE TABLE model( -- A row is a model of the run, in the order of --model.
     weights_hash TEXT,      -- XXH64 of all weights in f32, 16 hex digits; of counts: of the file
     tokens INTEGER,         -- predicted tokens
     mean_logprob REAL,      -- mean ln P of the true token, unclamped; NULL: no token
-    se REAL,                -- its standard error, clustered by document
+    se REAL,                -- its standard error, clustered by document; NULL: fewer than 2
     bits_per_byte REAL,     -- the loss over all tokens in bits, per byte of text; NULL: no text
     clamped_share REAL      -- of tokens whose ln P is below the floor of the gaps
 );

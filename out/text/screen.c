@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "corpora/base/file.h"
+#include "out/read/standard_error.h"
 #include "out/text/printable.h"
 
 #define WIDTH_DEFAULT 100 // where there is neither a terminal to ask nor COLUMNS
@@ -145,8 +146,9 @@ void put_pair(const struct screen *s, const struct pairs *p, const struct run_st
     put_state(s->to, state);
     putc('\n', s->to);
     if (pair->tokens > 0) {
-        fprintf(s->to, "mean gap %+.4f +- %.4f nats per token, above 0 (", pair->mean_gap,
-                pair->se);
+        char se[STANDARD_ERROR_TEXT];
+        fprintf(s->to, "mean gap %+.4f +- %s nats per token, above 0 (", pair->mean_gap,
+                standard_error_text(se, pair->se, 4));
         show_text(s->to, pair->name + strlen(pair->base) + 1, 0, SIZE_MAX);
         fprintf(s->to, " better) on %.1f %%\n", 100 * pair->share);
     }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "out/read/row_json.h"
+#include "out/read/standard_error.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
 
@@ -32,7 +33,8 @@ static void put_domain_row(const struct screen *s, const void *row)
     show_cell(s->to, d->domain.null ? "(none)" : d->domain.data, TOKEN_WIDTH + 9);
     fprintf(s->to, "%12" PRIu64 "%14" PRIu64, count_of(d->docs), count_of(d->tokens));
     show_real(s->to, d->mean_gap, 10, 4);
-    fprintf(s->to, "%10.4f\n", d->se);
+    char se[STANDARD_ERROR_TEXT];
+    fprintf(s->to, "%10s\n", standard_error_text(se, d->se, 4));
 }
 
 static const struct shape {

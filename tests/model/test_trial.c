@@ -254,8 +254,10 @@ static void one_context_has_no_standard_error(void **state)
     assert_int_equal(r.contexts, 1);
     assert_int_equal(r.pairs, TRIAL_FILLERS);
     assert_true(isnan(r.table.se) && r.table.interaction > 8);
-    assert_string_equal(trial_verdict_name(&r), "AND-like");
-    assert_int_equal(r.neurons[r.named].index, planted_neuron(&planted, 0));
+    assert_string_equal(trial_verdict_name(&r), "one place"); // and so no verdict
+    assert_true(r.named == SIZE_MAX && r.n_neurons > 0);
+    assert_int_equal(r.neurons[0].index, planted_neuron(&planted, 0));
+    assert_string_equal(trial_kind_name(r.neurons[0].kind), "unknown");
     assert_true(isnan(r.neurons[0].pairs.se) && isnan(r.neurons[0].ablated_se));
     assert_true(isnan(r.neurons[0].elsewhere) && r.neurons[0].ablated < -7);
     trial_stop(&w);

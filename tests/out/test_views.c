@@ -158,6 +158,9 @@ static void the_list_of_hypotheses_has_the_ledger_and_what_is_unexplained(void *
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         expect("COLUMNS=120 gapscope hypo $T/run.db", wanted[i]);
     }
+    expect("COLUMNS=200 gapscope hypo $T/run.db",
+           "  fewer than 5 documents have a token that these label, so their gaps say little of other"
+           " texts: digits (3)\n");
     expect("gapscope hypo $T/run.db | grep -c '^ *[0-9]*  gap '", "1\n");
     expect("gapscope hypo $T/run.db --pair base:one+two", "no gap is accounted for yet\n");
     struct json_object *list = view_run_json("gapscope hypo $T/run.db --json");

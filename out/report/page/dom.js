@@ -64,6 +64,8 @@ function signed(x, digits = 3) {
   return x == null || text.startsWith("\u2212") ? text : `+${text}`;
 }
 
+const rough = 5; // fewer documents: their standard error is hardly one
+
 /* Four digits, however large. */
 function general(x) {
   if (x == null) {

@@ -156,12 +156,14 @@ function hypothesisGaps(h) {
     table([
       { head: "pair", show: (g) => (pair(g) ? el("a", { href: address("gaps", { pair: pair(g).name, hypothesis: h.name }) }, pair(g).name) : `pair ${g.pair}`) },
       { head: "n", number: true, show: (g) => count(g.n) },
+      { head: "docs", number: true, title: "documents that have one", show: (g) => count(g.docs) },
       { head: "mean gap", number: true, show: (g) => `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}` },
       { head: "elsewhere", number: true, show: (g) => `${signed(g.mean_gap_rest, 4)} \u00b1 ${fixed(g.se_rest, 4)}` },
       { head: "of gap", number: true, title: "its share of the summed gap", show: (g) => share(g.share_of_gap) },
       { head: "of gain", number: true, title: "its share of the summed gaps above 0", show: (g) => share(g.share_of_gain) },
       { head: "gain beyond", number: true, title: "the part of it that no hypothesis above it in the file labels", show: (g) => share(g.gain_beyond_earlier) },
-    ], items, { caption: "Mean gaps in nats \u00b1 standard errors" }));
+    ], items, { caption: "Mean gaps in nats \u00b1 standard errors" }),
+    items.some((g) => g.n > 0 && g.docs < rough) ? note(`Fewer than ${rough} documents have a token that it labels, so this says little of other texts.`) : null);
 }
 
 function hypothesisDomains(data) {

@@ -51,7 +51,7 @@ CREATE TABLE trigram_gap( -- A row is a pair of models at the places of a trigra
     pair INTEGER,    -- id of the pair
     trigram INTEGER, -- id of the trigram
     mean_gap REAL,   -- nats on C
-    se REAL,         -- its standard error, clustered by document
+    se REAL,         -- its standard error, clustered by document; NULL: fewer than 2
     PRIMARY KEY(pair, trigram)
 ) WITHOUT ROWID;
 -- digest 25: pair, trigram, mean_gap, se ORDER BY pair, trigram
@@ -83,7 +83,8 @@ CREATE TABLE trigram_model( -- A row is a trial: a trigram on a model, in minima
     lp_xx REAL,       -- with both replaced
     interaction REAL, -- of ln P(C), nats
     se REAL,          -- its standard error over contexts; NULL: fewer than 2
-    verdict TEXT,     -- AND-like, B-only, A-only, spread, no interaction, no neurons, not tested
+    verdict TEXT,     -- AND-like, B-only, A-only, spread, no interaction, no neurons, one place
+                      -- (no standard error, so no verdict), not tested
     layer INTEGER,    -- layer of the neuron that the verdict names; NULL: it names none
     idx INTEGER,      -- its index in the layer
     half INTEGER,     -- so many neurons write half of what is written for C; NULL: none do
