@@ -28,6 +28,8 @@ static const struct column columns[] = {
     {"n_pos", CELL_WHOLE, offsetof(struct hypothesis_row, n_pos)},
     {"test_prevalence", CELL_REAL, offsetof(struct hypothesis_row, test_prevalence)},
     {"average_precision", CELL_REAL, offsetof(struct hypothesis_row, average_precision)},
+    {"average_precision_bound", CELL_REAL,
+     offsetof(struct hypothesis_row, average_precision_bound)},
     {"auroc", CELL_REAL, offsetof(struct hypothesis_row, auroc)},
     {"precision", CELL_REAL, offsetof(struct hypothesis_row, precision)},
     {"recall", CELL_REAL, offsetof(struct hypothesis_row, recall)},

@@ -23,7 +23,7 @@ struct hypothesis_row {
     // the best neuron, where a list is read; layer WHOLE_NULL: there is none
     struct text model;
     int64_t layer, idx, n_pos;
-    double test_prevalence, average_precision, auroc, precision, recall;
+    double test_prevalence, average_precision, average_precision_bound, auroc, precision, recall;
 };
 extern const struct row_kind hypothesis_kind;      // without the best neuron
 extern const struct row_kind hypothesis_best_kind; // with it

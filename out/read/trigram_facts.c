@@ -10,7 +10,7 @@
 #define COUNT_MAX INT64_C(1000000000000000) // of trigrams: more are damage, and sums would overflow
 #define REAL_MAX 1e6 // shown: what is beyond it is damage, and would fill lines
 
-const char *const trigram_verdicts[] = {"AND-like",       "B-only",     "A-only", "spread",
+const char *const trigram_verdicts[] = {"AND-like",       "B-only",     "A-only",    "spread",
                                         "no interaction", "no neurons", "one place", NULL};
 
 // --- the run -----------------------------------------------------------------------------------

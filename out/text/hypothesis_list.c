@@ -15,7 +15,8 @@ static const char list_legend[] =
     "frozen on dev. A neuron that knows nothing has the prevalence as its AP and an AUROC of 0.5";
 
 static const char ledger_legend[] =
-    "n, mean gap, se: its labelled tokens, their mean gap and its standard error (- for fewer than 2 documents), in nats; of the "
+    "n, mean gap, se: its labelled tokens, their mean gap and its standard error (- for fewer than "
+    "2 documents), in nats; of the "
     "rest: the mean gap of all other tokens; of gap: its share of the pair's summed gap; of gain: "
     "its share of the sum of gaps above 0; gap beyond, gain beyond: the share on tokens which no "
     "hypothesis above it labels, so that these add up; the last line is what no hypothesis "
@@ -36,7 +37,7 @@ static void put_hypothesis(struct table *t, const struct hypothesis_row *h)
                    count_of(h->idx));
     }
     table_count(t, count_of(h->n_pos));
-    table_real(t, h->average_precision, 3);
+    table_bounded(t, h->average_precision, h->average_precision_bound, 3);
     table_real(t, h->auroc, 3);
     table_real(t, h->precision, 3);
     table_real(t, h->recall, 3);
@@ -74,8 +75,9 @@ static int put_few(const struct screen *s, const struct hypothesis_list *h, stru
         }
     }
     if (!rc && names.len > 0) {
-        put_note(s, 2, "fewer than %d documents have a token that these label, so their gaps say "
-                       "little of other texts: %s",
+        put_note(s, 2,
+                 "fewer than %d documents have a token that these label, so their gaps say "
+                 "little of other texts: %s",
                  STANDARD_ERROR_DOCS, names.data);
     }
     buf_free(&names);

@@ -16,7 +16,8 @@
 
 static const char scores_legend[] =
     "preval.: prevalence, the share of tokens that are labelled, which is the AP of a "
-    "neuron that knows nothing; AP: average precision; prec., recall, F1: of firing at "
+    "neuron that knows nothing; AP: average precision, +- what the bins may move it, where that "
+    "shows; prec., recall, F1: of firing at "
     "the threshold frozen on dev; r: correlation; mass: the share of its activation "
     "above 0 that is on labelled tokens; top: the share of its top examples that are "
     "labelled";
@@ -45,11 +46,19 @@ static void put_head(const struct screen *s, const struct neuron_page *p)
     }
     fputs("\nmean ", s->to);
     show_real(s->to, n->mean, 0, 4);
-    fprintf(s->to, ", sd %.4f, min ", n->sd);
+    show_number(s->to, ", sd ", n->sd, 4);
+    fputs(", min ", s->to);
     show_real(s->to, n->min, 0, 4);
     fputs(", max ", s->to);
     show_real(s->to, n->max, 0, 4);
     fprintf(s->to, ", above 0 on %.2f %%\n", 100 * n->share_positive);
+    show_number(s->to, "skewness ", n->skewness, 2);
+    show_number(s->to, ", kurtosis ", n->kurtosis, 2);
+    putc('\n', s->to);
+    if (n->left_out > 0) {
+        put_note(s, 0, "left out everywhere: %" PRIu64 " tokens where it is not finite",
+                 count_of(n->left_out));
+    }
 }
 
 static void put_histogram(const struct screen *s, const struct neuron_page *p)
@@ -96,7 +105,7 @@ static void effect_cells(struct table *t, const struct effect *e)
     }
     snprintf(id, sizeof id, "<%" PRIu64 ">", count_of(e->token));
     table_text(t, *e->token_text.data ? e->token_text.data : id);
-    table_cell(t, "%+.3f", e->value);
+    table_signed(t, e->value, 3);
 }
 
 static int put_effects(const struct screen *s, const struct neuron_page *p, struct err *err)
@@ -147,9 +156,9 @@ static int put_scores(const struct screen *s, const struct neuron_page *p, struc
         table_text(&t, x->name.data);
         table_count(&t, count_of(x->n_pos));
         table_share(&t, x->prevalence);
-        const double reals[] = {
-            x->average_precision, x->auroc,      x->precision, x->recall, x->f1, x->r,
-            x->mass_covered,      x->top_covered};
+        table_bounded(&t, x->average_precision, x->average_precision_bound, 3);
+        const double reals[] = {x->auroc, x->precision,    x->recall,     x->f1,
+                                x->r,     x->mass_covered, x->top_covered};
         for (size_t k = 0; k < sizeof reals / sizeof *reals; k++) {
             table_real(&t, reals[k], 3);
         }

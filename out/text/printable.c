@@ -65,11 +65,26 @@ void show_cell(FILE *to, const char *text, size_t width)
     }
 }
 
+const char *number_format(double value, const char *plain, const char *large)
+{
+    return fabs(value) < 1e9 ? plain : large;
+}
+
+void show_number(FILE *to, const char *before, double value, int digits)
+{
+    fputs(before, to);
+    if (isnan(value)) {
+        putc('-', to);
+    } else {
+        fprintf(to, number_format(value, "%.*f", "%.*g"), digits, value);
+    }
+}
+
 void show_real(FILE *to, double value, int width, int digits)
 {
     if (isnan(value)) {
         fprintf(to, "%*s", width, "-");
     } else {
-        fprintf(to, "%+*.*f", width, digits, value);
+        fprintf(to, number_format(value, "%+*.*f", "%+*.*g"), width, digits, value);
     }
 }

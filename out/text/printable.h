@@ -26,7 +26,13 @@ size_t show_text(FILE *to, const char *text, size_t from, size_t end);
 /* The first 'width' characters of 'text', filled up with spaces; each counts as one column. */
 void show_cell(FILE *to, const char *text, size_t width);
 
-/* A number with its sign, at least 'width' wide; "-" for NaN. */
+/* A number with its sign, at least 'width' wide; "-" for NaN.  From 1e9 on it is 2.4e+20. */
 void show_real(FILE *to, double value, int width, int digits);
+
+/* A number without a sign unless it is below 0, behind 'before'. */
+void show_number(FILE *to, const char *before, double value, int digits);
+
+/* Which of two formats a number has: those from 1e9 on would fill a line. */
+const char *number_format(double value, const char *plain, const char *large);
 
 #endif

@@ -48,7 +48,7 @@ void table_real(struct table *t, double value, int digits)
     if (isnan(value)) {
         table_text(t, "-");
     } else {
-        table_cell(t, "%.*f", digits, value);
+        table_cell(t, number_format(value, "%.*f", "%.*g"), digits, value);
     }
 }
 
@@ -57,7 +57,16 @@ void table_signed(struct table *t, double value, int digits)
     if (isnan(value)) {
         table_text(t, "-");
     } else {
-        table_cell(t, "%+.*f", digits, value);
+        table_cell(t, number_format(value, "%+.*f", "%+.*g"), digits, value);
+    }
+}
+
+void table_bounded(struct table *t, double value, double bound, int digits)
+{
+    if (isfinite(value) && bound >= 0.5 * pow(10, -digits)) {
+        table_cell(t, "%.*f +- %.*f", digits, value, digits, bound);
+    } else {
+        table_real(t, value, digits);
     }
 }
 

@@ -40,6 +40,9 @@ void table_count(struct table *t, uint64_t n);
 void table_real(struct table *t, double value, int digits);
 void table_signed(struct table *t, double value, int digits);
 
+/* And with what it may be off, where that is more than the digits show: "0.637 +- 0.004". */
+void table_bounded(struct table *t, double value, double bound, int digits);
+
 /* A share as per cent, of as many digits as it needs to be seen; "-" for NaN; and as a text. */
 void table_share_text(char *text, size_t size, double share);
 void table_share(struct table *t, double share);

@@ -111,11 +111,10 @@ void summary_print(const struct run *run, const struct results *results,
         const struct moments *g = &t->pairs[i].gap;
         char *name = pair_name(&run->pairs[i], lineup);
         if (g->n && name) {
-            fprintf(
-                stderr,
-                "  %-24s mean gap %+.4f +- %s nats; the other is better on %.1f %% of tokens\n",
-                name, moments_mean(g), standard_error_text(se, moments_se(g), 4),
-                100 * (double)t->pairs[i].other_better / (double)g->n);
+            fprintf(stderr,
+                    "  %-24s mean gap %+.4f +- %s nats; the other is better on %.1f %% of tokens\n",
+                    name, moments_mean(g), standard_error_text(se, moments_se(g), 4),
+                    100 * (double)t->pairs[i].other_better / (double)g->n);
         }
         free(name);
     }

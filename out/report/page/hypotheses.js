@@ -21,7 +21,7 @@ async function hypothesesPage() {
       { head: "gave up", number: true, title: "documents on which it gave up, left out", of: (h) => h.aborted, show: (h) => count(h.aborted) },
       { head: "best neuron", of: best, show: (h) => (best(h) ? neuronLink(best(h)) : none) },
       { head: "n", number: true, title: "labelled tokens of the test half", of: (h) => h.n_pos, show: (h) => count(h.n_pos) },
-      { head: "AP", number: true, of: (h) => h.average_precision, show: (h) => fixed(h.average_precision, 3) },
+      { head: "AP", number: true, of: (h) => h.average_precision, show: (h) => bounded(h.average_precision, h.average_precision_bound) },
       { head: "AUROC", number: true, of: (h) => h.auroc, show: (h) => fixed(h.auroc, 4) },
       { head: "precision", number: true, title: "of firing at the threshold frozen on dev", of: (h) => h.precision, show: (h) => fixed(h.precision, 3) },
       { head: "recall", number: true, of: (h) => h.recall, show: (h) => fixed(h.recall, 3) },
