@@ -150,19 +150,16 @@ def average_precision(pos, neg):
 
 def precision_bound(pos, neg):
     """How far average precision may be off: in each bin the others may come first, or the labelled one by one or as one."""
-    out = np.full(len(pos), NAN)
-    for j in np.flatnonzero(pos.sum(1)):
-        p, q = pos[j, ::-1], neg[j, ::-1]
-        tp, fp = np.cumsum(p) - p, np.cumsum(q) - q
-        low = high = mid = 0.0
-        for b in np.flatnonzero(p):
-            k = np.arange(1, p[b] + 1)
-            one = p[b] * (tp[b] + p[b]) / (tp[b] + p[b] + fp[b] + q[b])
-            low += min(one, ((tp[b] + k) / (tp[b] + k + fp[b] + q[b])).sum())
-            high += max(one, ((tp[b] + k) / (tp[b] + k + fp[b])).sum())
-            mid += one
-        out[j] = max(high - mid, mid - low) / p.sum()
-    return out
+    p, q = pos[:, ::-1].astype(np.int64), neg[:, ::-1].astype(np.int64)
+    tp, fp = np.cumsum(p, 1) - p, np.cumsum(q, 1) - q
+    h = np.concatenate([[0], np.cumsum(1 / np.arange(1, 1 + (p + q).sum(1).max(initial=0)))])
+
+    def one_by_one(others):  # the sum over k = 1 to p of (tp + k) / (tp + k + others)
+        return p - others * (h[tp + others + p] - h[tp + others])
+    one = np.where(p > 0, p * (tp + p) / np.maximum(tp + p + fp + q, 1), 0)
+    low, high = np.minimum(one, one_by_one(fp + q)).sum(1), np.maximum(one, one_by_one(fp)).sum(1)
+    mid = one.sum(1)
+    return ratio(np.maximum(high - mid, mid - low), p.sum(1))
 
 
 def exact_precision(a, label):
