@@ -291,6 +291,9 @@ target_sources(test_scan_trigrams PRIVATE tests/kit/scan_kit.c tests/kit/planted
 target_compile_definitions(test_scan_trigrams PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_scan_trigrams gapscope)
 
+# a standard error of one document is none
+add_test(NAME one_document COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/one_document $<TARGET_FILE:gapscope>)
+
 # a fixed scan has the digest that it has always had
 add_test(NAME digest COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/digest $<TARGET_FILE:gapscope>)
 set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)

@@ -79,7 +79,13 @@
 
 enum trial_cell { TRIAL_AB, TRIAL_XB, TRIAL_AX, TRIAL_XX, TRIAL_CELLS };
 
-enum trial_kind { TRIAL_NONE, TRIAL_AND_LIKE, TRIAL_B_ONLY, TRIAL_A_ONLY };
+enum trial_kind {
+    TRIAL_NONE,
+    TRIAL_AND_LIKE,
+    TRIAL_B_ONLY,
+    TRIAL_A_ONLY,
+    TRIAL_UNKNOWN, // one context does not say how contexts differ
+};
 
 enum trial_verdict {
     TRIAL_NOT_TESTED,     // no context, no filler, or a model of fewer than 3 positions
@@ -144,7 +150,7 @@ struct trial_result {
     struct trial_neuron neurons[TRIAL_NEURONS]; // sorted by 'ablated', the most negative first
 };
 
-/* "none", "AND-like", "B-only", "A-only". */
+/* "none", "AND-like", "B-only", "A-only", "unknown". */
 const char *trial_kind_name(enum trial_kind kind);
 
 /* The kind of the named neuron, or "not tested", "too few places", "negative interaction", "no

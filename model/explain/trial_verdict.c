@@ -14,7 +14,8 @@ const char *trial_kind_name(enum trial_kind kind)
     static const char *const names[] = {[TRIAL_NONE] = "none",
                                         [TRIAL_AND_LIKE] = "AND-like",
                                         [TRIAL_B_ONLY] = "B-only",
-                                        [TRIAL_A_ONLY] = "A-only"};
+                                        [TRIAL_A_ONLY] = "A-only",
+                                        [TRIAL_UNKNOWN] = "unknown"};
     return names[kind];
 }
 
@@ -156,6 +157,9 @@ static enum trial_kind kind_of(const struct trial_sums *n, const double *cells)
 {
     const double se = trial_mean_se(&n->change), sign = n->change.mean < 0 ? -1 : 1;
     const double t = sign * n->change.mean, both = sign * trial_interaction(cells);
+    if (isnan(se)) {
+        return TRIAL_UNKNOWN;
+    }
     if (!(t > 0) || t < TRIAL_SURE * se) {
         return TRIAL_NONE;
     }
@@ -213,7 +217,8 @@ static size_t find_named(const struct trial_result *r)
     size_t other = SIZE_MAX;
     for (size_t i = 0; i < r->n_neurons; i++) {
         const struct trial_neuron *n = &r->neurons[i];
-        if (n->kind == TRIAL_NONE || -n->ablated < TRIAL_SHARE * r->table.interaction) {
+        if (n->kind == TRIAL_NONE || n->kind == TRIAL_UNKNOWN ||
+            -n->ablated < TRIAL_SHARE * r->table.interaction) {
             continue;
         }
         if (n->kind == TRIAL_AND_LIKE) {

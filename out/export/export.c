@@ -192,14 +192,16 @@ void export_neuron_read(struct export_neuron *n, struct exporter *x, sqlite3_stm
                                 .n = column_u64(row, 3),
                                 .mean = column_real(row, 4),
                                 .sd = column_real(row, 5),
-                                .min = column_real(row, 6),
-                                .max = column_real(row, 7),
-                                .share_positive = column_real(row, 8)};
+                                .skewness = column_real(row, 6),
+                                .kurtosis = column_real(row, 7),
+                                .min = column_real(row, 8),
+                                .max = column_real(row, 9),
+                                .share_positive = column_real(row, 10)};
     memset(x->counts, 0, x->bins.n * sizeof *x->counts);
-    struct json_object *hist = column_json(row, 9);
-    x->bad_json += !column_is_null(row, 9) && !json_object_is_type(hist, json_type_array);
+    struct json_object *hist = column_json(row, 11);
+    x->bad_json += !column_is_null(row, 11) && !json_object_is_type(hist, json_type_array);
     json_object_put(hist);
-    bins_count(&x->bins, row, 9, x->counts);
+    bins_count(&x->bins, row, 11, x->counts);
 }
 
 // --- tokens ------------------------------------------------------------------------------------

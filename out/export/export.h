@@ -87,13 +87,13 @@ int export_models(struct exporter *x,
 struct export_neuron {
     int64_t model, layer, index;
     uint64_t n;
-    double mean, sd, min, max, share_positive; // NaN: not known
+    double mean, sd, skewness, kurtosis, min, max, share_positive; // NaN: not known
 };
 
 /* SQL: rows that export_neuron_read() takes, of the neurons that can be named. */
 #define EXPORT_NEURON                                                                              \
-    "SELECT model, layer, idx, n, mean, sd, min, max, share_positive, hist FROM neuron WHERE "     \
-    "model = ?1 AND " EXPORT_NAMED
+    "SELECT model, layer, idx, n, mean, sd, skewness, kurtosis, min, max, share_positive, hist"    \
+    " FROM neuron WHERE model = ?1 AND " EXPORT_NAMED
 #define EXPORT_NAMED                                                                               \
     "typeof(layer) = 'integer' AND layer >= 0 AND typeof(idx) = 'integer' AND idx >= 0"
 

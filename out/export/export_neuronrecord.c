@@ -49,9 +49,6 @@ static void write_records(struct exporter *x, struct jsonout *j, const struct ex
 static void write_record(struct exporter *x, FILE *to, const struct export_neuron *n)
 {
     struct jsonout j = {.to = to};
-    double skewness, kurtosis;
-    bins_shape(&x->bins, x->counts, &(struct bins_known){n->mean, n->min, n->max}, &skewness,
-               &kurtosis);
     begin_class(&j, "NeuronRecord");
     jsonout_key(&j, "neuron_id");
     begin_class(&j, "NeuronId");
@@ -65,8 +62,8 @@ static void write_record(struct exporter *x, FILE *to, const struct export_neuro
     member_real(&j, "quantile_boundaries", NAN);
     member_real(&j, "mean", n->mean);
     member_real(&j, "variance", n->sd * n->sd);
-    member_real(&j, "skewness", skewness);
-    member_real(&j, "kurtosis", kurtosis);
+    member_real(&j, "skewness", n->skewness);
+    member_real(&j, "kurtosis", n->kurtosis);
     write_records(x, &j, n, "most_positive_activation_records", "top");
     jsonout_end(&j, '}');
 }

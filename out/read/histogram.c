@@ -5,7 +5,7 @@
 
 #include "corpora/base/mem.h"
 
-#define BINS_MAX 4096 // read: a run has some 200
+#define BINS_MAX 4096 // read: a run has some 1100
 
 int bins_read(struct bins *b, struct reader *r)
 {
@@ -81,40 +81,6 @@ uint64_t bins_count(const struct bins *b, sqlite3_stmt *row, int column, uint64_
     }
     json_object_put(list);
     return sum;
-}
-
-/* Adds 'tokens' at activation a to the sums of the 2nd to 4th power about the mean. */
-static void add_powers(double sums[3], double a, double mean, double tokens)
-{
-    const double d = a - mean;
-    sums[0] += tokens * d * d;
-    sums[1] += tokens * d * d * d;
-    sums[2] += tokens * d * d * d * d;
-}
-
-void bins_shape(const struct bins *b, const uint64_t *counts, const struct bins_known *known,
-                double *skewness, double *kurtosis)
-{
-    double sums[3] = {0}, total = 0;
-    size_t first = b->n, last = 0;
-    for (size_t i = 0; i < b->n; i++) {
-        first = counts[i] > 0 && first == b->n ? i : first;
-        last = counts[i] > 0 ? i : last;
-    }
-    for (size_t i = first; i < b->n && i <= last; i++) {
-        // fmax() and fmin() take the other where one is NaN: an open end
-        const double lo = fmax(b->items[i].lo, known->min), hi = fmin(b->items[i].hi, known->max);
-        const double tokens = (double)counts[i];
-        total += tokens;
-        // the least and the greatest are known: in a long tail one token is half of all
-        add_powers(sums, (lo + hi) / 2, known->mean, tokens - (i == first) - (i == last));
-    }
-    add_powers(sums, known->min, known->mean, 1);
-    add_powers(sums, known->max, known->mean, 1);
-    // by the bins' own variance, since its error and those of the others are alike
-    const double variance = sums[0] / total;
-    *skewness = total > 1 && variance > 0 ? sums[1] / total / pow(variance, 1.5) : NAN;
-    *kurtosis = total > 1 && variance > 0 ? sums[2] / total / (variance * variance) : NAN;
 }
 
 void bins_json(const struct bins *b, struct jsonout *j, const char *key,

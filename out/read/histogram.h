@@ -1,7 +1,7 @@
 /*
  * histogram.h - histograms of activations, read from the columns of JSON that hold them
  *
- *     bins_read -> bins_count for each column -> bins_shape, bins_json -> bins_free
+ *     bins_read -> bins_count for each column -> bins_json -> bins_free
  *
  * The bins are those of table 'bin': their edges come from the bits of a float, so that the axis is
  * nearly logarithmic to both sides of 0.
@@ -35,18 +35,6 @@ size_t bins_from(const struct bins *b, double value);
 /* Adds a row's [[bin, n], ...] to counts[b->n] and returns the sum of what was added.  What is
  * damaged counts nothing. */
 uint64_t bins_count(const struct bins *b, sqlite3_stmt *row, int column, uint64_t *counts);
-
-/* What is known of the activations beside their histogram. */
-struct bins_known {
-    double mean, min, max;
-};
-
-/* Skewness and kurtosis (of a normal distribution: 3) by counts[b->n], a bin's tokens taken to be
- * in its middle but for the least and the greatest; NaN where there is no telling.  Of 256 neurons
- * on 11,584 tokens, half of each model's were within 0.9 % and 1.9 % of the exact values, and all
- * within 3.5 % and 7.7 %. */
-void bins_shape(const struct bins *b, const uint64_t *counts, const struct bins_known *known,
-                double *skewness, double *kurtosis);
 
 /* "key": [{"bin":3,"lo":..,"hi":..,<name>:n, ...}, ...] of the bins that are empty in not all of
  * the n_counts counts. */

@@ -26,7 +26,7 @@ struct hypothesis_row {
     // the best neuron, where a list is read; layer WHOLE_NULL: there is none
     struct text model;
     int64_t layer, idx, n_pos;
-    double test_prevalence, average_precision, auroc, precision, recall;
+    double test_prevalence, average_precision, average_precision_bound, auroc, precision, recall;
 };
 extern const struct row_kind hypothesis_kind;      // without the best neuron
 extern const struct row_kind hypothesis_best_kind; // with it
@@ -38,7 +38,7 @@ bool hypothesis_predicts_next(const struct hypothesis_row *h);
 struct ledger_entry {
     int64_t hypothesis;
     struct text name;
-    int64_t n;
+    int64_t n, docs;
     double mean_gap, se, mean_gap_rest, se_rest;
     double share_of_gap, share_beyond_earlier, share_of_gain, gain_beyond_earlier;
 };

@@ -6,8 +6,9 @@
 #include "out/read/queries.h"
 
 #define SQL_NEURON                                                                                 \
-    "SELECT site, n, mean, sd, min, max, share_positive, hist FROM neuron WHERE " SQL_OF_NEURON
-#define NEURON_HIST 7 // its column
+    "SELECT site, n, mean, sd, skewness, kurtosis, min, max, share_positive, left_out, hist"       \
+    " FROM neuron WHERE " SQL_OF_NEURON
+#define NEURON_HIST 10 // its column
 
 #define SQL_EFFECTS                                                                                \
     "SELECT kind, rank, token, (SELECT text FROM token WHERE id = token) AS token_text, value"     \
@@ -24,9 +25,12 @@ static const struct column neuron_columns[] = {
     {"n", CELL_WHOLE, offsetof(struct neuron, n)},
     {"mean", CELL_REAL, offsetof(struct neuron, mean)},
     {"sd", CELL_REAL, offsetof(struct neuron, sd)},
+    {"skewness", CELL_REAL, offsetof(struct neuron, skewness)},
+    {"kurtosis", CELL_REAL, offsetof(struct neuron, kurtosis)},
     {"min", CELL_REAL, offsetof(struct neuron, min)},
     {"max", CELL_REAL, offsetof(struct neuron, max)},
     {"share_positive", CELL_REAL, offsetof(struct neuron, share_positive)},
+    {"left_out", CELL_WHOLE, offsetof(struct neuron, left_out)},
 };
 const struct row_kind neuron_kind = ROW_KIND(struct neuron, neuron_columns);
 

@@ -15,8 +15,9 @@
 /* A row of table neuron. */
 struct neuron {
     struct text site;
-    int64_t n; // tokens
-    double mean, sd, min, max, share_positive;
+    int64_t n; // tokens whose activation is finite
+    double mean, sd, skewness, kurtosis, min, max, share_positive;
+    int64_t left_out; // tokens whose activation is not finite
 };
 extern const struct row_kind neuron_kind;
 

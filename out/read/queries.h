@@ -37,12 +37,12 @@
 #define SQL_HYPOTHESES                                                                             \
     "SELECT hypothesis, name, kind, spec, labelled_tokens, docs, prevalence, aborted, "            \
     "tokens_seen, predicts,"                                                                       \
-    " model_name AS model, layer, idx, n_pos, test_prevalence, average_precision, auroc,"          \
-    " precision, recall FROM hypothesis_best ORDER BY hypothesis"
+    " model_name AS model, layer, idx, n_pos, test_prevalence, average_precision,"                 \
+    " average_precision_bound, auroc, precision, recall FROM hypothesis_best ORDER BY hypothesis"
 
 /* The rows of pair ?1. */
 #define SQL_LEDGER                                                                                 \
-    "SELECT hypothesis, name, n, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"              \
+    "SELECT hypothesis, name, n, docs, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"        \
     " share_beyond_earlier, share_of_gain, gain_beyond_earlier FROM ledger WHERE pair = ?1"        \
     " ORDER BY hypothesis"
 
@@ -56,8 +56,9 @@
 #define SQL_NEURONS                                                                                \
     "SELECT s.neuron, s.hypothesis, s.model, s.layer,"                                             \
     " s.idx, s.split, s.n_pos, s.n_neg, s.docs_pos, s.prevalence, s.mean_pos, s.mean_neg, s.r,"    \
-    " s.variance_explained, s.auroc, s.auroc_bound, s.average_precision, s.threshold,"             \
-    " s.precision, s.recall, s.f1, s.mcc, s.mutual_information, s.mass_covered, s.top_covered"     \
+    " s.variance_explained, s.auroc, s.auroc_bound, s.average_precision,"                          \
+    " s.average_precision_bound, s.threshold, s.precision, s.recall, s.f1, s.mcc,"                 \
+    " s.mutual_information, s.mass_covered, s.top_covered"                                         \
     " FROM (SELECT model, layer, idx, row_number() OVER (ORDER BY"                                 \
     " model = ?2 AND layer = ?3 AND idx = ?4 DESC, average_precision IS NULL,"                     \
     " average_precision DESC, model, layer, idx) AS turn"                                          \

@@ -18,8 +18,8 @@
     WHOLE(hypothesis), WHOLE(model), WHOLE(layer), WHOLE(idx), TEXT(split), WHOLE(n_pos),          \
     WHOLE(n_neg), WHOLE(docs_pos), REAL(prevalence), REAL(mean_pos), REAL(mean_neg), REAL(r),      \
     REAL(variance_explained), REAL(auroc), REAL(auroc_bound), REAL(average_precision),             \
-    REAL(threshold), REAL(precision), REAL(recall), REAL(f1), REAL(mcc), REAL(mutual_information), \
-    REAL(mass_covered), REAL(top_covered)
+    REAL(average_precision_bound), REAL(threshold), REAL(precision), REAL(recall), REAL(f1),       \
+    REAL(mcc), REAL(mutual_information), REAL(mass_covered), REAL(top_covered)
 
 static const struct column of_neuron[] = {TEXT(name), TEXT(kind), SCORE_COLUMNS};
 static const struct column of_hypothesis[] = {TEXT(neuron), SCORE_COLUMNS};

@@ -13,7 +13,8 @@ struct score {
     struct text split; // "dev", "test", "all"
     int64_t n_pos, n_neg, docs_pos;
     double prevalence, mean_pos, mean_neg, r, variance_explained, auroc, auroc_bound;
-    double average_precision, threshold, precision, recall, f1, mcc, mutual_information;
+    double average_precision, average_precision_bound, threshold, precision, recall, f1, mcc,
+        mutual_information;
     double mass_covered, top_covered;
 };
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "out/read/standard_error.h"
+
 #define COUNT_MAX INT64_C(1000000000000000) // of trigrams: more are damage, and sums would overflow
 #define REAL_MAX 1e6 // shown: what is beyond it is damage, and would fill lines
 
@@ -235,17 +237,18 @@ static int add_number(struct buf *out, double value, int digits, struct err *err
                                                                                   : number);
 }
 
-/* A number with its standard error, where that is known; 0 has no sign. */
-static int add_with_se(struct buf *out, const char *format, double value, double se,
-                       struct err *err)
+/* A number; 0 has no sign. */
+static int add_plain(struct buf *out, const char *format, double value, struct err *err)
 {
     char number[32];
     snprintf(number, sizeof number, format, value);
-    int rc = buf_printf(out, err, "%s", strspn(number, "+-0.") == strlen(number) ? "0.00" : number);
-    if (!rc && is_known(se)) {
-        rc = buf_printf(out, err, " +- %.2f", se);
-    }
-    return rc;
+    return buf_printf(out, err, "%s", strspn(number, "+-0.") == strlen(number) ? "0.00" : number);
+}
+
+static int add_se(struct buf *out, double se, struct err *err)
+{
+    char text[STANDARD_ERROR_TEXT];
+    return buf_printf(out, err, " +- %s", standard_error_text(text, is_known(se) ? se : NAN, 2));
 }
 
 static int add_cells(struct buf *out, const struct trigram_model *m, struct err *err)
@@ -271,14 +274,15 @@ static int add_cells(struct buf *out, const struct trigram_model *m, struct err 
     return rc;
 }
 
-/* "falls by 1.92", "rises by 0.10", "stays" */
-static int add_change(struct buf *out, double change, double se, struct err *err)
+/* "falls by 1.92 +- 0.11", "rises by 0.10", "stays"; se: its standard error, or NULL */
+static int add_change(struct buf *out, double change, const double *se, struct err *err)
 {
     if (fabs(change) < 0.005) {
         return buf_printf(out, err, "stays");
     }
-    const int rc = buf_printf(out, err, "%s by ", change < 0 ? "falls" : "rises");
-    return rc ? rc : add_with_se(out, "%.2f", fabs(change), se, err);
+    int rc = buf_printf(out, err, "%s by ", change < 0 ? "falls" : "rises");
+    rc = rc ? rc : add_plain(out, "%.2f", fabs(change), err);
+    return rc || !se ? rc : add_se(out, *se, err);
 }
 
 /* What the model loses without the neuron. */
@@ -289,10 +293,10 @@ static int add_ablated(struct buf *out, const struct trigram_model *m, struct er
         return 0;
     }
     int rc = buf_printf(out, err, "; without it ln P(C) ");
-    rc = rc ? rc : add_change(out, here, m->ablated_se, err);
+    rc = rc ? rc : add_change(out, here, &m->ablated_se, err);
     if (!rc && is_known(elsewhere)) {
         rc = buf_printf(out, err, " (at other places of B it ");
-        rc = rc ? rc : add_change(out, elsewhere, NAN, err);
+        rc = rc ? rc : add_change(out, elsewhere, NULL, err);
         rc = rc ? rc : buf_printf(out, err, ")");
     }
     return rc;
@@ -306,7 +310,8 @@ static int add_interaction(struct buf *out, const struct trigram_model *m, struc
         return 0;
     }
     int rc = buf_printf(out, err, "A and B together change ln P(C) by ");
-    rc = rc ? rc : add_with_se(out, "%+.2f", x, m->se, err);
+    rc = rc ? rc : add_plain(out, "%+.2f", x, err);
+    rc = rc ? rc : add_se(out, m->se, err);
     return rc ? rc : buf_printf(out, err, " beyond what each does alone");
 }
 
@@ -325,6 +330,11 @@ static int add_neuron(struct buf *out, const struct trigram_model *m, struct err
         rc = rc ? rc : add_ablated(out, m, err);
     }
     return rc;
+}
+
+const char *trigram_few(uint64_t docs)
+{
+    return docs < STANDARD_ERROR_DOCS ? " (caution: fewer than 5 documents)" : "";
 }
 
 int trigram_verdict_words(struct buf *out, const struct trigram_model *m, struct err *err)

@@ -68,6 +68,9 @@ int trigram_untested_words(struct buf *out, const struct trigram_run *r, uint64_
 /* "AND-like: L0N123 fires 2.31 at A B, ...": what is found in one model. */
 int trigram_verdict_words(struct buf *out, const struct trigram_model *m, struct err *err);
 
+/* A warning to stand behind how many documents a trigram is in; "" where they are enough. */
+const char *trigram_few(uint64_t docs);
+
 /* The verdicts there are; NULL ends the list. */
 extern const char *const trigram_verdicts[];
 

@@ -236,8 +236,9 @@ static const struct {
                    " ORDER BY domain, pair"},
     {"bin", "SELECT id, lo, hi FROM bin ORDER BY id"},
     {"hypothesis", SQL_HYPOTHESES},
-    {"hypothesis_gap", "SELECT pair, hypothesis, n, mean_gap, se, mean_gap_rest, se_rest,"
-                       " share_of_gap, share_beyond_earlier, share_of_gain, gain_beyond_earlier"
+    {"hypothesis_gap", "SELECT pair, hypothesis, n, docs, mean_gap, se, mean_gap_rest,"
+                       " se_rest, share_of_gap, share_beyond_earlier, share_of_gain,"
+                       " gain_beyond_earlier"
                        " FROM hypothesis_gap ORDER BY pair, hypothesis"},
 };
 

@@ -17,10 +17,10 @@
 #define TOKENS_LISTED 5 // of the index: what a neuron raises, where it peaks
 
 #define NEURONS                                                                                    \
-    "SELECT model, layer, idx, n, mean, sd, min, max, share_positive, hist FROM neuron"            \
-    " ORDER BY model, layer, idx"
+    "SELECT model, layer, idx, n, mean, sd, min, max, share_positive, kurtosis, left_out, hist"    \
+    " FROM neuron ORDER BY model, layer, idx"
 
-enum { N_COLUMN_MEAN = 4, N_COLUMN_MIN = 6, N_COLUMN_MAX, N_COLUMN_SHARE, N_COLUMN_HIST };
+enum { N_COLUMN_MIN = 6, N_COLUMN_MAX, N_COLUMN_LEFT_OUT = 10, N_COLUMN_HIST };
 
 #define EFFECTS "SELECT kind, token, value FROM effect WHERE " SQL_OF_NEURON " ORDER BY kind, rank"
 
@@ -41,7 +41,8 @@ enum { N_COLUMN_MEAN = 4, N_COLUMN_MIN = 6, N_COLUMN_MAX, N_COLUMN_SHARE, N_COLU
 #define SCORES                                                                                     \
     "SELECT h.id AS hypothesis, s.n_pos, s.n_neg, s.docs_pos, s.prevalence, s.average_precision,"  \
     " d.average_precision AS dev_average_precision, d.prevalence AS dev_prevalence,"               \
-    " s.auroc, s.auroc_bound, s.threshold, s.precision, s.recall, s.f1, s.mcc,"                    \
+    " s.auroc, s.auroc_bound, s.average_precision_bound, s.threshold, s.precision, s.recall,"      \
+    " s.f1, s.mcc,"                                                                                \
     " s.mutual_information, s.r, s.mass_covered, s.top_covered" SQL_BEST_FIRST " LIMIT ?4"
 #define SCORE_INDEXED 8
 
@@ -112,6 +113,7 @@ static const char *const index_names[] = {"model",
                                           "max",
                                           "share_positive",
                                           "kurtosis",
+                                          "left_out",
                                           "raised",
                                           "peaks",
                                           "top",
@@ -131,15 +133,9 @@ static void begin_index_row(struct pass *p, sqlite3_stmt *row, const int64_t *ar
 {
     struct jsonout *j = &p->index.json;
     jsonout_begin(j, '[');
-    for (int i = 0; i <= N_COLUMN_SHARE; i++) {
+    for (int i = 0; i <= N_COLUMN_LEFT_OUT; i++) {
         json_cell(p->reader, j, row, i, REPORT_DIGITS);
     }
-    const struct bins_known known = {column_real(row, N_COLUMN_MEAN),
-                                     column_real(row, N_COLUMN_MIN),
-                                     column_real(row, N_COLUMN_MAX)};
-    double skewness, kurtosis;
-    bins_shape(&p->bins, p->hist, &known, &skewness, &kurtosis);
-    jsonout_rounded(j, kurtosis, REPORT_DIGITS);
     json_list(p, p->raised, args);
     json_list(p, p->peaks, args);
     jsonout_u64(j, cover->n_examples);
@@ -192,6 +188,7 @@ static const char *const score_names[] = {"hypothesis",
                                           "dev_prevalence",
                                           "auroc",
                                           "auroc_bound",
+                                          "average_precision_bound",
                                           "threshold",
                                           "precision",
                                           "recall",

@@ -83,10 +83,14 @@ double moments_mean(const struct moments *m)
 
 double moments_se(const struct moments *m)
 {
+    if (m->docs < 2 || m->n == 0) {
+        return NAN;
+    }
     // Expanded: sum S^2 - 2 mean sum S n + mean^2 sum n^2, from exact sums.
     const long double mean = (long double)m->sum / (long double)m->n;
     const long double square =
         sum_of_squares(m) - 2 * mean * (long double)m->sum_n + mean * mean * (long double)m->n_sq;
-    const long double root = sqrtl(square > 0 ? square : 0);
-    return m->n ? (double)(root / (long double)m->n / (long double)FIXED_ONE) : NAN;
+    const long double docs = (long double)m->docs;
+    const long double root = square > 0 ? sqrtl(square * (docs / (docs - 1))) : 0;
+    return (double)(root / (long double)m->n / (long double)FIXED_ONE);
 }

@@ -37,11 +37,11 @@ static inline __int128 fixed_sum(__int128 a, __int128 b)
 }
 
 /*
- * The sums behind a mean over tokens and its standard error clustered by document (SPEC section 2):
- * S_d is document d's sum over its n_d tokens.
+ * The sums behind a mean over tokens and its standard error clustered by document: S_d is document
+ * d's sum over its n_d tokens, G is how many documents have n_d > 0.
  */
 struct moments {
-    uint64_t docs;        // with n_d > 0
+    uint64_t docs;        // G: with n_d > 0
     uint64_t n;           // tokens
     __int128 sum;         // of values
     __int128 sum_sq;      // of S_d^2: its low 126 bits
@@ -56,7 +56,8 @@ void moments_merge(struct moments *m, const struct moments *other);
 
 double moments_mean(const struct moments *m); // nats; NaN where n is 0
 
-/* sqrt(sum over d of (S_d - mean n_d)^2) / n, nats; NaN where n is 0. */
+/* sqrt(G / (G - 1) * sum over d of (S_d - mean n_d)^2) / n, nats; NaN for fewer than 2 documents,
+ * which say nothing of how documents differ. */
 double moments_se(const struct moments *m);
 
 #endif

@@ -67,7 +67,7 @@ CREATE TABLE model( -- A row is a model of the run, in the order of --model.
     tokens INTEGER,         -- predicted tokens
     mean_logprob REAL,      -- mean ln P of the true token, unclamped, without those of n_not_finite;
                             -- NULL: no token
-    se REAL,                -- its standard error, clustered by document
+    se REAL,                -- its standard error, clustered by document; NULL: fewer than 2
     bits_per_byte REAL,     -- the loss over all tokens in bits, per byte of text; NULL: no text, or
                             -- n_not_finite is not 0
     clamped_share REAL,     -- of tokens whose ln P is below the floor of the gaps

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "out/read/row_json.h"
+#include "out/read/standard_error.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
 #include "out/text/table.h"
@@ -15,7 +16,8 @@ static const char list_legend[] =
     "frozen on dev. A neuron that knows nothing has the prevalence as its AP and an AUROC of 0.5";
 
 static const char ledger_legend[] =
-    "n, mean gap, se: its labelled tokens, their mean gap and its standard error, in nats; of the "
+    "n, mean gap, se: its labelled tokens, their mean gap and its standard error (- for fewer than "
+    "2 documents), in nats; of the "
     "rest: the mean gap of all other tokens; of gap: its share of the pair's summed gap; of gain: "
     "its share of the sum of gaps above 0; gap beyond, gain beyond: the share on tokens which no "
     "hypothesis above it labels, so that these add up; the last line is what no hypothesis "
@@ -36,7 +38,7 @@ static void put_hypothesis(struct table *t, const struct hypothesis_row *h)
                    count_of(h->idx));
     }
     table_whole(t, h->n_pos);
-    table_real(t, h->average_precision, 3);
+    table_bounded(t, h->average_precision, h->average_precision_bound, 3);
     table_real(t, h->auroc, 3);
     table_real(t, h->precision, 3);
     table_real(t, h->recall, 3);
@@ -82,6 +84,28 @@ static int put_predicts_next(const struct screen *s, const struct hypothesis_lis
     return rc;
 }
 
+/* Names the hypotheses whose numbers rest on few documents; of none there is nothing to say. */
+static int put_few(const struct screen *s, const struct hypothesis_list *h, struct err *err)
+{
+    struct buf names = {0};
+    int rc = 0;
+    for (size_t i = 0; i < h->n_ledger && !rc; i++) {
+        const struct ledger_entry *e = &h->ledger[i];
+        if (count_of(e->n) > 0 && count_of(e->docs) < STANDARD_ERROR_DOCS) {
+            rc = buf_printf(&names, err, "%s%s (%" PRIu64 ")", names.len > 0 ? ", " : "",
+                            e->name.data, count_of(e->docs));
+        }
+    }
+    if (!rc && names.len > 0) {
+        put_note(s, 2,
+                 "fewer than %d documents have a token that these label, so their gaps say "
+                 "little of other texts: %s",
+                 STANDARD_ERROR_DOCS, names.data);
+    }
+    buf_free(&names);
+    return rc;
+}
+
 static int put_ledger(const struct screen *s, const struct hypothesis_list *h, struct err *err)
 {
     static const char *const heads[] = {"<hypothesis", "n",       "mean gap",
@@ -112,7 +136,8 @@ static int put_ledger(const struct screen *s, const struct hypothesis_list *h, s
     table_share(&t, h->unexplained_gap);
     table_text(&t, "");
     table_share(&t, h->unexplained_gain);
-    const int rc = table_put(&t, s->to, 2, s->width, err);
+    int rc = table_put(&t, s->to, 2, s->width, err);
+    rc = rc ? rc : put_few(s, h, err);
     put_note(s, 2, "%s", ledger_legend);
     table_free(&t);
     return rc ? rc : put_predicts_next(s, h, err);

@@ -85,7 +85,7 @@ static void put_score(struct table *t, const struct score *x)
     table_whole(t, x->n_pos);
     table_whole(t, x->docs_pos);
     table_share(t, x->prevalence);
-    table_real(t, x->average_precision, 3);
+    table_bounded(t, x->average_precision, x->average_precision_bound, 3);
     table_real(t, x->auroc, 4);
     table_real(t, x->auroc_bound, 4);
     table_real(t, x->threshold, 3);

@@ -16,7 +16,8 @@
 
 static const char scores_legend[] =
     "preval.: prevalence, the share of tokens that are labelled, which is the AP of a "
-    "neuron that knows nothing; AP: average precision; prec., recall, F1: of firing at "
+    "neuron that knows nothing; AP: average precision, +- what the bins may move it, where that "
+    "shows; prec., recall, F1: of firing at "
     "the threshold frozen on dev; r: correlation; mass: the share of its activation "
     "above 0 that is on labelled tokens; top: the share of its top examples that are "
     "labelled";
@@ -53,6 +54,14 @@ static void put_head(const struct screen *s, const struct neuron_page *p)
     show_real(s->to, n->max, 0, 4);
     real_text(text, 100 * n->share_positive, 2, false);
     fprintf(s->to, ", above 0 on %s %%\n", text);
+    real_text(text, n->skewness, 2, false);
+    fprintf(s->to, "skewness %s", text);
+    real_text(text, n->kurtosis, 2, false);
+    fprintf(s->to, ", kurtosis %s\n", text);
+    if (n->left_out > 0) {
+        put_note(s, 0, "left out everywhere: %" PRIu64 " tokens where it is not finite",
+                 count_of(n->left_out));
+    }
 }
 
 static void put_histogram(const struct screen *s, const struct neuron_page *p)
@@ -155,9 +164,9 @@ static int put_scores(const struct screen *s, const struct neuron_page *p, struc
         table_text(&t, x->name.data);
         table_whole(&t, x->n_pos);
         table_share(&t, x->prevalence);
-        const double reals[] = {
-            x->average_precision, x->auroc,      x->precision, x->recall, x->f1, x->r,
-            x->mass_covered,      x->top_covered};
+        table_bounded(&t, x->average_precision, x->average_precision_bound, 3);
+        const double reals[] = {x->auroc, x->precision,    x->recall,     x->f1,
+                                x->r,     x->mass_covered, x->top_covered};
         for (size_t k = 0; k < sizeof reals / sizeof *reals; k++) {
             table_real(&t, reals[k], 3);
         }

@@ -66,6 +66,15 @@ void table_signed(struct table *t, double value, int digits)
     table_text(t, text);
 }
 
+void table_bounded(struct table *t, double value, double bound, int digits)
+{
+    if (isfinite(value) && bound >= 0.5 * pow(10, -digits)) {
+        table_cell(t, "%.*f +- %.*f", digits, value, digits, bound);
+    } else {
+        table_real(t, value, digits);
+    }
+}
+
 void table_share_text(char *text, size_t size, double share)
 {
     const double percent = 100 * share, above = fabs(percent);

@@ -42,6 +42,9 @@ void table_whole(struct table *t, int64_t n); // "-" for NULL, and for what is b
 void table_real(struct table *t, double value, int digits);
 void table_signed(struct table *t, double value, int digits);
 
+/* And with what it may be off, where that is more than the digits show: "0.637 +- 0.004". */
+void table_bounded(struct table *t, double value, double bound, int digits);
+
 /* A share as per cent, of as many digits as it needs to be seen; "-" for what is not finite; and as
  * a text. */
 void table_share_text(char *text, size_t size, double share);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "out/read/row_json.h"
+#include "out/read/standard_error.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "out/read/standard_error.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
 #include "out/text/table.h"
@@ -164,8 +165,8 @@ static int put_corpus(const struct screen *s, const struct trigram_page *p, stru
 {
     const struct trigram_row *row = &p->trigram;
     const uint64_t n = count_of(row->n), docs = count_of(row->docs);
-    fprintf(s->to, "\nin the corpus of the run: %" PRIu64 " place%s in %" PRIu64 " document%s\n", n,
-            n == 1 ? "" : "s", docs, docs == 1 ? "" : "s");
+    fprintf(s->to, "\nin the corpus of the run: %" PRIu64 " place%s in %" PRIu64 " document%s%s\n",
+            n, n == 1 ? "" : "s", docs, docs == 1 ? "" : "s", trigram_few(docs));
     if (!p->mean_list.null) {
         put_note(s, 2, "mean ln P(C): %s", p->mean_list.data);
     }
@@ -213,8 +214,9 @@ static void put_cells(struct table *t, const double cells[AT_CELLS], int digits)
 /* A number and its standard error as one cell. */
 static void put_with_se(struct table *t, double value, double se, int digits)
 {
-    if (isfinite(value) && isfinite(se)) {
-        table_cell(t, "%+.*f +- %.*f", digits, value, digits, se);
+    char text[STANDARD_ERROR_TEXT];
+    if (isfinite(value)) {
+        table_cell(t, "%+.*f +- %s", digits, value, standard_error_text(text, se, digits));
     } else {
         table_signed(t, value, digits);
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "corpora/reject.h"
+#include "out/read/standard_error.h"
 #include "out/results/gaps/gaps_collector.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "scan/cli/progress.h"
@@ -175,8 +176,9 @@ static void print_models(const struct run *run, const struct tally *tally)
         const struct tally_model_sums *t = &tally->models[m];
         const struct moments *l = &t->logprob;
         if (l->n) {
-            fprintf(stderr, "  %-24s loss %.4f +- %.4f nats per token\n", run->models[m].name,
-                    -moments_mean(l), moments_se(l));
+            char se[STANDARD_ERROR_TEXT];
+            fprintf(stderr, "  %-24s loss %.4f +- %s nats per token\n", run->models[m].name,
+                    -moments_mean(l), standard_error_text(se, moments_se(l), 4));
         }
         if (t->n_not_finite) {
             fprintf(stderr,
@@ -192,7 +194,7 @@ void summary_print(const struct run *run, const struct results *results,
 {
     const struct tally *t = gaps_of(results);
     const struct neurons_shape *neurons = neurons_shape_in(results);
-    char took[32];
+    char took[32], se[STANDARD_ERROR_TEXT];
     progress_time(took, r->seconds);
     fprintf(stderr,
             "%" PRIu64 " tokens in %" PRIu64 " units, %" PRIu64
@@ -204,11 +206,10 @@ void summary_print(const struct run *run, const struct results *results,
         const struct moments *g = &t->pairs[i].gap;
         char *name = pair_name(&run->pairs[i], lineup);
         if (g->n && name) {
-            fprintf(
-                stderr,
-                "  %-24s mean gap %+.4f +- %.4f nats; the other is better on %.1f %% of tokens\n",
-                name, moments_mean(g), moments_se(g),
-                100 * (double)t->pairs[i].other_better / (double)g->n);
+            fprintf(stderr,
+                    "  %-24s mean gap %+.4f +- %s nats; the other is better on %.1f %% of tokens\n",
+                    name, moments_mean(g), standard_error_text(se, moments_se(g), 4),
+                    100 * (double)t->pairs[i].other_better / (double)g->n);
         }
         free(name);
     }

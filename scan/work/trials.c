@@ -131,14 +131,12 @@ static void corpus_means(const struct work *w, size_t item, size_t model, double
         const size_t layer = w->first_layers[model] + l;
         for (size_t i = 0; i < m->d_mlp; i++) {
             double cells[TRIGRAM_CELLS];
-            __int128 sum = 0;
-            for (int split = 0; split < SPLITS; split++) {
-                const struct set_sums *sums = neurons->layers[layer].sums[split][SET_ALL];
-                sum = fixed_sum(sum, sums ? sums[i].sum : 0);
-            }
+            __int128 sum;
+            // the cells' sums have no activation beyond ACT_MAX
+            const bool known = neurons_sum_all(neurons, layer, i, &sum);
             trigrams_means(trigrams_of(t->results), item, layer, i, sum, all, cells);
             for (size_t k = 0; k < TRIGRAM_CELLS; k++) {
-                means[k * m->n_layers * m->d_mlp + l * m->d_mlp + i] = cells[k];
+                means[k * m->n_layers * m->d_mlp + l * m->d_mlp + i] = known ? cells[k] : NAN;
             }
         }
     }

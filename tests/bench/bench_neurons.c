@@ -171,7 +171,7 @@ static int run_unit(struct unit_neurons *p, struct neurons *whole,
 
 /* Nothing enters any list. */
 static void time_row(const struct act_kernels *kern, const float *acts, int32_t *fixed,
-                     uint8_t *bins)
+                     uint16_t *bins)
 {
     int32_t *top = room(N, sizeof *top), *bottom = room(N, sizeof *bottom);
     uint32_t *salt = room(N, sizeof *salt), *hash = room((1 + BINS_GROUPS) * N, sizeof *hash);
@@ -197,11 +197,11 @@ static void time_row(const struct act_kernels *kern, const float *acts, int32_t 
     free(flags);
 }
 
-static void time_turn(const struct act_kernels *kern, const uint8_t *bins)
+static void time_turn(const struct act_kernels *kern, const uint16_t *bins)
 {
     const size_t stride = 16384 + 64; // as part.c has it
-    uint8_t *to = room(N, stride);
-    memset(to, 1, N * stride); // pages are there
+    uint16_t *to = room(N * stride, sizeof *to);
+    memset(to, 1, N * stride * sizeof *to); // pages are there
     const double t0 = seconds();
     for (size_t at = 0; at < 16384; at += ROWS) {
         kern->turn(bins, ROWS, N, to + at, stride);
@@ -217,7 +217,9 @@ static void time_sums(const struct act_kernels *kern, const struct neurons_shape
     const size_t n_sets = neurons_n_sets(shape);
     int64_t *sums = room(2 * n_sets * 2 * N, sizeof *sums);
     uint64_t *squares = room(4 * N, sizeof *squares);
-    double took[2] = {0};
+    int32_t *shift = room(N, sizeof *shift);
+    double *powers = room(2 * N, sizeof *powers);
+    double took[3] = {0};
     for (size_t begin = 0; begin < TOKENS; begin += ROWS) {
         const double t0 = seconds();
         uint8_t all[ROWS];
@@ -240,10 +242,15 @@ static void time_sums(const struct act_kernels *kern, const struct neurons_shape
         const double t1 = seconds();
         kern->squares(fixed, N, all, ROWS, squares, squares + N);
         took[0] += t1 - t0;
-        took[1] += seconds() - t1;
+        const double t2 = seconds();
+        kern->powers(fixed, N, all, ROWS, shift, powers, powers + N);
+        took[1] += t2 - t1;
+        took[2] += seconds() - t2;
     }
-    printf("  sums       %6.3f\n  squares    %6.3f\n", took[0] / TOKENS / N * 1e9,
-           took[1] / TOKENS / N * 1e9);
+    printf("  sums       %6.3f\n  squares    %6.3f\n  powers     %6.3f\n",
+           took[0] / TOKENS / N * 1e9, took[1] / TOKENS / N * 1e9, took[2] / TOKENS / N * 1e9);
+    free(shift);
+    free(powers);
     free(sums);
     free(squares);
 }
@@ -269,7 +276,7 @@ static int measure(const struct neurons_shape *shape, size_t n_units, struct err
     static struct took took[UNITS_MAX];
     float *acts = room((BLOCK + BLOCK / WINDOW) * N, sizeof *acts);
     int32_t *fixed = room(ROWS * N, sizeof *fixed);
-    uint8_t *bins = room(ROWS * N, 1);
+    uint16_t *bins = room(ROWS * N, sizeof *bins);
     struct neurons *whole = NULL;
     struct unit_neurons *p = NULL;
     struct unit_neurons_cutoffs *cutoffs = NULL;

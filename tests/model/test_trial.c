@@ -274,6 +274,7 @@ static void one_context_has_no_standard_error(void **state)
     assert_string_equal(trial_verdict_name(&r), "too few places");
     assert_true(r.named == SIZE_MAX);
     assert_int_equal(r.neurons[0].index, planted_neuron(&planted, 0));
+    assert_string_equal(trial_kind_name(r.neurons[0].kind), "unknown");
     assert_true(isnan(r.neurons[0].pairs.se) && isnan(r.neurons[0].ablated_se));
     assert_true(isnan(r.neurons[0].elsewhere) && r.neurons[0].ablated < -7);
     for (size_t n = 2; n <= 3; n++) { // three are enough

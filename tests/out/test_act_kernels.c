@@ -45,14 +45,16 @@ static float some_float(void)
     }
 }
 
-/* round(2^20 a), ties to even, within 1024; NaN is 1024. */
+static bool is_beyond(float a)
+{
+    return isnan(a) || a >= 1024 || a <= -1024;
+}
+
+/* round(2^20 a), ties to even; 0 of what is beyond. */
 static int32_t slow_fixed(float a)
 {
-    if (isnan(a) || a > 1024) {
-        return 1 << 30;
-    }
-    if (a < -1024) {
-        return -(1 << 30);
+    if (is_beyond(a)) {
+        return 0;
     }
     const double whole = ldexp((double)a, 20), down = floor(whole), part = whole - down;
     const bool up = part > 0.5 || (part == 0.5 && fmod(down, 2) != 0);
@@ -104,7 +106,8 @@ static unsigned slow_flags(const struct limits *l, float a, size_t i, size_t n, 
     const uint32_t hash = (place ^ l->salt[i]) * 0x9e3779b1u;
     const size_t group = (size_t)bins_group(bits);
     return (order >= l->top[i] ? 1u : 0) | (order <= l->bottom[i] ? 2u : 0) |
-           (hash <= l->hash[i] ? 4u : 0) | (hash <= l->hash[(1 + group) * n + i] ? 8u : 0);
+           (hash <= l->hash[i] ? 4u : 0) | (hash <= l->hash[(1 + group) * n + i] ? 8u : 0) |
+           (is_beyond(a) ? 16u : 0);
 }
 
 static void rows_are_as_the_formulas_say(void **state)
@@ -113,7 +116,8 @@ static void rows_are_as_the_formulas_say(void **state)
     static struct limits limits;
     static float a[N_MOST];
     static int32_t fixed[N_MOST + 1];
-    static uint8_t bins[N_MOST + 1], flags[N_MOST + 1];
+    static uint16_t bins[N_MOST + 1];
+    static uint8_t flags[N_MOST + 1];
     for (size_t k = 0; k < 40 * N_SIZES; k++) {
         const size_t n = sizes[k % N_SIZES];
         const uint32_t place = (uint32_t)next_random();
@@ -145,10 +149,11 @@ static void nothing_may_enter_closed_lists(void **state)
     static struct limits limits;
     static float a[N_MOST];
     static int32_t fixed[N_MOST];
-    static uint8_t bins[N_MOST], flags[N_MOST];
+    static uint16_t bins[N_MOST];
+    static uint8_t flags[N_MOST];
     make_limits(&limits, a, N_MOST, 0);
     for (size_t i = 0; i < N_MOST; i++) {
-        a[i] = (float)i - 1000;
+        a[i] = (float)i / 4 - 200;
         limits.top[i] = INT32_MAX;
         limits.bottom[i] = INT32_MIN;
         limits.salt[i] = 1;
@@ -159,7 +164,7 @@ static void nothing_may_enter_closed_lists(void **state)
     const struct act_kernels *kern;
     for (size_t t = 0; (kern = act_kernels_at(t)) != NULL; t++) {
         assert_int_equal(kern->row(a, N_MOST, 2, &limits.view, fixed, bins, flags), 0);
-        limits.top[1024] = bins_order(bins_bits(24));
+        limits.top[1024] = bins_order(bins_bits(56));
         assert_int_equal(kern->row(a, N_MOST, 2, &limits.view, fixed, bins, flags), ACT_TOP);
         limits.top[1024] = INT32_MAX;
     }
@@ -170,6 +175,8 @@ static void sums_are_of_the_rows_named(void **state)
     (void)state;
     static int32_t fixed[ROWS * N_MOST];
     static int64_t sum[N_MOST], positive[N_MOST], sum_before[N_MOST], positive_before[N_MOST];
+    static int32_t shift[N_MOST];
+    static double cubes[N_MOST], fourths[N_MOST];
     static uint64_t low[N_MOST], high[N_MOST], low_before[N_MOST], high_before[N_MOST];
     for (size_t k = 0; k < 4 * N_SIZES; k++) {
         const size_t n = sizes[k % N_SIZES];
@@ -191,6 +198,7 @@ static void sums_are_of_the_rows_named(void **state)
             positive_before[i] = (int64_t)next_random();
             low_before[i] = next_random() << 20;
             high_before[i] = next_random();
+            shift[i] = (int32_t)(next_random() % (1u << 30)) - (1 << 29);
         }
         const struct act_kernels *kern;
         for (size_t t = 0; (kern = act_kernels_at(t)) != NULL; t++) {
@@ -200,18 +208,26 @@ static void sums_are_of_the_rows_named(void **state)
             memcpy(high, high_before, sizeof high);
             kern->sums(fixed, n, at, n_at, sum, positive);
             kern->squares(fixed, n, at, n_at, low, high);
+            memset(cubes, 0, sizeof cubes);
+            memset(fourths, 0, sizeof fourths);
+            kern->powers(fixed, n, at, n_at, shift, cubes, fourths);
             for (size_t i = 0; i < n; i++) {
                 int64_t s = sum_before[i], p = positive_before[i];
                 unsigned __int128 squares =
                     ((unsigned __int128)high_before[i] << 32) + low_before[i];
+                double cube = 0, fourth = 0; // in this order, and so to the last bit
                 for (size_t r = 0; r < n_at; r++) {
                     const int64_t f = fixed[at[r] * n + i];
+                    const double d = (double)(f - shift[i]);
+                    cube += d * d * d;
+                    fourth += (d * d) * (d * d);
                     s += f;
                     p += f > 0 ? f : 0;
                     squares += (unsigned __int128)(f * f);
                 }
                 assert_true(sum[i] == s);
                 assert_true(positive[i] == p);
+                assert_true(cubes[i] == cube && fourths[i] == fourth);
                 assert_true(((unsigned __int128)high[i] << 32) + low[i] == squares);
             }
             for (size_t i = n; i < N_MOST; i++) {
@@ -246,20 +262,22 @@ static void a_tokens_activations_are_added(void **state)
     }
 }
 
-static void bytes_are_turned_from_rows_to_neurons(void **state)
+static void bins_are_turned_from_rows_to_neurons(void **state)
 {
     (void)state;
     enum { STRIDE = ROWS + 9 };
-    static uint8_t rows[ROWS * N_MOST], to[N_MOST * STRIDE];
+    static uint16_t rows[ROWS * N_MOST], to[N_MOST * STRIDE];
     static const size_t counts[] = {1, 15, 16, 17, 127, ROWS};
     for (size_t k = 0; k < 6 * N_SIZES; k++) {
         const size_t n = sizes[k % N_SIZES], n_rows = counts[k / N_SIZES];
         for (size_t i = 0; i < n_rows * n; i++) {
-            rows[i] = (uint8_t)next_random();
+            rows[i] = (uint16_t)next_random();
         }
         const struct act_kernels *kern;
         for (size_t t = 0; (kern = act_kernels_at(t)) != NULL; t++) {
-            memset(to, 99, sizeof to);
+            for (size_t i = 0; i < N_MOST * STRIDE; i++) {
+                to[i] = 99;
+            }
             kern->turn(rows, n_rows, n, to + 3, STRIDE);
             for (size_t i = 0; i < n; i++) {
                 for (size_t r = 0; r < n_rows; r++) {
@@ -292,7 +310,7 @@ int main(void)
         cmocka_unit_test(nothing_may_enter_closed_lists),
         cmocka_unit_test(sums_are_of_the_rows_named),
         cmocka_unit_test(a_tokens_activations_are_added),
-        cmocka_unit_test(bytes_are_turned_from_rows_to_neurons),
+        cmocka_unit_test(bins_are_turned_from_rows_to_neurons),
         cmocka_unit_test(the_plain_table_is_the_last_and_the_best_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,29 +6,57 @@
 
 #include <cmocka.h>
 
+#include <float.h>
 #include <math.h>
 
 #include "out/results/neurons/activation_bins.h"
 
-/* The edges of one side as the drawing in bins.h has them: 10 octaves of four bins, the first of
- * which reaches to 0, and then 7 of eight. */
-static double size_edge(int i)
+/* The lower edges of a side's bins as the drawing in activation_bins.h has them. */
+static size_t make_edges(double *edges, bool above)
 {
-    if (i == 0) {
-        return 0;
+    static const struct {
+        double from, to, bins; // octaves, bins each
+    } octaves[2][6] = {
+        {{-14, -12, 8}, {-12, -2, 32}, {-2, 3, 4}, {3, 17, 1}, {17, 128, 0.125}},
+        {{-14, -12, 8}, {-12, -2, 32}, {-2, 3, 64}, {3, 6, 8}, {6, 17, 2}, {17, 128, 0.125}}};
+    size_t n = 1; // the one that reaches to 0
+    edges[0] = 0;
+    for (size_t p = 0; p < 6; p++) {
+        const double bins = octaves[above][p].bins;
+        for (double o = octaves[above][p].from; bins > 0 && o < octaves[above][p].to;
+             o += bins < 1 ? 1 / bins : 1) {
+            for (double k = 0; k < bins; k++) {
+                edges[n++] = ldexp(1 + k / bins, (int)o);
+            }
+        }
     }
-    return i < 40 ? ldexp(1 + (i % 4) / 4.0, -12 + i / 4)
-                  : ldexp(1 + ((i - 40) % 8) / 8.0, -2 + (i - 40) / 8);
+    return n;
+}
+
+static double edges[2][BINS];
+static size_t n_edges[2];
+
+static int setup(void **state)
+{
+    (void)state;
+    n_edges[0] = make_edges(edges[0], false);
+    n_edges[1] = make_edges(edges[1], true);
+    return 0;
 }
 
 /* Where a stands, by looking at the edges. */
 static int slow_bin(double a)
 {
-    int i = 0;
-    while (i + 1 < BINS_HALF && fabs(a) >= size_edge(i + 1)) {
-        i++;
+    const bool above = a > 0;
+    int low = 0, high = (int)n_edges[above];
+    if (!isfinite(a)) {
+        return BINS;
     }
-    return a > 0 ? BINS_HALF + i : BINS_HALF - 1 - i;
+    while (high - low > 1) {
+        const int middle = (low + high) / 2;
+        *(fabs(a) >= edges[above][middle] ? &low : &high) = middle;
+    }
+    return above ? BINS_BELOW + low : BINS_BELOW - 1 - low;
 }
 
 static int slow_group(double a)
@@ -69,26 +97,28 @@ static void every_exponent_has_the_bin_that_holds_it(void **state)
 static void edges_belong_to_the_side_away_from_zero(void **state)
 {
     (void)state;
-    for (int i = 0; i < BINS_HALF; i++) {
-        const float edge = (float)size_edge(i);
+    assert_true(n_edges[0] == BINS_BELOW && n_edges[1] == BINS_ABOVE);
+    for (int i = 0; i < BINS; i++) {
+        const float edge = (float)(i < BINS_BELOW ? edges[0][i] : edges[1][i - BINS_BELOW]);
         const float near[] = {nextafterf(edge, -INFINITY), edge, nextafterf(edge, INFINITY)};
         for (int k = 0; k < 3; k++) {
             expect(near[k]);
             expect(-near[k]);
         }
     }
-    assert_int_equal(bin_of(0.0f), BINS_HALF - 1);
-    assert_int_equal(bin_of(-0.0f), BINS_HALF - 1);
+    assert_int_equal(bin_of(0.0f), BINS_BELOW - 1);
+    assert_int_equal(bin_of(-0.0f), BINS_BELOW - 1);
     assert_int_equal(bins_bits(-0.0f), 0);
-    assert_int_equal(bin_of(0x1p-149f), BINS_HALF);
-    assert_int_equal(bin_of(-0x1p-149f), BINS_HALF - 1);
-    assert_int_equal(bin_of(0x1p-127f), BINS_HALF);
-    assert_int_equal(bin_of(30.0f), BINS - 1);
-    assert_int_equal(bin_of(-30.0f), 0);
-    assert_int_equal(bin_of(INFINITY), BINS - 1);
-    assert_int_equal(bin_of(-INFINITY), 0);
-    assert_int_equal(bin_of(NAN), BINS - 1);
-    assert_int_equal(bin_of(-NAN), 0);
+    assert_int_equal(bin_of(0x1p-149f), BINS_BELOW);
+    assert_int_equal(bin_of(-0x1p-149f), BINS_BELOW - 1);
+    assert_int_equal(bin_of(0x1p-127f), BINS_BELOW);
+    assert_int_equal(bin_of(FLT_MAX), BINS - 1);
+    assert_int_equal(bin_of(-FLT_MAX), 0);
+    assert_true(bin_of(40.0f) < bin_of(80.0f) && bin_of(1e20f) < bin_of(1e30f));
+    assert_int_equal(bin_of(INFINITY), BINS); // in none
+    assert_int_equal(bin_of(-INFINITY), BINS);
+    assert_int_equal(bin_of(NAN), BINS);
+    assert_int_equal(bin_of(-NAN), BINS);
     expect(INFINITY);
     expect(-INFINITY);
     assert_int_equal(bins_group(bins_bits(NAN)), BINS_GROUPS_ABOVE - 1);
@@ -101,7 +131,7 @@ static void bins_and_their_order_ascend_with_the_float(void **state)
     float last = -INFINITY;
     for (int32_t order = bins_order(bins_bits(last)); order < 0x7f800000 - 999; order += 999) {
         const float a = bins_from_bits(bins_order(order));
-        assert_true(a >= last && bin_of(a) >= bin_of(last)); // >=: zeros
+        assert_true(a >= last && (last == -INFINITY || bin_of(a) >= bin_of(last))); // >=: zeros
         last = a;
     }
     assert_true(bins_order(bins_bits(-0x1p-149f)) < bins_order(bins_bits(-0.0f)));
@@ -119,20 +149,19 @@ static void bins_least_is_the_least_float_of_its_bin(void **state)
         assert_int_equal(bin_of(least), bin);
         assert_int_equal(bin_of(nextafterf(least, -INFINITY)), bin - 1);
     }
-    assert_true(bins_least(BINS_HALF) == 0x1p-149f);
+    assert_true(bins_least(BINS_BELOW) == 0x1p-149f);
 }
 
 static void edges_are_between_the_bins(void **state)
 {
     (void)state;
-    assert_true(bins_edge(BINS_HALF) == 0);
-    assert_true(bins_edge(BINS) == 32 && bins_edge(0) == -32);
+    assert_true(bins_edge(BINS_BELOW) == 0);
+    assert_true(bins_edge(BINS) == INFINITY && bins_edge(0) == -INFINITY);
     for (int bin = 1; bin < BINS; bin++) {
         const float edge = bins_edge(bin);
-        assert_true(edge == -bins_edge(BINS - bin));
-        assert_int_equal(bin_of(edge), bin > BINS_HALF ? bin : bin - 1);
-        assert_int_equal(bin_of(nextafterf(edge, bin > BINS_HALF ? -INFINITY : INFINITY)),
-                         bin > BINS_HALF ? bin - 1 : bin);
+        assert_int_equal(bin_of(edge), bin > BINS_BELOW ? bin : bin - 1);
+        assert_int_equal(bin_of(nextafterf(edge, bin > BINS_BELOW ? -INFINITY : INFINITY)),
+                         bin > BINS_BELOW ? bin - 1 : bin);
     }
 }
 
@@ -142,8 +171,8 @@ static void a_bin_is_in_one_group(void **state)
     (void)state;
     bool used[BINS_GROUPS] = {false};
     for (int bin = 0; bin < BINS; bin++) {
-        const float last = bin + 1 < BINS ? nextafterf(bins_least(bin + 1), -INFINITY) : INFINITY;
-        const int group = bins_group(bins_bits(bins_least(bin)));
+        const float last = bin + 1 < BINS ? nextafterf(bins_least(bin + 1), -INFINITY) : FLT_MAX;
+        const int group = bins_group(bins_bits(bin > 0 ? bins_least(bin) : -FLT_MAX));
         assert_int_equal(bin_of(last), bin);
         assert_int_equal(bins_group(bins_bits(last)), group);
         used[group] = true;
@@ -163,5 +192,5 @@ int main(void)
         cmocka_unit_test(edges_are_between_the_bins),
         cmocka_unit_test(a_bin_is_in_one_group),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, NULL);
 }

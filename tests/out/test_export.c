@@ -209,8 +209,8 @@ static void names_of_a_run_become_files_in_the_folder_and_nowhere_else(void **st
     view_run_change(
         "names.db",
         "UPDATE model SET name = 'x' WHERE id > 0; UPDATE model SET name = 'x%_2' WHERE id "
-        "= 0; INSERT INTO neuron SELECT id, layer, idx, n.site, n, mean, sd, min, max,"
-        " share_positive, hist FROM neuron n, model m WHERE m.id <> 1");
+        "= 0; INSERT INTO neuron SELECT id, layer, idx, n.site, n, mean, sd, skewness, kurtosis,"
+        " min, max, share_positive, hist, left_out FROM neuron n, model m WHERE m.id <> 1");
     expect("gapscope export $T/names.db --format neuronrecord -o $T/two; ls $T/two",
            "x\nx%25_2\nx%_2\n");
     view_run_change("names.db", "CREATE TABLE \"../../evil\"\"\n\"(a)");
@@ -323,10 +323,11 @@ static void neurons_that_cannot_be_named_are_left_out_and_counted(void **state)
 {
     (void)state;
     view_run_write("lost.db", view_rows);
-    view_run_change(
-        "lost.db", "INSERT INTO neuron SELECT m, l, i, site, n, mean, sd, min, max, share_positive,"
-                   " hist FROM neuron, (SELECT 1 AS m, 0 AS l, -1 AS i UNION SELECT 1, 'x', 0 UNION"
-                   " SELECT 9, 0, 0 UNION SELECT 1, 0, '../7' UNION SELECT 1, x'00', 1)");
+    view_run_change("lost.db",
+                    "INSERT INTO neuron SELECT m, l, i, site, n, mean, sd, skewness, kurtosis, min,"
+                    " max, share_positive, hist, left_out FROM neuron, (SELECT 1 AS m, 0 AS l, -1 "
+                    "AS i UNION SELECT 1, 'x', 0 UNION"
+                    " SELECT 9, 0, 0 UNION SELECT 1, 0, '../7' UNION SELECT 1, x'00', 1)");
     static const char *const formats[] = {"neuronrecord", "neuronpedia"};
     for (size_t i = 0; i < 2; i++) {
         kit_expect(0, "5 neurons left out: their model, layer or index is not known",

@@ -92,7 +92,7 @@ static void moments_are_the_sums_they_say(void **state)
     expect_three(&m);
     // mean 12/7; S - mean n: 46/7, -40/7, -6/7; the sum of their squares 3752/49
     assert_true(fabs(moments_mean(&m) / UNIT - 12.0 / 7) < 1e-15);
-    assert_true(fabs(moments_se(&m) / UNIT - sqrt(3752.0 / 49) / 7) < 1e-14);
+    assert_true(fabs(moments_se(&m) / UNIT - sqrt(3.0 / 2 * 3752.0 / 49) / 7) < 1e-14);
 }
 
 static void merging_is_adding(void **state)
@@ -115,13 +115,21 @@ static void nothing_has_no_mean(void **state)
     assert_true(isnan(moments_se(&none)));
 }
 
+/* It does not say how documents differ, nor do documents without tokens beside it; two do. */
 static void one_document_has_no_error(void **state)
 {
     (void)state;
     struct moments m = {0};
-    moments_add(&m, -3 * 1048576 * 1000ll, 1000);
-    assert_true(moments_mean(&m) == -3.0);
-    assert_true(moments_se(&m) == 0.0);
+    moments_add(&m, -3 * 1048576 * 1000ll + 1, 1000); // a mean that is no whole number of units
+    assert_true(fabs(moments_mean(&m) + 3) < 1e-8);
+    assert_true(isnan(moments_se(&m)));
+    moments_add(&m, 0, 0);
+    assert_true(isnan(moments_se(&m)));
+    // alike, each token once: the spread between two numbers, 2 sqrt(2) / sqrt(2) about a mean
+    struct moments two = {0};
+    moments_add(&two, 3, 1);
+    moments_add(&two, 7, 1);
+    assert_true(fabs(moments_se(&two) / UNIT - 2) < 1e-12);
 }
 
 static void the_largest_documents_do_not_overflow(void **state)
@@ -141,7 +149,7 @@ static void the_largest_documents_do_not_overflow(void **state)
     assert_true(m.sum_n == -((__int128)1 << 124));
     assert_true(m.n_sq == (__int128)1 << 66);
     assert_true(moments_mean(&m) == -0x1p38);
-    assert_true(moments_se(&m) == 0.0);
+    assert_true(moments_se(&m) == 0.0); // of equal documents
 }
 
 /* (2^63 a + b)^2 in 32-bit digits, against the two numbers that moments keep. */
@@ -230,6 +238,7 @@ static void the_error_is_that_of_two_passes(void **state)
         const long double off = (long double)sums[i] - mean * (long double)ns[i];
         square += off * off;
     }
+    square *= (long double)DOCS / (DOCS - 1);
     const double se = (double)(sqrtl(square) / (long double)n / (long double)FIXED_ONE);
     assert_true(fabs(moments_mean(&m) - (double)(mean / (long double)FIXED_ONE)) < 1e-15);
     assert_true(se > 0 && fabs(moments_se(&m) / se - 1) < 1e-9);

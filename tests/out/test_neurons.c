@@ -2,6 +2,7 @@
  * All that a whole holds against a slow reference, which sees all tokens at once; and that it is
  * the same, byte for byte, however the documents came to it.
  */
+#include <float.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,6 +55,21 @@ static void expect_same(const struct neurons *a, const struct neurons *b)
     }
 }
 
+/* Third and fourth powers are rounded unit by unit: in other units they differ in the last bits.
+ * Checks that, and makes both 0. */
+static void compare_powers(struct neurons *a, struct neurons *b)
+{
+    for (size_t k = 0; k < SPLITS * a->shape->n_layers; k++) {
+        struct power_sums *x = a->layers[k / SPLITS].powers[k % SPLITS];
+        struct power_sums *y = b->layers[k / SPLITS].powers[k % SPLITS];
+        for (size_t i = 0; i < a->shape->layers[k / SPLITS].n; i++) {
+            const long double fourths = wide_to(&x[i].fourths), other = wide_to(&y[i].fourths);
+            assert_true(fabsl(fourths - other) <= 1e-12L * fourths);
+            x[i] = y[i] = (struct power_sums){0};
+        }
+    }
+}
+
 /* Against the reference, and again in 'rounds' other ways. */
 static void check(const struct neurons_shape *shape, size_t n_docs, size_t most_tokens,
                   uint64_t seed, int rounds)
@@ -65,8 +81,12 @@ static void check(const struct neurons_shape *shape, size_t n_docs, size_t most_
     neurons_ref_expect(&k, whole);
     for (int i = 0; i < rounds; i++) {
         struct neurons *again = kit_anyhow(&k, &random);
-        expect_same(again, whole);
+        struct neurons *without = kit_whole(&k); // its powers
+        expect_same(without, whole);
+        compare_powers(again, without);
+        expect_same(again, without);
         neurons_free(again);
+        neurons_free(without);
     }
     neurons_free(whole);
     kit_free(&k);
@@ -123,8 +143,14 @@ static void a_corpus_without_tokens_gives_a_new_whole(void **state)
     kit_free(&k);
 }
 
-/* NaN is above all else, and of its own sign's side. */
-static void infinities_and_nan_have_their_places(void **state)
+static bool is(const struct wide *x, __int128 wanted)
+{
+    const struct wide w = wide_from(wanted);
+    return memcmp(x, &w, sizeof w) == 0;
+}
+
+/* They are counted, and in no sum, histogram or list. */
+static void infinities_and_nan_are_left_out(void **state)
 {
     (void)state;
     const struct neurons_layer layer = {.n = 1};
@@ -138,15 +164,24 @@ static void infinities_and_nan_have_their_places(void **state)
     }
     struct neurons *whole = kit_whole(&k), *again = kit_reload(whole);
     expect_same(whole, again);
-    static const uint64_t top[] = {2, 1, 5, 0, 3, 4};
+    static const uint64_t top[] = {5, 0};
     const struct example_list *lists = whole->layers[0].lists;
-    for (size_t i = 0; i < 6; i++) {
+    uint64_t in_hist = 0;
+    for (unsigned list = 0; list < LISTS; list++) {
+        assert_true(lists[list].n <= 2);
+    }
+    assert_true(lists[LIST_TOP].n == 2 && lists[LIST_BOTTOM].n == 2 && lists[LIST_RANDOM].n == 2);
+    for (size_t i = 0; i < 2; i++) {
         assert_int_equal(lists[LIST_TOP].items[i].doc, top[i]);
-        assert_int_equal(lists[LIST_BOTTOM].items[i].doc, top[5 - i]);
+        assert_int_equal(lists[LIST_BOTTOM].items[i].doc, top[1 - i]);
+    }
+    for (size_t bin = 0; bin < BINS; bin++) {
+        in_hist += whole->layers[0].hist[SPLIT_DEV][SET_ALL][bin];
     }
     const struct set_sums *s = whole->layers[0].sums[SPLIT_DEV][SET_ALL];
-    assert_true(s->sum == ((__int128)1 << 20) * (1 + 1024 + 1024 - 1024 + 1024 + 2));
-    assert_true(s->positive == ((__int128)1 << 20) * (1 + 1024 + 1024 + 1024 + 2));
+    assert_true(in_hist == 2 && s->left_out == 4 && s->beyond == 0);
+    assert_true(is(&s->sum, 3 << 20) && is(&s->positive, 3 << 20));
+    assert_true(is(&s->squares, (__int128)5 << 40));
     neurons_free(whole);
     neurons_free(again);
     kit_free(&k);
@@ -164,7 +199,7 @@ static void sums_hold_the_greatest_activations(void **state)
     struct kit_doc *d = kit_add_doc(&k, 0, 0, true, TOKENS);
     for (size_t i = 0; i < TOKENS; i++) {
         d->ids[i] = 1;
-        d->acts[0][2 * i] = 1e30f;
+        d->acts[0][2 * i] = FLT_MAX;
         d->acts[0][2 * i + 1] = -1024;
         d->labels[i] = 1;
     }
@@ -172,19 +207,36 @@ static void sums_hold_the_greatest_activations(void **state)
     const struct set_sums *all = whole->layers[0].sums[SPLIT_TEST][SET_ALL];
     const struct set_sums *labelled = whole->layers[0].sums[SPLIT_TEST][set_labelled(0)];
     const __int128 sum = (__int128)TOKENS << 30, squares = (__int128)TOKENS << 60;
-    assert_true(all[0].sum == sum && all[0].positive == sum && all[0].squares == squares);
-    assert_true(all[1].sum == -sum && all[1].positive == 0 && all[1].squares == squares);
-    assert_true(labelled[0].sum == sum && labelled[1].sum == -sum && labelled[1].positive == 0);
+    const struct wide tokens = wide_from(TOKENS);
+    const struct wide large = wide_from_double(ldexp((double)FLT_MAX, 20));
+    struct wide wanted = wide_times(&tokens, &large);
+    assert_memory_equal(&all[0].sum, &wanted, sizeof wanted);
+    assert_memory_equal(&all[0].positive, &wanted, sizeof wanted);
+    assert_memory_equal(&labelled[0].sum, &wanted, sizeof wanted);
+    for (int power = 2; power <= 4; power++) {
+        const struct power_sums *powers = whole->layers[0].powers[SPLIT_TEST];
+        const struct wide *got = power == 2   ? &all[0].squares
+                                 : power == 3 ? &powers->cubes
+                                              : &powers->fourths;
+        wanted = wide_times(&wanted, &large);
+        assert_memory_equal(got, &wanted, sizeof wanted);
+    }
+    assert_true(is(&all[1].sum, -sum) && is(&all[1].positive, 0) && is(&all[1].squares, squares));
+    assert_true(is(&labelled[1].sum, -sum) && is(&labelled[1].positive, 0));
+    assert_true(all[0].beyond == TOKENS && labelled[1].beyond == TOKENS && all[0].left_out == 0);
+    // more than 16 bits a unit
     assert_true(whole->layers[0].hist[SPLIT_TEST][SET_ALL][BINS - 1] == TOKENS);
-    assert_true(whole->layers[0].hist[SPLIT_TEST][SET_ALL][BINS] == TOKENS);
+    assert_true(whole->layers[0].hist[SPLIT_TEST][SET_ALL][BINS + bins_of(bins_bits(-1024))] ==
+                TOKENS);
     for (int i = 0; i < 30; i++) {
         struct neurons *twin = kit_reload(whole);
         assert_int_equal(neurons_merge(whole, twin, NULL), 0);
         neurons_free(twin);
     }
     all = whole->layers[0].sums[SPLIT_TEST][SET_ALL];
-    assert_true(all[0].sum == sum << 30 && all[1].sum == -sum * (1 << 30));
-    assert_true(all[1].squares == squares << 30);
+    assert_true(is(&all[1].sum, -sum * (1 << 30)) && is(&all[1].squares, squares << 30));
+    assert_true(wide_to(&all[0].squares) ==
+                wide_to(&wanted) * 0x1p30L / (long double)FLT_MAX / (long double)FLT_MAX / 0x1p40L);
     neurons_free(whole);
     kit_free(&k);
 }
@@ -340,7 +392,7 @@ int main(void)
         cmocka_unit_test(hypotheses_may_be_many_or_none),
         cmocka_unit_test(histograms_may_be_of_some_neurons_alone),
         cmocka_unit_test(a_corpus_without_tokens_gives_a_new_whole),
-        cmocka_unit_test(infinities_and_nan_have_their_places),
+        cmocka_unit_test(infinities_and_nan_are_left_out),
         cmocka_unit_test(sums_hold_the_greatest_activations),
         cmocka_unit_test(damaged_bytes_are_refused_or_save_to_the_same),
         cmocka_unit_test(neurons_of_another_shape_are_refused),

@@ -135,8 +135,8 @@ static void neurons_are_the_first_to_leave_the_page(void **state)
     view_run_write("big.db", view_rows);
     view_run_change(
         "big.db", "WITH RECURSIVE many(k) AS (SELECT 100 UNION ALL SELECT k + 1 FROM many WHERE k <"
-                  " 139) INSERT INTO neuron SELECT 1, 0, k, 'post', 1, 0, 1, 0, 1, 0.5,"
-                  " json_array(hex(randomblob(20000))) FROM many");
+                  " 139) INSERT INTO neuron SELECT 1, 0, k, 'post', 1, 0, 1, 0, 3, 0, 1, 0.5,"
+                  " json_array(hex(randomblob(20000))), 0 FROM many");
     make_page("big.db", "--max-mb 1");
     assert_true(page.len < 1000000);
     assert_non_null(strstr(page.data, "data-chunk=\"hypothesis/2\""));

@@ -275,10 +275,10 @@ static const struct {
      "SELECT p.id, " PAIR ", (SELECT name FROM model WHERE id = p.base), " OTHERS
      " FROM pair p ORDER BY p.id",
      2},
-    {"SELECT hypothesis, name, n, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"
+    {"SELECT hypothesis, name, n, docs, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,"
      " share_beyond_earlier, share_of_gain, gain_beyond_earlier FROM ledger WHERE pair = 0"
      " ORDER BY hypothesis",
-     "SELECT g.hypothesis, h.name, g.n, g.mean_gap, g.se, g.mean_gap_rest, g.se_rest,"
+     "SELECT g.hypothesis, h.name, g.n, g.docs, g.mean_gap, g.se, g.mean_gap_rest, g.se_rest,"
      " g.share_of_gap, g.share_beyond_earlier, g.share_of_gain, g.gain_beyond_earlier"
      " FROM hypothesis_gap g JOIN hypothesis h ON h.id = g.hypothesis WHERE g.pair = 0"
      " ORDER BY g.hypothesis",

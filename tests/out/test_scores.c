@@ -165,8 +165,8 @@ static void a_neuron_may_speak_by_being_less(void **state)
     scores(&k, s);
     near(s[SCORE_DEV].auroc, 0);
     near(s[SCORE_DEV].average_precision, 1.0 / 3);
-    // everything from its bin on, (-2.25, -2], is taken: the bin's least float
-    near(s[SCORE_DEV].threshold, (double)nextafterf(-2.25f, 0));
+    // everything from its bin on, (-2.5, -2], is taken: the bin's least float
+    near(s[SCORE_DEV].threshold, (double)nextafterf(-2.5f, 0));
     near(s[SCORE_DEV].recall, 1);
     assert_true(s[SCORE_DEV].r < 0);
     near(s[SCORE_DEV].mass_covered, 0);
@@ -319,15 +319,14 @@ static void statistics_are_those_of_the_tokens(void **state)
                 for (size_t i = 0; i < d->n && counts(d, split, h); i++) {
                     const double a = (double)d->acts[1][i * 4 + 2];
                     const bool fires = a >= s[SCORE_DEV].threshold, is = d->labels[i] >> h & 1;
-                    const double capped = fmax(-1024, fmin(1024, a));
                     tp += fires && is;
                     fp += fires && !is;
                     fn += !fires && is;
                     tn += !fires && !is;
-                    x += capped;
-                    xx += capped * capped;
+                    x += a;
+                    xx += a * a;
                     y += is;
-                    xy += is ? capped : 0;
+                    xy += is ? a : 0;
                 }
             }
             const double m = tp + fp + fn + tn;
@@ -408,7 +407,16 @@ static void a_neuron_has_its_moments_extremes_and_histogram(void **state)
     scores_neuron(n, 0, 0, &s);
     assert_true(s.n == 5);
     near(s.mean, 4.0 / 5);
-    near(s.sd, sqrt((1 + 1 + 9 + 25) / 5.0 - 0.64));
+    const double mean = 4.0 / 5, values[] = {1, 1, -3, 5, 0};
+    double powers[5] = {0};
+    for (int i = 0; i < 5; i++) {
+        for (int p = 2; p <= 4; p++) {
+            powers[p] += pow(values[i] - mean, p) / 5;
+        }
+    }
+    near(s.sd, sqrt(powers[2]));
+    assert_true(fabs(s.skewness - powers[3] / pow(powers[2], 1.5)) < 1e-9); // of ten digits
+    assert_true(fabs(s.kurtosis - powers[4] / powers[2] / powers[2]) < 1e-9);
     near((double)s.min, -3);
     near((double)s.max, 5);
     near(s.share_positive, 0.6);
@@ -417,9 +425,152 @@ static void a_neuron_has_its_moments_extremes_and_histogram(void **state)
     kit_free(&k);
 }
 
+// --- average precision, and moments, of whatever activations ------------------------------------
+
+/* That of the activations themselves: the mean over labelled tokens of the precision of firing from
+ * their activation on. */
+static double slow_precision(const float *a, const char *labels, size_t n)
+{
+    double sum = 0, n_pos = 0;
+    for (size_t x = 0; x < n; x++) {
+        double tp = 0, all = 0;
+        for (size_t y = 0; y < n && labels[x] == 'x'; y++) {
+            tp += a[y] >= a[x] && labels[y] == 'x';
+            all += a[y] >= a[x];
+        }
+        sum += labels[x] == 'x' ? tp / all : 0;
+        n_pos += labels[x] == 'x';
+    }
+    return sum / n_pos;
+}
+
+/* Activations of every size, close together, and with ties. */
+static void average_precision_is_within_its_bound(void **state)
+{
+    (void)state;
+    enum { N = 300 };
+    static const double scales[] = {1e-5, 0.01, 1, 40, 1e5, 1e20, 1e37};
+    uint64_t random = 9;
+    double furthest = 0, widest = 0;
+    for (size_t round = 0; round < 70; round++) {
+        float acts[N];
+        char labels[N + 1] = "";
+        for (size_t i = 0; i < N; i++) {
+            const double x = (double)kit_random(&random, round % 3 ? 100000 : 20) / 100000;
+            labels[i] = kit_random(&random, 4) == 0 ? 'x' : '.';
+            acts[i] = (float)(scales[round % 7] * (x + (labels[i] == 'x') * 0.2));
+        }
+        struct kit k = {.shape = &shape};
+        struct score s[SCORES];
+        add(&k, false, labels, N, acts);
+        scores(&k, s);
+        const double exact = slow_precision(acts, labels, N);
+        const double off = fabs(s[SCORE_DEV].average_precision - exact);
+        assert_true(off <= s[SCORE_DEV].average_precision_bound + 1e-12);
+        furthest = fmax(furthest, off);
+        widest = fmax(widest, s[SCORE_DEV].average_precision_bound);
+    }
+    assert_true(furthest > 1e-3 && widest < 1); // bins do hold different activations
+}
+
+/* "x.": one labelled and another token in a bin, of which either may be above. */
+static void the_bound_is_of_either_order_in_a_bin(void **state)
+{
+    (void)state;
+    struct kit k = {.shape = &shape};
+    struct score s[SCORES];
+    add(&k, false, "x.x.", ACTS(3.001f, 3.002f, 1, 0));
+    scores(&k, s);
+    near(s[SCORE_DEV].average_precision, (1.0 / 2 + 2.0 / 3) / 2);
+    near(s[SCORE_DEV].average_precision_bound, (1.0 - 1.0 / 2) / 2);
+}
+
+/* Mean, sd, r and the higher moments of huge, and of nearly equal, activations, by two passes. */
+static void moments_are_exact_whatever_the_activations(void **state)
+{
+    (void)state;
+    enum { N = 400 };
+    static const double around[][2] = {{0, 1e-3},   {0.5, 1e-4},  {1, 0.02}, {-3, 1e-3},
+                                       {1000, 0.1}, {2000, 1e-2}, {1e6, 30}, {0, 1e20},
+                                       {0, 3e37},   {145, 2.4e20}};
+    for (size_t round = 0; round < sizeof around / sizeof *around; round++) {
+        uint64_t random = round + 1;
+        float acts[N];
+        char labels[N + 1] = "";
+        long double sum = 0, powers[5] = {0}, pos = 0, n_pos = 0;
+        for (size_t i = 0; i < N; i++) {
+            const double x = (double)kit_random(&random, 2000001) * 1e-6 - 1;
+            acts[i] = (float)(around[round][0] + around[round][1] * x * x * x);
+            if (around[round][0] == 145 && i > 0) {
+                acts[i] = (float)(145 + x); // one of 2.4e20, the others small
+            }
+            labels[i] = kit_random(&random, 3) == 0 ? 'x' : '.';
+            sum += (long double)acts[i];
+            pos += labels[i] == 'x' ? (long double)acts[i] : 0;
+            n_pos += labels[i] == 'x';
+        }
+        const long double mean = sum / N;
+        for (size_t i = 0; i < N; i++) {
+            const long double off = (long double)acts[i] - mean;
+            for (int p = 2; p <= 4; p++) {
+                powers[p] += powl(off, p) / N;
+            }
+        }
+        struct kit k = {.shape = &shape};
+        struct neuron_stats s;
+        struct score scored[SCORES];
+        add(&k, false, labels, N, acts);
+        struct neurons *n = kit_whole(&k);
+        scores_neuron(n, 0, 0, &s);
+        scores_of(n, 0, 0, 0, 0, scored);
+        neurons_free(n);
+        kit_free(&k);
+        const long double sd = sqrtl(powers[2]);
+        const long double r =
+            (pos / n_pos - (sum - pos) / (N - n_pos)) / sd * sqrtl(n_pos * (N - n_pos)) / N;
+        // activations below 1024 are rounded to 2^-20
+        const double within = 1e-10 + 1e-6 / (double)sd;
+        assert_true(fabsl((long double)s.mean - mean) <= within * (double)(fabsl(mean) + sd));
+        assert_true(fabsl((long double)s.sd / sd - 1) <= within);
+        const long double skewness = powers[3] / powl(sd, 3);
+        assert_true(fabsl((long double)s.skewness - skewness) <=
+                    10 * within * (double)(1 + fabsl(skewness)));
+        assert_true(fabsl((long double)s.kurtosis / (powers[4] / powl(sd, 4)) - 1) <= 10 * within);
+        assert_true(fabsl((long double)scored[SCORE_DEV].r - r) <= 10 * within);
+        assert_true(s.left_out == 0);
+    }
+}
+
+static void what_is_not_finite_is_left_out_of_everything(void **state)
+{
+    (void)state;
+    struct kit k = {.shape = &shape};
+    struct score s[SCORES];
+    struct neuron_stats stats;
+    add(&k, false, "x.x..x", ACTS(2, NAN, INFINITY, 1, -INFINITY, 3));
+    struct neurons *n = kit_whole(&k);
+    scores_neuron(n, 0, 0, &stats);
+    scores_of(n, 0, 0, 0, 0, s);
+    assert_true(stats.n == 3 && stats.left_out == 3);
+    near(stats.mean, 2);
+    near(stats.sd, sqrt(2.0 / 3));
+    near((double)stats.min, 1);
+    near((double)stats.max, 3);
+    assert_true(s[SCORE_DEV].n_pos == 2 && s[SCORE_DEV].n_neg == 1);
+    near(s[SCORE_DEV].average_precision, 1);
+    near(s[SCORE_DEV].auroc, 1);
+    near(s[SCORE_DEV].mean_pos, 2.5);
+    neurons_free(n);
+    kit_free(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(average_precision_is_within_its_bound),
+        cmocka_unit_test(the_bound_is_of_either_order_in_a_bin),
+        cmocka_unit_test(moments_are_exact_whatever_the_activations),
+        cmocka_unit_test(what_is_not_finite_is_left_out_of_everything),
         cmocka_unit_test(every_statistic_is_as_by_hand),
         cmocka_unit_test(a_perfect_neuron_scores_one),
         cmocka_unit_test(a_useless_neuron_says_nothing),

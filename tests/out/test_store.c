@@ -72,17 +72,17 @@ static void tables_show_what_the_tally_counts(void **state)
                 "0|base|/models/base|none||1|8|2|0|10|6|00000000000000ab\n"
                 "1|one|/models/one|gelu||1|8|2|32|11|7|00000000000000ac\n"
                 "2|two|/models/two|gelu||1|8|2|32|12|8|00000000000000ad\n");
-    // bits: 12, 6, 11.25 nats / ln 2 / 7 bytes; se of base: sqrt(2^2 + 2^2) / 4
+    // bits: 12, 6, 11.25 nats / ln 2 / 7 bytes; se of base: sqrt(2/1 (2^2 + 2^2)) / 4
     expect_rows("SELECT tokens, mean_logprob, round(se, 9), round(bits_per_byte, 9),"
                 " clamped_share FROM model",
-                "4|-3.0|0.707106781|2.473191499|0.25\n"
+                "4|-3.0|1.0|2.473191499|0.25\n"
                 "4|-1.5|0.0|1.236595749|0.0\n"
-                "4|-2.8125|0.64081552|2.31861703|0.25\n");
-    // se: sqrt(1.5^2 + 1.5^2) / 4 and sqrt(0.1875^2 + 0.1875^2) / 4
+                "4|-2.8125|0.90625|2.31861703|0.25\n");
+    // se: sqrt(2/1 (1.5^2 + 1.5^2)) / 4 and sqrt(2/1 (0.1875^2 + 0.1875^2)) / 4
     expect_rows("SELECT id, base, others, floor, tokens, docs, mean_gap, round(se, 9),"
                 " share_other_better FROM pair",
-                "0|0|[1]|-6.0|4|2|1.0|0.530330086|0.5\n"
-                "1|0|[1,2]|-6.0|4|2|-0.3125|0.066291261|0.25\n");
+                "0|0|[1]|-6.0|4|2|1.0|0.75|0.5\n"
+                "1|0|[1,2]|-6.0|4|2|-0.3125|0.09375|0.25\n");
     expect_rows("SELECT * FROM hit WHERE pair = 0 ORDER BY side, rank",
                 "0|base|1|-1.0|-2.0|-3.0|0|0|4|5|2|a| the|\n|0|\n"
                 "0|base|2|-0.5|-1.0|-1.5|1|3|0|1|2|a|||0|\n"
@@ -107,7 +107,7 @@ static void tables_show_what_the_tally_counts(void **state)
                 "0|0|1|-1.0\n0|1|1|-1.5\n0|2|1|-1.0\n"
                 "1|0|3|-3.66666666666667\n1|1|3|-1.5\n1|2|3|-3.41666666666667\n");
     expect_rows("SELECT domain, pair, tokens, mean_gap, se FROM domain_gap",
-                "0|0|1|-0.5|0.0\n0|1|1|-0.5|0.0\n1|0|3|1.5|0.0\n1|1|3|-0.25|0.0\n");
+                "0|0|1|-0.5|NULL\n0|1|1|-0.5|NULL\n1|0|3|1.5|NULL\n1|1|3|-0.25|NULL\n");
     whole_end(&w);
 }
 

@@ -62,12 +62,12 @@ static void rows_are_as_by_hand(void **state)
                 "1|0|1|post|8|0.0|-1.0|1.0|0.125\n");
     expect_rows("SELECT model, layer, count(*) FROM neuron GROUP BY 1, 2", "1|0|2\n2|0|3\n2|1|3\n");
     expect_rows("SELECT hist FROM neuron WHERE model = 1 AND idx = 1",
-                "[[39,1],[95,6],[152,1]]\n"); // -1, 0, 1: 16 bins of 1/8 octave from 1/4 up
+                "[[39,1],[384,6],[850,1]]\n"); // -1, 0, 1: 128 bins of 1/64 octave from 1/4 up
     expect_rows("SELECT count(*), min(lo), max(hi), sum(lo IS NULL), sum(hi IS NULL) FROM bin",
-                "192|-30.0|30.0|1|1\n");
+                "1102|-2.65845599156983e+36|2.65845599156983e+36|1|1\n");
     expect_rows("SELECT a.id FROM bin AS a JOIN bin AS b ON b.id = a.id + 1 WHERE a.hi <> b.lo",
                 "");
-    expect_rows("SELECT lo, hi FROM bin WHERE id = 152", "1.0|1.125\n");
+    expect_rows("SELECT lo, hi FROM bin WHERE id = 850", "1.0|1.015625\n");
 
     // the best of each document, with its whole window and which hypotheses label it
     expect_rows("SELECT kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end,"
@@ -101,8 +101,8 @@ static void rows_are_as_by_hand(void **state)
     expect_rows("SELECT hypothesis, count(*) FROM score GROUP BY hypothesis", "0|24\n1|24\n");
     expect_rows("SELECT split, labelled, rest FROM split_hist"
                 " WHERE hypothesis = 0 AND model = 1 AND idx = 0",
-                "dev|[[152,1],[168,1]]|[[31,1],[144,1]]\n"
-                "test|[[160,1]]|[[130,1],[136,1]]\n");
+                "dev|[[850,1],[978,1]]|[[35,1],[786,1]]\n"
+                "test|[[914,1]]|[[677,1],[722,1]]\n");
     neurons_free(n);
     kit_free(&k);
     small_free(&r);
@@ -166,11 +166,12 @@ static void a_run_without_tokens_has_neurons_and_no_numbers(void **state)
     struct kit k = {.shape = r.neurons};
     struct neurons *n = kit_whole(&k);
     write_tables(&r, n);
-    expect_rows("SELECT n, mean, sd, min, max, share_positive, hist FROM neuron LIMIT 1",
-                "0|NULL|NULL|NULL|NULL|NULL|[]\n");
-    expect_rows("SELECT n_pos, n_neg, prevalence, auroc, threshold, mutual_information,"
-                " mass_covered, top_covered FROM score LIMIT 1",
-                "0|0|NULL|NULL|NULL|NULL|NULL|NULL\n");
+    expect_rows("SELECT n, mean, sd, skewness, kurtosis, min, max, share_positive, hist, left_out"
+                " FROM neuron LIMIT 1",
+                "0|NULL|NULL|NULL|NULL|NULL|NULL|NULL|[]|0\n");
+    expect_rows("SELECT n_pos, n_neg, prevalence, auroc, average_precision_bound, threshold,"
+                " mutual_information, mass_covered, top_covered FROM score LIMIT 1",
+                "0|0|NULL|NULL|NULL|NULL|NULL|NULL|NULL\n");
     expect_rows("SELECT * FROM example", "");
     expect_rows("SELECT * FROM counterexample", "");
     expect_rows("SELECT * FROM split_hist", "");
@@ -532,7 +533,7 @@ static void a_later_checkpoint_and_a_loaded_run_write_the_same(void **state)
     ok(store_load(s, &back, &results, &err), &err);
     store_close(s);
     for (size_t piece = 0; piece <= 3; piece++) {
-        struct buf a = kit_save(n, piece), b = kit_save(neurons_of(&results), piece);
+        struct buf a = kit_save(first, piece), b = kit_save(neurons_of(&results), piece);
         assert_int_equal(a.len, b.len);
         assert_memory_equal(a.data, b.data, a.len);
         buf_free(&a);

@@ -87,9 +87,9 @@ static void rows_are_as_by_hand(void **state)
     expect_rows("SELECT count(*), sum(json_valid(mean_logprob)), sum(json_valid(fillers_a)),"
                 " sum(json_valid(fillers_b)) FROM trigram",
                 "2|2|2|2\n");
-    // pair 1: 1 and 0; se: sqrt(2 * 1.75^2) / 2 and sqrt(2 * 0.5^2) / 2
+    // pair 1: 1 and 0; se: sqrt(2/1 * 2 * 1.75^2) / 2 and the same of 0.5
     expect_rows("SELECT pair, trigram, mean_gap, round(se, 9) FROM trigram_gap",
-                "0|0|3.25|1.237436867\n1|0|0.5|0.353553391\n");
+                "0|0|3.25|1.75\n1|0|0.5|0.5\n");
     expect_rows("SELECT kind, shard, doc, byte_start, byte_end, token_index, tokens, logprobs"
                 " FROM trigram_example WHERE trigram = 0 ORDER BY kind, shard",
                 "elsewhere|0|5|16|26|3|[1,2,3,2]|NULL\n"

@@ -79,7 +79,8 @@ static void a_neurons_page_has_all_that_is_known_of_it(void **state)
     (void)state;
     static const char *const wanted[] = {
         "one:L0N5: layer 0, neuron 5 of 32, site post\n1111 tokens; finished 20",
-        "mean +0.2500, sd 1.5000, min -0.4000, max +5.0000, above 0 on 12.50 %\n",
+        "mean +0.2500, sd 1.5000, min -0.4000, max +5.0000, above 0 on 12.50 %\n"
+        "skewness 2.75, kurtosis 12.50\nleft out everywhere: 2 tokens where it is not finite\n",
         // a column a bin; 10, 1000, 0, 100, 0, 0, 1 tokens
         "\n      1000 ┤ █     \n           │ █ ▃   \n           │ █ █   \n           │▆█ █   \n"
         "           │██ █  ▄\n",
@@ -160,6 +161,10 @@ static void the_list_of_hypotheses_has_the_ledger_and_what_is_unexplained(void *
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         expect("COLUMNS=120 gapscope hypo $T/run.db", wanted[i]);
     }
+    expect(
+        "COLUMNS=200 gapscope hypo $T/run.db",
+        "  fewer than 5 documents have a token that these label, so their gaps say little of other"
+        " texts: digits (3)\n");
     expect("gapscope hypo $T/run.db | grep -c '^ *[0-9]*  gap '", "1\n");
     expect("gapscope hypo $T/run.db --pair base:one+two", "no gap is accounted for yet\n");
     struct json_object *list = view_run_json("gapscope hypo $T/run.db --json");

@@ -5,7 +5,6 @@ formula over whole arrays of activations a[token, neuron] and labels.
 """
 import numpy as np
 
-BINS = 192
 NAN = float("nan")
 
 
@@ -58,20 +57,26 @@ assert xxh64(bytes(range(101))) == 0xE99038495F85381E
 # --- bins --------------------------------------------------------------------------------------
 
 def edges():
-    """[BINS + 1] ascending: sizes 2^-12 to 2^-2 four bins an octave, to 2^5 eight; a mirror image below 0."""
-    sizes = [0.0] + [2.0**(-12 + i // 4) * (1 + i % 4 / 4) for i in range(1, 40)]
-    sizes += [2.0**(-2 + i // 8) * (1 + i % 8 / 8) for i in range(57)]
-    assert len(sizes) == BINS // 2 + 1
-    return np.array([-s for s in reversed(sizes)] + sizes[1:])
+    """[BINS + 1] ascending: bins an octave from 2^-14, 2^-12, 2^-2, 2^3 (2^6), 2^17 on, fewer below 0 than above."""
+    def side(*pieces):
+        sizes = [0.0]
+        for lo, hi, bins in pieces:
+            octaves = range(lo, hi, 1 if bins >= 1 else round(1 / bins))
+            sizes += [2.0**o * (1 + k / bins) for o in octaves for k in range(max(1, int(bins)))]
+        return sizes + [float("inf")]
+    below = side((-14, -12, 8), (-12, -2, 32), (-2, 3, 4), (3, 17, 1), (17, 128, 1 / 8))
+    above = side((-14, -12, 8), (-12, -2, 32), (-2, 3, 64), (3, 6, 8), (6, 17, 2), (17, 128, 1 / 8))
+    return np.array([-s for s in reversed(below)] + above[1:])
 
 
 EDGES = edges()
+BINS = len(EDGES) - 1
 
 
 def bin_of(a):
     """A positive a is in [lo, hi) of its bin, one that is not in (lo, hi]; 0 is not positive."""
     inner = EDGES[1:-1]
-    return np.where(a > 0, np.searchsorted(inner, a, "right"), np.searchsorted(inner, a, "left")).astype(np.uint8)
+    return np.where(a > 0, np.searchsorted(inner, a, "right"), np.searchsorted(inner, a, "left")).astype(np.uint16)
 
 
 def hists(bins):
@@ -84,8 +89,8 @@ def hists(bins):
 # --- from sums ---------------------------------------------------------------------------------
 
 def fixed(a):
-    """As it is summed: a multiple of 2^-20, at most 1024."""
-    return np.rint(np.clip(a.astype(np.float64), -1024, 1024) * 2**20) / 2**20
+    """As it is summed: a multiple of 2^-20."""
+    return np.rint(a.astype(np.float64) * 2**20) / 2**20
 
 
 def ratio(a, b):
@@ -98,6 +103,13 @@ def moments(f):
     n = len(f)
     mean = ratio(f.sum(0), n)
     return mean, np.sqrt(np.maximum(ratio((f * f).sum(0), n) - mean * mean, 0))
+
+
+def higher(f):
+    """Skewness and kurtosis."""
+    off = f - f.mean(0)
+    variance = (off**2).mean(0)
+    return ratio((off**3).mean(0), variance**1.5), ratio((off**4).mean(0), variance**2)
 
 
 def from_sums(f, label):
@@ -134,6 +146,30 @@ def average_precision(pos, neg):
     hit, all_ = from_top(pos), from_top(pos + neg)
     gained = ratio(pos, pos.sum(1)[:, None])
     return np.where(pos.sum(1) > 0, (np.where(pos > 0, ratio(hit, all_), 0) * gained).sum(1), NAN)
+
+
+def precision_bound(pos, neg):
+    """How far average precision may be off: in each bin the others may come first, or the labelled one by one or as one."""
+    p, q = pos[:, ::-1].astype(np.int64), neg[:, ::-1].astype(np.int64)
+    tp, fp = np.cumsum(p, 1) - p, np.cumsum(q, 1) - q
+    h = np.concatenate([[0], np.cumsum(1 / np.arange(1, 1 + (p + q).sum(1).max(initial=0)))])
+
+    def one_by_one(others):  # the sum over k = 1 to p of (tp + k) / (tp + k + others)
+        return p - others * (h[tp + others + p] - h[tp + others])
+    one = np.where(p > 0, p * (tp + p) / np.maximum(tp + p + fp + q, 1), 0)
+    low, high = np.minimum(one, one_by_one(fp + q)).sum(1), np.maximum(one, one_by_one(fp)).sum(1)
+    mid = one.sum(1)
+    return ratio(np.maximum(high - mid, mid - low), p.sum(1))
+
+
+def exact_precision(a, label):
+    """Of the activations themselves: the mean over labelled tokens of the precision of firing from theirs on."""
+    out = np.full(a.shape[1], NAN)
+    for j in range(a.shape[1] if label.any() else 0):
+        mine, rest = np.sort(a[label, j]), np.sort(a[~label, j])
+        tp = len(mine) - np.searchsorted(mine, mine, "left")
+        out[j] = (tp / (tp + len(rest) - np.searchsorted(rest, mine, "left"))).mean()
+    return out
 
 
 def best_bin(pos, neg):
@@ -174,6 +210,7 @@ def from_hists(pos, neg, bins):
     value, bound = auroc(pos, neg)
     return {
         "auroc": value, "auroc_bound": bound, "average_precision": average_precision(pos, neg),
+        "average_precision_bound": precision_bound(pos, neg),
         "mutual_information": mutual_information(pos, neg), **at_threshold(pos, neg, bins),
     }
 
@@ -196,6 +233,6 @@ def clustered(values, doc):
     n = len(values)
     if n == 0:
         return NAN, NAN
-    mean = values.sum() / n
+    mean, docs = values.sum() / n, len(np.unique(doc))
     by_doc = np.bincount(doc, values) - mean * np.bincount(doc)
-    return mean, np.sqrt((by_doc**2).sum()) / n
+    return mean, np.sqrt(docs / (docs - 1) * (by_doc**2).sum()) / n if docs > 1 else NAN

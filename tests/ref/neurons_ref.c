@@ -45,11 +45,16 @@ static void expect_tokens(const struct kit *k, const struct neurons *whole, int 
     }
 }
 
+static void expect_wide(const struct wide *got, const struct wide *wanted)
+{
+    assert_memory_equal(got, wanted, sizeof *got);
+}
+
 static void expect_sums(const struct kit *k, const struct neurons *whole, int split, size_t set,
                         size_t layer, size_t neuron, size_t row)
 {
-    __int128 sum = 0, positive = 0, squares = 0;
-    uint64_t hist[BINS] = {0};
+    struct wide sums[5] = {{{0}}}, positive = {{0}}; // of powers 0 to 4
+    uint64_t hist[BINS] = {0}, left_out = 0;
     for (size_t d = 0; d < k->n; d++) {
         const struct kit_doc *doc = &k->docs[d];
         for (size_t i = 0; i < doc->n && doc->test == (split == SPLIT_TEST); i++) {
@@ -57,11 +62,19 @@ static void expect_sums(const struct kit *k, const struct neurons *whole, int sp
                 continue;
             }
             const float a = doc->acts[layer][i * k->shape->layers[layer].n + neuron];
-            const double capped = fmax(-1024, fmin(1024, (double)a));
-            const int64_t fixed = (int64_t)nearbyint(capped * 1048576);
-            sum += fixed;
-            positive += fixed > 0 ? fixed : 0;
-            squares += (__int128)fixed * fixed;
+            if (!isfinite(a)) {
+                left_out++;
+                continue;
+            }
+            const struct wide x = wide_from_double(nearbyint((double)a * 1048576));
+            struct wide power = wide_from(1);
+            for (int e = 0; e <= 4; e++) {
+                wide_add(&sums[e], &power);
+                power = wide_times(&power, &x);
+            }
+            if (a > 0) {
+                wide_add(&positive, &x);
+            }
             hist[bins_of(bins_bits(a))]++;
         }
     }
@@ -69,9 +82,18 @@ static void expect_sums(const struct kit *k, const struct neurons *whole, int sp
         return;
     }
     const struct set_sums *s = &whole->layers[layer].sums[split][set][neuron];
-    assert_true(s->sum == sum);
-    assert_true(s->positive == positive);
-    assert_true(s->squares == (set_is_labelled(set) ? 0 : squares));
+    static const struct wide none;
+    expect_wide(&s->sum, &sums[1]);
+    expect_wide(&s->positive, &positive);
+    expect_wide(&s->squares, set_is_labelled(set) ? &none : &sums[2]);
+    assert_true(s->left_out == left_out);
+    if (set == SET_ALL) { // these are of doubles, but for what is large
+        const struct power_sums *powers = &whole->layers[layer].powers[split][neuron];
+        const long double scale = wide_to(&sums[4]);
+        assert_true(fabsl(wide_to(&powers->fourths) - scale) <= 1e-12L * scale);
+        assert_true(fabsl(wide_to(&powers->cubes) - wide_to(&sums[3])) <=
+                    1e-12L * powl(scale, 0.75L) * powl(wide_to(&sums[0]) + 1, 0.25L));
+    }
     if (row != SIZE_MAX) {
         assert_memory_equal(whole->layers[layer].hist[split][set] + row * BINS, hist, sizeof hist);
     }

@@ -138,7 +138,8 @@ struct ref_mean ref_mean(const struct ref *r, const double *values, const char *
                 squares += pow(sums[d] - m.mean * (double)doc->n, 2);
             }
         }
-        m.se = sqrt(squares) / (double)m.n;
+        const double docs = (double)m.docs;
+        m.se = m.docs < 2 ? NAN : sqrt(docs / (docs - 1) * squares) / (double)m.n;
     }
     free(sums);
     return m;

@@ -30,10 +30,16 @@ static bool has_a_before(const struct doc *d, size_t i, const struct trigram *t)
     return follows(d, i) && d->ids[i - 1] == t->a;
 }
 
-/* round(2^20 a), ties to even, within 1024; no number is 1024. */
-static int64_t slow_fixed(double a)
+/* round(2^20 x), ties to even, within 1024; no number is 1024. */
+static int64_t slow_fixed(double x)
 {
-    return isnan(a) ? 1 << 30 : (int64_t)nearbyint(fmax(-1024, fmin(1024, a)) * 1048576);
+    return isnan(x) ? 1 << 30 : (int64_t)nearbyint(fmax(-1024, fmin(1024, x)) * 1048576);
+}
+
+/* The same of an activation, but 0 from 1024 on in size, and of what is no number. */
+static int64_t slow_activation(double a)
+{
+    return fabs(a) < 1024 ? slow_fixed(a) : 0;
 }
 
 #define NO_GAP INT64_MIN
@@ -135,7 +141,7 @@ static void add_cells(struct cell_sums *s, const struct world *w, const struct t
             const int cell = a && b ? TRIGRAM_AB : b ? TRIGRAM_XB : a ? TRIGRAM_AX : TRIGRAM_XX;
             s->all++;
             s->tokens[cell]++;
-            s->acts[cell] += slow_fixed((double)d->acts[layer][i][neuron]);
+            s->acts[cell] += slow_activation((double)d->acts[layer][i][neuron]);
         }
     }
 }

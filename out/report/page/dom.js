@@ -90,6 +90,13 @@ function signed(x, digits = 3) {
   return !isNumber(x) || text.startsWith("\u2212") ? text : `+${text}`;
 }
 
+/* With what it may be off, where that is more than the digits show. */
+function bounded(x, bound, digits = 3) {
+  return x != null && bound != null && bound >= 0.5 * 10 ** -digits ? `${fixed(x, digits)} \u00b1 ${fixed(bound, digits)}` : fixed(x, digits);
+}
+
+const rough = 5; // fewer documents: their standard error is hardly one
+
 /* Four digits, however large. */
 function general(x) {
   if (!isNumber(x)) {

@@ -21,7 +21,7 @@ async function hypothesesPage() {
       { head: "gave up", number: true, title: "documents on which it gave up, left out", of: (h) => h.aborted, show: (h) => count(h.aborted) },
       { head: "best neuron", of: best, show: (h) => (best(h) ? neuronLink(best(h)) : none) },
       { head: "n", number: true, title: "labelled tokens of the test half", of: (h) => h.n_pos, show: (h) => count(h.n_pos) },
-      { head: "AP", number: true, of: (h) => h.average_precision, show: (h) => fixed(h.average_precision, 3) },
+      { head: "AP", number: true, of: (h) => h.average_precision, show: (h) => bounded(h.average_precision, h.average_precision_bound) },
       { head: "AUROC", number: true, of: (h) => h.auroc, show: (h) => fixed(h.auroc, 4) },
       { head: "precision", number: true, title: "of firing at the threshold frozen on dev", of: (h) => h.precision, show: (h) => fixed(h.precision, 3) },
       { head: "recall", number: true, of: (h) => h.recall, show: (h) => fixed(h.recall, 3) },
@@ -156,12 +156,14 @@ function hypothesisGaps(h) {
     table([
       { head: "pair", show: (g) => (pair(g) ? el("a", { href: address("gaps", { pair: pair(g).name, hypothesis: h.name }) }, pair(g).name) : `pair ${g.pair}`) },
       { head: "n", number: true, title: h.predicts === "next" ? "labelled tokens that have a next one in their window" : "labelled tokens", show: (g) => count(g.n) },
+      { head: "docs", number: true, title: "documents that have one", show: (g) => count(g.docs) },
       { head: "mean gap", number: true, show: (g) => `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}` },
       { head: "elsewhere", number: true, show: (g) => `${signed(g.mean_gap_rest, 4)} \u00b1 ${fixed(g.se_rest, 4)}` },
       { head: "of gap", number: true, title: "its share of the summed gap", show: (g) => share(g.share_of_gap) },
       { head: "of gain", number: true, title: "its share of the summed gaps above 0", show: (g) => share(g.share_of_gain) },
       { head: "gain beyond", number: true, title: "the part of it that no hypothesis above it in the file labels", show: (g) => share(g.gain_beyond_earlier) },
-    ], items, { caption: "Mean gaps in nats \u00b1 standard errors" }));
+    ], items, { caption: "Mean gaps in nats \u00b1 standard errors" }),
+    items.some((g) => g.n > 0 && g.docs < rough) ? note(`Fewer than ${rough} documents have a token that it labels, so this says little of other texts.`) : null);
 }
 
 function hypothesisDomains(data) {

@@ -10,7 +10,7 @@ const weakGain = 0.1; // of what average precision could gain: below it no hypot
 const rankings = {
   score: { name: "best hypothesis", says: "How far the average precision of its best hypothesis is above prevalence, on the dev half.", of: (n) => n.gain },
   credit: { name: "gap credit", says: "Its summed effect on the true token over the greatest gaps of the pair, where it is among the ten neurons of most effect.", of: (n, pair) => n.credit.get(pair?.id)?.credit ?? null },
-  kurtosis: { name: "kurtosis", says: "How rare and strong its activations are: 3 for a normal distribution. From the histogram.", of: (n) => n.kurtosis },
+  kurtosis: { name: "kurtosis", says: "How rare and strong its activations are: 3 for a normal distribution.", of: (n) => n.kurtosis },
   unexplained: { name: "strong, unexplained", says: `By kurtosis, of those whose best hypothesis gains less than ${100 * weakGain} % over prevalence and of whose top examples at least half are covered by none.`, of: (n) => ((n.gain ?? 0) < weakGain && n.top > 0 && n.by_none >= n.top / 2 ? n.kurtosis : null) },
   max: { name: "strongest activation", says: "Its maximum in standard deviations above the mean.", of: (n) => (n.sd > 0 ? (n.max - n.mean) / n.sd : null) },
   number: { name: "layer and number", says: "As they stand in the models.", of: (n) => -n.number },
@@ -113,7 +113,7 @@ function neuronSentence(n, data) {
   const model = run.models.find((m) => m.id === n.model);
   const steps = data.cover?.steps ?? [];
   const covered = n.top - n.by_none;
-  return [`Neuron ${n.idx} of ${count(model?.d_mlp)} in layer ${n.layer}, site ${model?.site ?? none}. On ${count(n.n)} tokens its mean is ${general(n.mean)}, sd ${general(n.sd)}, from ${general(n.min)} to ${general(n.max)}; above 0 on ${share(n.share_positive)}; kurtosis ${fixed(n.kurtosis, 1)}.`,
+  return [`Neuron ${n.idx} of ${count(model?.d_mlp)} in layer ${n.layer}, site ${model?.site ?? none}. On ${count(n.n)} tokens its mean is ${general(n.mean)}, sd ${general(n.sd)}, from ${general(n.min)} to ${general(n.max)}; above 0 on ${share(n.share_positive)}; kurtosis ${fixed(n.kurtosis, 1)}.${n.left_out ? ` It is not finite on ${count(n.left_out)} more, which are left out.` : ""}`,
     run.hypotheses.length && n.top ? [` Of its ${n.top} strongest examples hypotheses label ${covered}`, steps.length ? [": ", steps.map((s, i) => [i ? ", then " : "", hypothesisNamed(s.name), ` ${s.more}`])] : null, "."] : null];
 }
 
@@ -157,7 +157,7 @@ const scoreColumns = [
   { head: "n", number: true, title: "tokens", of: (s) => sum2(s.n_pos, s.n_neg), show: (s) => count(sum2(s.n_pos, s.n_neg)) },
   { head: "docs", number: true, title: "documents with a labelled token", of: (s) => s.docs_pos, show: (s) => count(s.docs_pos) },
   { head: "preval.", number: true, title: "prevalence: labelled of n, the AP of a neuron that knows nothing", of: (s) => s.prevalence, show: (s) => share(s.prevalence) },
-  { head: "AP", number: true, title: "average precision", of: (s) => s.average_precision, show: (s) => fixed(s.average_precision, 3) },
+  { head: "AP", number: true, title: "average precision, \u00b1 what the bins may move it, where that shows", of: (s) => s.average_precision, show: (s) => bounded(s.average_precision, s.average_precision_bound) },
   { head: "AUROC", number: true, title: "0.5 for a neuron that knows nothing; exact within \u00b1", of: (s) => s.auroc, show: (s) => `${fixed(s.auroc, 4)} \u00b1 ${fixed(s.auroc_bound, 4)}` },
   { head: "threshold", number: true, title: "of the best F1 on dev, frozen", of: (s) => s.threshold, show: (s) => general(s.threshold) },
   { head: "precision", number: true, of: (s) => s.precision, show: (s) => fixed(s.precision, 3) },

@@ -306,6 +306,7 @@ function ledgerCard(pair) {
   const nexts = run.hypotheses.filter((h) => h.predicts === "next").map((h) => h.name);
   const broad = items.filter((g) => prevalence(g) > broadly);
   const broadGain = broad.reduce((sum, g) => sum + (g.gain_beyond_earlier ?? 0), 0);
+  const few = items.filter((g) => g.n > 0 && g.docs < rough);
   const beyond = "on tokens that no hypothesis above it in the file labels, so these add up";
   return card("Where the gap lies: the ledger",
     el("p", { class: "lead" }, "The hypotheses label ", el("strong", {}, share(1 - unexplained.gain_beyond_earlier)), " of what ", pair.others_name, " gains; ", el("strong", {}, share(unexplained.gain_beyond_earlier)), " is unexplained.",
@@ -318,10 +319,12 @@ function ledgerCard(pair) {
       { head: "gap beyond", number: true, title: `share of the summed gap ${beyond}`, of: (g) => g.share_beyond_earlier, show: (g) => share(g.share_beyond_earlier) },
       { head: "of gap", number: true, title: "share of the summed gap where it labels", of: (g) => g.share_of_gap, show: (g) => share(g.share_of_gap) },
       { head: "n", number: true, title: "tokens that it labels", of: (g) => g.n, show: (g) => (g.rest ? "" : count(g.n)) },
+      { head: "docs", number: true, title: "documents that have one", of: (g) => g.docs, show: (g) => (g.rest ? "" : count(g.docs)) },
       { head: "preval.", number: true, title: "share of all tokens", of: prevalence, show: (g) => (g.rest ? "" : share(prevalence(g))) },
       { head: "mean gap", number: true, of: (g) => g.mean_gap, show: (g) => (g.rest ? "" : `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}`) },
       { head: "elsewhere", number: true, of: (g) => g.mean_gap_rest, show: (g) => (g.rest ? "" : `${signed(g.mean_gap_rest, 4)} \u00b1 ${fixed(g.se_rest, 4)}`) },
     ], all, { caption: "The ledger of the gap, in nats per token", sort: { column: 1, down: true }, page: 15, rowClass: (g) => (g.rest ? "rest" : null) }),
+    few.length ? note(`Fewer than ${rough} documents have a token that these label, so their gaps say little of other texts: ${few.map((g) => `${g.name} (${g.docs})`).join(", ")}.`) : null,
     note(`Shares called "beyond" are of tokens that no hypothesis above it in the file labels: they and the unexplained rest make 100 %. They depend on the file's order.${nexts.length ? ` Gaps are those of the token after the labelled one for ${nexts.join(", ")}.` : ""}`));
 }
 

@@ -247,6 +247,7 @@ function corpusCard(t) {
       { head: "pair", show: (g) => el("a", { href: address("gaps", { pair: run.pairs.find((p) => p.id === g.pair).name, token: tokenOf(t, "c") }) }, run.pairs.find((p) => p.id === g.pair).name) },
       { head: "mean gap", number: true, show: (g) => `${signed(known(g.mean_gap), 4)} \u00b1 ${fixed(known(g.se), 4)}` },
     ], gaps, { caption: "Mean gap there in nats \u00b1 standard error by document" }),
+    t.n > 0 && t.docs < rough ? note(`It stands in ${plural(t.docs, "document")}: fewer than ${rough} say little of other texts.`) : null,
     ["n_ab", "n_xb", "n_ax", "n_xx"].every((key) => isNumber(t[key])) ? heat("tokens of the corpus", ["n_ab", "n_xb", "n_ax", "n_xx"].map((key) => t[key]), () => 0, count) : null);
 }
 

@@ -10,7 +10,9 @@
 -- least over the others; the other that attains it is the deciding one.  Columns called logprob are
 -- unclamped.  A token at which a log-prob is not finite (model.n_not_finite) is in no mean of that
 -- model and no gap of its pairs, nor in the counts beside them.  Standard errors (se) are clustered
--- by document.  A mean over nothing is NULL.
+-- by document, over the G documents that have such a token: sqrt(G / (G - 1) * sum of (S_d - mean *
+-- n_d)^2) / n, where S_d is the document's sum over its n_d tokens; NULL for fewer than 2 documents.
+-- A mean over nothing is NULL.
 
 CREATE TABLE pair( -- A row is a pair of models, in the order of --pair.
     id INTEGER PRIMARY KEY, -- numbered in that order
@@ -125,6 +127,7 @@ CREATE TABLE hypothesis_gap( -- A row is a hypothesis in a pair's ledger: the ga
     hypothesis INTEGER,        -- id of the hypothesis
     n INTEGER,                 -- labelled tokens; of one that predicts next, here and below, the
                                -- tokens after the labelled ones, where their window has one
+    docs INTEGER,              -- documents that have one; fewer than 5 say little
     mean_gap REAL,             -- nats, over these
     se REAL,                   -- its standard error
     mean_gap_rest REAL,        -- over the other tokens of documents on which it did not give up
@@ -135,7 +138,7 @@ CREATE TABLE hypothesis_gap( -- A row is a hypothesis in a pair's ledger: the ga
     gain_beyond_earlier REAL,  -- the same of tokens that no hypothesis before it labels
     PRIMARY KEY(pair, hypothesis)
 ) WITHOUT ROWID;
--- digest 22: pair, hypothesis, n, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,
+-- digest 22: pair, hypothesis, n, docs, mean_gap, se, mean_gap_rest, se_rest, share_of_gap,
 --            share_beyond_earlier, share_of_gain, gain_beyond_earlier ORDER BY pair, hypothesis
 
 CREATE TABLE gap_credit( -- A row is a neuron that spoke for the true token of a pair's hits.
@@ -169,6 +172,7 @@ CREATE VIEW ledger( -- A row is a hypothesis in the ledger of a pair; order them
     hypothesis,           -- id of the hypothesis
     name,                 -- its name
     n,                    -- this and the rest are columns of table hypothesis_gap
+    docs,                 -- documents with a labelled token
     mean_gap,             -- nats where it labels
     se,                   -- its standard error
     mean_gap_rest,        -- nats elsewhere
@@ -178,7 +182,7 @@ CREATE VIEW ledger( -- A row is a hypothesis in the ledger of a pair; order them
     share_of_gain,        -- of the gaps above 0
     gain_beyond_earlier)  -- what it labels of them and none before it does
 AS SELECT g.pair, (SELECT name FROM pair_name WHERE pair = g.pair), g.hypothesis, h.name, g.n,
-    g.mean_gap, g.se, g.mean_gap_rest, g.se_rest, g.share_of_gap, g.share_beyond_earlier,
+    g.docs, g.mean_gap, g.se, g.mean_gap_rest, g.se_rest, g.share_of_gap, g.share_beyond_earlier,
     g.share_of_gain, g.gain_beyond_earlier
 FROM hypothesis_gap g JOIN hypothesis h ON h.id = g.hypothesis;
 

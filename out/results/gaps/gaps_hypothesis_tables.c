@@ -45,7 +45,7 @@ static int write_gaps(const struct sql *s, const struct run *run, const struct t
 {
     struct rows w;
     rows_anew(&w, s, "DELETE FROM hypothesis_gap",
-              "INSERT INTO hypothesis_gap VALUES(?,?,?,?,?,?,?,?,?,?,?)", err);
+              "INSERT INTO hypothesis_gap VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", err);
     for (size_t p = 0; p < run->n_pairs; p++) {
         const struct tally_pair_sums *sums = &tally->pairs[p];
         for (size_t h = 0; h < run->n_hypotheses && !w.rc; h++) {
@@ -53,6 +53,7 @@ static int write_gaps(const struct sql *s, const struct run *run, const struct t
             rows_u64(&w, p);
             rows_u64(&w, h);
             rows_u64(&w, l->labelled.n);
+            rows_u64(&w, l->labelled.docs);
             rows_real(&w, moments_mean(&l->labelled));
             rows_real(&w, moments_se(&l->labelled));
             rows_real(&w, moments_mean(&l->rest));

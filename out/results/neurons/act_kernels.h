@@ -1,7 +1,8 @@
 /*
  * act_kernels.h - what is done with every activation of a scan, in a table a kind of CPU
  *
- * All of it is whole numbers, so every table gives the same.  act_kernels_body.h is the one source,
+ * All of it is whole numbers, or does not depend on the width of vectors, so every table gives the
+ * same.  act_kernels_body.h is the one source,
  * plain C; each table is compiled for its instructions.
  *
  * Threads: tables are constant.
@@ -14,8 +15,13 @@
 
 #include "out/results/neurons/activation_bins.h"
 
-/* Which lists of its neuron an activation may enter. */
-enum { ACT_TOP = 1, ACT_BOTTOM = 2, ACT_RANDOM = 4, ACT_GROUP = 8 };
+/* Which lists of its neuron an activation may enter, and whether it is beyond ACT_MAX. */
+enum { ACT_TOP = 1, ACT_BOTTOM = 2, ACT_RANDOM = 4, ACT_GROUP = 8, ACT_BEYOND = 16 };
+
+/* Activations as whole numbers of 2^-20; those of ACT_MAX and more in size, and what is not finite,
+ * are 0 there and have ACT_BEYOND: whoever adds activations adds them by themselves. */
+#define ACT_ONE (1 << 20)
+#define ACT_MAX 1024.0f
 
 /* What it takes, for each of n neurons. */
 struct act_limits {
@@ -39,9 +45,9 @@ struct act_kernels {
     /* A token's activations a[n]: as whole numbers (fixed), bins, and flags; returns all flags
      * joined. */
     unsigned (*row)(const float *a, size_t n, uint32_t place, const struct act_limits *limits,
-                    int32_t *fixed, uint8_t *bins, uint8_t *flags);
+                    int32_t *fixed, uint16_t *bins, uint8_t *flags);
 
-    /* Adds a token's activations a[n], as whole numbers, to sum[n]. */
+    /* Adds a token's activations a[n], as whole numbers, to sum[n]; what is beyond, as 0. */
     void (*add)(const float *a, size_t n, int64_t *sum);
 
     /* Adds rows at[n_rows] of fixed[][n] to sum[n], and what is positive of them to positive[n]. */
@@ -52,8 +58,13 @@ struct act_kernels {
     void (*squares)(const int32_t *fixed, size_t n, const uint8_t *at, size_t n_rows, uint64_t *low,
                     uint64_t *high);
 
-    /* Bytes row by row [n_rows][n] to neuron by neuron: to[i * stride + k]. */
-    void (*turn)(const uint8_t *rows, size_t n_rows, size_t n, uint8_t *to, size_t stride);
+    /* Adds the third and fourth powers of fixed - shift[n], in the order of the rows: in doubles,
+     * so that of the same rows every table gives the same, whole numbers all of them. */
+    void (*powers)(const int32_t *fixed, size_t n, const uint8_t *at, size_t n_rows,
+                   const int32_t *shift, double *cubes, double *fourths);
+
+    /* Bins row by row [n_rows][n] to neuron by neuron: to[i * stride + k]. */
+    void (*turn)(const uint16_t *rows, size_t n_rows, size_t n, uint16_t *to, size_t stride);
 };
 
 /* The best table of this CPU. */

@@ -5,14 +5,13 @@
  */
 #include "out/results/neurons/act_kernels.h"
 
-#define ACT_MAX 1024.0f
+#define ACT_MAX_BITS ((127 + 10) << 23) // of ACT_MAX
 
-/* As a whole number; NaN is the greatest. */
+/* As a whole number; 0 of what is beyond. */
 static inline int32_t whole(float a)
 {
-    float capped = a < ACT_MAX ? a : ACT_MAX;
-    capped = capped > -ACT_MAX ? capped : -ACT_MAX;
-    return (int32_t)__builtin_rintf(capped * (1 << 20));
+    const float within = __builtin_fabsf(a) < ACT_MAX ? a : 0.0f; // NaN is not
+    return (int32_t)__builtin_rintf(within * ACT_ONE);
 }
 
 /* Leaves ACT_GROUP to those that have it. */
@@ -40,7 +39,7 @@ static unsigned confirm_groups(const float *restrict a, size_t n, uint32_t place
 
 static unsigned row(const float *restrict a, size_t n, uint32_t place,
                     const struct act_limits *limits, int32_t *restrict fixed,
-                    uint8_t *restrict bins, uint8_t *restrict flags)
+                    uint16_t *restrict bins, uint8_t *restrict flags)
 {
     const int32_t *restrict top = limits->top, *restrict bottom = limits->bottom;
     const uint32_t *restrict salt = limits->salt, *restrict hash = limits->hash;
@@ -56,10 +55,10 @@ static unsigned row(const float *restrict a, size_t n, uint32_t place,
         const int32_t bits = bins_bits(a[i]), order = bins_order(bits);
         const uint32_t own = act_hash(place, salt[i]);
         const uint32_t maybe = open[i] >> bins_group(bits) & 1;
-        const uint32_t flag = (order >= top[i] ? ACT_TOP : 0u) |
-                              (order <= bottom[i] ? ACT_BOTTOM : 0u) |
-                              (own <= hash[i] ? ACT_RANDOM : 0u) |
-                              (own <= most[i] ? ACT_GROUP : 0u) | maybe * ACT_GROUP;
+        const uint32_t flag =
+            (order >= top[i] ? ACT_TOP : 0u) | (order <= bottom[i] ? ACT_BOTTOM : 0u) |
+            (own <= hash[i] ? ACT_RANDOM : 0u) | (own <= most[i] ? ACT_GROUP : 0u) |
+            maybe * ACT_GROUP | ((bits & INT32_MAX) >= ACT_MAX_BITS ? ACT_BEYOND : 0u);
         flags[i] = (uint8_t)flag;
         any |= flag;
     }
@@ -163,41 +162,76 @@ static void squares(const int32_t *restrict fixed, size_t n, const uint8_t *rest
     }
 }
 
-typedef uint8_t bytes __attribute__((vector_size(16), aligned(1), may_alias));
+typedef double real __attribute__((vector_size(LANES * 8), aligned(8), may_alias));
 
-/* 16 rows of 16 neurons: shuffled like two halves of a pack of cards, four times. */
-static inline void turn_block(const uint8_t *restrict rows, size_t n, uint8_t *restrict to,
-                              size_t stride)
+static void powers(const int32_t *restrict fixed, size_t n, const uint8_t *restrict at,
+                   size_t n_rows, const int32_t *restrict shift, double *restrict cubes,
+                   double *restrict fourths)
 {
-    bytes a[16], b[16];
-    for (size_t k = 0; k < 16; k++) {
-        a[k] = *(const bytes *)(rows + k * n);
-    }
-    for (int round = 0; round < 4; round++) {
-        for (size_t k = 0; k < 8; k++) {
-            b[2 * k] = __builtin_shufflevector(a[k], a[k + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
-                                               21, 6, 22, 7, 23);
-            b[2 * k + 1] = __builtin_shufflevector(a[k], a[k + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12,
-                                                   28, 13, 29, 14, 30, 15, 31);
+    size_t i = 0;
+    for (; i + TILE <= n; i += TILE) {
+        real c[VECTORS], f[VECTORS];
+        for (size_t v = 0; v < VECTORS; v++) {
+            c[v] = *(const real *)(cubes + i + v * LANES);
+            f[v] = *(const real *)(fourths + i + v * LANES);
         }
-        memcpy(a, b, sizeof a);
+        for (size_t k = 0; k < n_rows; k++) {
+            const int32_t *restrict from = fixed + at[k] * n + i;
+            for (size_t v = 0; v < VECTORS; v++) {
+                const narrow off =
+                    *(const narrow *)(from + v * LANES) - *(const narrow *)(shift + i + v * LANES);
+                const real d = __builtin_convertvector(off, real), square = d * d;
+                c[v] += square * d;
+                f[v] += square * square;
+            }
+        }
+        for (size_t v = 0; v < VECTORS; v++) {
+            *(real *)(cubes + i + v * LANES) = c[v];
+            *(real *)(fourths + i + v * LANES) = f[v];
+        }
     }
-    for (size_t i = 0; i < 16; i++) {
-        *(bytes *)(to + i * stride) = a[i];
+    for (; i < n; i++) {
+        for (size_t k = 0; k < n_rows; k++) {
+            const double d = (double)(fixed[at[k] * n + i] - shift[i]), square = d * d;
+            cubes[i] += square * d;
+            fourths[i] += square * square;
+        }
     }
 }
 
-static void turn(const uint8_t *restrict rows, size_t n_rows, size_t n, uint8_t *restrict to,
+typedef uint16_t eight __attribute__((vector_size(16), aligned(2), may_alias));
+
+/* 8 rows of 8 neurons: shuffled like two halves of a pack of cards, three times. */
+static inline void turn_block(const uint16_t *restrict rows, size_t n, uint16_t *restrict to,
+                              size_t stride)
+{
+    eight a[8], b[8];
+    for (size_t k = 0; k < 8; k++) {
+        a[k] = *(const eight *)(rows + k * n);
+    }
+    for (int round = 0; round < 3; round++) {
+        for (size_t k = 0; k < 4; k++) {
+            b[2 * k] = __builtin_shufflevector(a[k], a[k + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+            b[2 * k + 1] = __builtin_shufflevector(a[k], a[k + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+        }
+        memcpy(a, b, sizeof a);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        *(eight *)(to + i * stride) = a[i];
+    }
+}
+
+static void turn(const uint16_t *restrict rows, size_t n_rows, size_t n, uint16_t *restrict to,
                  size_t stride)
 {
-    for (size_t i = 0; i < n; i += 16) {
-        for (size_t k = 0; k < n_rows; k += 16) {
-            if (i + 16 <= n && k + 16 <= n_rows) {
+    for (size_t i = 0; i < n; i += 8) {
+        for (size_t k = 0; k < n_rows; k += 8) {
+            if (i + 8 <= n && k + 8 <= n_rows) {
                 turn_block(rows + k * n + i, n, to + i * stride + k, stride);
                 continue;
             }
-            for (size_t x = i; x < n && x < i + 16; x++) {
-                for (size_t y = k; y < n_rows && y < k + 16; y++) {
+            for (size_t x = i; x < n && x < i + 8; x++) {
+                for (size_t y = k; y < n_rows && y < k + 8; y++) {
                     to[x * stride + y] = rows[y * n + x];
                 }
             }
@@ -207,5 +241,6 @@ static void turn(const uint8_t *restrict rows, size_t n_rows, size_t n, uint8_t 
 
 #define ACT_KERNELS_TABLE(NAME)                                                                    \
     {                                                                                              \
-        .name = (NAME), .row = row, .add = add, .sums = sums, .squares = squares, .turn = turn     \
+        .name = (NAME), .row = row, .add = add, .sums = sums, .squares = squares,                  \
+        .powers = powers, .turn = turn                                                             \
     }

@@ -30,9 +30,12 @@ static int layer_new(struct layer_sums *l, const struct neurons_shape *shape, si
         l->sums[split] = mem_zero(n_sets, sizeof *l->sums[split]);
         l->hist[split] = mem_zero(n_sets, sizeof *l->hist[split]);
     }
+    l->powers[SPLIT_DEV] = mem_zero(shape->layers[layer].n, sizeof *l->powers[SPLIT_DEV]);
+    l->powers[SPLIT_TEST] = mem_zero(shape->layers[layer].n, sizeof *l->powers[SPLIT_TEST]);
     l->lists = mem_zero(LISTS * shape->layers[layer].n, sizeof *l->lists);
     const bool all = l->sums[SPLIT_DEV] && l->sums[SPLIT_TEST] && l->hist[SPLIT_DEV] &&
-                     l->hist[SPLIT_TEST] && l->lists;
+                     l->hist[SPLIT_TEST] && l->lists && l->powers[SPLIT_DEV] &&
+                     l->powers[SPLIT_TEST];
     return all ? 0 : err_nomem(err, "neurons");
 }
 
@@ -74,6 +77,7 @@ static void layer_free(struct layer_sums *l, const struct neurons_shape *shape, 
             }
         }
         free(l->sums[split]);
+        free(l->powers[split]);
         free(l->hist[split]);
     }
     for (size_t i = 0; l->lists && i < LISTS * shape->layers[layer].n; i++) {
@@ -146,6 +150,40 @@ int neurons_take_hypotheses(struct neurons *to, struct example_list (*watched)[2
     return rc;
 }
 
+void neurons_sums_add(struct set_sums *to, const struct set_sums *x)
+{
+    wide_add(&to->sum, &x->sum);
+    wide_add(&to->positive, &x->positive);
+    wide_add(&to->squares, &x->squares);
+    to->left_out += x->left_out;
+    to->beyond += x->beyond;
+}
+
+void neurons_sums_subtract(struct set_sums *from, const struct set_sums *x)
+{
+    wide_subtract(&from->sum, &x->sum);
+    wide_subtract(&from->positive, &x->positive);
+    wide_subtract(&from->squares, &x->squares);
+    from->left_out -= x->left_out;
+    from->beyond -= x->beyond;
+}
+
+bool neurons_sum_all(const struct neurons *n, size_t layer, size_t i, __int128 *sum)
+{
+    uint64_t others = 0;
+    *sum = 0;
+    for (int split = 0; split < SPLITS; split++) {
+        const struct set_sums *s = n->layers[layer].sums[split][SET_ALL];
+        if (s) {
+            const uint64_t *words = s[i].sum.words;
+            const unsigned __int128 low = (unsigned __int128)words[1] << 64 | words[0];
+            *sum = fixed_sum(*sum, (__int128)low);
+            others += s[i].beyond + s[i].left_out;
+        }
+    }
+    return others == 0;
+}
+
 static int merge_set(struct neurons *to, const struct neurons *from, size_t layer, int split,
                      size_t set, struct err *err)
 {
@@ -161,9 +199,7 @@ static int merge_set(struct neurons *to, const struct neurons *from, size_t laye
     struct set_sums *to_sums = to->layers[layer].sums[split][set];
     uint64_t *to_hist = to->layers[layer].hist[split][set];
     for (size_t i = 0; i < to->shape->layers[layer].n; i++) {
-        to_sums[i].sum = fixed_sum(to_sums[i].sum, sums[i].sum);
-        to_sums[i].positive = fixed_sum(to_sums[i].positive, sums[i].positive);
-        to_sums[i].squares = fixed_sum(to_sums[i].squares, sums[i].squares);
+        neurons_sums_add(&to_sums[i], &sums[i]);
     }
     const size_t n = neurons_n_hists(to->shape, layer, set) * BINS;
     for (size_t i = 0; i < n; i++) {
@@ -176,6 +212,11 @@ static int merge_layer(struct neurons *to, struct neurons *from, size_t layer, s
 {
     int rc = 0;
     for (int split = 0; split < SPLITS; split++) {
+        for (size_t i = 0; i < to->shape->layers[layer].n; i++) {
+            struct power_sums *powers = &to->layers[layer].powers[split][i];
+            wide_add(&powers->cubes, &from->layers[layer].powers[split][i].cubes);
+            wide_add(&powers->fourths, &from->layers[layer].powers[split][i].fourths);
+        }
         for (size_t set = 0; set < neurons_n_sets(to->shape) && !rc; set++) {
             rc = merge_set(to, from, layer, split, set, err);
         }
@@ -259,10 +300,12 @@ void neurons_memory(const struct neurons_shape *shape, size_t n_unsure, struct n
             bins += neurons_n_hists(shape, i, set_labelled(h)) * (h < n_unsure ? 2 : 1);
         }
         bins *= SPLITS * BINS;
-        const uint64_t piece = bins * SAVED_BIN + sums * sizeof(struct set_sums) + n * lists;
-        out->whole += bins * sizeof(uint64_t) + sums * sizeof(struct set_sums) + n * lists;
-        out->part += bins * sizeof(uint32_t) + sums * 4 * sizeof(int64_t) + n * lists +
-                     n * (UNIT_STRIDE + LISTS * best);
+        const uint64_t wide =
+            sums * sizeof(struct set_sums) + SPLITS * n * sizeof(struct power_sums);
+        const uint64_t piece = bins * SAVED_BIN + wide + n * lists;
+        out->whole += bins * sizeof(uint64_t) + wide + n * lists;
+        out->part += bins / BINS * UNIT_BINS * sizeof(uint16_t) + sums * 4 * sizeof(int64_t) +
+                     n * lists + n * (UNIT_STRIDE * sizeof(uint16_t) + LISTS * best);
         state += piece;
         greatest = piece > greatest ? piece : greatest;
     }

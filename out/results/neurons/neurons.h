@@ -12,8 +12,9 @@
  * tokens: all, and for each hypothesis the labelled and the left out; what is not labelled is the
  * difference.  All are kept for both halves of the documents, dev and test.
  *
- * An activation is summed as a whole number of 2^-20, beyond 1024 as that; its square is that
- * number's, in units of 2^-40.
+ * An activation is summed as a whole number of 2^-20, to which it is rounded (from 2^3 on it is
+ * one), and so are its powers, of units of 2^-40 and so on: exactly, whatever finite number it is.
+ * One that is not finite is counted, and is in no sum, no histogram and no mean.
  *
  * Threads: the whole belongs to whoever holds the run's lock.
  */
@@ -30,6 +31,7 @@
 #include "corpora/base/row_site.h"
 #include "out/results/examples.h"
 #include "out/results/neurons/activation_bins.h"
+#include "out/results/wide.h"
 
 /* Neurons of one layer of one model. */
 struct neurons_layer {
@@ -62,13 +64,12 @@ enum {
 };
 #define NEURONS_EFFECTS 15 // of each kind
 #define NEURONS_NO_TOKEN UINT32_MAX
-#define NEURONS_EXAMPLES_MAX 1000                // top examples of a neuron
-#define NEURONS_MAX ((uint64_t)1 << 20)  // of all models
+#define NEURONS_EXAMPLES_MAX 1000       // top examples of a neuron
+#define NEURONS_MAX ((uint64_t)1 << 20) // of all models
 struct neurons_effect {
     uint32_t token;
     float value;
 };
-
 
 /* What all of a run share.  neurons_shape_make() makes one whose arrays are its own. */
 struct neurons_shape {
@@ -170,14 +171,22 @@ enum { SPLIT_DEV, SPLIT_TEST, SPLITS };
 
 /* Over a set's tokens; squares only of sets that are not labelled ones, which nobody asks for. */
 struct set_sums {
-    __int128 sum, positive, squares; // of a, max(a, 0), a^2
+    struct wide sum, positive, squares; // of a, max(a, 0), a^2
+    uint64_t left_out;                  // tokens whose activation is not finite
+    uint64_t beyond;                    // finite ones of ACT_MAX and more in size
+};
+
+/* Over all tokens of a half. */
+struct power_sums {
+    struct wide cubes, fourths; // of a^3, a^4
 };
 
 /* Of one layer.  What a set has not is NULL: no token was in it. */
 struct layer_sums {
-    struct set_sums **sums[SPLITS]; // [n_sets] of [n]
-    uint64_t **hist[SPLITS];        // [n_sets] of [n, or of the subset][BINS]
-    struct example_list *lists;     // [LISTS][n]
+    struct set_sums **sums[SPLITS];    // [n_sets] of [n]
+    struct power_sums *powers[SPLITS]; // [n]
+    uint64_t **hist[SPLITS];           // [n_sets] of [n, or of the subset][BINS]
+    struct example_list *lists;        // [LISTS][n]
 };
 
 struct set_tokens {
@@ -198,6 +207,10 @@ void neurons_free(struct neurons *n); // NULL is allowed
 /* Adds 'from', of the same shape, and takes its lists.  Errors: ERR_NOMEM, both are then fit to be
  * freed only. */
 int neurons_merge(struct neurons *to, struct neurons *from, struct err *err);
+
+/* The sum over all tokens of what neuron i of a layer does, in units of 2^-20.  false: some of it
+ * is ACT_MAX or more in size or not finite, and *sum is not to be used. */
+bool neurons_sum_all(const struct neurons *n, size_t layer, size_t i, __int128 *sum);
 
 /*
  * As bytes, in 1 + n_layers pieces (common things; a layer), and back into a new one of the same

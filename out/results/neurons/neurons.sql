@@ -17,17 +17,20 @@ CREATE TABLE neuron( -- A row is a neuron.
     layer INTEGER,       -- from 0
     idx INTEGER,         -- in the layer, from 0
     site TEXT,           -- pre, mid or post: where the activation is read
-    n INTEGER,           -- tokens
+    n INTEGER,           -- tokens whose activation is finite
     mean REAL,           -- of the activation
     sd REAL,             -- its standard deviation
+    skewness REAL,       -- third moment about the mean / sd^3; NULL: it has no spread
+    kurtosis REAL,       -- fourth moment about the mean / sd^4: 3 for a normal distribution
     min REAL,            -- the least activation
     max REAL,            -- the greatest
     share_positive REAL, -- of tokens whose activation is above 0
     hist TEXT,           -- json: [[id of the bin, tokens], ...] of the bins that are not empty
+    left_out INTEGER,    -- tokens whose activation is not finite: in no statistic
     PRIMARY KEY(model, layer, idx)
 ) WITHOUT ROWID;
--- digest 15: model, layer, idx, site, n, mean, sd, min, max, share_positive, hist
---            ORDER BY model, layer, idx
+-- digest 15: model, layer, idx, site, n, mean, sd, skewness, kurtosis, min, max, share_positive,
+--            hist, left_out ORDER BY model, layer, idx
 
 CREATE TABLE example( -- A row is a place kept for a neuron; one per document and context.
     model INTEGER,       -- id of the neuron's model
@@ -86,6 +89,8 @@ CREATE TABLE score( -- A row is a hypothesis and a neuron on one half of the doc
     auroc_bound REAL,        -- that of the activations themselves is no further from it than this
     average_precision REAL,  -- area below precision over recall, of binned activations; NULL: the
                              -- neuron has no histogram of these labels, or there are none
+    average_precision_bound REAL, -- that of the activations themselves is no further from it than
+                             -- this: between the others of each bin first and the labelled first
     threshold REAL,          -- activation from which on it is taken for a label; best F1 on dev
     precision REAL,          -- at the threshold
     recall REAL,             -- at the threshold
@@ -97,9 +102,9 @@ CREATE TABLE score( -- A row is a hypothesis and a neuron on one half of the doc
     PRIMARY KEY(hypothesis, model, layer, idx, split)
 ) WITHOUT ROWID;
 -- digest 19: hypothesis, model, layer, idx, split, n_pos, n_neg, docs_pos, prevalence, mean_pos,
---            mean_neg, r, variance_explained, auroc, auroc_bound, average_precision, threshold,
---            precision, recall, f1, mcc, mutual_information, mass_covered, top_covered
---            ORDER BY hypothesis, model, layer, idx, split
+--            mean_neg, r, variance_explained, auroc, auroc_bound, average_precision,
+--            average_precision_bound, threshold, precision, recall, f1, mcc, mutual_information,
+--            mass_covered, top_covered ORDER BY hypothesis, model, layer, idx, split
 
 CREATE TABLE split_hist( -- A row is a neuron's histogram split by labels, for each hypothesis' ten
                          -- best neurons and for watched ones.
@@ -165,6 +170,7 @@ CREATE VIEW neuron_score( -- A row is one of table score, with names.
     auroc,              -- area under the ROC curve
     auroc_bound,        -- how far binning can have moved it
     average_precision,  -- area below precision over recall
+    average_precision_bound, -- how far binning can have moved it
     threshold,          -- chosen on dev
     precision,          -- at the threshold
     recall,             -- at the threshold
@@ -176,8 +182,9 @@ CREATE VIEW neuron_score( -- A row is one of table score, with names.
 AS SELECT s.hypothesis, (SELECT name FROM hypothesis WHERE id = s.hypothesis),
     (SELECT name FROM model WHERE id = s.model) || ':L' || s.layer || 'N' || s.idx, s.model,
     s.layer, s.idx, s.split, s.n_pos, s.n_neg, s.docs_pos, s.prevalence, s.mean_pos, s.mean_neg,
-    s.r, s.variance_explained, s.auroc, s.auroc_bound, s.average_precision, s.threshold,
-    s.precision, s.recall, s.f1, s.mcc, s.mutual_information, s.mass_covered, s.top_covered
+    s.r, s.variance_explained, s.auroc, s.auroc_bound, s.average_precision,
+    s.average_precision_bound, s.threshold, s.precision, s.recall, s.f1, s.mcc,
+    s.mutual_information, s.mass_covered, s.top_covered
 FROM score s;
 
 CREATE VIEW neuron_hypothesis( -- A row is a hypothesis for a neuron: chosen on dev, shown on test.
@@ -203,6 +210,7 @@ CREATE VIEW neuron_hypothesis( -- A row is a hypothesis for a neuron: chosen on 
     auroc,                 -- area under the ROC curve
     auroc_bound,           -- how far binning can have moved it
     average_precision,     -- area below precision over recall
+    average_precision_bound, -- how far binning can have moved it
     threshold,             -- chosen on dev
     precision,             -- at the threshold
     recall,                -- at the threshold
@@ -216,7 +224,8 @@ AS SELECT s.model, s.layer, s.idx,
     (SELECT name FROM model WHERE id = s.model) || ':L' || s.layer || 'N' || s.idx, h.id, h.name,
     (d.average_precision - d.prevalence) / (1 - d.prevalence), d.average_precision, d.prevalence,
     s.n_pos, s.n_neg, s.docs_pos, s.prevalence, s.mean_pos, s.mean_neg, s.r, s.variance_explained,
-    s.auroc, s.auroc_bound, s.average_precision, s.threshold, s.precision, s.recall, s.f1, s.mcc,
+    s.auroc, s.auroc_bound, s.average_precision, s.average_precision_bound, s.threshold,
+    s.precision, s.recall, s.f1, s.mcc,
     s.mutual_information, s.mass_covered, s.top_covered
 FROM hypothesis h CROSS JOIN score s ON s.hypothesis = h.id AND s.split = 'test'
     LEFT JOIN score d ON d.hypothesis = h.id AND d.model = s.model AND d.layer = s.layer
@@ -243,13 +252,14 @@ CREATE VIEW hypothesis_best( -- A row is a hypothesis with its best neuron.
     n_pos,             -- labelled tokens of the test half
     test_prevalence,   -- their share
     average_precision, -- this and the rest as in table score
+    average_precision_bound, -- how far binning can have moved it
     auroc,             -- area under the ROC curve
     precision,         -- at the threshold chosen on dev
     recall)            -- at the threshold chosen on dev
 AS SELECT h.id, h.name, h.kind, h.spec, h.tokens, h.docs, h.tokens * 1.0 / h.tokens_seen,
     h.aborted, h.tokens_seen, h.predicts, d.model, (SELECT name FROM model WHERE id = d.model), d.layer, d.idx,
     (SELECT name FROM model WHERE id = d.model) || ':L' || d.layer || 'N' || d.idx, t.n_pos,
-    t.prevalence, t.average_precision, t.auroc, t.precision, t.recall
+    t.prevalence, t.average_precision, t.average_precision_bound, t.auroc, t.precision, t.recall
 FROM hypothesis h
     LEFT JOIN (SELECT hypothesis, model, layer, idx, max(average_precision) FROM score
         WHERE split = 'dev' AND average_precision NOT NULL GROUP BY hypothesis) d

@@ -16,6 +16,9 @@ static inline size_t neurons_n_hists(const struct neurons_shape *shape, size_t l
 /* Makes room for a set's sums and histograms of a layer, unless there is.  ERR_NOMEM. */
 int neurons_reserve_set(struct neurons *n, size_t layer, int split, size_t set, struct err *err);
 
+void neurons_sums_add(struct set_sums *to, const struct set_sums *x);
+void neurons_sums_subtract(struct set_sums *from, const struct set_sums *x);
+
 /* Take what of these lists belongs to the whole; they are empty then.  ERR_NOMEM.
  * lists: [LISTS * n of the layer]; watched: [n_watches]; samples: [n_hypotheses]. */
 int neurons_take_layer(struct neurons *to, size_t layer, struct example_list *lists,

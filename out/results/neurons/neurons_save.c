@@ -4,9 +4,12 @@
  *   piece 0:      magic, n_layers, n_hypotheses, n_watches, examples;
  *                 per half and set: tokens, docs; the watched lists; the samples
  *   piece 1 + i:  n; per half and set a byte, 0: nothing, or 3: sums (1) and histograms (2); then
- *                 those sums, by neuron: sum, positive, squares; those histograms, by neuron: how
- *                 many bins are not empty, and of each how far it is from the one before, and its
- *                 count; the lists by kind and neuron
+ *                 those sums, by neuron: sum, positive, squares, left out, beyond; those
+ *                 histograms, by neuron: how many bins are not empty, and of each how far it is
+ *                 from the one before, and its count; per half, by neuron, cubes and fourths; the
+ *                 lists by kind and neuron
+ *
+ * A wide number is WIDE_VARINTS numbers of 128 bits, the lowest first, zigzag as a whole.
  *
  * A whole has one such writing, and what is read must be that.
  */
@@ -17,18 +20,39 @@
 #include "out/results/neurons/neurons_internal.h"
 #include "out/results/varints.h"
 
-#define MAGIC UINT64_C(0x31554e5347) // "GSNU1"
+#define MAGIC UINT64_C(0x32554e5347) // "GSNU2"
+#define WIDE_VARINTS (WIDE_WORDS / 2)
 
 // --- writing
 // --------------------------------------------------------------------------------------
 
+/* Two words a number; there is room for them. */
+static void put_wide(struct varints_writer *w, const struct wide *x)
+{
+    const struct wide plain = wide_zigzag(x);
+    for (int i = 0; i < WIDE_WORDS; i += 2) {
+        varints_next(w->to, (unsigned __int128)plain.words[i + 1] << 64 | plain.words[i]);
+    }
+}
+
 static void put_sums(struct varints_writer *w, const struct set_sums *sums, size_t n)
 {
-    varints_room(w, 3 * n);
+    varints_room(w, (3 * WIDE_VARINTS + 2) * n);
     for (size_t i = 0; i < n && !w->rc; i++) {
-        varints_next(w->to, varints_zigzag(sums[i].sum));
-        varints_next(w->to, varints_zigzag(sums[i].positive));
-        varints_next(w->to, varints_zigzag(sums[i].squares));
+        put_wide(w, &sums[i].sum);
+        put_wide(w, &sums[i].positive);
+        put_wide(w, &sums[i].squares);
+        varints_next(w->to, sums[i].left_out);
+        varints_next(w->to, sums[i].beyond);
+    }
+}
+
+static void put_powers(struct varints_writer *w, const struct power_sums *powers, size_t n)
+{
+    varints_room(w, 2 * WIDE_VARINTS * n);
+    for (size_t i = 0; i < n && !w->rc; i++) {
+        put_wide(w, &powers[i].cubes);
+        put_wide(w, &powers[i].fourths);
     }
 }
 
@@ -90,6 +114,8 @@ static void put_layer(struct varints_writer *w, const struct neurons *n, size_t 
             put_hist(w, hist + i * BINS);
         }
     }
+    put_powers(w, l->powers[SPLIT_DEV], n_neurons);
+    put_powers(w, l->powers[SPLIT_TEST], n_neurons);
     for (size_t i = 0; i < LISTS * n_neurons; i++) {
         varints_put_list(w, &l->lists[i]);
     }
@@ -131,6 +157,25 @@ static void get_hist(struct varints_reader *r, uint64_t *hist)
     }
 }
 
+static struct wide get_wide(struct varints_reader *r)
+{
+    struct wide x;
+    for (int i = 0; i < WIDE_WORDS; i += 2) {
+        const unsigned __int128 two = varints_get_wide(r, "a sum");
+        x.words[i] = (uint64_t)two;
+        x.words[i + 1] = (uint64_t)(two >> 64);
+    }
+    return wide_unzigzag(&x);
+}
+
+static void get_powers(struct varints_reader *r, struct power_sums *powers, size_t n)
+{
+    for (size_t i = 0; i < n && !r->rc; i++) {
+        powers[i].cubes = get_wide(r);
+        powers[i].fourths = get_wide(r);
+    }
+}
+
 static void get_common(struct varints_reader *r, struct neurons *n)
 {
     const struct neurons_shape *shape = n->shape;
@@ -167,16 +212,18 @@ static void get_set(struct varints_reader *r, struct neurons *n, size_t layer, i
     }
     // A number is a byte at least: no room is made for what cannot be there.
     const size_t n_hists = neurons_n_hists(n->shape, layer, set);
-    if (3 * n_neurons + n_hists > r->left) {
+    if ((3 * WIDE_VARINTS + 2) * n_neurons + n_hists > r->left) {
         varints_bad(r, "it ends too early");
         return;
     }
     r->rc = neurons_reserve_set(n, layer, split, set, r->err);
     for (size_t i = 0; i < n_neurons && !r->rc; i++) {
         struct set_sums *s = &l->sums[split][set][i];
-        s->sum = varints_get_signed(r, "a sum");
-        s->positive = varints_get_signed(r, "a sum");
-        s->squares = varints_get_signed(r, "a sum");
+        s->sum = get_wide(r);
+        s->positive = get_wide(r);
+        s->squares = get_wide(r);
+        s->left_out = varints_get(r, UINT64_MAX, "activations left out");
+        s->beyond = varints_get(r, UINT64_MAX, "large activations");
     }
     for (size_t i = 0; i < n_hists && !r->rc; i++) {
         get_hist(r, l->hist[split][set] + i * BINS);
@@ -191,6 +238,8 @@ static void get_layer(struct varints_reader *r, struct neurons *n, size_t layer)
     for (size_t k = 0; k < SPLITS * neurons_n_sets(shape) && !r->rc; k++) {
         get_set(r, n, layer, (int)(k % SPLITS), k / SPLITS);
     }
+    get_powers(r, n->layers[layer].powers[SPLIT_DEV], n_neurons);
+    get_powers(r, n->layers[layer].powers[SPLIT_TEST], n_neurons);
     for (size_t i = 0; i < LISTS * n_neurons && !r->rc; i++) {
         varints_get_list(r, &n->layers[layer].lists[i],
                          neurons_list_most(shape, (unsigned)(i / n_neurons)),

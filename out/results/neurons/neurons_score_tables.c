@@ -70,6 +70,7 @@ static void put_score(struct neuron_rows *x, struct rows *w, size_t h, size_t l,
                              s->auroc,
                              s->auroc_bound,
                              s->average_precision,
+                             s->average_precision_bound,
                              s->threshold,
                              s->precision,
                              s->recall,
@@ -88,7 +89,8 @@ static int write_scores(struct neuron_rows *x, struct best *best)
 {
     struct rows w;
     rows_anew(&w, x->s, "DELETE FROM score",
-              "INSERT INTO score VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", x->err);
+              "INSERT INTO score VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+              x->err);
     for (size_t h = 0; h < x->shape->n_hypotheses; h++) {
         for (size_t l = 0; l < x->shape->n_layers; l++) {
             for (size_t i = 0; i < x->shape->layers[l].n && !w.rc; i++) {
@@ -230,7 +232,7 @@ static size_t collect(const struct neuron_rows *x, size_t h, size_t l, size_t i,
     const struct example_list *samples = &x->neurons->samples[h];
     for (size_t k = 0; k < samples->n && labelled; k++) {
         const float a = samples->items[k].acts[x->shape->layers[l].first + i];
-        if (!((double)a >= threshold)) {
+        if (isfinite(a) && !((double)a >= threshold)) {
             out[n++] = (struct counter){&samples->items[k], a, true};
         }
     }

@@ -10,14 +10,16 @@
 #include "out/results/neurons/scores.h"
 
 #define INTERVALS_MOST 8
+#define BINS_TEXT "1102"
+_Static_assert(BINS == 1102, "what meta says");
 
 // --- neurons and their examples -----------------------------------------------------------------
 
 static int write_neurons(struct neuron_rows *x)
 {
     struct rows w;
-    rows_anew(&w, x->s, "DELETE FROM neuron", "INSERT INTO neuron VALUES(?,?,?,?,?,?,?,?,?,?,?)",
-              x->err);
+    rows_anew(&w, x->s, "DELETE FROM neuron",
+              "INSERT INTO neuron VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)", x->err);
     for (size_t l = 0; l < x->shape->n_layers; l++) {
         const struct neurons_layer *layer = &x->shape->layers[l];
         for (size_t i = 0; i < layer->n && !w.rc; i++) {
@@ -29,10 +31,13 @@ static int write_neurons(struct neuron_rows *x)
             rows_u64(&w, stats.n);
             rows_real(&w, stats.mean);
             rows_real(&w, stats.sd);
+            rows_real(&w, stats.skewness);
+            rows_real(&w, stats.kurtosis);
             rows_real(&w, (double)stats.min);
             rows_real(&w, (double)stats.max);
             rows_real(&w, stats.share_positive);
             rows_text(&w, x->json[0].data);
+            rows_u64(&w, stats.left_out);
             rows_next(&w);
         }
     }
@@ -217,6 +222,13 @@ static int write_bins(struct neuron_rows *x)
         rows_real(&w, bin + 1 < BINS ? (double)bins_edge(bin + 1) : NAN);
         rows_next(&w);
     }
+    const int rc = rows_close(&w);
+    if (rc) {
+        return rc;
+    }
+    rows_open(&w, x->s, "INSERT OR REPLACE INTO meta VALUES('bins', ?)", x->err);
+    rows_text(&w, BINS_TEXT);
+    rows_next(&w);
     return rows_close(&w);
 }
 

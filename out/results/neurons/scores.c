@@ -1,8 +1,11 @@
 #include "out/results/neurons/scores.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "out/results/neurons/neurons_internal.h"
 
 #define ONE ((long double)(1 << 20)) // activations are sums of 2^-20
 
@@ -54,38 +57,69 @@ size_t scores_row(const struct neurons_shape *shape, size_t layer, size_t h, siz
 // --- from sums ----------------------------------------------------------------------------------
 
 struct counted {
-    uint64_t n, n_pos, docs_pos;
-    struct set_sums all, pos; // 'all': of the n
+    uint64_t n, n_pos, docs_pos; // tokens whose activations are finite; documents
+    struct set_sums all, pos;    // 'all': of the n
 };
 
 static void count(struct counted *c, const struct neurons *n, size_t layer, int split, size_t i,
                   size_t h)
 {
-    const struct set_sums all = sums_of(n, layer, split, SET_ALL, i);
+    struct set_sums all = sums_of(n, layer, split, SET_ALL, i);
     const struct set_sums pos = sums_of(n, layer, split, set_labelled(h), i);
     const struct set_sums left_out = sums_of(n, layer, split, set_left_out(h), i);
-    c->n += n->sets[split][SET_ALL].tokens - n->sets[split][set_left_out(h)].tokens;
-    c->n_pos += n->sets[split][set_labelled(h)].tokens;
+    neurons_sums_subtract(&all, &left_out);
+    c->n += n->sets[split][SET_ALL].tokens - n->sets[split][set_left_out(h)].tokens - all.left_out;
+    c->n_pos += n->sets[split][set_labelled(h)].tokens - pos.left_out;
     c->docs_pos += n->sets[split][set_labelled(h)].docs;
-    c->all.sum += all.sum - left_out.sum;
-    c->all.positive += all.positive - left_out.positive;
-    c->all.squares += all.squares - left_out.squares;
-    c->pos.sum += pos.sum;
-    c->pos.positive += pos.positive;
+    neurons_sums_add(&c->all, &all);
+    neurons_sums_add(&c->pos, &pos);
 }
 
 /* sum / n of activations. */
-static double mean(__int128 sum, uint64_t n)
+static double mean(const struct wide *sum, uint64_t n)
 {
-    return n ? (double)((long double)sum / (long double)n / ONE) : NAN;
+    return n ? (double)(wide_to(sum) / (long double)n / ONE) : NAN;
 }
 
-/* The variance of activations, from exact sums. */
-static long double variance(const struct set_sums *s, uint64_t n)
+/* Mean squares, cubes and fourth powers about the mean of n numbers, n > 0, from exact sums about 0
+ * ('powers': NULL, only squares).  They are moved, exactly, to the whole number c next to the mean;
+ * what is left to the mean is below 1, so that no digits are lost.  Units of ACT_ONE. */
+static void about_mean(const struct set_sums *s, const struct power_sums *powers, uint64_t n,
+                       long double out[3])
 {
-    const long double m = (long double)s->sum / (long double)n;
-    const long double v = ((long double)s->squares / (long double)n - m * m) / (ONE * ONE);
-    return v > 0 ? v : 0;
+    const struct wide count = wide_from((__int128)n);
+    const struct wide c = wide_divided(&s->sum, n), cc = wide_times(&c, &c);
+    const struct wide c1 = wide_times(&c, &s->sum), c2 = wide_times(&cc, &count);
+    // sum (f - c) = S1 - c n;  sum (f - c)^2 = S2 - 2 c S1 + c^2 n
+    struct wide first = s->sum, second = s->squares;
+    const struct wide nc = wide_times(&c, &count);
+    wide_subtract(&first, &nc);
+    wide_add_times(&second, -2, &c1);
+    wide_add_times(&second, 1, &c2);
+    const long double all = (long double)n, off = wide_to(&first) / all;
+    const long double squares = wide_to(&second) / all;
+    out[0] = squares - off * off;
+    out[0] = out[0] > 0 ? out[0] : 0;
+    if (!powers) {
+        return;
+    }
+    // sum (f - c)^3 = S3 - 3 c S2 + 3 c^2 S1 - c^3 n
+    struct wide third = powers->cubes, fourth = powers->fourths;
+    const struct wide s2c = wide_times(&c, &s->squares), s1cc = wide_times(&cc, &s->sum);
+    const struct wide nccc = wide_times(&c, &c2);
+    wide_add_times(&third, -3, &s2c);
+    wide_add_times(&third, 3, &s1cc);
+    wide_add_times(&third, -1, &nccc);
+    // sum (f - c)^4 = S4 - 4 c S3 + 6 c^2 S2 - 4 c^3 S1 + c^4 n
+    const struct wide s3c = wide_times(&c, &powers->cubes), s2cc = wide_times(&c, &s2c);
+    const struct wide s1ccc = wide_times(&c, &s1cc), ncccc = wide_times(&c, &nccc);
+    wide_add_times(&fourth, -4, &s3c);
+    wide_add_times(&fourth, 6, &s2cc);
+    wide_add_times(&fourth, -4, &s1ccc);
+    wide_add_times(&fourth, 1, &ncccc);
+    const long double cubes = wide_to(&third) / all, fourths = wide_to(&fourth) / all;
+    out[1] = cubes - 3 * off * squares + 2 * off * off * off;
+    out[2] = fourths - 4 * off * cubes + 6 * off * off * squares - 3 * off * off * off * off;
 }
 
 static double share(double part, double all)
@@ -93,21 +127,33 @@ static double share(double part, double all)
     return all > 0 ? part / all : NAN;
 }
 
+/* part / all of sums, which may be beyond a double. */
+static double sum_share(const struct wide *part, const struct wide *all)
+{
+    return wide_is_zero(all) ? NAN : (double)(wide_to(part) / wide_to(all));
+}
+
 static void score_sums(struct score *s, const struct counted *c)
 {
     const uint64_t n_neg = c->n - c->n_pos;
-    const long double sd = c->n ? sqrtl(variance(&c->all, c->n)) : 0;
+    struct wide neg = c->all.sum;
+    long double powers[3] = {0};
+    wide_subtract(&neg, &c->pos.sum);
+    if (c->n) {
+        about_mean(&c->all, NULL, c->n, powers);
+    }
+    const long double sd = sqrtl(powers[0]) / ONE;
     s->n_pos = c->n_pos;
     s->n_neg = n_neg;
     s->docs_pos = c->docs_pos;
     s->prevalence = share((double)c->n_pos, (double)c->n);
-    s->mean_pos = mean(c->pos.sum, c->n_pos);
-    s->mean_neg = mean(c->all.sum - c->pos.sum, n_neg);
+    s->mean_pos = mean(&c->pos.sum, c->n_pos);
+    s->mean_neg = mean(&neg, n_neg);
     s->r = sd > 0 ? (double)((s->mean_pos - s->mean_neg) / sd *
                              sqrtl((long double)c->n_pos * (long double)n_neg) / (long double)c->n)
                   : NAN;
     s->variance_explained = s->r * s->r;
-    s->mass_covered = share((double)c->pos.positive, (double)c->all.positive);
+    s->mass_covered = sum_share(&c->pos.positive, &c->all.positive);
 }
 
 // --- from histograms ----------------------------------------------------------------------------
@@ -126,15 +172,46 @@ static void score_area(struct score *s, const uint64_t *pos, const uint64_t *neg
     s->auroc_bound = share(ties / 2, pairs);
 }
 
+/* 1 / (a + 1) + ... + 1 / (a + n). */
+static double harmonic(double a, double n)
+{
+    double sum = 0;
+    const double end = a + n;
+    for (; a < end && (a < 32 || end - a < 16); a++) {
+        sum += 1 / (a + 1);
+    }
+    // Euler's formula for the rest; what it leaves out is below 1 / (252 * 32^6)
+    const double x = 1 / a, y = 1 / end;
+    return a < end ? sum + log(end / a) + (y - x) / 2 - (y * y - x * x) / 12 +
+                         (y * y * y * y - x * x * x * x) / 120
+                   : sum;
+}
+
+/* The sum of precisions at each of n labelled tokens in a row, behind tp labelled ones and fp
+ * others: of (tp + k) / (tp + k + fp) for k from 1 to n. */
+static double precisions(double n, double tp, double fp)
+{
+    return fp > 0 ? n - fp * harmonic(tp + fp, n) : n;
+}
+
+/* The tokens of a bin are as one.  Of the activations themselves it is between what it is with the
+ * others of each bin first, and with the labelled ones first. */
 static void score_precision(struct score *s, const uint64_t *pos, const uint64_t *neg)
 {
-    double tp = 0, fp = 0, sum = 0;
+    double tp = 0, fp = 0, sum = 0, least = 0, most = 0;
     for (size_t bin = BINS; bin-- > 0;) {
-        tp += (double)pos[bin];
-        fp += (double)neg[bin];
-        sum += pos[bin] ? (double)pos[bin] * tp / (tp + fp) : 0;
+        const double p = (double)pos[bin], q = (double)neg[bin];
+        if (pos[bin]) {
+            const double one = p * (tp + p) / (tp + p + fp + q);
+            sum += one;
+            least += fmin(one, precisions(p, tp, fp + q));
+            most += fmax(one, precisions(p, tp, fp));
+        }
+        tp += p;
+        fp += q;
     }
     s->average_precision = share(sum, (double)s->n_pos);
+    s->average_precision_bound = share(fmax(most - sum, sum - least), (double)s->n_pos);
 }
 
 /* The bin from which on a neuron is taken to say "labelled"; BINS: no label. */
@@ -201,7 +278,8 @@ static void score_information(struct score *s, const uint64_t *pos, const uint64
 
 static void no_hists(struct score *s)
 {
-    s->auroc = s->auroc_bound = s->average_precision = s->mutual_information = NAN;
+    s->auroc = s->auroc_bound = s->mutual_information = NAN;
+    s->average_precision = s->average_precision_bound = NAN;
 }
 
 static void no_threshold(struct score *s)
@@ -245,28 +323,51 @@ void scores_of(const struct neurons *n, size_t layer, size_t i, size_t row, size
 
 // --- a neuron -----------------------------------------------------------------------------------
 
+/* Ten digits: the last ones of a double are those of sums that are rounded unit by unit. */
+static double ten_digits(long double x)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.10Lg", x);
+    return strtod(text, NULL);
+}
+
 void scores_neuron(const struct neurons *n, size_t layer, size_t i, struct neuron_stats *out)
 {
     struct set_sums s = {0};
+    struct power_sums powers = {0};
     uint64_t positive = 0;
-    *out = (struct neuron_stats){.min = NAN, .max = NAN};
+    *out = (struct neuron_stats){
+        .mean = NAN, .sd = NAN, .skewness = NAN, .kurtosis = NAN, .min = NAN, .max = NAN};
     for (int split = 0; split < SPLITS; split++) {
         const struct set_sums of_split = sums_of(n, layer, split, SET_ALL, i);
         const uint64_t *hist = hist_of(n, layer, split, SET_ALL, i);
-        s.sum += of_split.sum;
-        s.squares += of_split.squares;
+        neurons_sums_add(&s, &of_split);
+        wide_add(&powers.cubes, &n->layers[layer].powers[split][i].cubes);
+        wide_add(&powers.fourths, &n->layers[layer].powers[split][i].fourths);
         out->n += n->sets[split][SET_ALL].tokens;
         for (size_t bin = 0; bin < BINS; bin++) {
             out->hist[bin] += hist[bin];
-            positive += bin >= BINS_HALF ? hist[bin] : 0;
+            positive += bin >= BINS_BELOW ? hist[bin] : 0;
         }
     }
     const size_t n_neurons = n->shape->layers[layer].n;
     const struct example_list *top = &n->layers[layer].lists[LIST_TOP * n_neurons + i];
     const struct example_list *bottom = &n->layers[layer].lists[LIST_BOTTOM * n_neurons + i];
-    out->mean = mean(s.sum, out->n);
-    out->sd = out->n ? (double)sqrtl(variance(&s, out->n)) : NAN;
+    out->left_out = s.left_out;
+    out->n -= s.left_out;
     out->share_positive = share((double)positive, (double)out->n);
     out->max = top->n ? top->items[0].activation : NAN; // both lists hold the extreme
     out->min = bottom->n ? bottom->items[0].activation : NAN;
+    if (out->n == 0) {
+        return;
+    }
+    long double about[3];
+    about_mean(&s, &powers, out->n, about);
+    const long double variance = about[0];
+    out->mean = mean(&s.sum, out->n);
+    out->sd = (double)(sqrtl(variance) / ONE);
+    if (variance > 0) {
+        out->skewness = ten_digits(about[1] / (variance * sqrtl(variance)));
+        out->kurtosis = ten_digits(about[2] / (variance * variance));
+    }
 }

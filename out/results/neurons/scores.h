@@ -26,6 +26,7 @@ struct score {
     double auroc;       // P(pos > neg) + P(pos = neg) / 2 of binned activations (Mann-Whitney)
     double auroc_bound; // that of the activations is no further than this from it
     double average_precision;          // sum of precision x recall gained, bin by bin from the top
+    double average_precision_bound;    // that of the activations is no further than this from it
     double threshold;                  // the activation from which on it is taken as a label
     double precision, recall, f1, mcc; // at the threshold
     double mutual_information;         // of label and bin, bits; Miller-Madow corrected
@@ -46,9 +47,9 @@ size_t scores_row(const struct neurons_shape *shape, size_t layer, size_t h, siz
 
 /* Of neuron i over all tokens. */
 struct neuron_stats {
-    uint64_t n;
-    double mean, sd, share_positive;
-    float min, max; // NaN where n is 0
+    uint64_t n, left_out; // tokens whose activation is finite, and the others
+    double mean, sd, skewness, kurtosis, share_positive; // kurtosis: 3 for a normal distribution
+    float min, max;                                      // NaN where n is 0
     uint64_t hist[BINS];
 };
 void scores_neuron(const struct neurons *n, size_t layer, size_t i, struct neuron_stats *out);

@@ -13,7 +13,7 @@
 struct unit_neurons_count {
     const uint16_t *at; // [n] positions in the chunk
     size_t n;
-    uint32_t *hist;                      // of the next neuron that the set counts
+    uint16_t *hist;                      // of the next neuron that the set counts
     const struct neurons_subset *subset; // NULL: all neurons
     size_t next;                         // of the subset
 };
@@ -26,8 +26,10 @@ static int layer_new(struct unit_neurons *p, size_t layer, struct err *err)
     const size_t n_sets = neurons_n_sets(p->shape);
     l->sets[SPLIT_DEV] = mem_zero(n_sets, sizeof *l->sets[SPLIT_DEV]);
     l->sets[SPLIT_TEST] = mem_zero(n_sets, sizeof *l->sets[SPLIT_TEST]);
-    l->bins = mem_new(p->shape->layers[layer].n, UNIT_STRIDE);
-    if (!l->sets[SPLIT_DEV] || !l->sets[SPLIT_TEST] || !l->bins) {
+    l->bins = mem_new(p->shape->layers[layer].n, UNIT_STRIDE * sizeof *l->bins);
+    if (!l->sets[SPLIT_DEV] || !l->sets[SPLIT_TEST] || !l->bins ||
+        unit_powers_new(&l->powers[SPLIT_DEV], p->shape->layers[layer].n) ||
+        unit_powers_new(&l->powers[SPLIT_TEST], p->shape->layers[layer].n)) {
         return err_nomem(err, "a worker's neurons");
     }
     return unit_neurons_lists_new(p, layer, err);
@@ -51,7 +53,7 @@ int unit_neurons_new(struct unit_neurons **out, const struct neurons_shape *shap
     p->watched = mem_zero(shape->n_watches, sizeof *p->watched);
     p->samples = mem_zero(shape->n_hypotheses, sizeof *p->samples);
     p->fixed = mem_new(UNIT_ROWS * most, sizeof *p->fixed);
-    p->bins = mem_new(UNIT_ROWS * most, 1);
+    p->bins = mem_new(UNIT_ROWS * most, sizeof *p->bins);
     p->flags = mem_new(most, 1);
     p->counts = mem_new(SPLITS * neurons_n_sets(shape), sizeof *p->counts);
     int rc = p->layers && p->sets[SPLIT_DEV] && p->sets[SPLIT_TEST] && p->watched && p->samples &&
@@ -72,7 +74,9 @@ int unit_neurons_new(struct unit_neurons **out, const struct neurons_shape *shap
 static void sums_free(struct unit_neurons_sums *s)
 {
     free(s->sum); // all four are one block
+    free(s->beyond);
     free(s->hist);
+    free(s->spilt);
 }
 
 void unit_neurons_free(struct unit_neurons *p)
@@ -91,6 +95,8 @@ void unit_neurons_free(struct unit_neurons *p)
         free(l->sets[SPLIT_DEV]);
         free(l->sets[SPLIT_TEST]);
         free(l->bins);
+        unit_powers_free(&l->powers[SPLIT_DEV]);
+        unit_powers_free(&l->powers[SPLIT_TEST]);
         unit_neurons_lists_free(p, i);
     }
     for (size_t k = 0; k < SPLITS * n_sets; k++) {
@@ -108,7 +114,7 @@ void unit_neurons_free(struct unit_neurons *p)
     void *const rest[] = {
         p->layers, p->sets[SPLIT_DEV], p->sets[SPLIT_TEST], p->watched, p->samples, p->kind,
         p->place,  p->doc_of,          p->sampled,          p->row,     p->fixed,   p->bins,
-        p->flags,  p->positions,       p->counts,           p->others};
+        p->flags,  p->positions,       p->counts,           p->others,  p->large};
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
         free(rest[i]);
     }
@@ -233,9 +239,14 @@ static void clear_sums(struct unit_neurons *p, size_t layer, int split, size_t s
     if (s->used) {
         const size_t n = p->shape->layers[layer].n, arrays = s->low ? 4 : 2;
         memset(s->sum, 0, arrays * n * sizeof *s->sum);
-        memset(s->hist, 0, neurons_n_hists(p->shape, layer, set) * BINS * sizeof *s->hist);
+        memset(s->hist, 0, neurons_n_hists(p->shape, layer, set) * UNIT_BINS * sizeof *s->hist);
     }
+    free(s->beyond); // both are rare
+    free(s->spilt);
+    s->beyond = NULL;
+    s->spilt = NULL;
     s->used = false;
+    s->in_hist = 0;
     s->sums_at = s->hist_at = 0;
 }
 
@@ -246,6 +257,8 @@ int unit_neurons_begin(struct unit_neurons *p, const struct unit_tokens *unit,
     p->cutoffs = cutoffs;
     clear_sets(p);
     for (size_t i = 0; i < p->shape->n_layers; i++) {
+        unit_powers_clear(&p->layers[i].powers[SPLIT_DEV], p->shape->layers[i].n);
+        unit_powers_clear(&p->layers[i].powers[SPLIT_TEST], p->shape->layers[i].n);
         for (size_t set = 0; set < neurons_n_sets(p->shape); set++) {
             clear_sums(p, i, SPLIT_DEV, set);
             clear_sums(p, i, SPLIT_TEST, set);
@@ -285,7 +298,7 @@ static int reserve_sums(struct unit_neurons *p, size_t layer, int split, size_t 
         s->high = s->low ? s->low + n : NULL;
     }
     if (!s->hist) {
-        s->hist = mem_zero(neurons_n_hists(p->shape, layer, set) * BINS, sizeof *s->hist);
+        s->hist = mem_zero(neurons_n_hists(p->shape, layer, set) * UNIT_BINS, sizeof *s->hist);
     }
     s->used = s->sum && s->hist;
     return s->used ? 0 : err_nomem(err, "a worker's neurons");
@@ -314,7 +327,10 @@ static int add_sums(struct unit_neurons *p, size_t layer, int split, size_t set,
     if (s->low) {
         p->kern->squares(p->fixed, n_neurons, at, n_at, s->low, s->high);
     }
-    return 0;
+    if (set == SET_ALL) {
+        unit_powers_rows(p, layer, split, at, n_at);
+    }
+    return unit_powers_large(p, layer, split, set, at, n_at, err);
 }
 
 /* The sets that have tokens in the chunk: how many. */
@@ -339,48 +355,72 @@ static size_t list_counts(struct unit_neurons *p, size_t layer, size_t begin, si
     return n_counts;
 }
 
-/* Room for the positions of every set's tokens in a chunk. */
+/* Moves what is in the n histograms of a set to wider ones, before a count could overflow. */
+static int spill(struct unit_neurons_sums *s, size_t n, struct err *err)
+{
+    s->spilt = s->spilt ? s->spilt : mem_zero(n * UNIT_BINS, sizeof *s->spilt);
+    if (!s->spilt) {
+        return err_nomem(err, "a worker's neurons");
+    }
+    for (size_t i = 0; i < n * UNIT_BINS; i++) {
+        s->spilt[i] += s->hist[i];
+    }
+    memset(s->hist, 0, n * UNIT_BINS * sizeof *s->hist);
+    s->in_hist = 0;
+    return 0;
+}
+
+/* Room for the positions of every set's tokens in a chunk, and in its histograms. */
 static int reserve_positions(struct unit_neurons *p, size_t layer, size_t begin, size_t n,
                              struct err *err)
 {
     size_t all = 0;
     for (size_t k = 0; k < SPLITS * neurons_n_sets(p->shape); k++) {
         const struct unit_neurons_tokens *tokens = &p->sets[k % SPLITS][k / SPLITS];
-        size_t at = p->layers[layer].sets[k % SPLITS][k / SPLITS].hist_at;
-        for (; at < tokens->n && tokens->at[at] < begin + n; at++) {
-            all++;
+        struct unit_neurons_sums *s = &p->layers[layer].sets[k % SPLITS][k / SPLITS];
+        size_t own = 0;
+        while (s->hist_at + own < tokens->n && tokens->at[s->hist_at + own] < begin + n) {
+            own++;
         }
+        const int rc = s->in_hist + own <= UINT16_MAX
+                           ? 0
+                           : spill(s, neurons_n_hists(p->shape, layer, k / SPLITS), err);
+        if (rc) {
+            return rc;
+        }
+        s->in_hist += own;
+        all += own;
     }
     return mem_reserve(&p->positions, &p->positions_cap, all, sizeof *p->positions, "a chunk", err);
 }
 
 /* One neuron of a set. */
-static void count_one(struct unit_neurons_count *c, const uint8_t *restrict bins)
+static void count_one(struct unit_neurons_count *c, const uint16_t *restrict bins)
 {
-    uint32_t *restrict hist = c->hist;
+    uint16_t *restrict hist = c->hist;
     for (size_t j = 0; j < c->n; j++) {
         hist[bins[c->at[j]]]++;
     }
-    c->hist += BINS;
+    c->hist += UNIT_BINS;
 }
 
 /* COUNTED neurons in turn: a count that waits for the one before, since both are of a bin, does not
  * hold up the others. */
-static void count_all(struct unit_neurons_count *c, const uint8_t *restrict bins)
+static void count_all(struct unit_neurons_count *c, const uint16_t *restrict bins)
 {
-    uint32_t *restrict hist = c->hist;
+    uint16_t *restrict hist = c->hist;
     for (size_t j = 0; j < c->n; j++) {
-        const uint8_t *at = bins + c->at[j];
+        const uint16_t *at = bins + c->at[j];
         hist[at[0]]++;
-        hist[BINS + at[UNIT_STRIDE]]++;
-        hist[2 * BINS + at[2 * UNIT_STRIDE]]++;
-        hist[3 * BINS + at[3 * UNIT_STRIDE]]++;
+        hist[UNIT_BINS + at[UNIT_STRIDE]]++;
+        hist[2 * UNIT_BINS + at[2 * UNIT_STRIDE]]++;
+        hist[3 * UNIT_BINS + at[3 * UNIT_STRIDE]]++;
     }
-    c->hist += COUNTED * BINS;
+    c->hist += COUNTED * UNIT_BINS;
 }
 
 /* Those of neurons [first, first + n) that the set has; bins: of the first. */
-static void count_some(struct unit_neurons_count *c, const uint8_t *bins, size_t first, size_t n)
+static void count_some(struct unit_neurons_count *c, const uint16_t *bins, size_t first, size_t n)
 {
     if (!c->subset && n == COUNTED) {
         count_all(c, bins);
@@ -397,9 +437,9 @@ static void count_some(struct unit_neurons_count *c, const uint8_t *bins, size_t
 }
 
 /* The next histograms, of which few are in a cache, while others are counted. */
-static void fetch(const uint32_t *hist)
+static void fetch(const uint16_t *hist)
 {
-    for (size_t i = 0; i < COUNTED * BINS; i += 64 / sizeof *hist) {
+    for (size_t i = 0; i < COUNTED * UNIT_BINS; i += 64 / sizeof *hist) {
         __builtin_prefetch(hist + i, 1);
     }
 }
@@ -485,6 +525,7 @@ int unit_neurons_block(struct unit_neurons *p, size_t layer, size_t begin, const
             p->kern->row(a, n_neurons, p->place[t], &limits, p->fixed + n_rows * n_neurons,
                          p->bins + n_rows * n_neurons, p->flags);
         unit_neurons_lists_row(p, layer, a, t, any);
+        rc = rc ? rc : unit_powers_find(p, a, n_neurons, n_rows, any & ACT_BEYOND, err);
         if (p->sampled[t]) {
             unit_neurons_samples_fill(p, layer, t, a);
         }
@@ -506,76 +547,4 @@ int unit_neurons_end(struct unit_neurons *p, struct err *err)
         rc = count_chunk(p, i, err);
     }
     return rc;
-}
-
-// --- into the whole -----------------------------------------------------------------------------
-
-/* Adds what all tokens have and the counted ones, where there are any, have not. */
-static void add_others(struct neurons *to, const struct unit_neurons *p, size_t layer, int split,
-                       size_t set)
-{
-    const struct unit_neurons_sums *all = &p->layers[layer].sets[split][SET_ALL];
-    const struct unit_neurons_sums *s = &p->layers[layer].sets[split][set];
-    const struct neurons_subset *subset = neurons_subset(p->shape, layer, set);
-    struct set_sums *sums = to->layers[layer].sums[split][set];
-    uint64_t *hist = to->layers[layer].hist[split][set];
-    for (size_t i = 0; i < p->shape->layers[layer].n; i++) {
-        sums[i].sum += all->sum[i] - (s->used ? s->sum[i] : 0);
-        sums[i].positive += all->positive[i] - (s->used ? s->positive[i] : 0);
-    }
-    for (size_t k = 0; k < neurons_n_hists(p->shape, layer, set); k++) {
-        const uint32_t *of_all = all->hist + (subset ? subset->items[k] : k) * BINS;
-        for (size_t bin = 0; bin < BINS; bin++) {
-            hist[k * BINS + bin] += of_all[bin] - (s->used ? s->hist[k * BINS + bin] : 0);
-        }
-    }
-}
-
-static int add_set(struct neurons *to, const struct unit_neurons *p, size_t layer, int split,
-                   size_t set, struct err *err)
-{
-    const struct unit_neurons_sums *s = &p->layers[layer].sets[split][set];
-    const bool others = p->sets[split][set].others;
-    if (!s->used && !others) {
-        return 0;
-    }
-    const int rc = neurons_reserve_set(to, layer, split, set, err);
-    if (rc) {
-        return rc;
-    }
-    if (others) {
-        add_others(to, p, layer, split, set);
-        return 0;
-    }
-    struct set_sums *sums = to->layers[layer].sums[split][set];
-    uint64_t *hist = to->layers[layer].hist[split][set];
-    for (size_t i = 0; i < p->shape->layers[layer].n; i++) {
-        sums[i].sum += s->sum[i];
-        sums[i].positive += s->positive[i];
-        if (s->low) {
-            sums[i].squares += ((__int128)s->high[i] << 32) + s->low[i];
-        }
-    }
-    const size_t n = neurons_n_hists(p->shape, layer, set) * BINS;
-    for (size_t i = 0; i < n; i++) {
-        hist[i] += s->hist[i];
-    }
-    return 0;
-}
-
-int neurons_add(struct neurons *to, struct unit_neurons *p, struct err *err)
-{
-    const struct neurons_shape *shape = p->shape;
-    int rc = 0;
-    for (size_t k = 0; k < SPLITS * neurons_n_sets(shape); k++) {
-        to->sets[k % SPLITS][k / SPLITS].tokens += p->sets[k % SPLITS][k / SPLITS].tokens;
-        to->sets[k % SPLITS][k / SPLITS].docs += p->sets[k % SPLITS][k / SPLITS].docs;
-        for (size_t i = 0; i < shape->n_layers && !rc; i++) {
-            rc = add_set(to, p, i, (int)(k % SPLITS), k / SPLITS, err);
-        }
-    }
-    for (size_t i = 0; i < shape->n_layers && !rc; i++) {
-        rc = neurons_take_layer(to, i, p->layers[i].lists.lists, err);
-    }
-    return rc ? rc : neurons_take_hypotheses(to, p->watched, p->samples, err);
 }

@@ -25,13 +25,33 @@ struct unit_neurons_tokens {
     uint64_t docs;
 };
 
+/* A bin of a histogram and the one of what is not finite; lines of a cache are 32 of them. */
+#define UNIT_BINS ((BINS + 32) / 32 * 32)
+
 /* What a layer's neurons do on a set; all 0 but where 'used'. */
 struct unit_neurons_sums {
     bool used;
-    int64_t *sum, *positive; // [n]
+    int64_t *sum, *positive; // [n] of what is not beyond ACT_MAX
     uint64_t *low, *high;    // [n] of squares; NULL for labelled sets
-    uint32_t *hist;          // [n, or of the subset][BINS]
+    struct set_sums *beyond; // [n] of the rest; NULL: there is none
+    uint16_t *hist;          // [n, or of the subset][UNIT_BINS]
+    uint32_t *spilt;         // the same; NULL: hist has all of it
+    size_t in_hist;          // tokens that are in hist
     size_t sums_at, hist_at; // how much of its tokens is in
+};
+
+/* Third and fourth powers over the tokens of a half. */
+struct unit_neurons_powers {
+    bool known;                // is there a shift?
+    int32_t *shift;            // [n] the mean over the first rows
+    double *cubes, *fourths;   // [n] about it, of what is not beyond
+    struct power_sums *beyond; // [n] about 0, of the rest; NULL: there is none
+};
+
+/* An activation beyond ACT_MAX, in the rows that are added together. */
+struct unit_neurons_large {
+    uint32_t neuron;
+    float activation;
 };
 
 /* The best place that the current document has for a list of a neuron. */
@@ -56,10 +76,11 @@ struct unit_neurons_lists {
 
 struct unit_neurons_layer {
     struct unit_neurons_sums *sets[SPLITS]; // [n_sets]
+    struct unit_neurons_powers powers[SPLITS];
     struct unit_neurons_lists lists;
-    uint8_t *bins; // [n][UNIT_STRIDE]
-    size_t n_rows; // tokens done
-    size_t begin;  // ordinal of the first in 'bins'
+    uint16_t *bins; // [n][UNIT_STRIDE]
+    size_t n_rows;  // tokens done
+    size_t begin;   // ordinal of the first in 'bins'
 };
 
 /* Where the rows of the current block are. */
@@ -91,10 +112,12 @@ struct unit_neurons {
     // of the current block
     uint32_t *row; // unit_neurons_rows'
     size_t row_cap;
-    int32_t *fixed;      // [UNIT_ROWS][n]
-    uint8_t *bins;       // [UNIT_ROWS][n]
-    uint8_t *flags;      // [n]
-    uint16_t *positions; // of a chunk's sets
+    int32_t *fixed;                            // [UNIT_ROWS][n]
+    uint16_t *bins;                            // [UNIT_ROWS][n]
+    struct unit_neurons_large *large;          // [large_to[UNIT_ROWS]] of all rows
+    size_t large_cap, large_to[1 + UNIT_ROWS]; // those of row k: [large_to[k], large_to[k + 1])
+    uint8_t *flags;                            // [n]
+    uint16_t *positions;                       // of a chunk's sets
     size_t positions_cap;
     struct unit_neurons_count *counts; // [SPLITS * n_sets]
 };
@@ -105,6 +128,27 @@ struct unit_neurons_cutoffs {
     uint32_t (*watched)[2]; // [n_watches]
     uint32_t *samples;      // [n_hypotheses]
 };
+
+/* unit_neurons_powers.c.  Room for powers of n neurons (ERR_NOMEM: fit to be freed), none, and
+ * before a unit. */
+int unit_powers_new(struct unit_neurons_powers *w, size_t n);
+void unit_powers_free(struct unit_neurons_powers *w);
+void unit_powers_clear(struct unit_neurons_powers *w, size_t n);
+
+/* Finds what is large in row a[n], which is put into p->fixed as row 'row', from 0 upwards; any: is
+ * there something? */
+int unit_powers_find(struct unit_neurons *p, const float *a, size_t n, size_t row, bool any,
+                     struct err *err);
+
+/* Adds rows at[n_at] of p->fixed: powers, after the first call's sums of them are in; and to a set
+ * what is large in them. */
+void unit_powers_rows(struct unit_neurons *p, size_t layer, int split, const uint8_t *at,
+                      size_t n_at);
+int unit_powers_large(struct unit_neurons *p, size_t layer, int split, size_t set,
+                      const uint8_t *at, size_t n_at, struct err *err);
+
+/* Adds a half's powers to the whole. */
+void unit_powers_add(struct neurons *to, const struct unit_neurons *p, size_t layer, int split);
 
 /* Room for the lists, and none again. */
 int unit_neurons_lists_new(struct unit_neurons *p, size_t layer, struct err *err);

@@ -4,6 +4,7 @@
  * are those of its best places so far; where it ends, they are again what the lists let in.
  */
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -396,6 +397,9 @@ static void offer(struct unit_neurons *p, size_t layer, size_t slot, uint32_t ke
 
 static void offer_flagged(struct unit_neurons *p, size_t layer, size_t i, float a, size_t t)
 {
+    if (!isfinite(a)) {
+        return; // it is counted
+    }
     const size_t n = p->shape->layers[layer].n;
     const int32_t bits = bins_bits(a), order = bins_order(bits);
     const uint32_t hash = act_hash(p->place[t], p->layers[layer].lists.salt[i]);
@@ -419,7 +423,7 @@ static void offer_watched(struct unit_neurons *p, size_t layer, const float *a, 
     const size_t n_words = neurons_n_words(shape);
     for (size_t i = 0; i < shape->n_watches; i++) {
         const struct neurons_watch *w = &shape->watches[i];
-        if (w->layer != layer ||
+        if (w->layer != layer || !isfinite(a[w->neuron]) ||
             bits_get(p->unit.labels->gave_up + p->doc_of[t] * n_words, w->hypothesis)) {
             continue;
         }

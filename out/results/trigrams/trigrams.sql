@@ -51,7 +51,7 @@ CREATE TABLE trigram_gap( -- A row is a pair of models at the places of a trigra
     pair INTEGER,    -- id of the pair
     trigram INTEGER, -- id of the trigram
     mean_gap REAL,   -- nats on C
-    se REAL,         -- its standard error, clustered by document
+    se REAL,         -- its standard error, clustered by document; NULL: fewer than 2
     PRIMARY KEY(pair, trigram)
 ) WITHOUT ROWID;
 -- digest 25: pair, trigram, mean_gap, se ORDER BY pair, trigram
