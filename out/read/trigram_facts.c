@@ -334,7 +334,7 @@ static int add_neuron(struct buf *out, const struct trigram_model *m, struct err
 
 const char *trigram_few(uint64_t docs)
 {
-    return docs < STANDARD_ERROR_DOCS ? " (caution: fewer than 5 documents)" : "";
+    return docs > 0 && docs < STANDARD_ERROR_DOCS ? " (caution: fewer than 5 documents)" : "";
 }
 
 int trigram_verdict_words(struct buf *out, const struct trigram_model *m, struct err *err)

@@ -159,9 +159,13 @@ static int resume_file(struct count_folder *f, const char *path, bool force, str
     if (!strstr(name, "run-") || strstr(name, ".tmp")) {
         return remove_file(f, path, force, err);
     }
-    int rc = ngrams_run_open(&run, path, err);
+    struct err why = {0};
+    int rc = ngrams_run_open(&run, path, &why);
+    if (rc == ERR_NOMEM || rc == ERR_IO) {
+        return err_set(err, rc, "%s", why.msg);
+    }
     if (rc) {
-        return rc == ERR_NOMEM || rc == ERR_IO ? rc : remove_file(f, path, force, err);
+        return remove_file(f, path, force, err);
     }
     if (run.info.fingerprint == f->fingerprint) {
         rc = count_folder_take(f, &run, err);

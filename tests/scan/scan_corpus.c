@@ -38,13 +38,13 @@ static void add_file(struct kit_shard *s, const char *path, size_t size, size_t 
 
 static void make_code(struct kit_shard *s)
 {
-    static const char *const paths[] = {
-        "corpora/jsonl.c",    "corpora/lines.c",     "corpora/endings.c",
-        "corpora/pieces.c",   "tests/texts/code.txt", "corpora/base/utf8.c",
-        "corpora/base/mem.c", "corpora/base/json.c", "scan/cli/args.c"};
+    static const char *const paths[] = {"tests/scan/texts/sources.txt",
+                                        "tests/scan/texts/more-sources.txt",
+                                        "tests/texts/code.txt"};
     const size_t n = KIT_SLOW ? 2 : sizeof paths / sizeof *paths;
     for (size_t i = 0; i < n; i++) {
-        add_file(s, paths[i], KIT_SLOW ? 700 : 4000, KIT_SLOW ? 2 : 8, i % 2 ? "lib \"b\"" : "code",
+        add_file(s, paths[i], KIT_SLOW ? 700 : 3000, KIT_SLOW ? 2 : 12,
+                 i % 2 ? "lib \"b\"" : "code",
                  i % 2 ? ",\"meta\":{\"set\":\"lib \\\"b\\\"\"}" : ",\"meta\":{\"set\":\"code\"}");
     }
 }
@@ -163,7 +163,7 @@ int score_corpus(void **state)
     struct kit_ran r = {0};
     for (size_t i = 0; i < SHARDS; i++) {
         kit_run(&r, "gapscope score" KIT_MODELS "$T/%s", shards[i].name);
-        assert_int_equal(r.status, 0);
+        assert_int_equal(r.status, i == ONLY_BAD); // nothing of it is read
         ref_read(&ref, i, &shards[i], r.out.data);
     }
     ref_finish(&ref);

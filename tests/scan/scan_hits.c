@@ -77,7 +77,10 @@ static void check_hits(size_t p, const char *side, int sign)
                   (int)pair_id(p), side);
     int64_t first_rank = -1;
     for (size_t i = 0; i < n; i++) {
-        assert_true(kit_next(row));
+        if (!kit_next(row)) {
+            fail_msg("pair %zu, side %s: %zu hits, wanted %zu; the next has a gap of %.9f", p, side,
+                     i, n, wanted[i].gap);
+        }
         first_rank = i == 0 ? sqlite3_column_int64(row, 13) : first_rank;
         assert_int_equal(sqlite3_column_int64(row, 13), first_rank + (int64_t)i);
         const size_t t = token_at(row, 0);
