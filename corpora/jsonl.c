@@ -186,7 +186,7 @@ int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_recor
     }
     if (!json_object_is_type(j->record, json_type_object)) {
         *reason = REJECT_NOT_AN_OBJECT;
-        return err_set(err, ERR_FORMAT, "%s; an object is wanted", json_kind(j->record));
+        return err_set(err, ERR_FORMAT, "%s, not an object", json_kind(j->record));
     }
     struct json_object *text = j->field ? member_at(j->record, j->field) : default_text(j);
     if (!text || !is_text(text)) {
@@ -198,7 +198,7 @@ int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_recor
         if (!text) {
             return err_set(err, ERR_FORMAT, "no \"%s\"", j->field);
         }
-        return err_set(err, ERR_FORMAT, "\"%s\" is %s; a string is wanted", j->field,
+        return err_set(err, ERR_FORMAT, "\"%s\" is %s, not a string", j->field,
                        json_kind(text));
     }
     struct json_object *domain = domain_of(j);

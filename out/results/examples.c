@@ -108,7 +108,7 @@ bool example_belongs(const struct example_list *l, const struct example *e, uint
     return same == l->n || example_before(e, &l->items[same]);
 }
 
-/* There are tens of thousands of lists, most of them short: no more room than is wanted. */
+/* There are tens of thousands of lists, most of them short: no more room than they need. */
 static int grow(struct example_list *l, uint32_t most, struct err *err)
 {
     const uint32_t cap = l->cap < 2 ? 4 : 2 * l->cap;

@@ -180,7 +180,7 @@ static void records_of_jsonl_are_taken_over_as_they_stand(void **state)
         "{\"text\":\"{\\\"name\\\":\\\"minified\\\"}\\n\",\"meta\":{\"path\":\"./d.json\"}}\n");
     assert_string_equal(
         p.notes.data,
-        "./a.jsonl: records skipped: 2; the first in line 4: an array; an object is wanted\n"
+        "./a.jsonl: records skipped: 2; the first in line 4: an array, not an object\n"
         "./b.data: records skipped: 1; the first in line 3: column 1: unexpected character\n"
         "./e.jsonl: records skipped: 1; the first in line 1: column 2: null expected\n");
     assert_int_equal(p.counts.files, 5);
@@ -220,9 +220,9 @@ static void records_in_other_shapes_become_lines(void **state)
         "{\"text\":\"eight\"}\n");
     assert_string_equal(
         p.notes.data,
-        "a.json: records skipped: 1; the first in line 5: a number; an object is wanted\n"
+        "a.json: records skipped: 1; the first in line 5: a number, not an object\n"
         "g.dat: skipped: lm_dataformat's .dat, which scan reads as it is\n"
-        "h.jsonl: records skipped: 1; the first in line 2: a string; an object is wanted\n");
+        "h.jsonl: records skipped: 1; the first in line 2: a string, not an object\n");
     assert_int_equal(p.counts.skipped_binary, 1);
     done(&p);
 }

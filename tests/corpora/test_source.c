@@ -156,8 +156,8 @@ static const struct {
      15, 1, 0, 0, NULL},
     {9, "nul \0 in", 8, 0, 0, 0, NULL},
     {10, "dup2", 4, 0, 0, 0, NULL}, // the last of equal keys counts
-    {11, NULL, 0, 0, REJECT_NOT_AN_OBJECT, 159, "an array; an object is wanted"},
-    {12, NULL, 0, 0, REJECT_NOT_AN_OBJECT, 168, "a string; an object is wanted"},
+    {11, NULL, 0, 0, REJECT_NOT_AN_OBJECT, 159, "an array, not an object"},
+    {12, NULL, 0, 0, REJECT_NOT_AN_OBJECT, 168, "a string, not an object"},
     {13, "p1\n\np2", 6, 0, 0, 0, NULL}, // a list of paragraphs
     {14, "bad \xef\xbf\xbd utf8", 12, 1, 0, 0, NULL},
     {15, NULL, 0, 0, REJECT_BAD_JSON, 225, "column 15: ends too early"}, // cut off

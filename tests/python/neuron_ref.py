@@ -64,8 +64,8 @@ def edges():
             octaves = range(lo, hi, 1 if bins >= 1 else round(1 / bins))
             sizes += [2.0**o * (1 + k / bins) for o in octaves for k in range(max(1, int(bins)))]
         return sizes + [float("inf")]
-    below = side((-14, -12, 8), (-12, -2, 32), (-2, 3, 4), (3, 17, 1), (17, 128, 1 / 8))
-    above = side((-14, -12, 8), (-12, -2, 32), (-2, 3, 64), (3, 6, 8), (6, 17, 2), (17, 128, 1 / 8))
+    below = side((-14, -12, 2), (-12, -2, 8), (-2, 3, 2), (3, 17, 1), (17, 128, 1 / 8))
+    above = side((-14, -12, 2), (-12, -2, 8), (-2, 3, 16), (3, 6, 4), (6, 17, 1), (17, 128, 1 / 8))
     return np.array([-s for s in reversed(below)] + above[1:])
 
 
