@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "corpora/base/json.h"
+#include "corpora/base/mem.h"
 #include "corpora/endings.h"
 #include "corpora/kind.h"
 
@@ -52,34 +53,27 @@ static bool name_says_jsonl(const char *name)
 
 // --- JSON --------------------------------------------------------------------------------------
 
-enum prefix { PREFIX_WRONG, PREFIX_BEGUN, PREFIX_WHOLE };
-
 /* Whether text[len] is the beginning of a JSON value, or has a whole one at its beginning; *end:
  * how much of it that takes. */
-static enum prefix prefix_of(struct json_tokener *parser, const char *text, size_t len, size_t *end)
+static enum json_beginning prefix_of(struct json_parser *parser, const char *text, size_t len,
+                                     size_t *end)
 {
+    enum json_beginning begins = JSON_WRONG;
     *end = 0;
     if (len == 0 || len > LOOK_MOST || memchr(text, '\0', len)) {
-        return len == 0 ? PREFIX_BEGUN : PREFIX_WRONG;
+        return len == 0 ? JSON_BEGUN : JSON_WRONG;
     }
-    json_tokener_reset(parser);
-    struct json_object *value = json_tokener_parse_ex(parser, text, (int)len);
-    const enum json_tokener_error status = json_tokener_get_error(parser);
-    *end = json_tokener_get_parse_end(parser);
-    while (*end > 0 && is_blank(text[*end - 1])) {
-        --*end; // json-c passes over blanks behind an array or object
+    if (json_begin(parser, &begins, end, text, len, NULL)) {
+        mem_lost();
     }
-    json_object_put(value);
-    return status == json_tokener_success    ? PREFIX_WHOLE
-           : status == json_tokener_continue ? PREFIX_BEGUN
-                                             : PREFIX_WRONG;
+    return begins;
 }
 
 /* Whether text[len] is one array, object or string with blanks around it. */
-static bool is_json(struct json_tokener *parser, const char *text, size_t len)
+static bool is_json(struct json_parser *parser, const char *text, size_t len)
 {
     size_t end;
-    if (prefix_of(parser, text, len, &end) != PREFIX_WHOLE) {
+    if (prefix_of(parser, text, len, &end) != JSON_WHOLE) {
         return false;
     }
     while (end < len && is_blank(text[end])) {
@@ -89,13 +83,13 @@ static bool is_json(struct json_tokener *parser, const char *text, size_t len)
 }
 
 /* Sees more until the JSON value at 'at' is whole or wrong. */
-static enum prefix see_value(struct beginning *b, struct json_tokener *parser, size_t at,
-                             size_t *end)
+static enum json_beginning see_value(struct beginning *b, struct json_parser *parser, size_t at,
+                                     size_t *end)
 {
     for (size_t want = LOOK_BYTES;; want *= 2) {
         see(b, want);
-        const enum prefix p = prefix_of(parser, b->text + at, b->n - at, end);
-        if (p != PREFIX_BEGUN || b->whole || want >= LOOK_MOST) {
+        const enum json_beginning p = prefix_of(parser, b->text + at, b->n - at, end);
+        if (p != JSON_BEGUN || b->whole || want >= LOOK_MOST) {
             *end += at;
             return p;
         }
@@ -106,7 +100,7 @@ static enum prefix see_value(struct beginning *b, struct json_tokener *parser, s
 
 /* Whether the line at 'at' is whole within LOOK_BYTES and one JSON value: then it is the first of
  * JSONL, and nothing behind it needs to be seen. */
-static bool is_first_line(struct beginning *b, struct json_tokener *parser, size_t at,
+static bool is_first_line(struct beginning *b, struct json_parser *parser, size_t at,
                           struct shape *out)
 {
     const char *lf;
@@ -122,7 +116,7 @@ static bool is_first_line(struct beginning *b, struct json_tokener *parser, size
 }
 
 /* The first line is no whole value.  Are there values over several lines, or several on a line? */
-static void find_values(struct beginning *b, struct json_tokener *parser, size_t at,
+static void find_values(struct beginning *b, struct json_parser *parser, size_t at,
                         struct shape *out)
 {
     size_t end;
@@ -130,11 +124,11 @@ static void find_values(struct beginning *b, struct json_tokener *parser, size_t
     if (!b->whole && !memchr(b->text + at, '\n', b->n - at)) {
         return; // one long line
     }
-    const enum prefix p = see_value(b, parser, at, &end);
-    if (p == PREFIX_WRONG || (p == PREFIX_BEGUN && b->whole)) {
+    const enum json_beginning p = see_value(b, parser, at, &end);
+    if (p == JSON_WRONG || (p == JSON_BEGUN && b->whole)) {
         return;
     }
-    if (p == PREFIX_WHOLE) {
+    if (p == JSON_WHOLE) {
         size_t next = end;
         while (next < b->n && (b->text[next] == ' ' || b->text[next] == '\t')) {
             next++;
@@ -160,19 +154,20 @@ static int refuse_array(const struct beginning *b, const char *what, struct err 
 }
 
 /* What follows the array that ends at 'end': nothing, another array on its own line, or else. */
-static enum prefix follows_array(const struct beginning *b, struct json_tokener *parser, size_t end)
+static enum json_beginning follows_array(const struct beginning *b, struct json_parser *parser,
+                                         size_t end)
 {
     size_t at = skip_blanks(b, end);
     if (at == b->n) {
-        return PREFIX_WHOLE;
+        return JSON_WHOLE;
     }
     const char *lf = memchr(b->text + at, '\n', b->n - at);
     const size_t len = (lf ? (size_t)(lf - b->text) : b->n) - at;
     const bool array = b->text[at] == '[' && is_json(parser, b->text + at, len);
-    return array && memchr(b->text + end, '\n', at - end) ? PREFIX_BEGUN : PREFIX_WRONG;
+    return array && memchr(b->text + end, '\n', at - end) ? JSON_BEGUN : JSON_WRONG;
 }
 
-static int find_array(struct beginning *b, struct json_tokener *parser, size_t at, bool jsonl,
+static int find_array(struct beginning *b, struct json_parser *parser, size_t at, bool jsonl,
                       struct shape *out, struct err *err)
 {
     see(b, LOOK_BYTES);
@@ -182,27 +177,27 @@ static int find_array(struct beginning *b, struct json_tokener *parser, size_t a
     }
     const char kind = b->text[item];
     const bool empty = kind == ']';
-    const enum prefix first = empty ? PREFIX_WHOLE : see_value(b, parser, item, &item_end);
+    const enum json_beginning first = empty ? JSON_WHOLE : see_value(b, parser, item, &item_end);
     const size_t next = skip_blanks(b, item_end);
-    if (first == PREFIX_WRONG ||
-        (first == PREFIX_WHOLE && next < b->n && b->text[next] != ',' && b->text[next] != ']')) {
+    if (first == JSON_WRONG ||
+        (first == JSON_WHOLE && next < b->n && b->text[next] != ',' && b->text[next] != ']')) {
         return 0;
     }
     size_t end;
-    const enum prefix all = prefix_of(parser, b->text + at, b->n - at, &end);
-    const enum prefix then =
-        all == PREFIX_WHOLE ? follows_array(b, parser, at + end) : PREFIX_WHOLE;
-    if (then == PREFIX_BEGUN && !jsonl) {
+    const enum json_beginning all = prefix_of(parser, b->text + at, b->n - at, &end);
+    const enum json_beginning then =
+        all == JSON_WHOLE ? follows_array(b, parser, at + end) : JSON_WHOLE;
+    if (then == JSON_BEGUN && !jsonl) {
         return refuse_array(b, "a JSON array on each line", err);
     }
-    const bool seen = all == PREFIX_WHOLE || (all == PREFIX_BEGUN && !b->whole);
-    if (then != PREFIX_WHOLE) {
+    const bool seen = all == JSON_WHOLE || (all == JSON_BEGUN && !b->whole);
+    if (then != JSON_WHOLE) {
         return 0;
     }
     if ((kind == '{' && b->n - item > 1) || ((kind == '"' || empty) && seen)) {
         out->records = RECORDS_ARRAY;
         out->strings = true;
-        out->first = first == PREFIX_WHOLE && !empty ? b->text + item : NULL;
+        out->first = first == JSON_WHOLE && !empty ? b->text + item : NULL;
         out->first_len = out->first ? item_end - item : 0;
         return 0;
     }
@@ -213,7 +208,7 @@ static int find_array(struct beginning *b, struct json_tokener *parser, size_t a
     return 0;
 }
 
-static void find_strings(struct beginning *b, struct json_tokener *parser, size_t at, bool jsonl,
+static void find_strings(struct beginning *b, struct json_parser *parser, size_t at, bool jsonl,
                          struct shape *out)
 {
     see(b, LOOK_BYTES);
@@ -303,7 +298,7 @@ static int refuse_foreign(struct beginning *b, enum shape_want want, struct err 
              : 0;
 }
 
-static int find(struct beginning *b, struct json_tokener *parser, enum shape_want want,
+static int find(struct beginning *b, struct json_parser *parser, enum shape_want want,
                 struct shape *out, struct err *err)
 {
     const bool jsonl = want != SHAPE_ANY;
@@ -347,14 +342,12 @@ static int find(struct beginning *b, struct json_tokener *parser, enum shape_wan
 int shape_find(struct stream *s, enum shape_want want, struct shape *out, struct err *err)
 {
     struct beginning b = {.stream = s};
-    struct json_tokener *parser = json_tokener_new_ex(JSON_MAX_DEPTH);
+    struct json_parser *parser = json_lines_parser_new();
     if (!parser) {
         return err_nomem(err, "a reader of JSON");
     }
-    // STRICT refuses a comma before a bracket; alone, it would refuse what follows a value, too.
-    json_tokener_set_flags(parser, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
     *out = (struct shape){.records = want == SHAPE_ANY ? RECORDS_NONE : RECORDS_LINES};
     const int rc = find(&b, parser, want, out, err);
-    json_tokener_free(parser);
+    json_parser_free(parser);
     return rc;
 }

@@ -313,7 +313,7 @@ target_compile_features(fail_nth PRIVATE c_std_17)
 target_compile_definitions(fail_nth PRIVATE _GNU_SOURCE)
 target_compile_options(fail_nth PRIVATE -Wall -Wextra $<$<BOOL:${GAPSCOPE_WERROR}>:-Werror>)
 target_link_libraries(fail_nth PRIVATE ${CMAKE_DL_LIBS})
-if(NOT GAPSCOPE_SANITIZE MATCHES "thread") # whose runtime does not bear another library before it
+if(NOT GAPSCOPE_SMALL_TESTS AND NOT GAPSCOPE_SANITIZE MATCHES "thread") # whose runtime does not bear another library before it
   add_test(NAME failing_calls COMMAND ${CMAKE_SOURCE_DIR}/tests/python/failing_calls $<TARGET_FILE:gapscope>
            $<TARGET_FILE:fail_nth>)
   set_tests_properties(failing_calls PROPERTIES TIMEOUT 1500)
@@ -323,8 +323,8 @@ if(NOT GAPSCOPE_SANITIZE MATCHES "thread") # whose runtime does not bear another
 endif()
 
 # the examples of the READMEs, their links, and the size of the first one; the report in a browser.
-# What a sanitizer can find is in the tests of the commands, on smaller corpora.
-if(NOT GAPSCOPE_SANITIZE)
+# What a sanitizer or another compiler can find is in the tests of the commands, on smaller corpora.
+if(NOT GAPSCOPE_SANITIZE AND NOT GAPSCOPE_SMALL_TESTS)
   add_test(NAME not_text COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/not_text $<TARGET_FILE:gapscope>)
   add_test(NAME readme COMMAND ${CMAKE_SOURCE_DIR}/tests/readme $<TARGET_FILE:gapscope>)
   set_tests_properties(readme PROPERTIES TIMEOUT 1200)

@@ -55,6 +55,14 @@ int json_parse(struct json_parser *parser, struct json_object **out, const char 
 int json_parse_line(struct json_parser *parser, struct json_object **out, const char *text,
                     size_t len, struct err *err);
 
+enum json_beginning { JSON_WRONG, JSON_BEGUN, JSON_WHOLE };
+
+/* What text[len], which may be cut anywhere, begins with: a whole value, which ends at *end, or the
+ * beginning of one.  Of a number that ends the text it is not known; it counts as whole.
+ * Errors: ERR_NOMEM. */
+int json_begin(struct json_parser *parser, enum json_beginning *out, size_t *end, const char *text,
+               size_t len, struct err *err);
+
 /* Reads the file 'path' (at most max_bytes) and parses it.  The message begins with the path. */
 int json_read_file(struct json_object **out, const char *path, size_t max_bytes, struct err *err);
 

@@ -49,6 +49,7 @@ struct reader {
     size_t len;
     size_t at; // the next byte to read
     int depth; // of the arrays and objects that are open
+    bool cut;  // it failed for want of more text
     struct err *err;
 };
 
@@ -68,6 +69,7 @@ static int error_at(const char *text, size_t at, const char *what, struct err *e
 /* What is wrong with the byte at 'at': 'what', unless the text has ended. */
 static int fail(struct reader *r, size_t at, const char *what)
 {
+    r->cut = at >= r->len;
     return at < r->len ? error_at(r->text, at, what, r->err)
                        : error_at(r->text, r->len, "ends too early", r->err);
 }
@@ -524,5 +526,21 @@ int json_parse(struct json_parser *parser, struct json_object **out, const char 
         return rc;
     }
     *out = value;
+    return 0;
+}
+
+int json_begin(struct json_parser *parser, enum json_beginning *out, size_t *end, const char *text,
+               size_t len, struct err *err)
+{
+    struct err why = {0};
+    struct reader r = {.parser = parser, .text = text, .len = len, .err = &why};
+    struct json_object *value = NULL;
+    const int rc = any_value(&r, &value);
+    json_object_put(value);
+    if (rc == ERR_NOMEM) {
+        return err_nomem(err, "JSON");
+    }
+    *out = !rc ? JSON_WHOLE : r.cut ? JSON_BEGUN : JSON_WRONG;
+    *end = rc ? 0 : r.at;
     return 0;
 }

@@ -167,7 +167,11 @@ static int print_loss_of_text(const struct model *m, const char *given, struct e
     uint32_t ids[sizeof hello + 1];
     struct err why = {0};
     int rc = hub_tokenizer(&path, m->dir, &m->config, &why);
-    if (!rc && !path && given) {
+    if (rc) {
+        *err = why;
+        goto out;
+    }
+    if (!path && given) {
         path = strdup(given);
         rc = path ? 0 : err_nomem(err, "a path");
     }

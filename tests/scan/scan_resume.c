@@ -58,7 +58,7 @@ void killed_runs_end_like_unbroken_ones(void **state)
 {
     (void)state;
     const char *wanted = getenv("GAPSCOPE_KILLS");
-    const unsigned long n = wanted ? strtoul(wanted, NULL, 10) : KIT_SLOW ? 6 : 20;
+    const unsigned long n = wanted ? strtoul(wanted, NULL, 10) : KIT_SLOW ? 6 : 12;
     double seconds = need_long(); // of a whole run
     uint64_t seed = 20240229;
     unsigned long kills = 0, finished = 0, started = 0;

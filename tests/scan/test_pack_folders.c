@@ -132,7 +132,7 @@ static void nothing_but_regular_files_is_opened(void **state)
     // but cannot be read.
     kit_expect(0, NULL,
                "mkdir $T/odd && cd $T/odd && printf one >a && mkfifo pipe && ln -s pipe to-pipe && "
-               "ln -s /dev/zero zero && ln -s /proc/self/mem mem && printf 'b\\000' >binary");
+               "ln -s /dev/zero zero && ln -s /proc/self/mem mem && printf '\\177ELF' >binary");
     snprintf(address.sun_path, sizeof address.sun_path, "%s", kit_path("odd/socket"));
     assert_int_equal(bind(socket_fd, (const struct sockaddr *)&address, sizeof address), 0);
     close(socket_fd);
@@ -152,8 +152,8 @@ static void names_may_hold_any_bytes(void **state)
     (void)state;
     kit_expect(0, NULL,
                "mkdir $T/names && cd $T/names && printf one >$(printf 'n\\377\\033[2J') && "
-               "printf 'b\\000' >$(printf 'b\\377\\033[2J')");
-    kit_expect(0, "names/b\\xFF\\x1B[2J: skipped: binary",
+               "printf '\\177ELF' >$(printf 'b\\377\\033[2J')");
+    kit_expect(0, "names/b\\xFF\\x1B[2J: skipped: a program or library (ELF)",
                "cd $T && gapscope pack names -o names.zst");
     expect_lines("names.zst", LINE("one", "names/n\xef\xbf\xbd\\u001b[2J"));
 }
@@ -177,7 +177,7 @@ static void nothing_to_pack_is_no_corpus(void **state)
     kit_expect(0, NULL, "cd $T && cmp older.zst twice.zst && ! ls | grep tmp");
     kit_expect(
         1, "1 file empty, 1 binary",
-        "cd $T/none && : >in/empty && printf 'b\\000' >binary && gapscope pack . -o ../n.zst");
+        "cd $T/none && : >in/empty && printf '\\177ELF' >binary && gapscope pack . -o ../n.zst");
     assert_false(file_is_regular(kit_path("n.zst")));
 }
 

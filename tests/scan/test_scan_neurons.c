@@ -345,7 +345,7 @@ static void joined_documents_have_the_same_tokens(void **state)
 static void a_corpus_of_nothing_has_no_statistics(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "{\"text\":\"\"}\\n{\"text\":\"\"}\\n", "{broken\\n"};
+    static const char *const texts[] = {"", "{\"text\":\"\"}\\n{\"text\":\"\"}\\n", "{\"text\":\"\"}\\n{broken\\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         kit_expect(0, NULL, "printf '%s' >$T/nothing.jsonl", texts[i]);
         kit_expect(0, "0 tokens",
