@@ -262,13 +262,18 @@ static void find_lengths(struct beginning *b, struct shape *out)
 {
     see(b, LOOK_BYTES);
     size_t at = 0, n_lengths = 0;
+    bool any = false; // a line of zeros is no list of empty texts
     while (at < b->n && b->n - at >= LENGTH_DIGITS) {
         const uint64_t len = read_length(b->text + at);
         if (len == UINT64_MAX) {
             break;
         }
+        any = any || len > 0;
         n_lengths++;
         at = len < b->n ? at + LENGTH_DIGITS + (size_t)len : b->n + 1;
+    }
+    if (!any) {
+        return;
     }
     if (n_lengths >= 2 ||
         (n_lengths == 1 && (at == b->n || endings_end_with(stream_name(b->stream), ".dat")))) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
@@ -194,6 +195,49 @@ static void free_list(struct arg_list *list)
     *list = (struct arg_list){0};
 }
 
+/* Is 'word', or what stands behind its first '=', the path of this file? */
+static bool names_file(const char *word, const struct stat *file)
+{
+    struct stat st;
+    const char *equals = word ? strchr(word, '=') : NULL;
+    return (word && stat(word, &st) == 0 && st.st_dev == file->st_dev &&
+            st.st_ino == file->st_ino) ||
+           (equals && names_file(equals + 1, file));
+}
+
+/* Refuses an --output that is a file which the command reads: it would be lost. */
+static int check_output(const struct command *c, const struct arg_list *operands, struct err *err)
+{
+    const char *output = NULL;
+    struct stat file;
+    for (const struct arg *a = c->args; a->name; a++) {
+        if (a->kind == ARG_STRING && strcmp(a->name, "output") == 0) {
+            output = *(const char **)a->out;
+        }
+    }
+    if (!output || stat(output, &file) != 0 || !S_ISREG(file.st_mode)) {
+        return 0;
+    }
+    bool is_input = false;
+    for (size_t i = 0; i < operands->n; i++) {
+        is_input = is_input || names_file(operands->items[i], &file);
+    }
+    for (const struct arg *a = c->args; a->name; a++) {
+        const struct arg_list *list = a->kind == ARG_LIST ? a->out : NULL;
+        for (size_t i = 0; list && i < list->n; i++) {
+            is_input = is_input || names_file(list->items[i], &file);
+        }
+        if (a->kind == ARG_STRING && strcmp(a->name, "output") != 0) {
+            is_input = is_input || names_file(*(const char **)a->out, &file);
+        }
+    }
+    return is_input
+               ? err_set(err, ERR_USAGE,
+                         "-o %s: the command reads this file, which would be lost; name another",
+                         output)
+               : 0;
+}
+
 int command_main(const struct command *c, int argc, char **argv)
 {
     struct arg_list operands = {0};
@@ -201,7 +245,9 @@ int command_main(const struct command *c, int argc, char **argv)
     int status = 0;
     switch (parse(c, argc, argv, &operands, &err)) {
     case ARGS_RUN:
-        c->run(c->options, &operands, &status, &err);
+        if (check_output(c, &operands, &err) == 0) {
+            c->run(c->options, &operands, &status, &err);
+        }
         break;
     case ARGS_HELP:
     case ARGS_BAD:

@@ -132,21 +132,14 @@ out:
     return rc;
 }
 
-static int check_output(const struct options *o, const struct arg_list *parts, struct err *err)
+static int check_output(const struct options *o, struct err *err)
 {
-    struct stat out, part;
+    struct stat out;
     if (!o->output || strcmp(o->output, "-") == 0) {
         return err_set(err, ERR_USAGE, "merge needs -o run.db, a file");
     }
     if (stat(o->output, &out) != 0) {
         return 0;
-    }
-    for (size_t i = 0; i < parts->n; i++) {
-        if (stat(parts->items[i], &part) == 0 && part.st_dev == out.st_dev &&
-            part.st_ino == out.st_ino) {
-            return err_set(err, ERR_USAGE, "%s is a part itself: name another file with -o",
-                           o->output);
-        }
     }
     if (!S_ISREG(out.st_mode)) {
         return err_set(err, ERR_USAGE, "%s: is not a regular file", o->output);
@@ -305,7 +298,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     const struct options *o = options;
     struct merged m = {0};
     bool tested = false;
-    int rc = check_output(o, operands, err);
+    int rc = check_output(o, err);
     if (!rc && ngrams_is(operands->items[0])) {
         return merge_counts(o, operands, status, err);
     }

@@ -510,6 +510,33 @@ static void a_stopped_run_leaves_no_half_file(void **state)
     CHECK_CASES(cases);
 }
 
+/* A command that would write over what it reads says so and leaves it as it is. */
+static void an_output_is_no_input(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {
+        "gapscope tokenize --model " GELU " -o $T/own.jsonl $T/own.jsonl",
+        "gapscope label --model " GELU " --regex 'x=a' -o $T/link.jsonl $T/own.jsonl",
+        "gapscope score --model " GELU " --output=$T/own.jsonl $T/own.jsonl",
+        "gapscope count --force --model " GELU " -o $T/own.jsonl $T/own.jsonl",
+        "gapscope report $T/own.jsonl -o $T/own.jsonl",
+        "gapscope pack $T/own.jsonl -o $T/own.jsonl",
+        "gapscope label --model " GELU " --hypotheses $T/own.jsonl -o $T/own.jsonl LICENSE",
+        "gapscope score --model x=$T/own.jsonl:2 --model $T/own.jsonl -o $T/own.jsonl LICENSE",
+    };
+    struct ran r = {0};
+    run_well(&r, "printf '{\"text\":\"mine\"}\\n' >$T/own.jsonl && ln $T/own.jsonl $T/link.jsonl");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        run(&r, commands[i]);
+        if (r.status != 2 || !strstr(r.err.data, "would be lost; name another")) {
+            fail_msg("%s: status %d: %s", commands[i], r.status, r.err.data);
+        }
+        run_well(&r, "cat $T/own.jsonl");
+        assert_string_equal(r.out.data, "{\"text\":\"mine\"}\n");
+    }
+    ran_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -527,6 +554,7 @@ int main(void)
         cmocka_unit_test(results_are_as_they_were),
         cmocka_unit_test(a_packed_corpus_reads_back),
         cmocka_unit_test(a_stopped_run_leaves_no_half_file),
+        cmocka_unit_test(an_output_is_no_input),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
