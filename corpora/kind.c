@@ -158,7 +158,8 @@ static const struct kind utf32_le = {"UTF-32 without a BOM, not UTF-8",
                                      "iconv -f UTF-32LE -t UTF-8 FILE", NULL};
 static const struct kind utf32_be = {"UTF-32 without a BOM, not UTF-8",
                                      "iconv -f UTF-32BE -t UTF-8 FILE", NULL};
-static const struct kind zeros = {"nothing but NUL bytes at its beginning", "tr -d '\\0' <FILE",
+static const struct kind zeros = {"nothing but NUL bytes at its beginning",
+                                  "cat FILE | tr -d '\\0'",
                                   "an interrupted copy leaves such a file"};
 static const struct kind binary = {
     "not text: too many of its first bytes are control characters or not UTF-8", NULL,
