@@ -10,7 +10,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct scan s = {0};
     int rc = scan_open(&s, o, operands, err);
     if (!rc) {
-        rc = o->dry_run ? scan_dry_run(&s, err) : scan_run(&s, status, err);
+        rc = o->dry_run ? scan_dry_run(&s, status, err) : scan_run(&s, status, err);
     }
     scan_close(&s);
     return rc;

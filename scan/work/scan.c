@@ -520,17 +520,20 @@ static int print_plan(const struct scan *s, uint64_t bytes, struct err *err)
     return late;
 }
 
-int scan_dry_run(struct scan *s, struct err *err)
+int scan_dry_run(struct scan *s, int *status, struct err *err)
 {
     const struct pipeline_options *p = &s->pipeline;
     struct first_unit first = {0};
     const uint64_t bytes = shards_bytes(&s->shards);
     int rc = make_engines(s, err);
-    if (rc || stopped_by()) {
-        return rc;
+    if (!rc && !stopped_by()) {
+        rc = results_new_wholes(&s->results, err);
+        rc = rc ? rc : first_unit_run(&first, p, &s->work, err);
     }
-    rc = results_new_wholes(&s->results, err);
-    rc = rc ? rc : first_unit_run(&first, p, &s->work, err);
+    if (!rc && stopped_by()) {
+        *status = 128 + stopped_by();
+        return 0;
+    }
     rc = rc ? rc : print_plan(s, bytes, err);
     if (rc) {
         return rc;

@@ -54,8 +54,9 @@ struct scan {
 int scan_open(struct scan *s, const struct scan_options *o, const struct arg_list *operands,
               struct err *err);
 
-/* Prints what would be done, and how long it would take, measured on the first unit. */
-int scan_dry_run(struct scan *s, struct err *err);
+/* Prints what would be done, and how long it would take, measured on the first unit.  *status becomes
+ * 128 + the signal that stopped it. */
+int scan_dry_run(struct scan *s, int *status, struct err *err);
 
 /* Does all that is left to do.  *status: the exit status; a signal's where it was stopped.  Errors:
  * store_open()'s, ERR_MISMATCH (run.db holds another run), those of reading, of a worker, of a
