@@ -89,15 +89,20 @@ static void make_labels(uint64_t *random)
 /* FIXED_NONE where the pair has none. */
 static int64_t gap_of(const struct ref_doc *d, size_t pair, size_t i)
 {
+    const double base = d->logprob[pairs[pair].base][i];
     int64_t least = INT64_MAX;
-    bool has = fixed_from(d->logprob[pairs[pair].base][i]) != FIXED_NONE;
+    if (fixed_from(base) == FIXED_NONE) {
+        return FIXED_NONE;
+    }
     for (uint32_t k = 0; k < pairs[pair].n_others; k++) {
-        has = has && fixed_from(d->logprob[pairs[pair].others[k]][i]) != FIXED_NONE;
-        const int64_t other = fixed_from(fmax(d->logprob[pairs[pair].others[k]][i], -6));
-        const int64_t gap = other - fixed_from(fmax(d->logprob[pairs[pair].base][i], -6));
+        const double other = d->logprob[pairs[pair].others[k]][i];
+        if (fixed_from(other) == FIXED_NONE) {
+            return FIXED_NONE;
+        }
+        const int64_t gap = fixed_from(fmax(other, -6)) - fixed_from(fmax(base, -6));
         least = gap < least ? gap : least;
     }
-    return has ? least : FIXED_NONE;
+    return least;
 }
 
 static void count_doc(struct moments *m, int64_t sum, size_t n)
