@@ -187,7 +187,10 @@ static int pack_text(struct packer *p, struct stream *s, const char *path, struc
         }
     }
     buf_free(&quoted);
-    return rc || !why.code ? rc : err_set(err, why.code, "%s", why.msg);
+    if (rc || !why.code) {
+        return rc;
+    }
+    return err_set(err, why.code, "%s", why.msg);
 }
 
 /* Copies one line of JSONL, or says in 'why' what is wrong with it. */
@@ -217,7 +220,9 @@ static int pack_line(struct packer *p, struct line *line, struct err *why, struc
     const bool string = line->text[0] == '"';
     rc = string ? buf_append(&p->lines, "{\"text\":", 8, err) : 0;
     rc = rc ? rc : utf8_repair(&p->lines, line->text, line->len, &p->counts.repaired, err);
-    rc = rc || !string ? rc : buf_append(&p->lines, "}", 1, err);
+    if (!rc && string) {
+        rc = buf_append(&p->lines, "}", 1, err);
+    }
     return rc ? rc : end_record(p, err);
 }
 

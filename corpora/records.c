@@ -182,7 +182,9 @@ static int take_some(struct records *r, struct within *w, bool *ended, struct er
         w->too_long = true;
         buf_free(&r->record);
     }
-    rc = rc || from > n ? rc : keep(r, w, r->at + from, n - from, err);
+    if (!rc && from <= n) {
+        rc = keep(r, w, r->at + from, n - from, err);
+    }
     pass(r, n);
     return rc;
 }
@@ -276,7 +278,10 @@ static int next_item(struct records *r, struct line *record, struct err *err)
     bool ended;
     rc = take_value(r, record, &ended, err);
     r->after_item = true;
-    return rc || ended ? rc : fail(r, ERR_TRUNCATED, cut, err);
+    if (rc || ended) {
+        return rc;
+    }
+    return fail(r, ERR_TRUNCATED, cut, err);
 }
 
 /* The rest of a line that no value begins. */

@@ -143,7 +143,9 @@ int child_start(struct child *c, char *const *argv, const char *folder, struct e
     int rc = open_pipe(in, err);
     rc = rc ? rc : open_pipe(out, err);
     rc = rc ? rc : open_pipe(report, err);
-    rc = rc || !keeper_is_enabled() ? rc : open_pipe(life, err);
+    if (!rc && keeper_is_enabled()) {
+        rc = open_pipe(life, err);
+    }
     if (!rc && keeper_is_enabled()) {
         keeper = keeper_argv(argv, life[0], report[1], numbers);
         rc = keeper ? 0 : err_nomem(err, "a program's arguments");

@@ -282,7 +282,10 @@ static int add_change(struct buf *out, double change, const double *se, struct e
     }
     int rc = buf_printf(out, err, "%s by ", change < 0 ? "falls" : "rises");
     rc = rc ? rc : add_plain(out, "%.2f", fabs(change), err);
-    return rc || !se ? rc : add_se(out, *se, err);
+    if (rc || !se) {
+        return rc;
+    }
+    return add_se(out, *se, err);
 }
 
 /* What the model loses without the neuron. */

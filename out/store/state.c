@@ -112,11 +112,12 @@ static int check_no_piece(const struct sql *sql, const struct collector_kind *ki
     bool saved = false;
     piece_key(key, kind, 0);
     const int rc = is_saved(sql, key, &saved, err);
-    return rc || !saved
-               ? rc
-               : err_set(err, ERR_FORMAT,
-                         "%s: the file is damaged: its saved state has %s.0 without %s.shape",
-                         sql->path, kind->name, kind->name);
+    if (rc || !saved) {
+        return rc;
+    }
+    return err_set(err, ERR_FORMAT,
+                   "%s: the file is damaged: its saved state has %s.0 without %s.shape", sql->path,
+                   kind->name, kind->name);
 }
 
 /* The collectors that this run.db has saved something of, or that every run has. */
@@ -229,5 +230,8 @@ int state_save(const struct sql *sql, const struct run *run, const struct result
     }
     buf_free(&bytes);
     rc = rc ? rc : is_saved(sql, "tokens", &saved, err);
-    return rc || saved ? rc : save_key(sql, "tokens", &run->token_texts, err);
+    if (rc || saved) {
+        return rc;
+    }
+    return save_key(sql, "tokens", &run->token_texts, err);
 }

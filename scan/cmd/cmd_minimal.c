@@ -64,7 +64,10 @@ static int put_all(const struct screen *s, const struct prompts *p, const struct
     for (size_t i = 0; i < n && !rc; i++) {
         rc = minimal_view_put(&all[i], p, s, err);
     }
-    return rc || n < 2 ? rc : put_comparison(s, all, n, err);
+    if (rc || n < 2) {
+        return rc;
+    }
+    return put_comparison(s, all, n, err);
 }
 
 static void put_json(const struct screen *s, const struct prompts *p, const struct minimal *all,

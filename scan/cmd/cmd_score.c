@@ -298,7 +298,9 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         struct scorer *one = &score.scorers[score.n];
         rc = scorer_init(one, &lineup.models[score.n++], lineup.n_ctx, o->top, err);
         const struct model *m = one->model->weights;
-        rc = rc || !m ? rc : engine_new(&one->predictor.engine, m, kern, precision, err);
+        if (!rc && m) {
+            rc = engine_new(&one->predictor.engine, m, kern, precision, err);
+        }
         rc = rc ? rc : predictor_ctx_new(&one->run, &one->predictor, err);
     }
     if (!rc) {

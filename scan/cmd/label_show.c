@@ -48,7 +48,9 @@ static int put_context(struct buf *b, const struct tokens *t, const uint8_t *lab
         const size_t len = to - at < 4 * WIDTH_CHARS ? to - at : 4 * WIDTH_CHARS;
         rc = labels[i] ? buf_append(b, "[", 1, err) : 0;
         rc = rc ? rc : put_part(b, t->text + at, len, err);
-        rc = rc || !labels[i] ? rc : buf_append(b, "]", 1, err);
+        if (!rc && labels[i]) {
+            rc = buf_append(b, "]", 1, err);
+        }
         at = to;
         i = end;
     }

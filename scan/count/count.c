@@ -180,7 +180,9 @@ static int work(void *context, struct pool *pool, struct err *err)
         ngrams_keys_new(&w.keys, (uint32_t)tokenizer_n_vocab(s->c->tokenizer), s->toks_max, err);
     do {
         rc = rc ? rc : next_unit(s, pool, &w, &found, err);
-        rc = rc || !found ? rc : add_unit(s, &w, err);
+        if (!rc && found) {
+            rc = add_unit(s, &w, err);
+        }
     } while (!rc && found);
     rc = rc ? rc : spill(s, &w, err);
     ngrams_keys_free(w.keys);

@@ -130,7 +130,9 @@ int hypothesis_args_load(struct hypotheses *out, const struct hypothesis_args_op
                      texts->name, texts->kind->name);
     }
     free(vocabulary.tokens);
-    rc = rc || !tokenizer ? rc : warn_of_forms(&h, tokenizer, err);
+    if (!rc && tokenizer) {
+        rc = warn_of_forms(&h, tokenizer, err);
+    }
     if (rc) {
         hypotheses_free(&h);
         return rc;

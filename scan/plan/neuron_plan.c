@@ -189,7 +189,10 @@ static int join_neurons(struct results *results, const struct neuron_plan *s, co
     rc = rc ? rc : parse_watches(watches, s, o, lineup, err);
     rc = rc ? rc : neurons_shape_make(&shape, run, &ask, err);
     free(watches);
-    return rc || !shape ? rc : results_join(results, &neurons_collector, shape, err);
+    if (rc || !shape) {
+        return rc;
+    }
+    return results_join(results, &neurons_collector, shape, err);
 }
 
 int neuron_plan_describe(struct neuron_plan *s, struct run *run, struct results *results,

@@ -197,7 +197,10 @@ static int keep(struct results *results, const struct run *run, const struct can
     struct trigrams_shape *shape = NULL;
     const int rc = c->n > 0 ? trigrams_shape_of(&shape, run, items, c->n, err) : 0;
     free(items);
-    return rc || !shape ? rc : results_join(results, &trigrams_collector, shape, err);
+    if (rc || !shape) {
+        return rc;
+    }
+    return results_join(results, &trigrams_collector, shape, err);
 }
 
 static void funnel_json(struct jsonout *j, const struct candidates_funnel *f)

@@ -29,7 +29,9 @@ static int layer_effects(struct neurons_effect *to, const struct engine *e, size
     struct effects *output = mem_zero(n, sizeof *output), *input = mem_zero(n, sizeof *input);
     int rc = output && input ? 0 : err_nomem(err, "neurons");
     rc = rc ? rc : effects_output(e, layer, 0, n, output, stop, err);
-    rc = rc || !exact_input ? rc : effects_input(e, 0, n, input, stop, err);
+    if (!rc && exact_input) {
+        rc = effects_input(e, 0, n, input, stop, err);
+    }
     for (size_t i = 0; i < n && !rc; i++, to += NEURONS_EFFECT_KINDS * NEURONS_EFFECTS) {
         keep_list(to + NEURONS_OUTPUT_TOP * NEURONS_EFFECTS, &output[i].greatest, 1);
         keep_list(to + NEURONS_OUTPUT_BOTTOM * NEURONS_EFFECTS, &output[i].least, -1);

@@ -211,7 +211,10 @@ static int add_findings(struct scan *s, struct err *err)
     for (size_t i = 0; i < e->n && !rc; i++) {
         rc = e->check_texts[i] ? add_meta(s, e->check_keys[i], e->check_texts[i], err) : 0;
     }
-    return rc || !s->trigrams.meta ? rc : add_meta(s, "trigrams", s->trigrams.meta, err);
+    if (rc || !s->trigrams.meta) {
+        return rc;
+    }
+    return add_meta(s, "trigrams", s->trigrams.meta, err);
 }
 
 // --- the run in the file ------------------------------------------------------------------------
@@ -374,9 +377,9 @@ static int prepare(struct scan *s, struct err *err)
  * begin with it again. */
 static int save_prepared(struct scan *s, struct err *err)
 {
-    return s->resumed ? 0
-                      : store_checkpoint(s->store, &s->run, &s->results, false, s->pipeline.meta,
-                                         err);
+    return s->resumed
+               ? 0
+               : store_checkpoint(s->store, &s->run, &s->results, false, s->pipeline.meta, err);
 }
 
 static void print_nothing_left(const struct scan *s)

@@ -53,7 +53,10 @@ static int scorer_open(struct scorer *m, const struct predictor *predictor, stru
     m->predictor = predictor;
     m->kept = mem_zero(config_of(m)->n_layers * ROW_SITES, sizeof *m->kept);
     int rc = m->kept ? predictor_ctx_new(&m->ctx, predictor, err) : err_nomem(err, "a worker");
-    return rc || !has_weights(m) ? rc : attributor_new(&m->attributor, predictor->engine, err);
+    if (rc || !has_weights(m)) {
+        return rc;
+    }
+    return attributor_new(&m->attributor, predictor->engine, err);
 }
 
 int unit_scores_new(struct unit_scores **out, const struct predictor *predictors, size_t n_models,
@@ -376,9 +379,10 @@ static int show_some(struct unit_scores *s, size_t c, size_t n, struct err *err)
         s->logits[m] = NULL;
         rc = s->asked[c].needs[m].logits ? all_logits(s, m, s->tokens, n, err) : 0;
     }
-    return rc || is_stopped(s->stop)
-               ? rc
-               : to->collector->kind->see_logits(to->part, s->tokens, n, s->logits, s->ld, err);
+    if (rc || is_stopped(s->stop)) {
+        return rc;
+    }
+    return to->collector->kind->see_logits(to->part, s->tokens, n, s->logits, s->ld, err);
 }
 
 /* Shows a collector all logits at the tokens of the documents that it chooses. */
@@ -404,7 +408,10 @@ static int show_logits(struct unit_scores *s, size_t c, struct err *err)
             }
         }
     }
-    return rc || n == 0 ? rc : show_some(s, c, n, err);
+    if (rc || n == 0) {
+        return rc;
+    }
+    return show_some(s, c, n, err);
 }
 
 static const float *kept_rows(const void *context, size_t model, size_t layer, enum row_site site)

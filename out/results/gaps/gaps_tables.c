@@ -227,7 +227,9 @@ static int write_hits(const struct sql *s, const struct run *run, const struct t
                 rows_text(&w, sides[side] == TALLY_BASE ? "base" : "other");
                 rows_u64(&w, k + 1);
                 const char *detail = detail_json(&text, &len, run, i, hits->items[k].detail);
-                w.rc = w.rc || detail ? w.rc : err_nomem(err, "a hit's detail");
+                if (!w.rc && !detail) {
+                    w.rc = err_nomem(err, "a hit's detail");
+                }
                 write_hit(&w, &hits->items[k], tally_duplicates(hits, k), detail);
             }
         }

@@ -289,7 +289,9 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
     assert(doc->shard < shape->n_shards && doc->n <= UINT32_MAX);
     struct tally_domain *domain;
     int rc = tally_domain_get(t, doc->domain, &domain, err);
-    rc = rc || shape->n_hypotheses == 0 ? rc : reserve_gaps(t, doc->n, err);
+    if (!rc && shape->n_hypotheses > 0) {
+        rc = reserve_gaps(t, doc->n, err);
+    }
     if (rc) {
         return rc;
     }

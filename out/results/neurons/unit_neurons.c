@@ -534,7 +534,9 @@ int unit_neurons_block(struct unit_neurons *p, size_t layer, size_t begin, const
             n_rows = 0;
         }
     }
-    rc = rc || n_rows == 0 ? rc : add_rows(p, layer, n_rows, err);
+    if (!rc && n_rows > 0) {
+        rc = add_rows(p, layer, n_rows, err);
+    }
     return rc ? rc : unit_neurons_lists_hold(p, layer, &rows, err);
 }
 

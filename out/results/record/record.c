@@ -577,5 +577,8 @@ int record_advance(struct record *r, const struct run *run, struct err *err)
         rc = take_unit(r, err);
     }
     const bool all = run->counted && r->ahead >= run->n_units;
-    return rc || r->finished || !all ? rc : finish(r, err);
+    if (rc || r->finished || !all) {
+        return rc;
+    }
+    return finish(r, err);
 }

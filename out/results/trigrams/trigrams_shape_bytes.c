@@ -23,7 +23,9 @@ static int list_layers(const struct run *run, size_t **sizes, size_t *n_layers, 
     *n_layers = neurons ? neurons->n_layers : 0;
     *n_neurons = neurons ? neurons->n : 0;
     *sizes = mem_new(*n_layers, sizeof **sizes);
-    rc = rc || *sizes ? rc : err_nomem(err, "trigrams");
+    if (!rc && !*sizes) {
+        rc = err_nomem(err, "trigrams");
+    }
     for (size_t l = 0; l < *n_layers && !rc; l++) {
         (*sizes)[l] = neurons->layers[l].n;
     }
