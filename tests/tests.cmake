@@ -317,9 +317,11 @@ if(NOT GAPSCOPE_SMALL_TESTS AND NOT GAPSCOPE_SANITIZE MATCHES "thread") # whose 
   add_test(NAME failing_calls COMMAND ${CMAKE_SOURCE_DIR}/tests/python/failing_calls $<TARGET_FILE:gapscope>
            $<TARGET_FILE:fail_nth>)
   set_tests_properties(failing_calls PROPERTIES TIMEOUT 1500)
+  set(kinds alloc,write,rename,sync,SIGTERM)
   if(GAPSCOPE_SANITIZE) # AddressSanitizer's own calls are caught as well, some of them under its locks
-    set_tests_properties(failing_calls PROPERTIES ENVIRONMENT "FAILING_KINDS=alloc,write;FAILING_CALLS=2")
+    set(kinds alloc,write)
   endif()
+  set_tests_properties(failing_calls PROPERTIES ENVIRONMENT "FAILING_KINDS=${kinds};FAILING_CALLS=2")
 endif()
 
 # the examples of the READMEs, their links, and the size of the first one; the report in a browser.
