@@ -305,7 +305,6 @@ foreach(name packing_rows record_read neuron_scores trigram_scores export_read c
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
 
-# files of other programs, read by every command;
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes
 add_library(fail_nth MODULE tests/kit/fail_nth.c)
