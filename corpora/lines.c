@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "corpora/base/utf8.h"
+
 // A buffer that has grown beyond this for one line is freed before the next.
 #define KEEP_BYTES ((size_t)16 << 20)
 
@@ -76,10 +78,11 @@ int lines_next(struct lines *l, struct line *line, struct err *err)
     }
     l->number++;
     l->byte += len + ended;
-    if (l->number == 1 && line->len >= 3 && memcmp(line->text, "\xef\xbb\xbf", 3) == 0) {
-        line->text += 3;
-        line->len -= 3;
-        line->byte += 3;
+    const size_t bom = l->number == 1 && line->text ? utf8_bom(line->text, line->len) : 0;
+    if (bom > 0) {
+        line->text += bom;
+        line->len -= bom;
+        line->byte += bom;
     }
     return 0;
 }

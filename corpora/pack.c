@@ -9,7 +9,9 @@
 #include <zstd.h>
 
 #include "corpora/base/file.h"
+#include "corpora/base/json.h"
 #include "corpora/base/jsonw.h"
+#include "corpora/base/utf8.h"
 #include "corpora/base/utf8_repair.h"
 #include "corpora/endings.h"
 #include "corpora/folders_seen.h"
@@ -85,16 +87,6 @@ static int end_record(struct packer *p, struct err *err)
 
 // --- one file ----------------------------------------------------------------------------------
 
-static bool is_bom(const char *text, size_t len)
-{
-    return len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Whether the first line of 's' that is not blank is a record with a text. */
 static int sniff_record(struct packer *p, struct stream *s, bool *is_record, struct err *err)
 {
@@ -102,8 +94,8 @@ static int sniff_record(struct packer *p, struct stream *s, bool *is_record, str
     for (size_t want = 64 << 10; want <= SNIFF_BYTES; want *= 2) {
         const char *text;
         const size_t n = stream_peek(s, want, &text);
-        size_t at = is_bom(text, n) ? 3 : 0;
-        while (at < n && is_blank(text[at])) {
+        size_t at = utf8_bom(text, n);
+        while (at < n && json_is_space(text[at])) {
             at++;
         }
         if (at < n && text[at] != '{') {
@@ -166,7 +158,7 @@ static int feed_text(struct packer *p, struct stream *s, bool *first, struct err
     if (stream_read(s, &part, &len, why) || len == 0) {
         return pieces_finish(&p->pieces, err);
     }
-    const size_t skip = *first && is_bom(part, len) ? 3 : 0;
+    const size_t skip = *first ? utf8_bom(part, len) : 0;
     *first = false;
     return pieces_add(&p->pieces, part + skip, len - skip, err);
 }
@@ -200,11 +192,11 @@ static int pack_line(struct packer *p, struct line *line, struct err *why, struc
         err_set(why, ERR_LIMIT, "longer than the limit of %zu bytes", LINES_MAX_BYTES);
         return 0;
     }
-    while (is_blank(line->text[0])) {
+    while (json_is_space(line->text[0])) {
         line->text++;
         line->len--;
     }
-    while (is_blank(line->text[line->len - 1])) {
+    while (json_is_space(line->text[line->len - 1])) {
         line->len--;
     }
     struct jsonl_record record;
@@ -324,7 +316,7 @@ static int pack_stream(struct packer *p, struct stream *s, const char *path, str
     if (kind) {
         return skip_binary(p, path, kind->name, kind->command);
     }
-    if (n == 0 || (n == 3 && is_bom(text, n))) {
+    if (n == 0 || (n == 3 && utf8_bom(text, n) == 3)) {
         return skip_empty(p, s, path, err);
     }
     struct shape shape;

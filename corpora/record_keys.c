@@ -60,9 +60,7 @@ void record_keys_of_line(struct record_keys *k, const char *line, size_t len)
         take(k, record, "", &longest);
     }
     json_object_put(record);
-    if (parser) {
-        json_parser_free(parser);
-    }
+    json_parser_free(parser);
 }
 
 static void look_at_shard(struct record_keys *k, const char *path)

@@ -3,14 +3,26 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "corpora/base/json.h"
+#include "corpora/base/utf8.h"
+
 // A buffer that has grown beyond this for one record is freed before the next.
 #define KEEP_BYTES ((size_t)16 << 20)
 
 // The byte before each value of RFC 7464.
 #define MARK '\x1e'
 
-// The digits of a length in lm_dataformat's .dat.
-#define LENGTH_DIGITS 16
+uint64_t records_length(const char *text)
+{
+    uint64_t len = 0;
+    for (size_t i = 0; i < RECORDS_LENGTH_DIGITS; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return UINT64_MAX;
+        }
+        len = len * 10 + (uint64_t)(text[i] - '0');
+    }
+    return len;
+}
 
 void records_begin(struct records *r, struct stream *stream, enum records_shape shape,
                    size_t max_bytes)
@@ -21,7 +33,7 @@ void records_begin(struct records *r, struct stream *stream, enum records_shape 
         .shape = shape,
         .stream = stream,
         .max_bytes = max_bytes ? max_bytes : LINES_MAX_BYTES,
-        .bom = n >= 3 && memcmp(buf, "\xef\xbb\xbf", 3) == 0,
+        .bom = utf8_bom(buf, n) > 0,
         .number = 1,
     };
     lines_begin(&r->lines, stream, max_bytes);
@@ -66,11 +78,6 @@ static void pass(struct records *r, size_t n)
     r->byte += n;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Passes over blanks and 'also'; *any: whether a byte follows. */
 static int pass_blanks(struct records *r, char also, bool *any, struct err *err)
 {
@@ -80,7 +87,7 @@ static int pass_blanks(struct records *r, char also, bool *any, struct err *err)
             return rc;
         }
         size_t n = 0;
-        while (n < r->left && (is_blank(r->at[n]) || r->at[n] == also)) {
+        while (n < r->left && (json_is_space(r->at[n]) || r->at[n] == also)) {
             n++;
         }
         pass(r, n);
@@ -122,7 +129,7 @@ static bool ends_before(const struct records *r, const struct within *w, char c)
         return false;
     }
     if (w->depth == 0) {
-        return is_blank(c) || c == ',' || c == ']' || c == '}';
+        return json_is_space(c) || c == ',' || c == ']' || c == '}';
     }
     // A bracket at the beginning of a line that follows no colon, comma or bracket cannot belong to
     // the value, which is broken: the next one begins.
@@ -153,7 +160,7 @@ static bool step(const struct records *r, struct within *w, char c)
         w->depth--;
         return w->depth == 0 && r->shape != RECORDS_MARKED;
     }
-    w->before = is_blank(c) ? w->before : c;
+    w->before = json_is_space(c) ? w->before : c;
     return false;
 }
 
@@ -231,6 +238,19 @@ static void place(const struct records *r, struct line *record)
 {
     record->number = r->number;
     record->byte = r->byte;
+}
+
+/* Passes over blanks and 'also', and places the record at the next byte; *any: whether there is one.
+ * At the end record->number is 0. */
+static int find_record(struct records *r, char also, struct line *record, bool *any,
+                       struct err *err)
+{
+    const int rc = pass_blanks(r, also, any, err);
+    place(r, record);
+    if (!rc && !*any) {
+        record->number = 0;
+    }
+    return rc;
 }
 
 static int next_item(struct records *r, struct line *record, struct err *err)
@@ -315,10 +335,8 @@ static int take_line(struct records *r, struct line *record, struct err *err)
 static int next_value(struct records *r, struct line *record, struct err *err)
 {
     bool any, ended;
-    const int rc = pass_blanks(r, ',', &any, err);
-    place(r, record);
+    const int rc = find_record(r, ',', record, &any, err);
     if (rc || !any) {
-        record->number = rc ? record->number : 0;
         return rc;
     }
     if (!memchr("{[\"", *r->at, 3)) {
@@ -330,10 +348,8 @@ static int next_value(struct records *r, struct line *record, struct err *err)
 static int next_marked(struct records *r, struct line *record, struct err *err)
 {
     bool any, ended;
-    const int rc = pass_blanks(r, MARK, &any, err);
-    place(r, record);
+    const int rc = find_record(r, MARK, record, &any, err);
     if (rc || !any) {
-        record->number = rc ? record->number : 0;
         return rc;
     }
     return take_value(r, record, &ended, err);
@@ -372,19 +388,15 @@ static int next_text(struct records *r, struct line *record, struct err *err)
         record->number = rc ? record->number : 0;
         return rc;
     }
-    rc = take_bytes(r, LENGTH_DIGITS, false, err);
+    rc = take_bytes(r, RECORDS_LENGTH_DIGITS, false, err);
     if (rc) {
         return rc;
     }
-    uint64_t len = 0;
-    for (size_t i = 0; i < LENGTH_DIGITS; i++) {
-        const char c = r->record.data[i];
-        if (c < '0' || c > '9') {
-            r->byte = record->byte;
-            return fail(r, ERR_CORRUPT, "not the 16 digits of a length, as in lm_dataformat's .dat",
-                        err);
-        }
-        len = len * 10 + (uint64_t)(c - '0');
+    const uint64_t len = records_length(r->record.data);
+    if (len == UINT64_MAX) {
+        r->byte = record->byte;
+        return fail(r, ERR_CORRUPT, "not the 16 digits of a length, as in lm_dataformat's .dat",
+                    err);
     }
     r->record.len = 0;
     record->too_long = len > r->max_bytes;

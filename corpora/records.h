@@ -35,6 +35,12 @@ enum records_shape {
     RECORDS_LENGTHS,
 };
 
+// The digits of a length in RECORDS_LENGTHS.
+#define RECORDS_LENGTH_DIGITS 16
+
+/* The length that text[RECORDS_LENGTH_DIGITS] writes; UINT64_MAX if they are not all digits. */
+uint64_t records_length(const char *text);
+
 /* The reader's state, which the caller holds; the fields are private. */
 struct records {
     enum records_shape shape;

@@ -4,6 +4,7 @@
 
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 #include "corpora/endings.h"
 #include "corpora/kind.h"
 
@@ -12,9 +13,6 @@
 
 // A first value that is longer than this is not seen whole.
 #define LOOK_MOST ((size_t)16 << 20)
-
-// The digits of a length in lm_dataformat's .dat.
-#define LENGTH_DIGITS 16
 
 /* The beginning of a stream, as far as it was looked at. */
 struct beginning {
@@ -32,14 +30,9 @@ static void see(struct beginning *b, size_t want)
     b->n = n < want ? n : want;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static size_t skip_blanks(const struct beginning *b, size_t at)
 {
-    while (at < b->n && is_blank(b->text[at])) {
+    while (at < b->n && json_is_space(b->text[at])) {
         at++;
     }
     return at;
@@ -76,7 +69,7 @@ static bool is_json(struct json_parser *parser, const char *text, size_t len)
     if (prefix_of(parser, text, len, &end) != JSON_WHOLE) {
         return false;
     }
-    while (end < len && is_blank(text[end])) {
+    while (end < len && json_is_space(text[end])) {
         end++;
     }
     return end == len;
@@ -244,33 +237,20 @@ static void find_marked(struct beginning *b, size_t at, struct shape *out)
     }
 }
 
-/* The length that text[LENGTH_DIGITS] writes; UINT64_MAX if they are not all digits. */
-static uint64_t read_length(const char *text)
-{
-    uint64_t len = 0;
-    for (size_t i = 0; i < LENGTH_DIGITS; i++) {
-        if (text[i] < '0' || text[i] > '9') {
-            return UINT64_MAX;
-        }
-        len = len * 10 + (uint64_t)(text[i] - '0');
-    }
-    return len;
-}
-
 /* Follows the lengths of lm_dataformat's .dat as far as they can be seen. */
 static void find_lengths(struct beginning *b, struct shape *out)
 {
     see(b, LOOK_BYTES);
     size_t at = 0, n_lengths = 0;
     bool any = false; // a line of zeros is no list of empty texts
-    while (at < b->n && b->n - at >= LENGTH_DIGITS) {
-        const uint64_t len = read_length(b->text + at);
+    while (at < b->n && b->n - at >= RECORDS_LENGTH_DIGITS) {
+        const uint64_t len = records_length(b->text + at);
         if (len == UINT64_MAX) {
             break;
         }
         any = any || len > 0;
         n_lengths++;
-        at = len < b->n ? at + LENGTH_DIGITS + (size_t)len : b->n + 1;
+        at = len < b->n ? at + RECORDS_LENGTH_DIGITS + (size_t)len : b->n + 1;
     }
     if (!any) {
         return;
@@ -287,7 +267,7 @@ static void find_lengths(struct beginning *b, struct shape *out)
 static void see_first(struct beginning *b, size_t *at)
 {
     see(b, 3);
-    *at = b->n == 3 && memcmp(b->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    *at = utf8_bom(b->text, b->n);
     while ((*at = skip_blanks(b, *at)) == b->n && !b->whole && b->n < LOOK_BYTES) {
         see(b, b->n + 1);
     }

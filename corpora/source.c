@@ -47,7 +47,7 @@ static int look_at_shape(struct source *s, enum source_format format, struct sha
 {
     const char *buf;
     const size_t n = stream_peek(s->stream, 3, &buf);
-    s->has_bom = n >= 3 && memcmp(buf, "\xef\xbb\xbf", 3) == 0;
+    s->has_bom = utf8_bom(buf, n) > 0;
     *shape = (struct shape){.records = RECORDS_NONE};
     return format == SOURCE_TEXT
                ? 0

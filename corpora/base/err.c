@@ -21,13 +21,6 @@ const char *err_text(enum err_code code)
     return "unknown error";
 }
 
-/* Whether c turns the direction of writing. */
-static bool turns(uint32_t c)
-{
-    return c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
-           (c >= 0x2066 && c <= 0x2069);
-}
-
 /* Copies 'from' into to[size] and ends it with a NUL.  Bytes of control characters, of those that
  * turn the direction of writing, and bytes that are not UTF-8 become \xNN. */
 static void copy_printable(char *to, size_t size, const char *from)
@@ -35,7 +28,8 @@ static void copy_printable(char *to, size_t size, const char *from)
     size_t n = 0, used;
     for (size_t left = strlen(from); left > 0; left -= used, from += used) {
         const uint32_t c = utf8_decode(from, left, &used);
-        const bool plain = c != UINT32_MAX && c >= 0x20 && !(c >= 0x7f && c < 0xa0) && !turns(c);
+        const bool plain =
+            c != UINT32_MAX && c >= 0x20 && !(c >= 0x7f && c < 0xa0) && !utf8_turns(c);
         if (n + (plain ? used : 4 * used) >= size) {
             break;
         }

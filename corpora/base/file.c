@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "corpora/base/foreign.h"
+#include "corpora/base/utf8.h"
 
 static int open_error(const char *path, struct err *err)
 {
@@ -56,7 +57,6 @@ int file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e
 
 int file_read_text(const char *path, size_t max_bytes, struct buf *out, struct err *err)
 {
-    static const char bom[3] = "\xef\xbb\xbf";
     const size_t before = out->len;
     int rc = file_read(path, max_bytes, out, err);
     if (rc) {
@@ -68,9 +68,10 @@ int file_read_text(const char *path, size_t max_bytes, struct buf *out, struct e
     if (rc) {
         return err_prefix(err, "%s", path);
     }
-    if (len >= sizeof bom && memcmp(text, bom, sizeof bom) == 0) {
-        memmove(text, text + sizeof bom, len - sizeof bom);
-        out->len -= sizeof bom;
+    const size_t bom = utf8_bom(text, len);
+    if (bom > 0) {
+        memmove(text, text + bom, len - bom);
+        out->len -= bom;
     }
     return 0;
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "corpora/base/utf8.h"
+
 #define TAR_MAGIC_AT 257 // POSIX pax: the field "magic" of the first header
 #define ZEROS_MIN 8
 #define UTF16_BYTES 32
@@ -106,7 +108,6 @@ static bool found(struct foreign *out, const char *what, const char *way_out)
 
 bool foreign_find(struct foreign *out, const void *bytes, size_t len)
 {
-    static const char bom[3] = "\xef\xbb\xbf";
     const char *head = bytes;
     len = len < FOREIGN_BYTES ? len : FOREIGN_BYTES;
     for (size_t i = 0; i < sizeof binary / sizeof *binary; i++) {
@@ -123,9 +124,10 @@ bool foreign_find(struct foreign *out, const void *bytes, size_t len)
     if (is_bare_utf16(head, len)) {
         return found(out, UTF16);
     }
-    if (len >= sizeof bom && memcmp(head, bom, sizeof bom) == 0) {
-        head += sizeof bom;
-        len -= sizeof bom;
+    const size_t bom = utf8_bom(head, len);
+    if (bom > 0) {
+        head += bom;
+        len -= bom;
     }
     if (len == 0) {
         return found(out, EMPTY);

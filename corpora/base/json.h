@@ -28,6 +28,12 @@
 /* The deepest nesting of arrays and objects. */
 #define JSON_MAX_DEPTH 512
 
+/* White space of JSON. */
+static inline bool json_is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* A parser, which can be used many times, by one thread at a time. */
 struct json_parser;
 

@@ -74,11 +74,6 @@ static int fail(struct reader *r, size_t at, const char *what)
                        : error_at(r->text, r->len, "ends too early", r->err);
 }
 
-static bool is_json_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 static bool is_digit(int c)
 {
     return c >= '0' && c <= '9';
@@ -93,7 +88,7 @@ static int byte_at(const struct reader *r, size_t at)
 /* Skips white space; the byte that follows, or -1 at the end. */
 static int next(struct reader *r)
 {
-    while (r->at < r->len && is_json_space(r->text[r->at])) {
+    while (r->at < r->len && json_is_space(r->text[r->at])) {
         r->at++;
     }
     return byte_at(r, r->at);
@@ -497,17 +492,14 @@ static int any_value(struct reader *r, struct json_object **out)
 int json_parse(struct json_parser *parser, struct json_object **out, const char *text, size_t len,
                struct err *err)
 {
-    static const char bom[3] = "\xef\xbb\xbf";
     struct reader r = {.parser = parser, .text = text, .len = len, .err = err};
     if (len > INT_MAX) {
         return err_set(err, ERR_LIMIT, "JSON text of %zu bytes; at most %d are read", len, INT_MAX);
     }
-    while (r.len > 0 && is_json_space(text[r.len - 1])) {
+    while (r.len > 0 && json_is_space(text[r.len - 1])) {
         r.len--;
     }
-    if (r.len >= sizeof bom && memcmp(text, bom, sizeof bom) == 0) {
-        r.at = sizeof bom;
-    }
+    r.at = utf8_bom(text, r.len);
     if (r.at == r.len) {
         return error_at(text, 0, "no JSON value", err);
     }

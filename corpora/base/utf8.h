@@ -4,6 +4,7 @@
 #ifndef GAPSCOPE_CORPORA_BASE_UTF8_H
 #define GAPSCOPE_CORPORA_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,5 +27,11 @@ size_t utf8_valid_prefix(const char *text, size_t len);
 /* How many bytes at the end of text (0 to 3) begin a character whose rest is missing: what to keep
  * back when text is a part of a longer one. */
 size_t utf8_unfinished(const char *text, size_t len);
+
+/* The length of the byte order mark that text begins with, or 0. */
+size_t utf8_bom(const char *text, size_t len);
+
+/* Whether the character turns the direction of writing: it can make a line show other than it is. */
+bool utf8_turns(uint32_t code);
 
 #endif

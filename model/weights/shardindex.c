@@ -158,9 +158,7 @@ int shardindex_parse(struct shardindex *out, const char *json, size_t len, struc
         shardindex_free(&x);
     }
     json_object_put(root);
-    if (parser) {
-        json_parser_free(parser);
-    }
+    json_parser_free(parser);
     return rc;
 }
 

@@ -15,9 +15,8 @@ uint32_t show_visible(uint32_t c)
     if (c == 0x7f) {
         return 0x2421;
     }
-    const bool drives = (c >= 0x80 && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f ||
-                        (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
-                        c == UINT32_MAX;
+    const bool drives = (c >= 0x80 && c < 0xa0) || c == 0x061c || c == 0x2028 || c == 0x2029 ||
+                        utf8_turns(c) || c == UINT32_MAX;
     return drives ? 0xfffd : c;
 }
 
