@@ -103,7 +103,7 @@ static int read_shards(struct tensorfile *f, const char *path, struct err *err)
     struct shardindex x = {0};
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("");
-    int rc = folder ? file_read(path, INDEX_MAX_BYTES, &text, err) : err_nomem(err, "a path");
+    int rc = folder ? file_read_text(path, INDEX_MAX_BYTES, &text, err) : err_nomem(err, "a path");
     if (rc) {
         goto out;
     }
