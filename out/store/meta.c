@@ -56,3 +56,21 @@ int meta_get(char **out, struct store *s, const char *key, struct err *err)
     sqlite3_finalize(stmt);
     return rc;
 }
+
+uint64_t meta_number(struct store *s, const char *key)
+{
+    char *text = NULL;
+    meta_get(&text, s, key, NULL);
+    const uint64_t n = text ? strtoull(text, NULL, 10) : 0;
+    free(text);
+    return n;
+}
+
+bool meta_says(struct store *s, const char *key)
+{
+    char *text = NULL;
+    meta_get(&text, s, key, NULL);
+    const bool says = text && *text;
+    free(text);
+    return says;
+}

@@ -4,32 +4,11 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "corpora/base/file.h"
 #include "out/store/meta.h"
 #include "out/store/store.h"
 #include "scan/cli/args.h"
-
-/* The number that meta has under 'key'; 0: none. */
-static uint64_t meta_number(struct store *s, const char *key)
-{
-    char *text = NULL;
-    meta_get(&text, s, key, NULL);
-    const uint64_t n = text ? strtoull(text, NULL, 10) : 0;
-    free(text);
-    return n;
-}
-
-/* Is there a value, other than ""? */
-static bool meta_says(struct store *s, const char *key)
-{
-    char *text = NULL;
-    meta_get(&text, s, key, NULL);
-    const bool says = text && *text;
-    free(text);
-    return says;
-}
 
 /* Does the run look for trigrams? */
 static bool has_trigrams(struct store *s)

@@ -291,22 +291,15 @@ static bool nothing_left(const struct run *run, size_t part, size_t n_parts)
  * last checkpoint of the state alone and the full one that ends it. */
 static bool tables_lag(const struct scan *s)
 {
-    char *in_tables = NULL;
-    const bool lag = meta_get(&in_tables, s->store, "units_in_tables", NULL) || !in_tables ||
-                     strtoull(in_tables, NULL, 10) < run_count_done(&s->run);
-    free(in_tables);
-    return lag;
+    return !meta_says(s->store, "units_in_tables") ||
+           meta_number(s->store, "units_in_tables") < run_count_done(&s->run);
 }
 
 // --- trials -------------------------------------------------------------------------------------
 
 static bool trials_are_done(const struct scan *s)
 {
-    char *tested = NULL;
-    meta_get(&tested, s->store, "trigrams_tested", NULL);
-    const bool is = tested != NULL;
-    free(tested);
-    return is;
+    return meta_says(s->store, "trigrams_tested");
 }
 
 /* Tries the trigrams of a finished run on its models. */
