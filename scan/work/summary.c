@@ -12,48 +12,48 @@
 #include "scan/load/nothing_read.h"
 #include "scan/plan/pairs.h"
 
+/* What the shards have together; the places of rejects are not filled in. */
+static struct tally_shard total_of(const struct tally *t)
+{
+    struct tally_shard all = {0};
+    for (size_t i = 0; i < t->shape->n_shards; i++) {
+        const struct tally_shard *s = &t->shards[i];
+        all.docs += s->docs;
+        all.tokens += s->tokens;
+        all.skipped += s->skipped;
+        all.repaired += s->repaired;
+        for (size_t k = 0; k < REJECT_N; k++) {
+            all.rejects[k].n += s->rejects[k].n;
+        }
+    }
+    return all;
+}
+
 uint64_t summary_tokens(const struct results *r)
 {
-    const struct tally *t = gaps_of(r);
-    uint64_t n = 0;
-    for (size_t i = 0; i < t->shape->n_shards; i++) {
-        n += t->shards[i].tokens;
-    }
-    return n;
+    return total_of(gaps_of(r)).tokens;
 }
 
 uint64_t summary_docs(const struct results *r)
 {
-    const struct tally *t = gaps_of(r);
-    uint64_t n = 0;
-    for (size_t i = 0; i < t->shape->n_shards; i++) {
-        n += t->shards[i].docs;
-    }
-    return n;
+    return total_of(gaps_of(r)).docs;
 }
 
 uint64_t summary_skipped(const struct results *r)
 {
-    const struct tally *t = gaps_of(r);
-    uint64_t n = 0;
-    for (size_t i = 0; i < t->shape->n_shards; i++) {
-        n += t->shards[i].skipped;
-    }
-    return n;
+    return total_of(gaps_of(r)).skipped;
 }
 
 int summary_check_docs(const struct results *r, uint64_t docs, const struct shards *shards,
                        const char *field, struct err *err)
 {
-    const struct tally *t = gaps_of(r);
-    uint64_t n[REJECT_N] = {0};
-    for (size_t i = 0; i < t->shape->n_shards; i++) {
-        for (size_t k = 0; k < REJECT_N; k++) {
-            n[k] += t->shards[i].rejects[k].n;
-        }
-    }
-    if (docs > 0 || summary_skipped(r) == 0) {
+    const struct tally_shard all = total_of(gaps_of(r));
+    uint64_t n[REJECT_N];
+    if (docs > 0 || all.skipped == 0) {
         return 0;
+    }
+    for (size_t k = 0; k < REJECT_N; k++) {
+        n[k] = all.rejects[k].n;
     }
     struct record_keys keys;
     record_keys_of_shards(&keys, shards);
@@ -127,10 +127,7 @@ static void print_repaired(const struct run *run, const struct tally *tally)
  * labelled nothing. */
 static void print_hypotheses(const struct run *run, const struct tally *tally)
 {
-    uint64_t docs = 0;
-    for (size_t i = 0; i < run->n_shards; i++) {
-        docs += tally->shards[i].docs;
-    }
+    const uint64_t docs = total_of(tally).docs;
     const char *before = "  labelled nothing: ";
     for (size_t h = 0; h < run->n_hypotheses; h++) {
         const struct tally_hypothesis *t = &tally->hypotheses[h];
