@@ -5,7 +5,7 @@
 
 #include "corpora/base/mem.h"
 
-#define BINS_MAX 4096 // read: a run has some 1100
+#define BINS_MAX 4096 // read: a run has BINS of activation_bins.h
 
 int bins_read(struct bins *b, struct reader *r)
 {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "out/read/real_text.h"
 #include "out/read/standard_error.h"
 
 #define COUNT_MAX INT64_C(1000000000000000) // of trigrams: more are damage, and sums would overflow
@@ -247,8 +248,8 @@ static int add_plain(struct buf *out, const char *format, double value, struct e
 
 static int add_se(struct buf *out, double se, struct err *err)
 {
-    char text[STANDARD_ERROR_TEXT];
-    return buf_printf(out, err, " +- %s", standard_error_text(text, is_known(se) ? se : NAN, 2));
+    char text[REAL_TEXT];
+    return buf_printf(out, err, " +- %s", real_text(text, is_known(se) ? se : NAN, 2, false));
 }
 
 static int add_cells(struct buf *out, const struct trigram_model *m, struct err *err)

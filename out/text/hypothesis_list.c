@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "out/read/real_text.h"
 #include "out/read/row_json.h"
 #include "out/read/standard_error.h"
 #include "out/text/place.h"

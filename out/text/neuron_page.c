@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "corpora/base/mem.h"
+#include "out/read/real_text.h"
 #include "out/read/row_json.h"
 #include "out/text/bars.h"
 #include "out/text/place.h"

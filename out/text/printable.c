@@ -6,6 +6,7 @@
 #include <utf8proc.h>
 
 #include "corpora/base/utf8.h"
+#include "out/read/real_text.h"
 
 uint32_t show_visible(uint32_t c)
 {
@@ -64,20 +65,8 @@ void show_cell(FILE *to, const char *text, size_t width)
     }
 }
 
-void real_text(char text[REAL_TEXT], double value, int digits, bool sign)
-{
-    if (!isfinite(value)) {
-        snprintf(text, REAL_TEXT, "-");
-    } else if (fabs(value) >= 1e15) {
-        snprintf(text, REAL_TEXT, sign ? "%+.*e" : "%.*e", 3, value);
-    } else {
-        snprintf(text, REAL_TEXT, sign ? "%+.*f" : "%.*f", digits, value);
-    }
-}
-
 void show_real(FILE *to, double value, int width, int digits)
 {
     char text[REAL_TEXT];
-    real_text(text, value, digits, true);
-    fprintf(to, "%*s", width, text);
+    fprintf(to, "%*s", width, real_text(text, value, digits, true));
 }

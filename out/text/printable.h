@@ -27,11 +27,6 @@ size_t show_text(FILE *to, const char *text, size_t from, size_t end);
 /* The first 'width' characters of 'text', filled up with spaces; each counts as one column. */
 void show_cell(FILE *to, const char *text, size_t width);
 
-/* A number with 'digits' after the point, and a plus where 'sign' is set; "-" for what is not
- * finite.  From 1e15 on it is written as 1.5e+15: its digits say nothing, and there may be 300. */
-#define REAL_TEXT ((size_t)48)
-void real_text(char text[REAL_TEXT], double value, int digits, bool sign);
-
 /* A number with its sign, at least 'width' wide; "-" for what is not finite. */
 void show_real(FILE *to, double value, int width, int digits);
 

@@ -10,6 +10,7 @@
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/memstream.h"
+#include "out/read/real_text.h"
 #include "out/text/printable.h"
 
 #define WIDTH_DEFAULT 100 // where there is neither a terminal to ask nor COLUMNS

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "out/read/real_text.h"
 #include "out/text/printable.h"
 
 #define GAP 2 // spaces between columns
@@ -55,15 +56,13 @@ void table_whole(struct table *t, int64_t n)
 void table_real(struct table *t, double value, int digits)
 {
     char text[REAL_TEXT];
-    real_text(text, value, digits, false);
-    table_text(t, text);
+    table_text(t, real_text(text, value, digits, false));
 }
 
 void table_signed(struct table *t, double value, int digits)
 {
     char text[REAL_TEXT];
-    real_text(text, value, digits, true);
-    table_text(t, text);
+    table_text(t, real_text(text, value, digits, true));
 }
 
 void table_bounded(struct table *t, double value, double bound, int digits)

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "out/read/row_json.h"
-#include "out/read/standard_error.h"
+#include "out/read/real_text.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/read/standard_error.h"
+#include "out/read/real_text.h"
 #include "out/text/place.h"
 
 // --- the head ----------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ static void put_places(const struct screen *s, const struct trigram_page *p, int
 {
     const uint64_t n = count_of(p->trigram.n), docs = count_of(p->trigram.docs);
     const struct trigram_pair_gap *g = trigram_gap_of(p, pair);
-    char gap[64] = "", spread[64] = "", gain[64] = "", se[STANDARD_ERROR_TEXT];
+    char gap[64] = "", spread[64] = "", gain[64] = "", se[REAL_TEXT];
     if (n == 0) {
         put_note(s, 6, "does not stand in this corpus");
         return;
@@ -140,7 +140,7 @@ static void put_places(const struct screen *s, const struct trigram_page *p, int
         snprintf(gain, sizeof gain, ", gain %+.1f", g->mean_gap * (double)n);
     }
     if (*gap) {
-        snprintf(spread, sizeof spread, " +- %s", standard_error_text(se, g->se, 3));
+        snprintf(spread, sizeof spread, " +- %s", real_text(se, g->se, 3, false));
     }
     put_note(s, 6, "%" PRIu64 " place%s in %" PRIu64 " document%s%s; mean ln P(C): %s%s%s%s", n,
              n == 1 ? "" : "s", docs, docs == 1 ? "" : "s", trigram_few(docs),

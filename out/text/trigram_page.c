@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/read/standard_error.h"
+#include "out/read/real_text.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
 #include "out/text/table.h"
@@ -214,9 +214,9 @@ static void put_cells(struct table *t, const double cells[AT_CELLS], int digits)
 /* A number and its standard error as one cell. */
 static void put_with_se(struct table *t, double value, double se, int digits)
 {
-    char text[STANDARD_ERROR_TEXT];
+    char text[REAL_TEXT];
     if (isfinite(value)) {
-        table_cell(t, "%+.*f +- %s", digits, value, standard_error_text(text, se, digits));
+        table_cell(t, "%+.*f +- %s", digits, value, real_text(text, se, digits, false));
     } else {
         table_signed(t, value, digits);
     }

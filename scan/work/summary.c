@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "corpora/reject.h"
-#include "out/read/standard_error.h"
+#include "out/read/real_text.h"
 #include "out/results/gaps/gaps_collector.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "scan/cli/progress.h"
@@ -173,9 +173,9 @@ static void print_models(const struct run *run, const struct tally *tally)
         const struct tally_model_sums *t = &tally->models[m];
         const struct moments *l = &t->logprob;
         if (l->n) {
-            char se[STANDARD_ERROR_TEXT];
+            char se[REAL_TEXT];
             fprintf(stderr, "  %-24s loss %.4f +- %s nats per token\n", run->models[m].name,
-                    -moments_mean(l), standard_error_text(se, moments_se(l), 4));
+                    -moments_mean(l), real_text(se, moments_se(l), 4, false));
         }
         if (t->n_not_finite) {
             fprintf(stderr,
@@ -191,7 +191,7 @@ void summary_print(const struct run *run, const struct results *results,
 {
     const struct tally *t = gaps_of(results);
     const struct neurons_shape *neurons = neurons_shape_in(results);
-    char took[32], se[STANDARD_ERROR_TEXT];
+    char took[32], se[REAL_TEXT];
     progress_time(took, r->seconds);
     fprintf(stderr,
             "%" PRIu64 " tokens in %" PRIu64 " units, %" PRIu64
@@ -205,7 +205,7 @@ void summary_print(const struct run *run, const struct results *results,
         if (g->n && name) {
             fprintf(stderr,
                     "  %-24s mean gap %+.4f +- %s nats; the other is better on %.1f %% of tokens\n",
-                    name, moments_mean(g), standard_error_text(se, moments_se(g), 4),
+                    name, moments_mean(g), real_text(se, moments_se(g), 4, false),
                     100 * (double)t->pairs[i].other_better / (double)g->n);
         }
         free(name);

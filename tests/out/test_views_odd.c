@@ -14,6 +14,7 @@
 
 #include "corpora/base/json.h"
 #include "corpora/base/utf8.h"
+#include "out/read/real_text.h"
 #include "out/text/printable.h"
 #include "tests/kit/scan_kit.h"
 #include "tests/kit/view_run.h"
