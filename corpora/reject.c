@@ -1,6 +1,8 @@
 #include "corpora/reject.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "corpora/base/utf8.h"
@@ -62,4 +64,13 @@ void rejects_add_damage(struct rejects *r, const char *name, uint64_t line, uint
     const size_t n = strlen(prefix.msg);
     const bool named = strncmp(damage->msg, prefix.msg, n) == 0;
     rejects_add(r, reason, line, byte, damage->msg + (named ? n : 0));
+}
+
+const char *repaired_text(char text[REPAIRED_TEXT], uint64_t n)
+{
+    const char *more = n == 1 ? "" : "s";
+    snprintf(text, REPAIRED_TEXT,
+             "%" PRIu64 " invalid byte sequence%s or lone surrogate%s replaced by U+FFFD", n, more,
+             more);
+    return text;
 }

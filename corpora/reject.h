@@ -4,6 +4,7 @@
 #ifndef GAPSCOPE_CORPORA_REJECT_H
 #define GAPSCOPE_CORPORA_REJECT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "corpora/base/err.h"
@@ -51,5 +52,10 @@ void rejects_add(struct rejects *r, enum reject_reason reason, uint64_t line, ui
  * begin with that name. */
 void rejects_add_damage(struct rejects *r, const char *name, uint64_t line, uint64_t byte,
                         const struct err *damage);
+
+/* "3 invalid byte sequences or lone surrogates replaced by U+FFFD", as all commands say it.
+ * Returns 'text'. */
+#define REPAIRED_TEXT ((size_t)100)
+const char *repaired_text(char text[REPAIRED_TEXT], uint64_t n);
 
 #endif

@@ -66,10 +66,8 @@ static uint64_t print_rejects(const struct counted *done)
         }
     }
     if (done->repaired) {
-        const char *more = done->repaired == 1 ? "" : "s";
-        fprintf(stderr,
-                "  %" PRIu64 " invalid byte sequence%s or lone surrogate%s replaced by U+FFFD\n",
-                done->repaired, more, more);
+        char text[REPAIRED_TEXT];
+        fprintf(stderr, "  %s\n", repaired_text(text, done->repaired));
     }
     return rejects_total(&done->rejects);
 }

@@ -135,11 +135,8 @@ int input_finish(const struct source *s, const char *path, const struct input_op
         }
     }
     if (source_repaired(s)) {
-        const char *more = source_repaired(s) == 1 ? "" : "s";
-        fprintf(stderr,
-                "gapscope: %s: %" PRIu64
-                " invalid byte sequence%s or lone surrogate%s replaced by U+FFFD\n",
-                path, source_repaired(s), more, more);
+        char text[REPAIRED_TEXT];
+        fprintf(stderr, "gapscope: %s: %s\n", path, repaired_text(text, source_repaired(s)));
     }
     const bool none = source_docs(s) == 0 && rejects_total(r) > 0;
     if (none) {

@@ -112,10 +112,8 @@ static void print_repaired(const struct run *run, const struct tally *tally)
         }
     }
     if (n > 0) {
-        fprintf(stderr,
-                "  %" PRIu64
-                " invalid byte sequence%s or lone surrogate%s replaced by U+FFFD, in %s",
-                n, n == 1 ? "" : "s", n == 1 ? "" : "s", run->shards[first].name);
+        char text[REPAIRED_TEXT];
+        fprintf(stderr, "  %s, in %s", repaired_text(text, n), run->shards[first].name);
         if (n_shards > 1) {
             fprintf(stderr, " and %zu more", n_shards - 1);
         }
