@@ -139,8 +139,11 @@ static void a_mapped_file_that_is_cut_short_is_named(void **state)
         assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
     }
     assert_int_equal(truncate(kit_path("c.ngrams"), 0), 0);
+    // Where it still reads the counts, it ends before it reads the text.
+    signal(SIGPIPE, SIG_IGN);
     fputs("some text that needs the counts", in);
     fclose(in);
+    signal(SIGPIPE, SIG_DFL);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 1);
