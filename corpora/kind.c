@@ -9,151 +9,17 @@
 #include "corpora/base/le.h"
 #include "corpora/base/utf8.h"
 
-#define PACK "unpack it; `gapscope pack FOLDER -o NEW.jsonl.zst` then makes a corpus of its files"
-#define TO_JSONL "write its text column to JSONL first: "
-#define DUCKDB "`duckdb -c \"COPY (SELECT text FROM 'FILE') TO 'NEW.jsonl'\"`"
-#define ARROW                                                                                      \
-    "`python3 -c \"import datasets; datasets.Dataset.from_file('FILE').to_json('NEW.jsonl')\"`"
-#define IDS "token ids are read from JSONL, {\"ids\":[1,2,3]} on each line, with --ids"
 #define MODEL "weights are no corpus; `gapscope tensors FILE` lists them"
 
-// --- magic numbers -----------------------------------------------------------------------------
-
-struct magic {
-    size_t at;
-    size_t len;
-    const char *bytes;
-    bool weak; // so short that a text may begin so: it counts only where the census says "no text"
-    struct kind kind;
-};
-
-#define MAGIC(at, bytes, ...)                                                                      \
-    {                                                                                              \
-        at, sizeof(bytes) - 1, bytes, false,                                                       \
-        {                                                                                          \
-            __VA_ARGS__                                                                            \
-        }                                                                                          \
-    }
-#define WEAK(at, bytes, ...)                                                                       \
-    {                                                                                              \
-        at, sizeof(bytes) - 1, bytes, true,                                                        \
-        {                                                                                          \
-            __VA_ARGS__                                                                            \
-        }                                                                                          \
-    }
-
-// clang-format off
-static const struct magic magics[] = {
-    // compressed files; gzip and zstd are found here only inside another compression
-    MAGIC(0, "\x1f\x8b\x08", "a gzip file", "gzip -dc FILE", NULL),
-    MAGIC(0, "\x28\xb5\x2f\xfd", "a zstd file", "zstd -dc FILE", NULL),
-    MAGIC(0, "\xfd" "7zXZ\0", "an xz file", "xz -dc FILE", NULL),
-    MAGIC(0, "\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff", "an lzma file", "xz -dc FILE", NULL),
-    WEAK(0, "\x5d\0\0", "an lzma file", "xz -dc FILE", NULL),
-    MAGIC(0, "\x04\x22\x4d\x18", "an lz4 file", "lz4 -dc FILE", NULL),
-    MAGIC(0, "\x02\x21\x4c\x18", "an lz4 file", "lz4 -dc FILE", NULL),
-    MAGIC(0, "LZIP\1", "an lzip file", "lzip -dc FILE", NULL),
-    MAGIC(0, "\x89LZO\0\r\n\x1a\n", "an lzop file", "lzop -dc FILE", NULL),
-    MAGIC(0, "\xff\x06\0\0sNaPpY", "a snappy file", "snzip -dc FILE", NULL),
-    MAGIC(0, "\x1f\x9d", "a file of compress (.Z)", "gzip -dc FILE", NULL),
-
-    // archives
-    MAGIC(0, "PK\3\4", "a zip file", "unzip -p FILE", PACK),
-    MAGIC(0, "PK\5\6", "an empty zip file", NULL, NULL),
-    MAGIC(0, "PK\7\10", "a part of a zip file", NULL, "join its parts and unpack them"),
-    MAGIC(0, "7z\xbc\xaf\x27\x1c", "a 7z archive", "7z e -so FILE", PACK),
-    MAGIC(0, "Rar!\x1a\x07", "a rar archive", "unrar p -inul FILE", PACK),
-    MAGIC(0, "!<arch>\n", "an ar archive (or a Debian package)", "ar p FILE", PACK),
-    MAGIC(0, "MSCF\0\0\0\0", "a cab archive", "cabextract -p FILE", PACK),
-    MAGIC(0, "\xed\xab\xee\xdb", "an rpm package", NULL, PACK),
-    WEAK(0, "\xc7\x71", "a cpio archive", NULL, PACK),
-    MAGIC(257, "ustar\0", "a tar archive", "tar -xOf FILE", PACK),
-    MAGIC(257, "ustar  \0", "a tar archive", "tar -xOf FILE", PACK),
-
-    // tables and databases
-    MAGIC(0, "PAR1", "a Parquet file", NULL, TO_JSONL DUCKDB),
-    WEAK(0, "PARE", "an encrypted Parquet file", NULL, TO_JSONL DUCKDB),
-    MAGIC(0, "ARROW1\0\0", "an Arrow file (or Feather)", NULL, TO_JSONL ARROW),
-    WEAK(0, "FEA1", "a Feather file", NULL, TO_JSONL ARROW),
-    WEAK(0, "\xff\xff\xff\xff", "an Arrow stream", NULL, TO_JSONL ARROW),
-    WEAK(0, "ORC", "an ORC file", NULL, TO_JSONL "pandas.read_orc reads it"),
-    MAGIC(0, "Obj\1", "an Avro file", "avro cat FILE", NULL),
-    MAGIC(0, "\x89HDF\r\n\x1a\n", "an HDF5 file", NULL, TO_JSONL "h5py reads it"),
-    MAGIC(0, "SQLite format 3\0", "an SQLite database", NULL,
-          TO_JSONL "`sqlite3 -json FILE 'SELECT text FROM ...' | jq -c '.[]' >NEW`"),
-    WEAK(8, "DUCK", "a DuckDB database", NULL, TO_JSONL "`COPY (SELECT text FROM TABLE) TO "
-                                                "'NEW.jsonl'` does that in duckdb"),
-
-    // token ids
-    MAGIC(0, "\x93NUMPY", "a NumPy array (.npy)", NULL, IDS),
-    MAGIC(0, "MMIDIDX\0\0", "an index (.idx) of Megatron's token ids", NULL, IDS),
-    MAGIC(0, "TNTIDX\0\0", "an index (.idx) of fairseq's token ids", NULL, IDS),
-
-    // weights and pickles
-    WEAK(0, "GGUF", "a GGUF file", NULL, "weights are no corpus"),
-    MAGIC(0, "\x80\2", "a pickle of Python", NULL, "write its texts to JSONL first"),
-    MAGIC(0, "\x80\3", "a pickle of Python", NULL, "write its texts to JSONL first"),
-    MAGIC(0, "\x80\4\x95", "a pickle of Python", NULL, "write its texts to JSONL first"),
-    MAGIC(0, "\x80\5\x95", "a pickle of Python", NULL, "write its texts to JSONL first"),
-
-    // documents
-    MAGIC(0, "%PDF-", "a PDF file", "pdftotext FILE -", NULL),
-    MAGIC(0, "{\\rtf", "an RTF file", "unrtf --text FILE", NULL),
-    MAGIC(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a file of Microsoft Office", "antiword FILE",
-          NULL),
-    MAGIC(0, "AT&TFORM", "a DjVu file", "djvutxt FILE", NULL),
-
-    MAGIC(0, "\xde\x12\x04\x95", "a catalogue of gettext (.mo)", "msgunfmt FILE", NULL),
-    MAGIC(0, "\x95\x04\x12\xde", "a catalogue of gettext (.mo)", "msgunfmt FILE", NULL),
-
-    // images, sound, video
-    MAGIC(0, "\x89PNG\r\n\x1a\n", "a PNG image", NULL, NULL),
-    MAGIC(0, "\xff\xd8\xff", "a JPEG image", NULL, NULL),
-    WEAK(0, "GIF87a", "a GIF image", NULL, NULL),
-    WEAK(0, "GIF89a", "a GIF image", NULL, NULL),
-    MAGIC(0, "II*\0", "a TIFF image", NULL, NULL),
-    MAGIC(0, "MM\0*", "a TIFF image", NULL, NULL),
-    WEAK(0, "BM", "a BMP image", NULL, NULL),
-    WEAK(0, "\0\0\1\0", "an icon", NULL, NULL),
-    MAGIC(8, "WEBPVP8", "a WebP image", NULL, NULL),
-    MAGIC(8, "WAVEfmt ", "a WAVE file of sound", NULL, NULL),
-    WEAK(0, "RIFF", "a RIFF file (sound or video)", NULL, NULL),
-    MAGIC(0, "OggS\0", "an Ogg file of sound", NULL, NULL),
-    WEAK(0, "fLaC", "a FLAC file of sound", NULL, NULL),
-    MAGIC(0, "ID3\2", "an MP3 file of sound", NULL, NULL),
-    MAGIC(0, "ID3\3", "an MP3 file of sound", NULL, NULL),
-    MAGIC(0, "ID3\4", "an MP3 file of sound", NULL, NULL),
-    MAGIC(0, "MThd\0\0\0\6", "a MIDI file", NULL, NULL),
-    MAGIC(0, "\x1a\x45\xdf\xa3", "a Matroska or WebM video", NULL, NULL),
-    WEAK(4, "ftyp", "an MP4 video", NULL, NULL),
-
-    // programs and disks
-    MAGIC(0, "\x7f" "ELF", "a program or library (ELF)", "strings FILE", NULL),
-    WEAK(0, "MZ", "a program of Windows", "strings FILE", NULL),
-    MAGIC(0, "\xcf\xfa\xed\xfe", "a program of macOS", "strings FILE", NULL),
-    MAGIC(0, "\xca\xfe\xba\xbe", "a Java class or a program of macOS", "strings FILE", NULL),
-    MAGIC(0, "\0asm", "a WebAssembly module", "strings FILE", NULL),
-    MAGIC(0, "wOFF\0\1\0\0", "a font", NULL, NULL),
-    WEAK(0, "wOF2", "a font", NULL, NULL),
-};
-// clang-format on
-
-static const struct kind lfs = {"a pointer of Git LFS, not the file itself", NULL,
-                                "`git lfs pull` fetches the file"};
-static const struct kind annex = {"a pointer of git-annex, not the file itself", NULL,
-                                  "`git annex get FILE` fetches the file"};
 static const struct kind safetensors = {"a safetensors file", NULL, MODEL};
-static const struct kind bzip2 = {"a bzip2 file", "bzip2 -dc FILE", NULL};
-static const struct kind tar = {"a tar archive", "tar -xOf FILE", PACK};
-static const struct kind cpio = {"a cpio archive", NULL, PACK};
+static const struct kind tar = {MAGIC_TAR};
+static const struct kind cpio = {MAGIC_CPIO};
 static const struct kind zlib = {
     "a zlib stream", "perl -MCompress::Zlib -e 'undef $/; print uncompress(<>)' FILE", NULL};
-static const struct kind utf16 = {"UTF-16, not UTF-8", "iconv -f UTF-16 -t UTF-8 FILE", NULL};
 static const struct kind utf16_le = {"UTF-16 without a BOM, not UTF-8",
                                      "iconv -f UTF-16LE -t UTF-8 FILE", NULL};
 static const struct kind utf16_be = {"UTF-16 without a BOM, not UTF-8",
                                      "iconv -f UTF-16BE -t UTF-8 FILE", NULL};
-static const struct kind utf32 = {"UTF-32, not UTF-8", "iconv -f UTF-32 -t UTF-8 FILE", NULL};
 static const struct kind utf32_le = {"UTF-32 without a BOM, not UTF-8",
                                      "iconv -f UTF-32LE -t UTF-8 FILE", NULL};
 static const struct kind utf32_be = {"UTF-32 without a BOM, not UTF-8",
@@ -163,21 +29,10 @@ static const struct kind zeros = {"nothing but NUL bytes at its beginning",
                                   "an interrupted copy leaves such a file"};
 static const struct kind binary = {
     "not text: too many of its first bytes are control characters or not UTF-8", NULL,
-    "brotli (`brotli -dc FILE >NEW`), an encrypted file and raw token ids look so; " IDS};
+    "brotli (`brotli -dc FILE >NEW`), an encrypted file and raw token ids look so; " MAGIC_IDS};
 static const struct kind other_encoding = {
     "hardly UTF-8: over 30 % of its first bytes would become U+FFFD",
     "iconv -f ENCODING -t UTF-8 FILE", "ENCODING may be WINDOWS-1251, GB18030, SHIFT_JIS, ..."};
-
-static const struct magic *find_magic(const unsigned char *p, size_t n, bool weak)
-{
-    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
-        const struct magic *m = &magics[i];
-        if (m->weak == weak && n >= m->at + m->len && memcmp(p + m->at, m->bytes, m->len) == 0) {
-            return m;
-        }
-    }
-    return NULL;
-}
 
 static bool begins(const unsigned char *p, size_t n, const char *with)
 {
@@ -230,12 +85,6 @@ static bool is_safetensors(const unsigned char *p, size_t n)
            le_u64(p) >= 2 && le_u64(p) <= 100000000;
 }
 
-static bool is_bzip2(const unsigned char *p, size_t n)
-{
-    return n >= 10 && begins(p, n, "BZh") && p[3] >= '1' && p[3] <= '9' &&
-           (memcmp(p + 4, "1AY&SY", 6) == 0 || memcmp(p + 4, "\x17\x72\x45\x38\x50\x90", 6) == 0);
-}
-
 /* Whether a zlib stream begins that inflates as far as it goes.  A text may begin "x^": there the
  * census must agree. */
 static bool is_zlib(const unsigned char *p, size_t n, bool no_text)
@@ -258,19 +107,6 @@ static bool is_zlib(const unsigned char *p, size_t n, bool no_text)
     const bool any = z.total_out > 0;
     inflateEnd(&z);
     return any && (status == Z_OK || status == Z_BUF_ERROR || status == Z_STREAM_END);
-}
-
-/* Pointers are small files of their own; a text about them is longer. */
-static const struct kind *find_pointer(const unsigned char *p, size_t n)
-{
-    if (n >= 1024) {
-        return NULL;
-    }
-    if (begins(p, n, "version https://git-lfs.github.com/spec/") ||
-        begins(p, n, "version https://hawser.github.com/spec/")) {
-        return &lfs;
-    }
-    return begins(p, n, "/annex/objects/") ? &annex : NULL;
 }
 
 // --- UTF-16, UTF-32 ----------------------------------------------------------------------------
@@ -317,12 +153,6 @@ static const struct kind *find_wide(const unsigned char *p, size_t n)
         const struct kind *kind;
     } without[] = {
         {4, false, &utf32_le}, {4, true, &utf32_be}, {2, false, &utf16_le}, {2, true, &utf16_be}};
-    if (n >= 4 && (memcmp(p, "\xff\xfe\0\0", 4) == 0 || memcmp(p, "\0\0\xfe\xff", 4) == 0)) {
-        return &utf32;
-    }
-    if (n >= 2 && (memcmp(p, "\xff\xfe", 2) == 0 || memcmp(p, "\xfe\xff", 2) == 0)) {
-        return &utf16;
-    }
     for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
         if (is_wide_text(p, n, without[i].size, without[i].big)) {
             return without[i].kind;
@@ -373,19 +203,12 @@ const struct kind *kind_of(const void *bytes, size_t len)
     if (n == 0) {
         return NULL;
     }
-    const struct magic *magic = find_magic(p, n, false);
+    const struct magic *magic = magic_find(p, n, false);
     if (magic) {
         return &magic->kind;
     }
-    const struct kind *pointer = find_pointer(p, n);
-    if (pointer) {
-        return pointer;
-    }
     const struct kind *looks = census(p, n);
     const bool no_text = looks == &binary || looks == &other_encoding;
-    if (is_bzip2(p, n)) {
-        return &bzip2;
-    }
     if (is_tar(p, n)) {
         return &tar;
     }
@@ -402,7 +225,7 @@ const struct kind *kind_of(const void *bytes, size_t len)
     if (wide) {
         return wide;
     }
-    magic = no_text ? find_magic(p, n, true) : NULL;
+    magic = no_text ? magic_find(p, n, true) : NULL;
     return magic ? &magic->kind : looks;
 }
 

@@ -3,8 +3,8 @@
  *
  * Three rules, in this order:
  *
- *     1. a table of magic numbers: archives, compressed files, tensors, images, ...
- *     2. UTF-16 and UTF-32: a BOM, or code units that are plainly text
+ *     1. magic numbers (base/magic.h): archives, compressed files, tensors, BOMs of UTF-16, ...
+ *     2. UTF-16 and UTF-32 without a BOM: code units that are plainly text
  *     3. a census of the bytes: control characters that no text has, and bytes that are not UTF-8
  *
  * Rule 3 finds what has no magic number: brotli, raw token ids, encrypted files.  A text may have
@@ -17,16 +17,10 @@
 #include <stddef.h>
 
 #include "corpora/base/err.h"
+#include "corpora/base/magic.h" // struct kind
 
 /* The number of first bytes that decide. */
 #define KIND_BYTES ((size_t)8 << 10)
-
-struct kind {
-    const char *name; // "a tar archive"
-    // A command that writes the text of FILE to standard output; NULL: there is none
-    const char *command;
-    const char *advice; // what else helps; NULL: nothing
-};
 
 /*
  * The kind of a file whose first bytes, decompressed, are bytes[len]; NULL: it may be a text.

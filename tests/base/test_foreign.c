@@ -20,9 +20,10 @@ static const struct {
 } cases[] = {
 #define HEAD(text) text, sizeof text - 1
     {HEAD("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n"),
-     "is a Git LFS pointer: the file itself was not downloaded; run \"git lfs pull\" in its "
-     "repository"},
-    {HEAD("/annex/objects/MD5E-s1--0.json\n"), "is a git-annex pointer: "},
+     "is a pointer of Git LFS, not the file itself: it was not downloaded; run \"git lfs pull\" in "
+     "its repository"},
+    {HEAD("/annex/objects/MD5E-s1--0.json\n"),
+     "is a pointer of git-annex, not the file itself: it was not downloaded"},
     {HEAD("<!DOCTYPE html>"),
      "is a web page (HTML or XML): the download went wrong; fetch the file again"},
     {HEAD("\n <!doctype HTML>"), "is a web page"},
@@ -34,27 +35,30 @@ static const struct {
     {HEAD(""), "is an empty file: write it or fetch it again"},
     {HEAD("\xef\xbb\xbf"), "is an empty file"},
     {HEAD("\0\0\0\0\0\0\0\0\0"), "is a file of zero bytes: a download or copy was interrupted"},
-    {HEAD("\x1f\x8b\x08\0"), "is compressed with gzip: decompress it first (gzip -d)"},
-    {HEAD("\x28\xb5\x2f\xfd\x20"), "is compressed with zstd: decompress it first (zstd -d)"},
+    {HEAD("\x1f\x8b\x08\0"), "is a gzip file: decompress it first (gzip -d)"},
+    {HEAD("\x28\xb5\x2f\xfd\x20"), "is a zstd file: decompress it first (zstd -d)"},
     {HEAD("\xfd"
           "7zXZ\0"),
-     "is compressed with xz"},
-    {HEAD("BZh91AY"), "is compressed with bzip2"},
-    {HEAD("PK\3\4\x14"), "is a zip archive"},
-    {HEAD("7z\xbc\xaf\x27\x1c\0\4"), "is a 7z archive"},
-    {HEAD("SQLite format 3\0"), "is a SQLite file"},
-    {HEAD("%PDF-1.7"), "is a PDF document"},
-    {HEAD("\x89HDF\r\n\x1a\n"), "is an HDF5 file"},
-    {HEAD("GGUF\3"), "is a GGUF file"},
-    {HEAD("\x93NUMPY\1"), "is a numpy file"},
-    {HEAD("\x80\4\x95"), "is a Python pickle"},
+     "is an xz file: decompress it first (xz -d)"},
+    {HEAD("BZh91AY&SY\x19\x31"), "is a bzip2 file: decompress it first (bzip2 -d)"},
+    {HEAD("PK\3\4\x14"), "is a zip file: unpack it first (unzip)"},
+    {HEAD("7z\xbc\xaf\x27\x1c\0\4"), "is a 7z archive: unpack it first (7z x)"},
+    {HEAD("SQLite format 3\0"), "is an SQLite database: if it is a run, gapscope top reads it"},
+    {HEAD("%PDF-1.7"), "is a PDF file: name another file"},
+    {HEAD("\x89HDF\r\n\x1a\n"), "is an HDF5 file: it may hold weights"},
+    {HEAD("GGUF\3"), "is a GGUF file: it may hold weights"},
+    {HEAD("PAR1\x15\4"), "is a Parquet file: name another file"},
+    {HEAD("MZ\x90\0\3"), "is a program of Windows: name another file"},
+    {HEAD("\x04\x22\x4d\x18"), "is an lz4 file: decompress it first (lz4 -d)"},
+    {HEAD("\x93NUMPY\1"), "is a NumPy array (.npy): it may hold weights"},
+    {HEAD("\x80\4\x95"), "is a pickle of Python: it may hold weights"},
     {HEAD("\xff\xfe{\0}\0"),
-     "is UTF-16 text: convert it to UTF-8, for example with iconv -f UTF-16"},
-    {HEAD("\xfe\xff\0{\0}"), "is UTF-16 text"},
-    {HEAD("{\0\"\0a\0"), "is UTF-16 text"}, // without a byte order mark
-    {HEAD("\0{\0\n\0\""), "is UTF-16 text"},
-    {HEAD("\xff\xfe\0\0{\0\0\0"), "is UTF-32 text"},
-    {HEAD("\0\0\xfe\xff\0\0\0{"), "is UTF-32 text"},
+     "is UTF-16, not UTF-8: convert it to UTF-8, for example with iconv -f UTF-16 -t UTF-8"},
+    {HEAD("\xfe\xff\0{\0}"), "is UTF-16, not UTF-8"},
+    {HEAD("{\0\"\0a\0"), "is UTF-16 without a BOM, not UTF-8"}, // without a byte order mark
+    {HEAD("\0{\0\n\0\""), "is UTF-16 without a BOM, not UTF-8"},
+    {HEAD("\xff\xfe\0\0{\0\0\0"), "is UTF-32, not UTF-8"},
+    {HEAD("\0\0\xfe\xff\0\0\0{"), "is UTF-32, not UTF-8"},
 
     {HEAD("{}"), NULL},
     {HEAD("\xef\xbb\xbf{\"n_layers\": 1}"), NULL},
@@ -65,6 +69,9 @@ static const struct {
     {HEAD("\0\1\0\2\0\3"), NULL}, // numbers of 16 bits
     {HEAD("\x1f"), NULL},
     {HEAD("<"), NULL},
+    {HEAD("BM25: 1\nMZ: 2\n"), NULL}, // short magic numbers count before binary data only
+    {HEAD("GGUF: a format\n"), NULL},
+    {HEAD("BZh: 1\n"), NULL},
     {HEAD("text"), NULL},
 #undef HEAD
 };
@@ -92,6 +99,7 @@ static void what_a_file_is_and_the_way_out_are_said(void **state)
     struct foreign f;
     assert_true(foreign_find(&f, tar, sizeof tar));
     assert_string_equal(f.what, "a tar archive");
+    assert_string_equal(f.way_out, "unpack it first (tar -xf)");
     assert_false(foreign_find(&f, tar, 257));
 }
 

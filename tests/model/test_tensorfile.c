@@ -253,11 +253,12 @@ static void what_is_no_weight_file_is_named(void **state)
         {"some text that is no model", ERR_FORMAT, "unknown format: neither"},
         {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
          ERR_UNSUPPORTED,
-         "is a Git LFS pointer: the file itself was not downloaded; run \"git lfs pull\""},
+         "is a pointer of Git LFS, not the file itself: it was not downloaded; run \"git lfs "
+         "pull\""},
         {"<!DOCTYPE html><html>", ERR_UNSUPPORTED, "is a web page (HTML or XML)"},
         {"\x89HDF\r\n\x1a\n and so on", ERR_UNSUPPORTED, "is an HDF5 file"},
         {"GGUF\3", ERR_UNSUPPORTED, "is a GGUF file"},
-        {"\x1f\x8b\x08", ERR_UNSUPPORTED, "is compressed with gzip: decompress it first"},
+        {"\x1f\x8b\x08", ERR_UNSUPPORTED, "is a gzip file: decompress it first"},
         {"\x80\x04N.", ERR_FORMAT, "a pickle, but not one that torch.save wrote"},
         {"PK\3\4", ERR_TRUNCATED, "no end of central directory"},
     };

@@ -263,7 +263,7 @@ static void what_does_not_agree_with_the_index_is_refused(void **state)
         refuses(dir, ERR_FORMAT, indexes[i][1]);
     }
     put_text(dir, "model.safetensors.index.json", "version https://git-lfs.github.com/spec/v1\n");
-    refuses(dir, ERR_UNSUPPORTED, "index.json: is a Git LFS pointer: ");
+    refuses(dir, ERR_UNSUPPORTED, "index.json: is a pointer of Git LFS, not the file itself: ");
 
     // a tensor that the index does not know
     write_shards(dir, "model.safetensors.index.json", NULL, NULL);

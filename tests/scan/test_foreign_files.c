@@ -19,11 +19,11 @@ static const struct {
     const char *name, *command, *says;
 } kinds[] = {
     {"lfs", "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:4d7a\\nsize 3\\n'",
-     "a Git LFS pointer: the file itself was not downloaded; run \"git lfs pull\""},
+     "a pointer of Git LFS, not the file itself: it was not downloaded; run \"git lfs pull\""},
     {"html", "printf '<!DOCTYPE html>\\n<html></html>\\n'", "a web page (HTML or XML): "},
     {"empty", ":", "an empty file: "},
-    {"gz", "printf '\\037\\213\\010\\000rest'", "compressed with gzip: decompress it first"},
-    {"utf16", "printf '\\377\\376{\\000}\\000'", "UTF-16 text: convert it to UTF-8"},
+    {"gz", "printf '\\037\\213\\010\\000rest'", "a gzip file: decompress it first"},
+    {"utf16", "printf '\\377\\376{\\000}\\000'", "UTF-16, not UTF-8: convert it to UTF-8"},
 };
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 
@@ -81,7 +81,7 @@ static void files_beside_a_tokenizer_are_named(void **state)
 {
     (void)state;
     kit_expect(0, NULL, "cp $T/lfs $T/model/special_tokens_map.json");
-    kit_expect(1, "/model/special_tokens_map.json: is a Git LFS pointer: ",
+    kit_expect(1, "/model/special_tokens_map.json: is a pointer of Git LFS, not the file itself: ",
                "echo a | gapscope tokenize --model $T/model -");
     kit_expect(0, NULL, "rm $T/model/special_tokens_map.json");
 }

@@ -492,7 +492,7 @@ static void what_does_not_go_together_is_refused(void **state)
     kit_expect(2, "low must be below high", SCAN "--trigram-rule high=.1,low=.2 -o $T/x.db" CORPUS);
     kit_expect(2, "--trigram-rule goes with --trigrams",
                "gapscope scan --ids" MODELS "--trigram-rule count=3 -o $T/x.db" CORPUS);
-    kit_expect(1, "is a SQLite file",
+    kit_expect(1, "is an SQLite database",
                "gapscope scan --ids" MODELS "--trigrams $T/run.db -o $T/x.db" CORPUS);
     kit_expect(0, NULL, COUNT "--part 0/2 -o $T/part.ngrams" CORPUS);
     kit_expect(1, "is a part of a count",
