@@ -1,5 +1,6 @@
 #include "corpora/shape.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "corpora/base/json.h"
@@ -75,6 +76,18 @@ static bool is_json(struct json_parser *parser, const char *text, size_t len)
     return end == len;
 }
 
+/* Whether a key and a colon stand behind the bracket at 'at', which no text has by chance. */
+static bool has_key(const struct beginning *b, struct json_parser *parser, size_t at)
+{
+    size_t end, key = skip_blanks(b, at + 1);
+    if (key == b->n || b->text[key] != '"' ||
+        prefix_of(parser, b->text + key, b->n - key, &end) != JSON_WHOLE) {
+        return false;
+    }
+    key = skip_blanks(b, key + end);
+    return key < b->n && b->text[key] == ':';
+}
+
 /* Sees more until the JSON value at 'at' is whole or wrong. */
 static enum json_beginning see_value(struct beginning *b, struct json_parser *parser, size_t at,
                                      size_t *end)
@@ -137,6 +150,53 @@ static void find_values(struct beginning *b, struct json_parser *parser, size_t 
     out->records = RECORDS_VALUES;
 }
 
+/* Whether a line behind 'at' within LOOK_BYTES begins an object with a key, and all that can be
+ * seen of the line is JSON. */
+static bool has_json_line(const struct beginning *b, struct json_parser *parser, size_t at)
+{
+    const char *lf;
+    while ((lf = memchr(b->text + at, '\n', b->n - at))) {
+        at = skip_blanks(b, (size_t)(lf - b->text));
+        lf = memchr(b->text + at, '\n', b->n - at);
+        const size_t len = (lf ? (size_t)(lf - b->text) : b->n) - at;
+        size_t end;
+        if (len > 0 && b->text[at] == '{' && has_key(b, parser, at) &&
+            (is_json(parser, b->text + at, len) ||
+             (!lf && prefix_of(parser, b->text + at, len, &end) == JSON_BEGUN))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether 'at' is where a key without quotes or in single quotes begins, as Python and JavaScript
+ * print objects. */
+static bool is_bare_key(const struct beginning *b, size_t at)
+{
+    if (b->text[at] == '\'') {
+        return true;
+    }
+    const size_t from = at;
+    while (at < b->n && (isalnum((unsigned char)b->text[at]) || b->text[at] == '_')) {
+        at++;
+    }
+    const size_t colon = skip_blanks(b, at);
+    return at > from && colon < b->n && b->text[colon] == ':';
+}
+
+/* Whether what begins with the brace at 'at' is plainly no JSON: {\small, {{x}}, {% if %}, a block
+ * of C.  One line of JSONL among the first makes it JSONL, of which the first line is broken. */
+static bool is_text_in_braces(struct beginning *b, struct json_parser *parser, size_t at)
+{
+    if (name_says_jsonl(stream_name(b->stream))) {
+        return false;
+    }
+    see(b, LOOK_BYTES);
+    const size_t next = skip_blanks(b, at + 1);
+    return next < b->n && b->text[next] != '"' && b->text[next] != '}' && !is_bare_key(b, next) &&
+           !has_json_line(b, parser, at);
+}
+
 static int refuse_array(const struct beginning *b, const char *what, struct err *err)
 {
     return err_set(err, ERR_UNSUPPORTED,
@@ -160,41 +220,115 @@ static enum json_beginning follows_array(const struct beginning *b, struct json_
     return array && memchr(b->text + end, '\n', at - end) ? JSON_BEGUN : JSON_WRONG;
 }
 
+/* An array, as far as it can be seen. */
+struct array {
+    size_t at, item, item_end; // its bracket; its first item
+    size_t next;               // what follows that, behind blanks
+    size_t end;                // of the array, if it is whole
+    enum json_beginning first; // of the first item
+    enum json_beginning all;
+};
+
+static struct array look_at_array(struct beginning *b, struct json_parser *parser, size_t at)
+{
+    struct array a = {.at = at, .first = JSON_BEGUN, .all = JSON_BEGUN};
+    see(b, LOOK_BYTES);
+    a.item = a.item_end = a.next = skip_blanks(b, at + 1);
+    if (a.item == b->n) {
+        return a;
+    }
+    const bool empty = b->text[a.item] == ']';
+    a.first = empty ? JSON_WHOLE : see_value(b, parser, a.item, &a.item_end);
+    a.next = skip_blanks(b, a.item_end);
+    a.all = prefix_of(parser, b->text + at, b->n - at, &a.end);
+    a.end += at;
+    return a;
+}
+
+/* Whether an item that ends before 'next' is followed as one is; the end of what can be seen is
+ * no sign against it. */
+static bool is_followed(const struct beginning *b, size_t next)
+{
+    return next == b->n || b->text[next] == ',' || b->text[next] == ']';
+}
+
+static bool is_of_objects(const struct beginning *b, struct json_parser *parser,
+                          const struct array *a)
+{
+    switch (a->first) {
+    case JSON_WHOLE:
+        return is_followed(b, a->next) || has_key(b, parser, a->item);
+    case JSON_BEGUN:
+        return b->n - a->item > 1;
+    case JSON_WRONG:
+        break;
+    }
+    return has_key(b, parser, a->item);
+}
+
+/* Whether it is an array of strings where what can be seen of it is no JSON: then its first two
+ * items are strings, for "["Yes", said Bob" is a text. */
+static bool is_of_strings_and_broken(const struct beginning *b, struct json_parser *parser,
+                                     const struct array *a)
+{
+    if (a->first != JSON_WHOLE || a->next == b->n || b->text[a->next] != ',') {
+        return false;
+    }
+    size_t end, second = skip_blanks(b, a->next + 1);
+    if (second == b->n || b->text[second] != '"') {
+        return false;
+    }
+    const enum json_beginning p = prefix_of(parser, b->text + second, b->n - second, &end);
+    return p == JSON_BEGUN || (p == JSON_WHOLE && is_followed(b, skip_blanks(b, second + end)));
+}
+
+/* Whether it is an array of texts, whole, cut or broken.  more: something follows its end. */
+static bool is_of_texts(const struct beginning *b, struct json_parser *parser,
+                        const struct array *a, bool more)
+{
+    switch (b->text[a->item]) {
+    case '{':
+        return is_of_objects(b, parser, a);
+    case '"':
+        if (name_says_jsonl(stream_name(b->stream))) {
+            return true;
+        }
+        if (a->all == JSON_WRONG) {
+            return is_of_strings_and_broken(b, parser, a);
+        }
+        return !more && (a->first == JSON_WHOLE || !b->whole);
+    case ']':
+        return !more;
+    default:
+        return false;
+    }
+}
+
 static int find_array(struct beginning *b, struct json_parser *parser, size_t at, bool jsonl,
                       struct shape *out, struct err *err)
 {
-    see(b, LOOK_BYTES);
-    size_t item = skip_blanks(b, at + 1), item_end = item;
-    if (item == b->n) {
+    const struct array a = look_at_array(b, parser, at);
+    if (a.item == b->n) {
         return 0;
     }
-    const char kind = b->text[item];
-    const bool empty = kind == ']';
-    const enum json_beginning first = empty ? JSON_WHOLE : see_value(b, parser, item, &item_end);
-    const size_t next = skip_blanks(b, item_end);
-    if (first == JSON_WRONG ||
-        (first == JSON_WHOLE && next < b->n && b->text[next] != ',' && b->text[next] != ']')) {
-        return 0;
-    }
-    size_t end;
-    const enum json_beginning all = prefix_of(parser, b->text + at, b->n - at, &end);
     const enum json_beginning then =
-        all == JSON_WHOLE ? follows_array(b, parser, at + end) : JSON_WHOLE;
-    if (then == JSON_BEGUN && !jsonl) {
+        a.all == JSON_WHOLE ? follows_array(b, parser, a.end) : JSON_WHOLE;
+    if (jsonl && then != JSON_WHOLE) {
+        return 0; // lines, of which the first is an array
+    }
+    if (then == JSON_BEGUN) {
         return refuse_array(b, "a JSON array on each line", err);
     }
-    const bool seen = all == JSON_WHOLE || (all == JSON_BEGUN && !b->whole);
-    if (then != JSON_WHOLE) {
-        return 0;
-    }
-    if ((kind == '{' && b->n - item > 1) || ((kind == '"' || empty) && seen)) {
+    if (is_of_texts(b, parser, &a, then != JSON_WHOLE)) {
+        const bool whole = a.first == JSON_WHOLE && b->text[a.item] != ']';
         out->records = RECORDS_ARRAY;
         out->strings = true;
-        out->first = first == JSON_WHOLE && !empty ? b->text + item : NULL;
-        out->first_len = out->first ? item_end - item : 0;
+        out->first = whole ? b->text + a.item : NULL;
+        out->first_len = whole ? a.item_end - a.item : 0;
         return 0;
     }
-    if (seen && next < b->n && b->text[next] == ',' && !jsonl) {
+    const bool list = a.all != JSON_WRONG && a.next < b->n && b->text[a.next] == ',';
+    if (list && then == JSON_WHOLE && b->text[a.item] != '"' && !jsonl) {
         return refuse_array(b, "a JSON array, whose first item is neither an object nor a string",
                             err);
     }
@@ -303,8 +437,10 @@ static int find(struct beginning *b, struct json_parser *parser, enum shape_want
     }
     switch (c) {
     case '{':
-        out->records = RECORDS_LINES;
-        find_values(b, parser, at, out);
+        if (want != SHAPE_ANY || !is_text_in_braces(b, parser, at)) {
+            out->records = RECORDS_LINES;
+            find_values(b, parser, at, out);
+        }
         break;
     case '[':
         rc = find_array(b, parser, at, jsonl, out, err);

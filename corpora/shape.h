@@ -3,9 +3,13 @@
  *
  * The first byte that is not blank (after a BOM, within 64 KiB) decides where to look:
  *
- *     {           JSONL, or JSON values over several lines if the first line holds no whole value
- *     [           a JSON array, if its first item is an object or a string and all that can be seen
- *                 of it is JSON: "[Verse]" and "[1] See ..." begin texts
+ *     {           JSONL, or JSON values over several lines if the first line holds no whole value;
+ *                 a text where no key can follow ("{\small", "{{x}}", a block of C), no line behind
+ *                 it is JSON, and the name does not say JSONL
+ *     [           a JSON array, if it begins as one of objects or strings does, also where it is cut
+ *                 or broken: with an object, a key and a colon, or two strings; "[Verse]", "[1] See
+ *                 ..." and "["Yes", said Bob" begin texts.  An end that is not seen is no sign
+ *                 against an array.
  *     "           a string on each line, if every line within 64 KiB is one, and there are two or
  *                 the file's name says JSONL: a text may begin with a quotation
  *     1E          RFC 7464, if a JSON value follows

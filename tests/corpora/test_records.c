@@ -32,7 +32,23 @@ static const struct {
     {"a", "[{\"", " truncated_stream 1@1"},
     {"a", "[{\"text\":\"a\"},\"b\"\n\"c\"]", "0:1[a]1:1[b] corrupt_stream 1@2"},
     {"a", "[{\"text\":\"a\"},}]", "0:1[a] corrupt_stream 1@1"},
-    {"a", "[{\"text\":\"a\"},\"b\"] x", "0:1[[{\"text\":\"a\"},\"b\"] x]"},
+    {"a", "[{\"text\":\"a\"},\"b\"] x", "0:1[a]1:1[b] trailing_garbage 1@1"},
+    {"a", "[{\"text\":\"a\"}]\n[{\n\"text\":\"b\"}]", "0:1[a] trailing_garbage 1@2"},
+    {"a", "[{\"text\":\"a\"}{\"text\":\"b\"}]", "0:1[a] corrupt_stream 1@1"},
+    {"a", "[{\"text\":\"a\"};{\"text\":\"b\"}]", "0:1[a] corrupt_stream 1@1"},
+    {"a", "[{\"text\":\"a\"},{\"text\":\"b\"", "0:1[a] truncated_stream 1@1"},
+    {"a", "[{\"text\":\"a\"},{\"text\"...]", "0:1[a] bad_json 1@1 truncated_stream 1@1"},
+    {"a.jsonl", "[{\"text\":\"a\"},{\"text\"...]", "0:1[a] bad_json 1@1 truncated_stream 1@1"},
+    {"a", "[{\"text\":\"a\" \"x\"},{\"text\":\"b\"}]", "1:1[b] bad_json 1@1"},
+    {"a", "[\"one\",\"two\",\"thr", "0:1[one]1:1[two] truncated_stream 1@1"},
+    {"a.jsonl", "[\"one\",\"two\",\"thr", "0:1[one]1:1[two] truncated_stream 1@1"},
+    {"a", "[\"one\",\n\"two\"", "0:1[one]1:2[two] truncated_stream 1@2"},
+    {"a", "[\"one\", ", "0:1[one] truncated_stream 1@1"},
+    {"a", "[\"one\", \"tw", "0:1[one] truncated_stream 1@1"},
+    {"a", "[\"one\",\"two\",\"th\"re\"e\"]", "0:1[one]1:1[two]2:1[th] corrupt_stream 1@1"},
+    {"a.json", "[\"one\" \"two\"]", "0:1[one] corrupt_stream 1@1"},
+    {"a.json", "[\"one\"] x", "0:1[one] trailing_garbage 1@1"},
+    {"a.json", "[\"a story that has no end", " truncated_stream 1@1"},
     // what begins with a bracket and is no array of texts
     {"a", "[Verse 1]\nla la\n", "0:1[[Verse 1]|la la|]"},
     {"a", "[1] See above.\n[2] See below.\n", "0:1[[1] See above.|[2] See below.|]"},
@@ -40,6 +56,13 @@ static const struct {
     {"a", "[\"Hello\"](x)", "0:1[[\"Hello\"](x)]"},
     {"a", "[\"Hello\", said Bob]", "0:1[[\"Hello\", said Bob]]"},
     {"a", "[\"a story that has no end", "0:1[[\"a story that has no end]"},
+    {"a", "[\"Yes\", \"No\" and \"Maybe\"]", "0:1[[\"Yes\", \"No\" and \"Maybe\"]]"},
+    {"a", "[\"one\", \"two\"].map(f)", "0:1[[\"one\", \"two\"].map(f)]"},
+    {"a", "[[Category:Trees]]\n", "0:1[[[Category:Trees]]|]"},
+    {"a", "[[1]] See", "0:1[[[1]] See]"},
+    {"a", "[{ \"a\" }]", "0:1[[{ \"a\" }]]"},
+    {"a", "[] is empty", "0:1[[] is empty]"},
+    {"a", "[{} is empty]", "0:1[[{} is empty]]"},
     {"a", "[{{ name }}] of a template", "0:1[[{{ name }}] of a template]"},
     {"a", "[section]\nkey = 1\n", "0:1[[section]|key = 1|]"},
     {"a", "[1]", "0:1[[1]]"},
@@ -62,6 +85,18 @@ static const struct {
     {"a", "{\"text\":\n{\"text\":\"a\"}\n{\"text\":\"b\"}\n", "1:2[a]2:3[b] bad_json 1@1"},
     {"a", "{\"text\":\"x\"} y\n{\"text\":\"a\"}\n", "1:2[a] bad_json 1@1"},
     {"a", "{not json\n{\"text\":\"a\"}\n", "1:2[a] bad_json 1@1"},
+    {"a", "{not json\n\n {\"txt\":\"a\"}\n", " bad_json 1@1 no_text_field 1@3"},
+    {"a.jsonl", "{{x}}\n", " bad_json 1@1"},
+    {"a", "{\"Hello\" she said}\n", " bad_json 1@1"},
+    {"a", "{'text': 'a'}\n", " bad_json 1@1"},
+    {"a", "{text : \"a\"}\n", " bad_json 1@1"},
+    {"a", "{} is empty", " bad_json 1@1"},
+    // what begins with a brace and is plainly no JSON
+    {"a", "{\\small Text}\n", "0:1[{\\small Text}|]"},
+    {"a", "{{x}}\nis\n", "0:1[{{x}}|is|]"},
+    {"a", "{% if x %}\n{{ y }}\n", "0:1[{% if x %}|{{ y }}|]"},
+    {"a", "{\n  int a = 1;\n}\n", "0:1[{|  int a = 1;|}|]"},
+    {"a", "{ 0,\n{}\n{ \"a\", 1 },\n", "0:1[{ 0,|{}|{ \"a\", 1 },|]"},
     {"a", "{\"text\":\"a\"}\n\"b\"\n[\"c\"]\n", "0:1[a] not_an_object 2@2"},
     // strings, one per line
     {"a", "\"one\"\n\n\"t\\nwo\"\n", "0:1[one]1:3[t|wo]"},
@@ -152,6 +187,8 @@ static void an_array_of_something_else_is_refused(void **state)
         const char *bytes, *message;
     } arrays[] = {
         {"[[1,2],[3,4]]", "mem: a JSON array, whose first item is neither an object nor a string"},
+        {"[1,2,3", "mem: a JSON array, whose first item is neither an object nor a string"},
+        {"[[1,2],[3", "mem: a JSON array, whose first item is neither an object nor a string"},
         {"[15496, 995]\n", "mem: a JSON array, whose first item is neither an object nor a string"},
         {"[\"a\"]\n[\"b\"]\n", "mem: a JSON array on each line"},
         {"[1,2,3]\n[4,5]\n", "mem: a JSON array on each line"},
@@ -161,20 +198,23 @@ static void an_array_of_something_else_is_refused(void **state)
             struct stream *stream;
             struct source *s = NULL;
             struct err err = {0};
-            const size_t len = strlen(arrays[i].bytes);
-            assert_int_equal(stream_open_memory(&stream, "mem", arrays[i].bytes, len, step, NULL),
+            const size_t n = strlen(arrays[i].bytes);
+            assert_int_equal(stream_open_memory(&stream, "mem", arrays[i].bytes, n, step, NULL),
                              0);
             assert_int_equal(source_open_stream(&s, stream, NULL, &err), ERR_UNSUPPORTED);
             assert_int_equal(strncmp(err.msg, arrays[i].message, strlen(arrays[i].message)), 0);
             assert_non_null(strstr(err.msg, "`jq -c '.[]' FILE >NEW`"));
         }
+        const size_t len = strlen(arrays[i].bytes);
         struct buf found = {0};
         const struct source_options text = {.format = SOURCE_TEXT},
                                     jsonl = {.format = SOURCE_JSONL};
         take(&found, "mem", arrays[i].bytes, strlen(arrays[i].bytes), 0, &text);
         assert_int_equal(strncmp(found.data, "0:1[", 4), 0);
         take(&found, "mem", arrays[i].bytes, strlen(arrays[i].bytes), 0, &jsonl);
-        assert_int_equal(strncmp(found.data, " not_an_object ", 15), 0);
+        const bool cut = strchr("]\n", arrays[i].bytes[len - 1]) == NULL;
+        assert_non_null(strstr(found.data, cut ? " bad_json 1" : " not_an_object "));
+        assert_int_equal(found.data[0], ' ');
         buf_free(&found);
     }
 }
@@ -210,6 +250,43 @@ static void a_long_array_is_streamed(void **state)
     }
 }
 
+/* An array is judged by how it begins, so that one longer than what is looked at is read as a short
+ * one is: up to where it is cut or broken. */
+static void a_long_array_that_is_cut_or_broken_is_one_like_a_short_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *item, *last, *found;
+    } ends[] = {
+        {"{\"text\":\"a\"}", "{\"text\":\"b", " truncated_stream 1@1"},
+        {"{\"text\":\"a\"}", "{\"text\"...]", " bad_json 1@1 truncated_stream 1@1"},
+        {"\"a\"", "\"b", " truncated_stream 1@1"},
+        {"\"a\"", "\"b\" c]", " corrupt_stream 1@1"},
+    };
+    for (size_t i = 0; i < 2 * sizeof ends / sizeof *ends; i++) {
+        const size_t n = i % 2 ? 3 : 30000;
+        struct buf text = {0}, found = {0};
+        assert_int_equal(buf_append(&text, "[", 1, NULL), 0);
+        for (size_t k = 0; k < n; k++) {
+            assert_int_equal(buf_printf(&text, NULL, "%s,", ends[i / 2].item), 0);
+        }
+        assert_int_equal(buf_printf(&text, NULL, "%s", ends[i / 2].last), 0);
+        take(&found, "a", text.data, text.len, 0, NULL);
+        char last[20];
+        snprintf(last, sizeof last, "%zu:1[a]", n - 1);
+        const char *at = strstr(found.data, last);
+        assert_non_null(at);
+        const bool one_more = strstr(ends[i / 2].last, " c") != NULL; // "b" is whole
+        snprintf(last, sizeof last, "%zu:1[b]", n);
+        assert_int_equal(strstr(at, last) != NULL, one_more);
+        at = strchr(at, ' ');
+        assert_non_null(at);
+        assert_string_equal(at, ends[i / 2].found);
+        buf_free(&text);
+        buf_free(&found);
+    }
+}
+
 static void the_place_of_a_record_is_that_of_its_first_byte(void **state)
 {
     (void)state;
@@ -231,6 +308,7 @@ int main(void)
         cmocka_unit_test(every_shape_gives_its_records),
         cmocka_unit_test(an_array_of_something_else_is_refused),
         cmocka_unit_test(a_long_array_is_streamed),
+        cmocka_unit_test(a_long_array_that_is_cut_or_broken_is_one_like_a_short_one),
         cmocka_unit_test(the_place_of_a_record_is_that_of_its_first_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
