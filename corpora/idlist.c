@@ -65,20 +65,25 @@ void idlist_close(struct idlist *l)
     free(l);
 }
 
-/* The record's member with the ids, whose name becomes l->key; NULL: there is none. */
-static struct json_object *find_list(struct idlist *l, struct json_object *record)
+struct json_object *idlist_member(struct json_object *record, const char **key)
 {
     static const char *const keys[] = {"ids", "input_ids", "tokens"};
     struct json_object *list = NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && !list; i++) {
+        list = json_member(record, keys[i]);
+        *key = list ? keys[i] : *key;
+    }
+    return list;
+}
+
+/* The record's member with the ids, whose name becomes l->key; NULL: there is none. */
+static struct json_object *find_list(struct idlist *l, struct json_object *record)
+{
     if (l->field) {
         l->key = l->field;
         return member_at(record, l->field);
     }
-    for (size_t i = 0; i < sizeof keys / sizeof *keys && !list; i++) {
-        list = json_member(record, keys[i]);
-        l->key = list ? keys[i] : l->key;
-    }
-    return list;
+    return idlist_member(record, &l->key);
 }
 
 /* Reads the list of one record into l->ids. */

@@ -42,6 +42,10 @@ const char *idlist_key(const struct idlist *l);
 /* The raw bytes of the file read so far, for progress. */
 uint64_t idlist_tell_raw(const struct idlist *l);
 
+/* The list of token ids in a record that is under a usual name, "ids", "input_ids" or "tokens";
+ * NULL: there is no such member.  *key becomes its name. */
+struct json_object *idlist_member(struct json_object *record, const char **key);
+
 void idlist_close(struct idlist *l); // NULL is allowed
 
 #endif

@@ -17,7 +17,7 @@ struct jsonl;
  * NULL: the first of text, content, code that is a string or a list of strings, which are
  * paragraphs and are joined by two line ends.  domain: the member with the domain, named likewise;
  * NULL: the first of meta.pile_set_name, meta.set, source, meta.redpajama_set_name that is a string
- * and not empty.  On success the caller owns *out.  Errors: ERR_USAGE (an empty name in either),
+ * and not empty.  On success the caller owns *out.  Errors: ERR_USAGE (either is empty),
  * ERR_NOMEM.
  */
 int jsonl_open(struct jsonl **out, const char *field, const char *domain, struct err *err);

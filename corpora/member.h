@@ -2,7 +2,8 @@
  * member.h - finds a member of a JSON record by a path like "a.b"
  *
  * A key that has dots in it is found first: "a.b" is the member "a.b", or else b in a; "a.b.c" is
- * "a.b.c", c in "a.b", "b.c" in a, or c in b in a.
+ * "a.b.c", c in "a.b", "b.c" in a, or c in b in a.  A key may
+ * begin or end with a dot and be empty: "a." is the member "a.", or else "" in a.
  */
 #ifndef GAPSCOPE_CORPORA_MEMBER_H
 #define GAPSCOPE_CORPORA_MEMBER_H
@@ -11,7 +12,7 @@
 
 #include "corpora/base/err.h"
 
-/* Refuses a path with an empty name.  what: "field", for the message.  Errors: ERR_USAGE. */
+/* Refuses an empty path.  what: "field", for the message.  Errors: ERR_USAGE. */
 int member_check(const char *path, const char *what, struct err *err);
 
 /* The member at 'path'; NULL if there is none, it is null, or 'record' is not an object. */

@@ -4,13 +4,15 @@
 #include <string.h>
 
 #include "corpora/base/json.h"
-#include "corpora/lines.h"
+#include "corpora/idlist.h"
+#include "corpora/records.h"
+#include "corpora/shape.h"
 #include "corpora/stream.h"
 
 // How far record_keys_of_shards() looks.
 #define SHARDS_MAX 8
-#define LINES_MAX 100
-#define LINE_BYTES ((size_t)64 << 20)
+#define RECORDS_MAX 100
+#define RECORD_BYTES ((size_t)64 << 20)
 
 /* Appends the key to the list, while it has room. */
 static void list_key(struct record_keys *k, const char *key)
@@ -40,12 +42,20 @@ static void take(struct record_keys *k, struct json_object *object, const char *
             continue;
         }
         list_key(k, key);
-        if (json_object_is_type(value, json_type_string) &&
+        if (*key && json_object_is_type(value, json_type_string) &&
             (size_t)json_object_get_string_len(value) + 1 > *longest) {
             *longest = (size_t)json_object_get_string_len(value) + 1;
             memcpy(k->longest, key, sizeof key);
         }
     }
+}
+
+static bool has_ids(struct json_object *record)
+{
+    const char *key = NULL;
+    struct json_object *list = idlist_member(record, &key);
+    return json_object_is_type(list, json_type_array) &&
+           json_object_is_type(json_object_array_get_idx(list, 0), json_type_int);
 }
 
 void record_keys_of_line(struct record_keys *k, const char *line, size_t len)
@@ -57,31 +67,41 @@ void record_keys_of_line(struct record_keys *k, const char *line, size_t len)
         json_object_is_type(record, json_type_object)) {
         size_t longest = 0;
         k->any = true;
+        k->ids = has_ids(record);
         take(k, record, "", &longest);
     }
     json_object_put(record);
     json_parser_free(parser);
 }
 
+/* Looks at the first records of the stream, whatever shape they have. */
+static void look_at_records(struct record_keys *k, struct stream *s)
+{
+    struct shape shape;
+    struct records records;
+    struct line record = {.number = 1};
+    if (shape_find(s, SHAPE_RECORDS, &shape, NULL)) {
+        return;
+    }
+    records_begin(&records, s, shape.records, RECORD_BYTES);
+    for (size_t i = 0; i < RECORDS_MAX && record.number > 0 && !k->any; i++) {
+        if (records_next(&records, &record, NULL)) {
+            break;
+        }
+        if (record.number > 0 && !record.too_long) {
+            record_keys_of_line(k, record.text, record.len);
+        }
+    }
+    records_end(&records);
+}
+
 static void look_at_shard(struct record_keys *k, const char *path)
 {
     struct stream *s = NULL;
-    struct lines lines = {0};
-    struct line line = {.number = 1};
-    if (stream_open_regular(&s, path, NULL)) {
-        return;
+    if (stream_open_regular(&s, path, NULL) == 0) {
+        look_at_records(k, s);
+        stream_close(s);
     }
-    lines_begin(&lines, s, LINE_BYTES);
-    for (size_t i = 0; i < LINES_MAX && line.number > 0 && !k->any; i++) {
-        if (lines_next(&lines, &line, NULL)) {
-            break;
-        }
-        if (line.number > 0 && !line.too_long) {
-            record_keys_of_line(k, line.text, line.len);
-        }
-    }
-    lines_end(&lines);
-    stream_close(s);
 }
 
 void record_keys_of_shards(struct record_keys *k, const struct shards *shards)

@@ -1,6 +1,7 @@
 #include "scan/load/nothing_read.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,29 +18,44 @@ static void list_reasons(char *out, size_t size, const uint64_t *n)
     }
 }
 
-int nothing_read(const uint64_t *n, const char *field, const struct record_keys *keys,
-                 struct err *err)
+const char *field_option(char text[FIELD_OPTION], const struct record_keys *keys)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "_-.";
+    const char *key = keys->longest;
+    const bool quoted = key[strspn(key, plain)] != '\0';
+    size_t n = (size_t)snprintf(text, FIELD_OPTION, "--field%s%s", *key == '-' ? "=" : " ",
+                                quoted ? "'" : "");
+    for (; *key; key++) {
+        n += (size_t)snprintf(text + n, FIELD_OPTION - n, *key == '\'' ? "'\\''" : "%c", *key);
+    }
+    snprintf(text + n, FIELD_OPTION - n, "%s", quoted ? "'" : "");
+    return text;
+}
+
+int nothing_read(const uint64_t *n, const char *field, const struct record_keys *keys,
+                 struct err *err)
+{
+    char option[FIELD_OPTION];
     char reasons[300];
     list_reasons(reasons, sizeof reasons, n);
     if (n[REJECT_NO_TEXT_FIELD] == 0 || !keys->any) {
-        return err_set(err, ERR_FORMAT, "nothing could be read: no document, skipped: %s", reasons);
+        const bool no_json = n[REJECT_BAD_JSON] > 0 && n[REJECT_NO_TEXT_FIELD] == 0;
+        return err_set(
+            err, ERR_FORMAT, "nothing could be read: no document, skipped: %s%s", reasons,
+            no_json ? "; if it is a text and no JSON, --format text takes it as one" : "");
     }
-    const char *longest = keys->longest;
-    const char *quote = longest[strspn(longest, plain)] ? "'" : "";
     const char *of_field = field ? field : "text\", \"content\" or \"code";
-    if (!*longest) {
+    if (!*keys->longest) {
         return err_set(err, ERR_FORMAT,
                        "nothing could be read: no document, skipped: %s; no record has a string "
                        "\"%s\", and the "
-                       "first one has the keys %s, of which none is a string",
+                       "first one has the keys %s, of which none is a string that --field can name",
                        reasons, of_field, *keys->list ? keys->list : "(none)");
     }
     return err_set(
         err, ERR_FORMAT,
         "nothing could be read: no document, skipped: %s; no record has a string \"%s\", and the "
-        "first one has the keys %s; name the one that holds the text: --field %s%s%s",
-        reasons, of_field, keys->list, quote, longest, quote);
+        "first one has the keys %s; name the one that holds the text: %s",
+        reasons, of_field, keys->list, field_option(option, keys));
 }

@@ -10,10 +10,16 @@
 #include "corpora/record_keys.h"
 #include "corpora/reject.h"
 
+/* "--field body", quoted for a shell where that is needed: what names the longest string of the
+ * record, keys->longest, which is not "".  Returns 'text'. */
+#define FIELD_OPTION (4 * sizeof((struct record_keys *)0)->longest + 20)
+const char *field_option(char text[FIELD_OPTION], const struct record_keys *keys);
+
 /*
  * Makes the error of an input that holds records, none of which could be read: how many were
- * skipped and why, the keys that they have, and --field.  n[REJECT_N]: skipped records by reason, at
- * least one.  field: --field's value, or NULL.  Returns ERR_FORMAT.
+ * skipped and why, the keys that they have, and --field; or --format text where they are no JSON.
+ * n[REJECT_N]: skipped records by reason, at least one.  field: --field's value, or NULL.  Returns
+ * ERR_FORMAT.
  */
 int nothing_read(const uint64_t *n, const char *field, const struct record_keys *keys,
                  struct err *err);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "corpora/jsonl.h"
+#include "corpora/record_keys.h"
 
 // The text of each line, or, if text is NULL, the reason why there is none.
 static const struct {
@@ -41,8 +42,7 @@ static const struct {
      "\"a.b\" is a number, not a string"},
     {"{\"a\":\"flat\"}", "a.b", NULL, REJECT_NO_TEXT_FIELD, "no \"a.b\""},
     {"{\"a\":{\"b\":null}}", "a.b", NULL, REJECT_NO_TEXT_FIELD, "no \"a.b\""},
-    {"{\"a\":{\"b\":[1]}}", "a.b", NULL, REJECT_NO_TEXT_FIELD,
-     "\"a.b\" is an array, not a string"},
+    {"{\"a\":{\"b\":[1]}}", "a.b", NULL, REJECT_NO_TEXT_FIELD, "\"a.b\" is an array, not a string"},
     {"{\"text\":\"t\"}", "a", NULL, REJECT_NO_TEXT_FIELD, "no \"a\""},
 
     {"{}", NULL, NULL, REJECT_NO_TEXT_FIELD,
@@ -245,19 +245,57 @@ static void a_string_is_a_text_where_it_is_allowed(void **state)
     }
 }
 
-static void a_field_with_an_empty_name_is_refused(void **state)
+static void an_empty_field_is_refused(void **state)
 {
     (void)state;
-    static const char *const fields[] = {"", ".", "a.", ".a", "a..b"};
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        struct jsonl *j = NULL;
-        struct err err = {0};
-        assert_int_equal(jsonl_open(&j, fields[i], NULL, &err), ERR_USAGE);
-        assert_non_null(strstr(err.msg, "a name in it is empty"));
-        assert_int_equal(strncmp(err.msg, "field \"", 7), 0);
-        assert_int_equal(jsonl_open(&j, NULL, fields[i], &err), ERR_USAGE);
-        assert_int_equal(strncmp(err.msg, "domain \"", 8), 0);
-        assert_null(j);
+    struct jsonl *j = NULL;
+    struct err err = {0};
+    assert_int_equal(jsonl_open(&j, "", NULL, &err), ERR_USAGE);
+    assert_string_equal(err.msg, "field \"\": a name must not be empty");
+    assert_int_equal(jsonl_open(&j, NULL, "", &err), ERR_USAGE);
+    assert_string_equal(err.msg, "domain \"\": a name must not be empty");
+    assert_null(j);
+}
+
+/* The key of the longest string, which messages suggest, finds that string, however it is
+ * written. */
+static void a_key_that_is_suggested_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *key;
+    } records[] = {
+        {"{\"n\":\"\",\"body\":\"found\"}", "body"},
+        {"{\".a\":\"found\"}", ".a"},
+        {"{\"a.\":\"found\"}", "a."},
+        {"{\"a..b\":\"found\"}", "a..b"},
+        {"{\".\":\"found\"}", "."},
+        {"{\"a\":{\".b\":\"found\"}}", "a..b"},
+        {"{\"a.\":{\"b\":\"found\"}}", "a..b"},
+        {"{\"a\":{\"\":\"found\"}}", "a."},
+        {"{\"\":{\"a\":\"found\"}}", ".a"},
+        {"{\"\":{\"\":\"found\"}}", "."},
+        {"{\"a.b\":{\"c.d\":\"found\"}}", "a.b.c.d"},
+        {"{\"-x\":\"found\",\"\":\"not this one\"}", "-x"},
+        {"{\"\":\"a key that cannot be named\"}", ""},
+        {"{\"n\":5}", ""},
+    };
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+        const size_t len = strlen(records[i].line);
+        struct record_keys keys;
+        record_keys_of_line(&keys, records[i].line, len);
+        assert_true(keys.any);
+        assert_string_equal(keys.longest, records[i].key);
+        if (!*records[i].key) {
+            continue;
+        }
+        struct jsonl *j;
+        struct jsonl_record record;
+        enum reject_reason reason;
+        assert_int_equal(jsonl_open(&j, keys.longest, NULL, NULL), 0);
+        assert_int_equal(jsonl_read(j, records[i].line, len, &record, &reason, NULL), 0);
+        assert_string_equal(record.text, "found");
+        jsonl_close(j);
     }
 }
 
@@ -268,7 +306,8 @@ int main(void)
         cmocka_unit_test(every_record_has_its_domain),
         cmocka_unit_test(a_nul_is_text_when_escaped_and_bad_when_bare),
         cmocka_unit_test(a_string_is_a_text_where_it_is_allowed),
-        cmocka_unit_test(a_field_with_an_empty_name_is_refused),
+        cmocka_unit_test(an_empty_field_is_refused),
+        cmocka_unit_test(a_key_that_is_suggested_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

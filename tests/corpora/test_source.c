@@ -374,7 +374,7 @@ static void what_is_not_supported_ends_the_run(void **state)
     assert_int_equal(source_open(&s, "tests/golden/zstd/needs_dict.jsonl.zst", NULL, &err),
                      ERR_UNSUPPORTED);
     assert_int_equal(source_open(&s, "tests/golden/zstd/none", NULL, &err), ERR_NOT_FOUND);
-    const struct source_options options = {.field = "a..b"};
+    const struct source_options options = {.field = ""};
     assert_int_equal(source_open(&s, "tests/golden/zstd/plain.jsonl", &options, &err), ERR_USAGE);
 }
 
