@@ -133,6 +133,7 @@ static int write_piece(struct packer *p, const struct doc *doc, const struct buf
         rc = buf_append(&p->lines, "}}", 2, err);
     }
     p->counts.repaired += doc->repaired;
+    p->counts.texts++;
     return rc ? rc : end_record(p, err);
 }
 
@@ -185,6 +186,20 @@ static int pack_text(struct packer *p, struct stream *s, const char *path, struc
     return err_set(err, why.code, "%s", why.msg);
 }
 
+/* Counts the texts of records that are copied: 'line' is an object, with a text or without one. */
+static void count_text(struct packer *p, const struct line *line, bool has_text)
+{
+    struct record_keys keys = {.ids = has_text};
+    if (!has_text) {
+        record_keys_of_line(&keys, line->text, line->len);
+    }
+    if (keys.ids) {
+        p->counts.texts++;
+    } else if (!p->counts.keys.any) {
+        p->counts.keys = keys;
+    }
+}
+
 /* Copies one line of JSONL, or says in 'why' what is wrong with it. */
 static int pack_line(struct packer *p, struct line *line, struct err *why, struct err *err)
 {
@@ -209,6 +224,7 @@ static int pack_line(struct packer *p, struct line *line, struct err *why, struc
     } else if (rc) {
         return err_set(err, rc, "%s", why->msg);
     }
+    count_text(p, line, rc == 0);
     const bool string = line->text[0] == '"';
     rc = string ? buf_append(&p->lines, "{\"text\":", 8, err) : 0;
     rc = rc ? rc : utf8_repair(&p->lines, line->text, line->len, &p->counts.repaired, err);

@@ -24,12 +24,14 @@
 #include <stdio.h>
 
 #include "corpora/base/err.h"
+#include "corpora/record_keys.h"
 
 #define PACK_FRAME_BYTES ((size_t)1 << 20)
 
 struct pack_counts {
     uint64_t files;           // files packed
     uint64_t records;         // records written
+    uint64_t texts;           // of them, those with a text that jsonl.h finds, or with token ids
     uint64_t text_bytes;      // bytes of JSONL written, before compression
     uint64_t zst_bytes;       // bytes written
     uint64_t repaired;        // number of U+FFFD that replace invalid bytes
@@ -39,6 +41,7 @@ struct pack_counts {
     uint64_t skipped_again;   // folders that have been packed already
     uint64_t skipped_bad;     // records of JSONL files that are not objects
     uint64_t unreadable;      // files and folders that could not be read, or not to their end
+    struct record_keys keys;  // of the first record that is not in 'texts'
 };
 
 /* pack() calls this for each file that it skips, that has bad records, or (unreadable) that could

@@ -7,6 +7,7 @@
 #include "corpora/base/file.h"
 #include "corpora/pack.h"
 #include "scan/cli/args.h"
+#include "scan/load/nothing_read.h"
 
 struct options {
     const char *output;
@@ -65,6 +66,27 @@ static int check_any(const struct pack_counts *c, struct err *err)
                          c->skipped_special, c->unreadable);
 }
 
+/* Says that the records that were packed have no text, and returns the status: what reads the corpus
+ * must be told where the text is. */
+static int say_no_text(const struct pack_counts *c)
+{
+    const struct record_keys *keys = &c->keys;
+    if (c->texts > 0) {
+        return 0;
+    }
+    char option[FIELD_OPTION];
+    struct err shown; // err_set() shows what drives a terminal as \xNN
+    err_set(&shown, ERR_FORMAT,
+            "none of the %" PRIu64 " records has a string \"text\", \"content\" or \"code\"; the "
+            "first one has the keys %s%s%s",
+            c->records, *keys->list ? keys->list : "(none)",
+            *keys->longest ? "; where the corpus is read, name the one that holds the text: "
+                           : ", of which none is a string that --field can name",
+            *keys->longest ? field_option(option, keys) : "");
+    fprintf(stderr, "gapscope pack: %s\n", shown.msg);
+    return 1;
+}
+
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     struct options *o = options;
@@ -88,7 +110,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     outfile_discard(&out);
     if (!rc) {
         print_counts(&counts);
-        *status = counts.unreadable > 0;
+        *status = say_no_text(&counts) || counts.unreadable > 0;
     }
     return rc;
 }
@@ -109,7 +131,8 @@ int cmd_pack(int argc, char **argv)
             "file; the records of JSONL files are taken over as they stand.  Binary and empty\n"
             "files, and names that begin with a dot, are passed over.  Links to files are\n"
             "followed; links to folders are not.  A file that is damaged or cannot be read is\n"
-            "named, the rest is packed, and the exit status is 1.",
+            "named, the rest is packed, and the exit status is 1; so it is if no record has a "
+            "text.",
         .args = args,
         .n_min = 1,
         .n_max = (size_t)-1,

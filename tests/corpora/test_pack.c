@@ -187,6 +187,8 @@ static void records_of_jsonl_are_taken_over_as_they_stand(void **state)
     assert_int_equal(p.counts.records, 6);
     assert_int_equal(p.counts.repaired, 1);
     assert_int_equal(p.counts.skipped_bad, 4);
+    assert_int_equal(p.counts.texts, 5);
+    assert_string_equal(p.counts.keys.list, ""); // {"meta":{}}
     done(&p);
 }
 

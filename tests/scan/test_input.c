@@ -66,6 +66,10 @@ static void nothing_readable_is_an_error_that_names_keys(void **state)
         0, NULL,
         "printf '%%s\\n' '{\"id\":1,\"meta\":{\"my title\":\"x\"},\"body\":\"a long text\"}' "
         "'{\"id\":2,\"body\":\"b\"}' '{oh' >$T/none.jsonl");
+    kit_expect(0, NULL,
+               "printf '[{\"id\":1,\"body\":\"a\"},\\n{\"id\":2,\"body\":\"b\"}]' >$T/none.json; "
+               "gzip -c $T/none.json >$T/none.json.gz; "
+               "printf '{\"Hello\" she said}\\n{x: 1}\\n' >$T/braces.txt");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         kit_expect(
             1,
@@ -77,6 +81,16 @@ static void nothing_readable_is_an_error_that_names_keys(void **state)
         kit_expect(1, NULL, "gapscope %s$T/none.jsonl 2>&1 | grep look:", commands[i]);
         kit_expect(1, "no record has a string \"x\"", "gapscope %s--field x $T/none.jsonl",
                    commands[i]);
+        // the same of an array, plain and compressed
+        kit_expect(1,
+                   "skipped: 2 x no_text_field; no record has a string \"text\", \"content\" or "
+                   "\"code\", and the first one has the keys \"id\", \"body\"; name the one that "
+                   "holds the text: --field body\n",
+                   "gapscope %s$T/none%s", commands[i], i % 2 ? ".json" : ".json.gz");
+        kit_expect(1,
+                   "skipped: 2 x bad_json; if it is a text and no JSON, --format text takes it as "
+                   "one\n",
+                   "gapscope %s$T/braces.txt", commands[i]);
     }
     assert_false(file_is_regular(kit_path("none.ngrams")));
     kit_expect(0, NULL, "test ! -e $T/none.ngrams.work");
@@ -84,9 +98,40 @@ static void nothing_readable_is_an_error_that_names_keys(void **state)
     kit_expect(0, "look: gapscope top",
                "gapscope scan" PAIR "--field body -o $T/none.db $T/none.jsonl");
     kit_expect(1, "--field 'my text'", "printf '{\"my text\":\"x\"}' | gapscope tokenize" GELU "-");
-    kit_expect(1, "the keys \"n\", of which none is a string",
+    kit_expect(1, "the keys \"n\", of which none is a string that --field can name",
                "printf '{\"n\":1}' | gapscope tokenize" GELU "-");
-    kit_expect(1, "skipped: 1 x bad_json\n", "printf '{oh' | gapscope tokenize" GELU "-");
+    kit_expect(
+        1, "skipped: 1 x bad_json; if it is a text and no JSON, --format text takes it as one\n",
+        "printf '{\"oh' | gapscope tokenize" GELU "-");
+    kit_expect(0, NULL, "printf '{\"oh' | gapscope tokenize --format text" GELU "-");
+    kit_expect(1, "--field 'it'\\''s'\n",
+               "printf '{\"it\\047s\":\"x\"}' | gapscope tokenize" GELU "-");
+    kit_expect(0, NULL,
+               "printf '{\"it\\047s\":\"x\"}' | gapscope tokenize --field 'it'\\''s'" GELU "-");
+    kit_expect(1, "--field=-x\n", "printf '{\"-x\":\"x\"}' | gapscope tokenize" GELU "-");
+    kit_expect(0, NULL, "printf '{\"-x\":\"x\"}' | gapscope tokenize --field=-x" GELU "-");
+    kit_expect(1, "--field .a\n", "printf '{\".a\":\"x\"}' | gapscope tokenize" GELU "-");
+    kit_expect(0, NULL, "printf '{\".a\":\"x\"}' | gapscope tokenize --field .a" GELU "-");
+}
+
+static void a_corpus_without_a_text_is_packed_with_status_1(void **state)
+{
+    (void)state;
+    kit_expect(0, NULL,
+               "printf '{\"n\":1,\"body\":\"x\"}\\n{\"n\":2,\"body\":\"y\"}\\n' >$T/body.jsonl; "
+               "printf '{\"n\":1}\\n' >$T/n.jsonl; printf '{\"ids\":[1,2]}\\n' >$T/ids.jsonl");
+    kit_expect(
+        1,
+        "gapscope pack: none of the 2 records has a string \"text\", \"content\" or \"code\"; "
+        "the first one has the keys \"n\", \"body\"; where the corpus is read, name the one "
+        "that holds the text: --field body\n",
+        "gapscope pack $T/body.jsonl -o $T/body.zst");
+    kit_expect(0, NULL, "gapscope tokenize --field body" GELU "$T/body.zst");
+    kit_expect(1, "the keys \"n\", of which none is a string that --field can name\n",
+               "gapscope pack $T/n.jsonl -o $T/n.zst");
+    // one text among them is enough, and so are token ids
+    kit_expect(0, "packed 3 records", "gapscope pack $T/body.jsonl LICENSE -o $T/one.zst");
+    kit_expect(0, "packed 1 record", "gapscope pack $T/ids.jsonl -o $T/ids.zst");
 }
 
 static void a_part_may_have_no_document(void **state)
@@ -217,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_scan_says_what_became_u_fffd),
         cmocka_unit_test(nothing_readable_is_an_error_that_names_keys),
+        cmocka_unit_test(a_corpus_without_a_text_is_packed_with_status_1),
         cmocka_unit_test(a_part_may_have_no_document),
         cmocka_unit_test(an_empty_corpus_is_called_so),
         cmocka_unit_test(what_helps_is_said_where_a_shard_changes),
