@@ -8,6 +8,7 @@
 
 #include "corpora/base/le.h"
 #include "corpora/base/utf8.h"
+#include "corpora/encoding.h"
 
 #define MODEL "weights are no corpus; `gapscope tensors FILE` lists them"
 
@@ -16,14 +17,6 @@ static const struct kind tar = {MAGIC_TAR};
 static const struct kind cpio = {MAGIC_CPIO};
 static const struct kind zlib = {
     "a zlib stream", "perl -MCompress::Zlib -e 'undef $/; print uncompress(<>)' FILE", NULL};
-static const struct kind utf16_le = {"UTF-16 without a BOM, not UTF-8",
-                                     "iconv -f UTF-16LE -t UTF-8 FILE", NULL};
-static const struct kind utf16_be = {"UTF-16 without a BOM, not UTF-8",
-                                     "iconv -f UTF-16BE -t UTF-8 FILE", NULL};
-static const struct kind utf32_le = {"UTF-32 without a BOM, not UTF-8",
-                                     "iconv -f UTF-32LE -t UTF-8 FILE", NULL};
-static const struct kind utf32_be = {"UTF-32 without a BOM, not UTF-8",
-                                     "iconv -f UTF-32BE -t UTF-8 FILE", NULL};
 static const struct kind zeros = {"nothing but NUL bytes at its beginning",
                                   "cat FILE | tr -d '\\0'",
                                   "an interrupted copy leaves such a file"};
@@ -109,58 +102,6 @@ static bool is_zlib(const unsigned char *p, size_t n, bool no_text)
     return any && (status == Z_OK || status == Z_BUF_ERROR || status == Z_STREAM_END);
 }
 
-// --- UTF-16, UTF-32 ----------------------------------------------------------------------------
-
-static uint32_t unit_at(const unsigned char *p, size_t size, bool big)
-{
-    uint32_t unit = 0;
-    for (size_t i = 0; i < size; i++) {
-        unit = unit << 8 | p[big ? i : size - 1 - i];
-    }
-    return unit;
-}
-
-/*
- * Whether the bytes, as code units of 'size' bytes, are plainly text: no control characters, no
- * lone surrogates, nothing beyond Unicode, and three quarters ASCII or blanks as a text has them.
- * Token ids fail: they have all values from 0 on.
- */
-static bool is_wide_text(const unsigned char *p, size_t n, size_t size, bool big)
-{
-    const size_t n_units = n / size;
-    size_t ascii = 0, blanks = 0;
-    bool high = false; // the last unit was a high surrogate
-    for (size_t i = 0; i < n_units; i++) {
-        const uint32_t u = unit_at(p + i * size, size, big);
-        const bool low = u >= 0xdc00 && u <= 0xdfff;
-        const bool blank = u == ' ' || u == '\t' || u == '\n' || u == '\r';
-        if ((u < 0x20 && !blank) || (u >= 0x7f && u < 0xa0) || (u & 0xfffe) == 0xfffe ||
-            u > 0x10ffff || low != high || (size == 4 && u >= 0xd800 && u <= 0xdfff)) {
-            return false;
-        }
-        high = u >= 0xd800 && u <= 0xdbff;
-        ascii += u < 0x7f;
-        blanks += blank;
-    }
-    return n_units >= 4 && (ascii * 4 >= n_units * 3 || (blanks >= 4 && blanks * 33 >= n_units));
-}
-
-static const struct kind *find_wide(const unsigned char *p, size_t n)
-{
-    static const struct {
-        size_t size;
-        bool big;
-        const struct kind *kind;
-    } without[] = {
-        {4, false, &utf32_le}, {4, true, &utf32_be}, {2, false, &utf16_le}, {2, true, &utf16_be}};
-    for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
-        if (is_wide_text(p, n, without[i].size, without[i].big)) {
-            return without[i].kind;
-        }
-    }
-    return NULL;
-}
-
 // --- the census --------------------------------------------------------------------------------
 
 /* What the bytes p[n] look like as UTF-8; half a character at their end does not count. */
@@ -191,7 +132,9 @@ static const struct kind *census(const unsigned char *p, size_t n)
         (controls >= 2 && controls * 50 > n && bad >= 8 && bad * 4 > n)) {
         return &binary;
     }
-    return invalid >= 32 && invalid * 10 > n * 3 ? &other_encoding : NULL;
+    const bool some = invalid >= 32 && invalid * 10 > n * 3;
+    const bool most = invalid >= 8 && invalid * 10 > n * 6; // of a file of one line
+    return some || most ? &other_encoding : NULL;
 }
 
 // --- all of them -------------------------------------------------------------------------------
@@ -221,9 +164,9 @@ const struct kind *kind_of(const void *bytes, size_t len)
     if (is_zlib(p, n, no_text)) {
         return &zlib;
     }
-    const struct kind *wide = find_wide(p, n);
-    if (wide) {
-        return wide;
+    const struct kind *encoding = encoding_of(p, n);
+    if (encoding) {
+        return encoding;
     }
     magic = no_text ? magic_find(p, n, true) : NULL;
     return magic ? &magic->kind : looks;

@@ -6,6 +6,7 @@
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"
+#include "corpora/encoding.h"
 #include "corpora/endings.h"
 #include "corpora/kind.h"
 
@@ -417,6 +418,18 @@ static int refuse_foreign(struct beginning *b, enum shape_want want, struct err 
              : 0;
 }
 
+/* The first line is JSON, of which ISO-2022 makes strings that are no text; JSON itself cannot have
+ * an escape character. */
+static int refuse_escapes(const struct beginning *b, enum shape_want want,
+                          const struct shape *shape, struct err *err)
+{
+    const size_t len = shape->first_len < KIND_BYTES ? shape->first_len : KIND_BYTES;
+    const struct kind *k = encoding_by_escapes(shape->first, len);
+    return k ? kind_refuse(k, stream_name(b->stream), stream_kind(b->stream), want != SHAPE_IDS,
+                           err)
+             : 0;
+}
+
 static int find(struct beginning *b, struct json_parser *parser, enum shape_want want,
                 struct shape *out, struct err *err)
 {
@@ -429,7 +442,7 @@ static int find(struct beginning *b, struct json_parser *parser, enum shape_want
         out->records = RECORDS_LINES;
     }
     if (c == '{' && is_first_line(b, parser, at, out)) {
-        return 0;
+        return refuse_escapes(b, want, out, err);
     }
     int rc = refuse_foreign(b, want, err);
     if (rc) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uchar.h>
 
 #include <cmocka.h>
 #include <zlib.h>
@@ -251,6 +252,95 @@ static void wide_text_is_known_with_and_without_a_bom(void **state)
     expect(russian, sizeof russian, "UTF-16 without a BOM");
 }
 
+/* 'text', a string of char16_t, in bytes. */
+static size_t put_utf16(unsigned char *out, const char16_t *text, bool big)
+{
+    size_t n = 0;
+    for (; *text; text++) {
+        out[n++] = (unsigned char)(big ? *text >> 8 : *text & 0xff);
+        out[n++] = (unsigned char)(big ? *text & 0xff : *text >> 8);
+    }
+    return n;
+}
+
+static void japanese_and_chinese_in_utf16_are_known_without_a_bom(void **state)
+{
+    (void)state;
+    static const char16_t *const texts[] = {
+        u"吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。",
+        u"カタカナ、ひらがな\n",
+        u"话说天下大势，分久必合，合久必分。周末七国分争，并入于秦。",
+        u"他说：“你好……”然后走了。\r\n",
+        u"{\"text\":\"吾輩は猫である。名前はまだ無い。\"}\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        for (int big = 0; big < 2; big++) {
+            unsigned char wide[200];
+            const size_t n = put_utf16(wide, texts[i], big);
+            expect(wide, n, "UTF-16 without a BOM");
+            expect(wide, n - 1, "UTF-16 without a BOM"); // a cut character
+            assert_non_null(strstr(kind_of(wide, n)->command, big ? "UTF-16BE" : "UTF-16LE"));
+        }
+    }
+    // Two bytes of these are Han characters of UTF-16, too.
+    static const struct {
+        const char *bytes;
+        size_t len;
+        const char *part;
+    } others[] = {
+        {BYTES(
+             "\214\341\224y\202\315\224L\202\305\202\240\202\351\201B\226\274\221O\202\315\202\334"
+             "\202\276\226\263\202\242\201B\202\307\202\261\202\305\220\266\202\352\202\275\202\251"
+             "\202\306\202\361\202\306\214\251\223\226\202\252\202\302\202\251\202\312\201B"),
+         "hardly UTF-8"}, // Shift-JIS
+        {BYTES("\270\343\307\332\244\317\307\255\244\307\244\242\244\353\241\243\314\276\301\260"
+               "\244\317\244\336\244\300\314\265\244\244\241\243\244\311\244\263\244\307\300\270"
+               "\244\354\244\277\244\253\244\310\244\363\244\310\270\253\305\366\244\254\244\304"
+               "\244\253\244\314\241\243"),
+         "hardly UTF-8"}, // EUC-JP
+        {BYTES("wordswithoutblankstheymakehancharacters"), ""},
+        {BYTES("wordswithoutblankstheymakehancharacters\xe9\xe9"), ""},
+        {BYTES("                            \xe9\xe9    "), ""},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        expect(others[i].bytes, others[i].len, others[i].part);
+    }
+}
+
+static void encodings_of_7_bits_are_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+        const char *part;
+    } texts[] = {
+        {BYTES("\033$B8cGZ$OG-$G$\042$k!#L>A0$O$^$@L5$$!#\033(B\012"), "ISO-2022-JP, not UTF-8"},
+        {BYTES("Subject: \x1b$@8fGZ\x1b(J\n"), "ISO-2022-JP, not UTF-8"},
+        {BYTES("{\"text\":\"\x1b$B8fGZ\x1b(B\"}\n"), "ISO-2022-JP, not UTF-8"},
+        {BYTES("\x1b$)C\n\x0e>H3g\x0f\n"), "ISO-2022-KR, not UTF-8"},
+        {BYTES("+VD6PKTBvcyswZzBCMIswAlQNUk0wbzB+"
+               "MGBxITBEMAIwaTBTMGd1HzCMMF8wSzBoMJMwaImLX1MwTDBkMEswbDAC-"),
+         "UTF-7, not UTF-8"},
+        {BYTES("Le caf+AOk est l+AOA, +AOc-a va +AOo-tre tr+AOg-s bien."), "UTF-7, not UTF-8"},
+        {BYTES("5 +IKw, K+APY-ln, M+APw-nchen, Stra+AN8-e +- 1"), "UTF-7, not UTF-8"},
+        // texts
+        {BYTES("\x1b[1mbold\x1b(B\x1b[m \x1b$ \x1b$Bx\n"), ""},
+        {BYTES("\x1b$B8fGZ\x1b(B and caf\xc3\xa9"), ""},
+        {BYTES("REST+API, SOAP+API, an+API, the+API, one+API"), ""},
+        {BYTES("+AOk- +AOA- +AOg- and 1 + 1"), ""},
+        {BYTES("+AOk- +AOA- +AOg-, too few"), ""},
+        {BYTES("x+abs(y)+foo(z)+pow(x)+and(x)"), ""},
+        {BYTES("a+b, C++, +1, i++ and +-"), ""},
+        {BYTES("UTF-7 writes +AOk- for e with an accent"), ""},
+        {BYTES("+"), ""},
+        {BYTES("+-"), ""},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        expect(texts[i].bytes, texts[i].len, texts[i].part);
+    }
+}
+
 static void a_text_with_bad_bytes_is_a_text(void **state)
 {
     (void)state;
@@ -310,7 +400,8 @@ static void another_encoding_is_named_unless_records_are_asked_for(void **state)
         koi8[i] = i % 7 == 6 ? ' ' : (char)(0xc1 + i % 20);
     }
     expect(koi8, sizeof koi8, "hardly UTF-8");
-    expect(koi8, 20, "");
+    expect(koi8, 20, "hardly UTF-8"); // nothing else is in it
+    expect(koi8, 8, "");
     assert_null(kind_of_any_encoding(koi8, sizeof koi8));
     assert_non_null(kind_of_any_encoding(BYTES("%PDF-1.7")));
 }
@@ -359,6 +450,8 @@ int main(void)
         cmocka_unit_test(zlib_is_known_by_inflating_it),
         cmocka_unit_test(token_ids_are_no_text),
         cmocka_unit_test(wide_text_is_known_with_and_without_a_bom),
+        cmocka_unit_test(japanese_and_chinese_in_utf16_are_known_without_a_bom),
+        cmocka_unit_test(encodings_of_7_bits_are_known),
         cmocka_unit_test(a_text_with_bad_bytes_is_a_text),
         cmocka_unit_test(another_encoding_is_named_unless_records_are_asked_for),
         cmocka_unit_test(a_refusal_has_the_name_and_the_way_out),
