@@ -170,8 +170,19 @@ static bool has_json_line(const struct beginning *b, struct json_parser *parser,
     return false;
 }
 
+static bool begins_value(const char *text, size_t len)
+{
+    static const char *const words[] = {"true", "false", "null", "NaN"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (len >= strlen(words[i]) && memcmp(text, words[i], strlen(words[i])) == 0) {
+            return true;
+        }
+    }
+    return memchr("\"'{[-0123456789", text[0], 15) != NULL;
+}
+
 /* Whether 'at' is where a key without quotes or in single quotes begins, as Python and JavaScript
- * print objects. */
+ * print objects; a word and a colon before no value, as in "{ File: a.h }", is a text. */
 static bool is_bare_key(const struct beginning *b, size_t at)
 {
     if (b->text[at] == '\'') {
@@ -182,7 +193,11 @@ static bool is_bare_key(const struct beginning *b, size_t at)
         at++;
     }
     const size_t colon = skip_blanks(b, at);
-    return at > from && colon < b->n && b->text[colon] == ':';
+    if (at == from || colon == b->n || b->text[colon] != ':') {
+        return false;
+    }
+    const size_t value = skip_blanks(b, colon + 1);
+    return value == b->n || begins_value(b->text + value, b->n - value);
 }
 
 /* Whether what begins with the brace at 'at' is plainly no JSON: {\small, {{x}}, {% if %}, a block

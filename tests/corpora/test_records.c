@@ -90,11 +90,14 @@ static const struct {
     {"a", "{\"Hello\" she said}\n", " bad_json 1@1"},
     {"a", "{'text': 'a'}\n", " bad_json 1@1"},
     {"a", "{text : \"a\"}\n", " bad_json 1@1"},
+    {"a", "{text: null}", " bad_json 1@1"},
+    {"a", "{text:", " bad_json 1@1"},
     {"a", "{} is empty", " bad_json 1@1"},
     // what begins with a brace and is plainly no JSON
     {"a", "{\\small Text}\n", "0:1[{\\small Text}|]"},
     {"a", "{{x}}\nis\n", "0:1[{{x}}|is|]"},
     {"a", "{% if x %}\n{{ y }}\n", "0:1[{% if x %}|{{ y }}|]"},
+    {"a", "{\n  File: a.pas\n}\n", "0:1[{|  File: a.pas|}|]"},
     {"a", "{\n  int a = 1;\n}\n", "0:1[{|  int a = 1;|}|]"},
     {"a", "{ 0,\n{}\n{ \"a\", 1 },\n", "0:1[{ 0,|{}|{ \"a\", 1 },|]"},
     {"a", "{\"text\":\"a\"}\n\"b\"\n[\"c\"]\n", "0:1[a] not_an_object 2@2"},
@@ -199,8 +202,7 @@ static void an_array_of_something_else_is_refused(void **state)
             struct source *s = NULL;
             struct err err = {0};
             const size_t n = strlen(arrays[i].bytes);
-            assert_int_equal(stream_open_memory(&stream, "mem", arrays[i].bytes, n, step, NULL),
-                             0);
+            assert_int_equal(stream_open_memory(&stream, "mem", arrays[i].bytes, n, step, NULL), 0);
             assert_int_equal(source_open_stream(&s, stream, NULL, &err), ERR_UNSUPPORTED);
             assert_int_equal(strncmp(err.msg, arrays[i].message, strlen(arrays[i].message)), 0);
             assert_non_null(strstr(err.msg, "`jq -c '.[]' FILE >NEW`"));
