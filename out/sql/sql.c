@@ -173,13 +173,12 @@ int sql_int(const struct sql *s, const char *text, int64_t *out, struct err *err
     return rows_close(&q);
 }
 
-bool sql_has_rows(const struct sql *s, const char *table)
+int sql_has_rows(const struct sql *s, const char *table, bool *out, struct err *err)
 {
     char sql[96];
     int64_t n = 0;
     snprintf(sql, sizeof sql, "SELECT count(*) FROM (SELECT 1 FROM %s LIMIT 1)", table);
-    if (sql_int(s, sql, &n, NULL) == ERR_NOMEM) {
-        mem_lost();
-    }
-    return n > 0;
+    const int rc = sql_int(s, sql, &n, err);
+    *out = n > 0;
+    return rc;
 }

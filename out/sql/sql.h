@@ -34,8 +34,9 @@ int sql_exec(const struct sql *s, const char *text, struct err *err);
 /* The first column of the first row that 'text' gives; no row is an error. */
 int sql_int(const struct sql *s, const char *text, int64_t *out, struct err *err);
 
-/* Whether the table has any row. */
-bool sql_has_rows(const struct sql *s, const char *table);
+/* Whether the table has any row.  An error ends what is being written: SQLite may have taken the
+ * transaction back, and what is written after that would stay. */
+int sql_has_rows(const struct sql *s, const char *table, bool *out, struct err *err);
 
 /* A statement that runs once per row; its first error stays in rc and stops the rest. */
 struct rows {

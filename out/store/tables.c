@@ -7,10 +7,12 @@ static int write_tokens(const struct sql *s, const struct run *run, struct err *
 {
     const struct buf *texts = &run->token_texts;
     struct rows w;
-    rows_open(&w, s, "INSERT INTO token VALUES(?,?)", err);
-    if (!w.rc && sql_has_rows(s, "token")) {
-        return rows_close(&w);
+    bool written = false;
+    const int rc = sql_has_rows(s, "token", &written, err);
+    if (rc || written) {
+        return rc;
     }
+    rows_open(&w, s, "INSERT INTO token VALUES(?,?)", err);
     uint64_t id = 0;
     for (size_t at = 0; at < texts->len && !w.rc; at += strlen(texts->data + at) + 1) {
         rows_u64(&w, id++);

@@ -17,6 +17,7 @@
 #include <xxhash.h>
 
 #include "corpora/base/file.h"
+#include "out/sql/sql.h"
 #include "out/store/store.h"
 #include "tests/kit/run_sample.h"
 #include "tests/kit/store_file.h"
@@ -265,6 +266,39 @@ static void a_full_disk_leaves_the_last_checkpoint(void **state)
     whole_end(&w);
 }
 
+static int no_reading(void *table, int what, const char *name, const char *column,
+                      const char *database, const char *inside)
+{
+    (void)column, (void)database, (void)inside;
+    return what == SQLITE_READ && strcmp(name, table) == 0 ? SQLITE_DENY : SQLITE_OK;
+}
+
+/* Where SQLite has failed it may have taken the transaction back: what is written after that would
+ * stay, without the rest. */
+static void a_table_that_cannot_be_asked_ends_the_checkpoint(void **state)
+{
+    (void)state;
+    struct whole w;
+    struct err err = {0};
+    bool has = true;
+    whole_begin(&w);
+    struct store *s = open_store(false);
+    sample_add_unit(&w.run, w.tally, 0);
+    sqlite3_set_authorizer(store_sqlite(s), no_reading, (char[]){"token"});
+    assert_int_equal(store_checkpoint(s, &w.run, &w.results, true, NULL, &err), ERR_IO);
+    assert_non_null(strstr(err.msg, path));
+    sqlite3_set_authorizer(store_sqlite(s), NULL, NULL);
+    const struct sql db = {.db = store_sqlite(s), .path = path};
+    assert_int_equal(sql_has_rows(&db, "token", &has, &err), 0);
+    assert_false(has);
+    assert_int_equal(sql_has_rows(&db, "nowhere", &has, &err), ERR_FORMAT);
+    checkpoint(s, &w, true, NULL);
+    assert_int_equal(sql_has_rows(&db, "token", &has, &err), 0);
+    assert_true(has);
+    store_close(s);
+    whole_end(&w);
+}
+
 // --- two at once -------------------------------------------------------------------------------
 
 static void a_second_writer_is_refused_and_readers_are_not(void **state)
@@ -476,6 +510,7 @@ int main(void)
         T(a_light_checkpoint_leaves_the_tables),
         T(clear_forgets_everything),
         T(a_full_disk_leaves_the_last_checkpoint),
+        T(a_table_that_cannot_be_asked_ends_the_checkpoint),
         T(a_second_writer_is_refused_and_readers_are_not),
         T(a_killed_writer_leaves_a_whole_checkpoint),
         T(the_digest_is_of_every_result_and_no_path),

@@ -190,10 +190,12 @@ static int write_effects(struct neuron_rows *x)
     static const char *const kinds[NEURONS_EFFECT_KINDS] = {"output_top", "output_bottom",
                                                             "input_top", "input_bottom"};
     struct rows w;
-    rows_open(&w, x->s, "INSERT INTO effect VALUES(?,?,?,?,?,?,?)", x->err);
-    if (!x->shape->effects || sql_has_rows(x->s, "effect")) {
-        return rows_close(&w);
+    bool written = true;
+    const int rc = x->shape->effects ? sql_has_rows(x->s, "effect", &written, x->err) : 0;
+    if (rc || written) {
+        return rc;
     }
+    rows_open(&w, x->s, "INSERT INTO effect VALUES(?,?,?,?,?,?,?)", x->err);
     const struct neurons_effect *e = x->shape->effects;
     for (size_t l = 0; l < x->shape->n_layers; l++) {
         for (size_t k = 0; k < x->shape->layers[l].n * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS;
