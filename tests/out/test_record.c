@@ -427,14 +427,62 @@ static void a_unit_that_is_not_there_or_damaged_is_said(void **state)
     assert_int_equal(record_advance(r, &run, &err), 0);
     record_close(r);
     free(run.done);
-    const char *const states[] = {"", "gapscope record 2\n", "gapscope record 1\nrun x\nnext -1\n"};
-    for (size_t i = 0; i < 3; i++) {
-        FILE *f = fopen(path_of("z/.units/state"), "wb");
-        fputs(states[i], f);
-        fclose(f);
-        struct run again = new_run();
-        assert_int_equal(record_open(&r, path_of("z"), &again, 0, 1, false, &err), ERR_FORMAT);
+}
+
+static void expect_state_refused(const char *text, size_t len)
+{
+    struct run run = new_run();
+    struct record *r = NULL;
+    struct err err = {0};
+    FILE *f = fopen(path_of("z/.units/state"), "wb");
+    assert_int_equal(fwrite(text, 1, len, f), len);
+    fclose(f);
+    assert_int_equal(record_open(&r, path_of("z"), &run, 0, 1, false, &err), ERR_FORMAT);
+    assert_non_null(strstr(err.msg, "--force begins the record anew"));
+}
+
+/* Another number in it would lose rows: a larger "next" passes units over. */
+static void a_state_in_which_one_byte_has_changed_is_refused(void **state)
+{
+    (void)state;
+    fresh();
+    struct run run = new_run();
+    struct buf whole = {0};
+    record_close(open_record(&run, 0, 1));
+    assert_int_equal(file_read(path_of("z/.units/state"), 4096, &whole, NULL), 0);
+    for (size_t i = 0; i < whole.len; i++) {
+        whole.data[i] ^= 1;
+        expect_state_refused(whole.data, whole.len);
+        whole.data[i] ^= 1;
+        expect_state_refused(whole.data, i);
     }
+    assert_int_equal(buf_append(&whole, "x", 1, NULL), 0);
+    expect_state_refused(whole.data, whole.len);
+    const char *const others[] = {"", "gapscope record 1\n", "gapscope record 2\nrun x\nnext -1\n"};
+    for (size_t i = 0; i < 3; i++) {
+        expect_state_refused(others[i], strlen(others[i]));
+    }
+    buf_free(&whole);
+}
+
+/* The head of a unit's file has no hash: it takes no memory for rows that the frame does not have. */
+static void rows_that_a_unit_does_not_have_take_no_memory(void **state)
+{
+    (void)state;
+    fresh();
+    struct run run = new_run();
+    struct err err = {0};
+    struct record *r = open_record(&run, 0, 1);
+    assert_int_equal(put(r, 0), 0);
+    assert_int_equal(run_set_done(&run, 0, NULL), 0);
+    const uint64_t rows = (uint64_t)1 << 56;
+    FILE *f = fopen(path_of("z/.units/0"), "r+b");
+    assert_int_equal(fseek(f, 16, SEEK_SET), 0);
+    assert_int_equal(fwrite(&rows, 8, 1, f), 1);
+    fclose(f);
+    assert_int_equal(record_advance(r, &run, &err), ERR_CORRUPT);
+    record_close(r);
+    free(run.done);
 }
 
 static void no_rows_at_all_are_arrays_of_none(void **state)
@@ -461,6 +509,8 @@ int main(void)
         cmocka_unit_test(a_folder_of_others_is_left_alone),
         cmocka_unit_test(names_that_are_no_folders_are_refused),
         cmocka_unit_test(a_unit_that_is_not_there_or_damaged_is_said),
+        cmocka_unit_test(a_state_in_which_one_byte_has_changed_is_refused),
+        cmocka_unit_test(rows_that_a_unit_does_not_have_take_no_memory),
         cmocka_unit_test(no_rows_at_all_are_arrays_of_none),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

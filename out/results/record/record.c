@@ -24,6 +24,7 @@
 #include "out/results/record/record_files.h"
 
 #define MAGIC "gsunit1\n"
+#define STATE_MAGIC "gapscope record 2\n"
 #define LEVEL 3
 #define STATE_MAX ((size_t)4096)
 
@@ -88,33 +89,55 @@ static int write_state(struct record *r, struct err *err)
 {
     char text[STATE_MAX];
     snprintf(text, sizeof text,
-             "gapscope record 1\nrun %s\nnext %" PRIu64 "\nskip %" PRIu64 "\nchunks %" PRIu64
-             "\nfilled %zu\nfinished %d\n",
+             STATE_MAGIC "run %s\nnext %" PRIu64 "\nskip %" PRIu64 "\nchunks %" PRIu64
+                         "\nfilled %zu\nfinished %d\n",
              r->identity, r->next, r->skip, r->chunks, r->finished ? r->filled : 0, r->finished);
+    const size_t len = strlen(text);
+    snprintf(text + len, sizeof text - len, "hash %016" PRIx64 "\n",
+             (uint64_t)XXH3_64bits(text, len));
     const int rc = record_put_text(r->units, "state", text, err);
     return rc ? rc : record_sync_folder(r->units, err);
+}
+
+/* Its numbers say which rows are in chunks and which units are not taken again: a byte that has
+ * changed in one of them would lose rows without a word. */
+static bool state_is_whole(const char *text)
+{
+    const char *last = strstr(text, "\nhash ");
+    uint64_t hash = 0;
+    int end = 0;
+    return last && sscanf(last, "\nhash %16" SCNx64 "%n", &hash, &end) == 1 && last[end] == '\n' &&
+           last[end + 1] == '\0' && XXH3_64bits(text, (size_t)(last - text) + 1) == hash;
+}
+
+static bool parse_state(struct record *r, char identity[33], const char *text)
+{
+    int finished = 0;
+    const int n = sscanf(text,
+                         STATE_MAGIC "run %32s next %" SCNu64 " skip %" SCNu64 " chunks %" SCNu64
+                                     " filled %zu finished %d",
+                         identity, &r->next, &r->skip, &r->chunks, &r->filled, &finished);
+    r->finished = finished == 1;
+    return n == 6 && state_is_whole(text) && r->filled < RECORD_CHUNK &&
+           r->chunks < UINT64_MAX / RECORD_CHUNK && (finished & ~1) == 0 &&
+           (r->filled == 0 || r->finished);
 }
 
 static int read_state(struct record *r, const char *path, struct err *err)
 {
     struct buf text = {0};
+    char identity[33];
     int rc = file_read(path, STATE_MAX, &text, err);
     rc = rc ? rc : buf_append(&text, "", 1, err);
     if (rc) {
         buf_free(&text);
         return rc;
     }
-    char identity[33];
-    int finished = 0, end = 0;
-    const int n = sscanf(text.data,
-                         "gapscope record 1 run %32s next %" SCNu64 " skip %" SCNu64
-                         " chunks %" SCNu64 " filled %zu finished %d%n",
-                         identity, &r->next, &r->skip, &r->chunks, &r->filled, &finished, &end);
-    r->finished = finished == 1;
-    if (n != 6 || text.data[end] != '\n' || r->filled >= RECORD_CHUNK ||
-        r->chunks > UINT64_MAX / RECORD_CHUNK || (finished & ~1) != 0 ||
-        (r->filled > 0 && !r->finished)) {
-        rc = err_set(err, ERR_FORMAT, "%s: damaged; --force begins the record anew", path);
+    if (!parse_state(r, identity, text.data)) {
+        rc = err_set(err, ERR_FORMAT,
+                     "%s: damaged, or of another version of gapscope; --force begins the record "
+                     "anew",
+                     path);
     } else if (strcmp(identity, r->identity) != 0) {
         rc = err_set(err, ERR_MISMATCH,
                      "%s is the record of another run, or of another part; name another folder, "
@@ -429,11 +452,13 @@ static int read_unit(const struct record *r, uint64_t unit, unsigned char **plai
     if (rc) {
         goto out;
     }
+    // The frame says how long its columns are: what the head alone says takes no memory.
     const size_t len = (size_t)head.rows * r->row_bytes;
-    *plain = mem_new(len + 1, 1);
-    if (!*plain) {
+    const bool fits = ZSTD_getFrameContentSize(map.data + sizeof head, head.len) == len;
+    *plain = fits ? mem_new(len + 1, 1) : NULL;
+    if (fits && !*plain) {
         rc = err_nomem(err, "a unit's record");
-    } else if (ZSTD_decompress(*plain, len, map.data + sizeof head, head.len) != len) {
+    } else if (!fits || ZSTD_decompress(*plain, len, map.data + sizeof head, head.len) != len) {
         rc = err_set(err, ERR_CORRUPT, "%s: damaged; --force begins the record anew", path);
     }
     *n = (size_t)head.rows;
