@@ -22,11 +22,10 @@
 #include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
 #include "out/results/record/record_files.h"
+#include "out/results/record/record_state.h"
 
 #define MAGIC "gsunit1\n"
-#define STATE_MAGIC "gapscope record 2\n"
 #define LEVEL 3
-#define STATE_MAX ((size_t)4096)
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "columns are written as they stand in memory"
@@ -87,66 +86,34 @@ static int write_shapes(struct record *r, uint64_t rows, struct err *err)
 
 static int write_state(struct record *r, struct err *err)
 {
-    char text[STATE_MAX];
-    snprintf(text, sizeof text,
-             STATE_MAGIC "run %s\nnext %" PRIu64 "\nskip %" PRIu64 "\nchunks %" PRIu64
-                         "\nfilled %zu\nfinished %d\n",
-             r->identity, r->next, r->skip, r->chunks, r->finished ? r->filled : 0, r->finished);
-    const size_t len = strlen(text);
-    snprintf(text + len, sizeof text - len, "hash %016" PRIx64 "\n",
-             (uint64_t)XXH3_64bits(text, len));
-    const int rc = record_put_text(r->units, "state", text, err);
-    return rc ? rc : record_sync_folder(r->units, err);
-}
-
-/* Its numbers say which rows are in chunks and which units are not taken again: a byte that has
- * changed in one of them would lose rows without a word. */
-static bool state_is_whole(const char *text)
-{
-    const char *last = strstr(text, "\nhash ");
-    uint64_t hash = 0;
-    int end = 0;
-    return last && sscanf(last, "\nhash %16" SCNx64 "%n", &hash, &end) == 1 && last[end] == '\n' &&
-           last[end + 1] == '\0' && XXH3_64bits(text, (size_t)(last - text) + 1) == hash;
-}
-
-static bool parse_state(struct record *r, char identity[33], const char *text)
-{
-    int finished = 0;
-    const int n = sscanf(text,
-                         STATE_MAGIC "run %32s next %" SCNu64 " skip %" SCNu64 " chunks %" SCNu64
-                                     " filled %zu finished %d",
-                         identity, &r->next, &r->skip, &r->chunks, &r->filled, &finished);
-    r->finished = finished == 1;
-    return n == 6 && state_is_whole(text) && r->filled < RECORD_CHUNK &&
-           r->chunks < UINT64_MAX / RECORD_CHUNK && (finished & ~1) == 0 &&
-           (r->filled == 0 || r->finished);
+    struct record_state s = {.next = r->next,
+                             .skip = r->skip,
+                             .chunks = r->chunks,
+                             .filled = r->finished ? r->filled : 0,
+                             .finished = r->finished};
+    memcpy(s.run, r->identity, sizeof s.run);
+    return record_state_write(&s, r->units, err);
 }
 
 static int read_state(struct record *r, const char *path, struct err *err)
 {
-    struct buf text = {0};
-    char identity[33];
-    int rc = file_read(path, STATE_MAX, &text, err);
-    rc = rc ? rc : buf_append(&text, "", 1, err);
+    struct record_state s = {0};
+    const int rc = record_state_read(&s, path, err);
     if (rc) {
-        buf_free(&text);
         return rc;
     }
-    if (!parse_state(r, identity, text.data)) {
-        rc = err_set(err, ERR_FORMAT,
-                     "%s: damaged, or of another version of gapscope; --force begins the record "
-                     "anew",
-                     path);
-    } else if (strcmp(identity, r->identity) != 0) {
-        rc = err_set(err, ERR_MISMATCH,
-                     "%s is the record of another run, or of another part; name another folder, "
-                     "or --force to begin anew",
-                     r->dir);
+    if (strcmp(s.run, r->identity) != 0) {
+        return err_set(err, ERR_MISMATCH,
+                       "%s is the record of another run, or of another part; name another folder, "
+                       "or --force to begin anew",
+                       r->dir);
     }
-    r->ahead = r->next;
-    buf_free(&text);
-    return rc;
+    r->next = r->ahead = s.next;
+    r->skip = s.skip;
+    r->chunks = s.chunks;
+    r->filled = s.filled;
+    r->finished = s.finished;
+    return 0;
 }
 
 static void identify(struct record *r, const struct run *run)
