@@ -189,6 +189,26 @@ static void find_model(struct neuron_ref *out, struct reader *r, const char *nam
     names_free(&names);
 }
 
+/* 'neuron', as the user calls it, is one that its model has. */
+static void check_place(const struct neuron_ref *n, struct reader *r, const char *neuron)
+{
+    if (r->rc || (n->layer < n->n_layers && n->index < n->d_mlp)) {
+        return;
+    }
+    if (n->n_layers < 1 || n->d_mlp < 1) {
+        reader_fail(r, ERR_FORMAT,
+                    "%s: has no %s: the row of %s in table \"model\" is damaged: n_layers or d_mlp "
+                    "is no number above 0",
+                    r->path, neuron, n->model_name);
+        return;
+    }
+    reader_fail(r, ERR_NOT_FOUND,
+                "%s: has no %s: %s has %" PRId64 " layer%s of %" PRId64
+                " neurons, L0N0 to L%" PRId64 "N%" PRId64,
+                r->path, neuron, n->model_name, n->n_layers, n->n_layers == 1 ? "" : "s", n->d_mlp,
+                n->n_layers - 1, n->d_mlp - 1);
+}
+
 int neuron_find(struct neuron_ref *out, struct reader *r, const char *spec)
 {
     const char *colon = strrchr(spec, ':');
@@ -209,13 +229,7 @@ int neuron_find(struct neuron_ref *out, struct reader *r, const char *spec)
     }
     find_model(out, r, name);
     free(name);
-    if (!r->rc && (out->layer >= out->n_layers || out->index >= out->d_mlp)) {
-        reader_fail(r, ERR_NOT_FOUND,
-                    "%s: has no %s: %s has %" PRId64 " layer%s of %" PRId64
-                    " neurons, L0N0 to L%" PRId64 "N%" PRId64,
-                    r->path, neuron, out->model_name, out->n_layers, out->n_layers == 1 ? "" : "s",
-                    out->d_mlp, out->n_layers - 1, out->d_mlp - 1);
-    }
+    check_place(out, r, neuron);
     return r->rc;
 }
 

@@ -56,7 +56,7 @@ struct neuron_ref {
  * "gelu-1l:L0N424", or "L0N424" where one model of the run has neurons.  neuron_ref_free() ends
  * *out, {0} before, in any case.
  * Errors: ERR_USAGE (no such word), ERR_NOT_FOUND (no such model or neuron; none has neurons; more
- * than one has).
+ * than one has), ERR_FORMAT (the row of its model is damaged).
  */
 int neuron_find(struct neuron_ref *out, struct reader *r, const char *spec);
 void neuron_ref_free(struct neuron_ref *n);

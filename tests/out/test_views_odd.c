@@ -132,6 +132,23 @@ static void the_greatest_whole_numbers_stop_nothing(void **state)
     json_object_put(view_run_json("gapscope trigrams $T/odd.db --id 0 --json"));
 }
 
+static void a_model_whose_sizes_are_damaged_has_no_neurons(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"-9223372036854775807 - 1", "0", "'abc'", "NULL"};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char sql[96];
+        snprintf(sql, sizeof sql, "UPDATE model SET n_layers = %s", values[i]);
+        change(sql);
+        kit_expect(1, "has no L0N5: the row of one in table \"model\" is damaged",
+                   "gapscope neuron $T/odd.db L0N5");
+        snprintf(sql, sizeof sql, "UPDATE model SET d_mlp = %s", values[i]);
+        change(sql);
+        kit_expect(1, "n_layers or d_mlp is no number above 0",
+                   "gapscope hypo $T/odd.db digits --neuron one:L0N5");
+    }
+}
+
 /* In each text column in turn: an escape sequence, a title, an 8-bit one, an override. */
 static void no_text_drives_the_terminal(void **state)
 {
@@ -199,6 +216,7 @@ int main(void)
         cmocka_unit_test(what_is_below_0_is_no_count),
         cmocka_unit_test(large_numbers_are_short),
         cmocka_unit_test(the_greatest_whole_numbers_stop_nothing),
+        cmocka_unit_test(a_model_whose_sizes_are_damaged_has_no_neurons),
         cmocka_unit_test(no_text_drives_the_terminal),
     };
     return cmocka_run_group_tests(tests, set_up, kit_remove_folder);
