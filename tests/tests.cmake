@@ -154,6 +154,9 @@ target_link_libraries(exec_program PRIVATE gapscope_flags)
 target_compile_definitions(test_exec PRIVATE EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
 add_dependencies(test_exec exec_program)
 gapscope_fuzz(hypotheses gapscope_miners)
+gapscope_fuzz(programs gapscope_miners)
+target_link_options(fuzz_programs PRIVATE -Wl,--wrap=dlopen,--wrap=dlsym,--wrap=dlclose
+                    -Wl,--wrap=child_start,--wrap=child_write,--wrap=child_wait,--wrap=child_end)
 gapscope_bench(miners gapscope_scan_load)
 
 # shared objects, good and bad, for test_plugin
@@ -207,6 +210,7 @@ gapscope_test(out/tally_models gapscope_out)
 gapscope_test(out/tally_labels gapscope_out m)
 target_sources(test_tally_labels PRIVATE tests/ref/tally_ref.c)
 gapscope_fuzz(neurons gapscope_out)
+gapscope_fuzz(record gapscope_out)
 gapscope_fuzz(run gapscope_out)
 gapscope_fuzz(shapes gapscope_out)
 gapscope_fuzz(store gapscope_out)
@@ -228,6 +232,10 @@ add_dependencies(test_cli gapscope)
 gapscope_test(scan/minimal gapscope_base m)
 target_compile_definitions(test_minimal PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_minimal gapscope)
+
+# every command that reads a run.db, one after the other in one program
+gapscope_fuzz(views gapscope_scan_cmd)
+target_sources(fuzz_views PRIVATE tests/kit/view_rows.c)
 
 # trials of trigrams: neurons that were planted, and against the reference
 gapscope_test(model/trial gapscope_model m)
@@ -251,7 +259,7 @@ add_dependencies(test_run_commands gapscope)
 # neuron and hypo, trigrams, report, export, and the schema, on tables that the tests write
 foreach(name views views_odd trigrams_view report report_files export schema)
   gapscope_test(out/${name} gapscope_out PkgConfig::ZSTD)
-  target_sources(test_${name} PRIVATE tests/kit/scan_kit.c tests/kit/view_run.c)
+  target_sources(test_${name} PRIVATE tests/kit/scan_kit.c tests/kit/view_run.c tests/kit/view_rows.c)
   target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
   add_dependencies(test_${name} gapscope)
 endforeach()

@@ -9,14 +9,7 @@
 
 #include <json-c/json.h>
 
-/* Rows of one neuron, L0N5 of model 'one', with all there can be of it, and of three hypotheses;
- * L0N6 has scores alone. */
-extern const char view_rows[];
-
-/* Tables of trigrams with six of them, for a run with view_rows: 0 is tested, with all there can
- * be; 2 is tested and has little; 5 beats the base and is not tested; 1 stands in one document; 3
- * does not beat it; 4 is nowhere. */
-extern const char view_trigram_rows[];
+#include "tests/kit/view_rows.h"
 
 /* A run with tables of neurons and hypotheses, and the rows of 'sql' in them, as $T/name. */
 void view_run_write(const char *name, const char *sql);
