@@ -3,9 +3,10 @@
  * or JSON, and no byte outside of buffers is read.
  *
  * The input: a byte that chooses a command (255: all of them), then changes, whose first byte says
- * what is changed.  Those of cells and rows name a table, a column and a row (255: all rows; else
- * all that have in the column what this one has).  The last change may be of the file's bytes, 4
- * each: where, 3 bytes of the lowest first, modulo the file's size, and what. */
+ * what is changed.  Those of cells and rows name a table and a column, by their places in the
+ * scripts, and a row (255: all rows; else all that have in the column what this one has).  The last
+ * change may be of the file's bytes, 4 each: where, 3 bytes of the lowest first, modulo the file's
+ * size, and what. */
 #include <ftw.h>
 #include <stdint.h>
 #include <stdio.h>
