@@ -108,6 +108,7 @@ gapscope_test(model/engine gapscope_model)
 gapscope_test(model/engine_neurons gapscope_model)
 gapscope_test(model/engine_rows gapscope_model m)
 target_sources(test_engine_rows PRIVATE tests/kit/engine_seen.c)
+gapscope_test(model/engine_picks gapscope_model)
 gapscope_test(model/engine_branches gapscope_model)
 gapscope_test(model/attribution gapscope_model)
 gapscope_test(model/effects gapscope_model)
@@ -116,6 +117,7 @@ gapscope_fuzz(config gapscope_model)
 gapscope_bench(engine gapscope_model)
 gapscope_bench(hub gapscope_model)
 gapscope_bench(attribution gapscope_model)
+gapscope_bench(picks gapscope_model)
 
 # model/demo/train: the gradient in f64, and a tiny model from a tiny corpus
 gapscope_test(model/toy gapscope_base m)
@@ -288,6 +290,8 @@ add_dependencies(test_scan_miners exec_program plugin_exclaim plugin_bad_fewer p
 target_link_libraries(test_precision_check PRIVATE gapscope_scan_work)
 target_compile_definitions(test_signals PRIVATE EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
 add_dependencies(test_signals exec_program)
+
+gapscope_test(scan/unit_rows gapscope_scan_work)
 
 gapscope_test(scan/not_finite gapscope_model m PkgConfig::SQLITE3 PkgConfig::ZSTD)
 target_sources(test_not_finite PRIVATE tests/kit/scan_kit.c tests/kit/scaled_model.c)

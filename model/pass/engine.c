@@ -163,7 +163,7 @@ struct array {
     size_t n, each;
 };
 
-#define ARRAYS 18
+#define ARRAYS 19
 
 static void list_arrays(struct engine_ctx *r, struct array out[ARRAYS])
 {
@@ -181,6 +181,7 @@ static void list_arrays(struct engine_ctx *r, struct array out[ARRAYS])
         {&r->mlp, ENGINE_MLP_ROWS, d_mlp},
         {&r->pre, 1, d_mlp},
         {&r->queries, k->rows, c->d_head},
+        {&r->some, k->rows, c->d_head},
         {&r->keys, round_up(n_ctx, k->cols), c->d_head},
         {&r->values, n_ctx, round_up(c->d_head, k->cols)},
         {&r->pattern, k->rows, n_ctx},
@@ -208,7 +209,9 @@ int engine_ctx_new(struct engine_ctx **out, const struct engine *e, struct err *
     r->ids = mem_new(r->rows_max, sizeof *r->ids);
     r->logprob = mem_new(r->rows_max, sizeof *r->logprob);
     r->block.strands = mem_new(r->rows_max, sizeof *r->block.strands);
-    bool whole = r->ids && r->logprob && r->block.strands;
+    r->block.only = mem_new(r->rows_max, sizeof *r->block.only);
+    r->block.only_at = mem_new(r->rows_max, sizeof *r->block.only_at);
+    bool whole = r->ids && r->logprob && r->block.strands && r->block.only && r->block.only_at;
     list_arrays(r, arrays);
     for (size_t i = 0; i < ARRAYS; i++) {
         const struct array *a = &arrays[i];
@@ -243,6 +246,10 @@ void engine_ctx_free(struct engine_ctx *r)
     free(r->ids);
     free(r->logprob);
     free(r->block.strands);
+    free(r->block.only);
+    free(r->block.only_at);
+    free(r->kept.z);
+    free(r->kept.post);
     inputs_free(&r->in);
     unembed_ctx_free(r->unembed);
     free(r);

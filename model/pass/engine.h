@@ -18,6 +18,7 @@
 #define GAPSCOPE_MODEL_PASS_ENGINE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -143,6 +144,36 @@ typedef void engine_view(void *context, size_t k, size_t n, const struct engine_
 /* Shows all picks in order; those of one window must be adjacent.  stop: as above. */
 void engine_look(struct engine_ctx *r, const struct engine_pick *picks, size_t n, engine_view *view,
                  void *context, const atomic_int *stop);
+
+/*
+ * Rows of picks.  All that a pick's log-prob, logits and attribution are made of is a row of
+ * engine_row_size() floats, in f32 throughout: the final norm's output [d_model], and resid, z and
+ * post as in a sight.  It belongs to the caller and lasts: engine_pick_exact() and engine_look()
+ * give the same bits without rows, but run a pick's window each time.
+ */
+size_t engine_row_size(const struct engine *e);
+
+/* rows[n][engine_row_size()] of picks, by running their windows.  Picks of one window must be
+ * adjacent.  stop: as above. */
+void engine_pick_rows(struct engine_ctx *r, const struct engine_pick *picks, size_t n, float *rows,
+                      const atomic_int *stop);
+
+/* From now on the rows of the last block of windows that engine_score() or engine_score_watched()
+ * went through stay in memory, where its layers are f32.  Errors: ERR_NOMEM. */
+int engine_keep_rows(struct engine_ctx *r, struct err *err);
+
+/* Copies the row of a pick in one of the last call's windows, which need not be run again; false:
+ * it is not there, because the layers were not f32, another block came after the window's, or the
+ * ctx has been used for something else since. */
+bool engine_kept_row(const struct engine_ctx *r, const struct engine_pick *pick, float *row);
+
+/* logprob[n] becomes the log-probs of ids[n] in place of the picks that rows[n] are of. */
+void engine_rows_exact(struct engine_ctx *r, const float *const *rows, const uint32_t *ids,
+                       size_t n, double *logprob, const atomic_int *stop);
+
+/* engine_look() at the picks that rows[n] are of. */
+void engine_rows_look(struct engine_ctx *r, const float *const *rows, size_t n, engine_view *view,
+                      void *context, const atomic_int *stop);
 
 /* A value that replaces a neuron's activation, before W_out. */
 struct engine_edit {

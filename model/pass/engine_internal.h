@@ -3,7 +3,8 @@
  *
  *     engine.c         the weights, packed once; the working memory of a ctx
  *     engine_layers.c  runs a block of rows through the layers: the formulas of forward.h
- *     engine_score.c   answers requests: puts windows, picks and branches into blocks
+ *     engine_score.c   answers requests: puts windows and branches into blocks
+ *     engine_picks.c   the same for picks; the rows of the last block, kept for them
  *
  * A block is made of strands: consecutive rows of one window.  It is as long as the working memory
  * allows, whatever the request, since a row's results do not depend on the rows beside it.
@@ -75,6 +76,21 @@ struct engine_block {
     size_t n, n_rows;
     const struct engine_window *windows; // [n_windows] for the watch
     size_t n_windows;
+    size_t n_wanted; // 0: the output of all rows is needed; else that of only[n_wanted]
+    size_t n_only;   // of the layer in hand: n_wanted in the last one, else 0
+    size_t *only;    // [rows_max] ascending
+    size_t *only_at; // [rows_max] index of a row in 'only', or SIZE_MAX
+};
+
+/* The rows of the last block of windows that was scored, which stay until the ctx runs another.
+ * Its last residual is engine_ctx.resid, and its normed rows are engine_ctx.x. */
+struct engine_kept {
+    bool wanted;
+    float *z;                            // [n_layers][rows_max][width]
+    float *post;                         // [n_layers][rows_max][d_mlp]
+    const struct engine_window *windows; // [n_windows]; NULL: nothing is kept now
+    size_t n_windows;
+    size_t more; // a window has windows[k].n + more rows
 };
 
 /* width = n_heads * d_head */
@@ -84,24 +100,26 @@ struct engine_ctx {
     struct unembed_ctx *unembed;
     size_t rows_max;
     struct inputs in;
-    float *resid;    // [rows_max][d_model]
-    float *x;        // [rows_max][d_model], normed
-    float *x_pos;    // [rows_max][d_model], x + W_pos; shortformer only
-    float *qk, *v;   // [rows_max][2 * width], [rows_max][width]
-    float *z;        // [rows_max][width]
-    float *mlp;      // [ENGINE_MLP_ROWS][d_mlp]
+    float *resid;           // [rows_max][d_model]
+    float *x;               // [rows_max][d_model], normed
+    float *x_pos;           // [rows_max][d_model], x + W_pos; shortformer only
+    float *qk, *v;          // [rows_max][2 * width], [rows_max][width]
+    float *z;               // [rows_max][width]
+    float *mlp;             // [ENGINE_MLP_ROWS][d_mlp]
     float *seen[ROW_SITES]; // [rows_max][width] for watches of the sites that need room; else NULL
-    float *pre;      // [d_mlp]
-    float *queries;  // [d_head][rows of a tile]
-    float *keys;     // panels of [d_head][cols], for n_ctx keys
-    float *values;   // panels of [n_ctx][cols], for d_head columns
-    float *pattern;  // [rows of a tile][n_ctx]
-    float *packed;   // [n_ctx][rows of a tile]
-    float *gather;   // [rows_max][d_model] normed rows of several blocks
-    uint32_t *ids;   // [rows_max] the true tokens
-    double *logprob; // [rows_max]
+    float *pre;             // [d_mlp]
+    float *queries;         // [d_head][rows of a tile]
+    float *some;            // [rows of a tile][d_head] the same before they are packed
+    float *keys;            // panels of [d_head][cols], for n_ctx keys
+    float *values;          // panels of [n_ctx][cols], for d_head columns
+    float *pattern;         // [rows of a tile][n_ctx]
+    float *packed;          // [n_ctx][rows of a tile]
+    float *gather;          // [rows_max][d_model] normed rows of several blocks
+    uint32_t *ids;          // [rows_max] the true tokens
+    double *logprob;        // [rows_max]
     struct engine_block block;
     struct engine_inside inside;
+    struct engine_kept kept;
     const struct engine_watch *watch; // of the current call; NULL: none
 };
 
@@ -111,8 +129,19 @@ static inline bool engine_watches_inside(const struct engine_ctx *r)
     return r->watch && (r->watch->sites || r->watch->pattern);
 }
 
-/* Runs the current block: resid becomes the input of the final norm, x its output; inside and the
- * watch get the values that they ask for.  exact: f32 whatever the precision. */
-void engine_ctx_layers(struct engine_ctx *r, bool exact);
+/* Makes a block from windows. */
+void engine_lay_windows(struct engine_ctx *r, const struct engine_window *windows,
+                        size_t n_windows);
+
+/* Runs the current block: resid becomes the input of the final norm, x its output; inside, the
+ * watch and 'kept' get the values that they ask for.  exact: f32 whatever the precision.  keep:
+ * also z and post of all rows stay, whose layers are f32. */
+void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep);
+
+/* Are the layers of engine_score() f32? */
+static inline bool engine_layers_are_exact(const struct engine_ctx *r)
+{
+    return !r->engine->fast_layers || engine_watches_inside(r);
+}
 
 #endif

@@ -90,6 +90,21 @@ static void multiply(struct engine_ctx *r, float *out, const float *x, size_t n,
     product(out, w->m, n, &r->in, w, add);
 }
 
+/* Row k of x[][width] becomes what row only[k] was. */
+static void keep_only(const struct engine_ctx *r, float *x, size_t ld, size_t width)
+{
+    const struct engine_block *b = &r->block;
+    for (size_t k = 0; k < b->n_only; k++) {
+        memmove(x + k * ld, x + b->only[k] * ld, width * sizeof *x);
+    }
+}
+
+/* Where the neurons of a layer's rows from i0 on are made. */
+static float *neurons_at(const struct engine_ctx *r, bool keep, size_t l, size_t i0)
+{
+    return keep ? r->kept.post + (l * r->rows_max + i0) * r->engine->model->config.d_mlp : r->mlp;
+}
+
 // --- the embedding ------------------------------------------------------------------------------
 
 /* The token of a strand's row i. */
@@ -180,6 +195,32 @@ static void attend(struct engine_ctx *r, size_t l, size_t h, size_t window, size
     }
 }
 
+/* Packs the queries of one head in rows [row, row + n) of the block; false: none of them is needed.
+ * Those that are not needed are 0. */
+static bool pack_queries(struct engine_ctx *r, size_t row, size_t n, size_t h, float scale)
+{
+    const struct config *c = &r->engine->model->config;
+    const size_t d_head = c->d_head, ld = 2 * c->n_heads * d_head;
+    const struct engine_block *b = &r->block;
+    if (b->n_only == 0) {
+        r->f32->pack(r->queries, r->qk + row * ld + h * d_head, ld, n, d_head, scale);
+        return true;
+    }
+    bool any = false;
+    memset(r->some, 0, n * d_head * sizeof *r->some);
+    for (size_t i = 0; i < n; i++) {
+        const size_t k = b->only_at[row + i];
+        if (k != SIZE_MAX) {
+            memcpy(r->some + i * d_head, r->qk + k * ld + h * d_head, d_head * sizeof *r->some);
+            any = true;
+        }
+    }
+    if (any) {
+        r->f32->pack(r->queries, r->some, d_head, n, d_head, scale);
+    }
+    return any;
+}
+
 /* Head h of a strand and its branches, strands[n]: each branch's keys replace those of the branch
  * before, after the keys of the stem. */
 static void attend_head(struct engine_ctx *r, const struct engine_strand *strands, size_t n,
@@ -190,14 +231,15 @@ static void attend_head(struct engine_ctx *r, const struct engine_strand *strand
     const float scale = config_attn_scale(c, l);
     for (size_t k = 0; k < n; k++) {
         const struct engine_strand *s = &strands[k];
-        const float *q = r->qk + s->at * 2 * width + h * d_head;
-        pack_head(r, q + width, 2 * width, r->v + s->at * width + h * d_head, width, s->base, s->n,
+        const float *keys = r->qk + s->at * 2 * width + width + h * d_head;
+        pack_head(r, keys, 2 * width, r->v + s->at * width + h * d_head, width, s->base, s->n,
                   strands->room);
         for (size_t i0 = 0; i0 < s->n; i0 += rows) {
             const size_t m = s->n - i0 < rows ? s->n - i0 : rows;
-            r->f32->pack(r->queries, q + i0 * 2 * width, 2 * width, m, d_head, scale);
-            attend(r, l, h, (size_t)(s - r->block.strands), s->base + i0, m, strands->room,
-                   r->z + (s->at + i0) * width + h * d_head, width);
+            if (pack_queries(r, s->at + i0, m, h, scale)) {
+                attend(r, l, h, (size_t)(s - r->block.strands), s->base + i0, m, strands->room,
+                       r->z + (s->at + i0) * width + h * d_head, width);
+            }
         }
     }
 }
@@ -216,22 +258,59 @@ static void add_positions(struct engine_ctx *r)
     }
 }
 
+/* Keys of all rows, and queries of 'only', from x[n_rows][d_model], which is packed.  Of x the rows
+ * 'only' stay. */
+static void project_only(struct engine_ctx *r, const struct engine_layer *p, float *x)
+{
+    const struct config *c = &r->engine->model->config;
+    const size_t d = c->d_model, width = c->n_heads * c->d_head, n = r->block.n_rows;
+    struct weights q, k;
+    if (!weights_part(&q, &p->qk, 0, width) || !weights_part(&k, &p->qk, width, width)) {
+        product(r->qk, 2 * width, n, &r->in, &p->qk, false);
+        keep_only(r, r->qk, 2 * width, width);
+        return;
+    }
+    product(r->qk + width, 2 * width, n, &r->in, &k, false);
+    keep_only(r, x, d, d);
+    inputs_pack(&r->in, &q, x, d, r->block.n_only);
+    product(r->qk, 2 * width, r->block.n_only, &r->in, &q, false);
+}
+
+/* From here on the block has the rows 'only', and no strands. */
+static void leave_others(struct engine_ctx *r)
+{
+    const struct config *c = &r->engine->model->config;
+    const size_t width = c->n_heads * c->d_head;
+    struct engine_block *b = &r->block;
+    keep_only(r, r->z, width, width);
+    keep_only(r, r->resid, c->d_model, c->d_model);
+    for (size_t k = 0; k < r->inside.n; k++) {
+        r->inside.rows[k] = b->only_at[r->inside.rows[k]];
+    }
+    b->n_rows = b->n_only;
+    b->n = b->n_only = b->n_wanted = 0;
+}
+
 /* resid += sum over heads of (softmax(q k config_attn_scale()) v) W_O  +  b_O */
-static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t l)
+static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t l, bool keep)
 {
     const struct config *c = &r->engine->model->config;
     const struct layer *w = &r->engine->model->layers[l];
     const struct engine_block *b = &r->block;
     const size_t width = c->n_heads * c->d_head;
+    const bool some = b->n_only > 0;
     show(r, l, ROW_RESID_PRE, r->resid);
     show_normed(r, l, ROW_LN1);
     norm(r, w->ln1_w, w->ln1_b, true);
     multiply(r, r->v, r->x, b->n_rows, &p->v, false);
     if (c->shortformer) {
         add_positions(r);
-        multiply(r, r->qk, r->x_pos, b->n_rows, &p->qk, false);
+        inputs_pack(&r->in, &p->qk, r->x_pos, c->d_model, b->n_rows);
+    } // else they are the same rows as for v
+    if (some) {
+        project_only(r, p, c->shortformer ? r->x_pos : r->x);
     } else {
-        product(r->qk, 2 * width, b->n_rows, &r->in, &p->qk, false); // the same rows as for v
+        product(r->qk, 2 * width, b->n_rows, &r->in, &p->qk, false);
     }
     for (size_t k = 0, next; k < b->n; k = next) {
         for (next = k + 1; next < b->n && b->strands[next].base > 0; next++) {
@@ -240,29 +319,36 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
             attend_head(r, b->strands + k, next - k, l, h);
         }
     }
+    if (some) {
+        leave_others(r);
+    }
     keep_inside(r, r->inside.z, r->z, l, 0, b->n_rows, width);
+    if (keep) {
+        memcpy(r->kept.z + l * r->rows_max * width, r->z, b->n_rows * width * sizeof *r->z);
+    }
     show(r, l, ROW_Z, r->z);
     multiply(r, r->resid, r->z, b->n_rows, &p->o, true);
 }
 
 // --- neurons ------------------------------------------------------------------------------------
 
-/* Copies r->mlp[n][d_mlp] of layer l, which has this site's values, to the rows from i0 on of the
+/* Copies neurons[n][d_mlp] of layer l, which have this site's values, to the rows from i0 on of the
  * watch's array, and those rows that inside asks for. */
-static void keep_acts(struct engine_ctx *r, enum site site, size_t l, size_t i0, size_t n)
+static void keep_acts(struct engine_ctx *r, const float *neurons, enum site site, size_t l,
+                      size_t i0, size_t n)
 {
     const size_t d_mlp = r->engine->model->config.d_mlp;
     const enum row_site rows = engine_neuron_site(site);
     if (is_watched(r, rows)) {
-        memcpy(r->seen[rows] + i0 * d_mlp, r->mlp, n * d_mlp * sizeof *r->mlp);
+        memcpy(r->seen[rows] + i0 * d_mlp, neurons, n * d_mlp * sizeof *neurons);
     }
     if (r->inside.site == site) {
-        keep_inside(r, r->inside.acts, r->mlp, l, i0, n, d_mlp);
+        keep_inside(r, r->inside.acts, neurons, l, i0, n, d_mlp);
     }
 }
 
-/* Applies the edits to r->mlp[n][d_mlp], which are rows from i0 on of post of layer l. */
-static void make_edits(struct engine_ctx *r, size_t l, size_t i0, size_t n)
+/* Applies the edits to neurons[n][d_mlp], which are rows from i0 on of post of layer l. */
+static void make_edits(const struct engine_ctx *r, float *neurons, size_t l, size_t i0, size_t n)
 {
     const struct config *c = &r->engine->model->config;
     for (size_t k = 0; k < r->block.n; k++) {
@@ -271,18 +357,18 @@ static void make_edits(struct engine_ctx *r, size_t l, size_t i0, size_t n)
         for (size_t i = 0; i < s->n_edits && row >= i0 && row - i0 < n; i++) {
             assert(s->edits[i].layer < c->n_layers && s->edits[i].index < c->d_mlp);
             if (s->edits[i].layer == l) {
-                r->mlp[(row - i0) * c->d_mlp + s->edits[i].index] = s->edits[i].post;
+                neurons[(row - i0) * c->d_mlp + s->edits[i].index] = s->edits[i].post;
             }
         }
     }
 }
 
 /* mid = pre softmax(pre), in place. */
-static void solu(struct engine_ctx *r, const struct config *c, size_t n)
+static void solu(struct engine_ctx *r, float *neurons, const struct config *c, size_t n)
 {
     const size_t d_mlp = c->d_mlp;
     for (size_t i = 0; i < n; i++) {
-        float *row = r->mlp + i * d_mlp;
+        float *row = neurons + i * d_mlp;
         memcpy(r->pre, row, d_mlp * sizeof *row);
         r->f32->softmax(row, d_mlp);
         for (size_t j = 0; j < d_mlp; j++) {
@@ -292,16 +378,17 @@ static void solu(struct engine_ctx *r, const struct config *c, size_t n)
 }
 
 /* post = norm(mid), in place. */
-static void solu_norm(struct engine_ctx *r, const struct config *c, const struct layer *w, size_t n)
+static void solu_norm(const struct engine_ctx *r, float *neurons, const struct config *c,
+                      const struct layer *w, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        float *row = r->mlp + i * c->d_mlp;
+        float *row = neurons + i * c->d_mlp;
         r->f32->norm(row, row, w->ln_mlp_w, w->ln_mlp_b, c->eps, c->d_mlp, true);
     }
 }
 
 /* resid += post W_out + b_out, some rows at a time. */
-static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l)
+static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l, bool keep)
 {
     const struct config *c = &r->engine->model->config;
     const struct layer *w = &r->engine->model->layers[l];
@@ -311,28 +398,29 @@ static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l)
     norm(r, w->ln2_w, w->ln2_b, true);
     for (size_t i0 = 0; i0 < n; i0 += ENGINE_MLP_ROWS) {
         const size_t n_rows = n - i0 < ENGINE_MLP_ROWS ? n - i0 : ENGINE_MLP_ROWS;
-        multiply(r, r->mlp, r->x + i0 * c->d_model, n_rows, &p->in, false);
-        keep_acts(r, SITE_PRE, l, i0, n_rows);
+        float *neurons = neurons_at(r, keep, l, i0);
+        multiply(r, neurons, r->x + i0 * c->d_model, n_rows, &p->in, false);
+        keep_acts(r, neurons, SITE_PRE, l, i0, n_rows);
         switch (c->act_fn) {
         case ACT_GELU:
-            r->f32->gelu(r->mlp, n_rows * c->d_mlp);
+            r->f32->gelu(neurons, n_rows * c->d_mlp);
             break;
         case ACT_GELU_NEW:
-            r->f32->gelu_new(r->mlp, n_rows * c->d_mlp);
+            r->f32->gelu_new(neurons, n_rows * c->d_mlp);
             break;
         case ACT_SOLU_LN:
-            solu(r, c, n_rows);
-            keep_acts(r, SITE_MID, l, i0, n_rows);
-            solu_norm(r, c, w, n_rows);
+            solu(r, neurons, c, n_rows);
+            keep_acts(r, neurons, SITE_MID, l, i0, n_rows);
+            solu_norm(r, neurons, c, w, n_rows);
             break;
         }
-        keep_acts(r, SITE_POST, l, i0, n_rows);
-        make_edits(r, l, i0, n_rows);
-        keep_inside(r, r->inside.post, r->mlp, l, i0, n_rows, c->d_mlp);
+        keep_acts(r, neurons, SITE_POST, l, i0, n_rows);
+        make_edits(r, neurons, l, i0, n_rows);
+        keep_inside(r, r->inside.post, neurons, l, i0, n_rows, c->d_mlp);
         if (is_watched(r, ROW_MLP_OUT)) {
-            multiply(r, r->seen[ROW_MLP_OUT] + i0 * c->d_model, r->mlp, n_rows, &p->out, false);
+            multiply(r, r->seen[ROW_MLP_OUT] + i0 * c->d_model, neurons, n_rows, &p->out, false);
         }
-        multiply(r, r->resid + i0 * c->d_model, r->mlp, n_rows, &p->out, true);
+        multiply(r, r->resid + i0 * c->d_model, neurons, n_rows, &p->out, true);
     }
     for (enum row_site site = ROW_PRE; site <= ROW_MLP_OUT; site++) {
         show(r, l, site, r->seen[site]);
@@ -341,7 +429,7 @@ static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l)
 
 // --- all of it ----------------------------------------------------------------------------------
 
-void engine_ctx_layers(struct engine_ctx *r, bool exact)
+void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
 {
     const struct engine *e = r->engine;
     const struct model *m = e->model;
@@ -352,9 +440,10 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact)
         dot_begin(e->kern->s16);
     }
     for (size_t l = 0; l < m->config.n_layers; l++) {
-        attention(r, &layers[l], l);
+        r->block.n_only = l + 1 < m->config.n_layers ? 0 : r->block.n_wanted;
+        attention(r, &layers[l], l, keep);
         if (!m->config.attn_only) {
-            mlp(r, &layers[l], l);
+            mlp(r, &layers[l], l, keep);
         }
     }
     show(r, m->config.n_layers - 1, ROW_RESID_FINAL, r->resid);

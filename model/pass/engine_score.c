@@ -1,6 +1,6 @@
 /*
- * engine_score.c - answers requests: it puts windows, picks and branches into blocks, and the
- * output of the layers goes through the unembedding.
+ * engine_score.c - answers requests: it puts windows and branches into blocks, and the output of the
+ * layers goes through the unembedding.  engine_picks.c does it for picks.
  */
 #include <assert.h>
 #include <string.h>
@@ -31,11 +31,17 @@ static struct engine_strand *add_strand(struct engine_ctx *r, uint32_t first,
     return s;
 }
 
-/* Makes a block from windows. */
-static void lay_windows(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows)
+/* Begins a block; the rows of the last one are lost. */
+static void begin_block(struct engine_ctx *r)
+{
+    r->block.n = r->block.n_rows = r->block.n_wanted = 0;
+    r->kept.windows = NULL;
+}
+
+void engine_lay_windows(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows)
 {
     struct engine_block *b = &r->block;
-    b->n = b->n_rows = 0;
+    begin_block(r);
     b->windows = windows;
     b->n_windows = n_windows;
     for (size_t k = 0; k < n_windows; k++) {
@@ -43,7 +49,7 @@ static void lay_windows(struct engine_ctx *r, const struct engine_window *window
     }
 }
 
-// --- windows and picks --------------------------------------------------------------------------
+// --- windows ------------------------------------------------------------------------------------
 
 /* The last token's row, which a watch sees, predicts nothing.  A watch sees f32 in any
  * precision. */
@@ -51,8 +57,14 @@ static void score_block(struct engine_ctx *r, const struct engine_window *window
                         bool exact, const atomic_int *stop)
 {
     const size_t d = r->engine->model->config.d_model;
-    lay_windows(r, windows, n_windows);
-    engine_ctx_layers(r, exact || engine_watches_inside(r));
+    const bool keep = r->kept.wanted && engine_layers_are_exact(r);
+    engine_lay_windows(r, windows, n_windows);
+    engine_ctx_layers(r, exact || engine_watches_inside(r), keep);
+    if (keep) {
+        r->kept.windows = windows;
+        r->kept.n_windows = n_windows;
+        r->kept.more = engine_watches_inside(r) ? 1 : 0;
+    }
     size_t n_tokens = 0;
     for (size_t k = 0, row = 0; k < n_windows; row += rows_of(r, &windows[k++])) {
         memcpy(r->ids + n_tokens, windows[k].tokens, windows[k].n * sizeof *r->ids);
@@ -105,72 +117,6 @@ void engine_score_exact(struct engine_ctx *r, const struct engine_window *window
     score(r, windows, n_windows, true, stop);
 }
 
-/* Puts the final norm's output of up to n picks, at most 'most', into r->gather, and the requested
- * inner values into r->inside; returns the number of picks.  Layers are exact; a window is run up
- * to its last pick. */
-static size_t gather(struct engine_ctx *r, const struct engine_pick *picks, size_t n, size_t most,
-                     bool inside, const atomic_int *stop)
-{
-    const size_t d = r->engine->model->config.d_model;
-    size_t m = 0;
-    while (m < n && m < most && !is_stopped(stop)) {
-        const struct engine_window *w = picks[m].window;
-        size_t end = m, last = 0;
-        for (; end < n && end < most && picks[end].window == w; end++) {
-            last = picks[end].at > last ? picks[end].at : last;
-        }
-        struct engine_window so_far = *w;
-        so_far.n = last + 1;
-        r->inside.n = inside ? end - m : 0;
-        r->inside.first = m;
-        for (size_t k = 0; k < r->inside.n; k++) {
-            r->inside.rows[k] = picks[m + k].at;
-        }
-        lay_windows(r, &so_far, 1);
-        engine_ctx_layers(r, true);
-        r->inside.n = 0;
-        for (; m < end; m++) {
-            memcpy(r->gather + m * d, r->x + picks[m].at * d, d * sizeof *r->x);
-        }
-    }
-    return m;
-}
-
-void engine_pick_exact(struct engine_ctx *r, const struct engine_pick *picks, size_t n,
-                       double *logprob, const atomic_int *stop)
-{
-    for (size_t k = 0, m; k < n && !is_stopped(stop); k += m) {
-        m = gather(r, picks + k, n - k, r->rows_max, false, stop);
-        for (size_t i = 0; i < m; i++) {
-            r->ids[i] = picks[k + i].window->tokens[picks[k + i].at];
-        }
-        unembed_score(r->unembed, r->gather, r->ids, m, true, logprob + k, stop);
-    }
-}
-
-void engine_look(struct engine_ctx *r, const struct engine_pick *picks, size_t n, engine_view *view,
-                 void *context, const atomic_int *stop)
-{
-    const struct config *c = &r->engine->model->config;
-    struct engine_sight sights[ENGINE_SIGHTS];
-    for (size_t k = 0, m; k < n && !is_stopped(stop); k += m) {
-        size_t ld;
-        m = gather(r, picks + k, n - k, ENGINE_SIGHTS, true, stop);
-        const float *logits = unembed_logits(r->unembed, r->gather, m, &ld);
-        for (size_t i = 0; i < m; i++) {
-            sights[i] = (struct engine_sight){
-                .logits = logits + i * ld,
-                .resid = r->inside.resid + i * c->d_model,
-                .z = r->inside.z + i * c->n_layers * c->n_heads * c->d_head,
-                .post = c->attn_only ? NULL : r->inside.post + i * c->n_layers * c->d_mlp,
-            };
-        }
-        if (!is_stopped(stop)) {
-            view(context, k, m, sights);
-        }
-    }
-}
-
 // --- branches -----------------------------------------------------------------------------------
 
 /* The number of branches[n] that have the first one's stem, and the rows that they need with it. */
@@ -207,7 +153,7 @@ static size_t lay_branches(struct engine_ctx *r, const struct engine_branch *bra
                            size_t most)
 {
     size_t k = 0;
-    r->block.n = r->block.n_rows = 0;
+    begin_block(r);
     while (k < n && k < most) {
         size_t rows;
         const size_t of_stem = count_branches(branches + k, n - k, &rows);
@@ -234,7 +180,7 @@ static void run_branches(struct engine_ctx *r, size_t at, const struct engine_le
             in->rows[in->n++] = engine_last_row(&b->strands[k]);
         }
     }
-    engine_ctx_layers(r, true);
+    engine_ctx_layers(r, true, false);
     for (size_t k = 0; k < b->n; k++) {
         const struct engine_strand *s = &b->strands[k];
         if (s->base > 0) {

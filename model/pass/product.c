@@ -178,6 +178,17 @@ void weights_free(struct weights *w)
     free(w->balance);
 }
 
+bool weights_part(struct weights *out, const struct weights *w, size_t j, size_t m)
+{
+    assert(!w->dot && j + m <= w->m);
+    *out = *w;
+    out->m = m;
+    out->n_panels = m / w->cols;
+    out->w += j / w->cols * w->panel_bytes;
+    out->bias += j;
+    return j % w->cols == 0 && m % w->cols == 0;
+}
+
 // --- inputs -------------------------------------------------------------------------------------
 
 int inputs_new(struct inputs *out, const struct weights *const *weights, size_t n_weights, size_t n,

@@ -55,6 +55,10 @@ void weights_free(struct weights *w); // {0} is allowed
 /* Copies column j < w->m of f32 weights, as it was given, to column[k]. */
 void weights_column(const struct weights *w, size_t j, float *column);
 
+/* *out: columns [j, j + m) of f32 weights, which own what it points at; not to be freed.  false: they
+ * do not begin with a panel, or do not end with one. */
+bool weights_part(struct weights *out, const struct weights *w, size_t j, size_t m);
+
 /* Rows of x, packed for weights. */
 struct inputs {
     size_t rows_max;
