@@ -10,7 +10,8 @@
  * One unit, in a worker; every model scores a block of windows before the next block begins:
  *
  *     part_look (under the lock)
- *     begin_unit -> for each block: asked -> see, see, ... -> see_logits -> end_block -> end_unit
+ *     begin_unit -> for each block: asked -> see, see, ... -> may_ask -> see_logits -> end_block
+ *                -> end_unit
  *     add (under the lock): the part's unit into the whole
  *
  * Everything that a collector keeps must be the same whatever order units come in, and however
@@ -186,6 +187,13 @@ struct collector_kind {
     /* All models have scored the block.  May be NULL. */
     int (*end_block)(void *part, const struct unit_block *block, const struct unit_seen *seen,
                      struct err *err);
+
+    /* Appends the tokens of the block, ascending, that end_unit() may ask the models about: what
+     * they computed there is kept, so that the answer is at hand.  It may ask about others, which
+     * takes longer.  logprob[n_models][tokens of the unit]: nats, as scanned, up to block->end;
+     * epsilon: as in struct unit_models.  May be NULL. */
+    int (*may_ask)(void *part, const struct unit_block *block, const double *const *logprob,
+                   double epsilon, size_t **tokens, size_t *n, size_t *cap, struct err *err);
 
     /* All blocks are done.  May be NULL. */
     int (*end_unit)(void *part, const struct unit_models *models, struct err *err);

@@ -205,13 +205,35 @@ static void a_hit_is_shown_with_the_text_around(void **state)
     expect_shown(text, sizeof text, 300, 301, "x", before, after);
 }
 
+/* A document in two pieces: every pick must be among what tally_expect() gave.  Returns how many
+ * it gave. */
+static size_t expect_expected(struct tally *t, const struct tally_doc *doc, const int64_t *cutoff,
+                              const struct tally_picks *picks, size_t middle)
+{
+    struct tally_picks expected = {0};
+    size_t n = 0, k = 0;
+    for (size_t piece = 0; piece < 2; piece++) {
+        const size_t begin = piece ? middle : 0, end = piece ? doc->n : middle;
+        assert_int_equal(tally_expect(t, doc, begin, end, cutoff, &expected, NULL), 0);
+        for (size_t i = 0; i < expected.n; i++) {
+            assert_in_range(expected.at[i], begin, end - 1);
+            assert_true(i == 0 || expected.at[i] > expected.at[i - 1]);
+            k += k < picks->n && picks->at[k] == expected.at[i];
+        }
+        n += expected.n;
+    }
+    assert_int_equal(k, picks->n);
+    free(expected.at);
+    return n;
+}
+
 /* The same lists from log-probs that are a little wrong, the picks' exact ones given. */
 static void hits_do_not_depend_on_errors_below_epsilon(void **state)
 {
     (void)state;
     static struct ref_doc docs[REF_DOCS];
     const double epsilons[] = {1e-6, 0.001, 0.05, 0.7};
-    size_t n_spared = 0;
+    size_t n_spared = 0, n_unexpected = 0;
     for (uint64_t seed = 1; seed <= 40; seed++) {
         const double epsilon = epsilons[seed % 4];
         struct tally_shape exact = shape_of(5 + seed % 3 * 20, 3), wrong = exact;
@@ -236,6 +258,8 @@ static void hits_do_not_depend_on_errors_below_epsilon(void **state)
             tally_cutoff(b, cutoff);
             struct tally_picks picks = {0};
             assert_int_equal(tally_add_doc(b, &doc, cutoff, &picks, NULL), 0);
+            const size_t middle = ref_random(&random, (uint32_t)doc.n + 1);
+            n_unexpected += doc.n - expect_expected(b, &doc, cutoff, &picks, middle);
             for (size_t k = 0; k < picks.n; k++) {
                 for (size_t m = 0; m < REF_MODELS; m++) {
                     picked[m][k] = docs[d].logprob[m][picks.at[k]];
@@ -261,6 +285,7 @@ static void hits_do_not_depend_on_errors_below_epsilon(void **state)
         tally_free(b);
     }
     assert_true(n_spared > 10000); // most tokens need no exact log-prob
+    assert_true(n_unexpected > 10000);
 }
 
 int main(void)

@@ -19,6 +19,7 @@ struct part {
     struct hit_details *details;
     int64_t *cutoff; // [2 * n_pairs] of the whole
     const struct unit_tokens *unit;
+    size_t seen_docs; // documents of the unit that end before the block in hand
 
     struct tally_labels *labels; // [n_hypotheses] of the current document
     const double **rows;         // [n_models] its log-probs
@@ -130,8 +131,35 @@ static int begin_unit(void *part, const struct unit_tokens *unit, struct err *er
     (void)err;
     struct part *p = part;
     p->unit = unit;
+    p->seen_docs = 0;
     tally_clear(p->tally);
     return 0;
+}
+
+/* The tokens that may be hits, as far as the block's documents have been seen. */
+static int may_ask(void *part, const struct unit_block *block, const double *const *logprob,
+                   double epsilon, size_t **tokens, size_t *n, size_t *cap, struct err *err)
+{
+    struct part *p = part;
+    const struct unit_tokens *u = p->unit;
+    int rc = 0;
+    p->shape.epsilon = epsilon;
+    for (size_t d = p->seen_docs; d < u->n_docs && u->docs[d].begin < block->end && !rc; d++) {
+        const size_t first = u->docs[d].begin, end = first + u->docs[d].n;
+        const size_t from = first > block->begin ? first : block->begin;
+        const size_t to = end < block->end ? end : block->end;
+        p->seen_docs = end <= block->end ? d + 1 : d;
+        if (from >= to) {
+            continue;
+        }
+        const struct tally_doc doc = tally_doc_of_unit(u, d, logprob, p->shape.n_models, p->rows);
+        rc = tally_expect(p->tally, &doc, from - first, to - first, p->cutoff, &p->picks, err);
+        rc = rc ? rc : mem_reserve(tokens, cap, *n + p->picks.n, sizeof **tokens, "hits", err);
+        for (size_t i = 0; i < p->picks.n && !rc; i++) {
+            (*tokens)[(*n)++] = first + p->picks.at[i];
+        }
+    }
+    return rc;
 }
 
 /* Document d of the unit as the tally wants it; its rows and labels are the part's. */
@@ -311,6 +339,7 @@ const struct collector_kind gaps_collector = {
     .part_free = part_free,
     .part_look = part_look,
     .begin_unit = begin_unit,
+    .may_ask = may_ask,
     .end_unit = end_unit,
     .whole_new = whole_new,
     .whole_free = whole_free,

@@ -229,6 +229,15 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
                   struct tally_picks *picks, struct err *err);
 
 /*
+ * *picks becomes the tokens [begin, end) of a document that tally_add_doc() will pick, judged by
+ * the document's first 'end' tokens: none of those is missing, and there may be more.  A document
+ * comes in pieces that follow each other, the first with begin 0, and no other one between them.
+ * It changes nothing but the room that tally_add_doc() uses.  Errors: ERR_NOMEM.
+ */
+int tally_expect(struct tally *t, const struct tally_doc *doc, size_t begin, size_t end,
+                 const int64_t *cutoff, struct tally_picks *picks, struct err *err);
+
+/*
  * Adds the hits of a document that was added with the same cutoff (or one that lets less pass).
  * logprob: the exact ones of the picks, [n_models][picks->n]; NULL: the document's are exact.
  * Errors: ERR_NOMEM; the tally then as above.

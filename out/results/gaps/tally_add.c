@@ -256,10 +256,10 @@ static bool is_pick(const struct tally *t, size_t i, const int64_t *least)
     return false;
 }
 
-static int pick(struct tally *t, const struct tally_doc *doc, const int64_t *cutoff,
+/* Appends the tokens of the document from 'begin' on that can enter a list. */
+static int pick(struct tally *t, const struct tally_doc *doc, size_t begin, const int64_t *cutoff,
                 struct tally_picks *picks, struct err *err)
 {
-    picks->n = 0;
     int64_t *least = t->scratch->least;
     bool any = false;
     for (size_t p = 0; p < t->shape->n_pairs; p++) {
@@ -269,7 +269,7 @@ static int pick(struct tally *t, const struct tally_doc *doc, const int64_t *cut
         }
     }
     int rc = 0;
-    for (size_t begin = 0, n; any && !rc && (n = next_block(doc, &begin)) > 0; begin += n) {
+    for (size_t n; any && !rc && (n = next_block(doc, &begin)) > 0; begin += n) {
         fill_block(t, doc->logprob, begin, n);
         rc = mem_reserve(&picks->at, &picks->cap, picks->n + n, sizeof *picks->at, "hits", err);
         for (size_t i = 0; i < n && !rc; i++) {
@@ -340,7 +340,42 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
     if (shape->n_hypotheses > 0) {
         tally_add_labels(t, domain, doc, n_tokens, scratch->gaps);
     }
-    return pick(t, doc, cutoff, picks, err);
+    picks->n = 0;
+    return pick(t, doc, 0, cutoff, picks, err);
+}
+
+/* Offers the block's tokens, at[n] of the document or those from 'begin' on, to the best of it. */
+static void offer_block(struct tally *t, const struct tally_doc *doc, const uint32_t *at,
+                        size_t begin, size_t n)
+{
+    const int64_t floor = fixed_from(t->shape->floor);
+    for (size_t p = 0; p < t->shape->n_pairs; p++) {
+        const struct run_pair *pair = &t->shape->pairs[p];
+        const bool lacks = pair_lacks(t, pair);
+        for (size_t i = 0; i < n; i++) {
+            uint32_t deciding;
+            if (!lacks || has_gap(pair, t->scratch->fixed, i)) {
+                const int64_t gap = gap_at(pair, t->scratch->fixed, i, floor, &deciding);
+                offer(&t->scratch->pairs[p], doc, at ? at[i] : (uint32_t)(begin + i), gap);
+            }
+        }
+    }
+}
+
+int tally_expect(struct tally *t, const struct tally_doc *doc, size_t begin, size_t end,
+                 const int64_t *cutoff, struct tally_picks *picks, struct err *err)
+{
+    struct tally_doc so_far = *doc;
+    so_far.n = end;
+    if (begin == 0) {
+        memset(t->scratch->pairs, 0, t->shape->n_pairs * sizeof *t->scratch->pairs);
+    }
+    for (size_t at = begin, n; (n = next_block(&so_far, &at)) > 0; at += n) {
+        fill_block(t, doc->logprob, at, n);
+        offer_block(t, &so_far, NULL, at, n);
+    }
+    picks->n = 0;
+    return pick(t, &so_far, begin, cutoff, picks, err);
 }
 
 /* --- its hits ------------------------------------------------------------------------ */
@@ -409,22 +444,10 @@ int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct ta
     }
     logprob = logprob ? logprob : (const double *const *)t->scratch->exact;
     memset(scratch, 0, shape->n_pairs * sizeof *scratch);
-    const int64_t floor = fixed_from(shape->floor);
     for (size_t begin = 0; begin < picks->n; begin += TALLY_BLOCK) {
         const size_t n = picks->n - begin < TALLY_BLOCK ? picks->n - begin : TALLY_BLOCK;
         fill_block(t, logprob, begin, n);
-        for (size_t p = 0; p < shape->n_pairs; p++) {
-            const bool lacks = pair_lacks(t, &shape->pairs[p]);
-            for (size_t i = 0; i < n; i++) {
-                uint32_t deciding;
-                if (lacks && !has_gap(&shape->pairs[p], t->scratch->fixed, i)) {
-                    continue;
-                }
-                const int64_t gap =
-                    gap_at(&shape->pairs[p], t->scratch->fixed, i, floor, &deciding);
-                offer(&scratch[p], doc, picks->at[begin + i], gap);
-            }
-        }
+        offer_block(t, doc, picks->at + begin, 0, n);
     }
     for (size_t p = 0; p < shape->n_pairs; p++) {
         for (int side = 0; side < 2; side++) {
