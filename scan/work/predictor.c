@@ -256,6 +256,11 @@ void predictor_ctx_free(struct predictor_ctx *r)
     }
 }
 
+struct engine_ctx *predictor_engine_ctx(const struct predictor_ctx *r)
+{
+    return r->engine;
+}
+
 int predictor_begin_unit(struct predictor_ctx *r, struct err *err)
 {
     return r->counts ? take_none(r, err) : 0;

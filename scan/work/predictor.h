@@ -52,6 +52,9 @@ struct predictor_ctx;
 int predictor_ctx_new(struct predictor_ctx **out, const struct predictor *p, struct err *err);
 void predictor_ctx_free(struct predictor_ctx *r); // NULL is allowed
 
+/* The engine's working memory, which belongs to r; NULL: of counts. */
+struct engine_ctx *predictor_engine_ctx(const struct predictor_ctx *r);
+
 /* Before the first call of a unit: forgets the documents of the one before.  Errors: ERR_NOMEM. */
 int predictor_begin_unit(struct predictor_ctx *r, struct err *err);
 

@@ -19,9 +19,17 @@ int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, 
                    struct err *err)
 {
     struct unit_scores *s = context;
-    const int rc = unit_scores_pick(s, model, tokens, n, err);
+    struct scorer *m = &s->scorers[model];
+    struct engine_ctx *engine = predictor_engine_ctx(m->ctx);
+    bool found = false;
+    int rc = engine && n > 0 ? unit_rows_find(s, model, tokens, n, &found, err) : 0;
+    if (found) {
+        engine_rows_exact(engine, s->rows, s->ids, n, logprob, s->stop);
+        return 0;
+    }
+    rc = rc ? rc : unit_scores_pick(s, model, tokens, n, err);
     if (!rc && n > 0) {
-        predictor_pick_exact(s->scorers[model].ctx, s->picks, n, logprob, s->stop);
+        predictor_pick_exact(m->ctx, s->picks, n, logprob, s->stop);
     }
     return rc;
 }
@@ -93,12 +101,18 @@ int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
     if (n == 0 || !predictor_looks(m->predictor)) {
         return 0;
     }
-    int rc = unit_scores_pick(s, model, tokens, n, err);
+    bool found = false;
+    int rc = m->attributor ? unit_rows_find(s, model, tokens, n, &found, err) : 0;
+    rc = rc ? rc : unit_scores_pick(s, model, tokens, n, err);
     if (!rc && m->attributor) {
         rc = floats_reserve(&m->components,
                             n * attribution_n_components(m->predictor->model->weights), err);
     }
     s->model = model;
     s->views = views;
-    return rc ? rc : predictor_look(m->ctx, &s->in, s->picks, n, view, s, s->stop, err);
+    if (rc || !found) {
+        return rc ? rc : predictor_look(m->ctx, &s->in, s->picks, n, view, s, s->stop, err);
+    }
+    engine_rows_look(predictor_engine_ctx(m->ctx), s->rows, n, view, s, s->stop);
+    return 0;
 }

@@ -48,6 +48,16 @@ static int list_needs(struct unit_scores *s, struct err *err)
     return 0;
 }
 
+/* Does a collector ask the models about single tokens afterwards? */
+static bool may_be_asked(const struct unit_scores *s)
+{
+    bool any = false;
+    for (size_t c = 0; c < s->n_collectors; c++) {
+        any = any || s->collectors[c].collector->kind->may_ask;
+    }
+    return any;
+}
+
 static int scorer_open(struct scorer *m, const struct predictor *predictor, struct err *err)
 {
     m->predictor = predictor;
@@ -85,6 +95,9 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
     for (size_t m = 0; m < s->n_models && !rc; m++) {
         struct scorer *of = &s->scorers[m];
         rc = has_weights(of) ? predictor_watch_sites(of->ctx, of->see | of->keep, err) : 0;
+        if (!rc && has_weights(of) && may_be_asked(s)) {
+            rc = engine_keep_rows(predictor_engine_ctx(of->ctx), err);
+        }
     }
     if (rc) {
         unit_scores_free(s);
@@ -112,6 +125,7 @@ static void scorer_close(struct scorer *m)
     free(m->all.at);
     free(m->gathered.at);
     free(m->components.at);
+    unit_rows_free(&m->rows);
     attributor_free(m->attributor);
     predictor_ctx_free(m->ctx);
 }
@@ -133,8 +147,8 @@ void unit_scores_free(struct unit_scores *s)
     for (size_t m = 0; m < s->n_models; m++) {
         scorer_close(&s->scorers[m]);
     }
-    void *const own[] = {s->asked, s->scorers, s->windows, s->logprob, s->window_n,
-                         s->picks, s->tokens,  s->logits,  s->ld};
+    void *const own[] = {s->asked,  s->scorers, s->windows, s->logprob, s->window_n, s->picks,
+                         s->tokens, s->may_ask, s->rows,    s->ids,     s->logits,   s->ld};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         free(own[i]);
     }
@@ -435,9 +449,25 @@ static int ask_before(struct unit_scores *s, struct err *err)
     return rc;
 }
 
-static int end_block(struct unit_scores *s, struct err *err)
+/* Keeps what the collectors may ask about. */
+static int keep_rows(struct unit_scores *s, struct err *err)
 {
     int rc = 0;
+    for (size_t c = 0; c < s->n_collectors && !rc; c++) {
+        const struct unit_collector *to = &s->collectors[c];
+        size_t n = 0;
+        if (to->collector->kind->may_ask) {
+            rc = to->collector->kind->may_ask(to->part, &s->block, s->logprob, s->models.epsilon,
+                                              &s->may_ask, &n, &s->may_ask_cap, err);
+            rc = rc ? rc : unit_rows_keep(s, s->may_ask, n, err);
+        }
+    }
+    return rc;
+}
+
+static int end_block(struct unit_scores *s, struct err *err)
+{
+    int rc = keep_rows(s, err);
     for (size_t c = 0; c < s->n_collectors && !rc; c++) {
         const struct unit_collector *to = &s->collectors[c];
         const struct collector_kind *kind = to->collector->kind;
@@ -471,6 +501,7 @@ int unit_scores_make(struct unit_scores *s, const struct layout *layout,
     s->err = err;
     s->rc = 0;
     int rc = reserve_unit(s, err);
+    rc = rc ? rc : unit_rows_begin(s, err);
     for (size_t m = 0; m < s->n_models && !rc; m++) {
         rc = predictor_begin_unit(s->scorers[m].ctx, err);
     }

@@ -2,6 +2,7 @@
  * unit_scores_internal.h - what the files of unit_scores share
  *
  *     unit_scores.c   blocks: scoring, rows, requests
+ *     unit_rows.c     rows of tokens that are kept for what is asked afterwards
  *     unit_ask.c      afterwards: exact log-probs, what a model says before a token
  */
 #ifndef GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
@@ -16,6 +17,14 @@
 struct floats {
     float *at; // [cap]
     size_t cap;
+};
+
+/* Rows of engine_row_size() of tokens of the current unit, of one model. */
+struct unit_rows {
+    struct floats at; // [n]
+    size_t n;
+    uint32_t *row_of; // [tokens of the unit] 1 + the number of its row; 0: it has none
+    size_t row_of_cap;
 };
 
 /* What a collector asked of the current block. */
@@ -37,6 +46,7 @@ struct scorer {
     size_t logprob_cap;
     struct floats normed;          // [tokens of the block][d_model] behind the final norm
     struct floats *kept;           // [n_layers][ROW_SITES]
+    struct unit_rows rows;         // for what is asked afterwards
     struct floats all;             // [ENGINE_SIGHTS][d_vocab] logits of counts
     struct floats gathered;        // [ENGINE_SIGHTS][d_model]
     struct attributor *attributor; // NULL: counts
@@ -73,8 +83,13 @@ struct unit_scores {
     struct engine_pick *picks;
     size_t picks_cap;
     struct token_view *views; // where the call in hand puts them
-    size_t *tokens;           // whose logits are asked for
+    size_t *tokens;           // whose logits are asked for, or whose rows are missing
     size_t tokens_cap;
+    size_t *may_ask; // that collectors may ask about
+    size_t may_ask_cap;
+    const float **rows; // of unit_rows_find()
+    uint32_t *ids;      // their tokens
+    size_t rows_cap, ids_cap;
     const float **logits; // [n_models]
     size_t *ld;           // [n_models]
 };
@@ -84,6 +99,20 @@ int unit_scores_pick(struct unit_scores *s, size_t model, const size_t *tokens, 
                      struct err *err);
 
 int floats_reserve(struct floats *f, size_t n, struct err *err);
+
+void unit_rows_free(struct unit_rows *rows); // {0} is allowed
+
+/* Forgets the rows of the unit before.  ERR_NOMEM. */
+int unit_rows_begin(struct unit_scores *s, struct err *err);
+
+/* Keeps the rows of tokens[n] of the block that all models have just scored, ascending, where the
+ * engines have them and there is room.  ERR_NOMEM. */
+int unit_rows_keep(struct unit_scores *s, const size_t *tokens, size_t n, struct err *err);
+
+/* s->rows[n] and s->ids[n] become those of tokens[n] of the unit, ascending, of a model with
+ * weights; what was not kept is made.  !*found: there is no room for it.  ERR_NOMEM. */
+int unit_rows_find(struct unit_scores *s, size_t model, const size_t *tokens, size_t n, bool *found,
+                   struct err *err);
 
 // unit_models' functions
 int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,
