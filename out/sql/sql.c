@@ -1,12 +1,53 @@
 #include "out/sql/sql.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "corpora/base/foreign.h"
 #include "corpora/base/jsonw.h"
 #include "corpora/base/utf8_repair.h"
+
+// --- memory -------------------------------------------------------------------------------------
+
+static sqlite3_mem_methods own_methods; // SQLite's, or those that somebody gave it
+
+static void *note(void *at, int n)
+{
+    if (!at && n > 0) {
+        mem_lost();
+    }
+    return at;
+}
+
+static void *watched_malloc(int n)
+{
+    return note(own_methods.xMalloc(n), n);
+}
+
+static void *watched_realloc(void *at, int n)
+{
+    return note(own_methods.xRealloc(at, n), n);
+}
+
+static void watch_memory(void)
+{
+    if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &own_methods) == SQLITE_OK) {
+        sqlite3_mem_methods watched = own_methods;
+        watched.xMalloc = watched_malloc;
+        watched.xRealloc = watched_realloc;
+        sqlite3_config(SQLITE_CONFIG_MALLOC, &watched);
+    }
+}
+
+void sql_watch_memory(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_memory);
+}
+
+// --- errors -------------------------------------------------------------------------------------
 
 static int not_a_database(const char *path, struct err *err)
 {

@@ -26,6 +26,13 @@ struct sql {
     const char *path; // named in messages
 };
 
+/*
+ * Before a process opens its first database: from then on an allocation of SQLite that fails is
+ * mem_lost().  Some of its functions otherwise give another value and no error: json_valid() gives
+ * 0.  Any thread, any number of times.
+ */
+void sql_watch_memory(void);
+
 /* Sets *err to what SQLite said last, with the path in front; returns its code. */
 int sql_fail(const struct sql *s, struct err *err);
 

@@ -100,6 +100,7 @@ static int open_db(struct store **out, const char *path, int flags, struct err *
         rc = err_set(err, ERR_IO, "%s: is a folder", path);
         goto out;
     }
+    sql_watch_memory();
     if (sqlite3_open_v2(plain, &s->sql.db, flags, NULL) != SQLITE_OK) {
         const int number = s->sql.db ? sqlite3_system_errno(s->sql.db) : 0;
         rc = number ? err_set(err, number == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: %s", path,

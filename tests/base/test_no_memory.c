@@ -14,8 +14,9 @@
 
 #include "corpora/base/json.h"
 #include "corpora/base/memstream.h"
+#include "tests/kit/failing_malloc.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#if !FAILING_MALLOC
 
 int main(void)
 {
@@ -23,46 +24,6 @@ int main(void)
 }
 
 #else
-
-#include <errno.h>
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *old, size_t size);
-
-static long before_failure = -1; // calls that succeed until one fails; negative: none fails
-
-static bool fails(void)
-{
-    if (before_failure < 0 || before_failure-- > 0) {
-        return false;
-    }
-    errno = ENOMEM;
-    return true;
-}
-
-void *malloc(size_t size)
-{
-    return fails() ? NULL : __libc_malloc(size);
-}
-
-void *calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __libc_calloc(n, size);
-}
-
-void *realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __libc_realloc(old, size);
-}
-
-/* Whether a failure was asked for and has not come yet; none comes any more. */
-static bool none_came(void)
-{
-    const bool none = before_failure >= 0;
-    before_failure = -1;
-    return none;
-}
 
 // Keys and strings longer than json-c's first buffer; numbers, which reset errno, behind all else.
 static const char long_text[] =
