@@ -70,6 +70,16 @@ void labeller_free(struct labeller *l)
     free(l);
 }
 
+void labeller_watch(struct labeller *l, const atomic_int *stop)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct miner_kind *kind = l->h->items[i].kind;
+        if (kind->ctx_watch) {
+            kind->ctx_watch(l->ctxs[i], stop);
+        }
+    }
+}
+
 int labeller_run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t *label,
                  enum miner_verdict *verdict, struct err *err)
 {

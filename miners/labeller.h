@@ -15,12 +15,17 @@
 
 #include "corpora/base/doc.h"
 #include "corpora/base/err.h"
+#include "corpora/base/stop.h"
 #include "miners/core/miner.h"
 #include "miners/hypotheses.h"
 
 struct labeller;
 int labeller_new(struct labeller **out, const struct hypotheses *h, struct err *err);
 void labeller_free(struct labeller *l); // NULL is allowed
+
+/* Once *stop, which outlives the labeller, is set, no hypothesis is waited for: its verdict is
+ * MINER_GAVE_UP. */
+void labeller_watch(struct labeller *l, const atomic_int *stop);
 
 /* Labels a document by hypothesis i < h->n: label[doc->n] becomes 0s and 1s, or all 0 if the miner
  * gave up.  A document without tokens is MINER_DONE.  Errors: those of miner_kind, with the name of

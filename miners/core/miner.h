@@ -18,6 +18,7 @@
 
 #include "corpora/base/doc.h"
 #include "corpora/base/err.h"
+#include "corpora/base/stop.h"
 
 /* Whether the labels of a document mean something. */
 enum miner_verdict {
@@ -34,12 +35,15 @@ enum miner_verdict {
  * BOS; there may be none.
  * Errors: ERR_NOMEM, and errors that end the whole run (a plugin or program that breaks its
  * interface again and again).  A failure on one document is a verdict, not an error.
+ *
+ * ctx_watch: from now on a label() that waits ends soon after *stop is set, with MINER_GAVE_UP.
  */
 struct miner_kind {
     const char *name;
     bool needs_text; // false: ids are enough; doc->text and doc->ends may be NULL
     bool shares_ctx; // one ctx serves all miners of this kind in a thread; ctx_new's 'self' is NULL
     int (*ctx_new)(void **ctx, const void *self, struct err *err); // NULL: needs no memory
+    void (*ctx_watch)(void *ctx, const atomic_int *stop);          // NULL: it never waits
     void (*ctx_free)(void *ctx);                                   // NULL is allowed as 'ctx'
     int (*label)(const void *self, void *ctx, const struct tokens *doc, uint8_t *label,
                  enum miner_verdict *verdict, struct err *err);

@@ -10,7 +10,8 @@
  * first document and ends with the thread.  Nothing it does may stop or end gapscope: both pipes
  * are watched at once, so that neither side waits for the other to read; everything has a deadline;
  * a document without a proper answer counts as given up, and the process is killed and restarted.
- * FAILURES_MAX such documents in a row end the run.
+ * FAILURES_MAX such documents in a row end the run.  Where the run is to stop, nobody waits for an
+ * answer any more: the process is killed.
  */
 #include "miners/core/kinds.h"
 
@@ -36,6 +37,8 @@
 #define FAILURES_MAX 5
 #define STARTING_FACTOR 3            // the first document may take this many times as long
 #define LAST_WORDS_MS 1000           // time that a program has to end after its input has ended
+#define STOPPED_WORDS_MS 100         // the same where the run is to stop
+#define STOP_LOOK_MS 50              // how often to look whether it is: no signal need end a poll()
 #define READ_BYTES ((size_t)1 << 16) // bytes read at once
 #define ANSWER_BYTES 65536           // longest answer: this many bytes ...
 #define LABEL_BYTES 16               // ... and this many more per token
@@ -50,6 +53,7 @@ struct exec {
 /* The process of one thread. */
 struct ctx {
     const struct exec *x;
+    const atomic_int *stop; // NULL: none
     struct child child;
     bool fresh;          // it has not answered yet
     bool left;           // it exited by itself without an answer
@@ -127,6 +131,13 @@ static bool check_line(struct ctx *r, size_t sent)
            no_answer(r, "it answered before it had read the whole document");
 }
 
+/* How long to wait at most until the deadline or the stop are looked at. */
+static int wait_ms(const struct ctx *r, int64_t left_ms)
+{
+    const int64_t most = r->stop ? STOP_LOOK_MS : 60000;
+    return (int)(left_ms < most ? left_ms : most);
+}
+
 /* Sends the request and reads a line into r->answer before the deadline. */
 static bool exchange(struct ctx *r, size_t answer_max, struct err *err)
 {
@@ -136,6 +147,9 @@ static bool exchange(struct ctx *r, size_t answer_max, struct err *err)
     r->answer.len = 0;
     for (;;) {
         const int64_t left_ms = deadline - now_ms();
+        if (is_stopped(r->stop)) {
+            return no_answer(r, "the run was stopped");
+        }
         if (left_ms <= 0) {
             return no_answer(r, "it did not answer within %" PRId64 " s", timeout_ms / 1000);
         }
@@ -143,7 +157,7 @@ static bool exchange(struct ctx *r, size_t answer_max, struct err *err)
             {.fd = r->child.out, .events = POLLIN},
             {.fd = sent < r->request.len ? r->child.in : -1, .events = POLLOUT},
         };
-        if (poll(fds, 2, (int)(left_ms < 60000 ? left_ms : 60000)) < 0 && errno != EINTR) {
+        if (poll(fds, 2, wait_ms(r, left_ms)) < 0 && errno != EINTR) {
             return no_answer(r, "poll: %s", strerror(errno));
         }
         if (fds[1].revents) {
@@ -291,7 +305,7 @@ static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t 
     if (!rc && !e.code) {
         child_end(&r->child);
         *verdict = MINER_GAVE_UP;
-        if (++r->n_failures < FAILURES_MAX) {
+        if (is_stopped(r->stop) || ++r->n_failures < FAILURES_MAX) {
             return 0;
         }
         err_set(&e, ERR_FORMAT, "%s: no proper answer to %d documents in a row; to the last: %s",
@@ -303,6 +317,12 @@ static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t 
     return (int)e.code;
 }
 
+static void ctx_watch(void *ctx, const atomic_int *stop)
+{
+    struct ctx *r = ctx;
+    r->stop = stop;
+}
+
 static void ctx_free(void *ctx)
 {
     struct ctx *r = ctx;
@@ -310,7 +330,8 @@ static void ctx_free(void *ctx)
         return;
     }
     child_close_input(&r->child); // most programs end when their input does
-    for (int64_t deadline = now_ms() + LAST_WORDS_MS, left; r->child.pid > 0;) {
+    const int words_ms = is_stopped(r->stop) ? STOPPED_WORDS_MS : LAST_WORDS_MS;
+    for (int64_t deadline = now_ms() + words_ms, left; r->child.pid > 0;) {
         struct pollfd fd = {.fd = r->child.out, .events = POLLIN};
         left = deadline - now_ms();
         r->answer.len = 0;
@@ -362,6 +383,7 @@ static const struct miner_kind kind = {
     .name = "exec",
     .needs_text = true,
     .ctx_new = ctx_new,
+    .ctx_watch = ctx_watch,
     .ctx_free = ctx_free,
     .label = label,
     .free = exec_free,

@@ -20,6 +20,7 @@ struct grown {
 
 struct labels {
     struct labeller *labeller;
+    const atomic_int *stop;
     size_t n; // hypotheses
     size_t n_words;
     const struct layout *layout;
@@ -34,7 +35,8 @@ struct labels {
     struct unit_labels unit; // what the layout's labels are
 };
 
-int labels_new(struct labels **out, const struct hypotheses *hypotheses, struct err *err)
+int labels_new(struct labels **out, const struct hypotheses *hypotheses, const atomic_int *stop,
+               struct err *err)
 {
     struct labels *l = mem_zero(1, sizeof *l);
     if (!l) {
@@ -50,6 +52,8 @@ int labels_new(struct labels **out, const struct hypotheses *hypotheses, struct 
         labels_free(l);
         return rc;
     }
+    l->stop = stop;
+    labeller_watch(l->labeller, stop);
     *out = l;
     return 0;
 }
@@ -134,8 +138,7 @@ static int label_doc(struct labels *l, size_t h, size_t d, struct err *err)
     return rc;
 }
 
-int labels_make(struct labels *l, const struct layout *layout, const atomic_int *stop,
-                struct err *err)
+int labels_make(struct labels *l, const struct layout *layout, struct err *err)
 {
     int rc = reserve(l, layout, err);
     if (rc) {
@@ -152,7 +155,7 @@ int labels_make(struct labels *l, const struct layout *layout, const atomic_int 
         l->sets[set].n = 0;
     }
     for (size_t d = 0; d <= layout->n_docs && !rc; d++) {
-        for (size_t h = 0; h < l->n && !rc && !is_stopped(stop); h++) {
+        for (size_t h = 0; h < l->n && !rc && !is_stopped(l->stop); h++) {
             l->begin[d * l->n + h] = (uint32_t)l->sets[SET_LABELLED(h)].n;
             rc = d < layout->n_docs ? label_doc(l, h, d, err) : 0;
         }

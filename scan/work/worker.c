@@ -45,7 +45,7 @@ int worker_new(struct worker **out, const struct work *work, struct err *err)
             : unit_scores_new(&w->scores, work->predictors, work->lineup->n, work->run,
                               w->collectors, work->results->n, work->epsilon, work->stop, err);
     if (!rc && work->hypotheses) {
-        rc = labels_new(&w->labels, work->hypotheses, err);
+        rc = labels_new(&w->labels, work->hypotheses, work->stop, err);
     }
     if (rc) {
         worker_free(w);
@@ -194,7 +194,7 @@ int worker_run(struct worker *w, const struct unit *u, bool *stopped, struct err
     w->not_finite = (struct not_finite){0};
     int rc = layout_make(&w->layout, u, &w->work->layout, err);
     if (!rc && w->labels) {
-        rc = labels_make(w->labels, &w->layout, stop, err);
+        rc = labels_make(w->labels, &w->layout, err);
     }
     rc = rc ? rc : describe_unit(w, u, err);
     rc = rc ? rc : begin_unit(w, err);

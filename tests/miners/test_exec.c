@@ -100,6 +100,29 @@ static void a_program_that_hangs_is_killed(void **state)
     one_free(&o);
 }
 
+/* Though five documents in a row without an answer end a run. */
+static void nobody_waits_for_a_program_once_the_run_is_to_stop(void **state)
+{
+    (void)state;
+    struct one o;
+    atomic_int stop = 0;
+    one_new(&o, EXEC_PROGRAM ", stays");
+    labeller_watch(o.l, &stop);
+    expect(&o, "a|b", "10");
+    stop = SIGTERM;
+    const double began = seconds();
+    for (int i = 0; i < 6; i++) {
+        expect(&o, "hang|a", "gave up");
+    }
+    assert_true(seconds() - began < 0.9); // of a second, its time for one document
+    stop = 0;
+    expect(&o, "a|b", "10");
+    stop = SIGTERM;
+    const double ended = seconds();
+    one_free(&o);
+    assert_true(seconds() - ended < 0.9); // which it has for its last words else
+}
+
 static void one_that_ends_after_an_answer_is_started_anew(void **state)
 {
     (void)state;
@@ -385,6 +408,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_program_labels),
         cmocka_unit_test(a_document_without_a_proper_answer_is_given_up),
         cmocka_unit_test(a_program_that_hangs_is_killed),
+        cmocka_unit_test(nobody_waits_for_a_program_once_the_run_is_to_stop),
         cmocka_unit_test(one_that_ends_after_an_answer_is_started_anew),
         cmocka_unit_test(too_many_documents_without_an_answer_end_the_run),
         cmocka_unit_test(large_documents_and_answers_block_nobody),

@@ -115,6 +115,44 @@ static void what_a_program_starts_ends_where_gapscope_is_ended(void **state)
     }
 }
 
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Nobody waits for the program's answer, nor for those that would end when their input does. */
+static void a_scan_that_waits_for_a_program_stops_at_once(void **state)
+{
+    (void)state;
+    static const char hypotheses[] =
+        "hypotheses:\n- {name: mine, exec: [" EXEC_PROGRAM "], timeout: 300}\n"
+        "- {name: other, exec: [" EXEC_PROGRAM ", stays], timeout: 300}\n";
+    static const int numbers[] = {SIGTERM, SIGINT};
+    kit_write_bytes("h.yaml", hypotheses, strlen(hypotheses));
+    kit_expect(0, NULL,
+               "printf '{\"text\":\"daemon word\"}\\n{\"text\":\"hang\"}\\n' >$T/hang.jsonl");
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        int status;
+        const pid_t pid = kit_start("scan --no-neurons --threads 2" GELU
+                                    "--hypotheses $T/h.yaml -o $T/hang.db $T/hang.jsonl");
+        for (int ms = 0; ms < 60000 && !file_is_regular(kit_path("daemon")); ms++) {
+            sleep_ms(1);
+        }
+        sleep_ms(200); // it writes its number, and is asked about the next document
+        const pid_t daemon = daemon_pid();
+        const double begin = seconds();
+        assert_int_equal(kill(pid, numbers[i]), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(seconds() - begin < (KIT_SLOW ? 10 : 3)); // and not up to 900
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 128 + numbers[i]);
+        assert_true(is_gone(daemon));
+        assert_int_equal(unlink(kit_path("daemon")), 0);
+    }
+}
+
 // --- files that are cut short -------------------------------------------------------------------
 
 static bool is_mapped(pid_t pid, const char *name)
@@ -158,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_scan_outlives_usr1_in_its_first_moments),
         cmocka_unit_test(what_a_program_starts_ends_with_the_command),
         cmocka_unit_test(what_a_program_starts_ends_where_gapscope_is_ended),
+        cmocka_unit_test(a_scan_that_waits_for_a_program_stops_at_once),
         cmocka_unit_test(a_mapped_file_that_is_cut_short_is_named),
     };
     return cmocka_run_group_tests(tests, kit_make_folder, kit_remove_folder);
