@@ -12,7 +12,9 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/path_error.h"
 #include "corpora/base/utf8_repair.h"
+#include "corpora/stream.h"
 
 #define END_BYTES ((size_t)64 << 10)
 
@@ -44,10 +46,7 @@ static int regular_size(int fd, const char *path, uint64_t *bytes, struct err *e
         return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
     }
     if (S_ISDIR(st.st_mode)) {
-        return err_set(err, ERR_IO,
-                       "%s: is a folder; `gapscope pack %s -o corpus.jsonl.zst` makes a corpus of "
-                       "the files in it",
-                       path, path);
+        return stream_refuse_folder(path, path, err);
     }
     if (!S_ISREG(st.st_mode)) {
         return err_set(err, ERR_IO,
@@ -69,8 +68,7 @@ static int look(const char *path, uint64_t *bytes, uint64_t *hash, struct err *e
     }
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // else a pipe would block
     if (fd < 0) {
-        const enum err_code code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
-        return err_set(err, code, "%s: %s", path, strerror(errno));
+        return path_read_error(path, errno, err);
     }
     char *ends = NULL; // the file's beginning, then its end
     int rc = regular_size(fd, path, bytes, err);

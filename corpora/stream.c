@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/path_error.h"
+#include "corpora/base/shell_quote.h"
 #include "corpora/endings.h"
 #include "corpora/stream_internal.h"
 
@@ -216,6 +218,20 @@ static int begin(struct stream *s, struct err *err)
     return begin_plain(s, err);
 }
 
+int stream_refuse_folder(const char *name, const char *path, struct err *err)
+{
+    char *folder = path ? shell_quoted(path) : strdup("FOLDER");
+    if (!folder) {
+        return err_nomem(err, "a path");
+    }
+    err_set(err, ERR_IO,
+            "%s: is a folder; `gapscope pack %s -o corpus.jsonl.zst` makes a corpus of the files "
+            "in it",
+            name, folder);
+    free(folder);
+    return ERR_IO;
+}
+
 /* regular: only a regular file will do, "-" is the name of one, and nothing blocks. */
 static int open_fd(struct stream *s, const char *path, bool regular, struct err *err)
 {
@@ -223,8 +239,7 @@ static int open_fd(struct stream *s, const char *path, bool regular, struct err 
     const int flags = O_RDONLY | O_CLOEXEC | (regular ? O_NONBLOCK | O_NOCTTY : 0);
     s->fd = is_stdin ? STDIN_FILENO : open(path, flags);
     if (s->fd < 0) {
-        const enum err_code code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
-        return err_set(err, code, "%s: %s", s->name, strerror(errno));
+        return path_read_error(path, errno, err);
     }
     s->owns_fd = !is_stdin;
     struct stat st;
@@ -232,10 +247,7 @@ static int open_fd(struct stream *s, const char *path, bool regular, struct err 
         return err_set(err, ERR_IO, "%s: %s", s->name, strerror(errno));
     }
     if (S_ISDIR(st.st_mode)) {
-        return err_set(err, ERR_IO,
-                       "%s: is a folder; `gapscope pack %s -o corpus.jsonl.zst` makes a corpus of "
-                       "the files in it",
-                       s->name, is_stdin ? "FOLDER" : path);
+        return stream_refuse_folder(s->name, is_stdin ? NULL : path, err);
     }
     if (regular && !S_ISREG(st.st_mode)) {
         return err_set(err, ERR_UNSUPPORTED, "%s: is not a regular file", s->name);

@@ -47,6 +47,9 @@ int stream_open_regular(struct stream **out, const char *path, struct err *err);
 int stream_open_memory(struct stream **out, const char *name, const void *data, size_t len,
                        size_t step, struct err *err);
 
+/* Refuses the folder 'path', which messages call 'name'; NULL: its path is not known. */
+int stream_refuse_folder(const char *name, const char *path, struct err *err);
+
 /* Lowers the limit of this stream's windows to 2^window_log bytes, 10 to STREAM_WINDOW_LOG_MAX.
  * Call it before the first read. */
 void stream_limit_window(struct stream *s, int window_log);

@@ -12,19 +12,14 @@
 #include <unistd.h>
 
 #include "corpora/base/foreign.h"
+#include "corpora/base/path_error.h"
 #include "corpora/base/utf8.h"
-
-static int open_error(const char *path, struct err *err)
-{
-    const enum err_code code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
-    return err_set(err, code, "%s: %s", path, strerror(errno));
-}
 
 int file_read(const char *path, size_t max_bytes, struct buf *out, struct err *err)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return open_error(path, err);
+        return path_read_error(path, errno, err);
     }
     const size_t before = out->len;
     int rc = 0;
@@ -39,7 +34,7 @@ int file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e
             continue;
         }
         if (n < 0) {
-            rc = err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+            rc = path_read_error(path, errno, err);
             break;
         }
         if (n == 0) {
@@ -181,7 +176,7 @@ int file_map(struct file_map *out, const char *path, struct err *err)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
-        return open_error(path, err);
+        return path_read_error(path, errno, err);
     }
     int rc = 0;
     struct stat st;
@@ -318,7 +313,11 @@ int outfile_open(struct outfile *out, const char *path, struct err *err)
     pending = o.tmp_path; // before the file is there, which a signal could leave behind
     o.stream = fopen(in_place ? o.path : o.tmp_path, in_place ? "we" : "wxe");
     if (!o.stream) {
-        rc = err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+        if (!in_place && errno == EEXIST) {
+            rc = path_read_error(o.tmp_path, errno, err);
+        } else {
+            rc = (in_place ? path_read_error : path_write_error)(path, errno, err);
+        }
         goto out;
     }
     *out = o;

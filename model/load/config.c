@@ -6,12 +6,16 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
+#include "corpora/base/path_error.h"
 #include "model/load/config_keys.h"
 
 // Far beyond any toy model, but small enough that a product of two such sizes does not overflow.
 #define SIZE_LIMIT ((size_t)1 << 24)
 #define CONFIG_MAX_BYTES ((size_t)1 << 20)
 #define LAYERS_LIMIT ((size_t)1024)
+// Numbers that a float holds with all its digits, as far as their inverses.
+#define REAL_LEAST 1e-37
+#define REAL_MOST 1e37
 
 const char *act_fn_name(enum act_fn act_fn)
 {
@@ -45,22 +49,31 @@ static bool has_key(struct json_object *object, const char *key)
     return json_object_object_get_ex(object, key, &value);
 }
 
-static int check_size(const char *key, size_t size, struct err *err)
+/* Reads a size from 1 to 'most'; *out stays where the key is missing or null. */
+static int read_given_size(struct json_object *object, const char *key, size_t most,
+                           const char *also, size_t *out, struct err *err)
 {
-    if (size == 0) {
-        return err_set(err, ERR_FORMAT, "\"%s\" is missing or 0", key);
+    struct json_object *value = json_member(object, key);
+    if (!value) {
+        return 0;
     }
-    if (size > SIZE_LIMIT) {
-        return err_set(err, ERR_LIMIT, "\"%s\" is %zu; at most %zu is read", key, size, SIZE_LIMIT);
+    if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 1 ||
+        json_object_get_uint64(value) > most) {
+        return err_set(err, ERR_FORMAT, "\"%s\" is %.100s; expected a whole number from 1 to %zu%s",
+                       key, json_object_to_json_string(value), most, also);
     }
+    *out = json_object_get_uint64(value);
     return 0;
 }
 
-/* Reads a size of at least 1; *out holds the default, 0 for none. */
-static int read_size(struct json_object *object, const char *key, size_t *out, struct err *err)
+static int read_size(struct json_object *object, const char *key, size_t most, size_t *out,
+                     struct err *err)
 {
-    const int rc = json_member_size(object, key, out, err);
-    return rc ? rc : check_size(key, *out, err);
+    if (!json_member(object, key)) {
+        return err_set(err, ERR_FORMAT, "\"%s\" is %s; expected a whole number from 1 to %zu", key,
+                       has_key(object, key) ? "null" : "missing", most);
+    }
+    return read_given_size(object, key, most, "", out, err);
 }
 
 /* Reads a size that may be -1, which is TransformerLens' word for "not given". */
@@ -71,7 +84,8 @@ static int read_optional_size(struct json_object *object, const char *key, size_
     if (json_object_is_type(value, json_type_int) && json_object_get_int64(value) == -1) {
         return 0;
     }
-    return json_member_size(object, key, out, err);
+    return read_given_size(object, key, SIZE_LIMIT, ", or -1 where it follows from others", out,
+                           err);
 }
 
 /* Reads a number above 0; *out holds what it is where the key is missing or 'none'. */
@@ -88,9 +102,10 @@ static int read_positive(struct json_object *object, const char *key, double non
     if (is_number && number == none) {
         return 0;
     }
-    if (!is_number || !isfinite((float)number) || !((float)number > 0)) {
-        return err_set(err, ERR_FORMAT, "\"%s\" is %.100s; expected a number above 0", key,
-                       json_object_to_json_string(value));
+    if (!is_number || !(number >= REAL_LEAST && number <= REAL_MOST)) {
+        return err_set(err, ERR_FORMAT, "\"%s\" is %.100s; expected a number from %g to %g%s", key,
+                       json_object_to_json_string(value), REAL_LEAST, REAL_MOST,
+                       isnan(none) ? "" : ", or -1 where it follows from others");
     }
     *out = number;
     return 0;
@@ -179,10 +194,19 @@ static int read_heads(struct json_object *object, struct config *c, struct err *
     if (rc) {
         return rc;
     }
-    c->n_heads = n_heads ? n_heads : d_head ? c->d_model / d_head : 0;
-    c->d_head = d_head ? d_head : n_heads ? c->d_model / n_heads : 0;
-    rc = check_size("n_heads", c->n_heads, err);
-    return rc ? rc : check_size("d_head", c->d_head, err);
+    if (!n_heads && !d_head) {
+        return err_set(err, ERR_FORMAT, "neither \"n_heads\" nor \"d_head\" is given");
+    }
+    const size_t given = n_heads ? n_heads : d_head;
+    if (!(n_heads && d_head) && given > c->d_model) {
+        return err_set(err, ERR_FORMAT,
+                       "\"%s\" is %zu, more than \"d_model\", %zu: \"%s\" does not follow from it",
+                       n_heads ? "n_heads" : "d_head", given, c->d_model,
+                       n_heads ? "d_head" : "n_heads");
+    }
+    c->n_heads = n_heads ? n_heads : c->d_model / d_head;
+    c->d_head = d_head ? d_head : c->d_model / n_heads;
+    return 0;
 }
 
 /* Positions: "positional_embedding_type", or "shortformer_pos" of the repositories' files. */
@@ -231,8 +255,7 @@ static int read_mlp(struct json_object *object, struct config *c, struct err *er
         return 0;
     }
     c->d_mlp = 4 * c->d_model;
-    int rc = read_optional_size(object, "d_mlp", &c->d_mlp, err);
-    rc = rc ? rc : check_size("d_mlp", c->d_mlp, err);
+    const int rc = read_optional_size(object, "d_mlp", &c->d_mlp, err);
     return rc ? rc : read_act_fn(object, &c->act_fn, err);
 }
 
@@ -244,20 +267,17 @@ static int read_config(struct json_object *object, const char *dir_name, struct 
     }
     const struct {
         const char *key;
+        size_t most;
         size_t *out;
     } sizes[] = {
-        {"n_layers", &c->n_layers},
-        {"d_model", &c->d_model},
-        {"n_ctx", &c->n_ctx},
-        {"d_vocab", &c->d_vocab},
+        {"n_layers", LAYERS_LIMIT, &c->n_layers},
+        {"d_model", SIZE_LIMIT, &c->d_model},
+        {"n_ctx", SIZE_LIMIT, &c->n_ctx},
+        {"d_vocab", SIZE_LIMIT, &c->d_vocab},
     };
     int rc = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !rc; i++) {
-        rc = read_size(object, sizes[i].key, sizes[i].out, err);
-    }
-    if (!rc && c->n_layers > LAYERS_LIMIT) {
-        rc = err_set(err, ERR_LIMIT, "\"n_layers\" is %zu; at most %zu is read", c->n_layers,
-                     LAYERS_LIMIT);
+        rc = read_size(object, sizes[i].key, sizes[i].most, sizes[i].out, err);
     }
     rc = rc ? rc : read_heads(object, c, err);
     rc = rc ? rc : json_member_bool(object, "attn_only", &c->attn_only, err);
@@ -303,7 +323,11 @@ int config_load(struct config *out, const char *name, const char *dir, struct er
     struct buf text = {0};
     char *path = file_join(dir, "config.json");
     char *dir_name = file_base_name(dir);
+    bool is_there;
     int rc = path && dir_name ? 0 : err_nomem(err, "a path");
+    if (!rc) {
+        rc = path_is_file(path, &is_there, err);
+    }
     if (!rc) {
         rc = file_read_text(path, CONFIG_MAX_BYTES, &text, err);
     }

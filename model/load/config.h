@@ -56,8 +56,8 @@ struct config {
  * if it has final_rms, which only the old files do; but never if it has positional_embedding_type:
  * then it is TransformerLens' own, and so are the names of its weights.
  * On success the caller ends *out with config_free().
- * Errors: ERR_FORMAT (the message names the key), ERR_UNSUPPORTED (an act_fn, normalization or
- * architecture that gapscope does not have, config_keys_check()'s), ERR_LIMIT (a size beyond all reason), ERR_NOMEM.
+ * Errors: ERR_FORMAT (the message names the key, and what it may be), ERR_UNSUPPORTED (an act_fn, normalization or
+ * architecture that gapscope does not have, config_keys_check()'s), ERR_NOMEM.
  */
 int config_parse(struct config *out, const char *json, size_t len, const char *dir_name,
                  struct err *err);

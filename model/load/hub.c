@@ -7,6 +7,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/path_error.h"
 
 // Losses: TransformerLens, tests/acceptance/test_hooked_transformer.py.
 static const struct hub_model models[] = {
@@ -122,9 +123,9 @@ static int search_cache(char **out, const char *repo, struct err *err)
     }
     bool known = false; // which commit it is
     if (!rc) {
-        rc = file_read(path.data, 4096, &commit, err);
-        known = rc == 0;
-        rc = rc == ERR_NOT_FOUND ? 0 : rc;
+        rc = path_is_file(path.data, &known, err);
+        rc = rc || !known ? rc : file_read(path.data, 4096, &commit, err);
+        known = known && rc == 0;
     }
     if (known) {
         while (commit.len > 0 && (unsigned char)commit.data[commit.len - 1] <= ' ') {
@@ -254,19 +255,21 @@ void hub_place_free(struct hub_place *p)
     *p = (struct hub_place){0};
 }
 
-/* Sets *out to dir/tokenizer.json if it exists. */
+/* Sets *out to dir/tokenizer.json if it exists.  Errors: path_is_file()'s. */
 static int tokenizer_in(char **out, const char *dir, struct err *err)
 {
     char *path = file_join(dir, "tokenizer.json");
     if (!path) {
         return err_nomem(err, "a path");
     }
-    if (file_is_regular(path)) {
+    bool is_there;
+    const int rc = path_is_file(path, &is_there, err);
+    if (is_there) {
         *out = path;
     } else {
         free(path);
     }
-    return 0;
+    return rc;
 }
 
 /* If config.json names no tokenizer, the size of the vocabulary decides (the C4_Code models have

@@ -182,8 +182,64 @@ static int find_outer(struct params *p, const struct tensorfile *f, struct err *
     return 0;
 }
 
+/* How many of the weights that must be there are, behind the prefix outer[len]. */
+static size_t count_behind(const struct tensorfile *f, const struct params *p, const char *outer,
+                           size_t len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        n += !p->items[i].optional && find_behind(f, outer, len, p->items[i].name);
+    }
+    return n;
+}
+
+/* Whether 'name' is a weight behind a prefix, of *len bytes. */
+static bool has_prefix(const struct params *p, const char *name, size_t *len)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const size_t whole = strlen(name), end = strlen(p->items[i].name);
+        if (whole > end && name[whole - end - 1] == '.' && file_ends_with(name, p->items[i].name)) {
+            *len = whole - end;
+            return true;
+        }
+    }
+    return false;
+}
+
+#define PREFIXES_MAX 64 // that are counted
+
+/* The prefix that most weights have, [*len], and how many have it; NULL: most have none. */
+static const char *most_have(const struct tensorfile *f, const struct params *p, size_t *len,
+                             size_t *n)
+{
+    const char *best = NULL;
+    const char *last = "";
+    size_t last_len = 0;
+    *len = 0;
+    *n = count_behind(f, p, "", 0);
+    for (size_t i = 0, tried = 0; i < tensorfile_n(f) && tried < PREFIXES_MAX; i++) {
+        const char *name = tensorfile_at(f, i)->name;
+        size_t outer;
+        if (!has_prefix(p, name, &outer) ||
+            (outer == last_len && strncmp(name, last, outer) == 0)) {
+            continue;
+        }
+        tried++;
+        last = name;
+        last_len = outer;
+        const size_t behind = count_behind(f, p, name, outer);
+        if (behind > *n) {
+            best = name;
+            *len = outer;
+            *n = behind;
+        }
+    }
+    return best;
+}
+
 /* Says that a weight is missing, and what is there in its place. */
-static int missing(const struct tensorfile *f, const char *name, struct err *err)
+static int missing(const struct tensorfile *f, const struct params *p, const char *name,
+                   struct err *err)
 {
     for (size_t i = 0; i < tensorfile_n(f); i++) {
         const char *there = tensorfile_at(f, i)->name;
@@ -194,6 +250,14 @@ static int missing(const struct tensorfile *f, const char *name, struct err *err
                            "\"%.*s\": save the state dict without this prefix",
                            name, there, len - end < 200 ? (int)(len - end) : 200, there);
         }
+    }
+    size_t prefix_len, n;
+    const char *prefix = most_have(f, p, &prefix_len, &n);
+    if (prefix) {
+        return err_set(err, ERR_FORMAT,
+                       "tensor %s is missing, with and without \"%.*s\", behind which %zu weights "
+                       "are: save the whole state dict without this prefix",
+                       name, prefix_len < 200 ? (int)prefix_len : 200, prefix, n);
     }
     return err_set(err, ERR_FORMAT, "tensor %s is missing", name);
 }
@@ -206,7 +270,7 @@ static int find_param(const struct tensorfile *f, const struct params *list, con
     const struct tensor *t = find_behind(f, list->outer, list->outer_len, p->name);
     if (!t) {
         *view = (struct tensor){.data = NULL};
-        return p->optional ? 0 : missing(f, p->name, err);
+        return p->optional ? 0 : missing(f, list, p->name, err);
     }
     if (tensor_is_read(t, err)) {
         return err_prefix(err, "tensor %s", t->name);

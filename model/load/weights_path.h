@@ -5,6 +5,9 @@
  *     2. model.safetensors, else model.safetensors.index.json, which lists shards
  *     3. pytorch_model.bin, else pytorch_model.bin.index.json
  *     4. the one *.index.json, *.pth, or *.safetensors
+ *
+ * Shards without their index are refused, and so is what is there but is no regular file: a folder, a
+ * pipe, a link to what is not there (a hub's snapshot that was not downloaded whole).
  */
 #ifndef GAPSCOPE_MODEL_LOAD_WEIGHTS_PATH_H
 #define GAPSCOPE_MODEL_LOAD_WEIGHTS_PATH_H

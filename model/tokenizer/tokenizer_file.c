@@ -20,6 +20,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/json.h"
+#include "corpora/base/path_error.h"
 #include "corpora/base/utf8.h"
 #include "model/tokenizer/normalize.h"
 #include "model/tokenizer/pretokenize.h"
@@ -345,8 +346,10 @@ static int read_beside(struct json_object **out, const char *path, size_t i, str
     int rc = 0;
     if (!name) {
         rc = err_nomem(err, "a path");
-    } else if (file_is_regular(name)) {
-        rc = json_read_file(out, name, FILE_MAX_BYTES, err);
+    } else {
+        bool is_there;
+        rc = path_is_file(name, &is_there, err);
+        rc = is_there ? json_read_file(out, name, FILE_MAX_BYTES, err) : rc;
     }
     free(folder);
     free(name);

@@ -6,6 +6,7 @@
 #include "corpora/base/file.h"
 #include "corpora/base/foreign.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/path_error.h"
 #include "model/weights/safetensors.h"
 #include "model/weights/shardindex.h"
 #include "model/weights/tensorlist.h"
@@ -103,7 +104,9 @@ static int read_shards(struct tensorfile *f, const char *path, struct err *err)
     struct shardindex x = {0};
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("");
-    int rc = folder ? file_read_text(path, INDEX_MAX_BYTES, &text, err) : err_nomem(err, "a path");
+    bool is_there;
+    int rc = folder ? path_is_file(path, &is_there, err) : err_nomem(err, "a path");
+    rc = rc ? rc : file_read_text(path, INDEX_MAX_BYTES, &text, err);
     if (rc) {
         goto out;
     }
@@ -117,11 +120,12 @@ static int read_shards(struct tensorfile *f, const char *path, struct err *err)
     rc = f->maps ? 0 : err_nomem(err, "shards");
     for (size_t i = 0; i < x.n_shards && !rc; i++) {
         char *shard = file_join(folder, x.shards[i]);
-        rc = shard ? read_shard(f, &x, i, shard, err) : err_nomem(err, "a path");
-        if (rc == ERR_NOT_FOUND) {
+        rc = shard ? path_is_file(shard, &is_there, err) : err_nomem(err, "a path");
+        if (!rc && !is_there) {
             rc = err_set(err, ERR_NOT_FOUND, "%s: shard %s is missing: download it again", path,
                          x.shards[i]);
         }
+        rc = rc ? rc : read_shard(f, &x, i, shard, err);
         free(shard);
     }
     rc = rc ? rc : tensorlist_index(&f->list, err);

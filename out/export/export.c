@@ -10,6 +10,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/jsonw.h"
+#include "corpora/base/path_error.h"
 #include "corpora/base/utf8_repair.h"
 
 #define NAME_MOST 100   // bytes of a file name made of one of run.db, before its number
@@ -42,11 +43,12 @@ static int is_empty(const char *dir, bool *empty, struct err *err)
 
 static int make_folder(const char *path, struct err *err)
 {
-    if (mkdir(path, 0777) == 0 || file_is_folder(path)) {
+    const int number = mkdir(path, 0777) == 0 ? 0 : errno;
+    if (number == 0 || file_is_folder(path)) {
         return 0;
     }
-    return err_set(err, ERR_IO, "%s: %s", path,
-                   errno == EEXIST ? "is there and is no folder" : strerror(errno));
+    return number == EEXIST ? err_set(err, ERR_IO, "%s: is there and is no folder", path)
+                            : path_write_error(path, number, err);
 }
 
 int export_make_dir(const char *dir, bool force, struct err *err)

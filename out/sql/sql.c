@@ -68,6 +68,13 @@ int sql_fail(const struct sql *s, struct err *err)
         return err_set(err, ERR_IO, "%s: the disk is full; the file is as it was", s->path);
     case SQLITE_NOTADB:
         return not_a_database(s->path, err);
+    case SQLITE_READONLY:
+        if (sqlite3_extended_errcode(s->db) == SQLITE_READONLY_DIRECTORY) {
+            return err_set(
+                err, ERR_IO,
+                "%s: its folder takes no new file, as the journal of SQLite beside it is", s->path);
+        }
+        return err_set(err, ERR_IO, "%s: %s", s->path, sqlite3_errmsg(s->db));
     case SQLITE_BUSY:
         return err_set(err, ERR_LIMIT, "%s: another process keeps it locked", s->path);
     case SQLITE_ERROR:

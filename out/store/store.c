@@ -21,15 +21,19 @@
  */
 #include "out/store/store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "corpora/base/file.h"
+#include "corpora/base/path_error.h"
 #include "out/sql/sql.h"
 #include "out/store/schema.h"
 #include "out/store/state.h"
@@ -85,6 +89,17 @@ static int check_file(const struct store *s, bool *empty, struct err *err)
     return *empty ? 0 : script_check(&s->schema, &s->sql, err);
 }
 
+/* Why sqlite3_open_v2() could not open the file. */
+static int open_error(const struct store *s, bool makes, struct err *err)
+{
+    const int number = s->sql.db ? sqlite3_system_errno(s->sql.db) : 0;
+    if (!number) {
+        return sql_fail(&s->sql, err);
+    }
+    return makes && !file_is_regular(s->path) ? path_write_error(s->path, number, err)
+                                              : path_read_error(s->path, number, err);
+}
+
 static int open_db(struct store **out, const char *path, int flags, struct err *err)
 {
     // SQLite gives words in the name a meaning: ":memory:", "file:...", "".
@@ -96,16 +111,15 @@ static int open_db(struct store **out, const char *path, int flags, struct err *
         goto out;
     }
     s->sql.path = s->path;
-    if (file_is_folder(path)) {
-        rc = err_set(err, ERR_IO, "%s: is a folder", path);
+    bool is_there;
+    const bool makes = flags & SQLITE_OPEN_CREATE; // also what a link leads to
+    rc = path_is_file(path, &is_there, err);
+    if (rc && !(makes && rc == ERR_NOT_FOUND)) {
         goto out;
     }
     sql_watch_memory();
     if (sqlite3_open_v2(plain, &s->sql.db, flags, NULL) != SQLITE_OK) {
-        const int number = s->sql.db ? sqlite3_system_errno(s->sql.db) : 0;
-        rc = number ? err_set(err, number == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: %s", path,
-                              strerror(number))
-                    : sql_fail(&s->sql, err);
+        rc = open_error(s, makes, err);
         goto out;
     }
     stat(path, &s->file);
@@ -141,6 +155,33 @@ bool store_is_gone(const struct store *s)
 {
     struct stat now;
     return stat(s->path, &now) != 0 || now.st_dev != s->file.st_dev || now.st_ino != s->file.st_ino;
+}
+
+/* Is what this link in /proc leads to the file that was opened?  The kernel follows it even where
+ * the file has no name any more. */
+static bool is_our_file(const struct store *s, const char *link)
+{
+    struct stat st;
+    return stat(link, &st) == 0 && st.st_dev == s->file.st_dev && st.st_ino == s->file.st_ino;
+}
+
+char *store_moved_to(const struct store *s)
+{
+    char link[64], target[PATH_MAX];
+    char *path = NULL;
+    DIR *d = opendir("/proc/self/fd");
+    for (const struct dirent *e; d && !path && (e = readdir(d));) {
+        snprintf(link, sizeof link, "/proc/self/fd/%.20s", e->d_name);
+        const ssize_t n = is_our_file(s, link) ? readlink(link, target, sizeof target - 1) : -1;
+        target[n > 0 ? n : 0] = '\0';
+        if (n > 0 && is_our_file(s, target)) { // else it was deleted, and the kernel says so here
+            path = strdup(target);
+        }
+    }
+    if (d) {
+        closedir(d);
+    }
+    return path;
 }
 
 static void roll_back(struct store *s)
@@ -214,7 +255,7 @@ int store_open(struct store **out, const char *path, bool *exists, struct err *e
         goto out;
     }
     if (sqlite3_db_readonly(s->sql.db, "main")) {
-        rc = err_set(err, ERR_IO, "%s: may not be written", path);
+        rc = err_set(err, ERR_IO, "%s: the file may not be written", path);
         goto out;
     }
     // page_size counts for a new file alone.  The tally is large: fewer, larger pages.

@@ -58,8 +58,12 @@ int store_write(struct store *s, store_writer *write, void *context, struct err 
 /* Forgets everything in it, at once (scan --force). */
 int store_clear(struct store *s, struct err *err);
 
-/* Whether the file that was opened is no longer at its path: what is written is lost. */
+/* Whether the file that was opened is no longer at its path. */
 bool store_is_gone(const struct store *s);
+
+/* Where the file that is gone is now, with its last checkpoint, as a new string that the caller
+ * frees; NULL: it was deleted, and what is in it is lost (or there is no memory). */
+char *store_moved_to(const struct store *s);
 
 /* One line, 32 hex digits: XXH3-128 of the rows of all result tables in order; not of meta, state,
  * paths.  Of the tables as they stand: compare after a full checkpoint. */

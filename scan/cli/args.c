@@ -10,6 +10,7 @@
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/nearest.h"
+#include "corpora/base/shell_quote.h"
 
 #define ARGS_MAX 48
 
@@ -276,20 +277,10 @@ int command_main(const struct command *c, int argc, char **argv)
 
 int args_command(struct buf *out, int argc, char *const *argv, struct err *err)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-+=./:,@%";
     int rc = buf_printf(out, err, "gapscope");
     for (int i = 0; i < argc && !rc; i++) {
-        const char *word = argv[i];
-        if (*word && !word[strspn(word, plain)]) {
-            rc = buf_printf(out, err, " %s", word);
-            continue;
-        }
-        rc = buf_printf(out, err, " '");
-        for (; *word && !rc; word++) {
-            rc = *word == '\'' ? buf_printf(out, err, "'\\''") : buf_printf(out, err, "%c", *word);
-        }
-        rc = rc ? rc : buf_printf(out, err, "'");
+        rc = buf_printf(out, err, " ");
+        rc = rc ? rc : shell_quote(out, argv[i], err);
     }
     return rc;
 }

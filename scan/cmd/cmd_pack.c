@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "corpora/base/file.h"
@@ -74,15 +75,16 @@ static int say_no_text(const struct pack_counts *c)
     if (c->texts > 0) {
         return 0;
     }
-    char option[FIELD_OPTION];
+    char *option = *keys->longest ? field_option(keys) : NULL;
     struct err shown; // err_set() shows what drives a terminal as \xNN
     err_set(&shown, ERR_FORMAT,
             "none of the %" PRIu64 " records has a string \"text\", \"content\" or \"code\"; the "
             "first one has the keys %s%s%s",
             c->records, *keys->list ? keys->list : "(none)",
-            *keys->longest ? "; where the corpus is read, name the one that holds the text: "
-                           : ", of which none is a string that --field can name",
-            *keys->longest ? field_option(option, keys) : "");
+            option ? "; where the corpus is read, name the one that holds the text: "
+                   : ", of which none is a string that --field can name",
+            option ? option : "");
+    free(option);
     fprintf(stderr, "gapscope pack: %s\n", shown.msg);
     return 1;
 }

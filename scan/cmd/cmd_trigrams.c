@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/shell_quote.h"
 #include "out/read/trigram_list.h"
 #include "out/text/trigrams.h"
 #include "scan/cli/args.h"
@@ -41,10 +42,12 @@ static int show_page(const struct screen *s, struct reader *r, const struct opti
     trigram_run_read(&run, r);
     run_state_read(&state, r);
     if (!trigram_page_read(&p, r, o->id < INT64_MAX ? (int64_t)o->id : -1, n)) {
-        reader_fail(r, ERR_NOT_FOUND,
+        char *file = shell_quoted(r->path);
+        reader_fail(r, file ? ERR_NOT_FOUND : ERR_NOMEM,
                     "%s: has no trigram %zu; its %" PRId64 " have the ids "
                     "that `gapscope trigrams %s --all` lists behind #",
-                    r->path, o->id, trigram_count(r), r->path);
+                    r->path, o->id, trigram_count(r), file ? file : "");
+        free(file);
     } else if (o->json) {
         json_trigram_page(&(struct jsonout){.to = s->to}, &p);
     } else {

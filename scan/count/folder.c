@@ -14,6 +14,7 @@
 #include "corpora/base/bits.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/path_error.h"
 
 // No corpus has as many units: a run that names a later one is damaged.
 #define UNITS_MAX ((uint64_t)1 << 40)
@@ -27,7 +28,7 @@ int count_folder_open(struct count_folder *f, const char *path, const char *ext,
         return err_nomem(err, "a path");
     }
     if (mkdir(f->path, 0777) != 0 && errno != EEXIST) {
-        return err_set(err, ERR_IO, "%s: %m", f->path);
+        return path_write_error(f->path, errno, err);
     }
     char *lock = file_join(f->path, "lock");
     if (!lock) {

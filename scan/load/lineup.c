@@ -8,6 +8,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/shell_quote.h"
 #include "corpora/base/utf8.h"
 #include "model/load/hub.h"
 
@@ -186,6 +187,18 @@ static int say_shrunk(const struct lineup *l, struct err *err)
     return rc;
 }
 
+static int say_named_twice(const struct hub_place *place, struct err *err)
+{
+    char *dir = shell_quoted(place->dir);
+    if (!dir) {
+        return err_nomem(err, "a path");
+    }
+    err_set(err, ERR_USAGE, "two models are called %s; give one another name: --model NAME=%s",
+            place->name, dir);
+    free(dir);
+    return ERR_USAGE;
+}
+
 /* Takes over a model's name and path on success. */
 static int name_model(struct lineup *l, struct hub_place *place, struct err *err)
 {
@@ -195,9 +208,7 @@ static int name_model(struct lineup *l, struct hub_place *place, struct err *err
     }
     for (size_t i = 0; i < l->n; i++) {
         if (strcmp(l->models[i].name, place->name) == 0) {
-            return err_set(err, ERR_USAGE,
-                           "two models are called %s; give one another name: --model NAME=%s",
-                           place->name, place->dir);
+            return say_named_twice(place, err);
         }
     }
     struct lineup_model *m = &l->models[l->n];

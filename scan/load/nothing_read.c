@@ -3,7 +3,9 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+
+#include "corpora/base/shell_quote.h"
 
 /* "3 x no_text_field, 1 x bad_json" */
 static void list_reasons(char *out, size_t size, const uint64_t *n)
@@ -18,25 +20,20 @@ static void list_reasons(char *out, size_t size, const uint64_t *n)
     }
 }
 
-const char *field_option(char text[FIELD_OPTION], const struct record_keys *keys)
+char *field_option(const struct record_keys *keys)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-.";
-    const char *key = keys->longest;
-    const bool quoted = key[strspn(key, plain)] != '\0';
-    size_t n = (size_t)snprintf(text, FIELD_OPTION, "--field%s%s", *key == '-' ? "=" : " ",
-                                quoted ? "'" : "");
-    for (; *key; key++) {
-        n += (size_t)snprintf(text + n, FIELD_OPTION - n, *key == '\'' ? "'\\''" : "%c", *key);
+    struct buf out = {0};
+    int rc = buf_printf(&out, NULL, "--field%s", *keys->longest == '-' ? "=" : " ");
+    rc = rc ? rc : shell_quote(&out, keys->longest, NULL);
+    if (rc) {
+        buf_free(&out);
     }
-    snprintf(text + n, FIELD_OPTION - n, "%s", quoted ? "'" : "");
-    return text;
+    return out.data;
 }
 
 int nothing_read(const uint64_t *n, const char *field, const struct record_keys *keys,
                  struct err *err)
 {
-    char option[FIELD_OPTION];
     char reasons[300];
     list_reasons(reasons, sizeof reasons, n);
     if (n[REJECT_NO_TEXT_FIELD] == 0 || !keys->any) {
@@ -53,9 +50,15 @@ int nothing_read(const uint64_t *n, const char *field, const struct record_keys 
                        "first one has the keys %s, of which none is a string that --field can name",
                        reasons, of_field, *keys->list ? keys->list : "(none)");
     }
-    return err_set(
+    char *option = field_option(keys);
+    if (!option) {
+        return err_nomem(err, "a key");
+    }
+    err_set(
         err, ERR_FORMAT,
         "nothing could be read: no document, skipped: %s; no record has a string \"%s\", and the "
         "first one has the keys %s; name the one that holds the text: %s",
-        reasons, of_field, keys->list, field_option(option, keys));
+        reasons, of_field, keys->list, option);
+    free(option);
+    return ERR_FORMAT;
 }

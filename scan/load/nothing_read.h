@@ -11,9 +11,8 @@
 #include "corpora/reject.h"
 
 /* "--field body", quoted for a shell where that is needed: what names the longest string of the
- * record, keys->longest, which is not "".  Returns 'text'. */
-#define FIELD_OPTION (4 * sizeof((struct record_keys *)0)->longest + 20)
-const char *field_option(char text[FIELD_OPTION], const struct record_keys *keys);
+ * record, keys->longest, which is not "".  A new string that the caller frees; NULL: no memory. */
+char *field_option(const struct record_keys *keys);
 
 /*
  * Makes the error of an input that holds records, none of which could be read: how many were

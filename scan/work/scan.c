@@ -327,11 +327,9 @@ static int try_trigrams(struct scan *s, int *status, struct err *err)
         fprintf(stderr, "stopped before the trigrams were tested: run the same command again\n");
         *status = 128 + stopped_by();
     } else if (!rc) {
-        fprintf(stderr,
-                "  trigrams: tested %zu%s on the models, in %.1f s\n"
-                "look: gapscope trigrams %s\n",
-                n, s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin,
-                s->options->output);
+        fprintf(stderr, "  trigrams: tested %zu%s on the models, in %.1f s\n", n,
+                s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin);
+        summary_look("trigrams", s->options->output, NULL);
     }
     return rc;
 }
@@ -385,6 +383,32 @@ static void print_nothing_left(const struct scan *s)
             p->n_parts > 1 ? "this part" : "the corpus");
 }
 
+/* The file is no longer where the scan wrote it: says where it is, and what helps. */
+static int say_gone(const struct scan *s, struct err *err)
+{
+    const char *path = s->options->output;
+    const size_t n = strlen(path);
+    const bool of_db = strncmp(err->msg, path, n) == 0 && err->msg[n] == ':';
+    const char *said = of_db ? "" : err->msg, *then = of_db ? "" : "; ";
+    const bool other = access(path, F_OK) == 0;
+    char *moved = store_moved_to(s->store);
+    if (moved) {
+        err_set(err, err->code,
+                "%s%s%s: it was moved to %s while the scan wrote it, and what was done until the "
+                "last checkpoint is in there: move it back%s, then the same command resumes from "
+                "there",
+                said, then, path, moved, other ? ", in place of the file that is there now" : "");
+    } else {
+        err_set(err, err->code,
+                "%s%s%s: it was deleted%s while the scan wrote it, so what was done is lost: %s",
+                said, then, path, other ? " or replaced" : "",
+                other ? "name another file with -o, or remove what is there now, and scan anew"
+                      : "the same command starts anew");
+    }
+    free(moved);
+    return (int)err->code;
+}
+
 /* Adds to the error that ended a scan what has become of its results, and what helps: the same
  * command resumes the run only if models, corpus and hypotheses are those that it began with. */
 static int say_way_out(const struct scan *s, struct err *err)
@@ -392,16 +416,7 @@ static int say_way_out(const struct scan *s, struct err *err)
     const char *path = s->options->output;
     const enum err_code code = err->code;
     if (store_is_gone(s->store)) {
-        const size_t n = strlen(path);
-        const bool of_db = strncmp(err->msg, path, n) == 0 && err->msg[n] == ':';
-        return err_set(
-            err, code,
-            "%s%s%s: it was removed or replaced while the scan wrote it, so what was done "
-            "is lost: %s",
-            of_db ? "" : err->msg, of_db ? "" : "; ", path,
-            access(path, F_OK) == 0 ? "name another file with -o, or remove what is there "
-                                      "now, and scan anew"
-                                    : "the same command starts anew");
+        return say_gone(s, err);
     }
     if (code == ERR_MISMATCH) {
         return err_set(

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "corpora/base/mem.h"
+#include "corpora/base/shell_quote.h"
 #include "corpora/reject.h"
 #include "out/read/real_text.h"
 #include "out/results/gaps/gaps_collector.h"
@@ -184,6 +186,19 @@ static void print_models(const struct run *run, const struct tally *tally)
     }
 }
 
+void summary_look(const char *command, const char *output, const char *operand)
+{
+    char *file = shell_quoted(output), *more = operand ? shell_quoted(operand) : NULL;
+    if (file && (more || !operand)) {
+        fprintf(stderr, "look: gapscope %s %s%s%s\n", command, file, more ? " " : "",
+                more ? more : "");
+    } else {
+        mem_lost();
+    }
+    free(file);
+    free(more);
+}
+
 void summary_print(const struct run *run, const struct results *results,
                    const struct lineup *lineup, const char *output, const struct pipeline_result *r)
 {
@@ -221,14 +236,19 @@ void summary_print(const struct run *run, const struct results *results,
         return;
     }
     if (run->n_pairs) {
-        fprintf(stderr, "look: gapscope top %s\n", output);
+        summary_look("top", output, NULL);
     }
     if (run->n_hypotheses) {
-        fprintf(stderr, "look: gapscope hypo %s\n", output);
+        summary_look("hypo", output, NULL);
     }
     if (neurons) {
-        fprintf(stderr, "look: gapscope neuron %s %s:L0N0\n", output,
-                run->models[neurons->layers[0].model].name);
+        char *name = NULL;
+        if (asprintf(&name, "%s:L0N0", run->models[neurons->layers[0].model].name) >= 0) {
+            summary_look("neuron", output, name);
+            free(name);
+        } else {
+            mem_lost();
+        }
     }
-    fprintf(stderr, "look: gapscope report %s -o report.html\n", output);
+    summary_look("report -o report.html", output, NULL);
 }

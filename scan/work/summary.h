@@ -34,6 +34,9 @@ uint64_t summary_not_finite(const struct results *r);
 #define SUMMARY_PROGRESS ((size_t)80)
 void summary_progress(const struct results *r, char text[SUMMARY_PROGRESS]);
 
+/* A line "look: gapscope COMMAND OUTPUT OPERAND" that can be pasted; operand: NULL for none. */
+void summary_look(const char *command, const char *output, const char *operand);
+
 /* Losses, gaps, what labelled nothing or gave up, rejects, what was put in for invalid bytes, and
  * where to look; output: run.db. */
 void summary_print(const struct run *run, const struct results *results,

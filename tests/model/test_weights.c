@@ -5,6 +5,7 @@
 #include "tests/kit/golden.h"
 
 #include <ftw.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "corpora/base/file.h"
@@ -292,6 +293,72 @@ static void a_shard_or_an_index_that_is_missing_is_named(void **state)
     free(index);
 }
 
+/* Files that hold some of the weights each, and no index. */
+static void shards_of_other_names_need_an_index_too(void **state)
+{
+    static const struct {
+        const char *names[3];
+        enum err_code code;
+        const char *says;
+    } cases[] = {
+        {{"b.safetensors", "a.safetensors"},
+         ERR_FORMAT,
+         ": 2 files end in \".safetensors\" (a.safetensors, b.safetensors): if they are shards of "
+         "one model, the index that lists them (model.safetensors.index.json) is missing: download "
+         "it; else leave one"},
+        {{"c.safetensors", "a.safetensors", "b.safetensors"},
+         ERR_FORMAT,
+         ": 3 files end in \".safetensors\" (a.safetensors, b.safetensors, ...): if they"},
+        {{"pytorch_model-00002-of-00002.safetensors", "pytorch_model-00001-of-00002.safetensors"},
+         ERR_NOT_FOUND,
+         ": pytorch_model-00001-of-00002.safetensors is a shard, and the index that lists all "
+         "shards (model.safetensors.index.json) is missing: download it"},
+        {{"pytorch_model-00002-of-00002.bin"},
+         ERR_NOT_FOUND,
+         ": pytorch_model-00002-of-00002.bin is a shard, and the index that lists all shards "
+         "(pytorch_model.bin.index.json) is missing: download it"},
+        {{"x.pth", "y.pth"},
+         ERR_FORMAT,
+         ": 2 files end in \".pth\" (x.pth, y.pth); leave one, or name it model_final.pth"},
+        {{"x.index.json", "y.index.json"},
+         ERR_FORMAT,
+         ": 2 files end in \".index.json\" (x.index.json, y.index.json); leave one"},
+        {{"training_args.bin"}, ERR_NOT_FOUND, "no weights: expected a file model_final.pth"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t k = 0; k < 3 && cases[i].names[k]; k++) {
+            put_text(*state, cases[i].names[k], "");
+        }
+        refuses(*state, cases[i].code, cases[i].says);
+        for (size_t k = 0; k < 3 && cases[i].names[k]; k++) {
+            char *path = file_join(*state, cases[i].names[k]);
+            unlink(path);
+            free(path);
+        }
+    }
+}
+
+/* A hub's snapshot is links to its blobs, which may be missing. */
+static void a_shard_that_is_no_file_is_named(void **state)
+{
+    const char *dir = *state;
+    char *path = file_join(dir, SHARD(2)), *index = file_join(dir, "model.safetensors.index.json");
+    write_shards(dir, "model.safetensors.index.json", NULL, NULL);
+    unlink(path);
+    assert_int_equal(symlink("../blobs/5e8", path), 0);
+    refuses(dir, ERR_NOT_FOUND, SHARD(2) ": is a link to ../blobs/5e8, which is not there");
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    refuses(dir, ERR_IO, SHARD(2) ": is not a regular file");
+    unlink(index);
+    assert_int_equal(mkfifo(index, 0600), 0);
+    refuses(dir, ERR_IO, "/model.safetensors.index.json: is not a regular file");
+    struct tensorfile *f = NULL;
+    assert_int_equal(tensorfile_open(&f, index, NULL), ERR_IO); // and nobody waits for a writer
+    free(path);
+    free(index);
+}
+
 // --- prefixes -----------------------------------------------------------------------------------
 
 static void a_prefix_of_all_names_is_left_out(void **state)
@@ -329,6 +396,19 @@ static void a_prefix_of_some_names_is_named(void **state)
             "tensor blocks.0.attn.W_K is missing; module.blocks.0.attn.W_K is there, but not every "
             "weight behind \"module.\": save the state dict without this prefix");
     f = (struct file){0};
+    add(&f, "lm_head.weight", "F32", "[1]", "abcd", 4);
+    add_needed(&f, "module.", 1, N_NEEDED);
+    finish(&f, *state, "model.safetensors");
+    refuses(
+        *state, ERR_FORMAT,
+        "tensor embed.W_E is missing, with and without \"module.\", behind which 6 weights are: "
+        "save the whole state dict without this prefix");
+    f = (struct file){0};
+    add(&f, "module.blocks.0.attn.W_Q", "F32", "[1,2,2]", "abcdabcdabcdabcd", 16);
+    add_needed(&f, "", 1, N_NEEDED); // most have none
+    finish(&f, *state, "model.safetensors");
+    refuses(*state, ERR_FORMAT, "/model.safetensors: tensor embed.W_E is missing");
+    f = (struct file){0};
     add_needed(&f, "a.", 0, N_NEEDED);
     add_needed(&f, "b.", 0, N_NEEDED);
     finish(&f, *state, "model.safetensors");
@@ -345,6 +425,8 @@ int main(void)
         IN_FOLDER(shards_are_read_as_one_file),
         IN_FOLDER(what_does_not_agree_with_the_index_is_refused),
         IN_FOLDER(a_shard_or_an_index_that_is_missing_is_named),
+        IN_FOLDER(shards_of_other_names_need_an_index_too),
+        IN_FOLDER(a_shard_that_is_no_file_is_named),
         IN_FOLDER(a_prefix_of_all_names_is_left_out),
         IN_FOLDER(a_prefix_of_some_names_is_named),
     };

@@ -72,7 +72,27 @@ static void files_of_others_are_refused(void **state)
     write_sample(1, 0); // an empty file is as good as none
     strcpy(strrchr(path, '/'), "/none/run.db");
     bool exists;
-    assert_int_equal(store_open(&s, path, &exists, &err), ERR_NOT_FOUND);
+    assert_int_equal(store_open(&s, path, &exists, &err), ERR_IO);
+    assert_non_null(strstr(err.msg, "/none/run.db: there is no folder "));
+}
+
+/* And nobody waits for a writer. */
+static void what_is_no_file_is_refused(void **state)
+{
+    bool exists;
+    struct store *s = NULL;
+    struct err err = {0};
+    new_path(state);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    expect_refused(ERR_IO, ": is not a regular file");
+    assert_int_equal(store_open_read(&s, "/dev/zero", &err), ERR_IO);
+    assert_string_equal(err.msg, "/dev/zero: is not a regular file");
+    unlink(path);
+    assert_int_equal(symlink("elsewhere.db", path), 0);
+    assert_int_equal(store_open_read(&s, path, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.msg, ": is a link to elsewhere.db, which is not there"));
+    assert_int_equal(store_open(&s, path, &exists, &err), 0); // a new run may be elsewhere
+    store_close(s);
 }
 
 static void an_unreadable_name_is_a_plain_name(void **state)
@@ -210,6 +230,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup(name, new_path)
     const struct CMUnitTest tests[] = {
         T(files_of_others_are_refused),
+        T(what_is_no_file_is_refused),
         T(an_unreadable_name_is_a_plain_name),
         T(a_damaged_state_is_refused),
         T(results_without_their_shape_are_refused),

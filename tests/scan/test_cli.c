@@ -385,12 +385,12 @@ static void files_that_cannot_be_used_are_named(void **state)
         {"test ! -e $T/none.db", 0, NULL, ""},
         {SCAN "no/such/file", 1, "no/such/file: No such file", ""},
         {"gapscope scan --model " GELU " -o /no/such/folder/run.db LICENSE", 1,
-         "/no/such/folder/run.db", ""},
+         "/no/such/folder/run.db: there is no folder /no", ""},
         {"gapscope tensors tests/golden/weights/hostile_os_system.pth", 1, "posix.system", ""},
         {"gapscope tensors " GELU "/model_final.pth --values W", 1, "no tensor W", ""},
         {"gapscope score --model " GELU " LICENSE > /dev/full", 1, "No space left on device", ""},
         {"gapscope score --model " GELU " LICENSE -o /no/such/folder/x", 1,
-         "/no/such/folder/x: No such file", ""},
+         "/no/such/folder/x: there is no folder /no", ""},
     };
     CHECK_CASES(cases);
 }

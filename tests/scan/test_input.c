@@ -245,12 +245,20 @@ static void what_helps_is_said_where_a_shard_changes(void **state)
 static void what_helps_is_said_where_run_db_goes(void **state)
 {
     (void)state;
-    change_in_scan("rm $T/run.db", "run.db: it was removed or replaced while the scan wrote it, so "
-                                   "what was done is lost: the same command starts anew");
+    change_in_scan("rm $T/run.db", "run.db: it was deleted while the scan wrote it, so what was "
+                                   "done is lost: the same command starts anew");
     change_in_scan("rm $T/run.db && echo other >$T/run.db",
-                   "is lost: name another file with -o, or remove what is there now");
+                   "it was deleted or replaced while the scan wrote it, so what was done is lost: "
+                   "name another file with -o, or remove what is there now");
     kit_expect(0, NULL, "grep -q other $T/run.db");
     kit_expect(0, NULL, "rm $T/run.db && gapscope " SCAN);
+    change_in_scan("mv $T/run.db $T/other.db",
+                   "run.db: it was moved to [^ ]*/other.db while the scan wrote it, and what was "
+                   "done until the last checkpoint is in there: move it back, then the same");
+    kit_expect(0, "resuming from", "mv $T/other.db $T/run.db && gapscope " SCAN);
+    change_in_scan("mv $T/run.db $T/other.db && echo other >$T/run.db",
+                   "move it back, in place of the file that is there now, then the same command");
+    kit_expect(0, "resuming from", "mv $T/other.db $T/run.db && gapscope " SCAN);
     // other models, other hypotheses
     kit_expect(1, "c: the weights differ",
                "gapscope count" GELU

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "corpora/base/file.h"
+#include "corpora/base/path_error.h"
 
 int record_io_error(struct err *err, const char *path)
 {
@@ -88,7 +89,7 @@ int record_put_text(const char *dir, const char *name, const char *text, struct 
 
 int record_make_folder(const char *path, struct err *err)
 {
-    return mkdir(path, 0777) != 0 && errno != EEXIST ? record_io_error(err, path) : 0;
+    return mkdir(path, 0777) != 0 && errno != EEXIST ? path_write_error(path, errno, err) : 0;
 }
 
 int record_list(const char *dir,
