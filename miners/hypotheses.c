@@ -322,10 +322,8 @@ static int unknown_key(const struct yamltree_node *key, const char *const *names
     if (key->kind != YAMLTREE_TEXT) {
         return yamltree_error(key, err, "%s where a key should be", yamltree_name(key));
     }
-    const char *nearest = nearest_name(key->text, names, n);
-    return nearest
-               ? yamltree_error(key, err, "unknown key %s; did you mean %s?", key->text, nearest)
-               : yamltree_error(key, err, "unknown key %s", key->text);
+    return yamltree_error(key, err, "unknown key %s%s", key->text,
+                          nearest_names(key->text, "", names, n).text);
 }
 
 /* Sorts a map's values by key. */
@@ -501,7 +499,8 @@ int hypotheses_add_regex(struct hypotheses *h, const char *text, struct err *err
 {
     const char *equals = strchr(text, '=');
     if (!equals) {
-        return err_set(err, ERR_USAGE, "--regex %s: expected NAME=PATTERN", text);
+        return err_set(err, ERR_USAGE,
+                       "--regex %s: expected NAME=PATTERN, as in --regex 'number=[0-9]+'", text);
     }
     const struct regex_options o = {.pattern = equals + 1, .len = strlen(equals + 1)};
     struct miner m = {0};

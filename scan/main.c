@@ -147,8 +147,7 @@ int main(int argc, char **argv)
             return status ? status : something_lost(word);
         }
     }
-    const char *nearest = nearest_name(word, names, N_COMMANDS);
-    fprintf(stderr, "gapscope: unknown command %s%s%s%s\nTry: gapscope --help\n", word,
-            nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    fprintf(stderr, "gapscope: unknown command %s%s\nTry: gapscope --help\n", word,
+            nearest_names(word, "", names, N_COMMANDS).text);
     return 2;
 }

@@ -54,11 +54,13 @@ static int unknown(const char *name, struct err *err)
         names[n] = c->name;
         rc = buf_printf(&list, err, "%s%s", n > 0 ? ", " : "", c->name);
     }
-    const char *nearest = nearest_name(name, names, n);
-    rc = rc        ? rc
-         : nearest ? err_set(err, ERR_FORMAT, "no code miner %s; did you mean %s?", name, nearest)
-                   : err_set(err, ERR_FORMAT, "no code miner %s; there are: %.*s", name,
-                             (int)list.len, list.len ? list.data : "");
+    const struct nearest near = nearest_names(name, "", names, n);
+    if (!rc && *near.text) {
+        rc = err_set(err, ERR_FORMAT, "no code miner %s%s", name, near.text);
+    } else if (!rc) {
+        rc = err_set(err, ERR_FORMAT, "no code miner %s; there are: %.*s", name, (int)list.len,
+                     list.len ? list.data : "");
+    }
     buf_free(&list);
     return rc;
 }

@@ -7,6 +7,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/nearest.h"
 #include "corpora/base/path_error.h"
 
 // Losses: TransformerLens, tests/acceptance/test_hooked_transformer.py.
@@ -165,6 +166,18 @@ static int find_repo(char **out, const char *name, const struct hub_model *known
     return rc;
 }
 
+/* Aliases and repositories that 'where' may stand for. */
+static struct nearest nearest_model(const char *where)
+{
+    const char *names[2 * sizeof models / sizeof *models];
+    const size_t n = sizeof models / sizeof *models;
+    for (size_t i = 0; i < n; i++) {
+        names[i] = models[i].alias;
+        names[n + i] = strchr(where, '/') ? models[i].repo : after_owner(models[i].repo);
+    }
+    return nearest_names(where, "", names, 2 * n);
+}
+
 static int not_found(const char *where, const struct hub_model *known, struct err *err)
 {
     const char *list = getenv("GAPSCOPE_MODELS");
@@ -181,8 +194,9 @@ static int not_found(const char *where, const struct hub_model *known, struct er
     } else {
         err_set(err, ERR_NOT_FOUND,
                 "%s: no such folder, no alias of TransformerLens, and no such repository in "
-                "GAPSCOPE_MODELS (%s) or the Hugging Face cache (%s)",
-                where, list && *list ? list : "not set", cache ? cache : "no HOME");
+                "GAPSCOPE_MODELS (%s) or the Hugging Face cache (%s)%s",
+                where, list && *list ? list : "not set", cache ? cache : "no HOME",
+                nearest_model(where).text);
     }
     free(cache);
     return ERR_NOT_FOUND;

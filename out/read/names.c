@@ -41,16 +41,25 @@ static void names_free(struct names *names)
     buf_free(&names->list);
 }
 
+#define LIST_BYTES 300 // a longer list leaves no room for what was meant
+
 /* ERR_NOT_FOUND: "run.db: has no pair x; it has a, b; did you mean a?" */
 static int names_miss(const struct names *names, struct reader *r, const char *has_no,
                       const char *name, const char *it_has)
 {
-    const char *nearest =
-        names->n > 1 ? nearest_name(name, (const char *const *)names->items, names->n) : NULL;
-    return reader_fail(r, ERR_NOT_FOUND, "%s: %s %s; %s %.*s%s%s%s", r->path, has_no, name, it_has,
-                       (int)names->list.len, names->list.data ? names->list.data : "",
-                       nearest ? "; did you mean " : "", nearest ? nearest : "",
-                       nearest ? "?" : "");
+    struct nearest near = {""};
+    size_t len = names->list.len;
+    char more[32] = "";
+    if (names->n > 1) {
+        near = nearest_names(name, "", (const char *const *)names->items, names->n);
+    }
+    if (len > LIST_BYTES) {
+        for (len = LIST_BYTES; len > 0 && names->list.data[len] != ','; len--) {
+        }
+        snprintf(more, sizeof more, ", ... (%zu)", names->n);
+    }
+    return reader_fail(r, ERR_NOT_FOUND, "%s: %s %s; %s %.*s%s%s", r->path, has_no, name, it_has,
+                       (int)len, names->list.data ? names->list.data : "", more, near.text);
 }
 
 int reader_find(struct reader *r, const char *table, const char *name, int64_t *id)

@@ -139,6 +139,10 @@ int neuron_page_read(struct neuron_page *p, struct reader *r, const char *name,
                       "SELECT count(*) FROM effect WHERE kind IN ('output_top', 'output_bottom')"
                       " AND " SQL_OF_NEURON,
                       key) == 0;
+    p->has_inputs = reader_number(r,
+                                  "SELECT EXISTS(SELECT 1 FROM effect WHERE model = ?1 AND"
+                                  " kind IN ('input_top', 'input_bottom'))",
+                                  key) > 0;
     rows_read(&p->best_scores, &p->n_best_scores, &score_of_neuron, r, SQL_BEST_SCORES,
               (int64_t[]){key[0], key[1], key[2], limit_of(o->hypotheses)});
     rows_read(&p->scores, &p->n_scores, &score_of_neuron, r, SQL_SCORES, key);

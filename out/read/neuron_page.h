@@ -57,6 +57,7 @@ struct neuron_page {
     uint64_t n_labelled;
     struct effect *effects; // [n_effects], by kind and rank
     size_t n_effects;
+    bool has_inputs;           // the run knows what drives neurons of this model
     bool writes_nothing;       // the run's effects are known, and no token is raised or lowered
     struct score *best_scores; // [n_best_scores] on the test half, the best hypotheses first
     size_t n_best_scores;

@@ -92,18 +92,20 @@ static void put_histogram(const struct screen *s, const struct neuron_page *p)
 static const struct effect *effect_of(const struct neuron_page *p, const char *kind, size_t i)
 {
     for (size_t k = 0; k < p->n_effects; k++) {
-        if (strcmp(p->effects[k].kind.data, kind) == 0 && i-- == 0) {
+        if (strcmp(p->effects[k].kind.data, kind) == 0 && isfinite(p->effects[k].value) &&
+            i-- == 0) {
             return &p->effects[k];
         }
     }
     return NULL;
 }
 
-static void effect_cells(struct table *t, const struct effect *e)
+/* first: of its kind. */
+static void effect_cells(struct table *t, const struct effect *e, bool first)
 {
     char id[32];
     if (!e) {
-        table_text(t, "");
+        table_text(t, first ? "none" : "");
         table_text(t, "");
         return;
     }
@@ -117,8 +119,7 @@ static int put_effects(const struct screen *s, const struct neuron_page *p, stru
     static const char *const kinds[] = {"output_top", "output_bottom", "input_top", "input_bottom"};
     static const char *const heads[] = {"<raises",    "logit", "<lowers",  "logit",
                                         "<driven by", "input", "<held by", "input"};
-    const bool inputs = effect_of(p, kinds[2], 0) || effect_of(p, kinds[3], 0);
-    struct table t = {.heads = heads, .n_columns = inputs ? 8 : 4, .group = 2};
+    struct table t = {.heads = heads, .n_columns = p->has_inputs ? 8 : 4, .group = 2};
     const size_t n_kinds = t.n_columns / 2;
     int rc = 0;
     bool more = true;
@@ -128,7 +129,7 @@ static int put_effects(const struct screen *s, const struct neuron_page *p, stru
             more = more || effect_of(p, kinds[k], i);
         }
         for (size_t k = 0; more && k < n_kinds; k++) {
-            effect_cells(&t, effect_of(p, kinds[k], i));
+            effect_cells(&t, effect_of(p, kinds[k], i), i == 0);
         }
     }
     if (p->writes_nothing) {
@@ -137,7 +138,7 @@ static int put_effects(const struct screen *s, const struct neuron_page *p, stru
     }
     if (t.n_cells > 0) {
         fputs(p->writes_nothing ? ""
-              : inputs
+              : p->has_inputs
                   ? "\ntokens: raised and lowered in the output; what drives it and holds it down\n"
                   : "\ntokens: raised and lowered in the output\n",
               s->to);

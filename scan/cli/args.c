@@ -93,10 +93,9 @@ static int unknown_option(const struct command *c, const char *word, struct err 
     names[n++] = "help";
     const char *bare = word + strspn(word, "-");
     char *name = strndup(bare, strcspn(bare, "="));
-    const char *nearest = name ? nearest_name(name, names, n) : NULL;
+    const struct nearest near = name ? nearest_names(name, "--", names, n) : (struct nearest){""};
     free(name);
-    return err_set(err, ERR_USAGE, "unknown option %s%s%s%s", word,
-                   nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "");
+    return err_set(err, ERR_USAGE, "unknown option %s%s", word, near.text);
 }
 
 enum args_status {
@@ -163,6 +162,22 @@ static enum args_status parse_options(const struct command *c, int argc, char **
     }
 }
 
+/* Says which operand is missing: word i of c->operands, or its last one. */
+static void say_missing(const struct command *c, size_t i, struct err *err)
+{
+    const char *word = c->operands;
+    for (const char *next; i > 0 && (next = strchr(word, '|')); i--) {
+        word = next + 1;
+    }
+    char usage[400];
+    snprintf(usage, sizeof usage, "%s", c->usage);
+    for (char *end; (end = strchr(usage, '\n'));) {
+        *end = ' ';
+    }
+    err_set(err, ERR_USAGE, "%.*s is missing; usage: gapscope %s %s", (int)strcspn(word, "|"), word,
+            c->name, usage);
+}
+
 /* Stores options where they belong and operands, which may stand anywhere, in *operands. */
 static enum args_status parse(const struct command *c, int argc, char **argv,
                               struct arg_list *operands, struct err *err)
@@ -179,8 +194,7 @@ static enum args_status parse(const struct command *c, int argc, char **argv,
         }
     }
     if (operands->n < c->n_min) {
-        err_set(err, ERR_USAGE, "an operand is missing; usage: gapscope %s %.*s", c->name,
-                (int)strcspn(c->usage, "\n"), c->usage);
+        say_missing(c, operands->n, err);
         return ARGS_BAD;
     }
     if (operands->n > c->n_max) {

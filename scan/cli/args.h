@@ -69,6 +69,7 @@ struct command {
     const char *summary;    // a paragraph
     const struct arg *args; // ends with .name == NULL
     size_t n_min, n_max;    // operands
+    const char *operands;   // what the first n_min of them are called, as in 'usage': "run.db|NAME"
     const char *more;       // printed at the end of --help, or NULL
     command_run *run;
     void *options; // the struct that the table's 'out's point into; run() gets it

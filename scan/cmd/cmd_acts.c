@@ -179,8 +179,9 @@ static int check_names(const struct options *o, const struct lineup *lineup, str
             found = is_for(o->neurons.items[i], lineup->models[k].weights, &neuron);
         }
         if (!found) {
-            return err_set(err, ERR_USAGE, "--neuron %s: no --model has this name",
-                           o->neurons.items[i]);
+            const char *spec = o->neurons.items[i];
+            return err_set(err, ERR_USAGE, "--neuron %s: no --model has this name%s", spec,
+                           lineup_nearest(lineup, spec, strcspn(spec, ":")).text);
         }
     }
     return 0;
@@ -251,6 +252,7 @@ int cmd_acts(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = 1,
+        .operands = "INPUT",
         .run = run,
         .options = &o,
     };

@@ -167,6 +167,7 @@ int cmd_count(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = (size_t)-1,
+        .operands = "CORPUS",
         .run = run,
         .options = &o,
     };

@@ -84,6 +84,7 @@ int cmd_digest(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = 1,
+        .operands = "run.db",
         .run = run,
     };
     return command_main(&command, argc, argv);

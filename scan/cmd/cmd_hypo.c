@@ -100,6 +100,7 @@ int cmd_hypo(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = 2,
+        .operands = "run.db",
         .run = run,
         .options = &o,
     };

@@ -344,6 +344,7 @@ int cmd_merge(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = (size_t)-1,
+        .operands = "part.db",
         .more =
             "Exit status: 0 merged; 1 the parts cannot be merged; 2 wrong usage; 3 merged with\n"
             "--complete, and something is missing.  The merged file is written in this case, "

@@ -199,6 +199,7 @@ int cmd_minimal(int argc, char **argv)
         .args = args,
         .n_min = 2,
         .n_max = 2,
+        .operands = "'TEXT ONE'|'TEXT TWO'",
         .run = run,
         .options = &o,
     };

@@ -270,6 +270,7 @@ int cmd_model(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = (size_t)-1,
+        .operands = "M",
         .run = run,
         .options = &o,
     };

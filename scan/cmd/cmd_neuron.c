@@ -72,6 +72,7 @@ int cmd_neuron(int argc, char **argv)
         .args = args,
         .n_min = 2,
         .n_max = 2,
+        .operands = "run.db|NAME:L0N424",
         .run = run,
         .options = &o,
     };

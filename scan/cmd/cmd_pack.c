@@ -138,6 +138,7 @@ int cmd_pack(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = (size_t)-1,
+        .operands = "FILE",
         .run = run,
         .options = &o,
     };

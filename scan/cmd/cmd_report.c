@@ -115,6 +115,7 @@ int cmd_report(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = 1,
+        .operands = "run.db",
         .run = run,
         .options = &o,
     };

@@ -350,6 +350,7 @@ int cmd_score(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = 1,
+        .operands = "INPUT",
         .run = run,
         .options = &o,
     };

@@ -107,6 +107,7 @@ int cmd_tensors(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = 1,
+        .operands = "FILE",
         .run = run,
         .options = &o,
     };

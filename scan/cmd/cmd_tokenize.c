@@ -99,6 +99,7 @@ int cmd_tokenize(int argc, char **argv)
         .args = args,
         .n_min = 1,
         .n_max = 1,
+        .operands = "INPUT",
         .run = run,
         .options = &o,
     };

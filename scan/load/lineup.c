@@ -419,3 +419,19 @@ int lineup_tokenizer(struct tokenizer **out, const char *model, const char *toke
     hub_place_free(&place);
     return rc;
 }
+
+struct nearest lineup_nearest(const struct lineup *l, const char *word, size_t len)
+{
+    struct nearest near = {""};
+    char *asked = strndup(word, len);
+    const char **names = mem_new(l->n, sizeof *names);
+    for (size_t i = 0; names && i < l->n; i++) {
+        names[i] = l->models[i].name;
+    }
+    if (asked && names) {
+        near = nearest_names(asked, "", names, l->n);
+    }
+    free(names);
+    free(asked);
+    return near;
+}

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "corpora/base/err.h"
+#include "corpora/base/nearest.h"
 #include "corpora/base/mem.h"
 #include "model/counts/countmodel.h"
 #include "model/load/model.h"
@@ -74,6 +75,9 @@ int lineup_load(struct lineup *out, const struct arg_list *specs, const char *to
                 bool want_tokenizer, struct err *err);
 
 void lineup_free(struct lineup *l); // {0} is allowed
+
+/* Names of models that word[len] may stand for. */
+struct nearest lineup_nearest(const struct lineup *l, const char *word, size_t len);
 
 /* Appends "windows have 256 tokens, the n_ctx of A; B could take 1024" where the models differ in
  * how long a window may be, else nothing; nothing with ids, whose lists are windows.  Errors:

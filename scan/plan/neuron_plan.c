@@ -106,6 +106,20 @@ static size_t find_model(const struct lineup *l, const char *text, size_t len)
     return i;
 }
 
+static struct nearest nearest_hypothesis(const struct hypotheses *h, const char *word)
+{
+    struct nearest near = {""};
+    const char **names = mem_new(h->n, sizeof *names);
+    for (size_t i = 0; names && i < h->n; i++) {
+        names[i] = h->items[i].name;
+    }
+    if (names) {
+        near = nearest_names(word, "", names, h->n);
+    }
+    free(names);
+    return near;
+}
+
 static int parse_watch(struct neurons_watch *w, const char *text, const struct neuron_plan *s,
                        const struct lineup *l, struct err *err)
 {
@@ -117,8 +131,9 @@ static int parse_watch(struct neurons_watch *w, const char *text, const struct n
     const char *name = text + end;
     const size_t model = find_model(l, text, (size_t)(colon - text));
     if (model == l->n) {
-        return err_set(err, ERR_USAGE, "--watch %s: %.*s is not a model of this scan", text,
-                       (int)(colon - text), text);
+        return err_set(err, ERR_USAGE, "--watch %s: %.*s is not a model of this scan%s", text,
+                       (int)(colon - text), text,
+                       lineup_nearest(l, text, (size_t)(colon - text)).text);
     }
     const struct config *c = l->models[model].config;
     if (s->first_layers[model] == SIZE_MAX) {
@@ -137,8 +152,8 @@ static int parse_watch(struct neurons_watch *w, const char *text, const struct n
     }
     if (h == s->hypotheses.n) {
         return err_set(err, ERR_USAGE,
-                       "--watch %s: there is no hypothesis %s; --hypotheses and --regex give them",
-                       text, name);
+                       "--watch %s: there is no hypothesis %s%s; --hypotheses and --regex give them",
+                       text, name, nearest_hypothesis(&s->hypotheses, name).text);
     }
     *w = (struct neurons_watch){.layer = (uint32_t)(s->first_layers[model] + layer),
                                 .neuron = (uint32_t)neuron,

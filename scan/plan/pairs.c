@@ -16,8 +16,8 @@ static int find_model(uint32_t *out, const char *name, size_t len, const char *s
             return 0;
         }
     }
-    return err_set(err, ERR_USAGE, "--pair %s: no --model is called \"%.*s\"", spec,
-                   len < 200 ? (int)len : 200, name);
+    return err_set(err, ERR_USAGE, "--pair %s: no --model is called \"%.*s\"%s", spec,
+                   len < 200 ? (int)len : 200, name, lineup_nearest(lineup, name, len).text);
 }
 
 static int parse_pair(struct run_pair *pair, const char *spec, const struct lineup *lineup,

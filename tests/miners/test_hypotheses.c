@@ -261,7 +261,7 @@ static void a_regex_on_the_command_line_is_a_hypothesis(void **state)
     static const struct {
         const char *text, *message;
     } bad[] = {
-        {"abc", "--regex abc: expected NAME=PATTERN"},
+        {"abc", "--regex abc: expected NAME=PATTERN, as in --regex 'number=[0-9]+'"},
         {"=b", "--regex =b: the name '': expected 1 to 64 of A-Z a-z 0-9 . _ -"},
         {"c=(", "--regex c=(: missing closing parenthesis, at the end of the pattern"},
         {"c=", "--regex c=: the pattern is empty, and a match never is"},

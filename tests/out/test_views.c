@@ -265,6 +265,25 @@ static void a_run_without_neurons_or_hypotheses_says_how_to_get_them(void **stat
     kit_expect(1, "has neurons of one, two; say of which", "gapscope neuron $T/alone.db L0N5");
 }
 
+/* Values that are not finite come from weights that overflow. */
+static void what_drives_a_neuron_is_listed_where_it_is_a_number(void **state)
+{
+    (void)state;
+    expect("gapscope neuron $T/run.db L0N5", "driven by");
+    view_run_write("drive.db", view_rows);
+    view_run_change("drive.db", "UPDATE effect SET value = NULL WHERE kind = 'input_top'");
+    kit_expect(0, NULL,
+               "gapscope neuron $T/drive.db L0N5 | grep -A1 'driven by' | grep 'none  *none *$'");
+    view_run_change("drive.db", "INSERT INTO effect VALUES(1, 0, 5, 'input_bottom', 1, 4, -9e999),"
+                                "(1, 0, 5, 'input_bottom', 2, 3, -0.25)");
+    kit_expect(0, NULL,
+               "gapscope neuron $T/drive.db L0N5 | grep -A1 'driven by' | grep 'none .* -0.250$'");
+    // a neuron that nothing drives, in a model of which it is known what drives neurons
+    view_run_change("drive.db", "UPDATE effect SET idx = 6 WHERE kind LIKE 'input%'");
+    kit_expect(0, NULL,
+               "gapscope neuron $T/drive.db L0N5 | grep -A1 'driven by' | grep 'none  *none *$'");
+}
+
 static void colours_come_where_they_are_wanted(void **state)
 {
     (void)state;
@@ -469,6 +488,7 @@ int main(void)
         cmocka_unit_test(a_hypothesis_page_has_its_neurons_and_where_they_fail),
         cmocka_unit_test(what_is_not_there_is_said_with_what_is),
         cmocka_unit_test(a_run_without_neurons_or_hypotheses_says_how_to_get_them),
+        cmocka_unit_test(what_drives_a_neuron_is_listed_where_it_is_a_number),
         cmocka_unit_test(colours_come_where_they_are_wanted),
         cmocka_unit_test(lines_are_as_wide_as_the_terminal_at_most),
         cmocka_unit_test(nothing_of_a_run_drives_the_terminal),

@@ -438,7 +438,7 @@ static void what_cannot_be_used_is_said(void **state)
 #define MINIMAL "gapscope minimal --model " GELU " "
     static const struct shell_case cases[] = {
         {MINIMAL "'a b' 'a c'", 2, "--answers is missing", ""},
-        {MINIMAL "'a b' --answers a b", 2, "an operand is missing", ""},
+        {MINIMAL "'a b' --answers a b", 2, "'TEXT TWO' is missing; usage: gapscope minimal", ""},
         {MINIMAL "'a b' 'a c' 'a d' --answers a b", 2, "a d: one operand too many", ""},
         {MINIMAL "'a b' 'a c' --answers a", 2, "--answers needs two values", ""},
         {MINIMAL "'a b' 'a c' --answers", 2, "--answers needs a value", ""},

@@ -200,7 +200,7 @@ static int write_effects(struct neuron_rows *x)
     for (size_t l = 0; l < x->shape->n_layers; l++) {
         for (size_t k = 0; k < x->shape->layers[l].n * NEURONS_EFFECT_KINDS * NEURONS_EFFECTS;
              k++, e++) {
-            if (e->token == NEURONS_NO_TOKEN || w.rc) {
+            if (e->token == NEURONS_NO_TOKEN || !isfinite(e->value) || w.rc) {
                 continue;
             }
             neuron_rows_id(&w, &x->shape->layers[l], k / (NEURONS_EFFECT_KINDS * NEURONS_EFFECTS));
