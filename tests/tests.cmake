@@ -47,6 +47,7 @@ gapscope_test(base/json gapscope_base)
 gapscope_test(base/jsonw gapscope_base)
 gapscope_test(base/no_memory gapscope_base)
 gapscope_test(base/pool gapscope_base)
+gapscope_test(base/words gapscope_base)
 gapscope_fuzz(json gapscope_base)
 gapscope_test(base/outfile gapscope_base)
 target_link_options(test_outfile PRIVATE -Wl,--wrap=rename,--wrap=unlink)
@@ -254,6 +255,10 @@ gapscope_test(scan/foreign_files gapscope_base PkgConfig::SQLITE3 PkgConfig::ZST
 target_sources(test_foreign_files PRIVATE tests/kit/scan_kit.c)
 target_compile_definitions(test_foreign_files PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_foreign_files gapscope)
+
+gapscope_test(scan/paths gapscope_base)
+target_compile_definitions(test_paths PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+add_dependencies(test_paths gapscope)
 
 gapscope_test(scan/run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
