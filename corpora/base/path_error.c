@@ -10,8 +10,7 @@
 int path_read_error(const char *path, int number, struct err *err)
 {
     char target[PATH_MAX];
-    const enum err_code code =
-        number == ENOENT || number == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
+    const enum err_code code = number == ENOENT || number == ENOTDIR ? ERR_NOT_FOUND : ERR_IO;
     const ssize_t n = number == ENOENT ? readlink(path, target, sizeof target) : -1;
     if (n >= 0) {
         return err_set(err, code, "%s: is a link to %.*s, which is not there", path, (int)n,
@@ -49,8 +48,7 @@ static int look_at_folder(const char *path, const char *folder, struct err *err)
                    ? err_set(err, ERR_IO, "%s: there is no folder %s", path, folder)
                    : err_set(err, ERR_IO, "%s: the folder %s: %s", path, folder, strerror(errno));
     }
-    return S_ISDIR(st.st_mode) ? 0
-                               : err_set(err, ERR_IO, "%s: %s is not a folder", path, folder);
+    return S_ISDIR(st.st_mode) ? 0 : err_set(err, ERR_IO, "%s: %s is not a folder", path, folder);
 }
 
 /* Whether folders on the way to 'path' explain why it cannot be made.  folder: a copy of 'path',

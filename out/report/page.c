@@ -9,6 +9,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/path_error.h"
 #include "corpora/base/utf8_repair.h"
 #include "out/report/assets.h"
 
@@ -99,7 +100,7 @@ static int write_files(struct making *m, struct err *err)
                 return err_nomem(err, "a path");
             }
             if (mkdir(m->page->folder, 0777) != 0 && errno != EEXIST) {
-                return err_set(err, ERR_IO, "%s: %s", m->page->folder, strerror(errno));
+                return path_write_error(m->page->folder, errno, err);
             }
         }
         rc = write_file(m, &m->chunks->items[i], err);

@@ -124,7 +124,7 @@ static int put_effects(const struct screen *s, const struct neuron_page *p, stru
     int rc = 0;
     bool more = true;
     for (size_t i = 0; more; i++) {
-        more = false;
+        more = i == 0 && p->has_inputs;
         for (size_t k = 0; k < n_kinds; k++) {
             more = more || effect_of(p, kinds[k], i);
         }

@@ -151,9 +151,10 @@ static int parse_watch(struct neurons_watch *w, const char *text, const struct n
         h++;
     }
     if (h == s->hypotheses.n) {
-        return err_set(err, ERR_USAGE,
-                       "--watch %s: there is no hypothesis %s%s; --hypotheses and --regex give them",
-                       text, name, nearest_hypothesis(&s->hypotheses, name).text);
+        return err_set(
+            err, ERR_USAGE,
+            "--watch %s: there is no hypothesis %s; --hypotheses and --regex give them%s", text,
+            name, nearest_hypothesis(&s->hypotheses, name).text);
     }
     *w = (struct neurons_watch){.layer = (uint32_t)(s->first_layers[model] + layer),
                                 .neuron = (uint32_t)neuron,

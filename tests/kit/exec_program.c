@@ -29,8 +29,9 @@ static void start_daemon(void)
     if (fork() == 0) {
         setsid();
         if (fork() == 0) {
-            FILE *f = fopen("daemon", "w");
-            if (f && fprintf(f, "%d", (int)getpid()) > 0 && fclose(f) == 0) {
+            FILE *f = fopen("daemon.tmp", "w");
+            if (f && fprintf(f, "%d", (int)getpid()) > 0 && fclose(f) == 0 &&
+                rename("daemon.tmp", "daemon") == 0) {
                 close(STDOUT_FILENO);
                 pause();
             }
