@@ -160,8 +160,9 @@ static void what_cannot_be_written_is_said_and_leaves_nothing(void **state)
     kit_expect(1, "there is no folder", "gapscope report $T/run.db -o $T/no/report.html");
     kit_expect(1, "no/report_files: there is no folder ",
                "gapscope report $T/run.db --max-mb 0 -o $T/no/report.html");
-    kit_expect(1, "there.html: is a folder", "mkdir $T/there.html; gapscope report $T/run.db -o $T/there.html");
-    kit_expect(1, "ot a directory",
+    kit_expect(1, "there.html: is a folder",
+               "mkdir $T/there.html; gapscope report $T/run.db -o $T/there.html");
+    kit_expect(1, "taken_files is not a folder",
                "touch $T/taken_files; gapscope report $T/run.db --max-mb 0 -o $T/taken.html");
     assert_int_equal(access(kit_path("taken.html"), F_OK), -1);
     kit_expect(0, NULL, "test -z \"$(find $T -name '*.tmp-*')\"");

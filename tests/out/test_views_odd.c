@@ -86,7 +86,7 @@ static void text_in_a_number_column_is_a_dash(void **state)
         expect("gapscope top $T/odd.db --domains", "         -         -\n");
         expect("gapscope neuron $T/odd.db L0N5",
                "\nmean -, sd -, min -, max +5.0000, above 0 on - %");
-        expect("gapscope neuron $T/odd.db L0N5", "\n  none                none  ");
+        expect("gapscope neuron $T/odd.db L0N5", "\n  none           none           none  ");
         expect_null("gapscope top $T/odd.db --domains -n 1 --json", "mean_gap");
         expect_null("gapscope neuron $T/odd.db L0N5 --json", "mean");
     }
