@@ -10,6 +10,9 @@
 #define LFS                                                                                        \
     "a pointer of Git LFS, not the file itself", NULL, "`git lfs pull` fetches the file",          \
         "it was not downloaded; run \"git lfs pull\" in its repository"
+#define ANNEX                                                                                      \
+    "a pointer of git-annex, not the file itself", NULL, "`git annex get FILE` fetches the file",  \
+        "it was not downloaded; run \"git annex get\" in its repository"
 #define UTF32                                                                                      \
     "UTF-32, not UTF-8", "iconv -f UTF-32 -t UTF-8 FILE", NULL, MAGIC_TO_UTF8 "UTF-32 -t UTF-8"
 
@@ -63,7 +66,7 @@ static const struct magic magics[] = {
     WEAK(0, "PARE", "an encrypted Parquet file", NULL, TO_JSONL DUCKDB, NULL),
     MAGIC(0, "ARROW1\0\0", "an Arrow file (or Feather)", NULL, TO_JSONL ARROW, NULL),
     WEAK(0, "FEA1", "a Feather file", NULL, TO_JSONL ARROW, NULL),
-    WEAK(0, "\xff\xff\xff\xff", "an Arrow stream", NULL, TO_JSONL ARROW, NULL),
+    MAGIC(0, "\xff\xff\xff\xff", "an Arrow stream", NULL, TO_JSONL ARROW, NULL),
     WEAK(0, "ORC", "an ORC file", NULL, TO_JSONL "pandas.read_orc reads it", NULL),
     MAGIC(0, "Obj\1", "an Avro file", "avro cat FILE", NULL, NULL),
     MAGIC(0, "\x89HDF\r\n\x1a\n", "an HDF5 file", NULL, TO_JSONL "h5py reads it", WEIGHTS),
@@ -127,9 +130,9 @@ static const struct magic magics[] = {
     // pointers are small files of their own; a text about them is longer
     POINTER("version https://git-lfs.github.com/spec/", LFS),
     POINTER("version https://hawser.github.com/spec/", LFS),
-    POINTER("/annex/objects/", "a pointer of git-annex, not the file itself", NULL,
-            "`git annex get FILE` fetches the file",
-            "it was not downloaded; run \"git annex get\" in its repository"),
+    POINTER("/annex/objects/", ANNEX),
+    POINTER(".git/annex/objects/", ANNEX),
+    POINTER("../.git/annex/objects/", ANNEX),
 
     // other encodings, by their byte order mark
     MAGIC(0, "\xff\xfe\0\0", UTF32),

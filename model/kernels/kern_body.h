@@ -310,6 +310,24 @@ static double sum_minus(const float *x, size_t n, float mean, bool squares)
     return sum;
 }
 
+/* norm() in f64, for numbers whose squares f32 cannot hold. */
+static void norm_large(float *out, const float *x, const float *w, const float *b, float eps,
+                       size_t n, bool centre)
+{
+    double mean = 0, square = 0;
+    for (size_t i = 0; i < n && centre; i++) {
+        mean += (double)x[i] / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        square += ((double)x[i] - mean) * ((double)x[i] - mean) / (double)n;
+    }
+    const double scale = 1 / sqrt(square + (double)eps);
+    for (size_t i = 0; i < n; i++) {
+        const float normed = (float)(((double)x[i] - mean) * scale);
+        out[i] = normed * (w ? w[i] : 1.0f) + (b ? b[i] : 0.0f);
+    }
+}
+
 static void norm(float *out, const float *x, const float *w, const float *b, float eps, size_t n,
                  bool centre)
 {
@@ -321,6 +339,10 @@ static void norm(float *out, const float *x, const float *w, const float *b, flo
         rest = sum_minus(x, n, mean, false) / (double)n;
     }
     const double square = sum_minus(x, n, mean, true) / (double)n - rest * rest;
+    if (!isfinite(square)) {
+        norm_large(out, x, w, b, eps, n, centre);
+        return;
+    }
     const float scale = (float)(1 / sqrt(square + (double)eps)), less = (float)rest;
     if (w && b) {
         for (size_t i = 0; i < n; i++) {

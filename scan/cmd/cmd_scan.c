@@ -36,7 +36,7 @@ int cmd_scan(int argc, char **argv)
          "source"},
         {"floor", 0, ARG_STRING, &o.floor, "X",
          "lower log-probs count as this one; -6 if not given"},
-        {"top", 0, ARG_SIZE, &o.top, "N", "hits kept per pair and side; 1000 if not given"},
+        {"top", 0, ARG_SIZE, &o.top, "N", "hits kept per pair and side, at most 3 of a document;\n1000 if not given"},
         NEURON_PLAN_ARGS(&o.neurons),
         TRIGRAM_CHOICE_ARGS(&o.trigrams),
         {"packing", 0, ARG_STRING, &o.packing, "P",

@@ -89,6 +89,9 @@ static const struct {
         {BYTES("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"),
          "a pointer of Git LFS"},
         {BYTES("/annex/objects/SHA256E-s5--ab.txt\n"), "a pointer of git-annex"},
+        {BYTES("../.git/annex/objects/f8/5V/SHA256E-s5--ab.txt\n"), "a pointer of git-annex"},
+        {BYTES("\xff\xff\xff\xff, and a text behind it that has no control character"),
+         "an Arrow stream"},
 },
   with_data[] = {
       {BYTES("GIF89a\x01\x00\x01\x00"), "a GIF image"},

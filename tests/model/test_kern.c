@@ -111,6 +111,35 @@ static void norms_are_those_of_f64(void **state)
     }
 }
 
+/* Numbers whose squares, or whose sum, f32 cannot hold; and one that is not finite. */
+static void norms_of_huge_numbers_are_those_of_f64(void **state)
+{
+    (void)state;
+    static const float sizes[] = {1e15f, 1e19f, 1e25f, 1e37f};
+    float x[100], y[100];
+    for (size_t t = 0; kern_at(t); t++) {
+        for (size_t s = 0; s < 4 && kern_runs(kern_at(t)); s++) {
+            for (int centre = 0; centre < 2; centre++) {
+                double mean = 0, square = 0;
+                for (size_t i = 0; i < 100; i++) {
+                    x[i] = sizes[s] * (random_float() + 3);
+                    mean += centre ? (double)x[i] / 100 : 0;
+                }
+                for (size_t i = 0; i < 100; i++) {
+                    square += ((double)x[i] - mean) * ((double)x[i] - mean) / 100;
+                }
+                kern_at(t)->f32->norm(y, x, NULL, NULL, 1e-5f, 100, centre);
+                for (size_t i = 0; i < 100; i++) {
+                    assert_true(fabs((double)y[i] - ((double)x[i] - mean) / sqrt(square)) < 1e-5);
+                }
+            }
+            x[7] = INFINITY;
+            kern_at(t)->f32->norm(y, x, NULL, NULL, 1e-5f, 100, true);
+            assert_true(isnan(y[7]) && isnan(y[8]));
+        }
+    }
+}
+
 // --- f32 products -------------------------------------------------------------------------------
 
 static void tiles_of_f32_are_products(void **state)
@@ -327,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_as_libm_has_them),
         cmocka_unit_test(norms_are_those_of_f64),
+        cmocka_unit_test(norms_of_huge_numbers_are_those_of_f64),
         cmocka_unit_test(tiles_of_f32_are_products),
         cmocka_unit_test(tiles_of_integers_are_exact),
         cmocka_unit_test(rows_become_integers_and_turn),
