@@ -16,7 +16,7 @@
 #include "corpora/base/mem.h"
 #include "corpora/base/nearest.h"
 #include "miners/kinds/keeper.h"
-#include "scan/cli/args.h"
+#include "scan/cli/help.h"
 #include "scan/cli/stop_signals.h"
 #include "scan/cmd/commands.h"
 
@@ -24,46 +24,43 @@
 #include <jemalloc/jemalloc.h>
 #endif
 
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *what;
-} commands[] = {
-    {"tokenize", cmd_tokenize, "text to token ids"},
-    {"scan", cmd_scan, "a corpus through several models: where is which one better?"},
-    {"count", cmd_count, "a corpus' bigrams, trigrams and skip-bigrams, as models for scan"},
+static const struct command_entry entries[] = {
+    {NULL, NULL, "look at models and prompts"},
+    {"model", cmd_model, "what a model is; checks its files"},
     {"score", cmd_score, "the log-prob of every token, by one or several models"},
     {"acts", cmd_acts, "activations of neurons on every token"},
     {"minimal", cmd_minimal, "two prompts, two answers: which components make the difference"},
+    {"tensors", cmd_tensors, "what a weight file holds"},
+    {NULL, NULL, "prepare a corpus"},
+    {"pack", cmd_pack, "makes a corpus from files and folders"},
+    {"tokenize", cmd_tokenize, "text to token ids"},
     {"label", cmd_label, "which tokens a regular expression or other hypothesis names"},
+    {"count", cmd_count, "a corpus' bigrams, trigrams and skip-bigrams, as models for scan"},
+    {NULL, NULL, "scan"},
+    {"scan", cmd_scan, "a corpus through several models: where is which one better?"},
+    {"merge", cmd_merge, "the parts of a run as one"},
+    {NULL, NULL, "look at a run"},
     {"top", cmd_top, "the largest gaps of a run, with their text"},
+    {"hypo", cmd_hypo, "hypotheses: which neuron fits them, and where it does not"},
+    {"neuron", cmd_neuron, "a neuron's page: where it fires, on what"},
     {"trigrams", cmd_trigrams,
      "what needs two tokens at once: which models know it, by which neuron"},
-    {"neuron", cmd_neuron, "a neuron's page: where it fires, on what"},
-    {"hypo", cmd_hypo, "hypotheses: which neuron fits them, and where it does not"},
     {"report", cmd_report, "a page to look at in a browser: all of a run"},
     {"export", cmd_export, "a run as files that other programs read"},
-    {"merge", cmd_merge, "the parts of a run as one"},
     {"digest", cmd_digest, "a hash of all results of a run"},
-    {"model", cmd_model, "what a model is; checks its files"},
-    {"tensors", cmd_tensors, "what a weight file holds"},
-    {"pack", cmd_pack, "makes a corpus from files and folders"},
 };
-#define N_COMMANDS (sizeof commands / sizeof *commands)
+#define N_ENTRIES (sizeof entries / sizeof *entries)
 
-static void print_help(FILE *to)
-{
-    fprintf(to,
-            "usage: gapscope COMMAND ...\n\n"
-            "Which tokens does one small language model predict better than another, and why?\n\n"
-            "commands (gapscope COMMAND --help says more):\n");
-    for (size_t i = 0; i < N_COMMANDS; i++) {
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
-    }
-    fprintf(to,
-            "\nModels are folders, or names looked up in GAPSCOPE_MODELS (folders, separated by "
-            "colons)\nand in the Hugging Face cache.\n");
-}
+static const struct command_list commands = {
+    .entries = entries,
+    .n = N_ENTRIES,
+    .about = "Which tokens does one small language model predict better than another, and why?",
+    .examples = "gapscope scan --model attn-only-1l --model gelu-1l -o run.db corpus.jsonl.zst\n"
+                "gapscope top run.db -n 5\n"
+                "gapscope report run.db -o report.html",
+    .more = "Models are folders, or names looked up in GAPSCOPE_MODELS (folders, separated by "
+            "colons)\nand in the Hugging Face cache.",
+};
 
 static void print_version(void)
 {
@@ -122,32 +119,34 @@ int main(int argc, char **argv)
     keeper_enable();
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!word) {
-        print_help(stderr);
+        help_program(stderr, &commands);
         return 2;
     }
-    if (strcmp(word, "--version") == 0) {
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
         print_version();
         return 0;
     }
     const bool help = strcmp(word, "help") == 0;
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || (help && argc == 2)) {
-        print_help(stdout);
+        help_program(stdout, &commands);
         return 0;
     }
     if (help) {
         word = argv[2];
     }
-    const char *names[N_COMMANDS];
-    for (size_t i = 0; i < N_COMMANDS; i++) {
-        names[i] = commands[i].name;
-        if (strcmp(word, names[i]) == 0) {
+    const char *names[N_ENTRIES];
+    size_t n = 0;
+    for (const struct command_entry *e = entries; e < entries + N_ENTRIES; e++) {
+        if (e->name && strcmp(word, e->name) == 0) {
             char *ask_help[] = {argv[0], (char[]){"--help"}, NULL};
-            const int status =
-                help ? commands[i].run(2, ask_help) : commands[i].run(argc - 1, argv + 1);
+            const int status = help ? e->run(2, ask_help) : e->run(argc - 1, argv + 1);
             return status ? status : something_lost(word);
+        }
+        if (e->name) {
+            names[n++] = e->name;
         }
     }
     fprintf(stderr, "gapscope: unknown command %s%s\nTry: gapscope --help\n", word,
-            nearest_names(word, "", names, N_COMMANDS).text);
+            nearest_names(word, "", names, n).text);
     return 2;
 }

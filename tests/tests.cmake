@@ -312,6 +312,9 @@ add_dependencies(test_scan_trigrams gapscope)
 # a standard error of one document is none
 add_test(NAME one_document COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/one_document $<TARGET_FILE:gapscope>)
 
+# what --help says
+add_test(NAME help COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/help $<TARGET_FILE:gapscope>)
+
 # a fixed scan has the digest that it has always had
 add_test(NAME digest COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/digest $<TARGET_FILE:gapscope>)
 set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)

@@ -11,41 +11,9 @@
 #include "corpora/base/mem.h"
 #include "corpora/base/nearest.h"
 #include "corpora/base/shell_quote.h"
+#include "scan/cli/help.h"
 
-#define ARGS_MAX 48
-
-static void print_indented(const char *text, int indent)
-{
-    for (const char *p = text; *p; p++) {
-        putchar(*p);
-        if (*p == '\n') {
-            printf("%*s", indent, "");
-        }
-    }
-    putchar('\n');
-}
-
-static void print_help(const struct command *c)
-{
-    printf("usage: gapscope %s ", c->name);
-    print_indented(c->usage, (int)strlen(c->name) + 17);
-    printf("\n%s\n\noptions:\n", c->summary);
-    for (const struct arg *a = c->args; a->name; a++) {
-        char left[64];
-        snprintf(left, sizeof left, "%c%c%s--%s%s%s", a->letter ? '-' : ' ',
-                 a->letter ? a->letter : ' ', a->letter ? ", " : "  ", a->name, a->value ? " " : "",
-                 a->value ? a->value : "");
-        printf("  %-26s  ", left);
-        if (strlen(left) > 26) {
-            printf("\n%30s", "");
-        }
-        print_indented(a->help, 30);
-    }
-    printf("  %-26s  print this\n", "-h, --help");
-    if (c->more) {
-        printf("\n%s\n", c->more);
-    }
-}
+#define ARGS_MAX 64
 
 static int store(const struct arg *a, const char *value, struct err *err)
 {
@@ -79,6 +47,8 @@ static int store(const struct arg *a, const char *value, struct err *err)
     case ARG_PAIR:
         ((const char **)a->out)[0] = value;
         return 0;
+    case ARG_GROUP:
+        break;
     }
     return err_set(err, ERR_USAGE, "--%s: unknown kind", a->name);
 }
@@ -88,7 +58,9 @@ static int unknown_option(const struct command *c, const char *word, struct err 
     const char *names[ARGS_MAX];
     size_t n = 0;
     for (const struct arg *a = c->args; a->name; a++) {
-        names[n++] = a->name;
+        if (a->kind != ARG_GROUP) {
+            names[n++] = a->name;
+        }
     }
     names[n++] = "help";
     const char *bare = word + strspn(word, "-");
@@ -110,9 +82,12 @@ static enum args_status parse_options(const struct command *c, int argc, char **
     struct option longs[ARGS_MAX + 2] = {{0}};
     char shorts[2 * ARGS_MAX + 4] = ":h";
     size_t n = 0, n_shorts = 2;
-    for (const struct arg *a = c->args; a->name; a++, n++) {
-        longs[n] = (struct option){a->name, a->value ? required_argument : no_argument, NULL,
-                                   (int)n + 256};
+    for (const struct arg *a = c->args; a->name; a++) {
+        if (a->kind == ARG_GROUP) {
+            continue;
+        }
+        longs[n++] = (struct option){a->name, a->value ? required_argument : no_argument, NULL,
+                                     (int)(a - c->args) + 256};
         if (a->letter) {
             shorts[n_shorts++] = a->letter;
             if (a->value) {
@@ -130,7 +105,7 @@ static enum args_status parse_options(const struct command *c, int argc, char **
             return ARGS_RUN;
         }
         if (got == 'h') {
-            print_help(c);
+            help_command(stdout, c);
             return ARGS_HELP;
         }
         // getopt may have moved an operand behind the option, so the last word taken is at fault.

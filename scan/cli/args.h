@@ -16,6 +16,7 @@ enum arg_kind {
     ARG_SIZE,   // size_t: a whole number from 0
     ARG_LIST,   // struct arg_list: all that are given
     ARG_PAIR,   // const char *[2]: two words follow the option
+    ARG_GROUP,  // no option: the name is the title of the options behind it
 };
 
 struct arg_list {
@@ -28,21 +29,23 @@ struct arg {
     char letter;      // short form, or 0
     enum arg_kind kind;
     void *out;         // points to the kind's type
-    const char *value; // what --help calls the value; NULL for a flag
+    const char *value; // what --help calls the value, "a|b|c" where it is one of these words; NULL
+                       // for a flag
     const char *help;  // may hold newlines
 };
 
 // clang-format off
 
 /* Rows that many commands have. */
+#define ARGS_GROUP(title) {title, 0, ARG_GROUP, NULL, NULL, NULL}
 #define OUTPUT_ARG(to)                                                                             \
     {"output", 'o', ARG_STRING, to, "FILE", "write to FILE instead of standard output"}
 #define THREADS_ARG(to)                                                                            \
     {"threads", 0, ARG_SIZE, to, "N", "threads that work; one per core if not given"}
 #define JSON_ARG(to) {"json", 0, ARG_FLAG, to, NULL, "one object with everything, for programs"}
 #define COLOR_ARG(to)                                                                              \
-    {"color", 0, ARG_STRING, to, "WHEN",                                                           \
-     "always, never or auto: colour on a terminal, unless NO_COLOR is set"}
+    {"color", 0, ARG_STRING, to, "always|never|auto",                                              \
+     "auto (if not given): on a terminal, unless NO_COLOR is set"}
 
 // clang-format on
 
@@ -70,6 +73,7 @@ struct command {
     const struct arg *args; // ends with .name == NULL
     size_t n_min, n_max;    // operands
     const char *operands;   // what the first n_min of them are called, as in 'usage': "run.db|NAME"
+    const char *examples;   // lines, each a command
     const char *more;       // printed at the end of --help, or NULL
     command_run *run;
     void *options; // the struct that the table's 'out's point into; run() gets it

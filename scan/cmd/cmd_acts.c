@@ -232,14 +232,18 @@ int cmd_acts(int argc, char **argv)
 {
     struct options o = {0};
     const struct arg args[] = {
+        ARGS_GROUP("the models"),
         WEIGHTS_ARGS(&o.models, &o.tokenizer),
+        ARGS_GROUP("what is asked"),
         {"neuron", 'n', ARG_LIST, &o.neurons, "L0N5",
          "layer 0, neuron 5, of every model, or NAME:L0N5 of\none; may be given several times"},
-        {"site", 0, ARG_STRING, &o.site, "S",
-         "pre, mid (SoLU before its norm) or post; else mid for\nSoLU, post for others"},
+        {"site", 0, ARG_STRING, &o.site, "pre|mid|post",
+         "mid: SoLU before its norm; mid for SoLU, else post if not\ngiven"},
+        ARGS_GROUP("the input"),
         IDS_ARG(&o.input),
         INPUT_ARGS(&o.input),
         SPECIAL_ARG(&o.input),
+        ARGS_GROUP("the output"),
         OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
@@ -253,6 +257,7 @@ int cmd_acts(int argc, char **argv)
         .n_min = 1,
         .n_max = 1,
         .operands = "INPUT",
+        .examples = "gapscope acts --model gelu-1l --neuron L0N71 corpus.txt",
         .run = run,
         .options = &o,
     };

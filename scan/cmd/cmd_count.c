@@ -141,19 +141,22 @@ int cmd_count(int argc, char **argv)
 {
     struct options o = {.memory = 1024, .min_count = 1};
     const struct arg args[] = {
+        ARGS_GROUP("the counts"),
         {"output", 'o', ARG_STRING, &o.output, "F.ngrams",
          "the counts; an unfinished count of the same command is\ncontinued"},
+        {"min-count", 0, ARG_SIZE, &o.min_count, "K",
+         "2: leave out trigrams and skip-bigrams seen once"},
+        {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in place of another count"},
+        ARGS_GROUP("the input"),
         TOKENIZER_ARGS(&o.tokenizer, &o.model),
+        IDS_ARG(&o.input),
+        INPUT_ARGS(&o.input),
+        SPECIAL_ARG(&o.input),
+        ARGS_GROUP("the run"),
         THREADS_ARG(&o.threads),
         {"memory", 0, ARG_SIZE, &o.memory, "MB", "of all threads together; 1024 if not given"},
         {"part", 0, ARG_STRING, &o.part, "I/N",
          "count units I, I + N, ...; gapscope merge joins parts"},
-        {"min-count", 0, ARG_SIZE, &o.min_count, "K",
-         "2: leave out trigrams and skip-bigrams seen once"},
-        IDS_ARG(&o.input),
-        INPUT_ARGS(&o.input),
-        SPECIAL_ARG(&o.input),
-        {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in place of another count"},
         {0}};
     const struct command command = {
         .name = "count",
@@ -168,6 +171,7 @@ int cmd_count(int argc, char **argv)
         .n_min = 1,
         .n_max = (size_t)-1,
         .operands = "CORPUS",
+        .examples = "gapscope count --model gelu-1l -o counts.ngrams corpus.jsonl.zst",
         .run = run,
         .options = &o,
     };

@@ -85,6 +85,7 @@ int cmd_digest(int argc, char **argv)
         .n_min = 1,
         .n_max = 1,
         .operands = "run.db",
+        .examples = "gapscope digest run.db",
         .run = run,
     };
     return command_main(&command, argc, argv);

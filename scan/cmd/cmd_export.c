@@ -107,7 +107,7 @@ int cmd_export(int argc, char **argv)
 {
     struct options o = {0};
     const struct arg args[] = {
-        {"format", 0, ARG_STRING, &o.format, "F",
+        {"format", 0, ARG_STRING, &o.format, "neuronrecord|neuronpedia|csv|jsonl",
          "neuronrecord: one JSON file per neuron, as\n"
          "openai/automated-interpretability loads them\n"
          "neuronpedia: .jsonl.gz as Neuronpedia imports them\n"
@@ -125,6 +125,7 @@ int cmd_export(int argc, char **argv)
         .n_min = 1,
         .n_max = 1,
         .operands = "run.db",
+        .examples = "gapscope export run.db --format csv -o tables",
         .run = run,
         .options = &o,
     };

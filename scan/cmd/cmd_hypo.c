@@ -78,6 +78,7 @@ int cmd_hypo(int argc, char **argv)
 {
     struct options o = {.n = N_DEFAULT};
     const struct arg args[] = {
+        ARGS_GROUP("what is shown"),
         {"pair", 0, ARG_STRING, &o.pair, "A:B",
          "the pair whose gap is accounted for; else the run's first"},
         {"neuron", 0, ARG_STRING, &o.neuron, "NAME:L0N5",
@@ -86,6 +87,7 @@ int cmd_hypo(int argc, char **argv)
          "how many neurons, hits and counterexamples of each kind (10)"},
         {"all", 0, ARG_FLAG, &o.all, NULL,
          "with NAME: the statistics of both halves and of all\ntokens, for every neuron listed"},
+        ARGS_GROUP("the output"),
         JSON_ARG(&o.json),
         COLOR_ARG(&o.color),
         OUTPUT_ARG(&o.output),
@@ -101,6 +103,8 @@ int cmd_hypo(int argc, char **argv)
         .n_min = 1,
         .n_max = 2,
         .operands = "run.db",
+        .examples = "gapscope hypo run.db\n"
+                    "gapscope hypo run.db base64 -n 3",
         .run = run,
         .options = &o,
     };

@@ -181,10 +181,13 @@ int cmd_label(int argc, char **argv)
 {
     struct options o = {.show = SIZE_MAX};
     const struct arg args[] = {
+        ARGS_GROUP("the hypotheses"),
         HYPOTHESIS_ARGS(&o.labelling),
+        ARGS_GROUP("the input"),
         TOKENIZER_ARGS(&o.tokenizer, &o.model),
         SPECIAL_ARG(&o.input),
         INPUT_ARGS(&o.input),
+        ARGS_GROUP("the output"),
         {"show", 0, ARG_SIZE, &o.show, "N",
          "for people: how much each names, and its first N docs with\nthe named tokens in "
          "[brackets]"},
@@ -203,6 +206,8 @@ int cmd_label(int argc, char **argv)
         .n_min = 1,
         .n_max = 1,
         .operands = "INPUT",
+        .examples = "gapscope label --regex 'year=\\b(19|20)\\d\\d\\b' --model gelu-1l --show 3 "
+                    "corpus.txt",
         .run = run,
         .options = &o,
     };

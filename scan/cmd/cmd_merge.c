@@ -349,6 +349,7 @@ int cmd_merge(int argc, char **argv)
             "Exit status: 0 merged; 1 the parts cannot be merged; 2 wrong usage; 3 merged with\n"
             "--complete, and something is missing.  The merged file is written in this case, "
             "too.",
+        .examples = "gapscope merge -o run.db p0.db p1.db",
         .run = run,
         .options = &o,
     };

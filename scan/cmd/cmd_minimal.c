@@ -172,7 +172,9 @@ int cmd_minimal(int argc, char **argv)
 {
     struct options o = {0};
     const struct arg args[] = {
+        ARGS_GROUP("the models"),
         WEIGHTS_ARGS(&o.models, &o.tokenizer),
+        ARGS_GROUP("what is asked"),
         {"answers", 'a', ARG_PAIR, o.answers, "X Y",
          "the two tokens whose logits are compared, e.g.\n' is' ' are'"},
         {"positions", 0, ARG_FLAG, &o.minimal.positions, NULL,
@@ -183,13 +185,14 @@ int cmd_minimal(int argc, char **argv)
          "prompts are lists of ids, [1,2,3], taken as they are\n(no BOS is added), answers are "
          "ids"},
         {"special", 0, ARG_FLAG, &o.special, NULL, "recognise special tokens written in the text"},
+        ARGS_GROUP("the output"),
         {"json", 0, ARG_FLAG, &o.json, NULL, "one object, for programs"},
         COLOR_ARG(&o.color),
         OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
         .name = "minimal",
-        .usage = "--model M [--model M]... 'TEXT ONE' 'TEXT TWO' --answers ' X' ' Y' [options]",
+        .usage = "--model M [--model M]... 'TEXT ONE' 'TEXT TWO'\n--answers ' X' ' Y' [options]",
         .summary =
             "Two prompts that differ slightly, two answers: logit(X) - logit(Y) after each, which\n"
             "components of the model add to it (direct logit attribution), and how it changes "
@@ -200,6 +203,8 @@ int cmd_minimal(int argc, char **argv)
         .n_min = 2,
         .n_max = 2,
         .operands = "'TEXT ONE'|'TEXT TWO'",
+        .examples =
+            "gapscope minimal --model gelu-1l 'if x in [1, 2' 'if x in (1, 2' --answers ']' ')'",
         .run = run,
         .options = &o,
     };

@@ -54,10 +54,12 @@ int cmd_neuron(int argc, char **argv)
 {
     struct options o = {.n = N_DEFAULT, .examples = SIZE_MAX};
     const struct arg args[] = {
+        ARGS_GROUP("what is shown"),
         {"number", 'n', ARG_SIZE, &o.n, "N", "how many hypotheses (10)"},
         {"examples", 0, ARG_SIZE, &o.examples, "N",
          "how many examples of each kind and interval (5, and 1 of\neach interval)"},
         {"all", 0, ARG_FLAG, &o.all, NULL, "every example that is kept"},
+        ARGS_GROUP("the output"),
         JSON_ARG(&o.json),
         COLOR_ARG(&o.color),
         OUTPUT_ARG(&o.output),
@@ -73,6 +75,7 @@ int cmd_neuron(int argc, char **argv)
         .n_min = 2,
         .n_max = 2,
         .operands = "run.db|NAME:L0N424",
+        .examples = "gapscope neuron run.db gelu-1l:L0N71",
         .run = run,
         .options = &o,
     };

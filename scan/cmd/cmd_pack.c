@@ -139,6 +139,7 @@ int cmd_pack(int argc, char **argv)
         .n_min = 1,
         .n_max = (size_t)-1,
         .operands = "FILE",
+        .examples = "gapscope pack src notes.txt -o corpus.jsonl.zst",
         .run = run,
         .options = &o,
     };

@@ -116,6 +116,7 @@ int cmd_report(int argc, char **argv)
         .n_min = 1,
         .n_max = 1,
         .operands = "run.db",
+        .examples = "gapscope report run.db -o report.html",
         .run = run,
         .options = &o,
     };

@@ -20,47 +20,53 @@ int cmd_scan(int argc, char **argv)
 {
     struct scan_options o = {.top = 1000, .neurons.examples = 20, .argc = argc, .argv = argv};
     const struct arg args[] = {
+        ARGS_GROUP("the models"),
         MODELS_ARGS(&o.models, &o.tokenizer),
         {"pair", 0, ARG_LIST, &o.pairs, "A:B[+C]",
          "the gap of B (the least of B's and C's) over A; else the\nfirst model is the base of "
          "every other"},
-        {"output", 'o', ARG_STRING, &o.output, "run.db",
-         "results; an unfinished run of the same command is continued"},
-        THREADS_ARG(&o.threads),
-        IDS_ARG(&o.input),
-        INPUT_ARGS(&o.input),
-        SPECIAL_ARG(&o.input),
-        SKIP_SPECIAL_ARGS(&o.input),
-        {"domain", 0, ARG_STRING, &o.domain, "a.b",
-         "the field of a record that names its domain; else\nmeta.pile_set_name, meta.set or "
-         "source"},
         {"floor", 0, ARG_STRING, &o.floor, "X",
          "lower log-probs count as this one; -6 if not given"},
-        {"top", 0, ARG_SIZE, &o.top, "N", "hits kept per pair and side, at most 3 of a document;\n1000 if not given"},
-        NEURON_PLAN_ARGS(&o.neurons),
-        TRIGRAM_CHOICE_ARGS(&o.trigrams),
-        {"packing", 0, ARG_STRING, &o.packing, "P",
-         "docs: a window holds one document's tokens (if not given);\nrows: documents joined with "
-         "EOS fill every window"},
-        {"precision", 0, ARG_STRING, &o.precision, "P",
+        {"precision", 0, ARG_STRING, &o.precision, "exact|default|fast",
          "exact: f32 throughout; default (if not given): within 0.001\nnats; fast: 0.002 on "
          "average. "
          "Hits are exact in all"},
         {"kernels", 0, ARG_STRING, &o.kernels, "NAME",
          "a table that gapscope model lists; the best if not given"},
+        {"allow-not-finite", 0, ARG_FLAG, &o.allow_not_finite, NULL,
+         "scan also a model whose log-probs are NaN or infinite: they\nare counted, and left out "
+         "of means and gaps"},
+        ARGS_GROUP("the corpus"),
+        INPUT_ARGS(&o.input),
+        {"domain", 0, ARG_STRING, &o.domain, "a.b",
+         "the field of a record that names its domain; else\nmeta.pile_set_name, meta.set or "
+         "source"},
+        IDS_ARG(&o.input),
+        SPECIAL_ARG(&o.input),
+        SKIP_SPECIAL_ARGS(&o.input),
+        {"packing", 0, ARG_STRING, &o.packing, "docs|rows",
+         "docs: a window holds one document's tokens (if not given);\nrows: documents joined with "
+         "EOS fill every window"},
+        ARGS_GROUP("what is kept"),
+        {"output", 'o', ARG_STRING, &o.output, "run.db",
+         "results; an unfinished run of the same command is continued"},
+        {"top", 0, ARG_SIZE, &o.top, "N", "hits kept per pair and side, at most 3 of a document;\n1000 if not given"},
+        {"record", 0, ARG_STRING, &o.record, "DIR.zarr",
+         "also keep every token's log-probs, as Zarr v2 arrays"},
+        ARGS_GROUP("neurons and hypotheses"),
+        NEURON_PLAN_ARGS(&o.neurons),
+        ARGS_GROUP("trigrams"),
+        TRIGRAM_CHOICE_ARGS(&o.trigrams),
+        ARGS_GROUP("the run"),
+        THREADS_ARG(&o.threads),
+        {"dry-run", 0, ARG_FLAG, &o.dry_run, NULL,
+         "say what would be done and how long it would take"},
         {"max-tokens", 0, ARG_SIZE, &o.max_tokens, "N", "stop after the unit that reaches N"},
         {"part", 0, ARG_STRING, &o.part, "I/N",
          "do units I, I + N, ...; gapscope merge joins parts"},
         {"checkpoint", 0, ARG_STRING, &o.checkpoint, "SECONDS",
          "between checkpoints; 60 if not given, 0: after every unit"},
-        {"record", 0, ARG_STRING, &o.record, "DIR.zarr",
-         "also keep every token's log-probs, as Zarr v2 arrays"},
-        {"allow-not-finite", 0, ARG_FLAG, &o.allow_not_finite, NULL,
-         "scan also a model whose log-probs are NaN or infinite: they\nare counted, and left out "
-         "of means and gaps"},
         {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in a run.db of another run"},
-        {"dry-run", 0, ARG_FLAG, &o.dry_run, NULL,
-         "say what would be done and how long it would take"},
         {0}};
     const struct command command = {
         .name = "scan",
@@ -74,6 +80,9 @@ int cmd_scan(int argc, char **argv)
         .n_min = 1,
         .n_max = (size_t)-1,
         .operands = "CORPUS",
+        .examples =
+            "gapscope scan --model attn-only-1l --model gelu-1l -o run.db corpus.jsonl.zst\n"
+            "gapscope scan -m gelu-1l --regex 'digits=\\d+' --dry-run -o run.db *.txt",
         .run = run,
         .options = &o,
     };

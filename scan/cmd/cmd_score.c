@@ -324,18 +324,22 @@ int cmd_score(int argc, char **argv)
 {
     struct options o = {0};
     const struct arg args[] = {
+        ARGS_GROUP("the models"),
         MODELS_ARGS(&o.models, &o.tokenizer),
-        IDS_ARG(&o.input),
+        ARGS_GROUP("what is asked"),
         {"top", 0, ARG_SIZE, &o.top, "K", "also the K most likely tokens at every position"},
         {"entropy", 0, ARG_FLAG, &o.entropy, NULL, "also the entropy at every position, nats"},
-        {"precision", 0, ARG_STRING, &o.precision, "P",
+        {"precision", 0, ARG_STRING, &o.precision, "exact|default|fast",
          "exact: f32 throughout (if not given); default, fast: as\nscan's; top and entropy are "
          "exact"},
         {"kernels", 0, ARG_STRING, &o.kernels, "NAME",
          "a table that gapscope model lists; the best if not given"},
+        ARGS_GROUP("the input"),
+        IDS_ARG(&o.input),
         INPUT_ARGS(&o.input),
         SPECIAL_ARG(&o.input),
         SKIP_SPECIAL_ARGS(&o.input),
+        ARGS_GROUP("the output"),
         OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
@@ -351,6 +355,7 @@ int cmd_score(int argc, char **argv)
         .n_min = 1,
         .n_max = 1,
         .operands = "INPUT",
+        .examples = "gapscope score --model gelu-1l --top 3 corpus.txt",
         .run = run,
         .options = &o,
     };

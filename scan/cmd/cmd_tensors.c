@@ -108,6 +108,7 @@ int cmd_tensors(int argc, char **argv)
         .n_min = 1,
         .n_max = 1,
         .operands = "FILE",
+        .examples = "gapscope tensors model.safetensors",
         .run = run,
         .options = &o,
     };

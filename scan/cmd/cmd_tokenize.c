@@ -100,6 +100,7 @@ int cmd_tokenize(int argc, char **argv)
         .n_min = 1,
         .n_max = 1,
         .operands = "INPUT",
+        .examples = "gapscope tokenize --model gelu-1l corpus.txt",
         .run = run,
         .options = &o,
     };

@@ -64,12 +64,14 @@ int cmd_top(int argc, char **argv)
 {
     struct options o = {.n = N_DEFAULT};
     const struct arg args[] = {
+        ARGS_GROUP("what is listed"),
         {"pair", 0, ARG_STRING, &o.pair, "A:B", "the pair of models; else the run's first"},
         {"worst", 0, ARG_FLAG, &o.worst, NULL, "the least gaps: where the base is better"},
         {"tokens", 0, ARG_FLAG, &o.tokens, NULL,
          "by token: those that add most to the gap (n x mean gap)"},
         {"domains", 0, ARG_FLAG, &o.domains, NULL, "by domain: the mean gap of each"},
         {"number", 'n', ARG_SIZE, &o.n, "N", "how many (20)"},
+        ARGS_GROUP("the output"),
         {"json", 0, ARG_FLAG, &o.json, NULL, "JSONL, one object per line, for programs"},
         COLOR_ARG(&o.color),
         OUTPUT_ARG(&o.output),
@@ -84,6 +86,8 @@ int cmd_top(int argc, char **argv)
         .n_min = 1,
         .n_max = 1,
         .operands = "run.db",
+        .examples = "gapscope top run.db -n 5\n"
+                    "gapscope top run.db --tokens",
         .run = run,
         .options = &o,
     };

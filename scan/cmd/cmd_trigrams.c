@@ -142,12 +142,13 @@ int cmd_trigrams(int argc, char **argv)
     struct options o = {.list.min_docs = SIZE_MAX, .n = SIZE_MAX, .id = SIZE_MAX};
     struct trigram_options *t = &o.list;
     const struct arg args[] = {
+        ARGS_GROUP("which are shown"),
         {"id", 0, ARG_SIZE, &o.id, "N", "one trigram with all that is known of it: #N of the list"},
-        {"sort", 0, ARG_STRING, &t->sort, "KEY",
-         "gain (places x mean gap, the default), gap, p (P(C | A, B)),\n"
-         "count or interaction (of ln P(C)); the greatest first"},
+        {"sort", 0, ARG_STRING, &t->sort, "gain|gap|p|count|interaction",
+         "the greatest first, by: places x mean gap (if not given),\n"
+         "mean gap, P(C | A, B), places, interaction of ln P(C)"},
         {"number", 'n', ARG_SIZE, &o.n, "N",
-         "how many (10; with --json all); with --id: places of each kind"},
+         "how many (10; with --json all); with --id: places of each\nkind"},
         {"a", 0, ARG_STRING, &t->a, "TEXT", "only where the first token is this"},
         {"b", 0, ARG_STRING, &t->b, "TEXT", "only where the second is"},
         {"c", 0, ARG_STRING, &t->c, "TEXT", "only where the one that follows is"},
@@ -161,6 +162,7 @@ int cmd_trigrams(int argc, char **argv)
         {"all", 0, ARG_FLAG, &t->all, NULL,
          "also those that do not beat the base or were not tested"},
         {"pair", 0, ARG_STRING, &t->pair, "A:B", "the pair of models; else the run's first"},
+        ARGS_GROUP("the output"),
         JSON_ARG(&o.json),
         COLOR_ARG(&o.color),
         OUTPUT_ARG(&o.output),
@@ -176,6 +178,8 @@ int cmd_trigrams(int argc, char **argv)
         .n_min = 1,
         .n_max = 2,
         .operands = "run.db",
+        .examples = "gapscope trigrams run.db\n"
+                    "gapscope trigrams run.db --id 7",
         .run = run,
         .options = &o,
     };

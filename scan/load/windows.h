@@ -38,8 +38,8 @@ struct input_options {
     {"field", 0, ARG_STRING, &(options)->field, "a.b",                                             \
      "the field of a JSON record that holds the text (with --ids:\nthe ids); else the first of "   \
      "text, content, code (of ids,\ninput_ids, tokens)"},                                          \
-    {"format", 0, ARG_STRING, &(options)->format, "F",                                             \
-     "jsonl (records) or text (also what is not text);\nelse the first bytes decide"},             \
+    {"format", 0, ARG_STRING, &(options)->format, "jsonl|text",                                    \
+     "records, or text (also what is not text); else the first\nbytes decide"},             \
     {"strict", 0, ARG_FLAG, &(options)->strict, NULL, "exit with 1 if a record was skipped"}
 
 #define IDS_ARG(options)                                                                           \

@@ -33,8 +33,8 @@ struct neuron_plan_options {
     HYPOTHESIS_ARGS(&(options)->labelling),                                                        \
     {"watch", 0, ARG_LIST, &(options)->watches, "M:L0N5=NAME",                                     \
      "keep every counterexample of this neuron and hypothesis;\nseveral may be given"},            \
-    {"site", 0, ARG_STRING, &(options)->site, "S",                                                 \
-     "where neurons are read: pre, mid (SoLU) or post; mid for\nSoLU, else post if not given"},    \
+    {"site", 0, ARG_STRING, &(options)->site, "pre|mid|post",                                      \
+     "where neurons are read (mid: SoLU before its norm); mid for\nSoLU, else post if not given"},    \
     {"examples", 0, ARG_SIZE, &(options)->examples, "N",                                           \
      "strongest places shown of a neuron; 20 if not given"},                                       \
     {"histograms", 0, ARG_STRING, &(options)->histograms, "H",                                     \

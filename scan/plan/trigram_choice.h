@@ -30,10 +30,10 @@ struct trigram_choice_options {
      "explains, and for their neurons"},                                                           \
     {"trigram-rule", 0, ARG_STRING, &(options)->rule, "RULE",                                      \
      "which, any of count=10,high=0.5,low=0.1,gap=0.5,most=500,\n"                                 \
-     "test=100: seen 'count' times or more; P(C|A,B) at least 'high';\n"                           \
-     "P(C|B), P(C|A ...) and both added at most 'low'; 'most' of\n"                                \
-     "them.  On the models 'test' of those whose mean gap is at\n"                                 \
-     "least 'gap' are tested"}
+     "test=100: seen 'count' times or more; P(C|A,B) at least\n"                                   \
+     "'high'; P(C|B), P(C|A ...) and both added at most 'low';\n"                                  \
+     "'most' of them.  On the models 'test' of those whose mean\n"                                 \
+     "gap is at least 'gap' are tested"}
 
 // clang-format on
 
