@@ -54,6 +54,7 @@ static const struct command_entry entries[] = {
 static const struct command_list commands = {
     .entries = entries,
     .n = N_ENTRIES,
+    .version = GAPSCOPE_VERSION,
     .about = "Which tokens does one small language model predict better than another, and why?",
     .examples = "gapscope scan --model attn-only-1l --model gelu-1l -o run.db corpus.jsonl.zst\n"
                 "gapscope top run.db -n 5\n"
@@ -133,6 +134,9 @@ int main(int argc, char **argv)
     }
     if (help) {
         word = argv[2];
+    }
+    if (strcmp(word, "__complete") == 0) { // hidden: what the build and a shell ask for
+        return cmd_complete(&commands, argc - 2, argv + 2);
     }
     const char *names[N_ENTRIES];
     size_t n = 0;

@@ -312,8 +312,10 @@ add_dependencies(test_scan_trigrams gapscope)
 # a standard error of one document is none
 add_test(NAME one_document COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/one_document $<TARGET_FILE:gapscope>)
 
-# what --help says
+# what --help says; the man page and completions that are made of it
 add_test(NAME help COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/help $<TARGET_FILE:gapscope>)
+add_test(NAME completion COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/completion $<TARGET_FILE:gapscope>
+         ${CMAKE_BINARY_DIR})
 
 # a fixed scan has the digest that it has always had
 add_test(NAME digest COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/digest $<TARGET_FILE:gapscope>)

@@ -60,6 +60,11 @@ const struct hub_model *hub_find(const char *name)
     return NULL;
 }
 
+const struct hub_model *hub_known(size_t i)
+{
+    return i < sizeof models / sizeof *models ? &models[i] : NULL;
+}
+
 /* Sets *out to "first/second" if that is a folder and *out is still NULL. */
 static int try_folder(char **out, const char *first, const char *second, struct err *err)
 {

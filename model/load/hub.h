@@ -31,6 +31,9 @@ struct hub_model {
 /* The entry whose alias, repository or repository without owner is 'name', or NULL. */
 const struct hub_model *hub_find(const char *name);
 
+/* The i-th model that has an alias; NULL behind the last. */
+const struct hub_model *hub_known(size_t i);
+
 struct hub_place {
     char *name; // the name in outputs: NAME of "NAME=...", else the alias, repository or name of
                 // the folder

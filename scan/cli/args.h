@@ -66,6 +66,9 @@ int args_command(struct buf *out, int argc, char *const *argv, struct err *err);
 typedef int command_run(void *options, const struct arg_list *operands, int *status,
                         struct err *err);
 
+/* What an operand is, for completion. */
+enum operand_kind { OPERAND_FILE, OPERAND_MODEL, OPERAND_TEXT };
+
 struct command {
     const char *name;
     const char *usage;      // the words after the name: "--model M INPUT"; may hold newlines
@@ -73,6 +76,7 @@ struct command {
     const struct arg *args; // ends with .name == NULL
     size_t n_min, n_max;    // operands
     const char *operands;   // what the first n_min of them are called, as in 'usage': "run.db|NAME"
+    enum operand_kind operand_kind;
     const char *examples;   // lines, each a command
     const char *more;       // printed at the end of --help, or NULL
     command_run *run;
@@ -84,5 +88,9 @@ struct command {
  * status: 0 done (or --help), 1 the run could not go on, 2 wrong usage.
  */
 int command_main(const struct command *c, int argc, char **argv);
+
+/* From now on command_main() gives the table to 'read' and runs nothing; NULL: it runs again. */
+typedef void command_reader(void *context, const struct command *c);
+void command_read_instead(command_reader *read, void *context);
 
 #endif

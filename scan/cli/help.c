@@ -22,6 +22,18 @@ static void put_examples(FILE *to, const char *examples)
     }
 }
 
+void command_list_read(const struct command_list *l, command_reader *read, void *context)
+{
+    command_read_instead(read, context);
+    for (size_t i = 0; i < l->n; i++) {
+        char *argv[] = {(char[]){"gapscope"}, NULL};
+        if (l->entries[i].name) {
+            l->entries[i].run(1, argv);
+        }
+    }
+    command_read_instead(NULL, NULL);
+}
+
 void help_program(FILE *to, const struct command_list *l)
 {
     fprintf(to, "usage: gapscope COMMAND ...\n\n%s\n", l->about);

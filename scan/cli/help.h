@@ -18,10 +18,14 @@ struct command_entry {
 struct command_list {
     const struct command_entry *entries; // [n]
     size_t n;
+    const char *version;  // "0.1.0"
     const char *about;    // the question that the program answers
     const char *examples; // lines; each is a command
     const char *more;     // a paragraph
 };
+
+/* Gives the table of each command, in order, to read(). */
+void command_list_read(const struct command_list *l, command_reader *read, void *context);
 
 void help_program(FILE *to, const struct command_list *l);
 void help_command(FILE *to, const struct command *c);

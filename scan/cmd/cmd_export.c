@@ -109,8 +109,8 @@ int cmd_export(int argc, char **argv)
     const struct arg args[] = {
         {"format", 0, ARG_STRING, &o.format, "neuronrecord|neuronpedia|csv|jsonl",
          "neuronrecord: one JSON file per neuron, as\n"
-         "openai/automated-interpretability loads them\n"
-         "neuronpedia: .jsonl.gz as Neuronpedia imports them\n"
+         "openai/automated-interpretability loads them;\n"
+         "neuronpedia: .jsonl.gz as Neuronpedia imports them;\n"
          "csv, jsonl: all tables, one file per table"},
         {"output", 'o', ARG_STRING, &o.output, "DIR", "the folder; it is made"},
         {"force", 0, ARG_FLAG, &o.force, NULL,

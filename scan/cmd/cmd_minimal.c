@@ -203,6 +203,7 @@ int cmd_minimal(int argc, char **argv)
         .n_min = 2,
         .n_max = 2,
         .operands = "'TEXT ONE'|'TEXT TWO'",
+        .operand_kind = OPERAND_TEXT,
         .examples =
             "gapscope minimal --model gelu-1l 'if x in [1, 2' 'if x in (1, 2' --answers ']' ')'",
         .run = run,

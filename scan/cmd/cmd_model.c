@@ -271,6 +271,7 @@ int cmd_model(int argc, char **argv)
         .n_min = 1,
         .n_max = (size_t)-1,
         .operands = "M",
+        .operand_kind = OPERAND_MODEL,
         .examples = "gapscope model gelu-1l",
         .run = run,
         .options = &o,

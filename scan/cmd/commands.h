@@ -7,6 +7,8 @@
 #ifndef GAPSCOPE_SCAN_CMD_COMMANDS_H
 #define GAPSCOPE_SCAN_CMD_COMMANDS_H
 
+#include "scan/cli/help.h"
+
 int cmd_acts(int argc, char **argv);
 int cmd_count(int argc, char **argv);
 int cmd_digest(int argc, char **argv);
@@ -25,5 +27,9 @@ int cmd_tensors(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_trigrams(int argc, char **argv);
+
+/* What the build and shells ask for, argv[0] of "man", "bash", "zsh" and "models" (names, a line
+ * each), on standard output or into the file argv[1]. */
+int cmd_complete(const struct command_list *commands, int argc, char **argv);
 
 #endif
