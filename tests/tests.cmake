@@ -178,6 +178,7 @@ endforeach()
 
 # out
 gapscope_test(out/fixed gapscope_out)
+gapscope_test(out/token_kind gapscope_text)
 gapscope_test(base/jsonout gapscope_out)
 gapscope_bench(store gapscope_out)
 gapscope_test(out/sql_no_memory gapscope_out)
@@ -323,7 +324,7 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: --packing rows; a record, read by a library that is not ours; what is
 # said of neurons and hypotheses, of trigrams; exports
-foreach(name packing_rows record_read neuron_scores trigram_scores export_read config_formula windows_said)
+foreach(name packing_rows record_read neuron_scores trigram_scores export_read config_formula windows_said token_kinds)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()

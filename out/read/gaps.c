@@ -40,6 +40,38 @@ static const struct column domain_columns[] = {
 };
 const struct row_kind domain_gap_kind = ROW_KIND(struct domain_gap, domain_columns);
 
+static const struct column kind_columns[] = {
+    {"kind", CELL_TEXT, offsetof(struct kind_gap, kind)},
+    {"tokens", CELL_WHOLE, offsetof(struct kind_gap, tokens)},
+    {"n", CELL_WHOLE, offsetof(struct kind_gap, n)},
+    {"share_of_tokens", CELL_REAL, offsetof(struct kind_gap, share_of_tokens)},
+    {"mean_gap", CELL_REAL, offsetof(struct kind_gap, mean_gap)},
+    {"sum_gap", CELL_REAL, offsetof(struct kind_gap, sum_gap)},
+    {"share_of_gap", CELL_REAL, offsetof(struct kind_gap, share_of_gap)},
+    {"base_mean_logprob", CELL_REAL, offsetof(struct kind_gap, base_mean_logprob)},
+    {"other_mean_logprob", CELL_REAL, offsetof(struct kind_gap, other_mean_logprob)},
+    {"common", CELL_JSON, offsetof(struct kind_gap, common)},
+};
+const struct row_kind kind_gap_kind = ROW_KIND(struct kind_gap, kind_columns);
+
+/* Sums over a kind are exact: the mean of every token and its n are known.  One that has no mean
+ * (its log-probs are not finite) is left out. */
+#define SQL_KINDS                                                                                  \
+    "WITH t AS (SELECT token_kind(token_text) AS kind, *, row_number() OVER"                       \
+    " (PARTITION BY token_kind(token_text) ORDER BY n DESC, token) AS turn FROM token_gap"         \
+    " WHERE pair = ?1 AND n > 0 AND mean_gap IS NOT NULL AND base_mean_logprob IS NOT NULL"        \
+    " AND other_mean_logprob IS NOT NULL),"                                                        \
+    " k AS (SELECT kind, count(*) AS tokens, CAST(total(n) AS INTEGER) AS n, total(n * mean_gap) " \
+    "AS sum_gap,"                                                                                  \
+    " total(n * mean_gap) / total(n) AS mean_gap,"                                                 \
+    " total(n * base_mean_logprob) / total(n) AS base_mean_logprob,"                               \
+    " total(n * other_mean_logprob) / total(n) AS other_mean_logprob FROM t GROUP BY kind)"        \
+    " SELECT *, 1.0 * n / total(n) OVER () AS share_of_tokens,"                                    \
+    " iif(total(sum_gap) OVER () > 0, sum_gap / total(sum_gap) OVER (), NULL) AS share_of_gap,"    \
+    " (SELECT json_group_array(token_text) FROM (SELECT token_text FROM t WHERE t.kind = k.kind"   \
+    " AND turn <= 3 ORDER BY turn)) AS common FROM k"                                              \
+    " ORDER BY iif(?3, 1, -1) * sum_gap, kind LIMIT ?2"
+
 /* ?1 is the pair, ?2 how many rows, ?3 1 for the least gaps, else 0. */
 static const struct {
     const struct row_kind *kind;
@@ -56,6 +88,7 @@ static const struct {
                          " FROM domain_gap g JOIN domain d ON d.id = g.domain WHERE g.pair = ?1"
                          " ORDER BY g.mean_gap IS NULL, iif(?3, 1, -1) * g.mean_gap, d.id"
                          " LIMIT ?2"},
+    [GAPS_OF_KINDS] = {&kind_gap_kind, SQL_KINDS},
 };
 
 int gaps_read(void *items, size_t *n, struct reader *r, enum gap_list list, int64_t pair,

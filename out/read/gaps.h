@@ -45,8 +45,20 @@ struct domain_gap {
 };
 extern const struct row_kind domain_gap_kind;
 
+/* The tokens of a kind (token_kind.h). */
+struct kind_gap {
+    struct text kind;
+    int64_t tokens; // of the vocabulary
+    int64_t n;      // places where one was predicted
+    double share_of_tokens, mean_gap, sum_gap;
+    double share_of_gap; // of the pair's summed gap; NaN where that is not above 0
+    double base_mean_logprob, other_mean_logprob;
+    struct json_object *common; // texts of the three most frequent
+};
+extern const struct row_kind kind_gap_kind;
+
 /* What can be listed of a pair, with the greatest gaps first, or the least. */
-enum gap_list { GAPS_OF_HITS, GAPS_OF_TOKENS, GAPS_OF_DOMAINS };
+enum gap_list { GAPS_OF_HITS, GAPS_OF_TOKENS, GAPS_OF_DOMAINS, GAPS_OF_KINDS };
 
 /* The first n rows for a pair: *items is a new array of rows of gap_kind(list), ended by
  * rows_free().  worst: the least gaps, where the base is better. */

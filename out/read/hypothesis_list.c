@@ -1,6 +1,7 @@
 #include "out/read/hypothesis_list.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "out/read/queries.h"
@@ -72,6 +73,18 @@ int hypothesis_list_any(struct reader *r)
     return r->rc;
 }
 
+/* The greatest share of the gap first; what has none comes last; then the file's order. */
+static int by_share(const void *a, const void *b)
+{
+    const struct ledger_entry *x = a, *y = b;
+    const bool no_x = isnan(x->share_of_gap), no_y = isnan(y->share_of_gap);
+    if (no_x || no_y || x->share_of_gap == y->share_of_gap) {
+        return no_x != no_y ? no_x - no_y
+                            : (x->hypothesis > y->hypothesis) - (x->hypothesis < y->hypothesis);
+    }
+    return x->share_of_gap < y->share_of_gap ? 1 : -1;
+}
+
 static void read_pair(struct hypothesis_list *h, struct reader *r, int64_t pair, size_t hits)
 {
     const int64_t args[] = {pair, limit_of(hits)};
@@ -81,6 +94,9 @@ static void read_pair(struct hypothesis_list *h, struct reader *r, int64_t pair,
         const struct ledger_entry *e = &h->ledger[i];
         gap += isnan(e->share_beyond_earlier) ? 0 : e->share_beyond_earlier;
         gain += isnan(e->gain_beyond_earlier) ? 0 : e->gain_beyond_earlier;
+    }
+    if (h->n_ledger > 0) {
+        qsort(h->ledger, h->n_ledger, sizeof *h->ledger, by_share);
     }
     h->unexplained_gap = 1 - gap;
     h->unexplained_gain = 1 - gain;

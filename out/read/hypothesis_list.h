@@ -51,7 +51,7 @@ struct hypothesis_list {
     struct run_state state;
     struct pairs pairs;
     // for the chosen pair, if there is one
-    struct ledger_entry *ledger; // [n_ledger]
+    struct ledger_entry *ledger; // [n_ledger], the greatest share of the gap first
     size_t n_ledger;
     double unexplained_gap, unexplained_gain; // shares
     struct hit *hits;                         // [n_hits] the greatest that no hypothesis labels

@@ -8,6 +8,7 @@
 
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8_repair.h"
+#include "out/read/token_kind.h"
 #include "out/store/store.h"
 
 int reader_open(struct reader *r, const char *path, struct err *err)
@@ -15,6 +16,9 @@ int reader_open(struct reader *r, const char *path, struct err *err)
     *r = (struct reader){.path = path, .err = err};
     r->rc = store_open_read(&r->store, path, err);
     r->db = r->rc ? NULL : store_sqlite(r->store);
+    if (!r->rc && token_kind_join(r->db) != SQLITE_OK) {
+        r->rc = err_nomem(err, "a function of SQL");
+    }
     return r->rc;
 }
 

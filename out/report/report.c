@@ -10,6 +10,7 @@
 #include "out/read/names.h"
 #include "out/read/queries.h"
 #include "out/read/row_json.h"
+#include "out/read/token_kind.h"
 #include "out/read/trigram_facts.h"
 
 // --- chunks and tables -------------------------------------------------------------------------
@@ -242,6 +243,17 @@ static const struct {
                        " FROM hypothesis_gap ORDER BY pair, hypothesis"},
 };
 
+/* The names of the numbers in the table of texts. */
+static void json_kinds(struct jsonout *j)
+{
+    jsonout_key(j, "kinds");
+    jsonout_begin(j, '[');
+    for (size_t i = 0; token_kind_name(i); i++) {
+        json_text(j, token_kind_name(i));
+    }
+    jsonout_end(j, ']');
+}
+
 int report_add_run(struct report *r)
 {
     struct draft d;
@@ -252,13 +264,16 @@ int report_add_run(struct report *r)
         }
         jsonout_key(&d.json, "neurons");
         jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM neuron", NULL));
+        json_kinds(&d.json);
         jsonout_key(&d.json, "trigrams");
         jsonout_i64(&d.json, trigram_count(r->reader));
         jsonout_key(&d.json, "block");
         jsonout_u64(&d.json, REPORT_BLOCK);
         report_end(r, &d, "run");
     }
-    return add_table(r, "texts", "token", "SELECT id, text FROM token ORDER BY id", NULL);
+    return add_table(r, "texts", "token",
+                     "SELECT id, text, token_kind_number(text) AS kind FROM token ORDER BY id",
+                     NULL);
 }
 
 // --- gaps --------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@
 #include "out/read/hypothesis_page.h"
 #include "out/text/screen.h"
 
-/* All of them, each with its best neuron; the ledger of a pair; what no hypothesis explains.
- * Errors: ERR_NOMEM. */
-int put_hypotheses(const struct screen *s, const struct hypothesis_list *h, struct err *err);
+/* All of them, each with its best neuron; the first 'most' rows of the ledger of a pair; what no
+ * hypothesis explains.  Errors: ERR_NOMEM. */
+int put_hypotheses(const struct screen *s, const struct hypothesis_list *h, size_t most,
+                   struct err *err);
 void json_hypotheses(FILE *to, const struct hypothesis_list *h);
 
 /* One of them.  chosen: its neuron is the one that was asked for, not the best; all: as in

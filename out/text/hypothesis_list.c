@@ -21,7 +21,8 @@ static const char ledger_legend[] =
     "2 documents), in nats; of the "
     "rest: the mean gap of all other tokens; of gap: its share of the pair's summed gap; of gain: "
     "its share of the sum of gaps above 0; gap beyond, gain beyond: the share on tokens which no "
-    "hypothesis above it labels, so that these add up; the last line is what no hypothesis "
+    "hypothesis before it in the file labels, so that these add up; the last line is what no "
+    "hypothesis "
     "explains";
 
 static void put_hypothesis(struct table *t, const struct hypothesis_row *h)
@@ -86,11 +87,12 @@ static int put_predicts_next(const struct screen *s, const struct hypothesis_lis
 }
 
 /* Names the hypotheses whose numbers rest on few documents; of none there is nothing to say. */
-static int put_few(const struct screen *s, const struct hypothesis_list *h, struct err *err)
+static int put_few(const struct screen *s, const struct hypothesis_list *h, size_t n,
+                   struct err *err)
 {
     struct buf names = {0};
     int rc = 0;
-    for (size_t i = 0; i < h->n_ledger && !rc; i++) {
+    for (size_t i = 0; i < n && !rc; i++) {
         const struct ledger_entry *e = &h->ledger[i];
         if (count_of(e->n) > 0 && count_of(e->docs) < STANDARD_ERROR_DOCS) {
             rc = buf_printf(&names, err, "%s%s (%" PRIu64 ")", names.len > 0 ? ", " : "",
@@ -107,7 +109,8 @@ static int put_few(const struct screen *s, const struct hypothesis_list *h, stru
     return rc;
 }
 
-static int put_ledger(const struct screen *s, const struct hypothesis_list *h, struct err *err)
+static int put_ledger(const struct screen *s, const struct hypothesis_list *h, size_t most,
+                      struct err *err)
 {
     static const char *const heads[] = {"<hypothesis", "n",       "mean gap",
                                         "se",          "rest",    "of gap",
@@ -117,7 +120,8 @@ static int put_ledger(const struct screen *s, const struct hypothesis_list *h, s
         put_note(s, 2, "no gap is accounted for yet");
         return 0;
     }
-    for (size_t i = 0; i < h->n_ledger; i++) {
+    const size_t n = h->n_ledger < most ? h->n_ledger : most;
+    for (size_t i = 0; i < n; i++) {
         const struct ledger_entry *e = &h->ledger[i];
         table_text(&t, e->name.data);
         table_whole(&t, e->n);
@@ -138,7 +142,11 @@ static int put_ledger(const struct screen *s, const struct hypothesis_list *h, s
     table_text(&t, "");
     table_share(&t, h->unexplained_gain);
     int rc = table_put(&t, s->to, 2, s->width, err);
-    rc = rc ? rc : put_few(s, h, err);
+    if (n < h->n_ledger) {
+        put_note(s, 2, "the %zu of the greatest share of the gap; -n %zu shows all", n,
+                 h->n_ledger);
+    }
+    rc = rc ? rc : put_few(s, h, n, err);
     put_note(s, 2, "%s", ledger_legend);
     table_free(&t);
     return rc ? rc : put_predicts_next(s, h, err);
@@ -156,7 +164,8 @@ static void put_unexplained(const struct screen *s, const struct hypothesis_list
     }
 }
 
-int put_hypotheses(const struct screen *s, const struct hypothesis_list *h, struct err *err)
+int put_hypotheses(const struct screen *s, const struct hypothesis_list *h, size_t most,
+                   struct err *err)
 {
     const struct pair *pair = h->pairs.chosen;
     int rc = put_list(s, h, err);
@@ -170,7 +179,7 @@ int put_hypotheses(const struct screen *s, const struct hypothesis_list *h, stru
     put_note(s, 0, "the gap of %s: mean %s +- %s nats per token on %" PRIu64 " tokens", pair->name,
              mean, se, pair->tokens);
     put_other_pairs(s, &h->pairs);
-    rc = put_ledger(s, h, err);
+    rc = put_ledger(s, h, most, err);
     if (!rc) {
         put_unexplained(s, h);
     }

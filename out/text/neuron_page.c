@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "corpora/base/mem.h"
@@ -110,7 +111,9 @@ static void effect_cells(struct table *t, const struct effect *e, bool first)
         return;
     }
     snprintf(id, sizeof id, "<%" PRIu64 ">", count_of(e->token));
-    table_text(t, *e->token_text.data ? e->token_text.data : id);
+    char *label = token_label(e->token_text.data);
+    table_text(t, label && *label ? label : id);
+    free(label);
     table_signed(t, e->value, 3);
 }
 

@@ -6,6 +6,7 @@
 #include "out/read/real_text.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
+#include "out/text/table.h"
 
 #define TOKEN_WIDTH 24 // characters shown of a token in a table
 
@@ -28,7 +29,7 @@ static void put_token_row(const struct screen *s, const void *row)
 {
     const struct token_gap *t = row;
     fprintf(s->to, "%7" PRIu64 "  ", count_of(t->token));
-    show_cell(s->to, t->token_text.data, TOKEN_WIDTH);
+    show_token_cell(s->to, t->token_text.data, TOKEN_WIDTH);
     put_whole(s, t->n, 12);
     show_real(s->to, t->mean_gap, 10, 4);
     show_real(s->to, t->sum_gap, 14, 2);
@@ -49,6 +50,27 @@ static void put_domain_row(const struct screen *s, const void *row)
     fprintf(s->to, "%10s\n", se);
 }
 
+#define KIND_WIDTH 46 // the longest name and a gap
+
+static void put_kind_row(const struct screen *s, const void *row)
+{
+    const struct kind_gap *k = row;
+    char of_tokens[64], of_gap[64];
+    table_share_text(of_tokens, sizeof of_tokens, k->share_of_tokens);
+    table_share_text(of_gap, sizeof of_gap, k->share_of_gap);
+    show_cell(s->to, k->kind.data, KIND_WIDTH);
+    put_whole(s, k->n, 10);
+    fprintf(s->to, "%11s", of_tokens);
+    show_real(s->to, k->mean_gap, 10, 4);
+    fprintf(s->to, "%9s  ", of_gap);
+    for (size_t i = 0; i < list_length(k->common); i++) {
+        const char *text = json_object_get_string(json_object_array_get_idx(k->common, i));
+        putc(' ', s->to);
+        show_token(s->to, text ? text : "", TOKEN_WIDTH / 2);
+    }
+    putc('\n', s->to);
+}
+
 static const struct shape {
     const char *title[2]; // of the greatest, of the least
     const char *head;     // of the columns
@@ -67,6 +89,12 @@ static const struct shape {
         {{"domains by their mean gap", "domains by their mean gap, least first"},
          "\ndomain                                   docs        tokens  mean gap        se\n",
          put_domain_row},
+    [GAPS_OF_KINDS] = {{"kinds of tokens by the sum of their gaps, n x mean",
+                        "kinds of tokens by the sum of their gaps, n x mean, least first"},
+                       "\nkind                                                   n  of tokens  "
+                       "mean gap   of gap   "
+                       "for instance\n",
+                       put_kind_row},
 };
 
 void put_gaps(const struct screen *s, enum gap_list list, const void *items, size_t n, bool worst)

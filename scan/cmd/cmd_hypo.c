@@ -25,7 +25,7 @@ static int show_list(const struct screen *s, struct reader *r, const struct opti
     if (!rc && o->json) {
         json_hypotheses(s->to, &h);
     } else if (!rc) {
-        rc = put_hypotheses(s, &h, r->err);
+        rc = put_hypotheses(s, &h, o->n, r->err);
     }
     hypothesis_list_free(&h);
     return rc;
@@ -84,7 +84,7 @@ int cmd_hypo(int argc, char **argv)
         {"neuron", 0, ARG_STRING, &o.neuron, "NAME:L0N5",
          "with NAME: the histogram and counterexamples of this\nneuron, not of the best one"},
         {"number", 'n', ARG_SIZE, &o.n, "N",
-         "how many neurons, hits and counterexamples of each kind (10)"},
+         "how many neurons, rows of the ledger, hits, and\ncounterexamples of each kind (10)"},
         {"all", 0, ARG_FLAG, &o.all, NULL,
          "with NAME: the statistics of both halves and of all\ntokens, for every neuron listed"},
         ARGS_GROUP("the output"),

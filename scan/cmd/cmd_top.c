@@ -12,13 +12,27 @@
 struct options {
     const char *pair, *color, *output;
     size_t n;
-    bool worst, tokens, domains, json;
+    bool worst, tokens, domains, kinds, json;
 };
+
+/* A scan of ids has no text, by which kinds are told. */
+static void check_texts(struct reader *r, int64_t pair)
+{
+    const char *texts = "SELECT sum(token_text <> '') FROM token_gap WHERE pair = ?1";
+    const char *tokens = "SELECT count(*) FROM token_gap WHERE pair = ?1";
+    if (!r->rc && reader_number(r, tokens, &pair) > 0 && reader_number(r, texts, &pair) == 0) {
+        reader_fail(r, ERR_NOT_FOUND,
+                    "%s: was scanned from ids, whose tokens have no text here; a kind is told by "
+                    "the text",
+                    r->path);
+    }
+}
 
 static int show(const struct screen *s, struct reader *r, const struct options *o)
 {
     const enum gap_list list = o->tokens    ? GAPS_OF_TOKENS
                                : o->domains ? GAPS_OF_DOMAINS
+                               : o->kinds   ? GAPS_OF_KINDS
                                             : GAPS_OF_HITS;
     struct run_state state = {0};
     struct pairs pairs = {0};
@@ -28,6 +42,9 @@ static int show(const struct screen *s, struct reader *r, const struct options *
     run_state_read(&state, r);
     pairs_read(&pairs, r, o->pair);
     not_finite_read(&odd, &n_odd, r);
+    if (list == GAPS_OF_KINDS && !r->rc) {
+        check_texts(r, pairs.chosen->id);
+    }
     if (!r->rc && !gaps_read(&items, &n, r, list, pairs.chosen->id, o->n, o->worst)) {
         if (o->json) {
             json_gaps(s->to, list, items, n, pairs.chosen, odd, n_odd);
@@ -50,8 +67,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     const struct options *o = options;
     struct reader r = {0};
     struct screen s = {0};
-    if (o->tokens && o->domains) {
-        return err_set(err, ERR_USAGE, "--tokens and --domains: one of them");
+    if (o->tokens + o->domains + o->kinds > 1) {
+        return err_set(err, ERR_USAGE, "--tokens, --kinds and --domains: one of them");
     }
     int rc = reader_open(&r, operands->items[0], err);
     rc = rc ? rc : screen_open(&s, o->color, o->output, err);
@@ -69,6 +86,8 @@ int cmd_top(int argc, char **argv)
         {"worst", 0, ARG_FLAG, &o.worst, NULL, "the least gaps: where the base is better"},
         {"tokens", 0, ARG_FLAG, &o.tokens, NULL,
          "by token: those that add most to the gap (n x mean gap)"},
+        {"kinds", 0, ARG_FLAG, &o.kinds, NULL,
+         "by kind of token (words, digits, line ends, ...): how much of\nthe gap each has"},
         {"domains", 0, ARG_FLAG, &o.domains, NULL, "by domain: the mean gap of each"},
         {"number", 'n', ARG_SIZE, &o.n, "N", "how many (20)"},
         ARGS_GROUP("the output"),
@@ -78,7 +97,7 @@ int cmd_top(int argc, char **argv)
         {0}};
     const struct command command = {
         .name = "top",
-        .usage = "run.db [--pair A:B] [--worst|--tokens|--domains] [-n N]",
+        .usage = "run.db [--pair A:B] [--worst] [--tokens|--kinds|--domains] [-n N]",
         .summary = "Where one model predicts the token better than another: the largest gaps of a\n"
                    "run, finished or not, with the log-probs of both and the text around.\n"
                    "gap = logprob of B - logprob of A, clamped at the run's floor.",
@@ -87,7 +106,7 @@ int cmd_top(int argc, char **argv)
         .n_max = 1,
         .operands = "run.db",
         .examples = "gapscope top run.db -n 5\n"
-                    "gapscope top run.db --tokens",
+                    "gapscope top run.db --kinds",
         .run = run,
         .options = &o,
     };

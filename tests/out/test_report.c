@@ -41,9 +41,10 @@ static void the_tables_are_those_of_the_run(void **state)
         {"run", "reject.rows.0.3.0", "{\"line\":1,\"byte\":0,\"why\":\"a line of 2 GiB\"}"},
         {"run", "hypothesis_gap.rows.1", "[0,1,24,3,-0.5,0.01,0.25,0.001,-0.125,-0.0625,0.1,0.05]"},
         {"run", "hypothesis.rows.0",
-         "[0,\"base64\",\"regex\",{\"regex\":\"[a-z]  +\"},12,4,0.01,1,1200,\"this\",\"one\",0,5,51,0.1106,"
+         "[0,\"base64\",\"regex\",{\"regex\":\"[a-z]  "
+         "+\"},12,4,0.01,1,1200,\"this\",\"one\",0,5,51,0.1106,"
          "0.4,0,0.91,0.75,0.625]"},
-        {"texts", "token.rows.3", "[3,\"\\\\xE2\\\\x82\"]"},
+        {"texts", "token.rows.3", "[3,\"\\\\xE2\\\\x82\",1]"},
         {"tokens/0", "token_gap.rows.2", "[2,16,0.171875,-3.65625,-3.48438]"},
         {"hits/0", "hit.rows.0",
          "[\"other\",1,5.75,-6.25,-0.25,0,2,5,6,2,\"\\n\",0,\" thea\",\"\","

@@ -86,7 +86,7 @@ static void a_neurons_page_has_all_that_is_known_of_it(void **state)
         "           │██ █  ▄\n",
         "  tokens labelled base64 (91), and their share of all tokens at that activation\n",
         "     100 % ┤   ▇  █\n           └─┬─────\n             0\n",
-        "\n   the    +1.500  ␊       -2.000  \\xE2\\x82   +0.500",
+        "\n  ·the    +1.500  ␊       -2.000  \\xE2\\x82   +0.500",
         "\n  a       +1.000  ",
         "\n  base64            51    11.1%           0.400  0.910  0.750   0.625  0.500  0.500  "
         "0.900  0.500\n"
@@ -166,6 +166,16 @@ static void the_list_of_hypotheses_has_the_ledger_and_what_is_unexplained(void *
         "  fewer than 5 documents have a token that these label, so their gaps say little of other"
         " texts: digits (3)\n");
     expect("gapscope hypo $T/run.db | grep -c '^ *[0-9]*  gap '", "1\n");
+    expect(
+        "COLUMNS=120 gapscope hypo $T/run.db -n 1",
+        "(unexplained)                                              81.2%                 65.0%\n"
+        "  the 1 of the greatest share of the gap; -n 2 shows all\n");
+    expect_not("gapscope hypo $T/run.db -n 1", "\n  digits         24");
+    kit_expect(0, NULL, "cp $T/run.db $T/shares.db");
+    view_run_change("shares.db", "UPDATE hypothesis_gap SET share_of_gap = 0.5 WHERE hypothesis ="
+                                 " (SELECT id FROM hypothesis WHERE name = 'digits')");
+    expect("COLUMNS=120 gapscope hypo $T/shares.db -n 1", " 50.0%      -6.25%    10.0%");
+    expect_not("gapscope hypo $T/shares.db -n 1", "\n  base64         12   +0.5");
     expect("gapscope hypo $T/run.db --pair base:one+two", "no gap is accounted for yet\n");
     struct json_object *list = view_run_json("gapscope hypo $T/run.db --json");
     assert_int_equal(length(list, "hypotheses"), 3);

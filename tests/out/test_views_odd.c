@@ -178,10 +178,9 @@ static void no_text_drives_the_terminal(void **state)
         {"pair", "others"},
     };
     static const char *const views[] = {
-        "top $T/odd.db",           "top $T/odd.db --tokens",
-        "top $T/odd.db --domains", "neuron $T/odd.db L0N5",
-        "hypo $T/odd.db",          "hypo $T/odd.db base64",
-        "trigrams $T/odd.db",      "trigrams $T/odd.db --id 0",
+        "top $T/odd.db",           "top $T/odd.db --tokens", "top $T/odd.db --kinds",
+        "top $T/odd.db --domains", "neuron $T/odd.db L0N5",  "hypo $T/odd.db",
+        "hypo $T/odd.db base64",   "trigrams $T/odd.db",     "trigrams $T/odd.db --id 0",
     };
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         char sql[256];

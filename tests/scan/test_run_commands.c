@@ -213,6 +213,11 @@ static void top_shows_gaps_tokens_and_domains(void **state)
         {"gapscope top $T/whole.db --tokens", "by the sum of their gaps, n x mean\n"},
         {"gapscope top $T/whole.db --tokens", "  \\xE2\\x82  "},
         {"gapscope top $T/whole.db --tokens | grep -c '^  *[0-9]'", "10\n"},
+        {"gapscope top $T/whole.db --kinds", "\nline end  "},
+        {"gapscope top $T/whole.db --kinds", "  \\xE2\\x82\n"},
+        {"gapscope top $T/whole.db --kinds -n 1 | tail -n 2 | head -n 1 | cut -c 1-8",
+         "kind    \n"},
+        {"gapscope top $T/whole.db --json --kinds", "{\"pair\":\"base:one\",\"kind\":"},
         {"gapscope top $T/whole.db --domains", "\n(none)  "},
         {"gapscope top $T/whole.db --domains --worst", "\ncode  "},
         {"gapscope top $T/whole.db --json --domains", "{\"pair\":\"base:one\",\"domain\":"},
@@ -231,6 +236,7 @@ static void top_says_what_it_cannot_show(void **state)
     expect("gapscope top $T/whole.db --pair one:base", 1,
            "has no pair one:base; it has base:one, base:one+two");
     expect("gapscope top $T/whole.db --tokens --domains", 2, "one of them");
+    expect("gapscope top $T/whole.db --tokens --kinds", 2, "one of them");
     expect("gapscope top $T/none.db", 1, "No such file");
     expect("gapscope digest README.md", 1, "is not a run of gapscope");
     expect("gapscope top", 2, "usage");
@@ -267,7 +273,7 @@ static void a_corpus_cannot_drive_the_terminal(void **state)
     run_free(&r);
     expect("gapscope top $T/hostile.db", 0,
            "[\xe2\x90\x9b[2J\xe2\x90\x8d\xef\xbf\xbd"
-           "31m\xef\xbf\xbd\xe2\x90\xa1 hel]lo\n");
+           "31m\xef\xbf\xbd\xe2\x90\xa1\xe2\x86\x92hel]lo\n");
     expect("gapscope top $T/hostile.db --domains", 0, "\xe2\x90\x9b]0;title\xe2\x90\x87");
     expect("gapscope top $T/hostile.db --domains --json", 0, "\"\\u001b]0;title\\u0007\"");
 }

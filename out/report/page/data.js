@@ -74,7 +74,9 @@ const run = { meta: new Map(), texts: new Map() };
 async function readRun() {
   const [data, texts] = await Promise.all([chunk("run"), chunk("texts")]);
   run.meta = new Map(data.meta);
-  run.texts = new Map(texts.token.rows);
+  run.texts = new Map(texts.token.rows.map(([id, text]) => [id, text]));
+  run.kindOf = new Map(texts.token.rows.map(([id, , kind]) => [id, kind]));
+  run.kinds = data.kinds;
   run.shards = rows(data.shard);
   run.rejects = rows(data.reject);
   run.models = rows(data.model);

@@ -8,7 +8,7 @@ async function overviewPage(parameters) {
   if (pair) {
     const tokens = rows((await chunk(`tokens/${pair.id}`)).token_gap);
     parts.push(
-      gapCard(pair), firstCard(pair, run.nNeurons > 0 ? await neurons() : []), classesCard(pair, tokens),
+      gapCard(pair), firstCard(pair, run.nNeurons > 0 ? await neurons() : []), kindsCard(pair, tokens),
       tokensCard(pair, tokens), ledgerCard(pair), domainsCard(pair), positionsCard(pair));
   } else {
     parts.push(note("One model alone has no gap: a scan with a second --model compares."));
@@ -203,38 +203,16 @@ function firstCard(pair, all) {
     note("The first: summed effect on the true token's logit over the pair's greatest gaps in which a neuron is among the ten of most effect. The second: chosen by average precision over prevalence on the dev half, shown on the test half."));
 }
 
-// --- classes of tokens -------------------------------------------------------------------------
+// --- kinds of tokens ----------------------------------------------------------------------------
 
-/* By its text alone; the first that matches. */
-const tokenClasses = [
-  ["special token", /^<\|.*\|>$/],
-  ["part of a character", /\\x[0-9A-Fa-f]{2}/],
-  ["line end", /^[ \t\r]*\n[\s]*$/],
-  ["spaces", /^\s+$/],
-  ["digits", /^\s*\p{Nd}+$/u],
-  ["word after a space, small letters", /^\s+[a-z]+$/],
-  ["word after a space, Capital", /^\s+[A-Z][a-z]*$/],
-  ["CAPITALS", /^\s*[A-Z]{2,}$/],
-  ["piece or word without a space, small letters", /^[a-z]+$/],
-  ["piece or word without a space, Capital", /^[A-Z][a-z]*$/],
-  ["letters of mixed case", /^\s*[A-Za-z]+$/],
-  ["letters beyond a to z", /^\s*[\p{L}\p{M}]+$/u],
-  ["punctuation and signs", /^\s*[\p{P}\p{S}]+\s*$/u],
-  ["mixed", /^/],
-];
-
-function tokenClass(text) {
-  return tokenClasses.findIndex(([, pattern]) => pattern.test(text));
-}
-
-/* Sums over classes: exact, since the mean of every token and its n are known. */
-function classSums(tokens) {
-  const sums = tokenClasses.map(([name]) => ({ name, n: 0, gap: 0, base: 0, other: 0, tokens: 0, common: [] }));
+/* Sums over kinds, as out/read/token_kind.h tells them: exact, since the mean of every token and its n are known. */
+function kindSums(tokens) {
+  const sums = run.kinds.map((name) => ({ name, n: 0, gap: 0, base: 0, other: 0, tokens: 0, common: [] }));
   for (const t of tokens) {
     if (![t.n, t.mean_gap, t.base_mean_logprob, t.other_mean_logprob].every(isNumber)) {
       continue;
     }
-    const s = sums[tokenClass(run.texts.get(t.token) ?? "")];
+    const s = sums[run.kindOf.get(t.token) ?? sums.length - 1];
     s.n += t.n;
     s.gap += t.n * t.mean_gap;
     s.base += t.n * t.base_mean_logprob;
@@ -248,11 +226,11 @@ function classSums(tokens) {
   return sums.filter((s) => s.n > 0);
 }
 
-function classesCard(pair, tokens) {
+function kindsCard(pair, tokens) {
   if (run.texts.size === 0) {
     return null;
   }
-  const sums = classSums(tokens);
+  const sums = kindSums(tokens);
   const total = sums.reduce((n, s) => n + s.gap, 0), n = sums.reduce((all, s) => all + s.n, 0);
   const most = Math.max(...sums.map((s) => Math.abs(s.gap)));
   const best = [...sums].sort((a, b) => b.gap - a.gap)[0];
@@ -260,7 +238,7 @@ function classesCard(pair, tokens) {
   return card("Which kinds of tokens",
     best && best.gap > 0 && steepest ? el("p", { class: "lead" }, total > 0 ? ["Most of what ", pair.others_name, " gains is on "] : "The gap is largest on ", el("strong", {}, best.name), ` (${share(best.n / n)} of tokens, ${signed(best.gap / best.n, 3)} nats each); most a token on `, el("strong", {}, steepest.name), ` (${signed(steepest.gap / steepest.n, 3)} nats).`) : null,
     table([
-      { head: "class", of: (s) => s.name },
+      { head: "kind", of: (s) => s.name },
       { head: "for instance", room: "some", show: (s) => s.common.map((t) => [tokenLabel(tokenText(t)), " "]) },
       { head: "n", number: true, of: (s) => s.n, show: (s) => count(s.n) },
       { head: "of tokens", number: true, of: (s) => s.n, show: (s) => share(s.n / n) },
@@ -271,7 +249,7 @@ function classesCard(pair, tokens) {
       { head: "of the gap", number: true, title: "its share of the pair's summed gap, which may be below 0", of: (s) => s.gap, show: (s) => (total > 0 ? share(s.gap / total) : none) },
       { head: "", show: (s) => bar(s.gap, most, s.gap < 0 ? "base" : "other") },
     ], sums, { caption: "The gap by the kind of token", sort: { column: 7, down: true } }),
-    note("Classes are of a token's text: a piece may stand anywhere, also at a line's start. Gaps are clamped, log-probs are not."));
+    note("Kinds are of a token's text: a piece may stand anywhere, also at a line's start. Gaps are clamped, log-probs are not."));
 }
 
 function tokensCard(pair, tokens) {
