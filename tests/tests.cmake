@@ -313,6 +313,8 @@ add_dependencies(test_scan_trigrams gapscope)
 # a standard error of one document is none
 add_test(NAME one_document COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/one_document $<TARGET_FILE:gapscope>)
 
+gapscope_test(scan/progress_log gapscope_scan_cli)
+
 # what --help says; the man page and completions that are made of it
 add_test(NAME help COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/help $<TARGET_FILE:gapscope>)
 add_test(NAME completion COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/completion $<TARGET_FILE:gapscope>
@@ -324,7 +326,8 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: --packing rows; a record, read by a library that is not ours; what is
 # said of neurons and hypotheses, of trigrams; exports
-foreach(name packing_rows record_read neuron_scores trigram_scores export_read config_formula windows_said token_kinds)
+foreach(name packing_rows record_read neuron_scores trigram_scores export_read config_formula windows_said token_kinds
+        terminal)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()

@@ -67,7 +67,7 @@ void bars_fit(struct bars *b, const struct screen *s, const struct bins *bins,
 
 // --- drawing -----------------------------------------------------------------------------------
 
-static void put_block(FILE *to, size_t eighths)
+static void put_block(const struct screen *s, size_t eighths)
 {
     static const char *const blocks[] = {
         " ",
@@ -80,7 +80,22 @@ static void put_block(FILE *to, size_t eighths)
         "\xe2\x96\x87",
         "\xe2\x96\x88",
     };
-    fputs(blocks[eighths > 8 ? 8 : eighths], to);
+    const size_t i = eighths > 8 ? 8 : eighths;
+    if (s->plain) {
+        putc(" ..::++##"[i], s -> to);
+    } else {
+        fputs(blocks[i], s->to);
+    }
+}
+
+/* A line of a frame, or its picture in ASCII. */
+static void put_mark(const struct screen *s, const char *mark, char ascii)
+{
+    if (s->plain) {
+        putc(ascii, s->to);
+    } else {
+        fputs(mark, s->to);
+    }
 }
 
 /* From 1, for one token, to 'most', logarithmically. */
@@ -99,14 +114,16 @@ void bars_put(const struct bars *b, const uint64_t *counts, size_t rows, bool ac
     FILE *to = b->screen->to;
     for (size_t row = rows; row-- > 0;) {
         if (row + 1 == rows) {
-            fprintf(to, "%*" PRIu64 " \xe2\x94\xa4", MARGIN - 2, b->most);
+            fprintf(to, "%*" PRIu64 " ", MARGIN - 2, b->most);
+            put_mark(b->screen, "\xe2\x94\xa4", '+');
         } else {
-            fprintf(to, "%*s \xe2\x94\x82", MARGIN - 2, "");
+            fprintf(to, "%*s ", MARGIN - 2, "");
+            put_mark(b->screen, "\xe2\x94\x82", '|');
         }
         fputs(accent && b->screen->colour ? "\x1b[38;5;202m" : "", to);
         for (size_t c = 0; c < b->n; c++) {
             const size_t high = height(column(b, counts, c), b->most, 8 * rows);
-            put_block(to, high > 8 * row ? high - 8 * row : 0);
+            put_block(b->screen, high > 8 * row ? high - 8 * row : 0);
         }
         fputs(accent && b->screen->colour ? "\x1b[0m\n" : "\n", to);
     }
@@ -115,11 +132,12 @@ void bars_put(const struct bars *b, const uint64_t *counts, size_t rows, bool ac
 void bars_put_share(const struct bars *b, const uint64_t *part, const uint64_t *rest)
 {
     FILE *to = b->screen->to;
-    fprintf(to, "%*s \xe2\x94\xa4", MARGIN - 2, "100 %");
+    fprintf(to, "%*s ", MARGIN - 2, "100 %");
+    put_mark(b->screen, "\xe2\x94\xa4", '+');
     for (size_t c = 0; c < b->n; c++) {
         const uint64_t n = column(b, part, c);
         const double share = n ? (double)n / ((double)n + (double)column(b, rest, c)) : 0;
-        put_block(to, n ? (size_t)fmax(1, round(8 * share)) : 0);
+        put_block(b->screen, n ? (size_t)fmax(1, round(8 * share)) : 0);
     }
     putc('\n', to);
 }
@@ -152,13 +170,16 @@ void bars_put_axis(const struct bars *b)
     for (size_t c = 0; c < b->n; c++) {
         first = begins(b, c) <= zero ? c % TICK_EVERY : first;
     }
-    fprintf(to, "%*s \xe2\x94\x94", MARGIN - 2, "");
+    fprintf(to, "%*s ", MARGIN - 2, "");
+    put_mark(b->screen, "\xe2\x94\x94", '+');
     for (size_t c = 0; c < b->n; c++) {
-        const bool mark = b->marked < b->bins->n && begins(b, c) == b->marked;
-        fputs(mark                      ? "\xe2\x96\xb2"
-              : c % TICK_EVERY == first ? "\xe2\x94\xac"
-                                        : "\xe2\x94\x80",
-              to);
+        if (b->marked < b->bins->n && begins(b, c) == b->marked) {
+            put_mark(b->screen, BARS_MARK, '^');
+        } else if (c % TICK_EVERY == first) {
+            put_mark(b->screen, "\xe2\x94\xac", '+');
+        } else {
+            put_mark(b->screen, "\xe2\x94\x80", '-');
+        }
     }
     putc('\n', to);
     put_values(b, first);

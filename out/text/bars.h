@@ -18,6 +18,8 @@
 #include "out/read/histogram.h"
 #include "out/text/screen.h"
 
+#define BARS_MARK "\xe2\x96\xb2" // the marked bin on the axis; ^ where the screen is plain
+
 struct bars {
     const struct bins *bins;
     const struct screen *screen;

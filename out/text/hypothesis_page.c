@@ -148,7 +148,8 @@ static void put_histogram(const struct screen *s, const struct hypothesis_page *
     bars_put_share(&bars, counts[0], counts[1]);
     bars_put_axis(&bars);
     if (isfinite(p->threshold)) {
-        put_note(s, 2, "\xe2\x96\xb2 the threshold, %.4g, frozen on the dev half", p->threshold);
+        put_note(s, 2, "%s the threshold, %.4g, frozen on the dev half", s->plain ? "^" : BARS_MARK,
+                 p->threshold);
     }
 }
 

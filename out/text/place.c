@@ -110,16 +110,26 @@ static signed char shade(const struct line *l, size_t i)
     return (signed char)(share < 0 ? -steps : steps);
 }
 
-/* The raised digit behind a token, or 0. */
-static uint32_t digit(const struct line *l, size_t i)
+/* The digit behind a token, tenths, or 0. */
+static unsigned digit(const struct line *l, size_t i)
 {
-    static const uint32_t raised[] = {0x2075, 0x2076, 0x2077, 0x2078, 0x2079};
     const double share = activation(l, i) / l->strongest;
     if (shade(l, i) == 0 || !(share >= STRONG)) {
         return 0;
     }
     const double tenths = floor(share * 10);
-    return raised[tenths > 9 ? 4 : (size_t)tenths - 5];
+    return tenths > 9 ? 9 : (unsigned)tenths;
+}
+
+/* Raised, or behind a ^. */
+static int add_digit(struct places *p, unsigned n, struct err *err)
+{
+    const struct style style = {0};
+    if (!p->screen->plain) {
+        return add_glyph(p, 0x2070 + n, style, err);
+    }
+    const int rc = add_glyph(p, '^', style, err);
+    return rc ? rc : add_glyph(p, '0' + n, style, err);
 }
 
 static int add_token(struct places *p, const struct line *l, size_t i, struct err *err)
@@ -145,7 +155,7 @@ static int add_token(struct places *p, const struct line *l, size_t i, struct er
     if (here && !rc) {
         rc = add_glyph(p, ']', bracket, err);
     } else if (!colour && !rc && digit(l, i)) {
-        rc = add_glyph(p, digit(l, i), plain, err);
+        rc = add_digit(p, digit(l, i), err);
     }
     if (ends && !colour && !rc) {
         rc = add_glyph(p, 0x203a, plain, err);
@@ -285,16 +295,26 @@ void put_shards(const struct places *p)
     fputs(p->n_shards == PLACE_SHARDS ? ", ...\n" : p->n_shards > 0 ? "\n" : "", to);
 }
 
+/* How a token's activation is shown. */
+static const char *activation_marks(const struct screen *s)
+{
+    if (s->colour) {
+        return "background: the activation, yellow to red of the neuron's extreme, blue below 0";
+    }
+    if (s->plain) {
+        return "^5 to ^9 behind a token is its activation in tenths of the line's strongest";
+    }
+    return "a digit behind a token is its activation in tenths of the line's strongest, from "
+           "\xe2\x81\xb5 on";
+}
+
 void put_place_legend(const struct screen *s, bool labelled)
 {
     put_note(s, 2, "places are shard:document:byte; the token stands in [brackets]%s; %s",
              !labelled   ? ""
              : s->colour ? ", labelled tokens are underlined"
                          : ", labelled tokens between \xe2\x80\xb9 and \xe2\x80\xba",
-             s->colour ? "background: the activation, yellow to red of the neuron's extreme, blue "
-                         "below 0"
-                       : "a digit behind a token is its activation in tenths of the line's "
-                         "strongest, from \xe2\x81\xb5 on");
+             activation_marks(s));
 }
 
 // --- hits --------------------------------------------------------------------------------------

@@ -5,8 +5,9 @@
  *
  *     colour   the token bold in [brackets], each token's activation as its background (yellow to
  *              red, blue below 0, of the neuron's extreme), labelled tokens underlined
- *     plain    the token in [brackets], a raised digit behind strong tokens: tenths of the line's
- *              strongest activation, from 5 on; labelled tokens between small guillemets
+ *     else     the token in [brackets], a raised digit behind strong tokens (on a plain screen ^5):
+ *              tenths of the line's strongest activation, from 5 on; labelled tokens between small
+ *              guillemets
  */
 #ifndef GAPSCOPE_OUT_TEXT_PLACE_H
 #define GAPSCOPE_OUT_TEXT_PLACE_H

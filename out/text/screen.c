@@ -17,6 +17,19 @@
 #define WIDTH_MIN 60
 #define WIDTH_MAX 1000
 
+/* As setlocale() would find it. */
+static bool locale_is_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value) {
+            return strcasestr(value, "UTF-8") || strcasestr(value, "UTF8");
+        }
+    }
+    return false;
+}
+
 static int look_at_terminal(struct screen *s, const char *color, const char *output,
                             struct err *err)
 {
@@ -31,6 +44,8 @@ static int look_at_terminal(struct screen *s, const char *color, const char *out
     } else if (strcmp(color, "never") != 0) {
         return err_set(err, ERR_USAGE, "--color %s: expected always, never or auto", color);
     }
+    const bool forced = color && strcmp(color, "always") == 0;
+    s->plain = !forced && (!terminal || !locale_is_utf8());
     size_t width = WIDTH_DEFAULT;
     if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
         width = size.ws_col;

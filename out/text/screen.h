@@ -19,6 +19,7 @@
 struct screen {
     FILE *to;     // a memory stream
     bool colour;  // the terminal understands escape sequences, and they are on
+    bool plain;   // no terminal, or one whose locale is not of UTF-8: marks and bars are of ASCII
     size_t width; // characters per line
     char *text;   // what 'to' has collected: [len]
     size_t len;

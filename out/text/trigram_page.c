@@ -95,8 +95,8 @@ static int put_counts(const struct screen *s, const struct trigram_row *row, str
     return rc;
 }
 
-/* Full blocks and one of eighths, of BAR for 1. */
-static void put_bar(struct table *t, double p)
+/* Full blocks and one of eighths, of BAR for 1; plain: as many #, or a dot. */
+static void put_bar(struct table *t, double p, bool plain)
 {
     static const char *const blocks[] = {"",
                                          "\xe2\x96\x8f",
@@ -108,6 +108,11 @@ static void put_bar(struct table *t, double p)
                                          "\xe2\x96\x89"};
     char text[3 * BAR + 4] = "";
     const int eighths = p > 0 && p <= 1 ? (int)lrint(8 * BAR * p) : 0;
+    if (plain) {
+        memset(text, '#', (size_t)(eighths + 4) / 8);
+        table_text(t, eighths > 0 && eighths < 4 ? "." : text);
+        return;
+    }
     for (int i = 0; i < eighths / 8; i++) {
         memcpy(text + (size_t)i * 3, "\xe2\x96\x88", 4);
     }
@@ -133,7 +138,7 @@ static int put_probabilities(const struct screen *s, const struct trigram_row *r
         } else {
             table_text(&t, "-");
         }
-        put_bar(&t, rows[i].p);
+        put_bar(&t, rows[i].p, s->plain);
         table_row(&t);
     }
     const int rc = table_put(&t, s->to, 2, s->width, err);

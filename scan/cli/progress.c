@@ -61,6 +61,16 @@ static size_t terminal_width(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 1000;
 }
 
+/* "16:50:12", local time: a log is read hours later. */
+static void time_of_day(char out[16])
+{
+    const time_t now = time(NULL);
+    struct tm tm;
+    if (!localtime_r(&now, &tm) || strftime(out, 16, "%H:%M:%S", &tm) == 0) {
+        snprintf(out, 16, "--:--:--");
+    }
+}
+
 void progress_show(struct progress *p, const struct progress_now *now, bool asked)
 {
     p->last = progress_clock();
@@ -84,7 +94,9 @@ void progress_show(struct progress *p, const struct progress_now *now, bool aske
     } else if (p->terminal) {
         fprintf(stderr, "\r\033[K%s\n", line);
     } else {
-        fprintf(stderr, "gapscope %s: %s\n", p->whole.command, line);
+        char now_text[16];
+        time_of_day(now_text);
+        fprintf(stderr, "gapscope %s: %s %s\n", p->whole.command, now_text, line);
     }
 }
 

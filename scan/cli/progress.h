@@ -1,6 +1,6 @@
 /*
  * progress.h - how far a long command is, for people: one line on a terminal, in a log a line every
- * 30 s
+ * 30 s, which begins with the time of day
  *
  *     37.2 %, 12m 05s left, 30811 tokens per second, 4211008 tokens, mean gap +0.1021
  *

@@ -82,10 +82,10 @@ static void a_neurons_page_has_all_that_is_known_of_it(void **state)
         "mean +0.2500, sd 1.5000, min -0.4000, max +5.0000, above 0 on 12.50 %\n"
         "skewness 2.75, kurtosis 12.50\nleft out everywhere: 2 tokens where it is not finite\n",
         // a column a bin; 10, 1000, 0, 100, 0, 0, 1 tokens
-        "\n      1000 ┤ █     \n           │ █ ▃   \n           │ █ █   \n           │▆█ █   \n"
-        "           │██ █  ▄\n",
+        "\n      1000 + #     \n           | # :   \n           | # #   \n           |+# #   \n"
+        "           |## #  :\n",
         "  tokens labelled base64 (91), and their share of all tokens at that activation\n",
-        "     100 % ┤   ▇  █\n           └─┬─────\n             0\n",
+        "     100 % +   #  #\n           +-+-----\n             0\n",
         "\n  ·the    +1.500  ␊       -2.000  \\xE2\\x82   +0.500",
         "\n  a       +1.000  ",
         "\n  base64            51    11.1%           0.400  0.910  0.750   0.625  0.500  0.500  "
@@ -93,10 +93,10 @@ static void a_neurons_page_has_all_that_is_known_of_it(void **state)
         "  digits            51    11.1%  0.350 +- 0.004 ",
         "top 4 examples: base64 covers 2, then digits 1 more; 1 by none\n"
         "  left out as too broad: seen (60 % of all tokens; examples: 1)\n",
-        " the strongest\n   +5.000  1:7:40          thea⁸[␊]ef⁵\n   +4.500  0:3:30         [a] "
+        " the strongest\n   +5.000  1:7:40          thea^8[␊]ef^5\n   +4.500  0:3:30         [a] "
         "the\n",
         "   +3.500  0:6:1          [g]\n   +2.500  0:8:1          [i]\n at random\n", // one of each
-        " the[a]\n the lowest\n   -0.400  0:10:1         [a]e⁷\n",
+        " the[a]\n the lowest\n   -0.400  0:10:1         [a]e^7\n",
         "  shards: 1 b.jsonl, 0 a.jsonl\n",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
@@ -200,13 +200,13 @@ static void a_hypothesis_page_has_its_neurons_and_where_they_fail(void **state)
         "0.625  0.500  0.438  0.06250  0.500  0.900  0.500\n  one:L0N5  test  461",
         "\n  one:L0N5  all   461        51     4    11.1%  0.600",
         "\n  one:L0N6  test  461        51     4    11.1%  0.250",
-        "  labelled (51)\n       400 ┤      \n           │  ▅   \n           │  █   \n"
-        "           │  █  ▄\n",
-        "  the rest (410)\n       400 ┤█     \n           │█     \n           │█ ▅   \n"
-        "           │█ █   \n",
-        "     100 % ┤  ▇  █\n           └┬─▲───\n            0\n"
-        "  ▲ the threshold, 0.5, frozen on the dev half\n",
-        " fires without a label, the strongest first\n   +2.500  1:2:8          ‹a⁹e›f[g]‹h›\n",
+        "  labelled (51)\n       400 +      \n           |  +   \n           |  #   \n"
+        "           |  #  :\n",
+        "  the rest (410)\n       400 +#     \n           |#     \n           |# +   \n"
+        "           |# #   \n",
+        "     100 % +  #  #\n           ++-^---\n            0\n"
+        "  ^ the threshold, 0.5, frozen on the dev half\n",
+        " fires without a label, the strongest first\n   +2.500  1:2:8          ‹a^9e›f[g]‹h›\n",
         " labelled, but silent, the weakest first\n   -0.200  0:2:8          a‹[e]›\n",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
@@ -267,8 +267,8 @@ static void a_run_without_neurons_or_hypotheses_says_how_to_get_them(void **stat
     view_run_write("alone.db", view_rows); // neurons without hypotheses
     view_run_change("alone.db", "DELETE FROM hypothesis; DELETE FROM score; DELETE FROM split_hist;"
                                 "DELETE FROM effect; DELETE FROM token");
-    expect("gapscope neuron $T/alone.db L0N5", "1000 ┤ █");
-    expect("gapscope neuron $T/alone.db L0N5", " <1><2>⁸[<4>]<5><6>⁵\n"); // a scan of ids
+    expect("gapscope neuron $T/alone.db L0N5", "1000 + #");
+    expect("gapscope neuron $T/alone.db L0N5", " <1><2>^8[<4>]<5><6>^5\n"); // a scan of ids
     expect_not("gapscope neuron $T/alone.db L0N5", "top 4 examples");
     expect_not("gapscope neuron $T/alone.db L0N5", "raised and lowered");
     view_run_change("alone.db", "UPDATE model SET site = 'post' WHERE name = 'two'");
