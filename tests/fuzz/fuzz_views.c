@@ -40,7 +40,7 @@ static struct json_parser *parser;
 
 enum prints { TEXT, JSON };
 
-static const struct command {
+static const struct called {
     int (*run)(int argc, char **argv);
     const char *words; // @run.db and @o: the changed run, and where an output goes
     enum prints prints;
@@ -381,7 +381,7 @@ static void check_page(void)
     buf_free(&page);
 }
 
-static int call(const struct command *c)
+static int call(const struct called *c)
 {
     char words[128], paths[WORDS_MOST][128], *argv[WORDS_MOST + 1] = {0};
     int argc = 0;
@@ -394,7 +394,7 @@ static int call(const struct command *c)
     return c->run(argc, argv);
 }
 
-static void run_command(const struct command *c)
+static void run_command(const struct called *c)
 {
     FILE *const own_out = stdout, *const own_err = stderr;
     char *out = NULL, *said = NULL;
