@@ -109,6 +109,7 @@ gapscope_test(model/engine gapscope_model)
 gapscope_test(model/engine_neurons gapscope_model)
 gapscope_test(model/engine_rows gapscope_model m)
 target_sources(test_engine_rows PRIVATE tests/kit/engine_seen.c)
+gapscope_test(model/changes gapscope_model m)
 gapscope_test(model/engine_picks gapscope_model)
 gapscope_test(model/engine_branches gapscope_model)
 gapscope_test(model/attribution gapscope_model)
@@ -324,9 +325,9 @@ add_test(NAME completion COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/completion $<TAR
 add_test(NAME digest COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/digest $<TARGET_FILE:gapscope>)
 set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
-# against references in Python: --packing rows; a record, read by a library that is not ours; what is
-# said of neurons and hypotheses, of trigrams; exports
-foreach(name packing_rows record_read neuron_scores trigram_scores export_read config_formula windows_said token_kinds
+# against references in Python: changed models; --packing rows; a record, read by a library that is not
+# ours; what is said of neurons and hypotheses, of trigrams; exports
+foreach(name score_changed packing_rows record_read neuron_scores trigram_scores export_read config_formula windows_said token_kinds
         terminal)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)

@@ -248,6 +248,7 @@ void engine_ctx_free(struct engine_ctx *r)
     free(r->block.strands);
     free(r->block.only);
     free(r->block.only_at);
+    engine_changes_free(r);
     free(r->kept.z);
     free(r->kept.post);
     inputs_free(&r->in);

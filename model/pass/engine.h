@@ -26,6 +26,7 @@
 #include "corpora/base/row_site.h"
 #include "model/kernels/kern.h"
 #include "model/load/model.h"
+#include "model/pass/changes.h"
 #include "model/pass/unembed.h"
 
 /* A window: the model runs on first, tokens[0..n - 1) and predicts tokens[0..n).  1 <= n <= n_ctx,
@@ -174,6 +175,36 @@ void engine_rows_exact(struct engine_ctx *r, const float *const *rows, const uin
 /* engine_look() at the picks that rows[n] are of. */
 void engine_rows_look(struct engine_ctx *r, const float *const *rows, size_t n, engine_view *view,
                       void *context, const atomic_int *stop);
+
+// --- changed models: changes.h
+
+/* A window that gives its values, of an unchanged run: a row of changes->width floats for each of
+ * its positions. */
+struct engine_donor {
+    const float *values; // [rows][changes->width]
+    size_t rows;         // at least 2, or as many as the window that takes from it has
+};
+
+/* What replaces the values of a changed model. */
+struct engine_replaced {
+    const float *mean; // [changes->width]; NULL: nothing is replaced by a mean
+    /* The donor of one of the windows of a call; NULL: nothing is resampled. */
+    struct engine_donor (*donor)(void *context, const struct engine_window *window);
+    void *context;
+};
+
+/* values[sum of n + 1][changes->width]: those of the unchanged model at all rows of the windows,
+ * which have n < n_ctx, in f32; a window's last row is that of its last token.  stop: as above. */
+void engine_record(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
+                   const struct changes *changes, float *values, const atomic_int *stop);
+
+/* Makes room for these changes; engine_replace() makes them.  Errors: ERR_NOMEM. */
+int engine_change(struct engine_ctx *r, const struct changes *changes, struct err *err);
+
+/* From now on the ctx scores windows and picks in the changed model, in any precision; NULL: in the
+ * unchanged one.  Branches are of the unchanged one.  Both outlive the calls.  Of a resampled model
+ * a window's donor takes part in what a token depends on. */
+void engine_replace(struct engine_ctx *r, const struct engine_replaced *by);
 
 /* A value that replaces a neuron's activation, before W_out. */
 struct engine_edit {

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/pass/changes.h"
 #include "model/pass/engine.h"
 #include "model/pass/product.h"
 
@@ -93,6 +94,14 @@ struct engine_kept {
     size_t more; // a window has windows[k].n + more rows
 };
 
+/* The changes of a ctx. */
+struct engine_changing {
+    const struct changes *changes;    // NULL: none were given
+    const struct engine_replaced *by; // NULL: they are not made
+    float *record;                    // where values go while they are recorded; NULL: they are not
+    size_t record_row;                // of the block's first row
+};
+
 /* width = n_heads * d_head */
 struct engine_ctx {
     const struct engine *engine;
@@ -121,6 +130,10 @@ struct engine_ctx {
     struct engine_inside inside;
     struct engine_kept kept;
     const struct engine_watch *watch; // of the current call; NULL: none
+    struct engine_changing changing;
+    float **points; // [n_points][rows_max][d_model] what readers of edges see otherwise
+    size_t n_points;
+    float *stream; // [rows_max][d_model] what such a reader sees
 };
 
 /* Is something watched inside the layers? */
@@ -137,6 +150,43 @@ void engine_lay_windows(struct engine_ctx *r, const struct engine_window *window
  * watch and 'kept' get the values that they ask for.  exact: f32 whatever the precision.  keep:
  * also z and post of all rows stay, whose layers are f32. */
 void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep);
+
+/* The token of a strand's row i. */
+static inline uint32_t engine_strand_id(const struct engine_strand *s, size_t i)
+{
+    return s->base > 0 ? s->tokens[i] : i > 0 ? s->tokens[i - 1] : s->first;
+}
+
+// --- engine_changes.c: each does nothing where nothing changes there ------------------------------
+
+/* Is any change of this kind in the layer? */
+bool engine_changes(const struct engine_ctx *r, enum change_what what, size_t l);
+
+/* Before the layers: what is written to the stream before them. */
+void engine_change_begin(struct engine_ctx *r);
+
+/* Queries, keys and values of edges' readers, behind those of all; x is as it was. */
+void engine_change_attention(struct engine_ctx *r, size_t l);
+
+/* z of all heads of a layer. */
+void engine_change_heads(struct engine_ctx *r, size_t l);
+
+/* neurons[n][d_mlp], post of rows from i0 on. */
+void engine_change_neurons(struct engine_ctx *r, float *neurons, size_t l, size_t i0, size_t n);
+
+/* out[n][d_model], the MLP's output with b_out, at rows from i0 on. */
+void engine_change_mlp_out(struct engine_ctx *r, float *out, size_t l, size_t i0, size_t n);
+
+/* The stream that an MLP, or the final norm, reads: r->resid, or the ctx's own. */
+const float *engine_changed_stream(struct engine_ctx *r, enum change_reader reader, size_t l);
+
+void engine_changes_free(struct engine_ctx *r);
+
+/* Is the changed model at work? */
+static inline bool engine_is_changed(const struct engine_ctx *r)
+{
+    return r->changing.by && !r->changing.record;
+}
 
 /* Are the layers of engine_score() f32? */
 static inline bool engine_layers_are_exact(const struct engine_ctx *r)

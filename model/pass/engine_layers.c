@@ -68,17 +68,18 @@ static void show_normed(struct engine_ctx *r, size_t l, enum row_site site)
     show(r, l, site, r->seen[site]);
 }
 
-/* x = norm(resid), for all rows; w and b may be NULL. */
-static void norm(struct engine_ctx *r, const float *w, const float *b, bool centre)
+/* x = norm(stream), for all rows; w and b may be NULL. */
+static void norm(struct engine_ctx *r, const float *stream, const float *w, const float *b,
+                 bool centre)
 {
     const struct config *c = &r->engine->model->config;
     const size_t d = c->d_model, n = r->block.n_rows;
     if (c->norm == NORM_NONE) {
-        memcpy(r->x, r->resid, n * d * sizeof *r->x);
+        memcpy(r->x, stream, n * d * sizeof *r->x);
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        r->f32->norm(r->x + i * d, r->resid + i * d, w, b, c->eps, d, centre);
+        r->f32->norm(r->x + i * d, stream + i * d, w, b, c->eps, d, centre);
     }
 }
 
@@ -107,12 +108,6 @@ static float *neurons_at(const struct engine_ctx *r, bool keep, size_t l, size_t
 
 // --- the embedding ------------------------------------------------------------------------------
 
-/* The token of a strand's row i. */
-static uint32_t strand_id(const struct engine_strand *s, size_t i)
-{
-    return s->base > 0 ? s->tokens[i] : i > 0 ? s->tokens[i - 1] : s->first;
-}
-
 /* resid = W_E[id] + W_pos[i] */
 static void embed(struct engine_ctx *r)
 {
@@ -123,7 +118,7 @@ static void embed(struct engine_ctx *r)
     for (size_t k = 0; k < r->block.n; k++) {
         const struct engine_strand *s = &r->block.strands[k];
         for (size_t i = 0; i < s->n; i++, to += d) {
-            const uint32_t id = strand_id(s, i);
+            const uint32_t id = engine_strand_id(s, i);
             assert(id < c->d_vocab);
             for (size_t j = 0; j < d; j++) {
                 to[j] =
@@ -301,7 +296,7 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
     const bool some = b->n_only > 0;
     show(r, l, ROW_RESID_PRE, r->resid);
     show_normed(r, l, ROW_LN1);
-    norm(r, w->ln1_w, w->ln1_b, true);
+    norm(r, r->resid, w->ln1_w, w->ln1_b, true);
     multiply(r, r->v, r->x, b->n_rows, &p->v, false);
     if (c->shortformer) {
         add_positions(r);
@@ -312,6 +307,7 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
     } else {
         product(r->qk, 2 * width, b->n_rows, &r->in, &p->qk, false);
     }
+    engine_change_attention(r, l);
     for (size_t k = 0, next; k < b->n; k = next) {
         for (next = k + 1; next < b->n && b->strands[next].base > 0; next++) {
         }
@@ -319,6 +315,7 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
             attend_head(r, b->strands + k, next - k, l, h);
         }
     }
+    engine_change_heads(r, l);
     if (some) {
         leave_others(r);
     }
@@ -387,6 +384,24 @@ static void solu_norm(const struct engine_ctx *r, float *neurons, const struct c
     }
 }
 
+/* resid += post W_out + b_out at rows from i0 on; where that is changed, it is made by itself. */
+static void add_mlp_out(struct engine_ctx *r, const struct engine_layer *p, const float *neurons,
+                        size_t l, size_t i0, size_t n)
+{
+    const size_t d = r->engine->model->config.d_model;
+    float *resid = r->resid + i0 * d;
+    if (!engine_changes(r, CHANGE_MLP, l)) {
+        multiply(r, resid, neurons, n, &p->out, true);
+        return;
+    }
+    float *out = r->x + i0 * d; // its rows were read for the neurons, and are not needed any more
+    multiply(r, out, neurons, n, &p->out, false);
+    engine_change_mlp_out(r, out, l, i0, n);
+    for (size_t i = 0; i < n * d; i++) {
+        resid[i] += out[i];
+    }
+}
+
 /* resid += post W_out + b_out, some rows at a time. */
 static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l, bool keep)
 {
@@ -395,7 +410,7 @@ static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l, bo
     const size_t n = r->block.n_rows;
     show(r, l, ROW_RESID_MID, r->resid);
     show_normed(r, l, ROW_LN2);
-    norm(r, w->ln2_w, w->ln2_b, true);
+    norm(r, engine_changed_stream(r, READER_MLP, l), w->ln2_w, w->ln2_b, true);
     for (size_t i0 = 0; i0 < n; i0 += ENGINE_MLP_ROWS) {
         const size_t n_rows = n - i0 < ENGINE_MLP_ROWS ? n - i0 : ENGINE_MLP_ROWS;
         float *neurons = neurons_at(r, keep, l, i0);
@@ -415,12 +430,13 @@ static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l, bo
             break;
         }
         keep_acts(r, neurons, SITE_POST, l, i0, n_rows);
+        engine_change_neurons(r, neurons, l, i0, n_rows);
         make_edits(r, neurons, l, i0, n_rows);
         keep_inside(r, r->inside.post, neurons, l, i0, n_rows, c->d_mlp);
         if (is_watched(r, ROW_MLP_OUT)) {
             multiply(r, r->seen[ROW_MLP_OUT] + i0 * c->d_model, neurons, n_rows, &p->out, false);
         }
-        multiply(r, r->resid + i0 * c->d_model, neurons, n_rows, &p->out, true);
+        add_mlp_out(r, p, neurons, l, i0, n_rows);
     }
     for (enum row_site site = ROW_PRE; site <= ROW_MLP_OUT; site++) {
         show(r, l, site, r->seen[site]);
@@ -436,6 +452,7 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
     const bool fast = !exact && e->fast_layers;
     const struct engine_layer *layers = fast ? e->fast_layers : e->layers;
     embed(r);
+    engine_change_begin(r);
     if (fast) {
         dot_begin(e->kern->s16);
     }
@@ -451,5 +468,6 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
         dot_end(e->kern->s16);
     }
     keep_resid(r);
-    norm(r, m->ln_final_w, m->ln_final_b, !m->config.final_rms);
+    norm(r, engine_changed_stream(r, READER_LOGITS, 0), m->ln_final_w, m->ln_final_b,
+         !m->config.final_rms);
 }

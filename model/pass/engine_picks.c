@@ -31,9 +31,16 @@ size_t engine_row_size(const struct engine *e)
 
 // --- windows that are run for picks -------------------------------------------------------------
 
-/* Fills only[] and only_at[] of a block of one window with the rows of picks[n] of it. */
-static void list_only(struct engine_block *b, const struct engine_pick *picks, size_t n)
+/* Fills only[] and only_at[] of a block of one window with the rows of picks[n] of it; all: all rows
+ * are needed. */
+static void list_only(struct engine_block *b, const struct engine_pick *picks, size_t n, bool all)
 {
+    for (size_t i = 0; i < b->n_rows && all; i++) {
+        b->only_at[i] = i;
+    }
+    if (all) {
+        return;
+    }
     for (size_t i = 0; i < b->n_rows; i++) {
         b->only_at[i] = SIZE_MAX;
     }
@@ -71,7 +78,8 @@ static size_t gather(struct engine_ctx *r, const struct engine_pick *picks, size
             r->inside.rows[k] = picks[m + k].at;
         }
         engine_lay_windows(r, &so_far, 1);
-        list_only(&r->block, picks + m, end - m);
+        r->block.windows = w; // it is known by its address
+        list_only(&r->block, picks + m, end - m, engine_is_changed(r));
         engine_ctx_layers(r, true, false);
         r->inside.n = 0;
         for (; m < end; m++) {

@@ -9,10 +9,11 @@
 
 // --- a block ------------------------------------------------------------------------------------
 
-/* The number of a window's rows; where its inside is watched, that of its last token counts. */
+/* The number of a window's rows; where its inside is watched or recorded, that of its last token
+ * counts. */
 static size_t rows_of(const struct engine_ctx *r, const struct engine_window *w)
 {
-    return w->n + (engine_watches_inside(r) ? 1 : 0);
+    return w->n + (engine_watches_inside(r) || r->changing.record ? 1 : 0);
 }
 
 /* Appends n rows to the block. */
@@ -80,19 +81,27 @@ static void score_block(struct engine_ctx *r, const struct engine_window *window
     }
 }
 
+/* The number of windows[n_windows] that go into a block. */
+static size_t count_block(const struct engine_ctx *r, const struct engine_window *windows,
+                          size_t n_windows)
+{
+    size_t k = 0;
+    for (size_t n = 0; k < n_windows; k++) {
+        const size_t more = rows_of(r, &windows[k]);
+        if (n > 0 && n + more > ENGINE_BLOCK_ROWS) {
+            break;
+        }
+        n += more;
+    }
+    return k;
+}
+
 static void score(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                   bool exact, const atomic_int *stop)
 {
-    for (size_t k = 0, next; k < n_windows && !is_stopped(stop); k = next) {
-        size_t n = 0;
-        for (next = k; next < n_windows; next++) {
-            const size_t more = rows_of(r, &windows[next]);
-            if (n > 0 && n + more > ENGINE_BLOCK_ROWS) {
-                break;
-            }
-            n += more;
-        }
-        score_block(r, windows + k, next - k, exact, stop);
+    for (size_t k = 0, n; k < n_windows && !is_stopped(stop); k += n) {
+        n = count_block(r, windows + k, n_windows - k);
+        score_block(r, windows + k, n, exact, stop);
     }
 }
 
@@ -115,6 +124,22 @@ void engine_score_exact(struct engine_ctx *r, const struct engine_window *window
                         const atomic_int *stop)
 {
     score(r, windows, n_windows, true, stop);
+}
+
+// --- changed models -----------------------------------------------------------------------------
+
+void engine_record(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
+                   const struct changes *changes, float *values, const atomic_int *stop)
+{
+    const struct engine_changing before = r->changing;
+    r->changing = (struct engine_changing){.changes = changes, .record = values};
+    for (size_t k = 0, n; k < n_windows && !is_stopped(stop); k += n) {
+        n = count_block(r, windows + k, n_windows - k);
+        engine_lay_windows(r, windows + k, n);
+        engine_ctx_layers(r, true, false);
+        r->changing.record_row += r->block.n_rows;
+    }
+    r->changing = before;
 }
 
 // --- branches -----------------------------------------------------------------------------------
@@ -212,6 +237,8 @@ static void show_leaves(struct engine_ctx *r, size_t k, size_t n, size_t at,
 void engine_branches(struct engine_ctx *r, const struct engine_branch *branches, size_t n,
                      const struct engine_leaf_view *view, double *logprob, const atomic_int *stop)
 {
+    const struct engine_replaced *by = r->changing.by;
+    r->changing.by = NULL;
     for (size_t k = 0, m; k < n && !is_stopped(stop); k += m) {
         for (m = 0; k + m < n && m < r->rows_max && !is_stopped(stop);) {
             const size_t left = r->rows_max - m;
@@ -230,6 +257,7 @@ void engine_branches(struct engine_ctx *r, const struct engine_branch *branches,
             unembed_score(r->unembed, r->gather, r->ids, m, true, logprob + k, stop);
         }
     }
+    r->changing.by = by;
 }
 
 float engine_logit(const struct engine *e, const float *x, uint32_t id)

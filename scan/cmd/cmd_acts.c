@@ -198,6 +198,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         rc = lineup_load(&lineup, &o->models, o->tokenizer, !o->input.ids, err);
     }
     rc = rc ? rc : lineup_need_weights(&lineup, err);
+    rc = rc ? rc : lineup_need_unchanged(&lineup, "acts", err);
     if (!rc) {
         rc = check_names(o, &lineup, err);
     }
@@ -215,7 +216,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         watch.n++;
     }
     if (!rc) {
-        rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, &watch,
+        rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, NULL, &watch,
                          status, err);
         print_not_finite(&watch);
     }

@@ -146,6 +146,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     int rc = screen_open(&s, o->color, o->output, err);
     rc = rc ? rc : lineup_load(&lineup, &o->models, o->tokenizer, !o->ids, err);
     rc = rc ? rc : lineup_need_weights(&lineup, err);
+    rc = rc ? rc : lineup_need_unchanged(&lineup, "minimal", err);
     rc = rc ? rc : prompts_read(&prompts, &lineup, &given, err);
     if (!rc) {
         all = mem_zero(lineup.n, sizeof *all);

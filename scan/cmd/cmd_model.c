@@ -237,6 +237,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct lineup lineup = {0};
     int rc = lineup_load(&lineup, operands, NULL, false, err);
     rc = rc ? rc : lineup_need_weights(&lineup, err);
+    rc = rc ? rc : lineup_need_unchanged(&lineup, "model", err);
     for (size_t i = 0; i < lineup.n && !rc; i++) {
         print_model(lineup.models[i].weights);
         rc = print_loss_of_text(lineup.models[i].weights, o->tokenizer, err);

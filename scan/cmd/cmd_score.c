@@ -17,11 +17,13 @@
 #include "scan/load/lineup.h"
 #include "scan/load/windows.h"
 #include "scan/work/predictor.h"
+#include "scan/work/replaced.h"
 
 struct options {
     struct arg_list models;
     struct input_options input;
     const char *tokenizer, *precision, *kernels, *output;
+    const char *reference; // whose means replace; NULL: the input's
     size_t top;
     bool entropy;
 };
@@ -31,14 +33,24 @@ struct scorer {
     const struct lineup_model *model;
     struct predictor predictor;
     struct predictor_ctx *run;
-    struct engine_pick *picks; // [n_ctx]
-    double *logprob;           // [n_ctx]; [i] is ln P(ids[i+1] | ids[0..i]), n - 1 of them
-    float *entropy;            // [n_ctx], nats
-    uint32_t *top_ids;         // [n_ctx][top]
-    float *top_logprob;        // [n_ctx][top]
-    size_t top;                // K of --top, at most d_vocab
-    double sum;                // of all finite log-probs so far that are counted, nats
-    uint64_t n_not_finite;     // of those that are counted; the lines have null
+    struct replaced replaced;      // of a changed model
+    struct engine_window *windows; // [REPLACED_GROUP] the group's, of this model
+    struct engine_pick *picks;     // [n_ctx]
+    double *logprob;               // [n_ctx]; [i] is ln P(ids[i+1] | ids[0..i]), n - 1 of them
+    float *entropy;                // [n_ctx], nats
+    uint32_t *top_ids;             // [n_ctx][top]
+    float *top_logprob;            // [n_ctx][top]
+    size_t top;                    // K of --top, at most d_vocab
+    double sum;                    // of all finite log-probs so far that are counted, nats
+    uint64_t n_not_finite;         // of those that are counted; the lines have null
+    uint64_t n_no_donor;           // of those in windows that a resampled model says nothing of
+};
+
+/* A window that waits for the others of its group. */
+struct held {
+    struct window window;
+    uint32_t *ids, *ends; // its own
+    size_t ids_cap, ends_cap;
 };
 
 /* All models at work, and what they have seen so far. */
@@ -51,7 +63,9 @@ struct score {
     uint64_t text_bytes;               // that they stand for; 0 with --ids
     uint64_t skipped;                  // special tokens, which are printed and not counted
     const struct tokenizer *tokenizer; // that knows them; NULL: all are counted
-    int rc;                            // the first failure
+    struct held held[REPLACED_GROUP];
+    size_t n_held, group; // windows that are scored together
+    int rc;               // the first failure
     struct err err;
 };
 
@@ -71,7 +85,8 @@ static int scorer_init(struct scorer *s, const struct lineup_model *m, size_t n_
     s->entropy = mem_new(n_ctx, sizeof *s->entropy);
     s->top_ids = mem_new(tops, sizeof *s->top_ids);
     s->top_logprob = mem_new(tops, sizeof *s->top_logprob);
-    if (!s->picks || !s->logprob || !s->entropy || !s->top_ids || !s->top_logprob) {
+    s->windows = mem_zero(REPLACED_GROUP, sizeof *s->windows);
+    if (!s->windows || !s->picks || !s->logprob || !s->entropy || !s->top_ids || !s->top_logprob) {
         return err_nomem(err, "the scores");
     }
     return 0;
@@ -81,6 +96,8 @@ static void scorer_free(struct scorer *s)
 {
     predictor_ctx_free(s->run);
     predictor_free(&s->predictor);
+    replaced_free(&s->replaced);
+    free(s->windows);
     free(s->picks);
     free(s->logprob);
     free(s->entropy);
@@ -115,30 +132,58 @@ static bool is_skipped(const struct score *score, uint32_t id)
     return score->tokenizer && tokenizer_is_special(score->tokenizer, id);
 }
 
-static int score_window(const struct score *score, struct scorer *s, const struct window *w,
-                        bool more, struct err *err)
+static bool is_changed(const struct scorer *s)
 {
-    int rc = 0;
-    struct engine_window window = {
-        .first = w->ids[0], .tokens = w->ids + 1, .n = w->n - 1, .logprob = s->logprob};
-    if (window.n > 0) {
-        rc = predictor_score(s->run, NULL, &window, 1, NULL, NULL, err);
+    return s->model->changes.n > 0;
+}
+
+/* The log-probs of a window that a resampled model says nothing of. */
+static void say_nothing(struct scorer *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        s->logprob[i] = NAN;
+        s->entropy[i] = NAN;
+        for (size_t k = 0; k < s->top; k++) {
+            s->top_ids[i * s->top + k] = 0;
+            s->top_logprob[i * s->top + k] = NAN;
+        }
     }
-    for (size_t i = 0; i < window.n; i++) {
-        const bool counts = !is_skipped(score, window.tokens[i]);
+}
+
+/* Entropy and the most likely tokens at all positions; the last also of what comes after it. */
+static int look_at_window(struct scorer *s, struct engine_window *window, size_t n, struct err *err)
+{
+    const size_t before = window->n;
+    window->n = n;
+    for (size_t i = 0; i < n; i++) {
+        s->picks[i] = (struct engine_pick){.window = window, .at = i};
+    }
+    const int rc = predictor_look(s->run, NULL, s->picks, n, look_all, s, NULL, err);
+    window->n = before;
+    return rc;
+}
+
+/* Window k of the group. */
+static int score_window(const struct score *score, struct scorer *s, size_t k, bool more,
+                        struct err *err)
+{
+    struct engine_window *window = &s->windows[k];
+    const size_t n = score->held[k].window.n;
+    const bool says = !is_changed(s) || replaced_has_donor(&s->replaced, k);
+    int rc = 0;
+    say_nothing(s, n);
+    if (says && window->n > 0) {
+        rc = predictor_score(s->run, NULL, window, 1, NULL, NULL, err);
+    }
+    for (size_t i = 0; i < window->n; i++) {
+        const bool counts = !is_skipped(score, window->tokens[i]);
         const bool finite = isfinite(s->logprob[i]);
         s->sum += counts && finite ? s->logprob[i] : 0;
-        s->n_not_finite += counts && !finite;
+        s->n_not_finite += counts && !finite && says;
+        s->n_no_donor += counts && !says;
     }
-    for (size_t i = 0; i < w->n; i++) {
-        s->entropy[i] = NAN; // where it cannot say
-    }
-    if (!rc && more && predictor_looks(&s->predictor)) { // also of what comes after the last
-        window.n = w->n;
-        for (size_t i = 0; i < w->n; i++) {
-            s->picks[i] = (struct engine_pick){.window = &window, .at = i};
-        }
-        rc = predictor_look(s->run, NULL, s->picks, w->n, look_all, s, NULL, err);
+    if (!rc && more && says && predictor_looks(&s->predictor)) {
+        rc = look_at_window(s, window, n, err);
     }
     return rc;
 }
@@ -207,16 +252,27 @@ static void write_window(const struct score *score, const struct window *w, FILE
     jsonout_end(&j, '}');
 }
 
-static void each_window(void *context, const struct window *w, FILE *to)
+/* A window as the engine takes it. */
+static struct engine_window as_engine(const struct window *w, double *logprob)
 {
-    struct score *score = context;
-    for (size_t i = 0; i < score->n; i++) {
-        const bool more = score->options->entropy || score->options->top > 0;
-        if (!score->rc) {
-            score->rc = score_window(score, &score->scorers[i], w, more, &score->err);
-        }
+    return (struct engine_window){
+        .first = w->ids[0], .tokens = w->ids + 1, .n = w->n - 1, .logprob = logprob};
+}
+
+/* The windows of the group, as one model sees them. */
+static int begin_group(struct score *score, struct scorer *s)
+{
+    struct engine_ctx *engine = predictor_engine_ctx(s->run);
+    for (size_t k = 0; k < score->n_held; k++) {
+        s->windows[k] = as_engine(&score->held[k].window, s->logprob);
     }
-    write_window(score, w, to);
+    return is_changed(s)
+               ? replaced_begin_group(&s->replaced, engine, s->windows, score->n_held, &score->err)
+               : 0;
+}
+
+static void count_window(struct score *score, const struct window *w)
+{
     score->windows++;
     for (size_t i = 1; i < w->n; i++) {
         const bool skipped = is_skipped(score, w->ids[i]);
@@ -226,12 +282,52 @@ static void each_window(void *context, const struct window *w, FILE *to)
     }
 }
 
+/* Scores and writes the windows that are held; window_end_fn. */
+static void end_group(void *context, FILE *to)
+{
+    struct score *score = context;
+    const bool more = score->options->entropy || score->options->top > 0;
+    for (size_t i = 0; i < score->n && !score->rc; i++) {
+        score->rc = begin_group(score, &score->scorers[i]);
+    }
+    for (size_t k = 0; k < score->n_held; k++) {
+        for (size_t i = 0; i < score->n && !score->rc; i++) {
+            score->rc = score_window(score, &score->scorers[i], k, more, &score->err);
+        }
+        write_window(score, &score->held[k].window, to);
+        count_window(score, &score->held[k].window);
+    }
+    score->n_held = 0;
+}
+
+static int hold(struct held *h, const struct window *w, struct err *err)
+{
+    int rc = mem_reserve(&h->ids, &h->ids_cap, w->n, sizeof *h->ids, "a window", err);
+    rc = rc ? rc : mem_reserve(&h->ends, &h->ends_cap, w->n, sizeof *h->ends, "a window", err);
+    if (rc) {
+        return rc;
+    }
+    h->window = *w;
+    h->window.ids = memcpy(h->ids, w->ids, w->n * sizeof *h->ids);
+    h->window.ends = w->ends ? memcpy(h->ends, w->ends, w->n * sizeof *h->ends) : NULL;
+    return 0;
+}
+
+static void each_window(void *context, const struct window *w, FILE *to)
+{
+    struct score *score = context;
+    score->rc = score->rc ? score->rc : hold(&score->held[score->n_held], w, &score->err);
+    if (!score->rc && ++score->n_held == score->group) {
+        end_group(score, to);
+    }
+}
+
 /* "gelu-1l: 1234 tokens in 5 windows, loss 3.4512 nats per token, 1.903 bits per byte" */
 static void print_summary(const struct score *score)
 {
     for (size_t i = 0; i < score->n && score->tokens > 0; i++) {
         const struct scorer *s = &score->scorers[i];
-        const uint64_t n = score->tokens - s->n_not_finite;
+        const uint64_t n = score->tokens - s->n_not_finite - s->n_no_donor;
         fprintf(stderr, "gapscope score: %s: %" PRIu64 " token%s in %" PRIu64 " window%s",
                 s->model->name, score->tokens, score->tokens == 1 ? "" : "s", score->windows,
                 score->windows == 1 ? "" : "s");
@@ -244,8 +340,13 @@ static void print_summary(const struct score *score)
                     " log-probs are not finite: they are null, and the loss is without "
                     "them",
                     s->n_not_finite);
-        } else if (score->text_bytes > 0) {
+        } else if (score->text_bytes > 0 && s->n_no_donor == 0) {
             fprintf(stderr, ", %.3f bits per byte", -s->sum / M_LN2 / (double)score->text_bytes);
+        }
+        if (s->n_no_donor > 0) {
+            fprintf(stderr,
+                    "; %" PRIu64 " tokens have null: there is no other window to resample from",
+                    s->n_no_donor);
         }
         if (score->skipped > 0) {
             fprintf(stderr, ", %" PRIu64 " special tokens left out", score->skipped);
@@ -273,6 +374,100 @@ static void print_counted(const struct score *score, const char *input)
     shards_free(&shards);
 }
 
+// --- changed models -----------------------------------------------------------------------------
+
+/* window_fn: adds it to the means of all models that need some. */
+static void add_to_means(void *context, const struct window *w, FILE *to)
+{
+    (void)to;
+    struct score *score = context;
+    for (size_t i = 0; i < score->n && !score->rc; i++) {
+        struct scorer *s = &score->scorers[i];
+        const struct engine_window window = as_engine(w, NULL);
+        if (s->model->changes.has[CHANGE_MEAN]) {
+            score->rc =
+                replaced_add(&s->replaced, predictor_engine_ctx(s->run), &window, 1, &score->err);
+        }
+    }
+}
+
+// A mean of fewer documents says little.
+#define MEAN_DOCS 30
+
+static int make_means(struct score *score, const char *input, const struct lineup *lineup,
+                      struct err *err)
+{
+    const char *from = score->options->reference ? score->options->reference : input;
+    uint64_t docs;
+    if (strcmp(from, "-") == 0) {
+        return err_set(err, ERR_USAGE,
+                       "means are taken before anything is scored, and standard input can be read "
+                       "once: name a text for them with --reference FILE");
+    }
+    int rc = windows_see(from, &score->options->input, lineup, add_to_means, score, &docs, err);
+    rc = rc ? rc : score->rc ? err_set(err, score->rc, "%s", score->err.msg) : 0;
+    for (size_t i = 0; i < score->n && !rc; i++) {
+        struct scorer *s = &score->scorers[i];
+        if (is_changed(s)) {
+            replaced_make_means(&s->replaced);
+        }
+    }
+    if (!rc && docs < MEAN_DOCS) {
+        fprintf(stderr,
+                "gapscope score: means are those of %" PRIu64 " document%s of %s: few (--reference "
+                "FILE takes them from another text)\n",
+                docs, docs == 1 ? "" : "s", from);
+    }
+    return rc;
+}
+
+/* Makes the changes of the models that have some. */
+static int make_changes(struct score *score, const char *input, const struct lineup *lineup,
+                        struct err *err)
+{
+    bool means = false;
+    int rc = 0;
+    score->group = 1;
+    for (size_t i = 0; i < score->n && !rc; i++) {
+        struct scorer *s = &score->scorers[i];
+        const struct changes *c = &s->model->changes;
+        if (c->n > 0) {
+            rc = engine_change(predictor_engine_ctx(s->run), c, err);
+            rc = rc ? rc : replaced_init(&s->replaced, c, err);
+            means = means || c->has[CHANGE_MEAN];
+            score->group = c->has[CHANGE_RESAMPLE] ? REPLACED_GROUP : score->group;
+        }
+    }
+    if (!rc && score->options->reference && !means) {
+        rc = err_set(err, ERR_USAGE, "--reference is for models with a mean, such as M@mean.L0H1");
+    }
+    rc = !rc && means ? make_means(score, input, lineup, err) : rc;
+    for (size_t i = 0; i < score->n && !rc; i++) {
+        struct scorer *s = &score->scorers[i];
+        if (is_changed(s)) {
+            engine_replace(predictor_engine_ctx(s->run), &s->replaced.by);
+        }
+    }
+    return rc;
+}
+
+/* The engine of a model: that of an earlier one of the same weights, or a new one. */
+static int make_engine(struct score *score, struct scorer *s, const struct kern *kern,
+                       enum precision precision, struct err *err)
+{
+    for (size_t i = 0; i < score->n; i++) {
+        const struct scorer *other = &score->scorers[i];
+        if (other != s && s->model->weights && other->model->weights == s->model->weights) {
+            s->predictor.engine = other->predictor.engine;
+            s->predictor.shares_engine = true;
+            return 0;
+        }
+    }
+    return s->model->weights
+               ? engine_new(&s->predictor.engine, s->model->weights, kern, precision, err)
+               : 0;
+}
+
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     const struct options *o = options;
@@ -297,23 +492,25 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     while (!rc && score.n < lineup.n) {
         struct scorer *one = &score.scorers[score.n];
         rc = scorer_init(one, &lineup.models[score.n++], lineup.n_ctx, o->top, err);
-        const struct model *m = one->model->weights;
-        if (!rc && m) {
-            rc = engine_new(&one->predictor.engine, m, kern, precision, err);
-        }
+        rc = rc ? rc : make_engine(&score, one, kern, precision, err);
         rc = rc ? rc : predictor_ctx_new(&one->run, &one->predictor, err);
     }
+    rc = rc ? rc : make_changes(&score, operands->items[0], &lineup, err);
     if (!rc) {
-        rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, &score,
-                         status, err);
+        rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, end_group,
+                         &score, status, err);
         rc = rc ? rc : score.rc ? err_set(err, score.rc, "%s", score.err.msg) : 0;
     }
     if (!rc) {
         print_summary(&score);
         print_counted(&score, operands->items[0]);
     }
-    for (size_t i = 0; i < score.n; i++) {
+    for (size_t i = score.n; i-- > 0;) { // an engine's owner stands before those that share it
         scorer_free(&score.scorers[i]);
+    }
+    for (size_t k = 0; k < REPLACED_GROUP; k++) {
+        free(score.held[k].ids);
+        free(score.held[k].ends);
     }
     free(score.scorers);
     lineup_free(&lineup);
@@ -332,6 +529,8 @@ int cmd_score(int argc, char **argv)
         {"precision", 0, ARG_STRING, &o.precision, "exact|default|fast",
          "exact: f32 throughout (if not given); default, fast: as\nscan's; top and entropy are "
          "exact"},
+        {"reference", 0, ARG_STRING, &o.reference, "FILE",
+         "the text whose means M@mean.L0H1 takes; INPUT if not given"},
         {"kernels", 0, ARG_STRING, &o.kernels, "NAME",
          "a table that gapscope model lists; the best if not given"},
         ARGS_GROUP("the input"),

@@ -218,18 +218,68 @@ static int name_model(struct lineup *l, struct hub_place *place, struct err *err
     return 0;
 }
 
+/* The weights of a folder: an earlier model's, or loaded. */
+static int share_or_load(struct lineup *l, struct lineup_model *m, struct err *err)
+{
+    for (size_t i = 0; i < l->n && !m->weights; i++) {
+        if (l->models[i].weights && strcmp(l->models[i].path, m->path) == 0) {
+            m->weights = l->models[i].weights;
+            m->shares_weights = true;
+        }
+    }
+    return m->weights ? 0 : model_load(&m->weights, m->name, m->path, err);
+}
+
+/* Of "M@CHANGES", behind whose '@' 'changes' begins, M; and the name, where none was given, as
+ * written.  place->name is M's then. */
+static int name_changed(struct hub_place *place, const char *spec, const char *changes,
+                        struct err *err)
+{
+    char *name = NULL;
+    if (strchr(spec, '=') && strchr(spec, '=') < changes) {
+        return 0;
+    }
+    if (asprintf(&name, "%s@%s", place->name, changes) < 0) {
+        return err_nomem(err, "a name");
+    }
+    free(place->name);
+    place->name = name;
+    return 0;
+}
+
 static int load_weights(struct lineup *l, const char *spec, struct err *err)
 {
     struct hub_place place = {0};
     struct lineup_model *m = &l->models[l->n];
-    int rc = hub_resolve(&place, spec, err);
+    const char *changes = changes_find(spec);
+    char *whole = strndup(spec, changes ? (size_t)(changes - 1 - spec) : strlen(spec));
+    int rc = whole ? hub_resolve(&place, whole, err) : err_nomem(err, "a name");
+    if (!rc && changes) {
+        rc = name_changed(&place, spec, changes, err);
+    }
     rc = rc ? rc : name_model(l, &place, err);
-    rc = rc ? rc : model_load(&m->weights, m->name, m->path, err);
+    rc = rc ? rc : share_or_load(l, m, err);
     if (!rc) {
         m->config = &m->weights->config;
     }
+    if (!rc && changes) {
+        rc = changes_parse(&m->changes, changes, m->config, err);
+        rc = rc ? err_prefix(err, "--model %s", spec) : 0;
+    }
+    free(whole);
     hub_place_free(&place);
     return rc;
+}
+
+int lineup_need_unchanged(const struct lineup *l, const char *command, struct err *err)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->models[i].changes.n > 0) {
+            return err_set(err, ERR_USAGE, "%s: %s takes no changed model; score does",
+                           l->models[i].name, command);
+        }
+    }
+    return 0;
 }
 
 // --- counts -------------------------------------------------------------------------------------
@@ -386,7 +436,8 @@ void lineup_free(struct lineup *l)
         struct lineup_model *m = &l->models[i];
         free(m->name);
         free(m->path);
-        model_free(m->weights);
+        model_free(m->shares_weights ? NULL : m->weights);
+        changes_free(&m->changes);
         ngrams_close(m->ngrams);
     }
     free(l->models);

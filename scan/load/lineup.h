@@ -13,6 +13,7 @@
 #include "corpora/base/mem.h"
 #include "model/counts/countmodel.h"
 #include "model/load/model.h"
+#include "model/pass/changes.h"
 #include "model/tokenizer/tokenizer.h"
 #include "scan/cli/args.h"
 
@@ -47,6 +48,8 @@ struct lineup_model {
     const struct config *config; // the weights' own, or none_config: with counts act_fn has no
                                  // meaning
     struct model *weights;       // NULL: counts
+    bool shares_weights;         // they are an earlier model's
+    struct changes changes;      // n 0: none; else it is the weights with these made
     struct ngrams *ngrams;       // NULL: weights, or another model owns it
     struct countmodel counts;    // set where weights is NULL
     struct config none_config;
@@ -99,6 +102,9 @@ int lineup_open_counts(struct ngrams **out, const char *path, struct err *err);
 /* ERR_MISMATCH if the counts have another tokenizer than the models, where those have one. */
 int lineup_check_counts(const struct lineup *l, const struct ngrams *n, const char *path,
                         struct err *err);
+
+/* ERR_USAGE if a model is a changed one: for commands that do not take such. */
+int lineup_need_unchanged(const struct lineup *l, const char *command, struct err *err);
 
 /* ERR_USAGE if a model is counts: for commands that look into weights. */
 int lineup_need_weights(const struct lineup *l, struct err *err);

@@ -246,8 +246,35 @@ static int windows_next(struct windows *w, struct window *window, struct err *er
     return 0;
 }
 
+/* Up to the end, or where writing failed: outfile_commit() says why. */
+static int see_all(struct windows *windows, window_fn *each, void *context, FILE *to,
+                   struct err *err)
+{
+    while (!to || !ferror(to)) {
+        struct window window;
+        const int rc = windows_next(windows, &window, err);
+        if (rc || window.n == 0) {
+            return rc;
+        }
+        each(context, &window, to);
+    }
+    return 0;
+}
+
+int windows_see(const char *path, const struct input_options *options, const struct lineup *lineup,
+                window_fn *each, void *context, uint64_t *docs, struct err *err)
+{
+    struct windows *windows = NULL;
+    int rc = windows_open(&windows, path, options, lineup, err);
+    rc = rc ? rc : see_all(windows, each, context, NULL, err);
+    *docs = rc ? 0 : windows->list ? windows->n_lists - 1 : source_docs(windows->source);
+    windows_close(windows);
+    return rc;
+}
+
 int windows_run(const char *path, const struct input_options *options, const struct lineup *lineup,
-                const char *output, window_fn *each, void *context, int *status, struct err *err)
+                const char *output, window_fn *each, window_end_fn *end, void *context, int *status,
+                struct err *err)
 {
     struct windows *windows = NULL;
     struct outfile out = {0};
@@ -255,13 +282,9 @@ int windows_run(const char *path, const struct input_options *options, const str
     if (!rc) {
         rc = windows_open(&windows, path, options, lineup, err);
     }
-    while (!rc && !ferror(out.stream)) { // outfile_commit() says why it failed
-        struct window window;
-        rc = windows_next(windows, &window, err);
-        if (rc || window.n == 0) {
-            break;
-        }
-        each(context, &window, out.stream);
+    rc = rc ? rc : see_all(windows, each, context, out.stream, err);
+    if (!rc && end) {
+        end(context, out.stream);
     }
     if (!rc) {
         rc = outfile_commit(&out, err);

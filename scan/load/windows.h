@@ -81,16 +81,25 @@ struct window {
 /* What a command does with one window; it writes lines to 'to'. */
 typedef void window_fn(void *context, const struct window *w, FILE *to);
 
+/* What it does behind the last window; NULL: nothing. */
+typedef void window_end_fn(void *context, FILE *to);
+
 /*
- * Calls each() for every window of 'path' (a file or "-") in order, with standard output or the
- * file 'output', then says on standard error what was skipped and repaired.  *status becomes
- * input_finish()'s.
+ * Calls each() for every window of 'path' (a file or "-") in order, and then end(), with standard
+ * output or the file 'output', then says on standard error what was skipped and repaired.  *status
+ * becomes input_finish()'s.
  *
  * Errors: as source_open(), idlist_open() and outfile_open(); ERR_USAGE (an unknown --format);
  * ERR_IO (writing failed).
  */
 int windows_run(const char *path, const struct input_options *options, const struct lineup *lineup,
-                const char *output, window_fn *each, void *context, int *status, struct err *err);
+                const char *output, window_fn *each, window_end_fn *end, void *context, int *status,
+                struct err *err);
+
+/* Calls each() for every window of a file, with to NULL, and says nothing.  *docs: how many
+ * documents, or lists of ids, there were.  Errors: as above. */
+int windows_see(const char *path, const struct input_options *options, const struct lineup *lineup,
+                window_fn *each, void *context, uint64_t *docs, struct err *err);
 
 /* Writes the keys that every line of score and acts begins with: doc, window, ids, ends. */
 void window_head(struct jsonout *j, const struct window *w);

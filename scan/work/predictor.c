@@ -186,7 +186,7 @@ static const struct kind counts = {counts_run_new, counts_score, counts_pick_exa
 
 void predictor_free(struct predictor *p)
 {
-    engine_free(p->engine);
+    engine_free(p->shares_engine ? NULL : p->engine);
     free(p->leave_out);
     *p = (struct predictor){0};
 }

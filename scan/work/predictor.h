@@ -24,6 +24,7 @@
 struct predictor {
     const struct lineup_model *model;
     struct engine *engine; // NULL: counts
+    bool shares_engine;    // it is another's
     bool *leave_out;       // of counts: [n_shards] those that they were made of; NULL: none
 };
 

@@ -137,6 +137,7 @@ int scan_open(struct scan *s, const struct scan_options *o, const struct arg_lis
     rc = rc ? rc : precision_kernels(&s->kern, o->kernels, err);
     rc = rc ? rc : set_pipeline(s, err);
     rc = rc ? rc : lineup_load(&s->lineup, &o->models, o->tokenizer, !o->input.ids, err);
+    rc = rc ? rc : lineup_need_unchanged(&s->lineup, "scan", err);
     rc = rc ? rc : check_eos(o, &s->lineup, err);
     rc = rc ? rc : shards_open(&s->shards, operands->items, operands->n, err);
     rc = rc ? rc : check_corpus(s, err);
