@@ -3,6 +3,7 @@
  * folder below out/results, and a line here.
  */
 #include "out/results/collector.h"
+#include "out/results/compare/compare_collector.h"
 #include "out/results/gaps/gaps_collector.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "out/results/record/record_collector.h"
@@ -12,6 +13,7 @@ const struct collector_kind *const collector_kinds[] = {
     &neurons_collector,
     &trigrams_collector,
     &gaps_collector,
+    &compare_collector,
     &record_collector,
     NULL,
 };

@@ -26,6 +26,7 @@ set(table
   "out/sql           : corpora/base"
   "out/results       : corpora/base out/sql"
   "out/results/gaps  : corpora/base out/sql out/results"
+  "out/results/compare: corpora/base out/sql out/results out/results/gaps"
   "out/results/neurons : corpora/base out/sql out/results"
   "out/results/trigrams: corpora/base out/sql out/results out/results/gaps out/results/neurons"
   "out/results/record: corpora/base out/results"

@@ -14,7 +14,7 @@
  *                                                       7th of the digest.  A comment may go on
  *                                                       over several lines.  Without a number: its
  *                                                       table comes after those that have one, by
- *                                                       its name.
+ *                                                       its name, and only if it has a row.
  *     4  CREATE VIEW v(       -- A row is ....
  *            id)              -- what it means; of the last column behind the bracket
  *        AS SELECT ...;       a view names its columns; it has no digest

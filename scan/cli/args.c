@@ -301,6 +301,25 @@ int args_part(const char *text, size_t *part, size_t *n_parts, struct err *err)
     return 0;
 }
 
+int args_share(const char *name, const char *text, uint32_t most, uint32_t *take, uint32_t *of,
+               struct err *err)
+{
+    size_t a = 0, b = 1;
+    int end = 0;
+    if (!text) {
+        return 0;
+    }
+    if (strcmp(text, "none") != 0 && strcmp(text, "0") != 0 &&
+        (sscanf(text, "%12zu/%12zu%n", &a, &b, &end) != 2 || text[end] || b == 0 || b > most ||
+         a > b || strpbrk(text, "+- "))) {
+        return err_set(err, ERR_USAGE,
+                       "--%s %s: expected a share of the documents, as 1/16, or none", name, text);
+    }
+    *take = (uint32_t)a;
+    *of = a > 0 ? (uint32_t)b : 1;
+    return 0;
+}
+
 int args_real(const char *name, const char *text, double least, double most, double *out,
               struct err *err)
 {

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
@@ -56,6 +57,11 @@ int args_real(const char *name, const char *text, double least, double most, dou
 
 /* Parses the "I/N" of --part, with I from 0 to N - 1; NULL stands for 0/1.  Errors: ERR_USAGE. */
 int args_part(const char *text, size_t *part, size_t *n_parts, struct err *err);
+
+/* Parses the "a/b" of --name, a share of documents, with a from 1 to b and b at most 'most'; "0",
+ * "none" and "0/b" give 0/1, none of them; NULL: *take and *of stay.  Errors: ERR_USAGE. */
+int args_share(const char *name, const char *text, uint32_t most, uint32_t *take, uint32_t *of,
+               struct err *err);
 
 /* Appends the command "gapscope argv[0] ..." as it can be pasted into a shell, and a NUL that is
  * not counted.  Errors: ERR_NOMEM. */

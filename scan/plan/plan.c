@@ -1,5 +1,6 @@
 #include "scan/plan/plan.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "corpora/base/memstream.h"
 #include "corpora/reject.h"
 #include "model/explain/attribution.h"
+#include "out/results/compare/compare_collector.h"
 #include "scan/plan/pairs.h"
 
 enum packing scan_packing(const struct scan_options *o)
@@ -110,7 +112,7 @@ static int describe_shards(struct run *run, const struct shards *s, struct err *
 /* All settings that change results and are not fields of the run, as JSON. */
 static int describe_settings(struct run *run, const struct scan_options *o, const struct lineup *l,
                              const struct trigram_choice *choice, enum precision asked,
-                             struct err *err)
+                             const struct compare_share *share, struct err *err)
 {
     char *text = NULL;
     size_t len = 0;
@@ -150,6 +152,12 @@ static int describe_settings(struct run *run, const struct scan_options *o, cons
     jsonout_u64(&j, l->n_ctx);
     jsonout_key(&j, "tokenizer");
     jsonout_u64(&j, l->tokenizer ? tokenizer_hash(l->tokenizer) : 0);
+    if (share->take > 0) {
+        char a_of_b[32];
+        snprintf(a_of_b, sizeof a_of_b, "%" PRIu32 "/%" PRIu32, share->take, share->of);
+        jsonout_key(&j, "compare_share");
+        jsonout_string(&j, a_of_b);
+    }
     if (choice->settings) {
         jsonout_key(&j, "trigrams");
         jsonout_raw(&j, choice->settings);
@@ -188,13 +196,28 @@ static int describe_names(struct run *run, const struct lineup *l, struct err *e
     return rc;
 }
 
+/* Adds the comparison of the pairs' distributions to the run's results. */
+static int join_compare(struct results *results, const struct run *run,
+                        const struct compare_share *share, struct err *err)
+{
+    struct compare_shape *shape = NULL;
+    if (share->take == 0 || run->n_pairs == 0) {
+        return 0;
+    }
+    const int rc = compare_shape_new(&shape, run, share, err);
+    return rc ? rc : results_join(results, &compare_collector, shape, err);
+}
+
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
               struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
               const struct shards *shards, enum precision asked, struct err *err)
 {
     run->floor = -6;
     run->top = o->top;
-    int rc = args_real("floor", o->floor, -1000, -0.1, &run->floor, err);
+    struct compare_share share = {0};
+    int rc = args_share("compare-share", o->compare_share ? o->compare_share : SCAN_COMPARE_SHARE,
+                        COMPARE_SHARE_MAX, &share.take, &share.of, err);
+    rc = rc ? rc : args_real("floor", o->floor, -1000, -0.1, &run->floor, err);
     rc = rc ? rc : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, l, err);
     rc = rc ? rc : describe_models(run, l, err);
     rc = rc ? rc : describe_shards(run, shards, err);
@@ -203,6 +226,7 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     rc = rc ? rc
             : trigram_choice_describe(choice, results, run, &o->trigrams, l,
                                       input_skips_special(&o->input), err);
-    rc = rc ? rc : describe_settings(run, o, l, choice, asked, err);
+    rc = rc ? rc : describe_settings(run, o, l, choice, asked, &share, err);
+    rc = rc ? rc : join_compare(results, run, &share, err);
     return rc ? rc : results_new(results, run, err);
 }

@@ -25,12 +25,14 @@ struct scan_options {
     struct neuron_plan_options neurons;
     struct trigram_choice_options trigrams;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
-        *record, *kernels;
+        *record, *kernels, *compare_share;
     size_t threads, top, max_tokens;
     bool force, dry_run, allow_not_finite;
     int argc; // the whole command
     char **argv;
 };
+
+#define SCAN_COMPARE_SHARE "1/16" // of the documents, where nothing else is asked for
 
 /* Is a run's model made of counts?  Its act_fn says so. */
 bool describe_is_counts(const struct run_model *m);

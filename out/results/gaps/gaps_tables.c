@@ -395,25 +395,32 @@ static int write_domain_labels(const struct sql *s, const struct tally_domain *c
     return rows_close(&w);
 }
 
-static int write_all_domains(const struct sql *s, const struct run *run, const struct tally *tally,
-                             struct err *err)
+int gaps_tables_domains(const struct tally_domain ***out, size_t *n, const struct tally *tally,
+                        struct err *err)
 {
-    size_t n = tally->n_domains;
-    const struct tally_domain **domains = mem_new(n + 1, sizeof *domains);
+    const struct tally_domain **domains = mem_new(tally->n_domains + 1, sizeof *domains);
     if (!domains) {
         return err_nomem(err, "domains");
     }
-    for (size_t i = 0; i < n; i++) {
-        domains[i] = &tally->domains[i];
+    for (*n = 0; *n < tally->n_domains; ++*n) {
+        domains[*n] = &tally->domains[*n];
     }
-    qsort(domains, n, sizeof *domains, by_name);
+    qsort(domains, *n, sizeof *domains, by_name);
     if (tally->other.docs > 0) {
-        domains[n++] = &tally->other;
+        domains[(*n)++] = &tally->other;
     }
-    int rc = write_domains(s, domains, n, tally, err);
-    if (!rc) {
-        rc = write_domain_means(s, domains, n, run, err);
-    }
+    *out = domains;
+    return 0;
+}
+
+static int write_all_domains(const struct sql *s, const struct run *run, const struct tally *tally,
+                             struct err *err)
+{
+    size_t n = 0;
+    const struct tally_domain **domains = NULL;
+    int rc = gaps_tables_domains(&domains, &n, tally, err);
+    rc = rc ? rc : write_domains(s, domains, n, tally, err);
+    rc = rc ? rc : write_domain_means(s, domains, n, run, err);
     rc = rc ? rc : write_domain_labels(s, domains, n, run, err);
     free(domains);
     return rc;

@@ -19,4 +19,9 @@ int gaps_tables_write(const struct sql *s, const struct run *run, const struct t
 int gaps_tables_hypotheses(const struct sql *s, const struct run *run, const struct tally *tally,
                            struct err *err);
 
+/* The domains in the order of their ids: by name, all others, "(other)", last.  *out is a new array
+ * of *n; it points into the tally.  Errors: ERR_NOMEM. */
+int gaps_tables_domains(const struct tally_domain ***out, size_t *n, const struct tally *tally,
+                        struct err *err);
+
 #endif
