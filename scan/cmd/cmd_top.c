@@ -4,6 +4,7 @@
 
 #include "out/read/gaps.h"
 #include "out/read/names.h"
+#include "out/text/comparison.h"
 #include "out/text/top.h"
 #include "scan/cli/args.h"
 
@@ -13,6 +14,7 @@ struct options {
     const char *pair, *color, *output;
     size_t n;
     bool worst, tokens, domains, kinds, json;
+    bool worst, tokens, domains, compare, json;
 };
 
 /* A scan of ids has no text, by which kinds are told. */
@@ -61,6 +63,27 @@ static int show(const struct screen *s, struct reader *r, const struct options *
     return r->rc;
 }
 
+static int show_comparison(const struct screen *s, struct reader *r, const struct options *o)
+{
+    struct run_state state = {0};
+    struct pairs pairs = {0};
+    struct comparison c = {0};
+    run_state_read(&state, r);
+    pairs_read(&pairs, r, o->pair);
+    if (!r->rc && !comparison_read(&c, r, pairs.chosen->id, o->n)) {
+        if (o->json) {
+            json_comparison(s->to, &c, pairs.chosen);
+        } else {
+            put_pair(s, &pairs, &state);
+            reader_take(r, put_comparison(s, &c, r->err));
+        }
+    }
+    comparison_free(&c);
+    pairs_free(&pairs);
+    run_state_free(&state);
+    return r->rc;
+}
+
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     (void)status;
@@ -69,10 +92,15 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct screen s = {0};
     if (o->tokens + o->domains + o->kinds > 1) {
         return err_set(err, ERR_USAGE, "--tokens, --kinds and --domains: one of them");
+    if (o->tokens + o->domains + o->compare > 1) {
+        return err_set(err, ERR_USAGE, "--tokens, --domains and --compare: one of them");
+    }
+    if (o->compare && o->worst) {
+        return err_set(err, ERR_USAGE, "--worst does not go with --compare");
     }
     int rc = reader_open(&r, operands->items[0], err);
     rc = rc ? rc : screen_open(&s, o->color, o->output, err);
-    rc = rc ? rc : show(&s, &r, o);
+    rc = rc ? rc : o->compare ? show_comparison(&s, &r, o) : show(&s, &r, o);
     reader_close(&r);
     return screen_close(&s, rc, o->output, err);
 }
@@ -89,6 +117,8 @@ int cmd_top(int argc, char **argv)
         {"kinds", 0, ARG_FLAG, &o.kinds, NULL,
          "by kind of token (words, digits, line ends, ...): how much of\nthe gap each has"},
         {"domains", 0, ARG_FLAG, &o.domains, NULL, "by domain: the mean gap of each"},
+        {"compare", 0, ARG_FLAG, &o.compare, NULL,
+         "the whole distributions of both: KL, same most likely\ntoken, change of P of the true one"},
         {"number", 'n', ARG_SIZE, &o.n, "N", "how many (20)"},
         ARGS_GROUP("the output"),
         {"json", 0, ARG_FLAG, &o.json, NULL, "JSONL, one object per line, for programs"},
@@ -98,6 +128,7 @@ int cmd_top(int argc, char **argv)
     const struct command command = {
         .name = "top",
         .usage = "run.db [--pair A:B] [--worst] [--tokens|--kinds|--domains] [-n N]",
+        .usage = "run.db [--pair A:B] [--worst|--tokens|--domains|--compare] [-n N]",
         .summary = "Where one model predicts the token better than another: the largest gaps of a\n"
                    "run, finished or not, with the log-probs of both and the text around.\n"
                    "gap = logprob of B - logprob of A, clamped at the run's floor.",
