@@ -215,6 +215,8 @@ endforeach()
 gapscope_test(out/tally_models gapscope_out)
 gapscope_test(out/tally_labels gapscope_out m)
 target_sources(test_tally_labels PRIVATE tests/ref/tally_ref.c)
+gapscope_test(out/compare gapscope_out m)
+gapscope_fuzz(compare gapscope_out)
 gapscope_fuzz(neurons gapscope_out)
 gapscope_fuzz(record gapscope_out)
 gapscope_fuzz(run gapscope_out)
@@ -226,7 +228,7 @@ gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of run, shapes, tally, neurons, trigrams and ngrams anew, where their bytes have changed
+# tests/fuzz/seeds of run, shapes, tally, compare, neurons, trigrams and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
@@ -329,6 +331,9 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 # ours; what is said of neurons and hypotheses, of trigrams; exports
 foreach(name score_changed packing_rows record_read neuron_scores trigram_scores export_read config_formula windows_said token_kinds
         terminal)
+# against references in Python: distributions side by side; --packing rows; a record, read by a library that is not ours; what is
+# said of neurons and hypotheses, of trigrams; exports
+foreach(name compare_scores packing_rows record_read neuron_scores trigram_scores export_read config_formula windows_said)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()

@@ -41,13 +41,13 @@ const struct row_kind comparison_part_kind = ROW_KIND(struct comparison_part, pa
 int comparison_read(struct comparison *c, struct reader *r, int64_t pair, size_t most)
 {
     const int64_t args[] = {pair, limit_of(most)};
-    c->any = row_read_first(&c->row, &comparison_kind, r, "SELECT * FROM compare WHERE pair = ?1",
-                            args);
+    c->any =
+        row_read_first(&c->row, &comparison_kind, r, "SELECT * FROM compare WHERE pair = ?1", args);
     rows_read(&c->percentiles, &c->n_percentiles, &comparison_percentile_kind, r,
               "SELECT * FROM compare_percentile WHERE pair = ?1 ORDER BY percentile", args);
     rows_read(&c->domains, &c->n_domains, &comparison_part_kind, r,
-              "SELECT d.name" SQL_PART "FROM compare_domain c JOIN domain d ON d.id = c.domain"
-              SQL_BY_KL "d.id LIMIT ?2",
+              "SELECT d.name" SQL_PART
+              "FROM compare_domain c JOIN domain d ON d.id = c.domain" SQL_BY_KL "d.id LIMIT ?2",
               args);
     rows_read(&c->hypotheses, &c->n_hypotheses, &comparison_part_kind, r,
               "SELECT h.name" SQL_PART "FROM compare_hypothesis c JOIN hypothesis h"

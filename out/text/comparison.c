@@ -8,8 +8,10 @@
 #include "out/text/table.h"
 
 static const char legend[] =
-    "KL: of the other's distribution from the base's, nats per token; same top: tokens at which both "
-    "find the same token most likely; p difference: probability of the true token, the other's less "
+    "KL: of the other's distribution from the base's, nats per token; same top: tokens at which "
+    "both "
+    "find the same token most likely; p difference: probability of the true token, the other's "
+    "less "
     "the base's; se: standard errors clustered by document, - for fewer than 2 documents";
 
 static void put_measure(const struct screen *s, const char *name, double scale, double mean,
@@ -79,7 +81,8 @@ int put_comparison(const struct screen *s, const struct comparison *c, struct er
     fprintf(s->to, " of the documents: %" PRIu64 " tokens of %" PRIu64 "\n", count_of(row->tokens),
             count_of(row->docs));
     if (count_of(row->n_not_finite) > 0) {
-        fprintf(s->to, "  %" PRIu64 " more tokens have numbers that are not finite, and are left out\n",
+        fprintf(s->to,
+                "  %" PRIu64 " more tokens have numbers that are not finite, and are left out\n",
                 count_of(row->n_not_finite));
     }
     if (count_of(row->tokens) == 0) {

@@ -1,11 +1,13 @@
 /*
- * fuzz_shapes.h - of what shape the tallies, neurons and trigrams are that are read from any bytes
+ * fuzz_shapes.h - of what shape the tallies, comparisons, neurons and trigrams are that are read from
+ * any bytes
  */
 #ifndef GAPSCOPE_TESTS_FUZZ_SHAPES_H
 #define GAPSCOPE_TESTS_FUZZ_SHAPES_H
 
 #include <stdlib.h>
 
+#include "out/results/compare/compare.h"
 #include "out/results/neurons/neurons.h"
 #include "out/results/trigrams/trigrams.h"
 #include "tests/kit/tally_whole.h"
@@ -22,6 +24,19 @@ static const struct tally_shape fuzz_tally_shape = {
     .top = 3,
     .domains_max = 2,
     .n_hypotheses = 2,
+};
+
+static struct compare_pair fuzz_compare_pairs[] = {
+    {.kind = COMPARE_PAIR, .other = 1, .d_vocab = 8}, {.kind = COMPARE_SEVERAL_OTHERS}};
+static bool fuzz_compare_next[1];
+static const struct compare_shape fuzz_compare_shape = {
+    .share = {1, 2},
+    .n_models = 2,
+    .n_pairs = 2,
+    .n_hypotheses = 1,
+    .pairs = fuzz_compare_pairs,
+    .next = fuzz_compare_next,
+    .d_vocab = 8,
 };
 
 /* A detail with all that there can be, its neurons told apart by the token. */

@@ -1,6 +1,6 @@
 /*
- * fuzz_seeds - writes the seeds of run, shapes, tally, neurons, trigrams and ngrams, which are bytes
- * of our own
+ * fuzz_seeds - writes the seeds of run, shapes, tally, compare, neurons, trigrams and ngrams, which
+ * are bytes of our own
  *
  *     cmake --build --preset release --target fuzz_seeds && build/release/fuzz_seeds
  *
@@ -226,6 +226,40 @@ static void write_tallies(void)
     tally_free(t);
 }
 
+// --- comparisons --------------------------------------------------------------------------------
+
+static void write_comparison(const char *name, const struct compare *c, size_t most)
+{
+    struct buf bytes = {0};
+    must(compare_save(c, &bytes, NULL));
+    write_seed("compare", name, bytes.data, bytes.len < most ? bytes.len : most);
+    buf_free(&bytes);
+}
+
+static void write_comparisons(void)
+{
+    static const char *const domains[] = {"a", NULL, "b"};
+    static const struct compare_value values[4] = {
+        {FIXED_ONE, 1000, true}, {FIXED_NONE, 0, false}, {5, -FIXED_ONE, false}};
+    static const uint32_t at[1] = {1};
+    const struct compare_labels labels = {.at = at, .n = 1};
+    struct compare *c = NULL;
+    must(compare_new(&c, &fuzz_compare_shape, NULL));
+    write_comparison("y_empty", c, SIZE_MAX);
+    for (size_t i = 0; i < 3; i++) {
+        const struct compare_doc doc = {
+            .domain = domains[i], .values = values + i / 2, .n = 2, .labels = &labels};
+        must(compare_add(c, &doc, NULL));
+    }
+    write_comparison("y_documents", c, SIZE_MAX);
+    write_comparison("n_cut", c, 700);
+    const struct compare_domain first = c->domains[0];
+    c->domains[0] = c->domains[1];
+    c->domains[1] = first;
+    write_comparison("n_order", c, SIZE_MAX);
+    compare_free(c);
+}
+
 // --- neurons ------------------------------------------------------------------------------------
 
 /* Which piece it is, and the piece. */
@@ -390,6 +424,7 @@ int main(void)
     write_runs();
     write_shapes();
     write_tallies();
+    write_comparisons();
     write_neurons();
     write_trigrams();
     return 0;

@@ -117,8 +117,8 @@ static void needs(const void *shape, const struct run *run, size_t model,
     const struct compare_shape *s = shape;
     for (size_t p = 0; p < s->n_pairs; p++) {
         const struct compare_pair *pair = &s->pairs[p];
-        out->logits = out->logits || (pair->kind == COMPARE_PAIR &&
-                                      (pair->base == model || pair->other == model));
+        out->logits = out->logits ||
+                      (pair->kind == COMPARE_PAIR && (pair->base == model || pair->other == model));
     }
 }
 
@@ -179,8 +179,7 @@ static int begin_unit(void *part, const struct unit_tokens *unit, struct err *er
     const int rc = mem_reserve(&p->wanted, &p->wanted_cap, unit->n_docs, sizeof *p->wanted,
                                "a comparison", err);
     for (size_t d = 0; d < unit->n_docs && !rc; d++) {
-        p->wanted[d] =
-            p->shape->d_vocab > 0 && is_in_share(&p->shape->share, unit, &unit->docs[d]);
+        p->wanted[d] = p->shape->d_vocab > 0 && is_in_share(&p->shape->share, unit, &unit->docs[d]);
     }
     return rc;
 }
@@ -229,8 +228,8 @@ static int see_logits(void *part, const size_t *tokens, size_t n, const float *c
 {
     struct part *p = part;
     const size_t n_pairs = p->shape->n_pairs;
-    int rc = mem_reserve(&p->tokens, &p->tokens_cap, p->n + n, sizeof *p->tokens, "a comparison",
-                         err);
+    int rc =
+        mem_reserve(&p->tokens, &p->tokens_cap, p->n + n, sizeof *p->tokens, "a comparison", err);
     rc = rc ? rc
             : mem_reserve(&p->values, &p->values_cap, (p->n + n) * n_pairs, sizeof *p->values,
                           "a comparison", err);
@@ -261,8 +260,8 @@ static int take_labels(struct part *p, size_t d, struct err *err)
         const uint32_t begin = l->begin[d * n_hypotheses + h];
         const uint32_t end = l->begin[(d + 1) * n_hypotheses + h];
         struct compare_labels *labels = &p->labels[h];
-        *labels = (struct compare_labels){
-            .at = p->at + n, .gave_up = bits_get(l->gave_up + d * n_words, h)};
+        *labels = (struct compare_labels){.at = p->at + n,
+                                          .gave_up = bits_get(l->gave_up + d * n_words, h)};
         for (uint32_t k = begin; k < end; k++) {
             const size_t at = tally_place(l->sets[1 + 2 * h].at[k] - doc->begin, doc->n,
                                           p->unit->pos + doc->begin, p->shape->next[h]);

@@ -12,8 +12,9 @@ static uint64_t hash_of(const char *name)
 static int domain_new(struct compare_domain *d, const struct compare_shape *s, const char *name,
                       struct err *err)
 {
-    *d = (struct compare_domain){
-        .name = strdup(name), .hash = hash_of(name), .pairs = mem_zero(s->n_pairs, sizeof *d->pairs)};
+    *d = (struct compare_domain){.name = strdup(name),
+                                 .hash = hash_of(name),
+                                 .pairs = mem_zero(s->n_pairs, sizeof *d->pairs)};
     if (d->name && d->pairs) {
         return 0;
     }

@@ -159,8 +159,7 @@ static void get_domain(struct bytes_reader *r, struct compare *c)
 int compare_load(struct compare *c, const void *bytes, size_t len, struct err *err)
 {
     const struct compare_shape *s = c->shape;
-    struct bytes_reader r = {
-        .at = bytes, .left = len, .of = "the saved comparison", .err = err};
+    struct bytes_reader r = {.at = bytes, .left = len, .of = "the saved comparison", .err = err};
     const uint64_t head[] = {MAGIC, s->n_pairs, s->n_hypotheses};
     for (size_t i = 0; i < sizeof head / sizeof *head; i++) {
         bytes_get(&r, head[i], head[i], "its beginning");

@@ -19,8 +19,7 @@ static int write_pairs(const struct sql *s, const struct compare *c, struct err 
 {
     char share[32];
     struct rows w;
-    snprintf(share, sizeof share, "%" PRIu32 "/%" PRIu32, c->shape->share.take,
-             c->shape->share.of);
+    snprintf(share, sizeof share, "%" PRIu32 "/%" PRIu32, c->shape->share.take, c->shape->share.of);
     rows_anew(&w, s, "DELETE FROM compare", "INSERT INTO compare VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
               err);
     for (size_t p = 0; p < c->shape->n_pairs && !w.rc; p++) {
