@@ -13,8 +13,7 @@
 struct options {
     const char *pair, *color, *output;
     size_t n;
-    bool worst, tokens, domains, kinds, json;
-    bool worst, tokens, domains, compare, json;
+    bool worst, tokens, domains, kinds, compare, json;
 };
 
 /* A scan of ids has no text, by which kinds are told. */
@@ -90,10 +89,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     const struct options *o = options;
     struct reader r = {0};
     struct screen s = {0};
-    if (o->tokens + o->domains + o->kinds > 1) {
-        return err_set(err, ERR_USAGE, "--tokens, --kinds and --domains: one of them");
-    if (o->tokens + o->domains + o->compare > 1) {
-        return err_set(err, ERR_USAGE, "--tokens, --domains and --compare: one of them");
+    if (o->tokens + o->domains + o->kinds + o->compare > 1) {
+        return err_set(err, ERR_USAGE, "--tokens, --kinds, --domains and --compare: one of them");
     }
     if (o->compare && o->worst) {
         return err_set(err, ERR_USAGE, "--worst does not go with --compare");
@@ -127,8 +124,7 @@ int cmd_top(int argc, char **argv)
         {0}};
     const struct command command = {
         .name = "top",
-        .usage = "run.db [--pair A:B] [--worst] [--tokens|--kinds|--domains] [-n N]",
-        .usage = "run.db [--pair A:B] [--worst|--tokens|--domains|--compare] [-n N]",
+        .usage = "run.db [--pair A:B] [--worst] [--tokens|--kinds|--domains|--compare] [-n N]",
         .summary = "Where one model predicts the token better than another: the largest gaps of a\n"
                    "run, finished or not, with the log-probs of both and the text around.\n"
                    "gap = logprob of B - logprob of A, clamped at the run's floor.",
