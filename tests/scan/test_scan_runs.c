@@ -52,6 +52,12 @@ static void all_tables_have_rows(void **state)
         "trigram_example WHERE kind = 'elsewhere'",
         "trigram_model WHERE contexts > 1 AND pairs > contexts AND se > 0",
         "trigram_neuron WHERE ablated <> 0 AND corpus_interaction <> 0",
+        "compare WHERE docs > 1 AND mean_kl > 0 AND share_same_top > 0",
+        "compare WHERE left_out = 'it has several others'",
+        "compare_hist",
+        "compare_percentile WHERE percentile = 50",
+        "compare_domain WHERE tokens > 0 AND mean_kl > 0",
+        "compare_hypothesis WHERE tokens > 0 AND mean_kl > 0",
     };
     need_short();
     need_long();
@@ -95,6 +101,7 @@ static void other_content_has_another_digest(void **state)
         MODELS "--hypotheses $T/h.yaml --examples 4 --top 5",
         MODELS "--hypotheses $T/h.yaml --examples 4 --top 5 --no-neurons",
         MODELS HYPOTHESES "--top 5 --trigram-rule count=2,high=0.5,low=0.45,gap=-100,test=2",
+        MODELS HYPOTHESES "--top 5 --compare-share 1/1",
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         expect_another_digest(others[i]);
@@ -183,6 +190,7 @@ static void what_is_not_parts_of_one_run_is_not_merged(void **state)
         {HYPOTHESES "--histograms 'top 5'", "histograms: one has "},
         {HYPOTHESES "--site post", "site"},
         {HYPOTHESES "--trigram-rule count=3", "\"count\":"},
+        {HYPOTHESES "--compare-share 1/3", "\"compare_share\":\"1/3\""},
     };
     kit_expect(0, NULL, "sed 's/free/thee/' $T/h.yaml >$T/h2.yaml");
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
