@@ -115,7 +115,8 @@ int cmd_top(int argc, char **argv)
          "by kind of token (words, digits, line ends, ...): how much of\nthe gap each has"},
         {"domains", 0, ARG_FLAG, &o.domains, NULL, "by domain: the mean gap of each"},
         {"compare", 0, ARG_FLAG, &o.compare, NULL,
-         "the whole distributions of both: KL, same most likely\ntoken, change of P of the true one"},
+         "the whole distributions of both: KL, same most likely\ntoken, change of P of the true "
+         "one"},
         {"number", 'n', ARG_SIZE, &o.n, "N", "how many (20)"},
         ARGS_GROUP("the output"),
         {"json", 0, ARG_FLAG, &o.json, NULL, "JSONL, one object per line, for programs"},

@@ -26,8 +26,8 @@ static const struct tally_shape fuzz_tally_shape = {
     .n_hypotheses = 2,
 };
 
-static struct compare_pair fuzz_compare_pairs[] = {
-    {.kind = COMPARE_PAIR, .other = 1, .d_vocab = 8}, {.kind = COMPARE_SEVERAL_OTHERS}};
+static struct compare_pair fuzz_compare_pairs[] = {{.kind = COMPARE_PAIR, .other = 1, .d_vocab = 8},
+                                                   {.kind = COMPARE_SEVERAL_OTHERS}};
 static bool fuzz_compare_next[1];
 static const struct compare_shape fuzz_compare_shape = {
     .share = {1, 2},
