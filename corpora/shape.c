@@ -351,6 +351,7 @@ static int find_array(struct beginning *b, struct json_parser *parser, size_t at
     return 0;
 }
 
+/* jsonl: the user, or the file's name, says that there are records. */
 static void find_strings(struct beginning *b, struct json_parser *parser, size_t at, bool jsonl,
                          struct shape *out)
 {
@@ -368,7 +369,7 @@ static void find_strings(struct beginning *b, struct json_parser *parser, size_t
         n_lines++;
         at = end;
     }
-    if (jsonl || n_lines >= 2 || (n_lines == 1 && name_says_jsonl(stream_name(b->stream)))) {
+    if (jsonl || n_lines >= 2) {
         out->records = RECORDS_LINES;
         out->strings = true;
     }
@@ -474,7 +475,7 @@ static int find(struct beginning *b, struct json_parser *parser, enum shape_want
         rc = find_array(b, parser, at, jsonl, out, err);
         break;
     case '"':
-        find_strings(b, parser, at, jsonl, out);
+        find_strings(b, parser, at, jsonl || name_says_jsonl(stream_name(b->stream)), out);
         break;
     case 0x1e:
         find_marked(b, at, out);

@@ -10,8 +10,8 @@
  *                 or broken: with an object, a key and a colon, or two strings; "[Verse]", "[1] See
  *                 ..." and "["Yes", said Bob" begin texts.  An end that is not seen is no sign
  *                 against an array.
- *     "           a string on each line, if every line within 64 KiB is one, and there are two or
- *                 the file's name says JSONL: a text may begin with a quotation
+ *     "           a string on each line, if every line within 64 KiB is one, and there are two, or
+ *                 the name says JSON: a text may begin with a quotation
  *     1E          RFC 7464, if a JSON value follows
  *     0           lm_dataformat's .dat, if the lengths that can be seen lead from one to the next
  *

@@ -132,15 +132,8 @@ static int read_act_fn(struct json_object *object, enum act_fn *out, struct err 
                    "act_fn \"%s\" is not supported; gelu, gelu_new and solu_ln are", name);
 }
 
-static int read_norm(struct json_object *object, enum norm *out, struct err *err)
+static int parse_norm(struct json_object *object, const char *key, enum norm *out, struct err *err)
 {
-    const char *key = "normalization_type";
-    if (!has_key(object, key)) {
-        key = "normalization";
-    }
-    if (!has_key(object, key)) {
-        return err_set(err, ERR_FORMAT, "neither \"normalization\" nor \"normalization_type\"");
-    }
     const char *name = NULL;
     const int rc = json_member_string(object, key, &name, err);
     if (rc) {
@@ -156,6 +149,31 @@ static int read_norm(struct json_object *object, enum norm *out, struct err *err
         return err_set(err, ERR_UNSUPPORTED, "%s \"%s\" is not supported; LN, LNPre and null are",
                        key, name);
     }
+    return 0;
+}
+
+/* Under either key; where there are both they must agree. */
+static int read_norm(struct json_object *object, enum norm *out, struct err *err)
+{
+    static const char *const keys[] = {"normalization_type", "normalization"};
+    enum norm found[2] = {NORM_NONE, NORM_NONE};
+    size_t n = 0;
+    for (size_t i = 0; i < 2; i++) {
+        if (has_key(object, keys[i])) {
+            const int rc = parse_norm(object, keys[i], &found[n++], err);
+            if (rc) {
+                return rc;
+            }
+        }
+    }
+    if (n == 0) {
+        return err_set(err, ERR_FORMAT, "neither \"normalization\" nor \"normalization_type\"");
+    }
+    if (n == 2 && found[0] != found[1]) {
+        return err_set(err, ERR_FORMAT, "normalization_type %s contradicts normalization %s",
+                       norm_name(found[0]), norm_name(found[1]));
+    }
+    *out = found[0];
     return 0;
 }
 

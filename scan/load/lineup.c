@@ -206,6 +206,13 @@ static int name_model(struct lineup *l, struct hub_place *place, struct err *err
         return err_set(err, ERR_USAGE, "%s: not UTF-8; give it a name: --model NAME=...",
                        place->dir);
     }
+    if (strpbrk(place->name, ":+")) {
+        return err_set(
+            err, ERR_USAGE,
+            "a model cannot be called %s: ':' and '+' stand between names in --pair; give "
+            "it another name: --model NAME=...",
+            place->name);
+    }
     for (size_t i = 0; i < l->n; i++) {
         if (strcmp(l->models[i].name, place->name) == 0) {
             return say_named_twice(place, err);

@@ -319,6 +319,8 @@ static void config_mistakes_name_their_key(void **state)
         {"{" ATTN ",\"eps\":\"1\"}", ERR_FORMAT, "\"eps\" is \"1\"; expected a number from 1e-37"},
         {"{" ATTN ",\"attn_scale\":-2}", ERR_FORMAT,
          "\"attn_scale\" is -2; expected a number from 1e-37 to 1e+37, or -1 where it follows"},
+        {"{" SIZES ",\"normalization\":\"LN\",\"normalization_type\":\"LNPre\"}", ERR_FORMAT,
+         "normalization_type LNPre contradicts normalization LN"},
         {"{" SIZES "}", ERR_FORMAT, "neither \"normalization\" nor"},
         {"{" SIZES ",\"normalization\":\"RMS\"}", ERR_UNSUPPORTED, "\"RMS\" is not supported"},
         {"{" SIZES ",\"normalization\":\"LN\"}", ERR_FORMAT, "\"act_fn\" is missing"},
@@ -357,9 +359,10 @@ static void config_defaults_are_those_of_the_hub(void **state)
     assert_null(c.tokenizer_name);
     config_free(&c);
 
-    // normalization_type wins over normalization; d_mlp is four times d_model
+    // either key of the norm, or both where they agree; d_mlp is four times d_model
     assert_int_equal(parse(&c,
-                           "{" SIZES ",\"normalization_type\":\"LNPre\",\"normalization\":\"LN\","
+                           "{" SIZES
+                           ",\"normalization_type\":\"LNPre\",\"normalization\":\"LNPre\","
                            "\"act_fn\":\"gelu\",\"tokenizer_name\":\"a/b\"}",
                            "x", &err),
                      0);
