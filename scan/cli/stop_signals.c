@@ -1,6 +1,7 @@
 #include "scan/cli/stop_signals.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,16 +38,25 @@ static void on_status(int number)
     atomic_store(&said.status, 1);
 }
 
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 void stop_signals_catch(const char *a_second_one)
 {
     const struct {
         int number;
         void (*handler)(int);
-    } handlers[] = {{SIGINT, on_stop}, {SIGTERM, on_stop}, {SIGUSR1, on_status}};
+    } handlers[] = {
+        {SIGINT, on_stop}, {SIGTERM, on_stop}, {SIGHUP, on_stop}, {SIGUSR1, on_status}};
     warning = a_second_one;
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
         struct sigaction action = {.sa_handler = handlers[i].handler, .sa_flags = SA_RESTART};
-        sigaction(handlers[i].number, &action, NULL);
+        if (handlers[i].number != SIGHUP || !is_ignored(SIGHUP)) {
+            sigaction(handlers[i].number, &action, NULL);
+        }
     }
 }
 
@@ -65,6 +75,9 @@ void stop_signals_default(void)
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_status, .sa_flags = SA_RESTART}, NULL);
     if (signal(SIGINT, on_end) == SIG_IGN) { // as in a background job of a script
         signal(SIGINT, SIG_IGN);
+    }
+    if (!is_ignored(SIGHUP)) { // nohup ignores it
+        signal(SIGHUP, on_end);
     }
     signal(SIGTERM, on_end);
 }

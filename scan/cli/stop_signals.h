@@ -15,14 +15,16 @@ struct stop_signals {
     atomic_int status; // 1: a progress line is asked for
 };
 
-/* SIGINT and SIGTERM end the program as they would by themselves, but half-written files are
- * removed.  A SIGINT that is ignored stays ignored.  SIGUSR1 sets 'status' and ends nothing. */
+/* SIGINT, SIGTERM and SIGHUP (the terminal is closed) end the program as they would by themselves,
+ * but half-written files are removed.  A SIGINT or SIGHUP that is ignored stays ignored.  SIGUSR1
+ * sets 'status' and ends nothing. */
 void stop_signals_default(void);
 
 /*
- * From now on the first SIGINT or SIGTERM sets 'stop' and prints "stopping; <a_second_one>" on
- * standard error; the second one ends the program at once with 128 + its number.  SIGUSR1 sets
- * 'status'.  'a_second_one' is a string literal.
+ * From now on the first SIGINT, SIGTERM or SIGHUP sets 'stop' and prints "stopping;
+ * <a_second_one>" on standard error; the second one ends the program at once with 128 + its number.
+ * SIGUSR1 sets 'status'.  A SIGHUP that is ignored, as by nohup, stays ignored.  'a_second_one' is a
+ * string literal.
  */
 void stop_signals_catch(const char *a_second_one);
 
