@@ -100,3 +100,9 @@ int labeller_run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t
     }
     return 0;
 }
+
+const char *labeller_why(const struct labeller *l, size_t i)
+{
+    const struct miner_kind *kind = l->h->items[i].kind;
+    return kind->why ? kind->why(l->ctxs[i]) : NULL;
+}

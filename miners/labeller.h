@@ -33,4 +33,8 @@ void labeller_watch(struct labeller *l, const atomic_int *stop);
 int labeller_run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t *label,
                  enum miner_verdict *verdict, struct err *err);
 
+/* Why hypothesis i gave up last, in words; valid until it labels again.  NULL: it
+ * reached a limit of its own. */
+const char *labeller_why(const struct labeller *l, size_t i);
+
 #endif

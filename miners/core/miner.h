@@ -37,6 +37,8 @@ enum miner_verdict {
  * interface again and again).  A failure on one document is a verdict, not an error.
  *
  * ctx_watch: from now on a label() that waits ends soon after *stop is set, with MINER_GAVE_UP.
+ *
+ * why: in words, why label() gave up last; valid until its next call.
  */
 struct miner_kind {
     const char *name;
@@ -47,6 +49,7 @@ struct miner_kind {
     void (*ctx_free)(void *ctx);                                   // NULL is allowed as 'ctx'
     int (*label)(const void *self, void *ctx, const struct tokens *doc, uint8_t *label,
                  enum miner_verdict *verdict, struct err *err);
+    const char *(*why)(const void *ctx); // NULL: a limit of its own
     void (*free)(void *self);
 };
 

@@ -317,6 +317,12 @@ static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t 
     return (int)e.code;
 }
 
+static const char *why(const void *ctx)
+{
+    const struct ctx *r = ctx;
+    return r->why;
+}
+
 static void ctx_watch(void *ctx, const atomic_int *stop)
 {
     struct ctx *r = ctx;
@@ -386,6 +392,7 @@ static const struct miner_kind kind = {
     .ctx_watch = ctx_watch,
     .ctx_free = ctx_free,
     .label = label,
+    .why = why,
     .free = exec_free,
 };
 

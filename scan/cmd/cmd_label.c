@@ -34,12 +34,27 @@ struct label {
     uint8_t *labels; // [hypotheses.n][tokens.n] of the current doc
     size_t labels_cap;
     bool *aborted;           // [hypotheses.n]
+    bool *said;              // [hypotheses.n] why it gave up
     struct label_show *show; // [hypotheses.n]
 };
 
 static const uint8_t *labels_of(const struct label *l, size_t i)
 {
     return l->labels + i * l->tokens.n;
+}
+
+/* Why a hypothesis gave up, of the first document: whoever tries a program on one text sees nothing
+ * else of it. */
+static void say_why(struct label *l, size_t i, uint64_t doc)
+{
+    const char *why = labeller_why(l->labeller, i);
+    struct err shown; // what drives a terminal is shown as \xNN
+    if (!l->said[i]) {
+        err_set(&shown, ERR_FORMAT, "%s", why ? why : "it reached its limit of steps");
+        fprintf(stderr, "gapscope label: %s gave up on doc %" PRIu64 ": %s\n",
+                l->hypotheses.items[i].name, doc, shown.msg);
+    }
+    l->said[i] = true;
 }
 
 static int label_doc(struct label *l, const struct doc *doc, const struct options *o,
@@ -56,6 +71,9 @@ static int label_doc(struct label *l, const struct doc *doc, const struct option
         enum miner_verdict verdict;
         rc = labeller_run(l->labeller, i, &l->tokens, l->labels + i * l->tokens.n, &verdict, err);
         l->aborted[i] = verdict == MINER_GAVE_UP;
+        if (!rc && l->aborted[i]) {
+            say_why(l, i, doc->number);
+        }
         if (!rc && o->show != SIZE_MAX) {
             rc = label_show_add(&l->show[i], doc->number, &l->tokens, labels_of(l, i), verdict,
                                 o->show, err);
@@ -137,8 +155,9 @@ static int label_open(struct label *l, const struct options *o, struct err *err)
     }
     l->encoder = encoder_new(l->tokenizer);
     l->aborted = mem_zero(l->hypotheses.n, sizeof *l->aborted);
+    l->said = mem_zero(l->hypotheses.n, sizeof *l->said);
     l->show = mem_zero(l->hypotheses.n, sizeof *l->show);
-    return l->encoder && l->aborted && l->show ? 0 : err_nomem(err, "an encoder");
+    return l->encoder && l->aborted && l->said && l->show ? 0 : err_nomem(err, "an encoder");
 }
 
 static void label_close(struct label *l)
@@ -154,6 +173,7 @@ static void label_close(struct label *l)
     tokens_free(&l->tokens);
     free(l->labels);
     free(l->aborted);
+    free(l->said);
 }
 
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)

@@ -142,7 +142,8 @@ static void print_hypotheses(const struct run *run, const struct tally *tally)
         if (aborted > 0) {
             fprintf(stderr,
                     "  %-24s gave up on %" PRIu64 " of %" PRIu64
-                    " documents, which its statistics leave out\n",
+                    " documents, which its statistics leave out (gapscope label "
+                    "says why)\n",
                     run->hypotheses[h].name, aborted, docs);
         }
     }

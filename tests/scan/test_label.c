@@ -72,12 +72,22 @@ static void a_document_that_was_given_up_has_no_labels(void **state)
     static const struct shell_case cases[] = {
         {"printf '{\"text\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"}\\n"
          "{\"text\":\"aa\"}\\n' | " LABEL "--regex 'bad=(a+)+$' --regex 'good=!' - > $T/out",
-         0, NULL, ""},
+         0, "bad gave up on doc 0: it reached its limit of steps", ""},
         {"head -n 1 $T/out | grep -c '\"bad\":null,.*\"aborted\":\\[\"bad\"\\]'", 0, NULL, "1\n"},
         {"tail -n 1 $T/out | grep -c aborted", 1, NULL, "0\n"},
         {"printf aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa! | " LABEL
          "--regex 'bad=(a+)+$' --show 3 -",
-         0, NULL, "bad: 0 of 0 tokens (0 %) in 0 of 0 docs (0 %); gave up on 1 more\n"},
+         0, "bad gave up on doc 0",
+         "bad: 0 of 0 tokens (0 %) in 0 of 0 docs (0 %); gave up on 1 more\n"},
+        {"printf aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa! | " LABEL
+         "--regex 'bad=(a+)+$' - 2>&1 >$T/out | head -n 1",
+         0, NULL, "gapscope label: bad gave up on doc 0: it reached its limit of steps\n"},
+        {"echo \"hypotheses: [{name: p, exec: [sh, -c, 'while read x; do echo nope; done']}]\" "
+         ">$T/p.yaml; printf '{\"text\":\"aa\"}\n{\"text\":\"bb\"}\n' | " LABEL
+         "--hypotheses $T/p.yaml - 2>&1 >$T/out | grep -c 'p gave up on doc [01]: its answer is "
+         "not "
+         "JSON'",
+         0, NULL, "1\n"},
     };
     CHECK_CASES(cases);
 }
