@@ -554,7 +554,8 @@ int cmd_score(int argc, char **argv)
         .n_min = 1,
         .n_max = 1,
         .operands = "INPUT",
-        .examples = "gapscope score --model gelu-1l --top 3 corpus.txt",
+        .examples = "gapscope score --model gelu-1l --top 3 corpus.txt\n"
+                    "gapscope score --model gelu-1l --model no-mlp=gelu-1l@zero.L0MLP corpus.txt",
         .run = run,
         .options = &o,
     };

@@ -125,7 +125,8 @@ int cmd_top(int argc, char **argv)
         {0}};
     const struct command command = {
         .name = "top",
-        .usage = "run.db [--pair A:B] [--worst] [--tokens|--kinds|--domains|--compare] [-n N]",
+        .usage = "run.db [--pair A:B] [--worst]\n"
+                 "[--tokens|--kinds|--domains|--compare] [-n N]",
         .summary = "Where one model predicts the token better than another: the largest gaps of a\n"
                    "run, finished or not, with the log-probs of both and the text around.\n"
                    "gap = logprob of B - logprob of A, clamped at the run's floor.",
@@ -134,7 +135,8 @@ int cmd_top(int argc, char **argv)
         .n_max = 1,
         .operands = "run.db",
         .examples = "gapscope top run.db -n 5\n"
-                    "gapscope top run.db --kinds",
+                    "gapscope top run.db --kinds\n"
+                    "gapscope top run.db --compare",
         .run = run,
         .options = &o,
     };
