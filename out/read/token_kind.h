@@ -1,7 +1,7 @@
 /*
  * token_kind.h - what kind of token a text is: a word, digits, a line end, ...
  *
- * It is told by the text alone.  In SQL it is token_kind(text), and token_kind_number(text), from 0.
+ * It depends on the text alone.  In SQL it is token_kind(text), and token_kind_number(text), from 0.
  */
 #ifndef GAPSCOPE_OUT_READ_TOKEN_KIND_H
 #define GAPSCOPE_OUT_READ_TOKEN_KIND_H

@@ -1,5 +1,5 @@
 /*
- * values.h - what the value of an option is, told by what --help calls it
+ * values.h - what the value of an option is, judged by what --help calls it
  */
 #ifndef GAPSCOPE_SCAN_CLI_VALUES_H
 #define GAPSCOPE_SCAN_CLI_VALUES_H

@@ -23,7 +23,7 @@ static void check_texts(struct reader *r, int64_t pair)
     const char *tokens = "SELECT count(*) FROM token_gap WHERE pair = ?1";
     if (!r->rc && reader_number(r, tokens, &pair) > 0 && reader_number(r, texts, &pair) == 0) {
         reader_fail(r, ERR_NOT_FOUND,
-                    "%s: was scanned from ids, whose tokens have no text here; a kind is told by "
+                    "%s: was scanned from ids, whose tokens have no text here; kinds depend on "
                     "the text",
                     r->path);
     }
