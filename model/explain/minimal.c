@@ -155,15 +155,16 @@ static int list_neurons(struct minimal *m, struct err *err)
 
 static int find_attribution(struct work *w, struct err *err)
 {
-    struct engine *e = NULL;
+    const struct engine *given = w->found->options.engine;
+    struct engine *own = NULL;
     struct attributor *a = NULL;
-    int rc = engine_new(&e, w->found->model, kern_best(), PRECISION_EXACT, err);
-    rc = rc ? rc : attributor_new(&a, e, err);
+    int rc = given ? 0 : engine_new(&own, w->found->model, kern_best(), PRECISION_EXACT, err);
+    rc = rc ? rc : attributor_new(&a, given ? given : own, err);
     for (size_t k = 0; k < 2 && !rc; k++) {
         rc = attribute_prompt(w, k, a, err);
     }
     attributor_free(a);
-    engine_free(e);
+    engine_free(own);
     return rc ? rc : list_neurons(w->found, err);
 }
 

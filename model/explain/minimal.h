@@ -27,6 +27,7 @@
 
 #include "corpora/base/err.h"
 #include "model/load/model.h"
+#include "model/pass/engine.h"
 
 #define MINIMAL_TOP ((size_t)10)    // next tokens
 #define MINIMAL_LISTED ((size_t)10) // neurons by their direct effect
@@ -58,8 +59,9 @@ struct minimal_neuron {
 };
 
 struct minimal_options {
-    bool positions; // also patches single positions
-    size_t neurons; // how many patched neurons are kept; 0: none are patched
+    bool positions;              // also patches single positions
+    size_t neurons;              // how many patched neurons are kept; 0: none are patched
+    const struct engine *engine; // an exact one of the model, for many pairs; NULL: it is made
 };
 
 struct minimal {

@@ -11,6 +11,7 @@
 #include "out/text/screen.h"
 #include "out/text/table.h"
 #include "scan/cli/args.h"
+#include "scan/cmd/minimal_pairs.h"
 #include "scan/cmd/minimal_view.h"
 #include "scan/load/lineup.h"
 #include "scan/load/prompts.h"
@@ -19,6 +20,7 @@ struct options {
     struct arg_list models;
     const char *answers[2];
     const char *tokenizer, *color, *output;
+    const char *pairs; // a file of them
     struct minimal_options minimal;
     bool ids, special, json;
 };
@@ -128,10 +130,52 @@ static int find_all(struct minimal *all, const struct lineup *l, const struct pr
     return rc;
 }
 
+/* A file of pairs. */
+static int run_pairs(const struct options *o, const struct lineup *lineup, const struct screen *s,
+                     struct err *err)
+{
+    struct minimal_pairs pairs;
+    int rc = minimal_pairs_find(&pairs, o->pairs, lineup, o->ids, o->special, err);
+    if (!rc && o->json) {
+        minimal_pairs_json(&pairs, s->to);
+    } else if (!rc) {
+        rc = minimal_pairs_put(&pairs, s, err);
+    }
+    minimal_pairs_free(&pairs);
+    return rc;
+}
+
+static int run_all_pairs(const struct options *o, const struct arg_list *operands, struct err *err)
+{
+    struct lineup lineup = {0};
+    struct screen s = {0};
+    if (operands->n > 0 || o->answers[0] || o->minimal.positions || o->minimal.neurons) {
+        return err_set(err, ERR_USAGE,
+                       "--pairs goes without prompts, --answers, --positions and --neurons: the "
+                       "file has the prompts and answers");
+    }
+    int rc = screen_open(&s, o->color, o->output, err);
+    rc = rc ? rc : lineup_load(&lineup, &o->models, o->tokenizer, !o->ids, err);
+    rc = rc ? rc : lineup_need_weights(&lineup, err);
+    rc = rc ? rc : lineup_need_unchanged(&lineup, "minimal", err);
+    rc = rc ? rc : run_pairs(o, &lineup, &s, err);
+    lineup_free(&lineup);
+    return screen_close(&s, rc, o->output, err);
+}
+
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     (void)status;
     const struct options *o = options;
+    if (o->pairs) {
+        return run_all_pairs(o, operands, err);
+    }
+    if (operands->n < 2) {
+        return err_set(err, ERR_USAGE,
+                       "%s is missing; usage: gapscope minimal --model M 'TEXT ONE' 'TEXT TWO' "
+                       "--answers ' X' ' Y'",
+                       operands->n == 0 ? "'TEXT ONE'" : "'TEXT TWO'");
+    }
     const struct prompts_given given = {.texts = {operands->items[0], operands->items[1]},
                                         .answers = {o->answers[0], o->answers[1]},
                                         .ids = o->ids,
@@ -178,6 +222,9 @@ int cmd_minimal(int argc, char **argv)
         ARGS_GROUP("what is asked"),
         {"answers", 'a', ARG_PAIR, o.answers, "X Y",
          "the two tokens whose logits are compared, e.g.\n' is' ' are'"},
+        {"pairs", 0, ARG_STRING, &o.pairs, "FILE",
+         "many pairs instead of two prompts, JSONL of\n{\"a\":TEXT,\"b\":TEXT,\"answers\":[X,Y]}: "
+         "mean effects"},
         {"positions", 0, ARG_FLAG, &o.minimal.positions, NULL,
          "patch single positions as well, and the residual\nstream before each layer"},
         {"neurons", 'n', ARG_SIZE, &o.minimal.neurons, "N",
@@ -193,7 +240,8 @@ int cmd_minimal(int argc, char **argv)
         {0}};
     const struct command command = {
         .name = "minimal",
-        .usage = "--model M [--model M]... 'TEXT ONE' 'TEXT TWO'\n--answers ' X' ' Y' [options]",
+        .usage = "--model M [--model M]... 'TEXT ONE' 'TEXT TWO'\n--answers ' X' ' Y' [options]\n"
+                 "--model M [--model M]... --pairs FILE [options]",
         .summary =
             "Two prompts that differ slightly, two answers: logit(X) - logit(Y) after each, which\n"
             "components of the model add to it (direct logit attribution), and how it changes "
@@ -201,12 +249,13 @@ int cmd_minimal(int argc, char **argv)
             "one head's or MLP's output is taken from the other prompt (activation patching).\n"
             "Both prompts have as many tokens; BOS is put in front.",
         .args = args,
-        .n_min = 2,
+        .n_min = 0, // run() asks for both, but for --pairs
         .n_max = 2,
         .operands = "'TEXT ONE'|'TEXT TWO'",
         .operand_kind = OPERAND_TEXT,
         .examples =
-            "gapscope minimal --model gelu-1l 'if x in [1, 2' 'if x in (1, 2' --answers ']' ')'",
+            "gapscope minimal --model gelu-1l 'if x in [1, 2' 'if x in (1, 2' --answers ']' ')'\n"
+            "gapscope minimal --model gelu-1l --pairs pairs.jsonl",
         .run = run,
         .options = &o,
     };

@@ -110,7 +110,7 @@ static int read_text(struct prompts *p, size_t which, struct encoder *e,
     }
     if (!rc) {
         p->ids[which][0] = tokenizer_bos(p->tokenizer);
-        if (t.n > 0 && t.ids[0] == p->ids[which][0]) {
+        if (t.n > 0 && t.ids[0] == p->ids[which][0] && !given->quiet) {
             fprintf(stderr,
                     "gapscope: prompt %s begins with BOS, which stands in front of it anyway: "
                     "there it is twice\n",
@@ -230,7 +230,7 @@ static int read_all_texts(struct prompts *p, const struct prompts_given *given, 
 }
 
 /* Checks that they make a pair. */
-static int check(const struct prompts *p, const struct lineup *l, struct err *err)
+static int check(const struct prompts *p, const struct lineup *l, bool quiet, struct err *err)
 {
     const char *bos = p->tokenizer ? " (BOS is one)" : "";
     if (p->answers[0] == p->answers[1]) {
@@ -243,7 +243,7 @@ static int check(const struct prompts *p, const struct lineup *l, struct err *er
         }
     }
     if (p->n[0] != p->n[1]) {
-        const int rc = prompts_put(p, stderr, 100, err);
+        const int rc = quiet ? 0 : prompts_put(p, stderr, 100, err);
         return rc ? rc
                   : err_set(err, ERR_USAGE,
                             "prompt one has %zu tokens, prompt two %zu%s: patching needs as many "
@@ -263,7 +263,7 @@ int prompts_read(struct prompts *out, const struct lineup *l, const struct promp
                             .texts = {given->texts[0], given->texts[1]}};
     const int rc =
         given->ids ? read_all_ids(out, given, l->d_vocab, err) : read_all_texts(out, given, err);
-    return rc ? rc : check(out, l, err);
+    return rc ? rc : check(out, l, given->quiet, err);
 }
 
 void prompts_free(struct prompts *p)

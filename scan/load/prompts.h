@@ -26,6 +26,7 @@ struct prompts_given {
     const char *texts[2], *answers[2];
     bool ids;
     bool special; // special tokens written in the text are recognised
+    bool quiet;   // nothing stands on standard error
 };
 
 /* Reads both prompts and answers for the models and the tokenizer of 'l'; 'l' and 'given' outlive
