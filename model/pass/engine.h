@@ -111,7 +111,13 @@ void engine_score_watched(struct engine_ctx *r, const struct engine_window *wind
                           size_t n_windows, const struct engine_watch *watch,
                           const atomic_int *stop);
 
-/* The same in f32 throughout. */
+/* Shows what a watch asks for, but normed, and computes no log-prob: of the layers alone, in f32.
+ * Windows have n < n_ctx; their logprob is not used and may be NULL.  stop: as above. */
+void engine_watch_layers(struct engine_ctx *r, const struct engine_window *windows,
+                         size_t n_windows, const struct engine_watch *watch,
+                         const atomic_int *stop);
+
+/* engine_score() in f32 throughout. */
 void engine_score_exact(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                         const atomic_int *stop);
 

@@ -120,6 +120,19 @@ void engine_score_watched(struct engine_ctx *r, const struct engine_window *wind
     r->watch = NULL;
 }
 
+void engine_watch_layers(struct engine_ctx *r, const struct engine_window *windows,
+                         size_t n_windows, const struct engine_watch *watch,
+                         const atomic_int *stop)
+{
+    r->watch = watch;
+    for (size_t k = 0, n; k < n_windows && !is_stopped(stop); k += n) {
+        n = count_block(r, windows + k, n_windows - k);
+        engine_lay_windows(r, windows + k, n);
+        engine_ctx_layers(r, true, false);
+    }
+    r->watch = NULL;
+}
+
 void engine_score_exact(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                         const atomic_int *stop)
 {

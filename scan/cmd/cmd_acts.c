@@ -8,7 +8,7 @@
 
 #include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
-#include "model/pass/forward.h"
+#include "model/pass/engine.h"
 #include "out/read/neuron_name.h"
 #include "scan/cli/args.h"
 #include "scan/load/lineup.h"
@@ -30,8 +30,9 @@ struct neuron {
 /* One model at work. */
 struct watcher {
     const struct model *model;
-    struct forward *forward;
-    enum site site;
+    struct engine *engine;
+    struct engine_ctx *ctx;
+    enum row_site site;
     struct neuron *neurons; // [n], in the order asked for
     size_t n;
     uint64_t n_acts, n_not_finite; // so far
@@ -86,14 +87,21 @@ static int watcher_init(struct watcher *w, const struct model *m, const struct o
     if (!w->neurons) {
         return err_nomem(err, "neurons");
     }
-    int rc = model_site(m, wish, &w->site, err);
+    enum site site;
+    int rc = model_site(m, wish, &site, err);
     for (size_t i = 0; i < o->neurons.n && !rc; i++) {
         const char *neuron;
         if (is_for(o->neurons.items[i], m, &neuron)) {
             rc = add_neuron(w, neuron, n_ctx, err);
         }
     }
-    return rc ? rc : forward_new(&w->forward, m, err);
+    rc = rc ? rc : engine_new(&w->engine, m, kern_best(), PRECISION_EXACT, err);
+    rc = rc ? rc : engine_ctx_new(&w->ctx, w->engine, err);
+    if (rc) {
+        return rc;
+    }
+    w->site = engine_neuron_site(site);
+    return engine_watch_sites(w->ctx, ROW_BIT(w->site), err);
 }
 
 static void watcher_free(struct watcher *w)
@@ -102,19 +110,21 @@ static void watcher_free(struct watcher *w)
         free(w->neurons[i].acts);
     }
     free(w->neurons);
-    forward_free(w->forward);
+    engine_ctx_free(w->ctx);
+    engine_free(w->engine);
 }
 
-static void keep_acts(void *context, size_t layer, enum site site, const float *acts, size_t n,
-                      size_t d_mlp)
+/* engine_rows() of one window */
+static void keep_acts(void *context, size_t layer, enum row_site site,
+                      const struct engine_window *window, size_t n_windows, const float *acts)
 {
+    (void)site;
+    (void)n_windows;
     struct watcher *w = context;
-    if (site != w->site) {
-        return;
-    }
+    const size_t d_mlp = w->model->config.d_mlp;
     for (size_t k = 0; k < w->n; k++) {
         const struct neuron *neuron = &w->neurons[k];
-        for (size_t i = 0; neuron->layer == layer && i < n; i++) {
+        for (size_t i = 0; neuron->layer == layer && i < window->n + 1; i++) {
             neuron->acts[i] = acts[i * d_mlp + neuron->index];
         }
     }
@@ -151,8 +161,10 @@ static void each_window(void *context, const struct window *window, FILE *to)
     jsonout_begin(&j, '{');
     for (size_t i = 0; i < watch->n; i++) {
         struct watcher *w = &watch->watchers[i];
-        const struct forward_hooks hooks = {.context = w, .neurons = keep_acts};
-        forward_run(w->forward, window->ids, window->n, &hooks);
+        const struct engine_watch of = {.sites = ROW_BIT(w->site), .rows = keep_acts, .context = w};
+        const struct engine_window ids = {
+            .first = window->ids[0], .tokens = window->ids + 1, .n = window->n - 1};
+        engine_watch_layers(w->ctx, &ids, 1, &of, NULL);
         jsonout_key(&j, w->model->name);
         jsonout_begin(&j, '{');
         for (size_t k = 0; k < w->n; k++) {
@@ -216,8 +228,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         watch.n++;
     }
     if (!rc) {
-        rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, NULL, &watch,
-                         status, err);
+        rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, NULL,
+                         &watch, status, err);
         print_not_finite(&watch);
     }
 out:

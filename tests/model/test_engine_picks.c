@@ -261,9 +261,66 @@ static void picks_of_odd_widths_in_any_order(void **state)
     synthetic_free(m);
 }
 
+/* Rows that were seen, one call's behind another's. */
+struct rows_seen {
+    size_t width, n, cap; // floats
+    float *at;
+};
+
+static void see_rows(void *context, size_t layer, enum row_site site,
+                     const struct engine_window *windows, size_t n_windows, const float *rows)
+{
+    (void)layer;
+    (void)site;
+    struct rows_seen *seen = context;
+    size_t n = 0;
+    for (size_t k = 0; k < n_windows; k++) {
+        n += (windows[k].n + 1) * seen->width;
+    }
+    assert_true(seen->n + n <= seen->cap);
+    memcpy(seen->at + seen->n, rows, n * sizeof *rows);
+    seen->n += n;
+}
+
+/* Without log-probs a watch sees the same rows. */
+static void layers_alone_show_the_same_rows(void **state)
+{
+    (void)state;
+    static struct windows w;
+    for (size_t i = 0; i < GOLDEN_NAMES; i++) {
+        struct model *m = golden_model(golden_names[i]);
+        const size_t width = m->config.n_heads * m->config.d_head;
+        const size_t cap = m->config.n_layers * 1024 * width;
+        struct engine_at_work a = engine_start(m, kern_best(), PRECISION_FAST);
+        struct rows_seen seen[2] = {
+            {.width = width, .cap = cap, .at = malloc(cap * sizeof(float))},
+            {.width = width, .cap = cap, .at = malloc(cap * sizeof(float))}};
+        make_windows(&w, m);
+        assert_int_equal(engine_watch_sites(a.ctx, ROW_BIT(ROW_Z), NULL), 0);
+        for (size_t k = 0; k < 2; k++) {
+            const struct engine_watch watch = {
+                .sites = ROW_BIT(ROW_Z), .rows = see_rows, .context = &seen[k]};
+            assert_non_null(seen[k].at);
+            if (k == 0) {
+                engine_score_watched(a.ctx, w.items, WINDOWS, &watch, NULL);
+            } else {
+                engine_watch_layers(a.ctx, w.items, WINDOWS, &watch, NULL);
+            }
+        }
+        assert_true(seen[0].n > 0);
+        assert_int_equal(seen[0].n, seen[1].n);
+        assert_memory_equal(seen[0].at, seen[1].at, seen[0].n * sizeof(float));
+        free(seen[0].at);
+        free(seen[1].at);
+        engine_stop(&a);
+        model_free(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layers_alone_show_the_same_rows),
         cmocka_unit_test(kept_rows_are_those_that_are_made_again),
         cmocka_unit_test(a_block_before_the_last_is_not_kept),
         cmocka_unit_test(picks_of_odd_widths_in_any_order),
