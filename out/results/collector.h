@@ -46,6 +46,7 @@ struct collector_needs {
     uint32_t keep; // ROW_BIT()s that stay until end_block(), in all layers: a lot of memory
     bool asked;    // logits of the tokens that asked() lists
     bool logits;   // all logits at the tokens of documents that wants_logits() chooses
+    bool may_ask;  // exact log-probs, and what it says, of the tokens that may_ask() lists
 };
 
 /*
@@ -191,7 +192,8 @@ struct collector_kind {
     /* Appends the tokens of the block, ascending, that end_unit() may ask the models about: what
      * they computed there is kept, so that the answer is at hand.  It may ask about others, which
      * takes longer.  logprob[n_models][tokens of the unit]: nats, as scanned, up to block->end;
-     * epsilon: as in struct unit_models.  May be NULL. */
+     * epsilon: as in struct unit_models.  It is called where needs() has it of a model.  May be
+     * NULL. */
     int (*may_ask)(void *part, const struct unit_block *block, const double *const *logprob,
                    double epsilon, size_t **tokens, size_t *n, size_t *cap, struct err *err);
 

@@ -43,19 +43,11 @@ static int list_needs(struct unit_scores *s, struct err *err)
             to->keep |= has_weights(to) ? a->needs[m].keep : 0;
             to->asked = to->asked || a->needs[m].asked;
             to->logits = to->logits || a->needs[m].logits;
+            to->may_ask = to->may_ask || a->needs[m].may_ask;
+            a->may_ask = a->may_ask || a->needs[m].may_ask;
         }
     }
     return 0;
-}
-
-/* Does a collector ask the models about single tokens afterwards? */
-static bool may_be_asked(const struct unit_scores *s)
-{
-    bool any = false;
-    for (size_t c = 0; c < s->n_collectors; c++) {
-        any = any || s->collectors[c].collector->kind->may_ask;
-    }
-    return any;
 }
 
 static int scorer_open(struct scorer *m, const struct predictor *predictor, struct err *err)
@@ -95,7 +87,7 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
     for (size_t m = 0; m < s->n_models && !rc; m++) {
         struct scorer *of = &s->scorers[m];
         rc = has_weights(of) ? predictor_watch_sites(of->ctx, of->see | of->keep, err) : 0;
-        if (!rc && has_weights(of) && may_be_asked(s)) {
+        if (!rc && has_weights(of) && of->may_ask) {
             rc = engine_keep_rows(predictor_engine_ctx(of->ctx), err);
         }
     }
@@ -456,7 +448,7 @@ static int keep_rows(struct unit_scores *s, struct err *err)
     for (size_t c = 0; c < s->n_collectors && !rc; c++) {
         const struct unit_collector *to = &s->collectors[c];
         size_t n = 0;
-        if (to->collector->kind->may_ask) {
+        if (s->asked[c].may_ask) {
             rc = to->collector->kind->may_ask(to->part, &s->block, s->logprob, s->models.epsilon,
                                               &s->may_ask, &n, &s->may_ask_cap, err);
             rc = rc ? rc : unit_rows_keep(s, s->may_ask, n, err);

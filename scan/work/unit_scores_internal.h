@@ -34,15 +34,16 @@ struct asked {
     struct floats *logits;         // [n_models] of [n]
     const float **seen;            // [n_models] of them, or NULL
     struct collector_needs *needs; // [n_models]
+    bool may_ask;                  // it needs that of a model
 };
 
 /* One model in this thread. */
 struct scorer {
     const struct predictor *predictor;
     struct predictor_ctx *ctx;
-    uint32_t see, keep; // ROW_BIT()s that some collector needs
-    bool asked, logits; // some collector needs them
-    double *logprob;    // [logprob_cap] of the unit's tokens
+    uint32_t see, keep;          // ROW_BIT()s that some collector needs
+    bool asked, logits, may_ask; // some collector needs them
+    double *logprob;             // [logprob_cap] of the unit's tokens
     size_t logprob_cap;
     struct floats normed;          // [tokens of the block][d_model] behind the final norm
     struct floats *kept;           // [n_layers][ROW_SITES]

@@ -69,7 +69,17 @@ static void watch_rows(const void *shape, const struct run *run, size_t model,
     out->keep = ROW_BIT(ROW_Z);
 }
 
-static const struct collector_kind announces = {.name = "announces", .may_ask = announce};
+static void may_ask(const void *shape, const struct run *run, size_t model,
+                    struct collector_needs *out)
+{
+    (void)shape;
+    (void)run;
+    (void)model;
+    out->may_ask = true;
+}
+
+static const struct collector_kind announces = {
+    .name = "announces", .needs = may_ask, .may_ask = announce};
 static const struct collector_kind silent = {.name = "silent"};
 static const struct collector_kind watches = {.name = "watches", .needs = watch_rows};
 

@@ -71,6 +71,16 @@ static int shape_new(void **out, struct run *run, const void *saved, size_t len,
     return 0;
 }
 
+/* Hits are between models: without pairs there are none. */
+static void needs(const void *shape, const struct run *run, size_t model,
+                  struct collector_needs *out)
+{
+    (void)run;
+    (void)model;
+    const struct tally_shape *s = shape;
+    out->may_ask = s->n_pairs > 0 && s->top > 0;
+}
+
 // --- a worker's part ----------------------------------------------------------------------------
 
 static void part_free(void *pointer)
@@ -335,6 +345,7 @@ const struct collector_kind gaps_collector = {
     .name = "gaps",
     .shape_new = shape_new,
     .shape_free = free,
+    .needs = needs,
     .part_new = part_new,
     .part_free = part_free,
     .part_look = part_look,
