@@ -21,7 +21,8 @@ struct unit_tokens_doc {
     uint64_t number;    // in its shard
     size_t begin, n;    // its tokens
     uint32_t first;     // what stands before its first token: BOS, or the first of a list of ids
-    bool test;          // the half of the documents that scores are reported on
+    uint64_t hash;      // XXH64 of its text, seed 0; of a list of ids, of these
+    bool test;          // the half of the documents that scores are reported on: odd hashes
     const char *domain; // valid UTF-8; NULL: none
     const char *text;   // [text_len], normalised, valid UTF-8; "" of a list of ids
     size_t text_len;

@@ -75,15 +75,13 @@ void worker_free(struct worker *w)
 
 // --- the unit as the collectors see it ----------------------------------------------------------
 
-/* Is a document for test?  One without text is known by its ids. */
-static bool is_test(const struct worker *w, const struct layout_doc *doc)
+/* A document without text is known by its ids. */
+static uint64_t hash_of(const struct worker *w, const struct layout_doc *doc)
 {
     const struct layout *l = &w->layout;
-    const uint64_t hash =
-        w->work->layout.tokenizer
-            ? XXH64(doc->text_len ? l->text.data + doc->text : "", doc->text_len, 0)
-            : XXH64(l->ids + doc->begin, doc->n * sizeof *l->ids, 0);
-    return hash & 1;
+    return w->work->layout.tokenizer
+               ? XXH64(doc->text_len ? l->text.data + doc->text : "", doc->text_len, 0)
+               : XXH64(l->ids + doc->begin, doc->n * sizeof *l->ids, 0);
 }
 
 /* The first rejected records of each kind with their places, the rest by number. */
@@ -114,12 +112,14 @@ static int describe_unit(struct worker *w, const struct unit *u, struct err *err
     }
     for (size_t d = 0; d < l->n_docs; d++) {
         const struct layout_doc *doc = &l->docs[d];
+        const uint64_t hash = hash_of(w, doc);
         w->docs[d] = (struct unit_tokens_doc){
             .number = doc->doc->number,
             .begin = doc->begin,
             .n = doc->n,
             .first = doc->first,
-            .test = is_test(w, doc),
+            .hash = hash,
+            .test = hash & 1,
             .domain = doc->doc->domain == SIZE_MAX ? NULL : u->names.data + doc->doc->domain,
             .text = text && doc->text_len ? l->text.data + doc->text : "",
             .text_len = doc->text_len,

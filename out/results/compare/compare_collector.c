@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "corpora/base/bits.h"
 #include "out/results/bytes.h"
@@ -162,11 +161,8 @@ static int part_new(void **out, const void *shape, struct err *err)
     return 0;
 }
 
-static bool is_in_share(const struct compare_share *share, const struct unit_tokens *u,
-                        const struct unit_tokens_doc *doc)
+static bool is_in_share(const struct compare_share *share, uint64_t hash)
 {
-    const uint64_t hash = u->ends ? XXH64(doc->text_len ? doc->text : "", doc->text_len, 0)
-                                  : XXH64(u->ids + doc->begin, doc->n * sizeof *u->ids, 0);
     return (hash >> 1) % share->of < share->take;
 }
 
@@ -179,7 +175,7 @@ static int begin_unit(void *part, const struct unit_tokens *unit, struct err *er
     const int rc = mem_reserve(&p->wanted, &p->wanted_cap, unit->n_docs, sizeof *p->wanted,
                                "a comparison", err);
     for (size_t d = 0; d < unit->n_docs && !rc; d++) {
-        p->wanted[d] = p->shape->d_vocab > 0 && is_in_share(&p->shape->share, unit, &unit->docs[d]);
+        p->wanted[d] = p->shape->d_vocab > 0 && is_in_share(&p->shape->share, unit->docs[d].hash);
     }
     return rc;
 }
