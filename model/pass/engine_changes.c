@@ -128,51 +128,50 @@ static void change_rows(struct engine_ctx *r, const struct change *x, float *x0,
     }
 }
 
-void engine_change_heads(struct engine_ctx *r, size_t l)
+/* What the values of a kind write to the stream: that of each index times its rows of w. */
+struct writes {
+    const float *w; // [index][each][d_model]; NULL: they are what is written
+    size_t each;    // floats of a value
+};
+
+/*
+ * The changes of one kind in a layer, at rows [i0, i0 + n) of the block: row i of 'values', ld apart,
+ * has the value of each index, 'each' floats, side by side.  An edge sees the component's own value,
+ * so that edges come before replacements.
+ */
+static void change_values(struct engine_ctx *r, enum change_what what, size_t l, float *values,
+                          size_t ld, size_t i0, size_t n, struct writes writes)
 {
-    const struct config *c = &r->engine->model->config;
     const struct changes *all = at_work(r);
-    const size_t width = c->n_heads * c->d_head;
-    // An edge sees the head's own z, so that edges come before replacements.
+    const size_t d = r->engine->model->config.d_model;
     for (int whole = 0; whole < 2 && all; whole++) {
         for (size_t i = 0; i < all->n; i++) {
             const struct change *x = &all->items[i];
-            if (is_at(x, CHANGE_HEAD, l) && (x->reader == READER_ALL) == whole) {
-                const float *W_O = r->engine->model->layers[l].W_O;
-                change_rows(r, x, r->z + x->index * c->d_head, width, 0, r->block.n_rows,
-                            W_O + x->index * c->d_head * c->d_model);
+            if (is_at(x, what, l) && (x->reader == READER_ALL) == whole) {
+                const size_t at = x->index * writes.each;
+                change_rows(r, x, values + at, ld, i0, n, writes.w ? writes.w + at * d : NULL);
             }
         }
     }
+}
+
+void engine_change_heads(struct engine_ctx *r, size_t l)
+{
+    const struct config *c = &r->engine->model->config;
+    const struct writes writes = {r->engine->model->layers[l].W_O, c->d_head};
+    change_values(r, CHANGE_HEAD, l, r->z, c->n_heads * c->d_head, 0, r->block.n_rows, writes);
 }
 
 void engine_change_neurons(struct engine_ctx *r, float *neurons, size_t l, size_t i0, size_t n)
 {
-    const struct config *c = &r->engine->model->config;
-    const struct changes *all = at_work(r);
-    for (int whole = 0; whole < 2 && all; whole++) {
-        for (size_t i = 0; i < all->n; i++) {
-            const struct change *x = &all->items[i];
-            if (is_at(x, CHANGE_NEURON, l) && (x->reader == READER_ALL) == whole) {
-                change_rows(r, x, neurons + x->index, c->d_mlp, i0, n,
-                            r->engine->model->layers[l].W_out + x->index * c->d_model);
-            }
-        }
-    }
+    const struct writes writes = {r->engine->model->layers[l].W_out, 1};
+    change_values(r, CHANGE_NEURON, l, neurons, r->engine->model->config.d_mlp, i0, n, writes);
 }
 
 void engine_change_mlp_out(struct engine_ctx *r, float *out, size_t l, size_t i0, size_t n)
 {
-    const size_t d = r->engine->model->config.d_model;
-    const struct changes *all = at_work(r);
-    for (int whole = 0; whole < 2 && all; whole++) {
-        for (size_t i = 0; i < all->n; i++) {
-            const struct change *x = &all->items[i];
-            if (is_at(x, CHANGE_MLP, l) && (x->reader == READER_ALL) == whole) {
-                change_rows(r, x, out, d, i0, n, NULL);
-            }
-        }
-    }
+    const struct writes itself = {NULL, 0};
+    change_values(r, CHANGE_MLP, l, out, r->engine->model->config.d_model, i0, n, itself);
 }
 
 /* Writes that are the same at every row, or known from the ids; 'out' has room for a row. */

@@ -105,6 +105,18 @@ static void score(struct engine_ctx *r, const struct engine_window *windows, siz
     }
 }
 
+/* Runs the layers alone, in f32; values that are recorded go behind those of the block before. */
+static void run_layers(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
+                       const atomic_int *stop)
+{
+    for (size_t k = 0, n; k < n_windows && !is_stopped(stop); k += n) {
+        n = count_block(r, windows + k, n_windows - k);
+        engine_lay_windows(r, windows + k, n);
+        engine_ctx_layers(r, true, false);
+        r->changing.record_row += r->block.n_rows;
+    }
+}
+
 void engine_score(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                   const atomic_int *stop)
 {
@@ -121,15 +133,10 @@ void engine_score_watched(struct engine_ctx *r, const struct engine_window *wind
 }
 
 void engine_watch_layers(struct engine_ctx *r, const struct engine_window *windows,
-                         size_t n_windows, const struct engine_watch *watch,
-                         const atomic_int *stop)
+                         size_t n_windows, const struct engine_watch *watch, const atomic_int *stop)
 {
     r->watch = watch;
-    for (size_t k = 0, n; k < n_windows && !is_stopped(stop); k += n) {
-        n = count_block(r, windows + k, n_windows - k);
-        engine_lay_windows(r, windows + k, n);
-        engine_ctx_layers(r, true, false);
-    }
+    run_layers(r, windows, n_windows, stop);
     r->watch = NULL;
 }
 
@@ -146,12 +153,7 @@ void engine_record(struct engine_ctx *r, const struct engine_window *windows, si
 {
     const struct engine_changing before = r->changing;
     r->changing = (struct engine_changing){.changes = changes, .record = values};
-    for (size_t k = 0, n; k < n_windows && !is_stopped(stop); k += n) {
-        n = count_block(r, windows + k, n_windows - k);
-        engine_lay_windows(r, windows + k, n);
-        engine_ctx_layers(r, true, false);
-        r->changing.record_row += r->block.n_rows;
-    }
+    run_layers(r, windows, n_windows, stop);
     r->changing = before;
 }
 
