@@ -27,10 +27,15 @@ double minimal_effect(const struct minimal *m, size_t k, double difference)
     return own == other ? NAN : difference == own ? 0 : (difference - own) / (other - own);
 }
 
-void minimal_component_name(const struct minimal *m, size_t i, char name[MINIMAL_NAME])
+size_t minimal_per_layer(const struct config *c)
 {
-    const size_t layer = i / m->per_layer, k = i % m->per_layer;
-    if (k < m->model->config.n_heads) {
+    return c->n_heads + !c->attn_only;
+}
+
+void minimal_component_name(const struct config *c, size_t i, char name[MINIMAL_NAME])
+{
+    const size_t layer = i / minimal_per_layer(c), k = i % minimal_per_layer(c);
+    if (k < c->n_heads) {
         snprintf(name, MINIMAL_NAME, "L%zuH%zu", layer, k);
     } else {
         snprintf(name, MINIMAL_NAME, "L%zuMLP", layer);
@@ -359,7 +364,7 @@ int minimal_find(struct minimal *out, const struct model *model,
     m->n = prompts->n;
     m->n_components = attribution_n_components(model);
     m->n_neurons = c->attn_only ? 0 : c->n_layers * c->d_mlp;
-    m->per_layer = c->n_heads + !c->attn_only;
+    m->per_layer = minimal_per_layer(c);
     m->n_listed = least(m->n_neurons, MINIMAL_LISTED);
     m->n_tried = options->neurons > 0 ? least(m->n_neurons, MINIMAL_TRIED) : 0;
     m->n_patched = least(m->n_tried, options->neurons);

@@ -97,8 +97,11 @@ void minimal_free(struct minimal *m); // {0} is allowed
 /* The effect of patching into prompt k that gave this difference. */
 double minimal_effect(const struct minimal *m, size_t k, double difference);
 
+/* The outputs of a layer that are patched: its heads, then its MLP if there is one. */
+size_t minimal_per_layer(const struct config *c);
+
 /* The name of output i of [n_layers][per_layer]: "L0H3" or "L0MLP". */
 #define MINIMAL_NAME ((size_t)48)
-void minimal_component_name(const struct minimal *m, size_t i, char name[MINIMAL_NAME]);
+void minimal_component_name(const struct config *c, size_t i, char name[MINIMAL_NAME]);
 
 #endif

@@ -130,35 +130,35 @@ static int find_all(struct minimal *all, const struct lineup *l, const struct pr
     return rc;
 }
 
-/* A file of pairs. */
-static int run_pairs(const struct options *o, const struct lineup *lineup, const struct screen *s,
-                     struct err *err)
+/* The screen and the models; both are then to be closed, also after an error. */
+static int open_all(const struct options *o, struct lineup *lineup, struct screen *s,
+                    struct err *err)
 {
-    struct minimal_pairs pairs;
-    int rc = minimal_pairs_find(&pairs, o->pairs, lineup, o->ids, o->special, err);
-    if (!rc && o->json) {
-        minimal_pairs_json(&pairs, s->to);
-    } else if (!rc) {
-        rc = minimal_pairs_put(&pairs, s, err);
-    }
-    minimal_pairs_free(&pairs);
-    return rc;
+    int rc = screen_open(s, o->color, o->output, err);
+    rc = rc ? rc : lineup_load(lineup, &o->models, o->tokenizer, !o->ids, err);
+    rc = rc ? rc : lineup_need_weights(lineup, err);
+    return rc ? rc : lineup_need_unchanged(lineup, "minimal", err);
 }
 
-static int run_all_pairs(const struct options *o, const struct arg_list *operands, struct err *err)
+/* A file of pairs. */
+static int run_pairs(const struct options *o, const struct arg_list *operands, struct err *err)
 {
     struct lineup lineup = {0};
     struct screen s = {0};
+    struct minimal_pairs pairs = {0};
     if (operands->n > 0 || o->answers[0] || o->minimal.positions || o->minimal.neurons) {
         return err_set(err, ERR_USAGE,
                        "--pairs goes without prompts, --answers, --positions and --neurons: the "
                        "file has the prompts and answers");
     }
-    int rc = screen_open(&s, o->color, o->output, err);
-    rc = rc ? rc : lineup_load(&lineup, &o->models, o->tokenizer, !o->ids, err);
-    rc = rc ? rc : lineup_need_weights(&lineup, err);
-    rc = rc ? rc : lineup_need_unchanged(&lineup, "minimal", err);
-    rc = rc ? rc : run_pairs(o, &lineup, &s, err);
+    int rc = open_all(o, &lineup, &s, err);
+    rc = rc ? rc : minimal_pairs_find(&pairs, o->pairs, &lineup, o->ids, o->special, err);
+    if (!rc && o->json) {
+        minimal_pairs_json(&pairs, s.to);
+    } else if (!rc) {
+        rc = minimal_pairs_put(&pairs, &s, err);
+    }
+    minimal_pairs_free(&pairs);
     lineup_free(&lineup);
     return screen_close(&s, rc, o->output, err);
 }
@@ -168,7 +168,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     (void)status;
     const struct options *o = options;
     if (o->pairs) {
-        return run_all_pairs(o, operands, err);
+        return run_pairs(o, operands, err);
     }
     if (operands->n < 2) {
         return err_set(err, ERR_USAGE,
@@ -187,10 +187,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct prompts prompts = {0};
     struct minimal *all = NULL;
     struct screen s = {0};
-    int rc = screen_open(&s, o->color, o->output, err);
-    rc = rc ? rc : lineup_load(&lineup, &o->models, o->tokenizer, !o->ids, err);
-    rc = rc ? rc : lineup_need_weights(&lineup, err);
-    rc = rc ? rc : lineup_need_unchanged(&lineup, "minimal", err);
+    int rc = open_all(o, &lineup, &s, err);
     rc = rc ? rc : prompts_read(&prompts, &lineup, &given, err);
     if (!rc) {
         all = mem_zero(lineup.n, sizeof *all);

@@ -197,7 +197,7 @@ static void write_positions(const struct minimal *m, struct jsonout *j, size_t k
     jsonout_key(j, "positions");
     jsonout_begin(j, '{');
     for (size_t i = 0; i < n_layers * m->per_layer; i++) {
-        minimal_component_name(m, i, name);
+        minimal_component_name(&m->model->config, i, name);
         jsonout_key(j, name);
         write_row(m, j, k, m->at[k] + i * m->n);
     }
@@ -232,7 +232,7 @@ static void write_patching(const struct minimal *m, struct jsonout *j, size_t k)
     jsonout_begin(j, '{');
     for (size_t i = 0; i < m->model->config.n_layers * m->per_layer; i++) {
         char name[MINIMAL_NAME];
-        minimal_component_name(m, i, name);
+        minimal_component_name(&m->model->config, i, name);
         jsonout_key(j, name);
         write_patched(m, j, k, m->patched[k][i]);
     }

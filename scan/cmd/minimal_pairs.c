@@ -51,7 +51,7 @@ static int open_model(struct minimal_pairs_model *m, const struct lineup_model *
 {
     const struct config *c = model->config;
     m->model = model;
-    m->n_components = c->n_layers * (c->n_heads + !c->attn_only);
+    m->n_components = c->n_layers * minimal_per_layer(c);
     for (size_t k = 0; k < 2; k++) {
         m->effects[k] = mem_zero(m->n_components, sizeof *m->effects[k]);
     }
@@ -198,14 +198,6 @@ int minimal_pairs_find(struct minimal_pairs *out, const char *path, const struct
 
 // --- showing it ---------------------------------------------------------------------------------
 
-/* Component i of a model: "L0H3". */
-static void name_component(const struct minimal_pairs_model *m, size_t i, char name[MINIMAL_NAME])
-{
-    const struct config *c = m->model->config;
-    const struct minimal as = {.model = m->model->weights, .per_layer = c->n_heads + !c->attn_only};
-    minimal_component_name(&as, i, name);
-}
-
 struct ranked {
     size_t component;
     double size; // the larger mean effect of both directions
@@ -243,7 +235,7 @@ static int put_model(const struct minimal_pairs_model *m, const struct screen *s
     }
     for (size_t i = 0; i < m->n_components; i++) {
         char name[MINIMAL_NAME];
-        name_component(m, all[i].component, name);
+        minimal_component_name(m->model->config, all[i].component, name);
         table_text(&t, name);
         for (size_t k = 0; k < 2; k++) {
             const struct minimal_mean *mean = &m->effects[k][all[i].component];
@@ -317,7 +309,7 @@ void minimal_pairs_json(const struct minimal_pairs *p, FILE *to)
         jsonout_begin(&j, '{');
         for (size_t c = 0; c < m->n_components; c++) {
             char name[MINIMAL_NAME];
-            name_component(m, c, name);
+            minimal_component_name(m->model->config, c, name);
             jsonout_key(&j, name);
             jsonout_begin(&j, '{');
             write_mean(&j, "into_one", &m->effects[0][c]);

@@ -211,7 +211,7 @@ static int put_components(const struct minimal *m, const struct screen *s, struc
     for (size_t i = 0; i < n; i++) {
         char name[MINIMAL_NAME];
         if (patched_size(m, i) >= shown) {
-            minimal_component_name(m, i, name);
+            minimal_component_name(&m->model->config, i, name);
             table_text(&t, name);
             patched(&t, m, 0, m->patched[0][i]);
             patched(&t, m, 1, m->patched[1][i]);
@@ -338,7 +338,7 @@ static int put_places(const struct minimal *m, const struct prompts *p, const st
     for (size_t k = 0; k < n && k < PLACES && places[k].size > 0; k++) {
         const size_t i = places[k].index;
         char name[MINIMAL_NAME];
-        minimal_component_name(m, i / m->n, name);
+        minimal_component_name(&m->model->config, i / m->n, name);
         table_text(&t, name);
         place(&t, p, i % m->n);
         patched(&t, m, 0, m->at[0][i]);
