@@ -8,12 +8,12 @@
  * tokens on them.  Medians of rounds.
  */
 #include <stdio.h>
-#include <time.h>
 
 #include "model/explain/attribution.h"
 #include "model/explain/effects.h"
 #include "model/pass/engine.h"
 #include "model/pass/logprob.h"
+#include "tests/bench/rounds.h"
 #include "tests/bench/synthetic.h"
 
 #define D_MODEL 512
@@ -22,25 +22,6 @@
 #define N_CTX 1024
 #define PICKS 256
 #define ROUNDS 5
-
-static double cpu_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x)
-{
-    qsort(x, ROUNDS, sizeof *x, by_value);
-    return x[ROUNDS / 2];
-}
 
 struct look {
     struct attributor *attributor;
@@ -101,7 +82,7 @@ static void bench_hits(const struct engine *e, size_t n_layers)
         seconds[1][r] = look.attribution;
     }
     printf("layers: %zu   us a hit: %.0f, of which attribution %.1f\n", n_layers,
-           median(seconds[0]) / PICKS * 1e6, median(seconds[1]) / PICKS * 1e6);
+           median(seconds[0], ROUNDS) / PICKS * 1e6, median(seconds[1], ROUNDS) / PICKS * 1e6);
     free(look.components);
     attributor_free(attributor);
     engine_ctx_free(run);
@@ -124,7 +105,7 @@ static void bench_effects(const struct engine *e)
         seconds[1][r] = cpu_seconds() - middle;
     }
     printf("seconds a layer: effects on output tokens %.2f, of input tokens %.2f\n",
-           median(seconds[0]), median(seconds[1]));
+           median(seconds[0], ROUNDS), median(seconds[1], ROUNDS));
 }
 
 int main(int argc, char **argv)

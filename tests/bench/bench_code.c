@@ -10,12 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "corpora/base/file.h"
 #include "corpora/base/utf8_repair.h"
 #include "miners/code/code.h"
 #include "model/tokenizer/tokenizer.h"
+#include "tests/bench/rounds.h"
 
 #define ROUNDS 5
 #define DOC_BYTES ((size_t)4096)
@@ -26,13 +26,6 @@ static void must(int holds, const char *what)
         fprintf(stderr, "bench_code: %s failed\n", what);
         exit(1);
     }
-}
-
-static double cpu_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 struct corpus {

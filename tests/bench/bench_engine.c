@@ -14,33 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "model/pass/engine.h"
 #include "model/pass/product.h"
+#include "tests/bench/rounds.h"
 #include "tests/bench/synthetic.h"
 
 enum { D_MODEL = 512, N_HEADS = 8, D_MLP = 2048, D_VOCAB = 48262, N_CTX = 1024 };
 enum { ROUNDS = 5 };
-
-static double cpu_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, size_t n)
-{
-    qsort(x, n, sizeof *x, by_value);
-    return x[n / 2];
-}
 
 // --- ceilings -----------------------------------------------------------------------------------
 
@@ -306,7 +287,7 @@ static void measure(const struct model *m, const struct kern *k, struct measured
         }
         out[p].median = median(times[p], ROUNDS);
         out[p].best = times[p][0];
-        qsort(off, N_CTX, sizeof *off, by_value);
+        qsort(off, N_CTX, sizeof *off, rounds_by_value);
         out[p].mean = sum / N_CTX;
         out[p].p99 = off[N_CTX * 99 / 100];
         out[p].max = off[N_CTX - 1];

@@ -10,9 +10,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "model/pass/engine.h"
+#include "tests/bench/rounds.h"
 #include "tests/bench/synthetic.h"
 
 #define D_MODEL 512
@@ -23,25 +23,6 @@
 #define ROUNDS 5
 
 enum { KEPT, RUN, SCORE, SCORE_KEEPING, FIGURES };
-
-static double cpu_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x)
-{
-    qsort(x, ROUNDS, sizeof *x, by_value);
-    return x[ROUNDS / 2];
-}
 
 static void see(void *context, size_t k, size_t n, const struct engine_sight *sights)
 {
@@ -124,10 +105,10 @@ static void bench(const char *name, size_t n_layers, bool attn_only, enum precis
     }
     printf("%s-%zul, %s   us a hit: kept %.0f, run once %.0f   us a token: %.0f, keeping rows %.0f "
            "(%.3f times)   (sum %g)\n",
-           name, n_layers, precision_name(precision), median(seconds[KEPT]) * 1e6,
-           median(seconds[RUN]) * 1e6, median(seconds[SCORE]) * 1e6,
-           median(seconds[SCORE_KEEPING]) * 1e6,
-           median(seconds[SCORE_KEEPING]) / median(seconds[SCORE]), sum);
+           name, n_layers, precision_name(precision), median(seconds[KEPT], ROUNDS) * 1e6,
+           median(seconds[RUN], ROUNDS) * 1e6, median(seconds[SCORE], ROUNDS) * 1e6,
+           median(seconds[SCORE_KEEPING], ROUNDS) * 1e6,
+           median(seconds[SCORE_KEEPING], ROUNDS) / median(seconds[SCORE], ROUNDS), sum);
     free(rows);
     engine_ctx_free(plain);
     engine_ctx_free(keeping);

@@ -9,34 +9,15 @@
  * of 16 contexts, 4 pairs of fillers and 8 places elsewhere.  Medians of rounds.
  */
 #include <stdio.h>
-#include <time.h>
 
 #include "model/explain/trial.h"
+#include "tests/bench/rounds.h"
 #include "tests/bench/synthetic.h"
 
 #define LENGTH 42
 #define OF_CONTEXT 13
 #define WINDOWS (TRIAL_CONTEXTS * OF_CONTEXT)
 #define ROUNDS 5
-
-static double cpu_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x)
-{
-    qsort(x, ROUNDS, sizeof *x, by_value);
-    return x[ROUNDS / 2];
-}
 
 static uint32_t tokens[WINDOWS][LENGTH];
 static double sum; // so that nothing is left out
@@ -75,7 +56,7 @@ static double bench_pairs(struct engine_ctx *run, uint32_t d_vocab, bool togethe
         seconds[r] = cpu_seconds() - begin;
         sum += logprob[r];
     }
-    return WINDOWS / median(seconds);
+    return WINDOWS / median(seconds, ROUNDS);
 }
 
 static double bench_trials(struct trial *t, struct engine_ctx *run, uint32_t d_vocab)
@@ -109,7 +90,7 @@ static double bench_trials(struct trial *t, struct engine_ctx *run, uint32_t d_v
         seconds[r] = cpu_seconds() - begin;
         sum += result.table.interaction;
     }
-    return 1 / median(seconds);
+    return 1 / median(seconds, ROUNDS);
 }
 
 static void bench(const char *name, const struct model *m)
