@@ -3,7 +3,6 @@
  *
  * The input is changes to a record of five units; its first byte says whether it is finished.  Each
  * is a kind, a file, and what the kind needs. */
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +18,7 @@
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 #include "out/results/record/record.h"
+#include "tests/kit/remove_all.h"
 
 #define UNITS 5
 #define ROWS_MOST 12
@@ -59,17 +59,6 @@ int fsync(int fd)
 }
 
 // --- a record -----------------------------------------------------------------------------------
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
-
-static void remove_all(const char *path)
-{
-    nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
 
 static void clean(void)
 {

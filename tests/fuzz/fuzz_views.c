@@ -7,7 +7,6 @@
  * scripts, and a row (255: all rows; else all that have in the column what this one has).  The last
  * change may be of the file's bytes, 4 each: where, 3 bytes of the lowest first, modulo the file's
  * size, and what. */
-#include <ftw.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +24,7 @@
 #include "scan/cmd/commands.h"
 #include "tests/kit/run_sample.h"
 #include "tests/kit/view_rows.h"
+#include "tests/kit/remove_all.h"
 
 #define UNITS_HERE 6 // of the run that is changed; the other part has the rest
 #define ALL 255
@@ -110,17 +110,6 @@ int fdatasync(int fd)
 }
 
 // --- the run ------------------------------------------------------------------------------------
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
-
-static void remove_all(const char *path)
-{
-    nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
 
 static void clean(void)
 {

@@ -3,8 +3,8 @@
  * are written into a folder of their own, each with one thing wrong.
  */
 #include "tests/kit/golden.h"
+#include "tests/kit/remove_all.h"
 
-#include <ftw.h>
 #include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -119,12 +119,6 @@ static void write_weights(const char *dir, const char *file, const struct fault 
     buf_free(&all);
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st, (void)kind, (void)ftw;
-    return remove(path);
-}
-
 static int in_folder(void **state)
 {
     char dir[] = "/tmp/gapscope-test-XXXXXX";
@@ -134,7 +128,7 @@ static int in_folder(void **state)
 
 static int folder_gone(void **state)
 {
-    nftw(*state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_all(*state);
     free(*state);
     return 0;
 }

@@ -3,8 +3,8 @@
  * names behind a prefix.  The model is attention-only, of seven tensors.
  */
 #include "tests/kit/golden.h"
+#include "tests/kit/remove_all.h"
 
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,12 +28,6 @@ static const struct {
 };
 #define N_NEEDED (sizeof needed / sizeof *needed)
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st, (void)kind, (void)ftw;
-    return remove(path);
-}
-
 static int in_folder(void **state)
 {
     char dir[] = "/tmp/gapscope-test-XXXXXX";
@@ -43,7 +37,7 @@ static int in_folder(void **state)
 
 static int folder_gone(void **state)
 {
-    nftw(*state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_all(*state);
     free(*state);
     return 0;
 }
