@@ -62,7 +62,4 @@ int replaced_begin_group(struct replaced *r, struct engine_ctx *ctx,
 /* Does the changed model say anything of window k of the group? */
 bool replaced_has_donor(const struct replaced *r, size_t k);
 
-/* The donor of window k of a group with these numbers of positions; SIZE_MAX: there is none. */
-size_t replaced_find_donor(const size_t *positions, size_t n, size_t k);
-
 #endif
