@@ -2,18 +2,14 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
-static uint64_t hash_of(const char *name)
-{
-    return XXH64(name, strlen(name), 0);
-}
+#include "out/results/domain_key.h"
 
 static int domain_new(struct compare_domain *d, const struct compare_shape *s, const char *name,
                       struct err *err)
 {
     *d = (struct compare_domain){.name = strdup(name),
-                                 .hash = hash_of(name),
+                                 .hash = domain_key_of(name).hash,
                                  .pairs = mem_zero(s->n_pairs, sizeof *d->pairs)};
     if (d->name && d->pairs) {
         return 0;
@@ -29,9 +25,16 @@ static void domain_free(struct compare_domain *d)
     free(d->pairs);
 }
 
+/* domain_key_at() */
+static struct domain_key key_at(const void *domains, size_t i)
+{
+    const struct compare_domain *d = (const struct compare_domain *)domains + i;
+    return (struct domain_key){.name = d->name, .hash = d->hash};
+}
+
 int compare_domain_order(const struct compare_domain *a, const struct compare_domain *b)
 {
-    return a->hash != b->hash ? (a->hash < b->hash ? -1 : 1) : strcmp(a->name, b->name);
+    return domain_key_order(key_at(a, 0), key_at(b, 0));
 }
 
 static void add_sums(const struct compare_shape *s, struct compare_domain *to,
@@ -54,39 +57,20 @@ int compare_domain_append(struct compare *c, const char *name, struct err *err)
     return rc;
 }
 
-/* Where the domain of that name is, or would be. */
-static size_t find(const struct compare *c, const struct compare_domain *key, bool *is)
-{
-    size_t low = 0, high = c->n_domains;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (compare_domain_order(&c->domains[middle], key) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    *is = low < c->n_domains && compare_domain_order(&c->domains[low], key) == 0;
-    return low;
-}
-
 int compare_domain_get(struct compare *c, const char *name, struct compare_domain **out,
                        struct err *err)
 {
-    char none[] = "", *const copy = name ? strdup(name) : none;
-    if (!copy) {
-        return err_nomem(err, "a domain");
-    }
-    const struct compare_domain key = {.name = copy, .hash = hash_of(copy)};
-    bool is = false;
-    const size_t at = find(c, &key, &is);
+    const struct domain_key key = domain_key_of(name);
+    bool is;
+    const size_t at = domain_key_find(c->domains, c->n_domains, key_at, key, &is);
     const bool beyond = !is && at == COMPARE_DOMAINS_MAX;
-    const int rc = is || beyond ? 0 : compare_domain_append(c, copy, err);
-    if (copy != none) {
-        free(copy);
+    if (is || beyond) {
+        *out = is ? &c->domains[at] : &c->other;
+        return 0;
     }
-    if (rc || is || beyond) {
-        *out = rc ? NULL : is ? &c->domains[at] : &c->other;
+    const int rc = compare_domain_append(c, key.name, err);
+    if (rc) {
+        *out = NULL;
         return rc;
     }
     const struct compare_domain fresh = c->domains[c->n_domains - 1];

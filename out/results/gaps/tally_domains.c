@@ -4,6 +4,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "out/results/domain_key.h"
+
 size_t tally_domains_max(const struct tally_shape *shape)
 {
     return shape->domains_max ? shape->domains_max : TALLY_DOMAINS_MAX;
@@ -37,12 +39,16 @@ void tally_domain_free(struct tally_domain *d)
     *d = (struct tally_domain){0};
 }
 
+/* domain_key_at() */
+static struct domain_key key_at(const void *domains, size_t i)
+{
+    const struct tally_domain *d = (const struct tally_domain *)domains + i;
+    return (struct domain_key){.name = d->name, .hash = d->hash};
+}
+
 int tally_domain_order(const struct tally_domain *a, const struct tally_domain *b)
 {
-    if (a->hash != b->hash) {
-        return a->hash < b->hash ? -1 : 1;
-    }
-    return strcmp(a->name ? a->name : "", b->name ? b->name : "");
+    return domain_key_order(key_at(a, 0), key_at(b, 0));
 }
 
 static void add_sums(const struct tally_shape *shape, struct tally_domain *to,
@@ -81,31 +87,19 @@ static int insert(struct tally *t, size_t at, const char *name, struct err *err)
 
 int tally_domain_get(struct tally *t, const char *name, struct tally_domain **out, struct err *err)
 {
-    name = name ? name : "";
-    struct tally_domain *domains = t->domains;
-    const uint64_t hash = XXH64(name, strlen(name), 0);
-    size_t low = 0, high = t->n_domains;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        const struct tally_domain *d = &domains[middle];
-        const int order =
-            d->hash != hash ? (d->hash < hash ? -1 : 1) : strcmp(d->name ? d->name : "", name);
-        if (order == 0) {
-            *out = &domains[middle];
-            return 0;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    const struct domain_key key = domain_key_of(name);
+    bool is;
+    const size_t at = domain_key_find(t->domains, t->n_domains, key_at, key, &is);
+    if (is) {
+        *out = &t->domains[at];
+        return 0;
     }
-    if (low == tally_domains_max(t->shape)) {
+    if (at == tally_domains_max(t->shape)) {
         *out = &t->other;
         return 0;
     }
-    const int rc = insert(t, low, name, err);
-    *out = rc ? NULL : &t->domains[low];
+    const int rc = insert(t, at, key.name, err);
+    *out = rc ? NULL : &t->domains[at];
     return rc;
 }
 
