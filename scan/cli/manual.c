@@ -122,6 +122,8 @@ static const char after[] =
     ".TP\n.B 0\nIt is done.\n"
     ".TP\n.B 1\nIt could not go on; a message names the file and the place.\n"
     ".TP\n.B 2\nThe usage is wrong.\n"
+    ".TP\n.B 3\nOf merge \\-\\-complete: it is not the whole run or count yet; a message says what is "
+    "missing.\n"
     ".TP\n.B 129, 130, 143\nSIGHUP, SIGINT or SIGTERM stopped it, after it had saved what it has.\n"
     ".SH ENVIRONMENT\n"
     ".TP\n.B GAPSCOPE_MODELS\nFolders, separated by colons, in which models are looked up by "
