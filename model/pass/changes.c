@@ -1,6 +1,7 @@
 #include "model/pass/changes.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -293,6 +294,112 @@ int changes_parse(struct changes *out, const char *text, const struct config *co
     } while (!rc && take(&t, ","));
     if (rc) {
         changes_free(out);
+    }
+    return rc;
+}
+
+const char *change_verb_name(enum change_verb verb)
+{
+    return verbs[verb];
+}
+
+bool change_verb_parse(enum change_verb *out, const char *name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(name, verbs[i]) == 0) {
+            *out = (enum change_verb)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void change_name(char name[CHANGE_NAME], const struct change *x)
+{
+    const int layer = (int)x->layer, index = (int)x->index;
+    switch (x->what) {
+    case CHANGE_HEAD:
+        snprintf(name, CHANGE_NAME, "L%dH%d", layer, index);
+        break;
+    case CHANGE_MLP:
+        snprintf(name, CHANGE_NAME, "L%dMLP", layer);
+        break;
+    case CHANGE_NEURON:
+        snprintf(name, CHANGE_NAME, "L%dN%d", layer, index);
+        break;
+    case CHANGE_EMBED:
+        snprintf(name, CHANGE_NAME, "embed");
+        break;
+    case CHANGE_POS_EMBED:
+        snprintf(name, CHANGE_NAME, "pos_embed");
+        break;
+    case CHANGE_B_O:
+        snprintf(name, CHANGE_NAME, "L%db_O", layer);
+        break;
+    case CHANGE_STREAM:
+        snprintf(name, CHANGE_NAME, "*");
+        break;
+    }
+}
+
+// --- several models -----------------------------------------------------------------------------
+
+/* Is the value of both the same?  The stream is what its reader reads: of heads that of their
+ * layer. */
+static bool same_value(const struct change *a, const struct change *b)
+{
+    if (!same_what(a, b)) {
+        return false;
+    }
+    const bool heads = a->reader <= READER_V && b->reader <= READER_V;
+    return a->what != CHANGE_STREAM ||
+           (a->reader_layer == b->reader_layer && (heads || a->reader == b->reader));
+}
+
+/* The place of the value in 'all', in which it is put where it is not there. */
+static int join_one(struct changes *all, size_t *cap, struct change *x, struct err *err)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        if (same_value(&all->items[i], x)) {
+            x->at = all->items[i].at;
+            return 0;
+        }
+    }
+    const int rc = mem_reserve(&all->items, cap, all->n + 1, sizeof *all->items, "changes", err);
+    if (rc) {
+        return rc;
+    }
+    x->at = all->width;
+    struct change *to = &all->items[all->n++];
+    *to = *x;
+    to->point = SIZE_MAX;
+    if (x->what == CHANGE_STREAM) { // it is recorded where its reader reads
+        to->point = all->n_points++;
+    } else if (x->what <= CHANGE_NEURON) {
+        to->reader = READER_ALL;
+    }
+    all->width += x->width;
+    return 0;
+}
+
+int changes_join(struct changes *all, struct changes *const *models, size_t n, struct err *err)
+{
+    size_t cap = 0;
+    int rc = 0;
+    *all = (struct changes){0};
+    for (size_t m = 0; m < n && !rc; m++) {
+        for (size_t i = 0; i < models[m]->n && !rc; i++) {
+            rc = join_one(all, &cap, &models[m]->items[i], err);
+        }
+        for (size_t v = 0; v < 3; v++) {
+            all->has[v] = all->has[v] || models[m]->has[v];
+        }
+    }
+    for (size_t m = 0; m < n && !rc; m++) {
+        models[m]->width = all->width;
+    }
+    if (rc) {
+        changes_free(all);
     }
     return rc;
 }

@@ -81,4 +81,21 @@ int changes_parse(struct changes *out, const char *text, const struct config *co
 
 void changes_free(struct changes *c); // {0} is allowed
 
+/*
+ * Puts the values of several changed models of one model in one row, so that they are recorded
+ * once: the values of models[n] get new places, those that are the same the same one.  *all becomes
+ * all of them as changes for engine_record(); their verbs have no meaning.  On success the caller
+ * ends *all with changes_free().  Errors: ERR_NOMEM; the models' are then fit for changes_free()
+ * alone.
+ */
+int changes_join(struct changes *all, struct changes *const *models, size_t n, struct err *err);
+
+/* "L1H3", "L0MLP", "L0N424", "embed", ...: what a change replaces. */
+#define CHANGE_NAME 32
+void change_name(char name[CHANGE_NAME], const struct change *x);
+
+/* "zero", "mean" or "resample"; and the verb of that name, false: there is none. */
+const char *change_verb_name(enum change_verb verb);
+bool change_verb_parse(enum change_verb *out, const char *name);
+
 #endif

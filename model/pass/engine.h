@@ -204,7 +204,9 @@ struct engine_replaced {
 void engine_record(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
                    const struct changes *changes, float *values, const atomic_int *stop);
 
-/* Makes room for these changes; engine_replace() makes them.  Errors: ERR_NOMEM. */
+/* Makes room for these changes, unless it is there; engine_replace() makes them.  A ctx may go from
+ * one changed model to another and back, and needs no memory for it once it had each.  Errors:
+ * ERR_NOMEM; the changes are then those of before. */
 int engine_change(struct engine_ctx *r, const struct changes *changes, struct err *err);
 
 /* From now on the ctx scores windows and picks in the changed model, in any precision; NULL: in the

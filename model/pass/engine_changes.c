@@ -320,20 +320,24 @@ int engine_change(struct engine_ctx *r, const struct changes *c, struct err *err
 {
     const size_t d = r->engine->model->config.d_model;
     size_t n;
-    engine_changes_free(r);
-    r->points = mem_zero(c->n_points, sizeof *r->points);
-    if (!r->points || !mem_mul(r->rows_max, d, &n)) {
+    float **points =
+        c->n_points > r->n_points ? mem_resize(r->points, c->n_points, sizeof *points) : r->points;
+    if ((!points && c->n_points > 0) || !mem_mul(r->rows_max, d, &n)) {
         return err_nomem(err, "a changed model");
     }
-    r->stream = product_alloc(n, sizeof *r->stream);
+    r->points = points;
+    r->stream = r->stream ? r->stream : product_alloc(n, sizeof *r->stream);
     for (; r->n_points < c->n_points && r->stream; r->n_points++) {
         r->points[r->n_points] = product_alloc(n, sizeof **r->points);
         if (!r->points[r->n_points]) {
             break;
         }
     }
+    if (!r->stream || r->n_points < c->n_points) {
+        return err_nomem(err, "a changed model");
+    }
     r->changing.changes = c;
-    return r->stream && r->n_points == c->n_points ? 0 : err_nomem(err, "a changed model");
+    return 0;
 }
 
 void engine_replace(struct engine_ctx *r, const struct engine_replaced *by)
