@@ -5,6 +5,7 @@
 #include "out/results/collector.h"
 #include "out/results/compare/compare_collector.h"
 #include "out/results/gaps/gaps_collector.h"
+#include "out/results/means/means.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "out/results/record/record_collector.h"
 #include "out/results/trigrams/trigrams_collector.h"
@@ -14,6 +15,7 @@ const struct collector_kind *const collector_kinds[] = {
     &trigrams_collector,
     &gaps_collector,
     &compare_collector,
+    &means_collector,
     &record_collector,
     NULL,
 };

@@ -101,6 +101,7 @@ static void add_pair(struct pairs *p, struct reader *r, sqlite3_stmt *stmt)
         .mean_gap = column_real(stmt, 5),
         .se = column_real(stmt, 6),
         .share = column_real(stmt, 7),
+        .brief = sqlite3_column_int64(stmt, 8) != 0,
     };
     reader_take(r, buf_printf(&name, r->err, "%s:%s", column_text(stmt, 1), column_text(stmt, 2)));
     reader_take(r, buf_append(&name, "", 1, r->err));
@@ -127,11 +128,12 @@ static void choose_pair(struct pairs *p, struct reader *r, const char *name)
 
 int pairs_read(struct pairs *p, struct reader *r, const char *name)
 {
-    sqlite3_stmt *stmt = reader_query(r,
-                                      "SELECT p.id, b.name, " SQL_PAIR_OTHERS ","
-                                      " p.tokens, p.docs, p.mean_gap, p.se, p.share_other_better"
-                                      " FROM pair p JOIN model b ON b.id = p.base ORDER BY p.id",
-                                      NULL);
+    sqlite3_stmt *stmt =
+        reader_query(r,
+                     "SELECT p.id, b.name, " SQL_PAIR_OTHERS ","
+                     " p.tokens, p.docs, p.mean_gap, p.se, p.share_other_better,"
+                     " p.brief FROM pair p JOIN model b ON b.id = p.base ORDER BY p.id",
+                     NULL);
     while (reader_step(r, stmt)) {
         add_pair(p, r, stmt);
     }

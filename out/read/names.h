@@ -29,6 +29,7 @@ struct pair {
     char *base; // the part before the colon
     uint64_t tokens, docs;
     double mean_gap, se, share;
+    bool brief; // of scan --ablate
 };
 
 struct pairs {

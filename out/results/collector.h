@@ -66,6 +66,14 @@ struct unit_asked {
     uint32_t id;
 };
 
+/* Tokens of the unit, and models that may be asked about them. */
+struct unit_questions {
+    struct unit_question {
+        size_t token, model;
+    } * items; // [n]
+    size_t n, cap;
+};
+
 /* What all models said of a block. */
 struct unit_seen {
     size_t n_models;
@@ -86,7 +94,8 @@ struct unit_seen {
 /* What the models can be asked about the current unit, once it is scored. */
 struct unit_models {
     size_t n_models;
-    const double *const *logprob; // [n_models][tokens of the unit] nats, as scanned
+    const double *const *logprob; // [n_models][tokens of the unit] nats, as scanned; of a changed
+                                  // model logprob_none() where it says nothing
     double epsilon; // nats; no log-prob is further from the exact one; 0: all are exact
 
     /* logprob[n] = exact log-probs of tokens[n], ascending, of a model.  Errors: ERR_NOMEM. */
@@ -189,13 +198,13 @@ struct collector_kind {
     int (*end_block)(void *part, const struct unit_block *block, const struct unit_seen *seen,
                      struct err *err);
 
-    /* Appends the tokens of the block, ascending, that end_unit() may ask the models about: what
-     * they computed there is kept, so that the answer is at hand.  It may ask about others, which
-     * takes longer.  logprob[n_models][tokens of the unit]: nats, as scanned, up to block->end;
-     * epsilon: as in struct unit_models.  It is called where needs() has it of a model.  May be
-     * NULL. */
+    /* Model 'model' has scored the block, as all before it: appends the questions, their tokens
+     * ascending, that end_unit() may ask about tokens of the block: what the models computed there
+     * is kept, so that the answer is at hand.  It may ask others, which takes longer.
+     * logprob[n_models][tokens of the unit]: nats, as scanned, up to block->end; epsilon: as in
+     * struct unit_models.  It is called where needs() has it of the model.  May be NULL. */
     int (*may_ask)(void *part, const struct unit_block *block, const double *const *logprob,
-                   double epsilon, size_t **tokens, size_t *n, size_t *cap, struct err *err);
+                   double epsilon, size_t model, struct unit_questions *questions, struct err *err);
 
     /* All blocks are done.  May be NULL. */
     int (*end_unit)(void *part, const struct unit_models *models, struct err *err);

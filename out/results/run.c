@@ -15,6 +15,7 @@ void run_free(struct run *r)
         free(r->models[i].path);
         free(r->models[i].act_fn);
         free(r->models[i].site);
+        free(r->models[i].changes);
         for (size_t k = 0; k < r->models[i].n_components; k++) {
             free(r->models[i].components[k]);
         }
@@ -87,6 +88,24 @@ size_t run_d_vocab(const struct run *r)
     return d_vocab;
 }
 
+size_t run_full_models(const struct run *r)
+{
+    size_t n = 0;
+    while (n < r->n_models && !r->models[n].brief) {
+        n++;
+    }
+    return n;
+}
+
+size_t run_full_pairs(const struct run *r)
+{
+    size_t n = 0;
+    while (n < r->n_pairs && !r->pairs[n].brief) {
+        n++;
+    }
+    return n;
+}
+
 uint64_t run_count_done(const struct run *r)
 {
     uint64_t n = 0;
@@ -154,6 +173,17 @@ static int same_model(const struct run_model *a, const struct run_model *b, stru
         return err_set(why, ERR_MISMATCH, "model %s: neurons at site \"%s\" and \"%s\"", a->name,
                        a->site, b->site);
     }
+    const char *of_a = a->changes ? a->changes : "", *of_b = b->changes ? b->changes : "";
+    if (strcmp(of_a, of_b) != 0) {
+        return err_set(why, ERR_MISMATCH, "model %s: one has %s changed, the other %s", a->name,
+                       of_a[0] ? of_a : "nothing", of_b[0] ? of_b : "nothing");
+    }
+    if (a->share_take != b->share_take || a->share_of != b->share_of || a->brief != b->brief) {
+        return err_set(why, ERR_MISMATCH,
+                       "model %s: one is run on %" PRIu32 "/%" PRIu32
+                       " of the documents, the other on %" PRIu32 "/%" PRIu32,
+                       a->name, a->share_take, a->share_of, b->share_take, b->share_of);
+    }
     if (a->weights_hash != b->weights_hash) {
         return err_set(why, ERR_MISMATCH,
                        "model %s: the weights differ (hashes %016" PRIx64 " and %016" PRIx64 ")",
@@ -211,7 +241,7 @@ static int differ_settings(struct err *why, const char *a, const char *b)
 
 static bool same_pair(const struct run_pair *a, const struct run_pair *b)
 {
-    return a->base == b->base && a->n_others == b->n_others &&
+    return a->base == b->base && a->n_others == b->n_others && a->brief == b->brief &&
            memcmp(a->others, b->others, a->n_others * sizeof *a->others) == 0;
 }
 
@@ -248,6 +278,9 @@ int run_same(const struct run *a, const struct run *b, struct err *why)
     }
     if (a->top != b->top) {
         return differ_u64(why, "top", a->top, b->top);
+    }
+    if (a->brief_top != b->brief_top) {
+        return differ_u64(why, "ablate-hits", a->brief_top, b->brief_top);
     }
     if (strcmp(a->settings, b->settings) != 0) {
         return differ_settings(why, a->settings, b->settings);

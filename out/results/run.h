@@ -19,8 +19,11 @@ struct run_model {
     char *site;   // of its neurons: "pre", "mid", "post"; "" where none are kept
     size_t n_layers, d_model, n_heads, d_mlp, d_vocab, n_ctx;
     uint64_t weights_hash; // XXH64 of all weights in f32
-    char **components;     // [n_components] names of what direct logit attribution divides a logit
-    size_t n_components;   // into, in its order; none of counts
+    char *changes;         // what a changed model has changed: "zero.L1H3"; "" or NULL: nothing
+    uint32_t share_take, share_of; // of the documents that it is run on; 0, 0: all
+    bool brief;                    // one of many, of which less is kept; all behind it are
+    char **components;   // [n_components] names of what direct logit attribution divides a logit
+    size_t n_components; // into, in its order; none of counts
 };
 
 struct run_shard {
@@ -31,8 +34,8 @@ struct run_shard {
 
 struct run_hypothesis {
     char *name;
-    char *kind; // "regex", "tokens", ...
-    char *spec; // what it is, as JSON
+    char *kind;         // "regex", "tokens", ...
+    char *spec;         // what it is, as JSON
     bool predicts_next; // the log-probs of a labelled token are those of the next in its window
 };
 
@@ -45,6 +48,8 @@ struct run_pair {
     uint32_t base;
     uint32_t n_others;
     uint32_t others[RUN_OTHERS_MAX]; // [n_others]
+    bool brief; // a changed model and its whole, of which less is kept: no tokens' gaps, no
+                // domains, few hits without details; all behind it are
 };
 
 struct run {
@@ -56,7 +61,8 @@ struct run {
     struct run_pair *pairs; // [n_pairs]
     size_t n_pairs;
     double floor;
-    size_t top;
+    size_t top;                        // hits kept of a pair and side
+    size_t brief_top;                  // of a brief one
     struct run_hypothesis *hypotheses; // [n_hypotheses]
     size_t n_hypotheses;
     char *settings; // JSON of all else that changes results: field, format, domain, packing, ...
@@ -64,7 +70,7 @@ struct run {
     // names that the tables show; no result depends on them
     char **reasons; // [n_reasons] of rejected records, by number
     size_t n_reasons;
-    struct buf token_texts;     // run_add_token()'s, each ended by a NUL; empty: no tokenizer
+    struct buf token_texts; // run_add_token()'s, each ended by a NUL; empty: no tokenizer
 
     // how much is done
     bool counted;        // the corpus has been read to its end: n_units is known
@@ -81,6 +87,16 @@ int run_set_done(struct run *r, uint64_t unit, struct err *err); // grows done; 
 uint64_t run_count_done(const struct run *r);
 bool run_is_finished(const struct run *r); // every unit is done, or 'limited'
 size_t run_d_vocab(const struct run *r);   // ids below it are in every model's vocabulary
+
+/* The models, and the pairs, that are not brief: the first ones. */
+size_t run_full_models(const struct run *r);
+size_t run_full_pairs(const struct run *r);
+
+/* Has the model something changed? */
+static inline bool run_model_is_changed(const struct run_model *m)
+{
+    return m->changes && m->changes[0];
+}
 
 /* Appends the text of the next token id: bytes[len] as valid UTF-8, a byte that is no part of a
  * whole character (and NUL) as \xNN.  Errors: ERR_NOMEM. */

@@ -1,8 +1,8 @@
 /*
  * run_bytes.c - a run as bytes, and back
  *
- * In the form of bytes.h: models, shards, pairs, floor (its bits), top, hypotheses, settings,
- * reasons, counted, n_units, limited, done_bits, and the bytes of done.
+ * In the form of bytes.h: models, shards, pairs, floor (its bits), top, brief_top, hypotheses,
+ * settings, reasons, counted, n_units, limited, done_bits, and the bytes of done.
  */
 #include "out/results/run.h"
 
@@ -49,6 +49,10 @@ int run_save(const struct run *r, struct buf *out, struct err *err)
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
             bytes_put(&w, sizes[k]);
         }
+        bytes_put_text(&w, m->changes ? m->changes : "");
+        bytes_put(&w, m->share_take);
+        bytes_put(&w, m->share_of);
+        bytes_put(&w, m->brief);
         bytes_put(&w, m->n_components);
         for (size_t k = 0; k < m->n_components; k++) {
             bytes_put_text(&w, m->components[k]);
@@ -71,9 +75,11 @@ int run_save(const struct run *r, struct buf *out, struct err *err)
         for (size_t k = 0; k < p->n_others; k++) {
             bytes_put(&w, p->others[k]);
         }
+        bytes_put(&w, p->brief);
     }
     bytes_put_real(&w, r->floor);
     bytes_put(&w, r->top);
+    bytes_put(&w, r->brief_top);
     put_hypotheses(&w, r);
     bytes_put_text(&w, r->settings);
     bytes_put(&w, r->n_reasons);
@@ -91,7 +97,7 @@ int run_save(const struct run *r, struct buf *out, struct err *err)
     return w.rc;
 }
 
-static void get_model(struct bytes_reader *r, struct run_model *m)
+static void get_model(struct bytes_reader *r, struct run_model *m, bool brief)
 {
     m->name = bytes_get_text(r, "a model's name");
     m->path = bytes_get_text(r, "a model's path");
@@ -104,6 +110,10 @@ static void get_model(struct bytes_reader *r, struct run_model *m)
     m->d_vocab = (size_t)bytes_get(r, 1, VOCAB_MAX, "d_vocab");
     m->n_ctx = (size_t)bytes_get(r, 1, SIZE_FIELD_MAX, "n_ctx");
     m->weights_hash = bytes_get(r, 0, UINT64_MAX, "a hash");
+    m->changes = bytes_get_text(r, "a model's changes");
+    m->share_take = (uint32_t)bytes_get(r, 0, UINT32_MAX, "a model's share");
+    m->share_of = (uint32_t)bytes_get(r, m->share_take > 0, UINT32_MAX, "a model's share");
+    m->brief = bytes_get(r, brief, 1, "whether a model is brief") != 0;
     const size_t n = bytes_get_n(r, COMPONENTS_MAX, 8, "a model's components");
     m->components = bytes_get_room(r, n, sizeof *m->components, &m->n_components, "components");
     for (size_t i = 0; i < m->n_components; i++) {
@@ -120,13 +130,22 @@ static void get_shard(struct bytes_reader *r, struct run_shard *s)
     s->units = bytes_get(r, 0, UINT64_MAX, "units");
 }
 
-static void get_pair(struct bytes_reader *r, struct run_pair *p, size_t n_models)
+static void get_pair(struct bytes_reader *r, struct run_pair *p, const struct run *run, bool brief)
 {
+    const size_t n_models = run->n_models;
     const uint64_t last = n_models > 0 ? n_models - 1 : 0;
     p->base = (uint32_t)bytes_get(r, 0, last, "a pair's base");
     p->n_others = (uint32_t)bytes_get(r, 1, RUN_OTHERS_MAX, "a pair's others");
     for (size_t k = 0; k < p->n_others; k++) {
         p->others[k] = (uint32_t)bytes_get(r, 0, last, "a pair's other model");
+    }
+    p->brief = bytes_get(r, brief, 1, "whether a pair is brief") != 0;
+    bool of_brief = n_models > 0 && run->models[p->base].brief;
+    for (size_t k = 0; k < p->n_others && n_models > 0; k++) {
+        of_brief = of_brief || run->models[p->others[k]].brief;
+    }
+    if (of_brief && !p->brief) { // nothing is kept of such a model that a whole pair needs
+        bytes_bad(r, "whether a pair is brief");
     }
 }
 
@@ -173,7 +192,7 @@ int run_load(struct run *out, const void *bytes, size_t len, struct err *err)
         bytes_bad(&r, "number of models");
     }
     for (size_t i = 0; i < run.n_models; i++) {
-        get_model(&r, &run.models[i]);
+        get_model(&r, &run.models[i], i > 0 && run.models[i - 1].brief);
     }
     n = bytes_get_n(&r, SHARDS_MAX, 8, "number of shards");
     run.shards = bytes_get_room(&r, n, sizeof *run.shards, &run.n_shards, "shards");
@@ -183,13 +202,14 @@ int run_load(struct run *out, const void *bytes, size_t len, struct err *err)
     n = bytes_get_n(&r, PAIRS_MAX, 8, "number of pairs");
     run.pairs = bytes_get_room(&r, n, sizeof *run.pairs, &run.n_pairs, "pairs");
     for (size_t i = 0; i < run.n_pairs; i++) {
-        get_pair(&r, &run.pairs[i], run.n_models);
+        get_pair(&r, &run.pairs[i], &run, i > 0 && run.pairs[i - 1].brief);
     }
     run.floor = bytes_get_real(&r, "the floor");
     if (!(run.floor <= -0.1 && run.floor >= -1000)) { // as scan --floor has it: a bin at least
         bytes_bad(&r, "the floor");
     }
     run.top = (size_t)bytes_get(&r, 0, TOP_MAX, "top");
+    run.brief_top = (size_t)bytes_get(&r, 0, TOP_MAX, "hits of a brief pair");
     get_hypotheses(&r, &run);
     run.settings = bytes_get_text(&r, "its settings");
     n = bytes_get_n(&r, REASONS_MAX, 8, "number of reasons");

@@ -69,14 +69,16 @@ CREATE TABLE model( -- A row is a model of the run, in the order of --model.
                             -- NULL: no token
     se REAL,                -- its standard error, clustered by document; NULL: fewer than 2
     bits_per_byte REAL,     -- the loss over all tokens in bits, per byte of text; NULL: no text, or
-                            -- n_not_finite is not 0
+                            -- it has not all tokens
     clamped_share REAL,     -- of tokens whose ln P is below the floor of the gaps
-    n_not_finite INTEGER    -- tokens whose ln P is NaN, infinite, or outside of -2^38 to 2^10 nats:
+    n_not_finite INTEGER,   -- tokens whose ln P is NaN, infinite, or outside of -2^38 to 2^10 nats:
                             -- no mean has them, and no gap of the model's pairs
+    changes TEXT,           -- what a changed model has changed: zero.L1H3; '': nothing
+    share REAL              -- of the documents that it is run on; 1: all
 );
 -- digest 3: id, name, act_fn, site, n_layers, d_model, n_heads, d_mlp, d_vocab, n_ctx,
---           weights_hash, tokens, mean_logprob, se, bits_per_byte, clamped_share, n_not_finite
---           ORDER BY id
+--           weights_hash, tokens, mean_logprob, se, bits_per_byte, clamped_share, n_not_finite,
+--           changes, share ORDER BY id
 
 CREATE TABLE token( -- A row is a token of the vocabulary; none where the corpus was given as ids.
     id INTEGER PRIMARY KEY, -- the tokenizer's

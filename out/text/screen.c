@@ -144,15 +144,21 @@ void put_note(const struct screen *s, size_t indent, const char *fmt, ...)
 
 void put_other_pairs(const struct screen *s, const struct pairs *p)
 {
-    if (p->n > 1) {
-        fputs("other pairs (--pair):", s->to);
-        for (size_t i = 0; i < p->n; i++) {
-            if (&p->items[i] != p->chosen) {
-                putc(' ', s->to);
-                show_text(s->to, p->items[i].name, 0, SIZE_MAX);
-            }
+    size_t n = 0, n_brief = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (&p->items[i] == p->chosen || p->items[i].brief) {
+            n_brief += p->items[i].brief;
+            continue;
         }
+        fputs(n++ == 0 ? "other pairs (--pair): " : " ", s->to);
+        show_text(s->to, p->items[i].name, 0, SIZE_MAX);
+    }
+    if (n > 0) {
         putc('\n', s->to);
+    }
+    if (n_brief > 0) {
+        put_note(s, 0, "pairs of changed models and their wholes: %zu (gapscope top --ablated)",
+                 n_brief);
     }
 }
 

@@ -18,7 +18,11 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
 
 int cmd_scan(int argc, char **argv)
 {
-    struct scan_options o = {.top = 1000, .neurons.examples = 20, .argc = argc, .argv = argv};
+    struct scan_options o = {.top = 1000,
+                             .neurons.examples = 20,
+                             .ablate.hits = ABLATE_HITS,
+                             .argc = argc,
+                             .argv = argv};
     const struct arg args[] = {
         ARGS_GROUP("the models"),
         MODELS_ARGS(&o.models, &o.tokenizer),
@@ -59,6 +63,10 @@ int cmd_scan(int argc, char **argv)
          "also keep every token's log-probs, as Zarr v2 arrays"},
         ARGS_GROUP("neurons and hypotheses"),
         NEURON_PLAN_ARGS(&o.neurons),
+        ARGS_GROUP("changed models"),
+        ABLATE_ARGS(&o.ablate),
+        {"reference", 0, ARG_STRING, &o.reference, "FILE",
+         "the text whose means replace values; the corpus' first unit\nif not given"},
         ARGS_GROUP("trigrams"),
         TRIGRAM_CHOICE_ARGS(&o.trigrams),
         ARGS_GROUP("the run"),

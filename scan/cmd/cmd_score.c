@@ -493,7 +493,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         struct scorer *one = &score.scorers[score.n];
         rc = scorer_init(one, &lineup.models[score.n++], lineup.n_ctx, o->top, err);
         rc = rc ? rc : make_engine(&score, one, kern, precision, err);
-        rc = rc ? rc : predictor_ctx_new(&one->run, &one->predictor, err);
+        rc = rc ? rc : predictor_ctx_new(&one->run, &one->predictor, NULL, err);
     }
     rc = rc ? rc : make_changes(&score, operands->items[0], &lineup, err);
     if (!rc) {

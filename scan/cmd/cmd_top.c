@@ -4,6 +4,7 @@
 
 #include "out/read/gaps.h"
 #include "out/read/names.h"
+#include "out/text/ablation.h"
 #include "out/text/comparison.h"
 #include "out/text/top.h"
 #include "scan/cli/args.h"
@@ -11,9 +12,9 @@
 #define N_DEFAULT 20
 
 struct options {
-    const char *pair, *color, *output;
+    const char *pair, *hypothesis, *color, *output;
     size_t n;
-    bool worst, tokens, domains, kinds, compare, json;
+    bool worst, tokens, domains, kinds, compare, ablated, json;
 };
 
 /* A scan of ids has no text, by which kinds are told. */
@@ -83,21 +84,64 @@ static int show_comparison(const struct screen *s, struct reader *r, const struc
     return r->rc;
 }
 
+static int show_ablation(const struct screen *s, struct reader *r, const struct options *o)
+{
+    struct run_state state = {0};
+    struct ablation_row *rows = NULL;
+    size_t n = 0;
+    int64_t hypothesis = -1;
+    run_state_read(&state, r);
+    if (o->hypothesis) {
+        reader_find(r, "hypothesis", o->hypothesis, &hypothesis);
+    }
+    if (!r->rc && !ablation_read(&rows, &n, r, hypothesis, o->n, o->worst)) {
+        if (o->json) {
+            json_ablation(s->to, rows, n, o->hypothesis);
+        } else {
+            put_state(s->to, &state);
+            putc('\n', s->to);
+            reader_take(r, put_ablation(s, rows, n, o->hypothesis, r->err));
+        }
+    }
+    rows_free(rows, n, &ablation_kind);
+    run_state_free(&state);
+    return r->rc;
+}
+
+/* Refuses options that do not go together. */
+static int check(const struct options *o, struct err *err)
+{
+    if (o->tokens + o->domains + o->kinds + o->compare + o->ablated > 1) {
+        return err_set(err, ERR_USAGE,
+                       "--tokens, --kinds, --domains, --compare and --ablated: one of them");
+    }
+    if (o->compare && o->worst) {
+        return err_set(err, ERR_USAGE, "--worst does not go with --compare");
+    }
+    if (o->ablated && o->pair) {
+        return err_set(
+            err, ERR_USAGE,
+            "--pair does not go with --ablated, which lists all pairs of changed models");
+    }
+    if (o->hypothesis && !o->ablated) {
+        return err_set(err, ERR_USAGE, "--hypothesis goes with --ablated");
+    }
+    return 0;
+}
+
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
     (void)status;
     const struct options *o = options;
     struct reader r = {0};
     struct screen s = {0};
-    if (o->tokens + o->domains + o->kinds + o->compare > 1) {
-        return err_set(err, ERR_USAGE, "--tokens, --kinds, --domains and --compare: one of them");
-    }
-    if (o->compare && o->worst) {
-        return err_set(err, ERR_USAGE, "--worst does not go with --compare");
-    }
-    int rc = reader_open(&r, operands->items[0], err);
+    int rc = check(o, err);
+    rc = rc ? rc : reader_open(&r, operands->items[0], err);
     rc = rc ? rc : screen_open(&s, o->color, o->output, err);
-    rc = rc ? rc : o->compare ? show_comparison(&s, &r, o) : show(&s, &r, o);
+    rc = rc           ? rc
+         : o->compare ? show_comparison(&s, &r, o)
+         : o->ablated ? show_ablation(&s, &r, o)
+                      : show(&s, &r, o);
     reader_close(&r);
     return screen_close(&s, rc, o->output, err);
 }
@@ -117,6 +161,10 @@ int cmd_top(int argc, char **argv)
         {"compare", 0, ARG_FLAG, &o.compare, NULL,
          "the whole distributions of both: KL, same most likely\ntoken, change of P of the true "
          "one"},
+        {"ablated", 0, ARG_FLAG, &o.ablated, NULL,
+         "of a scan with --ablate: the loss without each component"},
+        {"hypothesis", 0, ARG_STRING, &o.hypothesis, "H",
+         "with --ablated: by the gap where H labels"},
         {"number", 'n', ARG_SIZE, &o.n, "N", "how many (20)"},
         ARGS_GROUP("the output"),
         {"json", 0, ARG_FLAG, &o.json, NULL, "JSONL, one object per line, for programs"},
@@ -126,7 +174,7 @@ int cmd_top(int argc, char **argv)
     const struct command command = {
         .name = "top",
         .usage = "run.db [--pair A:B] [--worst]\n"
-                 "[--tokens|--kinds|--domains|--compare] [-n N]",
+                 "[--tokens|--kinds|--domains|--compare|--ablated] [-n N]",
         .summary = "Where one model predicts the token better than another: the largest gaps of a\n"
                    "run, finished or not, with the log-probs of both and the text around.\n"
                    "gap = logprob of B - logprob of A, clamped at the run's floor.",
@@ -136,7 +184,8 @@ int cmd_top(int argc, char **argv)
         .operands = "run.db",
         .examples = "gapscope top run.db -n 5\n"
                     "gapscope top run.db --kinds\n"
-                    "gapscope top run.db --compare",
+                    "gapscope top run.db --compare\n"
+                    "gapscope top run.db --ablated --hypothesis induction",
         .run = run,
         .options = &o,
     };

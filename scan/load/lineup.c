@@ -272,8 +272,37 @@ static int load_weights(struct lineup *l, const char *spec, struct err *err)
     if (!rc && changes) {
         rc = changes_parse(&m->changes, changes, m->config, err);
         rc = rc ? err_prefix(err, "--model %s", spec) : 0;
+        m->changes_text = strdup(changes);
+        rc = rc || m->changes_text ? rc : err_nomem(err, "a changed model");
     }
     free(whole);
+    hub_place_free(&place);
+    return rc;
+}
+
+int lineup_add_changed(struct lineup *l, size_t of, const char *changes, struct err *err)
+{
+    struct hub_place place = {0};
+    struct lineup_model *models = mem_resize(l->models, l->n + 1, sizeof *models);
+    if (!models) {
+        return err_nomem(err, "models");
+    }
+    l->models = models;
+    struct lineup_model *m = &l->models[l->n], *whole = &l->models[of];
+    *m = (struct lineup_model){0};
+    place.dir = strdup(whole->path);
+    if (!place.dir || asprintf(&place.name, "%s@%s", whole->name, changes) < 0) {
+        free(place.dir);
+        return err_nomem(err, "a name");
+    }
+    int rc = name_model(l, &place, err);
+    rc = rc ? rc : changes_parse(&m->changes, changes, whole->config, err);
+    m->weights = whole->weights;
+    m->shares_weights = true;
+    m->config = whole->config;
+    m->changes_text = strdup(changes);
+    rc = rc || m->changes_text ? rc : err_nomem(err, "a changed model");
+    l->n++; // the lineup frees what it has
     hub_place_free(&place);
     return rc;
 }
@@ -445,6 +474,7 @@ void lineup_free(struct lineup *l)
         free(m->path);
         model_free(m->shares_weights ? NULL : m->weights);
         changes_free(&m->changes);
+        free(m->changes_text);
         ngrams_close(m->ngrams);
     }
     free(l->models);

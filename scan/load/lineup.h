@@ -50,6 +50,7 @@ struct lineup_model {
     struct model *weights;       // NULL: counts
     bool shares_weights;         // they are an earlier model's
     struct changes changes;      // n 0: none; else it is the weights with these made
+    char *changes_text;          // as they were written; NULL: none
     struct ngrams *ngrams;       // NULL: weights, or another model owns it
     struct countmodel counts;    // set where weights is NULL
     struct config none_config;
@@ -102,6 +103,10 @@ int lineup_open_counts(struct ngrams **out, const char *path, struct err *err);
 /* ERR_MISMATCH if the counts have another tokenizer than the models, where those have one. */
 int lineup_check_counts(const struct lineup *l, const struct ngrams *n, const char *path,
                         struct err *err);
+
+/* Appends models[of], whose weights it shares, with something changed, "zero.L1H3"; it is called
+ * "NAME@zero.L1H3".  Errors: ERR_USAGE (no such change, a model of that name), ERR_NOMEM. */
+int lineup_add_changed(struct lineup *l, size_t of, const char *changes, struct err *err);
 
 /* ERR_USAGE if a model is a changed one: for commands that do not take such. */
 int lineup_need_unchanged(const struct lineup *l, const char *command, struct err *err);

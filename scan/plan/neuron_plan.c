@@ -43,7 +43,7 @@ static int describe_sites(struct neuron_plan *s, struct run *run,
     size_t n_layers = 0;
     for (size_t i = 0; i < l->n && !rc; i++) {
         const struct lineup_model *m = &l->models[i];
-        const bool kept = !o->no_neurons && !m->config->attn_only;
+        const bool kept = !o->no_neurons && !m->config->attn_only && m->changes.n == 0;
         enum site site = SITE_DEFAULT;
         rc = kept ? model_site(m->weights, wish, &site, err) : 0;
         if (rc) {
@@ -139,7 +139,9 @@ static int parse_watch(struct neurons_watch *w, const char *text, const struct n
     if (s->first_layers[model] == SIZE_MAX) {
         return err_set(err, ERR_USAGE, "--watch %s: %s has no neurons: it is %s", text,
                        l->models[model].name,
-                       l->models[model].weights ? "attention-only" : "made of counts");
+                       l->models[model].changes.n > 0 ? "a changed model"
+                       : l->models[model].weights     ? "attention-only"
+                                                      : "made of counts");
     }
     if (layer >= c->n_layers || neuron >= c->d_mlp) {
         return err_set(err, ERR_USAGE,

@@ -7,9 +7,9 @@
 
 /* The number of the model called name[len]. */
 static int find_model(uint32_t *out, const char *name, size_t len, const char *spec,
-                      const struct lineup *lineup, struct err *err)
+                      const struct lineup *lineup, size_t n_named, struct err *err)
 {
-    for (size_t i = 0; i < lineup->n; i++) {
+    for (size_t i = 0; i < n_named; i++) {
         const char *known = lineup->models[i].name;
         if (strlen(known) == len && memcmp(known, name, len) == 0) {
             *out = (uint32_t)i;
@@ -21,18 +21,18 @@ static int find_model(uint32_t *out, const char *name, size_t len, const char *s
 }
 
 static int parse_pair(struct run_pair *pair, const char *spec, const struct lineup *lineup,
-                      struct err *err)
+                      size_t n_named, struct err *err)
 {
     const char *colon = strchr(spec, ':');
     if (!colon) {
         return err_set(err, ERR_USAGE, "--pair %s: expected BASE:OTHER", spec);
     }
-    int rc = find_model(&pair->base, spec, (size_t)(colon - spec), spec, lineup, err);
+    int rc = find_model(&pair->base, spec, (size_t)(colon - spec), spec, lineup, n_named, err);
     const char *name = colon + 1;
     while (!rc) {
         const size_t len = strcspn(name, "+");
         uint32_t other = 0;
-        rc = find_model(&other, name, len, spec, lineup, err);
+        rc = find_model(&other, name, len, spec, lineup, n_named, err);
         bool again = other == pair->base;
         for (uint32_t i = 0; i < pair->n_others; i++) {
             again = again || pair->others[i] == other;
@@ -75,14 +75,14 @@ static bool is_same(const struct run_pair *a, const struct run_pair *b)
 }
 
 int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs,
-                const struct lineup *lineup, struct err *err)
+                const struct lineup *lineup, size_t n_named, struct err *err)
 {
     *pairs = NULL;
     if (lineup->n > RUN_MODELS_MAX) {
         return err_set(err, ERR_USAGE, "%zu models; a scan takes at most %d", lineup->n,
                        RUN_MODELS_MAX);
     }
-    *n = specs->n ? specs->n : lineup->n - 1;
+    *n = specs->n ? specs->n : n_named - 1;
     if (*n == 0) {
         return 0;
     }
@@ -96,7 +96,7 @@ int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs
             items[i] = (struct run_pair){.n_others = 1, .others = {(uint32_t)i + 1}};
             continue;
         }
-        rc = parse_pair(&items[i], specs->items[i], lineup, err);
+        rc = parse_pair(&items[i], specs->items[i], lineup, n_named, err);
         for (size_t k = 0; k < i && !rc; k++) {
             if (!is_same(&items[k], &items[i])) {
                 continue;

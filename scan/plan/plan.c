@@ -10,6 +10,7 @@
 #include "corpora/reject.h"
 #include "model/explain/attribution.h"
 #include "out/results/compare/compare_collector.h"
+#include "out/results/means/means.h"
 #include "scan/plan/pairs.h"
 
 enum packing scan_packing(const struct scan_options *o)
@@ -57,6 +58,18 @@ static int name_components(struct run_model *to, const struct model *m, struct e
     return to->components ? 0 : err_nomem(err, "the run");
 }
 
+/* The hash of a model's weights, or counts; weights that are shared are hashed once. */
+static uint64_t hash_of(const struct lineup *l, size_t model, const struct run *run)
+{
+    const struct lineup_model *m = &l->models[model];
+    for (size_t i = 0; i < model && m->weights; i++) {
+        if (l->models[i].weights == m->weights) {
+            return run->models[i].weights_hash;
+        }
+    }
+    return m->weights ? model_hash(m->weights) : ngrams_hash(m->counts.ngrams);
+}
+
 static int describe_models(struct run *run, const struct lineup *l, struct err *err)
 {
     run->models = mem_zero(l->n, sizeof *run->models);
@@ -76,13 +89,16 @@ static int describe_models(struct run *run, const struct lineup *l, struct err *
             .d_mlp = c->d_mlp,
             .d_vocab = c->d_vocab,
             .n_ctx = m->weights ? c->n_ctx : l->n_ctx,
-            .weights_hash = m->weights ? model_hash(m->weights) : ngrams_hash(m->counts.ngrams),
+            .weights_hash = hash_of(l, i, run),
+            .changes = copy(m->changes_text),
         };
         run->n_models++;
-        if (!run->models[i].name || !run->models[i].path || !run->models[i].act_fn) {
+        if (!run->models[i].name || !run->models[i].path || !run->models[i].act_fn ||
+            !run->models[i].changes) {
             return err_nomem(err, "the run");
         }
-        const int rc = m->weights ? name_components(&run->models[i], m->weights, err) : 0;
+        const int rc =
+            m->weights && m->changes.n == 0 ? name_components(&run->models[i], m->weights, err) : 0;
         if (rc) {
             return rc;
         }
@@ -201,16 +217,39 @@ static int join_compare(struct results *results, const struct run *run,
                         const struct compare_share *share, struct err *err)
 {
     struct compare_shape *shape = NULL;
-    if (share->take == 0 || run->n_pairs == 0) {
+    if (share->take == 0 || run_full_pairs(run) == 0) {
         return 0;
     }
     const int rc = compare_shape_new(&shape, run, share, err);
     return rc ? rc : results_join(results, &compare_collector, shape, err);
 }
 
+/* Adds the means of the models that replace by such to the run's results; they are made later. */
+static int join_means(struct results *results, const struct lineup *l, struct err *err)
+{
+    struct means_shape *shape = NULL;
+    int rc = means_shape_new(&shape, err);
+    for (size_t m = 0; m < l->n && !rc; m++) {
+        const struct changes *c = &l->models[m].changes;
+        for (size_t i = 0; i < c->n && !rc; i++) {
+            char name[CHANGE_NAME];
+            change_name(name, &c->items[i]);
+            rc = c->items[i].verb == CHANGE_MEAN
+                     ? means_shape_add(shape, (uint32_t)m, name, c->items[i].width, err)
+                     : 0;
+        }
+    }
+    if (rc || shape->n == 0) {
+        means_shape_free(shape);
+        return rc;
+    }
+    return results_join(results, &means_collector, shape, err);
+}
+
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
               struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
-              const struct shards *shards, enum precision asked, struct err *err)
+              const struct ablate *ablate, const struct shards *shards, enum precision asked,
+              struct err *err)
 {
     run->floor = -6;
     run->top = o->top;
@@ -218,8 +257,9 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     int rc = args_share("compare-share", o->compare_share ? o->compare_share : SCAN_COMPARE_SHARE,
                         COMPARE_SHARE_MAX, &share.take, &share.of, err);
     rc = rc ? rc : args_real("floor", o->floor, -1000, -0.1, &run->floor, err);
-    rc = rc ? rc : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, l, err);
+    rc = rc ? rc : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, l, ablate->n_named, err);
     rc = rc ? rc : describe_models(run, l, err);
+    rc = rc ? rc : ablate_describe(ablate, run, err);
     rc = rc ? rc : describe_shards(run, shards, err);
     rc = rc ? rc : describe_names(run, l, err);
     rc = rc ? rc : neuron_plan_describe(neurons, run, results, &o->neurons, l, err);
@@ -228,5 +268,6 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
                                       input_skips_special(&o->input), err);
     rc = rc ? rc : describe_settings(run, o, l, choice, asked, &share, err);
     rc = rc ? rc : join_compare(results, run, &share, err);
+    rc = rc ? rc : join_means(results, l, err);
     return rc ? rc : results_new(results, run, err);
 }

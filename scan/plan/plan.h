@@ -15,6 +15,7 @@
 #include "scan/load/layout.h"
 #include "scan/load/lineup.h"
 #include "scan/load/windows.h"
+#include "scan/plan/ablate.h"
 #include "scan/plan/neuron_plan.h"
 #include "scan/plan/trigram_choice.h"
 
@@ -24,8 +25,9 @@ struct scan_options {
     struct input_options input;
     struct neuron_plan_options neurons;
     struct trigram_choice_options trigrams;
-    const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
-        *record, *kernels, *compare_share;
+    struct ablate_options ablate;
+    const char *reference, *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing,
+        *precision, *record, *kernels, *compare_share;
     size_t threads, top, max_tokens;
     bool force, dry_run, allow_not_finite;
     int argc; // the whole command
@@ -44,10 +46,11 @@ enum packing scan_packing(const struct scan_options *o);
  * results_free() end in any case (the results first); *neurons, and *choice, {0} before, which
  * neuron_plan_free() and trigram_choice_free() end.
  * Errors: ERR_USAGE, ERR_NOMEM, pairs_parse()'s, neuron_plan_describe()'s,
- * trigram_choice_describe()'s.
+ * trigram_choice_describe()'s, ablate_describe()'s.
  */
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
               struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
-              const struct shards *shards, enum precision asked, struct err *err);
+              const struct ablate *ablate, const struct shards *shards, enum precision asked,
+              struct err *err);
 
 #endif

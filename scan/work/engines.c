@@ -24,6 +24,22 @@ static void print_check(const char *name, const struct precision_check *c)
     }
 }
 
+/* Whose engine a model has: of those with the same weights the first that is not changed, or else the
+ * first. */
+static size_t owner_of(const struct engines *e, size_t i)
+{
+    const struct model *weights = e->predictors[i].model->weights;
+    size_t first = i;
+    for (size_t k = 0; k < e->n && weights; k++) {
+        const struct lineup_model *m = e->predictors[k].model;
+        if (m->weights == weights && m->changes.n == 0) {
+            return k;
+        }
+        first = m->weights == weights && k < first ? k : first;
+    }
+    return first;
+}
+
 /* Checks every model on the first unit. */
 static int choose(struct engines *e, const struct kern *kern, enum precision asked,
                   const struct pipeline_options *p, const atomic_int *stop, struct err *err)
@@ -37,7 +53,7 @@ static int choose(struct engines *e, const struct kern *kern, enum precision ask
     }
     for (size_t i = 0; i < e->n && !rc && !is_stopped(stop); i++) {
         const struct model *m = e->predictors[i].model->weights;
-        if (!m) {
+        if (!m || owner_of(e, i) != i) {
             continue; // counts are exact
         }
         rc = precision_check_choose(&e->predictors[i].engine, &e->checks[i], m, kern, asked,
@@ -59,13 +75,65 @@ static int remember(struct engines *e, const struct kern *kern, enum precision a
     int rc = 0;
     for (size_t i = 0; i < e->n && !rc; i++) {
         const struct model *m = e->predictors[i].model->weights;
-        if (!m) {
+        if (!m || owner_of(e, i) != i) {
             continue;
         }
         rc = meta_get(&e->check_texts[i], store, e->check_keys[i], err);
         e->checks[i].asked = asked;
         e->checks[i].used = precision_check_from_json(e->check_texts[i], asked);
         rc = rc ? rc : engine_new(&e->predictors[i].engine, m, kern, e->checks[i].used, err);
+    }
+    return rc;
+}
+
+/* Gives the engines to those that share them. */
+static void share(struct engines *e)
+{
+    for (size_t i = 0; i < e->n; i++) {
+        const size_t owner = owner_of(e, i);
+        if (owner != i && e->predictors[i].model->weights) {
+            e->predictors[i].engine = e->predictors[owner].engine;
+            e->predictors[i].shares_engine = true;
+            e->checks[i] = e->checks[owner];
+        }
+    }
+}
+
+/* Makes the family of the changed models that have the engine of predictor i, the first of them. */
+static int make_family(struct engines *e, struct lineup *lineup, size_t i, struct err *err)
+{
+    struct changes **of = mem_new(e->n, sizeof *of);
+    struct predictor_family *f = &e->families[e->n_families];
+    size_t n = 0;
+    if (!of) {
+        return err_nomem(err, "models");
+    }
+    for (size_t k = i; k < e->n; k++) {
+        struct lineup_model *m = &lineup->models[k];
+        if (m->changes.n > 0 && m->weights == lineup->models[i].weights) {
+            of[n++] = &m->changes;
+            e->predictors[k].family = f;
+        }
+    }
+    int rc = changes_join(&f->all, of, n, err);
+    e->n_families++;
+    f->mean = !rc && f->all.has[CHANGE_MEAN] ? mem_zero(f->all.width, sizeof *f->mean) : NULL;
+    rc = rc || f->mean || !f->all.has[CHANGE_MEAN] ? rc : err_nomem(err, "means");
+    free(of);
+    return rc;
+}
+
+static int make_families(struct engines *e, struct lineup *lineup, struct err *err)
+{
+    int rc = 0;
+    e->families = mem_zero(e->n, sizeof *e->families);
+    if (!e->families) {
+        return err_nomem(err, "models");
+    }
+    for (size_t i = 0; i < e->n && !rc; i++) {
+        if (lineup->models[i].changes.n > 0 && !e->predictors[i].family) {
+            rc = make_family(e, lineup, i, err);
+        }
     }
     return rc;
 }
@@ -123,7 +191,7 @@ static int describe(struct engines *e, const struct lineup *lineup,
     return 0;
 }
 
-int engines_make(struct engines *e, const struct lineup *lineup, const struct kern *kern,
+int engines_make(struct engines *e, struct lineup *lineup, const struct kern *kern,
                  enum precision asked, const struct pipeline_options *p, struct store *resumed,
                  const atomic_int *stop, struct err *err)
 {
@@ -133,6 +201,10 @@ int engines_make(struct engines *e, const struct lineup *lineup, const struct ke
         return rc;
     }
     rc = resumed ? remember(e, kern, asked, resumed, err) : choose(e, kern, asked, p, stop, err);
+    if (!rc && !is_stopped(stop)) {
+        share(e);
+        rc = make_families(e, lineup, err);
+    }
     for (size_t i = 0; i < e->n && !rc; i++) {
         e->epsilon = fmax(e->epsilon, precision_epsilon(e->checks[i].used));
     }
@@ -146,6 +218,11 @@ void engines_free(struct engines *e)
         free(e->check_keys[i]);
         free(e->check_texts[i]);
     }
+    for (size_t i = 0; i < e->n_families; i++) {
+        changes_free(&e->families[i].all);
+        free(e->families[i].mean);
+    }
+    free(e->families);
     free(e->predictors);
     free(e->checks);
     free(e->check_keys);

@@ -17,21 +17,25 @@
 #include "scan/work/predictor.h"
 
 struct engines {
-    size_t n;                         // as many as the lineup has; 0: none are made yet
-    struct predictor *predictors;     // [n]
-    struct precision_check *checks;   // [n]
-    char **check_keys, **check_texts; // [n] for meta: what the checks said; NULL of counts
-    char *kernels;                    // of all that has been scanned, for meta
-    double epsilon;                   // nats; no log-prob as scanned is further from the exact one
+    size_t n;                          // as many as the lineup has; 0: none are made yet
+    struct predictor *predictors;      // [n]
+    struct precision_check *checks;    // [n]
+    char **check_keys, **check_texts;  // [n] for meta: what the checks said; NULL of counts, and of
+                                       // models that share the engine of another
+    struct predictor_family *families; // [n_families] the changed models of an engine
+    size_t n_families;
+    char *kernels;  // of all that has been scanned, for meta
+    double epsilon; // nats; no log-prob as scanned is further from the exact one
 };
 
 /*
- * Makes them.  resumed: a store whose run was begun with engines that are made again without a
+ * Makes them.  Models of the same weights share an engine, and its precision; the values of their
+ * changes get common places in the lineup.  resumed: a store whose run was begun with engines that are made again without a
  * check; NULL: it is a new run, and every model is checked on the corpus' first unit, which is said
  * on standard error.  Once 'stop' is set some may be missing.
  * Errors: ERR_NOMEM, those of reading, predictor_leave_out()'s, meta_get()'s.
  */
-int engines_make(struct engines *e, const struct lineup *lineup, const struct kern *kern,
+int engines_make(struct engines *e, struct lineup *lineup, const struct kern *kern,
                  enum precision asked, const struct pipeline_options *p, struct store *resumed,
                  const atomic_int *stop, struct err *err);
 void engines_free(struct engines *e); // {0} is allowed

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "corpora/base/logprob_none.h"
 #include "out/results/fixed.h"
 
 static void note(struct not_finite *f, const struct unit_tokens *unit, size_t d, size_t at,
@@ -29,7 +30,7 @@ struct not_finite finite_look(const struct unit_tokens *unit, const double *cons
             const double *of_doc = logprob[m] + doc->begin;
             f.of += doc->n;
             for (size_t i = 0; i < doc->n; i++) {
-                if (fixed_from(of_doc[i]) == FIXED_NONE) {
+                if (fixed_from(of_doc[i]) == FIXED_NONE && !logprob_is_none(of_doc[i])) {
                     note(&f, unit, d, i, of_doc[i]);
                 }
             }

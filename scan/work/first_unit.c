@@ -60,6 +60,7 @@ int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
     const clock_t begin = clock();
     rc = worker_run(w, &unit, &stopped, err);
     out->seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+    out->times = worker_times(w);
     out->docs = worker_docs(w);
     memcpy(out->rejects, unit.rejects.n, sizeof out->rejects);
     out->tokens = worker_tokens(w);
@@ -90,6 +91,7 @@ static int run_one(void *context, const struct collector_kind *kind, const void 
     struct first_unit first;
     memcpy(&only.shape, &shape, sizeof only.shape); // it is read only
     work.results = &results;
+    work.leaves_changed = true; // nothing that is fixed before a scan depends on them
     return first_unit_run(&first, b->options, &work, err);
 }
 

@@ -23,6 +23,7 @@ struct first_unit {
     uint64_t docs, tokens, double_bos;
     uint64_t rejects[REJECT_N]; // records that were skipped, by reason
     double seconds;             // of one thread
+    struct unit_times times;
 };
 
 /*

@@ -1,11 +1,13 @@
 #include "scan/work/predictor.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "corpora/base/mem.h"
+#include "scan/work/donors.h"
 
 /* How one kind of model does it. */
 struct kind {
@@ -13,17 +15,26 @@ struct kind {
     int (*score)(struct predictor_ctx *r, const struct predictor_unit *unit,
                  const struct engine_window *windows, size_t n_windows,
                  const struct engine_watch *watch, const atomic_int *stop, struct err *err);
-    void (*pick_exact)(struct predictor_ctx *r, const struct engine_pick *picks, size_t n,
-                       double *logprob, const atomic_int *stop);
+    int (*pick_exact)(struct predictor_ctx *r, const struct predictor_unit *unit,
+                      const struct engine_pick *picks, size_t n, double *logprob,
+                      const atomic_int *stop, struct err *err);
     int (*look)(struct predictor_ctx *r, const struct predictor_unit *unit,
                 const struct engine_pick *picks, size_t n, engine_view *view, void *context,
                 const atomic_int *stop, struct err *err);
 };
 
+/* What the changed models of an engine share in a thread. */
+struct family_ctx {
+    struct donors donors;
+    const struct predictor *last; // the one that scored last; NULL: something else was done since
+};
+
 struct predictor_ctx {
     const struct predictor *predictor;
     const struct kind *kind;
-    struct engine_ctx *engine; // of weights
+    struct engine_ctx *engine;    // of weights
+    struct family_ctx *family;    // of a changed model; NULL: nothing is changed
+    struct predictor_ctx *lender; // whose these two are; NULL: its own
 
     // of counts
     struct countmodel_ctx *counts;
@@ -37,27 +48,116 @@ struct predictor_ctx {
 
 static int weights_run_new(struct predictor_ctx *r, struct err *err)
 {
-    return engine_ctx_new(&r->engine, r->predictor->engine, err);
+    const struct predictor_family *f = r->predictor->family;
+    int rc = 0;
+    if (r->lender) {
+        r->engine = r->lender->engine;
+        r->family = r->lender->family;
+    } else {
+        rc = engine_ctx_new(&r->engine, r->predictor->engine, err);
+        r->family = f && !rc ? mem_zero(1, sizeof *r->family) : NULL;
+        rc = rc || !f || r->family ? rc : err_nomem(err, "a changed model");
+        if (r->family) {
+            donors_init(&r->family->donors, &f->all, f->mean);
+        }
+    }
+    return rc || !f ? rc : engine_change(r->engine, &r->predictor->model->changes, err);
+}
+
+/* Before anything is asked of weights: the engine becomes the changed model, which has what
+ * windows[n] of the unit need. */
+static int take_changed(struct predictor_ctx *r, const struct predictor_unit *unit,
+                        const struct engine_window *windows, size_t n, const atomic_int *stop,
+                        struct err *err)
+{
+    const struct changes *c = &r->predictor->model->changes;
+    if (!r->family) {
+        return 0;
+    }
+    r->family->last = NULL;
+    int rc = engine_change(r->engine, c, err);
+    if (!rc && c->has[CHANGE_RESAMPLE] && unit) {
+        rc = donors_need(&r->family->donors, r->engine, unit->layout, windows, n, stop, err);
+    }
+    if (!rc) {
+        engine_replace(r->engine, &r->family->donors.by);
+    }
+    return rc;
 }
 
 static int weights_score(struct predictor_ctx *r, const struct predictor_unit *unit,
                          const struct engine_window *windows, size_t n_windows,
                          const struct engine_watch *watch, const atomic_int *stop, struct err *err)
 {
-    (void)unit;
-    (void)err;
+    const int rc = take_changed(r, unit, windows, n_windows, stop, err);
+    if (rc) {
+        return rc;
+    }
     if (watch) {
         engine_score_watched(r->engine, windows, n_windows, watch, stop);
     } else {
         engine_score(r->engine, windows, n_windows, stop);
     }
+    if (r->family) {
+        r->family->last = r->predictor;
+    }
     return 0;
 }
 
-static void weights_pick_exact(struct predictor_ctx *r, const struct engine_pick *picks, size_t n,
-                               double *logprob, const atomic_int *stop)
+/* Where the picks end, from 'from' on, that one call of the engine takes: of a resampled model those
+ * of one window, so that its donor is at hand. */
+static size_t picks_together(const struct predictor_ctx *r, const struct engine_pick *picks,
+                             size_t from, size_t n)
 {
-    engine_pick_exact(r->engine, picks, n, logprob, stop);
+    size_t to = from + 1;
+    if (!r->family || !r->predictor->model->changes.has[CHANGE_RESAMPLE]) {
+        return n;
+    }
+    while (to < n && picks[to].window == picks[from].window) {
+        to++;
+    }
+    return to;
+}
+
+static int weights_pick_exact(struct predictor_ctx *r, const struct predictor_unit *unit,
+                              const struct engine_pick *picks, size_t n, double *logprob,
+                              const atomic_int *stop, struct err *err)
+{
+    int rc = 0;
+    for (size_t k = 0, to; k < n && !rc && !is_stopped(stop); k = to) {
+        to = picks_together(r, picks, k, n);
+        rc = take_changed(r, unit, picks[k].window, 1, stop, err);
+        if (!rc) {
+            engine_pick_exact(r->engine, picks + k, to - k, logprob + k, stop);
+        }
+    }
+    return rc;
+}
+
+int predictor_pick_rows(struct predictor_ctx *r, const struct predictor_unit *unit,
+                        const struct engine_pick *picks, size_t n, float *rows,
+                        const atomic_int *stop, struct err *err)
+{
+    const size_t size = engine_row_size(r->predictor->engine);
+    int rc = 0;
+    for (size_t k = 0, to; k < n && !rc && !is_stopped(stop); k = to) {
+        to = picks_together(r, picks, k, n);
+        rc = take_changed(r, unit, picks[k].window, 1, stop, err);
+        if (!rc) {
+            engine_pick_rows(r->engine, picks + k, to - k, rows + k * size, stop);
+        }
+    }
+    return rc;
+}
+
+bool predictor_kept_row(const struct predictor_ctx *r, const struct engine_pick *pick, float *row)
+{
+    return (!r->family || r->family->last == r->predictor) && engine_kept_row(r->engine, pick, row);
+}
+
+bool predictor_says(const struct predictor *p, const struct layout *layout, size_t window)
+{
+    return !p->model->changes.has[CHANGE_RESAMPLE] || donors_find(layout, window) != SIZE_MAX;
 }
 
 static int weights_look(struct predictor_ctx *r, const struct predictor_unit *unit,
@@ -66,6 +166,7 @@ static int weights_look(struct predictor_ctx *r, const struct predictor_unit *un
 {
     (void)unit;
     (void)err;
+    assert(!r->family); // predictor_pick_rows() and predictor_logits() say what it says
     engine_look(r->engine, picks, n, view, context, stop);
     return 0;
 }
@@ -146,14 +247,18 @@ static int counts_score(struct predictor_ctx *r, const struct predictor_unit *un
 }
 
 /* They are exact as scored. */
-static void counts_pick_exact(struct predictor_ctx *r, const struct engine_pick *picks, size_t n,
-                              double *logprob, const atomic_int *stop)
+static int counts_pick_exact(struct predictor_ctx *r, const struct predictor_unit *unit,
+                             const struct engine_pick *picks, size_t n, double *logprob,
+                             const atomic_int *stop, struct err *err)
 {
     (void)r;
+    (void)unit;
     (void)stop;
+    (void)err;
     for (size_t k = 0; k < n; k++) {
         logprob[k] = picks[k].window->logprob[picks[k].at];
     }
+    return 0;
 }
 
 static int counts_look(struct predictor_ctx *r, const struct predictor_unit *unit,
@@ -228,13 +333,15 @@ int predictor_leave_out(struct predictor *p, const struct shards *shards, uint64
     return 0;
 }
 
-int predictor_ctx_new(struct predictor_ctx **out, const struct predictor *p, struct err *err)
+int predictor_ctx_new(struct predictor_ctx **out, const struct predictor *p,
+                      struct predictor_ctx *lender, struct err *err)
 {
     struct predictor_ctx *r = mem_zero(1, sizeof *r);
     if (!r) {
         return err_nomem(err, "a model's run");
     }
     r->predictor = p;
+    r->lender = lender;
     r->kind = p->model->weights ? &weights : &counts;
     const int rc = r->kind->run_new(r, err);
     if (rc) {
@@ -248,7 +355,13 @@ int predictor_ctx_new(struct predictor_ctx **out, const struct predictor *p, str
 void predictor_ctx_free(struct predictor_ctx *r)
 {
     if (r) {
-        engine_ctx_free(r->engine);
+        if (!r->lender) {
+            engine_ctx_free(r->engine);
+            if (r->family) {
+                donors_free(&r->family->donors);
+            }
+            free(r->family);
+        }
         countmodel_ctx_free(r->counts);
         free(r->p);
         free(r->logits);
@@ -263,6 +376,10 @@ struct engine_ctx *predictor_engine_ctx(const struct predictor_ctx *r)
 
 int predictor_begin_unit(struct predictor_ctx *r, struct err *err)
 {
+    if (r->family) {
+        donors_forget(&r->family->donors);
+        r->family->last = NULL;
+    }
     return r->counts ? take_none(r, err) : 0;
 }
 
@@ -283,10 +400,11 @@ int predictor_score(struct predictor_ctx *r, const struct predictor_unit *unit,
     return r->kind->score(r, unit, windows, n_windows, watch, stop, err);
 }
 
-void predictor_pick_exact(struct predictor_ctx *r, const struct engine_pick *picks, size_t n,
-                          double *logprob, const atomic_int *stop)
+int predictor_pick_exact(struct predictor_ctx *r, const struct predictor_unit *unit,
+                         const struct engine_pick *picks, size_t n, double *logprob,
+                         const atomic_int *stop, struct err *err)
 {
-    r->kind->pick_exact(r, picks, n, logprob, stop);
+    return r->kind->pick_exact(r, unit, picks, n, logprob, stop, err);
 }
 
 bool predictor_looks(const struct predictor *p)

@@ -6,8 +6,7 @@
 
 #include "corpora/base/mem.h"
 
-/* The donor of window k of a group with these numbers of positions; SIZE_MAX: there is none. */
-static size_t choose_donor(const size_t *positions, size_t n, size_t k)
+size_t replaced_choose_donor(const size_t *positions, size_t n, size_t k)
 {
     for (size_t i = 1; i < n; i++) {
         if (positions[(k + i) % n] >= positions[k]) {
@@ -102,7 +101,7 @@ int replaced_begin_group(struct replaced *r, struct engine_ctx *ctx,
         n_rows += positions[k];
     }
     for (size_t k = 0; k < n; k++) {
-        r->donor[k] = choose_donor(positions, n, k);
+        r->donor[k] = replaced_choose_donor(positions, n, k);
     }
     return record(r, ctx, windows, n, &n_rows, err);
 }

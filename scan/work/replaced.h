@@ -24,6 +24,9 @@
 
 #define REPLACED_GROUP ((size_t)8)
 
+/* The donor of window k of a group of n with these numbers of positions; SIZE_MAX: there is none. */
+size_t replaced_choose_donor(const size_t *positions, size_t n, size_t k);
+
 struct replaced {
     const struct changes *changes;
     struct engine_replaced by;

@@ -1,7 +1,6 @@
 #include "scan/work/scan.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,9 @@
 #include "scan/load/windows.h"
 #include "scan/plan/memory.h"
 #include "scan/work/first_unit.h"
+#include "scan/work/make_means.h"
 #include "scan/work/prepare.h"
+#include "scan/work/scan_internal.h"
 #include "scan/work/summary.h"
 #include "scan/work/trials.h"
 
@@ -128,6 +129,28 @@ static int check_corpus(struct scan *s, struct err *err)
     return rc;
 }
 
+/* A text for means must be there, and somebody who needs it. */
+static int check_reference(const struct scan *s, struct err *err)
+{
+    const char *path = s->options->reference;
+    struct shards reference = {0};
+    bool means = false;
+    if (!path) {
+        return 0;
+    }
+    for (size_t i = 0; i < s->lineup.n; i++) {
+        means = means || s->lineup.models[i].changes.has[CHANGE_MEAN];
+    }
+    if (!means) {
+        return err_set(err, ERR_USAGE,
+                       "--reference %s: no model replaces by means (M@mean.L0H0, --ablation mean)",
+                       path);
+    }
+    const int rc = shards_open(&reference, &path, 1, err);
+    shards_free(&reference);
+    return rc;
+}
+
 int scan_open(struct scan *s, const struct scan_options *o, const struct arg_list *operands,
               struct err *err)
 {
@@ -137,13 +160,14 @@ int scan_open(struct scan *s, const struct scan_options *o, const struct arg_lis
     rc = rc ? rc : precision_kernels(&s->kern, o->kernels, err);
     rc = rc ? rc : set_pipeline(s, err);
     rc = rc ? rc : lineup_load(&s->lineup, &o->models, o->tokenizer, !o->input.ids, err);
-    rc = rc ? rc : lineup_need_unchanged(&s->lineup, "scan", err);
     rc = rc ? rc : check_eos(o, &s->lineup, err);
     rc = rc ? rc : shards_open(&s->shards, operands->items, operands->n, err);
     rc = rc ? rc : check_corpus(s, err);
+    rc = rc ? rc : ablate_expand(&s->ablate, &s->lineup, &o->ablate, shards_bytes(&s->shards), err);
+    rc = rc ? rc : check_reference(s, err);
     rc = rc ? rc
-            : plan_make(&s->run, &s->results, &s->neurons, &s->trigrams, o, &s->lineup, &s->shards,
-                        s->asked, err);
+            : plan_make(&s->run, &s->results, &s->neurons, &s->trigrams, o, &s->lineup, &s->ablate,
+                        &s->shards, s->asked, err);
     rc = rc ? rc : memory_check(&s->run, &s->results, s->pipeline.n_threads, err);
     if (rc) {
         return rc;
@@ -162,15 +186,19 @@ void scan_close(struct scan *s)
     engines_free(&s->engines);
     neuron_plan_free(&s->neurons);
     trigram_choice_free(&s->trigrams);
+    ablate_free(&s->ablate);
     lineup_free(&s->lineup);
     buf_free(&s->command);
     free(s->meta);
 }
 
-static int make_engines(struct scan *s, struct err *err)
+int scan_make_engines(struct scan *s, struct err *err)
 {
-    const int rc = engines_make(&s->engines, &s->lineup, s->kern, s->asked, &s->pipeline,
-                                s->resumed ? s->store : NULL, &stop_signals()->stop, err);
+    int rc = engines_make(&s->engines, &s->lineup, s->kern, s->asked, &s->pipeline,
+                          s->resumed ? s->store : NULL, &stop_signals()->stop, err);
+    rc = rc ? rc
+            : make_means(&s->engines, &s->lineup, &s->results, s->options->reference,
+                         &s->options->input, &s->pipeline, &stop_signals()->stop, err);
     s->work.predictors = s->engines.predictors;
     s->work.epsilon = s->engines.epsilon;
     return rc;
@@ -312,7 +340,8 @@ static int try_trigrams(struct scan *s, int *status, struct err *err)
         return err_nomem(err, "trials");
     }
     for (size_t i = 0; i < s->lineup.n; i++) {
-        engines[i] = s->engines.predictors[i].engine;
+        const struct predictor *p = &s->engines.predictors[i];
+        engines[i] = p->family ? NULL : p->engine;
     }
     const struct trials trials = {.run = &s->run,
                                   .results = &s->results,
@@ -344,7 +373,7 @@ static int finish(struct scan *s, int *status, struct err *err)
     if (rc || !trials_are_due(&s->run, &s->results) || trials_are_done(s)) {
         return rc;
     }
-    rc = s->engines.n > 0 ? 0 : make_engines(s, err);
+    rc = s->engines.n > 0 ? 0 : scan_make_engines(s, err);
     return rc ? rc : try_trigrams(s, status, err);
 }
 
@@ -354,7 +383,7 @@ static int finish(struct scan *s, int *status, struct err *err)
 static int prepare(struct scan *s, struct err *err)
 {
     const atomic_int *stop = &stop_signals()->stop;
-    int rc = make_engines(s, err);
+    int rc = scan_make_engines(s, err);
     trigram_choice_print(&s->trigrams);
     if (rc || stopped_by()) {
         return rc;
@@ -503,73 +532,4 @@ int scan_run(struct scan *s, int *status, struct err *err)
     set_status(s, status);
     rc = finish(s, status, err);
     return rc ? rc : check_docs(s, result.docs, err);
-}
-
-// --- a dry run ----------------------------------------------------------------------------------
-
-static int print_plan(const struct scan *s, uint64_t bytes, struct err *err)
-{
-    const size_t n_threads = s->pipeline.n_threads;
-    struct buf kept = {0};
-    const int rc = memory_text(&kept, &s->run, &s->results, n_threads, err);
-    if (rc) {
-        buf_free(&kept);
-        return rc;
-    }
-    printf("%zu shard%s, %.1f MB; %zu model%s, %zu pair%s; %zu thread%s; to %s\n", s->shards.n,
-           s->shards.n == 1 ? "" : "s", (double)bytes * 1e-6, s->lineup.n,
-           s->lineup.n == 1 ? "" : "s", s->run.n_pairs, s->run.n_pairs == 1 ? "" : "s", n_threads,
-           n_threads == 1 ? "" : "s", s->options->output);
-    if (*kept.data) {
-        printf("%s\n", kept.data);
-    }
-    kept.len = 0;
-    const int late = lineup_shrunk(&s->lineup, &kept, err);
-    if (!late && kept.len > 0) {
-        printf("%s\n", kept.data);
-    }
-    buf_free(&kept);
-    return late;
-}
-
-int scan_dry_run(struct scan *s, int *status, struct err *err)
-{
-    const struct pipeline_options *p = &s->pipeline;
-    struct first_unit first = {0};
-    const uint64_t bytes = shards_bytes(&s->shards);
-    int rc = make_engines(s, err);
-    if (!rc && !stopped_by()) {
-        rc = results_new_wholes(&s->results, err);
-        rc = rc ? rc : first_unit_run(&first, p, &s->work, err);
-    }
-    if (!rc && stopped_by()) {
-        *status = 128 + stopped_by();
-        return 0;
-    }
-    rc = rc ? rc : print_plan(s, bytes, err);
-    if (rc) {
-        return rc;
-    }
-    if (first.none) {
-        printf("the corpus holds no document\n");
-        return 0;
-    }
-    if (first.docs == 0) {
-        struct record_keys keys;
-        record_keys_of_shards(&keys, &s->shards);
-        return s->shards.n == 1 ? nothing_read(first.rejects, s->options->input.field, &keys, err)
-                                : 0;
-    }
-    lineup_say_double_bos(s->lineup.tokenizer, "first unit", first.double_bos);
-    // as if all units were like the first
-    double units = fmax(1, (double)bytes / (double)(first.raw ? first.raw : 1));
-    if (p->max_tokens && first.tokens) {
-        units = fmin(units, ceil((double)p->max_tokens / (double)first.tokens));
-    }
-    char all[32];
-    progress_time(all, first.seconds * fmax(1, units / (double)(p->n_parts * p->n_threads)));
-    printf("first unit: %" PRIu64 " documents, %" PRIu64
-           " tokens, %.1f s on one thread; all in about %s\n",
-           first.docs, first.tokens, first.seconds, all);
-    return 0;
 }

@@ -37,6 +37,7 @@ struct scan {
     struct results results;
     struct neuron_plan neurons;
     struct trigram_choice trigrams;
+    struct ablate ablate;
     struct work work;
     struct pipeline_options pipeline;
     struct engines engines;

@@ -170,10 +170,14 @@ static void print_windows(const struct lineup *lineup, const struct pipeline_res
 
 static void print_models(const struct run *run, const struct tally *tally)
 {
+    const size_t n = run_full_models(run);
     for (size_t m = 0; m < run->n_models; m++) {
+        if (m >= n && tally->models[m].n_not_finite == 0) {
+            continue;
+        }
         const struct tally_model_sums *t = &tally->models[m];
         const struct moments *l = &t->logprob;
-        if (l->n) {
+        if (l->n && m < n) {
             char se[REAL_TEXT];
             fprintf(stderr, "  %-24s loss %.4f +- %s nats per token\n", run->models[m].name,
                     -moments_mean(l), real_text(se, moments_se(l), 4, false));
@@ -183,6 +187,36 @@ static void print_models(const struct run *run, const struct tally *tally)
                     "  %-24s %" PRIu64 " of %" PRIu64 " log-probs are not finite: no mean and no "
                     "gap has them\n",
                     run->models[m].name, t->n_not_finite, l->n + t->n_not_finite);
+        }
+    }
+}
+
+#define LOSSES 5 // that are shown
+
+/* Where most is lost without a component, of brief pairs. */
+static void print_losses(const struct run *run, const struct tally *tally)
+{
+    bool shown[LOSSES] = {false};
+    size_t which[LOSSES];
+    for (size_t k = 0; k < LOSSES; k++) {
+        for (size_t p = run_full_pairs(run); p < run->n_pairs; p++) {
+            const struct moments *d = &tally->pairs[p].difference;
+            bool better = d->n > 0;
+            for (size_t i = 0; i < k && better; i++) {
+                better = !shown[i] || which[i] != p;
+            }
+            better = better && (!shown[k] ||
+                                moments_mean(d) > moments_mean(&tally->pairs[which[k]].difference));
+            which[k] = better ? p : which[k];
+            shown[k] = shown[k] || better;
+        }
+        if (shown[k]) {
+            char se[REAL_TEXT];
+            const struct moments *d = &tally->pairs[which[k]].difference;
+            fprintf(stderr, "%s  %-24s %+.4f +- %s nats per token\n",
+                    k == 0 ? "  loss without the components that matter most:\n" : "",
+                    run->models[run->pairs[which[k]].base].name, moments_mean(d),
+                    real_text(se, moments_se(d), 4, false));
         }
     }
 }
@@ -213,7 +247,7 @@ void summary_print(const struct run *run, const struct results *results,
             summary_tokens(results), run_count_done(run), r->tokens, took,
             r->seconds > 0 ? (double)r->tokens / r->seconds : 0);
     print_models(run, t);
-    for (size_t i = 0; i < run->n_pairs; i++) {
+    for (size_t i = 0; i < run_full_pairs(run); i++) {
         const struct moments *g = &t->pairs[i].gap;
         char *name = pair_name(&run->pairs[i], lineup);
         if (g->n && name) {
@@ -224,9 +258,10 @@ void summary_print(const struct run *run, const struct results *results,
         }
         free(name);
     }
-    if (run->n_pairs && summary_tokens(results)) {
+    if (run_full_pairs(run) > 0 && summary_tokens(results)) {
         fprintf(stderr, "  (better: a gap above 0; where both are below the floor it is 0)\n");
     }
+    print_losses(run, t);
     print_hypotheses(run, t);
     print_rejects(run, t);
     print_repaired(run, t);
@@ -236,8 +271,11 @@ void summary_print(const struct run *run, const struct results *results,
                 r->docs == 0 && summary_skipped(results) == 0 ? ", for the corpus is empty" : "");
         return;
     }
-    if (run->n_pairs) {
+    if (run_full_pairs(run) > 0) {
         summary_look("top", output, NULL);
+    }
+    if (run_full_pairs(run) < run->n_pairs) {
+        summary_look("top --ablated", output, NULL);
     }
     if (run->n_hypotheses) {
         summary_look("hypo", output, NULL);

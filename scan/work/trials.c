@@ -433,7 +433,7 @@ int trials_run(const struct trials *t, struct store *s, size_t *n_tested, struct
 static int load(struct model **model, struct engine **engine, const struct run_model *m,
                 struct err *err)
 {
-    if (describe_is_counts(m)) {
+    if (describe_is_counts(m) || run_model_is_changed(m)) {
         return 0;
     }
     int rc = model_load(model, m->name, m->path, err);

@@ -23,7 +23,9 @@
 struct trials {
     const struct run *run; // finished
     const struct results *results;
-    const struct engine *const *engines; // [run->n_models]; NULL: counts, which are not tested
+    const struct engine *const
+        *engines; // [run->n_models]; NULL: counts and changed models, which are not
+                  // tested
     size_t n_threads;
     const char *command;    // "scan": a line of progress begins with it
     const atomic_int *stop; // or NULL

@@ -28,10 +28,8 @@ int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, 
         return 0;
     }
     rc = rc ? rc : unit_scores_pick(s, model, tokens, n, err);
-    if (!rc && n > 0) {
-        predictor_pick_exact(m->ctx, s->picks, n, logprob, s->stop);
-    }
-    return rc;
+    return rc || n == 0 ? rc
+                        : predictor_pick_exact(m->ctx, &s->in, s->picks, n, logprob, s->stop, err);
 }
 
 static void view_logits(struct token_view *v, uint32_t token, const float *logits, size_t d_vocab)
@@ -90,6 +88,49 @@ static void view(void *context, size_t k, size_t n, const struct engine_sight *s
     }
 }
 
+/* Rows of tokens[n], n <= ENGINE_SIGHTS, of a changed model in s->rows; where there is no room for
+ * them the ones that are kept go. */
+static int find_few(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
+                    struct err *err)
+{
+    bool found = false;
+    int rc = unit_rows_find(s, model, tokens, n, &found, err);
+    if (!rc && !found) {
+        unit_rows_forget(s, model);
+        rc = unit_rows_find(s, model, tokens, n, &found, err);
+    }
+    return rc || found ? rc : err_nomem(err, "what a changed model says");
+}
+
+/* What a changed model says: its logits, without what they are made of. */
+static int look_at_changed(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
+                           struct token_view *views, struct err *err)
+{
+    struct scorer *m = &s->scorers[model];
+    const size_t d = m->predictor->model->config->d_model;
+    struct engine_sight sights[ENGINE_SIGHTS] = {{0}};
+    int rc = floats_reserve(&m->gathered, ENGINE_SIGHTS * d, err);
+    s->model = model;
+    for (size_t k = 0, more, ld; k < n && !rc && !is_stopped(s->stop); k += more) {
+        more = n - k < ENGINE_SIGHTS ? n - k : ENGINE_SIGHTS;
+        rc = find_few(s, model, tokens + k, more, err);
+        rc = rc ? rc : unit_scores_pick(s, model, tokens + k, more, err);
+        if (rc) {
+            break;
+        }
+        for (size_t i = 0; i < more; i++) {
+            memcpy(m->gathered.at + i * d, s->rows[i], d * sizeof *m->gathered.at);
+        }
+        const float *logits = predictor_logits(m->ctx, m->gathered.at, more, &ld);
+        for (size_t i = 0; i < more; i++) {
+            sights[i].logits = logits + i * ld;
+        }
+        s->views = views + k;
+        view(s, 0, more, sights);
+    }
+    return rc;
+}
+
 int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
                   struct token_view *views, struct err *err)
 {
@@ -100,6 +141,9 @@ int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
     }
     if (n == 0 || !predictor_looks(m->predictor)) {
         return 0;
+    }
+    if (scorer_is_changed(m)) {
+        return look_at_changed(s, model, tokens, n, views, err);
     }
     bool found = false;
     int rc = m->attributor ? unit_rows_find(s, model, tokens, n, &found, err) : 0;

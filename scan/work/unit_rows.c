@@ -10,6 +10,9 @@
 // Rows that a model keeps, in bytes; 2300 rows of gelu-1l of the hub.
 #define ROWS_BYTES ((size_t)32 << 20)
 
+// The same of a changed model, of which there may be hundreds.
+#define CHANGED_ROWS_BYTES ((size_t)4 << 20)
+
 static struct engine_ctx *engine_of(const struct scorer *m)
 {
     return predictor_engine_ctx(m->ctx);
@@ -21,28 +24,44 @@ void unit_rows_free(struct unit_rows *rows)
     free(rows->row_of);
 }
 
+void unit_rows_forget(struct unit_scores *s, size_t model)
+{
+    struct unit_rows *rows = &s->scorers[model].rows;
+    if (s->layout->n > 0) {
+        memset(rows->row_of, 0, s->layout->n * sizeof *rows->row_of);
+    }
+    rows->n = 0;
+}
+
 int unit_rows_begin(struct unit_scores *s, struct err *err)
 {
     int rc = 0;
     for (size_t m = 0; m < s->n_models && !rc; m++) {
         struct unit_rows *rows = &s->scorers[m].rows;
-        const size_t n = s->layout->n;
-        rc = mem_reserve(&rows->row_of, &rows->row_of_cap, n, sizeof *rows->row_of, "rows", err);
-        if (!rc && n > 0) {
-            memset(rows->row_of, 0, n * sizeof *rows->row_of);
+        rc = mem_reserve(&rows->row_of, &rows->row_of_cap, s->layout->n, sizeof *rows->row_of,
+                         "rows", err);
+        if (!rc) {
+            unit_rows_forget(s, m);
         }
-        rows->n = 0;
     }
     return rc;
+}
+
+/* The floats of a row that is kept of a model. */
+static size_t row_size(const struct scorer *m)
+{
+    return scorer_is_changed(m) ? m->predictor->model->config->d_model
+                                : engine_row_size(m->predictor->engine);
 }
 
 /* Where n more rows of a model go, NULL: there is no room.  Errors: ERR_NOMEM. */
 static int make_room(struct scorer *m, size_t n, float **to, struct err *err)
 {
     struct unit_rows *rows = &m->rows;
-    const size_t size = engine_row_size(m->predictor->engine);
+    const size_t size = row_size(m);
+    const size_t bytes = scorer_is_changed(m) ? CHANGED_ROWS_BYTES : ROWS_BYTES;
     *to = NULL;
-    if (rows->n + n > ROWS_BYTES / sizeof **to / size) {
+    if (rows->n + n > bytes / sizeof **to / size) {
         return 0;
     }
     const int rc = floats_reserve(&rows->at, (rows->n + n) * size, err);
@@ -71,23 +90,88 @@ static int list_missing(struct unit_scores *s, const struct scorer *m, const siz
     return rc;
 }
 
-int unit_rows_keep(struct unit_scores *s, const size_t *tokens, size_t n, struct err *err)
+/* The tokens that one model may be asked about, and that have no row: in s->tokens. */
+static int list_asked(struct unit_scores *s, size_t model, const struct unit_questions *q,
+                      size_t *n, struct err *err)
+{
+    const uint32_t *row_of = s->scorers[model].rows.row_of;
+    int rc = 0;
+    *n = 0;
+    for (size_t i = 0; i < q->n && !rc; i++) {
+        if (q->items[i].model == model && row_of[q->items[i].token] == 0) {
+            rc = mem_reserve(&s->tokens, &s->tokens_cap, *n + 1, sizeof *s->tokens, "rows", err);
+            if (!rc) {
+                s->tokens[(*n)++] = q->items[i].token;
+            }
+        }
+    }
+    return rc;
+}
+
+/* The pick in the windows that the model has just been run on; false: not in its window. */
+static bool pick_again(const struct unit_scores *s, const struct scorer *m,
+                       struct engine_pick *pick)
+{
+    const size_t window = (size_t)(pick->window - s->windows);
+    size_t k = 0;
+    if (!scorer_is_changed(m)) {
+        return true;
+    }
+    while (k < s->n_some && s->some_of[k] != window) {
+        k++;
+    }
+    pick->window = s->some + k;
+    return k < s->n_some;
+}
+
+/* Copies the row of a token from the model's working memory, where it is and there is room. */
+static int keep_row(struct unit_scores *s, struct scorer *m, size_t token, struct engine_pick pick,
+                    struct err *err)
+{
+    float *to;
+    int rc = make_room(m, 1, &to, err);
+    rc = rc ? rc : floats_reserve(&s->row, engine_row_size(m->predictor->engine), err);
+    if (!rc && to && pick_again(s, m, &pick) && predictor_kept_row(m->ctx, &pick, s->row.at)) {
+        memcpy(to, s->row.at, row_size(m) * sizeof *to);
+        add_row(&m->rows, token);
+    }
+    return rc;
+}
+
+int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, size_t last,
+                   struct err *err)
 {
     int rc = 0;
-    for (size_t i = 0; i < s->n_models && !rc; i++) {
+    for (size_t i = 0; i <= last && questions->n > 0 && !rc; i++) {
         struct scorer *m = &s->scorers[i];
-        size_t more;
+        size_t n;
         if (!engine_of(m)) {
             continue;
         }
-        rc = list_missing(s, m, tokens, n, &more, err);
-        rc = rc ? rc : unit_scores_pick(s, i, s->tokens, more, err);
-        for (size_t k = 0; k < more && !rc; k++) {
-            float *to;
-            rc = make_room(m, 1, &to, err);
-            if (to && engine_kept_row(engine_of(m), &s->picks[k], to)) {
-                add_row(&m->rows, s->tokens[k]);
-            }
+        rc = list_asked(s, i, questions, &n, err);
+        rc = rc || n == 0 ? rc : unit_scores_pick(s, i, s->tokens, n, err);
+        for (size_t k = 0; k < n && !rc; k++) {
+            rc = keep_row(s, m, s->tokens[k], s->picks[k], err);
+        }
+    }
+    return rc;
+}
+
+/* Makes the rows of s->picks[n] at to[n]. */
+static int make_rows(struct unit_scores *s, struct scorer *m, size_t n, float *to, struct err *err)
+{
+    const size_t size = row_size(m), whole = engine_row_size(m->predictor->engine);
+    int rc = 0;
+    if (size == whole) {
+        return predictor_pick_rows(m->ctx, &s->in, s->picks, n, to, s->stop, err);
+    }
+    for (size_t k = 0, more; k < n && !rc; k += more) {
+        more = n - k < ENGINE_SIGHTS ? n - k : ENGINE_SIGHTS;
+        rc = floats_reserve(&s->row, more * whole, err);
+        rc = rc ? rc
+                : predictor_pick_rows(m->ctx, &s->in, s->picks + k, more, s->row.at, s->stop, err);
+        for (size_t i = 0; i < more && !rc; i++) {
+            memcpy(to + (k + i) * size, s->row.at + i * whole, size * sizeof *to);
         }
     }
     return rc;
@@ -97,7 +181,7 @@ int unit_rows_find(struct unit_scores *s, size_t model, const size_t *tokens, si
                    struct err *err)
 {
     struct scorer *m = &s->scorers[model];
-    const size_t size = engine_row_size(m->predictor->engine);
+    const size_t size = row_size(m);
     size_t more;
     float *to = NULL;
     *found = false;
@@ -108,8 +192,8 @@ int unit_rows_find(struct unit_scores *s, size_t model, const size_t *tokens, si
     }
     rc = unit_scores_pick(s, model, s->tokens, more, err);
     if (!rc && more > 0) {
-        engine_pick_rows(engine_of(m), s->picks, more, to, s->stop);
-        for (size_t k = 0; k < more; k++) {
+        rc = make_rows(s, m, more, to, err);
+        for (size_t k = 0; k < more && !rc; k++) {
             add_row(&m->rows, s->tokens[k]);
         }
     }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "corpora/base/mem.h"
 #include "corpora/base/stop.h"
@@ -39,23 +40,40 @@ static int list_needs(struct unit_scores *s, struct err *err)
         for (size_t m = 0; m < s->n_models && of->kind->needs; m++) {
             struct scorer *to = &s->scorers[m];
             of->kind->needs(of->shape, s->run, m, &a->needs[m]);
+            if (scorer_is_changed(to)) { // its rows are not shown, nor its logits
+                a->needs[m] = (struct collector_needs){.may_ask = a->needs[m].may_ask};
+            }
             to->see |= has_weights(to) ? a->needs[m].see : 0;
             to->keep |= has_weights(to) ? a->needs[m].keep : 0;
             to->asked = to->asked || a->needs[m].asked;
             to->logits = to->logits || a->needs[m].logits;
             to->may_ask = to->may_ask || a->needs[m].may_ask;
-            a->may_ask = a->may_ask || a->needs[m].may_ask;
         }
     }
     return 0;
 }
 
-static int scorer_open(struct scorer *m, const struct predictor *predictor, struct err *err)
+/* The first of the changed models before s->n_models that share the predictor's engine; NULL: none. */
+static struct scorer *find_lender(const struct unit_scores *s, const struct predictor *predictor)
 {
+    for (size_t m = 0; m < s->n_models && predictor->family; m++) {
+        struct scorer *of = &s->scorers[m];
+        if (scorer_is_changed(of) && of->predictor->engine == predictor->engine) {
+            return of;
+        }
+    }
+    return NULL;
+}
+
+static int scorer_open(struct unit_scores *s, const struct predictor *predictor, struct err *err)
+{
+    struct scorer *m = &s->scorers[s->n_models];
     m->predictor = predictor;
+    m->lender = find_lender(s, predictor);
     m->kept = mem_zero(config_of(m)->n_layers * ROW_SITES, sizeof *m->kept);
-    int rc = m->kept ? predictor_ctx_new(&m->ctx, predictor, err) : err_nomem(err, "a worker");
-    if (rc || !has_weights(m)) {
+    int rc = m->kept ? predictor_ctx_new(&m->ctx, predictor, m->lender ? m->lender->ctx : NULL, err)
+                     : err_nomem(err, "a worker");
+    if (rc || !has_weights(m) || scorer_is_changed(m)) {
         return rc;
     }
     return attributor_new(&m->attributor, predictor->engine, err);
@@ -81,7 +99,7 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
     int rc =
         s->scorers && s->asked && s->logprob && s->logits && s->ld ? 0 : err_nomem(err, "a worker");
     for (; s->n_models < n_models && !rc; s->n_models++) {
-        rc = scorer_open(&s->scorers[s->n_models], &predictors[s->n_models], err);
+        rc = scorer_open(s, &predictors[s->n_models], err);
     }
     rc = rc ? rc : list_needs(s, err);
     for (size_t m = 0; m < s->n_models && !rc; m++) {
@@ -136,20 +154,39 @@ void unit_scores_free(struct unit_scores *s)
         free(s->asked[c].needs);
         free(s->asked[c].items);
     }
-    for (size_t m = 0; m < s->n_models; m++) {
+    for (size_t m = s->n_models; m-- > 0;) { // lenders stand before those that they lend to
         scorer_close(&s->scorers[m]);
     }
-    void *const own[] = {s->asked,  s->scorers, s->windows, s->logprob, s->window_n, s->picks,
-                         s->tokens, s->may_ask, s->rows,    s->ids,     s->logits,   s->ld};
+    void *const own[] = {s->asked, s->scorers, s->windows, s->logprob, s->window_n,
+                         s->picks, s->tokens,  s->rows,    s->ids,     s->logits,
+                         s->ld,    s->some,    s->some_of, s->row.at,  s->questions.items};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         free(own[i]);
     }
     free(s);
 }
 
+void unit_scores_leave_changed(struct unit_scores *s)
+{
+    s->leaves_changed = true;
+}
+
 const struct unit_models *unit_scores_models(const struct unit_scores *s)
 {
     return &s->models;
+}
+
+/* This thread's time, in seconds. */
+static double thread_time(void)
+{
+    struct timespec t = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+struct unit_times unit_scores_times(const struct unit_scores *s)
+{
+    return s->times;
 }
 
 // --- windows ------------------------------------------------------------------------------------
@@ -284,6 +321,14 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
     const bool watched = has_weights(of) && (sites || watch.normed);
     s->model = m;
     set_windows(s, m);
+    if (scorer_is_changed(of)) {
+        int rc = unit_share_choose(s, m, first, n, err);
+        if (!rc && s->n_some > 0) {
+            rc = predictor_score(of->ctx, &s->in, s->some, s->n_some, NULL, s->stop, err);
+            unit_share_silence(s, m);
+        }
+        return rc;
+    }
     const int rc = predictor_score(of->ctx, &s->in, s->windows + first, n, watched ? &watch : NULL,
                                    s->stop, err);
     return rc ? rc : s->rc;
@@ -441,17 +486,17 @@ static int ask_before(struct unit_scores *s, struct err *err)
     return rc;
 }
 
-/* Keeps what the collectors may ask about. */
-static int keep_rows(struct unit_scores *s, struct err *err)
+/* Keeps what the collectors may ask about, now that a model has scored the block. */
+static int keep_rows(struct unit_scores *s, size_t model, struct err *err)
 {
     int rc = 0;
     for (size_t c = 0; c < s->n_collectors && !rc; c++) {
         const struct unit_collector *to = &s->collectors[c];
-        size_t n = 0;
-        if (s->asked[c].may_ask) {
+        s->questions.n = 0;
+        if (s->asked[c].needs[model].may_ask) {
             rc = to->collector->kind->may_ask(to->part, &s->block, s->logprob, s->models.epsilon,
-                                              &s->may_ask, &n, &s->may_ask_cap, err);
-            rc = rc ? rc : unit_rows_keep(s, s->may_ask, n, err);
+                                              model, &s->questions, err);
+            rc = rc ? rc : unit_rows_keep(s, &s->questions, model, err);
         }
     }
     return rc;
@@ -459,7 +504,7 @@ static int keep_rows(struct unit_scores *s, struct err *err)
 
 static int end_block(struct unit_scores *s, struct err *err)
 {
-    int rc = keep_rows(s, err);
+    int rc = 0;
     for (size_t c = 0; c < s->n_collectors && !rc; c++) {
         const struct unit_collector *to = &s->collectors[c];
         const struct collector_kind *kind = to->collector->kind;
@@ -468,7 +513,9 @@ static int end_block(struct unit_scores *s, struct err *err)
             rc = answer(s, a, m, err);
         }
         if (!rc && kind->wants_logits) {
+            const double begin = thread_time();
             rc = show_logits(s, c, err);
+            s->times.logits += thread_time() - begin;
         }
         const struct unit_seen seen = {.n_models = s->n_models,
                                        .logprob = s->logprob,
@@ -492,6 +539,7 @@ int unit_scores_make(struct unit_scores *s, const struct layout *layout,
     s->in = (struct predictor_unit){.layout = layout, .shard = unit->shard};
     s->err = err;
     s->rc = 0;
+    s->times = (struct unit_times){0};
     int rc = reserve_unit(s, err);
     rc = rc ? rc : unit_rows_begin(s, err);
     for (size_t m = 0; m < s->n_models && !rc; m++) {
@@ -502,7 +550,11 @@ int unit_scores_make(struct unit_scores *s, const struct layout *layout,
         rc = lay_block(s, first, &n, err);
         rc = rc ? rc : ask_before(s, err);
         for (size_t m = 0; m < s->n_models && !rc && !is_stopped(s->stop); m++) {
+            const double begin = thread_time();
             rc = score_block(s, m, first, n, err);
+            *(scorer_is_changed(&s->scorers[m]) ? &s->times.changed : &s->times.models) +=
+                thread_time() - begin;
+            rc = rc || is_stopped(s->stop) ? rc : keep_rows(s, m, err);
         }
         if (!rc && !is_stopped(s->stop)) {
             rc = end_block(s, err);

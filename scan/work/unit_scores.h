@@ -39,6 +39,9 @@ struct unit_collector {
 int unit_scores_new(struct unit_scores **out, const struct predictor *predictors, size_t n_models,
                     const struct run *run, const struct unit_collector *collectors,
                     size_t n_collectors, double epsilon, const atomic_int *stop, struct err *err);
+
+/* From now on the changed models are not run: they say nothing. */
+void unit_scores_leave_changed(struct unit_scores *s);
 void unit_scores_free(struct unit_scores *s); // NULL is allowed
 
 /* Scores the unit and shows it to the collectors, up to end_block().  Once 'stop' is set it returns
@@ -46,6 +49,13 @@ void unit_scores_free(struct unit_scores *s); // NULL is allowed
  * unit_scores_models() is used.  Errors: ERR_NOMEM, those of the collectors. */
 int unit_scores_make(struct unit_scores *s, const struct layout *layout,
                      const struct unit_tokens *unit, struct err *err);
+
+/* Where the time of the last unit went: this thread's, in seconds. */
+struct unit_times {
+    double models, changed; // scoring: unchanged and changed models
+    double logits;          // all logits, and what collectors make of them
+};
+struct unit_times unit_scores_times(const struct unit_scores *s);
 
 /* What the models can still be asked about the unit. */
 const struct unit_models *unit_scores_models(const struct unit_scores *s);

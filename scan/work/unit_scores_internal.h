@@ -3,6 +3,7 @@
  *
  *     unit_scores.c   blocks: scoring, rows, requests
  *     unit_rows.c     rows of tokens that are kept for what is asked afterwards
+ *     unit_share.c    of a changed model: the windows that it is run on
  *     unit_ask.c      afterwards: exact log-probs, what a model says before a token
  */
 #ifndef GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
@@ -19,7 +20,8 @@ struct floats {
     size_t cap;
 };
 
-/* Rows of engine_row_size() of tokens of the current unit, of one model. */
+/* Rows of tokens of the current unit, of one model: of engine_row_size(), of a changed one the final
+ * norm's output alone, which they begin with. */
 struct unit_rows {
     struct floats at; // [n]
     size_t n;
@@ -34,13 +36,13 @@ struct asked {
     struct floats *logits;         // [n_models] of [n]
     const float **seen;            // [n_models] of them, or NULL
     struct collector_needs *needs; // [n_models]
-    bool may_ask;                  // it needs that of a model
 };
 
 /* One model in this thread. */
 struct scorer {
     const struct predictor *predictor;
     struct predictor_ctx *ctx;
+    struct scorer *lender;       // the first changed model of its engine; NULL: nothing is shared
     uint32_t see, keep;          // ROW_BIT()s that some collector needs
     bool asked, logits, may_ask; // some collector needs them
     double *logprob;             // [logprob_cap] of the unit's tokens
@@ -50,7 +52,7 @@ struct scorer {
     struct unit_rows rows;         // for what is asked afterwards
     struct floats all;             // [ENGINE_SIGHTS][d_vocab] logits of counts
     struct floats gathered;        // [ENGINE_SIGHTS][d_model]
-    struct attributor *attributor; // NULL: counts
+    struct attributor *attributor; // NULL: counts, and changed models
     struct floats components;      // of what it was last asked
 };
 
@@ -67,6 +69,7 @@ struct unit_scores {
     const struct layout *layout;
     const struct unit_tokens *unit;
     struct predictor_unit in;
+    struct unit_times times;
     struct engine_window *windows; // [layout->n_windows], of the model in hand
     size_t windows_cap;
     const double **logprob; // [n_models]
@@ -77,6 +80,12 @@ struct unit_scores {
     size_t *window_n; // [block.n_windows]
     size_t window_n_cap;
     size_t model; // in hand
+    bool leaves_changed;
+
+    // of the changed model in hand
+    struct engine_window *some; // [n_some] the block's windows that it is run on
+    size_t *some_of;            // [n_some] their numbers in the layout
+    size_t n_some, some_cap, some_of_cap;
     struct err *err;
     int rc; // of the first collector that failed
 
@@ -86,8 +95,8 @@ struct unit_scores {
     struct token_view *views; // where the call in hand puts them
     size_t *tokens;           // whose logits are asked for, or whose rows are missing
     size_t tokens_cap;
-    size_t *may_ask; // that collectors may ask about
-    size_t may_ask_cap;
+    struct unit_questions questions;
+    struct floats row;  // one of engine_row_size()
     const float **rows; // of unit_rows_find()
     uint32_t *ids;      // their tokens
     size_t rows_cap, ids_cap;
@@ -106,14 +115,32 @@ void unit_rows_free(struct unit_rows *rows); // {0} is allowed
 /* Forgets the rows of the unit before.  ERR_NOMEM. */
 int unit_rows_begin(struct unit_scores *s, struct err *err);
 
-/* Keeps the rows of tokens[n] of the block that all models have just scored, ascending, where the
- * engines have them and there is room.  ERR_NOMEM. */
-int unit_rows_keep(struct unit_scores *s, const size_t *tokens, size_t n, struct err *err);
+/* Forgets the rows of a model, so that there is room for others. */
+void unit_rows_forget(struct unit_scores *s, size_t model);
+
+/* Keeps the rows that the questions are about, of the block that models [0, last] have just scored,
+ * where the engines have them and there is room.  ERR_NOMEM. */
+int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, size_t last,
+                   struct err *err);
 
 /* s->rows[n] and s->ids[n] become those of tokens[n] of the unit, ascending, of a model with
  * weights; what was not kept is made.  !*found: there is no room for it.  ERR_NOMEM. */
 int unit_rows_find(struct unit_scores *s, size_t model, const size_t *tokens, size_t n, bool *found,
                    struct err *err);
+
+/* Is it a changed model? */
+static inline bool scorer_is_changed(const struct scorer *m)
+{
+    return m->predictor->family != NULL;
+}
+
+/* Fills s->some with the block's windows [first, first + n) that a changed model is run on, which
+ * are those of its share that it says something of, and sets all of its log-probs to
+ * logprob_none().  ERR_NOMEM. */
+int unit_share_choose(struct unit_scores *s, size_t model, size_t first, size_t n, struct err *err);
+
+/* It has scored them: sets the tokens of documents that are not in its share to logprob_none(). */
+void unit_share_silence(struct unit_scores *s, size_t model);
 
 // unit_models' functions
 int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,

@@ -44,6 +44,9 @@ int worker_new(struct worker **out, const struct work *work, struct err *err)
     rc = rc ? rc
             : unit_scores_new(&w->scores, work->predictors, work->lineup->n, work->run,
                               w->collectors, work->results->n, work->epsilon, work->stop, err);
+    if (!rc && work->leaves_changed) {
+        unit_scores_leave_changed(w->scores);
+    }
     if (!rc && work->hypotheses) {
         rc = labels_new(&w->labels, work->hypotheses, work->stop, err);
     }
@@ -236,6 +239,11 @@ uint64_t worker_tokens(const struct worker *w)
 uint64_t worker_docs(const struct worker *w)
 {
     return w->layout.n_docs;
+}
+
+struct unit_times worker_times(const struct worker *w)
+{
+    return unit_scores_times(w->scores);
 }
 
 uint64_t worker_skipped(const struct worker *w)

@@ -25,6 +25,7 @@
 #include "scan/load/lineup.h"
 #include "scan/work/finite.h"
 #include "scan/work/predictor.h"
+#include "scan/work/unit_scores.h"
 
 /* What all workers share: set before they start, then read only. */
 struct work {
@@ -35,9 +36,10 @@ struct work {
     struct layout_options layout;
     uint64_t settings;                   // input_settings(): how documents are read
     const struct hypotheses *hypotheses; // NULL: none
-    uint64_t refused; // number of the unit in which log-probs that are not finite are an error;
-                      // UINT64_MAX: in none
-    double epsilon;   // nats; no log-prob as scored is further from the exact one
+    uint64_t refused;    // number of the unit in which log-probs that are not finite are an error;
+                         // UINT64_MAX: in none
+    double epsilon;      // nats; no log-prob as scored is further from the exact one
+    bool leaves_changed; // the changed models are not run, and say nothing
     const atomic_int *stop; // looked at every few milliseconds: once it is set, workers give up
 };
 
@@ -66,6 +68,9 @@ const struct not_finite *worker_not_finite(const struct worker *w);
 /* Tokens of the unit that models predict and that are counted, and documents; of worker_run()'s. */
 uint64_t worker_tokens(const struct worker *w);
 uint64_t worker_docs(const struct worker *w);
+
+/* Where its time went. */
+struct unit_times worker_times(const struct worker *w);
 
 /* Special tokens of the unit that are counted nowhere. */
 uint64_t worker_skipped(const struct worker *w);

@@ -46,7 +46,7 @@ static inline int tally_add_whole(struct tally *t, const struct tally_doc *doc,
     if (!rc) {
         rc = tally_add_hits(t, doc, &picks, NULL, cutoff, err);
     }
-    free(picks.at);
+    tally_picks_free(&picks);
     return rc || !detail ? rc : whole_details(t, doc, detail, err);
 }
 

@@ -476,7 +476,7 @@ static void the_digest_is_of_every_result_and_no_path(void **state)
         const char *name;
         int columns; // without path
     } tables[] = {
-        {"shard", 11}, {"reject", 4},      {"model", 17},     {"pair", 9},
+        {"shard", 11}, {"reject", 4},      {"model", 19},     {"pair", 12},
         {"hit", 16},   {"token_gap", 7},   {"gap_hist", 4},   {"position_gap", 7},
         {"domain", 4}, {"domain_loss", 5}, {"domain_gap", 5},
     };

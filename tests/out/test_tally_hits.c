@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "corpora/base/logprob_none.h"
 #include "out/results/gaps/gap.h"
 #include "out/results/gaps/hits.h"
 #include "out/results/gaps/tally.h"
@@ -205,25 +206,46 @@ static void a_hit_is_shown_with_the_text_around(void **state)
     expect_shown(text, sizeof text, 300, 301, "x", before, after);
 }
 
-/* A document in two pieces: every pick must be among what tally_expect() gave.  Returns how many
- * it gave. */
+_Static_assert(REF_MODELS <= 64, "a word holds the bits of all models");
+
+/* A document in two pieces, model after model, of which those behind it have said nothing yet: every
+ * pick must be among what tally_expect() gave, with its models.  Returns how many tokens it gave. */
 static size_t expect_expected(struct tally *t, const struct tally_doc *doc, const int64_t *cutoff,
                               const struct tally_picks *picks, size_t middle)
 {
+    static double nothing[REF_TOKENS];
+    static uint64_t models[REF_TOKENS];
     struct tally_picks expected = {0};
-    size_t n = 0, k = 0;
+    const double *rows[REF_MODELS];
+    struct tally_doc so_far = *doc;
+    size_t n = 0;
+    so_far.logprob = rows;
+    memset(models, 0, sizeof models);
+    for (size_t i = 0; i < REF_TOKENS; i++) {
+        nothing[i] = (double)NAN;
+    }
     for (size_t piece = 0; piece < 2; piece++) {
         const size_t begin = piece ? middle : 0, end = piece ? doc->n : middle;
-        assert_int_equal(tally_expect(t, doc, begin, end, cutoff, &expected, NULL), 0);
-        for (size_t i = 0; i < expected.n; i++) {
-            assert_in_range(expected.at[i], begin, end - 1);
-            assert_true(i == 0 || expected.at[i] > expected.at[i - 1]);
-            k += k < picks->n && picks->at[k] == expected.at[i];
+        for (size_t m = 0; m < t->shape->n_models; m++) {
+            for (size_t k = 0; k < t->shape->n_models; k++) {
+                rows[k] = k <= m ? doc->logprob[k] : nothing;
+            }
+            assert_int_equal(tally_expect(t, &so_far, m, begin, end, cutoff, &expected, NULL), 0);
+            for (size_t i = 0; i < expected.n; i++) {
+                assert_in_range(expected.at[i], begin, end - 1);
+                assert_true(i == 0 || expected.at[i] > expected.at[i - 1]);
+                models[expected.at[i]] |= expected.models[i];
+            }
         }
-        n += expected.n;
     }
-    assert_int_equal(k, picks->n);
-    free(expected.at);
+    for (size_t i = 0; i < REF_TOKENS; i++) {
+        n += models[i] != 0;
+    }
+    for (size_t k = 0; k < picks->n; k++) {
+        assert_true(picks->models[k] != 0);
+        assert_int_equal(picks->models[k] & ~models[picks->at[k]], 0);
+    }
+    tally_picks_free(&expected);
     return n;
 }
 
@@ -262,12 +284,13 @@ static void hits_do_not_depend_on_errors_below_epsilon(void **state)
             n_unexpected += doc.n - expect_expected(b, &doc, cutoff, &picks, middle);
             for (size_t k = 0; k < picks.n; k++) {
                 for (size_t m = 0; m < REF_MODELS; m++) {
-                    picked[m][k] = docs[d].logprob[m][picks.at[k]];
+                    const bool needed = picks.models[k] >> m & 1;
+                    picked[m][k] = needed ? docs[d].logprob[m][picks.at[k]] : logprob_none();
                 }
             }
             assert_int_equal(tally_add_hits(b, &doc, &picks, picked_rows, cutoff, NULL), 0);
             n_spared += doc.n - picks.n;
-            free(picks.at);
+            tally_picks_free(&picks);
         }
         for (size_t p = 0; p < exact.n_pairs; p++) {
             for (int side = 0; side < 2; side++) {

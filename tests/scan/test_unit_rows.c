@@ -39,21 +39,26 @@ static struct layout random_layout(void)
 
 // --- collectors that ask ------------------------------------------------------------------------
 
-/* Every STEP'th token of the block; which blocks there were. */
+/* Every STEP'th token of the block, of all models once the last has scored it; which blocks there
+ * were. */
 static int announce(void *part, const struct unit_block *block, const double *const *logprob,
-                    double epsilon, size_t **tokens, size_t *n, size_t *cap, struct err *err)
+                    double epsilon, size_t model, struct unit_questions *q, struct err *err)
 {
     size_t *next = part;
     assert_true(epsilon == 0.5);
-    assert_int_equal(block->begin, *next);
-    *next = block->end;
+    if (model == 0) {
+        assert_int_equal(block->begin, *next);
+        *next = block->end;
+    }
+    assert_int_equal(block->end, *next);
     for (size_t t = block->begin; t < block->end; t++) {
-        for (size_t m = 0; m < MODELS; m++) {
-            assert_true(logprob[m][t] < 0); // all models have scored it
+        for (size_t m = 0; m <= model; m++) {
+            assert_true(logprob[m][t] < 0); // it has scored it
         }
-        if (t % STEP == 0) {
-            assert_int_equal(mem_reserve(tokens, cap, *n + 1, sizeof **tokens, "tokens", err), 0);
-            (*tokens)[(*n)++] = t;
+        for (size_t m = 0; m < MODELS && model + 1 == MODELS && t % STEP == 0; m++) {
+            assert_int_equal(
+                mem_reserve(&q->items, &q->cap, q->n + 1, sizeof *q->items, "tokens", err), 0);
+            q->items[q->n++] = (struct unit_question){.token = t, .model = m};
         }
     }
     return 0;

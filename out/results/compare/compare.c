@@ -15,6 +15,7 @@ const char *compare_pair_reason(enum compare_pair_kind kind)
         [COMPARE_SEVERAL_OTHERS] = "it has several others",
         [COMPARE_PART_OF_COUNTS] = "its counts do not say all probabilities",
         [COMPARE_OTHER_SIZE] = "the vocabularies differ in size",
+        [COMPARE_CHANGED] = "one is a changed model",
     };
     return reasons[kind];
 }
@@ -37,9 +38,10 @@ static struct compare_pair pair_of(const struct run *run, const struct run_pair 
     out.base = p->base;
     out.other = p->others[0];
     out.d_vocab = base->d_vocab;
-    out.kind = !says_all(base) || !says_all(other)                     ? COMPARE_PART_OF_COUNTS
-               : base->d_vocab != other->d_vocab || base->d_vocab == 0 ? COMPARE_OTHER_SIZE
-                                                                       : COMPARE_PAIR;
+    out.kind = run_model_is_changed(base) || run_model_is_changed(other) ? COMPARE_CHANGED
+               : !says_all(base) || !says_all(other)                     ? COMPARE_PART_OF_COUNTS
+               : base->d_vocab != other->d_vocab || base->d_vocab == 0   ? COMPARE_OTHER_SIZE
+                                                                         : COMPARE_PAIR;
     return out;
 }
 
@@ -50,17 +52,18 @@ int compare_shape_new(struct compare_shape **out, const struct run *run,
     if (!s) {
         return err_nomem(err, "a comparison");
     }
+    const size_t n_pairs = run_full_pairs(run);
     *s = (struct compare_shape){.share = *share,
                                 .n_models = run->n_models,
-                                .n_pairs = run->n_pairs,
+                                .n_pairs = n_pairs,
                                 .n_hypotheses = run->n_hypotheses,
-                                .pairs = mem_zero(run->n_pairs, sizeof *s->pairs),
+                                .pairs = mem_zero(n_pairs, sizeof *s->pairs),
                                 .next = mem_zero(run->n_hypotheses, sizeof *s->next)};
     if (!s->pairs || !s->next) {
         compare_shape_free(s);
         return err_nomem(err, "a comparison");
     }
-    for (size_t p = 0; p < run->n_pairs; p++) {
+    for (size_t p = 0; p < n_pairs; p++) {
         s->pairs[p] = pair_of(run, &run->pairs[p]);
         if (s->pairs[p].kind == COMPARE_PAIR && s->pairs[p].d_vocab > s->d_vocab) {
             s->d_vocab = s->pairs[p].d_vocab;

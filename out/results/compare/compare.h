@@ -9,11 +9,9 @@
  *
  * Where one of them is no finite number the token is counted as such, and is in nothing else.
  * Pairs of which one model does not say all probabilities, or that have several others, are left
- * out, and so are pairs whose vocabularies differ in size.
+ * out, and so are pairs whose vocabularies differ in size, and those of changed models.
  *
- * A document is in the share take/of where (h >> 1) mod of < take, h = XXH64 of its text, of a list
- * of ids of its ids: shares are nested for equal 'of', and do not depend on the halves dev and
- * test.
+ * doc_share.h says which documents are in the share.
  *
  * What is kept are whole numbers (fixed.h), histograms, and the domains whose names hash lowest, as
  * in tally.h: so compare_merge() is associative and commutative.
@@ -45,6 +43,7 @@ enum compare_pair_kind {
     COMPARE_SEVERAL_OTHERS, // these and the next are left out
     COMPARE_PART_OF_COUNTS, // skip-bigrams, oracle: not all probabilities
     COMPARE_OTHER_SIZE,     // of the vocabulary
+    COMPARE_CHANGED,        // one of them is a changed model
 };
 
 /* Why a pair is left out, for people; NULL: it is not. */

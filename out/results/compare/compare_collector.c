@@ -7,6 +7,7 @@
 #include "out/results/bytes.h"
 #include "out/results/compare/compare_tables.h"
 #include "out/results/compare/compare_token.h"
+#include "out/results/doc_share.h"
 #include "out/results/gaps/gaps_collector.h"
 
 /* What a worker has. */
@@ -161,11 +162,6 @@ static int part_new(void **out, const void *shape, struct err *err)
     return 0;
 }
 
-static bool is_in_share(const struct compare_share *share, uint64_t hash)
-{
-    return (hash >> 1) % share->of < share->take;
-}
-
 static int begin_unit(void *part, const struct unit_tokens *unit, struct err *err)
 {
     struct part *p = part;
@@ -175,7 +171,9 @@ static int begin_unit(void *part, const struct unit_tokens *unit, struct err *er
     const int rc = mem_reserve(&p->wanted, &p->wanted_cap, unit->n_docs, sizeof *p->wanted,
                                "a comparison", err);
     for (size_t d = 0; d < unit->n_docs && !rc; d++) {
-        p->wanted[d] = p->shape->d_vocab > 0 && is_in_share(&p->shape->share, unit->docs[d].hash);
+        const struct compare_share *share = &p->shape->share;
+        p->wanted[d] =
+            p->shape->d_vocab > 0 && doc_share_has(share->take, share->of, unit->docs[d].hash);
     }
     return rc;
 }

@@ -23,10 +23,17 @@ CREATE TABLE pair( -- A row is a pair of models, in the order of --pair.
     docs INTEGER,           -- documents with one
     mean_gap REAL,          -- nats per token, above 0 where the others are better
     se REAL,                -- its standard error
-    share_other_better REAL -- of tokens whose gap is above 0; a tie, as where both are below the
+    share_other_better REAL,-- of tokens whose gap is above 0; a tie, as where both are below the
                             -- floor, counts as not better
+    mean_difference REAL,   -- nats per token: ln P of the deciding other less that of the base, both
+                            -- unclamped; where the base is the other with something changed, the
+                            -- loss without it
+    se_difference REAL,     -- its standard error
+    brief INTEGER           -- 1: of scan --ablate: no tokens' gaps, no domains, few hits without
+                            -- details
 );
--- digest 4: id, base, others, floor, tokens, docs, mean_gap, se, share_other_better ORDER BY id
+-- digest 4: id, base, others, floor, tokens, docs, mean_gap, se, share_other_better,
+--           mean_difference, se_difference, brief ORDER BY id
 
 CREATE TABLE hit( -- A row is a token with one of the largest gaps of a pair, one per context.
     pair INTEGER,        -- id of the pair
@@ -43,7 +50,8 @@ CREATE TABLE hit( -- A row is a token with one of the largest gaps of a pair, on
     token_text TEXT,     -- its text as in table token; '' with --ids
     before TEXT,         -- up to 160 bytes of text before it
     after TEXT,          -- up to 80 bytes behind it
-    duplicates INTEGER,  -- estimate of how many documents have it in this context; never too low
+    duplicates INTEGER,  -- estimate of how many documents have it in this context; never too low;
+                         -- NULL: of a brief pair
     detail TEXT,         -- json: top 10 of each model, rank, entropy, attribution, ...; or ''
     PRIMARY KEY(pair, side, rank)
 ) WITHOUT ROWID;

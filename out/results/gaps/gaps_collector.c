@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "corpora/base/bits.h"
+#include "corpora/base/logprob_none.h"
 #include "corpora/base/mem.h"
 #include "out/results/gaps/gaps_tables.h"
 #include "out/results/gaps/hit_details.h"
@@ -19,7 +20,8 @@ struct part {
     struct hit_details *details;
     int64_t *cutoff; // [2 * n_pairs] of the whole
     const struct unit_tokens *unit;
-    size_t seen_docs; // documents of the unit that end before the block in hand
+    size_t block;               // where the block in hand begins; SIZE_MAX: none yet
+    size_t first_doc, next_doc; // the first document of the unit in it, and in the next one
 
     struct tally_labels *labels; // [n_hypotheses] of the current document
     const double **rows;         // [n_models] its log-probs
@@ -31,9 +33,11 @@ struct part {
     } * waiting;       // [n_waiting]
     size_t n_waiting, waiting_cap;
     uint32_t *at; // [n_at] their picks, indices in the document, one document's behind another's
-    size_t n_at, at_cap;
-    size_t *tokens; // [n_at] the same, of the unit
-    size_t tokens_cap;
+    uint64_t *models; // [n_at][bits_words(n_models)] as in tally_picks
+    size_t n_at, at_cap, models_cap;
+    size_t *tokens;  // [n_at] those of one model, of the unit
+    double *answers; // [n_at] its exact log-probs there
+    size_t tokens_cap, answers_cap;
     double **exact;      // [n_models] of [n_at]
     size_t *exact_cap;   // [n_models]
     const double **some; // [n_models] those of one document
@@ -53,6 +57,9 @@ struct tally_shape gaps_shape(const struct run *run)
         // A floor of -0.3 is a little more than 3 bins in binary, and 3 are meant.
         .gap_bins_half = (size_t)ceil(-run->floor * 10 - 1e-9),
         .top = run->top,
+        .n_brief_models = run->n_models - run_full_models(run),
+        .n_brief_pairs = run->n_pairs - run_full_pairs(run),
+        .brief_top = run->brief_top,
         .n_hypotheses = run->n_hypotheses,
         .hypotheses = run->hypotheses,
     };
@@ -78,7 +85,8 @@ static void needs(const void *shape, const struct run *run, size_t model,
     (void)run;
     (void)model;
     const struct tally_shape *s = shape;
-    out->may_ask = s->n_pairs > 0 && s->top > 0;
+    out->may_ask =
+        (tally_full_pairs(s) > 0 && s->top > 0) || (s->n_brief_pairs > 0 && s->brief_top > 0);
 }
 
 // --- a worker's part ----------------------------------------------------------------------------
@@ -92,8 +100,9 @@ static void part_free(void *pointer)
     for (size_t m = 0; p->exact && m < p->shape.n_models; m++) {
         free(p->exact[m]);
     }
-    void *const own[] = {p->cutoff, p->labels, p->rows,  p->picks.at,  p->waiting,
-                         p->at,     p->tokens, p->exact, p->exact_cap, p->some};
+    tally_picks_free(&p->picks);
+    void *const own[] = {p->cutoff, p->labels, p->rows,    p->waiting,   p->at,  p->models,
+                         p->tokens, p->exact,  p->answers, p->exact_cap, p->some};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         free(own[i]);
     }
@@ -141,32 +150,53 @@ static int begin_unit(void *part, const struct unit_tokens *unit, struct err *er
     (void)err;
     struct part *p = part;
     p->unit = unit;
-    p->seen_docs = 0;
+    p->block = SIZE_MAX;
+    p->first_doc = p->next_doc = 0;
     tally_clear(p->tally);
     return 0;
 }
 
-/* The tokens that may be hits, as far as the block's documents have been seen. */
+/* Appends a question for each of a pick's models. */
+static int ask_models(struct unit_questions *q, size_t token, const uint64_t *models, size_t n,
+                      struct err *err)
+{
+    const int rc = mem_reserve(&q->items, &q->cap, q->n + n, sizeof *q->items, "hits", err);
+    for (size_t m = 0; m < n && !rc; m++) {
+        if (bits_get(models, m)) {
+            q->items[q->n++] = (struct unit_question){.token = token, .model = m};
+        }
+    }
+    return rc;
+}
+
+/* The tokens that may be hits of the pairs whose last model has scored, as far as the block's
+ * documents have been seen. */
 static int may_ask(void *part, const struct unit_block *block, const double *const *logprob,
-                   double epsilon, size_t **tokens, size_t *n, size_t *cap, struct err *err)
+                   double epsilon, size_t model, struct unit_questions *questions, struct err *err)
 {
     struct part *p = part;
     const struct unit_tokens *u = p->unit;
+    const size_t n_models = p->shape.n_models, n_words = bits_words(n_models);
     int rc = 0;
     p->shape.epsilon = epsilon;
-    for (size_t d = p->seen_docs; d < u->n_docs && u->docs[d].begin < block->end && !rc; d++) {
+    if (p->block != block->begin) {
+        p->block = block->begin;
+        p->first_doc = p->next_doc;
+    }
+    for (size_t d = p->first_doc; d < u->n_docs && u->docs[d].begin < block->end && !rc; d++) {
         const size_t first = u->docs[d].begin, end = first + u->docs[d].n;
         const size_t from = first > block->begin ? first : block->begin;
         const size_t to = end < block->end ? end : block->end;
-        p->seen_docs = end <= block->end ? d + 1 : d;
+        p->next_doc = end <= block->end ? d + 1 : d;
         if (from >= to) {
             continue;
         }
-        const struct tally_doc doc = tally_doc_of_unit(u, d, logprob, p->shape.n_models, p->rows);
-        rc = tally_expect(p->tally, &doc, from - first, to - first, p->cutoff, &p->picks, err);
-        rc = rc ? rc : mem_reserve(tokens, cap, *n + p->picks.n, sizeof **tokens, "hits", err);
+        const struct tally_doc doc = tally_doc_of_unit(u, d, logprob, n_models, p->rows);
+        rc = tally_expect(p->tally, &doc, model, from - first, to - first, p->cutoff, &p->picks,
+                          err);
         for (size_t i = 0; i < p->picks.n && !rc; i++) {
-            (*tokens)[(*n)++] = first + p->picks.at[i];
+            rc = ask_models(questions, first + p->picks.at[i], p->picks.models + i * n_words,
+                            n_models, err);
         }
     }
     return rc;
@@ -194,20 +224,35 @@ static struct tally_doc scored_doc(struct part *p, size_t d, const struct unit_m
     return out;
 }
 
-/* The exact log-probs of all picks that wait, of all models. */
+/* The exact log-probs of one model at the picks that wait and need it. */
+static int score_model(struct part *p, size_t m, const struct unit_models *models, struct err *err)
+{
+    const size_t n_words = bits_words(p->shape.n_models);
+    size_t at = 0, n = 0;
+    int rc = mem_reserve(&p->exact[m], &p->exact_cap[m], p->n_at, sizeof *p->exact[m], "hits", err);
+    for (size_t i = 0; i < p->n_waiting; i++) {
+        const size_t begin = p->unit->docs[p->waiting[i].doc].begin;
+        for (size_t k = 0; k < p->waiting[i].n; k++, at++) {
+            if (bits_get(p->models + at * n_words, m)) {
+                p->tokens[n++] = begin + p->at[at];
+            }
+        }
+    }
+    rc = rc ? rc : models->exact(models->context, m, p->tokens, n, p->answers, err);
+    for (size_t i = 0, k = 0; i < at && !rc; i++) {
+        p->exact[m][i] = bits_get(p->models + i * n_words, m) ? p->answers[k++] : logprob_none();
+    }
+    return rc;
+}
+
+/* The exact log-probs of all picks that wait. */
 static int score_exactly(struct part *p, const struct unit_models *models, struct err *err)
 {
     int rc = mem_reserve(&p->tokens, &p->tokens_cap, p->n_at, sizeof *p->tokens, "hits", err);
-    size_t n = 0;
-    for (size_t i = 0; i < p->n_waiting && !rc; i++) {
-        const size_t begin = p->unit->docs[p->waiting[i].doc].begin;
-        for (size_t k = 0; k < p->waiting[i].n; k++, n++) {
-            p->tokens[n] = begin + p->at[n];
-        }
-    }
+    rc = rc ? rc
+            : mem_reserve(&p->answers, &p->answers_cap, p->n_at, sizeof *p->answers, "hits", err);
     for (size_t m = 0; m < p->shape.n_models && !rc; m++) {
-        rc = mem_reserve(&p->exact[m], &p->exact_cap[m], n, sizeof *p->exact[m], "hits", err);
-        rc = rc ? rc : models->exact(models->context, m, p->tokens, n, p->exact[m], err);
+        rc = score_model(p, m, models, err);
     }
     return rc;
 }
@@ -232,17 +277,21 @@ static int add_waiting(struct part *p, const struct unit_models *models, struct 
 /* Puts the document's hits off until there are more to be scored together. */
 static int wait_with(struct part *p, size_t d, const struct unit_models *models, struct err *err)
 {
-    const size_t n = p->picks.n;
+    const size_t n = p->picks.n, n_words = bits_words(p->shape.n_models);
     if (n == 0) {
         return 0;
     }
     int rc = mem_reserve(&p->waiting, &p->waiting_cap, p->n_waiting + 1, sizeof *p->waiting, "hits",
                          err);
     rc = rc ? rc : mem_reserve(&p->at, &p->at_cap, p->n_at + n, sizeof *p->at, "hits", err);
+    rc = rc ? rc
+            : mem_reserve(&p->models, &p->models_cap, (p->n_at + n) * n_words, sizeof *p->models,
+                          "hits", err);
     if (rc) {
         return rc;
     }
     memcpy(p->at + p->n_at, p->picks.at, n * sizeof *p->at);
+    memcpy(p->models + p->n_at * n_words, p->picks.models, n * n_words * sizeof *p->models);
     p->n_at += n;
     p->waiting[p->n_waiting].doc = d;
     p->waiting[p->n_waiting++].n = n;

@@ -103,13 +103,14 @@ static int write_rejects(const struct sql *s, const struct run *run, const struc
 static int write_models(const struct sql *s, const struct run *run, const struct tally *tally,
                         struct err *err)
 {
-    uint64_t text_bytes = 0;
+    uint64_t text_bytes = 0, tokens = 0;
     for (size_t i = 0; i < run->n_shards; i++) {
         text_bytes += tally->shards[i].text_bytes;
+        tokens += tally->shards[i].tokens;
     }
     struct rows w;
     rows_anew(&w, s, "DELETE FROM model",
-              "INSERT INTO model VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", err);
+              "INSERT INTO model VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", err);
     for (size_t i = 0; i < run->n_models && !w.rc; i++) {
         const struct run_model *m = &run->models[i];
         const struct tally_model_sums *t = &tally->models[i];
@@ -129,9 +130,12 @@ static int write_models(const struct sql *s, const struct run *run, const struct
         rows_real(&w, moments_mean(&t->logprob));
         rows_real(&w, moments_se(&t->logprob));
         // fixed_mean(): the sum in nats a byte of text; a sum that lacks tokens is none of it
-        rows_real(&w, t->n_not_finite ? NAN : -fixed_mean(t->logprob.sum, text_bytes) / M_LN2);
+        rows_real(&w,
+                  t->logprob.n < tokens ? NAN : -fixed_mean(t->logprob.sum, text_bytes) / M_LN2);
         rows_ratio(&w, (double)t->clamped, (double)t->logprob.n);
         rows_u64(&w, t->n_not_finite);
+        rows_foreign(&w, m->changes ? m->changes : "");
+        rows_ratio(&w, m->share_of ? m->share_take : 1, m->share_of ? m->share_of : 1);
         rows_next(&w);
     }
     return rows_close(&w);
@@ -144,7 +148,7 @@ static int write_pairs(const struct sql *s, const struct run *run, const struct 
 {
     struct rows w;
     struct buf others = {0};
-    rows_anew(&w, s, "DELETE FROM pair", "INSERT INTO pair VALUES(?,?,?,?,?,?,?,?,?)", err);
+    rows_anew(&w, s, "DELETE FROM pair", "INSERT INTO pair VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", err);
     for (size_t i = 0; i < run->n_pairs && !w.rc; i++) {
         const struct run_pair *p = &run->pairs[i];
         const struct tally_pair_sums *t = &tally->pairs[i];
@@ -164,12 +168,16 @@ static int write_pairs(const struct sql *s, const struct run *run, const struct 
         rows_real(&w, moments_mean(&t->gap));
         rows_real(&w, moments_se(&t->gap));
         rows_ratio(&w, (double)t->other_better, (double)t->gap.n);
+        rows_real(&w, moments_mean(&t->difference));
+        rows_real(&w, moments_se(&t->difference));
+        rows_u64(&w, p->brief);
         rows_next(&w);
     }
     buf_free(&others);
     return rows_close(&w);
 }
 
+/* duplicates: UINT64_MAX: not known. */
 static void write_hit(struct rows *w, const struct tally_hit *h, uint64_t duplicates,
                       const char *detail)
 {
@@ -184,7 +192,11 @@ static void write_hit(struct rows *w, const struct tally_hit *h, uint64_t duplic
     rows_text(w, h->token_text);
     rows_text(w, h->before);
     rows_text(w, h->after);
-    rows_u64(w, duplicates);
+    if (duplicates == UINT64_MAX) {
+        rows_null(w);
+    } else {
+        rows_u64(w, duplicates);
+    }
     rows_text(w, detail);
     rows_next(w);
 }
@@ -230,7 +242,8 @@ static int write_hits(const struct sql *s, const struct run *run, const struct t
                 if (!w.rc && !detail) {
                     w.rc = err_nomem(err, "a hit's detail");
                 }
-                write_hit(&w, &hits->items[k], tally_duplicates(hits, k), detail);
+                write_hit(&w, &hits->items[k],
+                          hits->sketch ? tally_duplicates(hits, k) : UINT64_MAX, detail);
             }
         }
     }
@@ -251,7 +264,7 @@ static int write_token_gaps(const struct sql *s, const struct run *run, const st
 {
     struct rows w;
     rows_anew(&w, s, "DELETE FROM token_gap", "INSERT INTO token_gap VALUES(?,?,?,?,?,?,?)", err);
-    for (size_t i = 0; i < run->n_pairs; i++) {
+    for (size_t i = 0; i < tally_full_pairs(tally->shape); i++) {
         const struct buf *texts = &run->token_texts;
         size_t at = 0; // of this token's text
         for (size_t token = 0; token < tally->shape->d_vocab && !w.rc; token++) {
@@ -356,10 +369,11 @@ static void domain_row(struct rows *w, size_t domain, size_t of, const struct mo
 static int write_domain_means(const struct sql *s, const struct tally_domain *const *domains,
                               size_t n, const struct run *run, struct err *err)
 {
+    const size_t n_models = run_full_models(run), n_pairs = run_full_pairs(run);
     struct rows w;
     rows_anew(&w, s, "DELETE FROM domain_loss", "INSERT INTO domain_loss VALUES(?,?,?,?,?)", err);
     for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < run->n_models && !w.rc; k++) {
+        for (size_t k = 0; k < n_models && !w.rc; k++) {
             domain_row(&w, i, k, &domains[i]->models[k]);
         }
     }
@@ -368,7 +382,7 @@ static int write_domain_means(const struct sql *s, const struct tally_domain *co
     }
     rows_anew(&w, s, "DELETE FROM domain_gap", "INSERT INTO domain_gap VALUES(?,?,?,?,?)", err);
     for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < run->n_pairs && !w.rc; k++) {
+        for (size_t k = 0; k < n_pairs && !w.rc; k++) {
             domain_row(&w, i, k, &domains[i]->pairs[k]);
         }
     }

@@ -91,12 +91,12 @@ static size_t hit_doc(const struct unit_tokens *u, const struct tally_hit *hit)
     return low;
 }
 
-/* Lists the hits of the tally, those of one token together. */
+/* Lists the hits of the tally, those of one token together; those of brief pairs have no details. */
 static int list_hits(struct hit_details *d, const struct unit_tokens *u, struct tally *tally,
                      struct err *err)
 {
     d->n_hits = d->n_views = 0;
-    for (size_t i = 0; i < 2 * tally->shape->n_pairs; i++) {
+    for (size_t i = 0; i < 2 * tally_full_pairs(tally->shape); i++) {
         const struct tally_hits *hits = &tally->pairs[i / 2].hits[i % 2];
         const int rc = mem_reserve(&d->hits, &d->hits_cap, d->n_hits + hits->n, sizeof *d->hits,
                                    "details", err);
@@ -129,7 +129,7 @@ static int reserve(struct hit_details *d, struct err *err)
     int rc = mem_reserve(&d->tokens, &d->tokens_cap, n, sizeof *d->tokens, what, err);
     rc = rc ? rc : mem_reserve(&d->view_of, &d->view_of_cap, n, sizeof *d->view_of, what, err);
     rc = rc ? rc : mem_reserve(&d->answers, &d->answers_cap, n, sizeof *d->answers, what, err);
-    for (size_t m = 0; m < d->shape->n_models && !rc; m++) {
+    for (size_t m = 0; m < tally_full_models(d->shape) && !rc; m++) {
         rc = mem_reserve(&d->views[m], &d->views_cap[m], n, sizeof *d->views[m], what, err);
     }
     return rc;
@@ -254,7 +254,7 @@ int hit_details_add(struct hit_details *d, const struct unit_tokens *unit,
 {
     int rc = list_hits(d, unit, tally, err);
     rc = rc ? rc : reserve(d, err);
-    for (size_t m = 0; m < d->shape->n_models && !rc && d->n_views > 0; m++) {
+    for (size_t m = 0; m < tally_full_models(d->shape) && !rc && d->n_views > 0; m++) {
         rc = ask(d, m, models, err);
     }
     for (size_t k = 0; k < d->n_hits && !rc && !models->stopped(models->context); k++) {

@@ -85,7 +85,7 @@ static uint32_t sketch_count(const uint32_t *sketch, const uint64_t context[2])
 
 uint64_t tally_duplicates(const struct tally_hits *hits, size_t i)
 {
-    const uint32_t count = sketch_count(hits->sketch, hits->items[i].context);
+    const uint32_t count = hits->sketch ? sketch_count(hits->sketch, hits->items[i].context) : 0;
     return count ? count - 1 : 0;
 }
 
@@ -189,9 +189,13 @@ int hits_show(struct tally_hit *hit, const struct tally_doc *doc, struct err *er
 
 /* --- the list ------------------------------------------------------------------------ */
 
-int hits_new(struct tally_hits *hits, struct err *err)
+int hits_new(struct tally_hits *hits, bool sketch, struct err *err)
 {
-    *hits = (struct tally_hits){.sketch = mem_zero(TALLY_SKETCH_CELLS, sizeof *hits->sketch)};
+    *hits = (struct tally_hits){0};
+    if (!sketch) {
+        return 0;
+    }
+    hits->sketch = mem_zero(TALLY_SKETCH_CELLS, sizeof *hits->sketch);
     return hits->sketch ? 0 : err_nomem(err, "a sketch");
 }
 
@@ -201,7 +205,9 @@ void hits_clear(struct tally_hits *hits)
         hits_free_own(&hits->items[i]);
     }
     hits->n = 0;
-    memset(hits->sketch, 0, TALLY_SKETCH_CELLS * sizeof *hits->sketch);
+    if (hits->sketch) {
+        memset(hits->sketch, 0, TALLY_SKETCH_CELLS * sizeof *hits->sketch);
+    }
 }
 
 void hits_free(struct tally_hits *hits)
@@ -227,7 +233,9 @@ static size_t find(const struct tally_hits *hits, const uint64_t context[2])
 
 void hits_count(struct tally_hits *hits, const uint64_t context[2])
 {
-    sketch_add(hits->sketch, context);
+    if (hits->sketch) {
+        sketch_add(hits->sketch, context);
+    }
 }
 
 bool hits_belongs(const struct tally_hits *hits, const struct tally_hit *hit, int side, size_t top,
@@ -380,7 +388,7 @@ static int merge_lists(struct tally_hits *hits, const struct tally_hits *from, i
 int hits_merge(struct tally_hits *hits, const struct tally_hits *from, int side, size_t top,
                struct err *err)
 {
-    for (size_t i = 0; i < TALLY_SKETCH_CELLS; i++) {
+    for (size_t i = 0; i < TALLY_SKETCH_CELLS && hits->sketch; i++) {
         hits->sketch[i] = sketch_sum(hits->sketch[i], from->sketch[i]);
     }
     return from->n ? merge_lists(hits, from, side, top, err) : 0;

@@ -40,15 +40,16 @@ static inline bool hits_wants(const struct hits_best *best, int64_t worth)
 /* Takes a token that hits_wants(); tokens come in order. */
 void hits_offer(struct hits_best *best, const struct tally_doc *doc, uint32_t at, int64_t worth);
 
-int hits_new(struct tally_hits *hits, struct err *err); // ERR_NOMEM, *hits then {0}
-void hits_free(struct tally_hits *hits);                // {0} is allowed
+/* sketch: documents are counted by context.  Errors: ERR_NOMEM, *hits is then {0}. */
+int hits_new(struct tally_hits *hits, bool sketch, struct err *err);
+void hits_free(struct tally_hits *hits); // {0} is allowed
 void hits_clear(struct tally_hits *hits);
 void hits_free_own(struct tally_hit *hit); // strings and detail
 
 /* Negative where a stands before b in the list of 'side', 0 for one place, else positive. */
 int hits_order(const struct tally_hit *a, const struct tally_hit *b, int side);
 
-/* Counts a document that has this context among its best in the sketch. */
+/* Counts a document that has this context among its best in the sketch, where there is one. */
 void hits_count(struct tally_hits *hits, const uint64_t context[2]);
 
 /* Whether a hit (its strings are not looked at) belongs in the list, as far as hits and the cutoff,

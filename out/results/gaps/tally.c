@@ -21,16 +21,90 @@ static void gap_sums_merge(struct tally_gap_sums *s, const struct tally_gap_sums
 
 /* --- a tally ------------------------------------------------------------------------- */
 
-static int pair_new(struct tally_pair_sums *p, const struct tally_shape *shape, struct err *err)
+static int pair_new(struct tally_pair_sums *p, const struct tally_shape *shape, bool brief,
+                    struct err *err)
 {
     p->hist = mem_zero(2 * shape->gap_bins_half, sizeof *p->hist);
-    p->tokens = mem_zero(shape->d_vocab, sizeof *p->tokens);
+    p->tokens = brief ? NULL : mem_zero(shape->d_vocab, sizeof *p->tokens);
     p->ledger = mem_zero(shape->n_hypotheses, sizeof *p->ledger);
-    int rc = p->hist && p->tokens && p->ledger ? 0 : err_nomem(err, "a tally");
+    int rc = p->hist && (p->tokens || brief) && p->ledger ? 0 : err_nomem(err, "a tally");
     for (int side = 0; side < 2 && !rc; side++) {
-        rc = hits_new(&p->hits[side], err);
+        rc = hits_new(&p->hits[side], !brief, err);
     }
     return rc;
+}
+
+/* The last of a pair's models. */
+static size_t last_model(const struct run_pair *p)
+{
+    size_t last = p->base;
+    for (uint32_t k = 0; k < p->n_others; k++) {
+        last = p->others[k] > last ? p->others[k] : last;
+    }
+    return last;
+}
+
+/* Fills what is known of the pairs' models. */
+static void list_pairs(struct tally_scratch *s, const struct tally_shape *shape)
+{
+    const size_t n_words = bits_words(shape->n_models);
+    size_t n = 0;
+    for (size_t p = 0; p < shape->n_pairs; p++) {
+        const struct run_pair *pair = &shape->pairs[p];
+        bits_set(s->models_of + p * n_words, pair->base);
+        for (uint32_t k = 0; k < pair->n_others; k++) {
+            bits_set(s->models_of + p * n_words, pair->others[k]);
+        }
+        s->pairs_begin[last_model(pair) + 1]++;
+    }
+    for (size_t m = 0; m < shape->n_models; m++) {
+        s->pairs_begin[m + 1] += s->pairs_begin[m];
+        for (size_t p = 0; p < shape->n_pairs && n < s->pairs_begin[m + 1]; p++) {
+            if (last_model(&shape->pairs[p]) == m) {
+                s->pairs_of[n++] = p;
+            }
+        }
+    }
+}
+
+/* What is computed with; what is missing is NULL. */
+static bool scratch_new(struct tally_scratch *s, const struct tally_shape *shape)
+{
+    s->pairs = mem_zero(shape->n_pairs, sizeof *s->pairs);
+    s->least = mem_new(2 * shape->n_pairs, sizeof *s->least);
+    s->gaps = mem_zero(shape->n_pairs, sizeof *s->gaps);
+    s->fixed = mem_new(shape->n_models, sizeof *s->fixed);
+    s->lacks = mem_zero(shape->n_models, sizeof *s->lacks);
+    s->models = mem_new(shape->n_models, sizeof *s->models);
+    s->exact = mem_zero(shape->n_models, sizeof *s->exact);
+    s->next = mem_zero(bits_words(shape->n_hypotheses), sizeof *s->next);
+    s->models_of = mem_zero(shape->n_pairs * bits_words(shape->n_models), sizeof *s->models_of);
+    s->pairs_of = mem_zero(shape->n_pairs, sizeof *s->pairs_of);
+    s->pairs_begin = mem_zero(shape->n_models + 1, sizeof *s->pairs_begin);
+    s->fill = mem_zero(shape->n_models, sizeof *s->fill);
+    const bool whole = s->pairs && s->least && s->gaps && s->fixed && s->lacks && s->models &&
+                       s->exact && s->next && s->models_of && s->pairs_of && s->pairs_begin &&
+                       s->fill;
+    if (whole) {
+        list_pairs(s, shape);
+    }
+    return whole;
+}
+
+static void scratch_free(struct tally_scratch *s, const struct tally_shape *shape)
+{
+    for (size_t p = 0; s->gaps && p < shape->n_pairs; p++) {
+        free(s->gaps[p]);
+    }
+    for (size_t m = 0; s->exact && m < shape->n_models; m++) {
+        free(s->exact[m]);
+    }
+    void *const own[] = {s->gaps,   s->pairs, s->least, s->exact,     s->fixed,    s->lacks,
+                         s->models, s->next,  s->fill,  s->models_of, s->pairs_of, s->pairs_begin};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        free(own[i]);
+    }
+    free(s);
 }
 
 int tally_new(struct tally **out, const struct tally_shape *shape, struct err *err)
@@ -45,32 +119,21 @@ int tally_new(struct tally **out, const struct tally_shape *shape, struct err *e
     t->shards = mem_zero(shape->n_shards, sizeof *t->shards);
     t->models = mem_zero(shape->n_models, sizeof *t->models);
     t->pairs = mem_zero(shape->n_pairs, sizeof *t->pairs);
-    t->other.models = mem_zero(shape->n_models, sizeof *t->other.models);
-    t->other.pairs = mem_zero(shape->n_pairs, sizeof *t->other.pairs);
+    t->other.models = mem_zero(tally_full_models(shape), sizeof *t->other.models);
+    t->other.pairs = mem_zero(tally_full_pairs(shape), sizeof *t->other.pairs);
     t->other.hypotheses = mem_zero(shape->n_hypotheses, sizeof *t->other.hypotheses);
     t->hypotheses = mem_zero(shape->n_hypotheses, sizeof *t->hypotheses);
     t->touched = mem_new(shape->d_vocab, sizeof *t->touched);
     t->is_touched = mem_zero(shape->d_vocab, sizeof *t->is_touched);
     t->scratch = mem_zero(1, sizeof *t->scratch);
-    if (t->scratch) {
-        t->scratch->pairs = mem_zero(shape->n_pairs, sizeof *t->scratch->pairs);
-        t->scratch->least = mem_new(2 * shape->n_pairs, sizeof *t->scratch->least);
-        t->scratch->gaps = mem_zero(shape->n_pairs, sizeof *t->scratch->gaps);
-        t->scratch->fixed = mem_new(shape->n_models, sizeof *t->scratch->fixed);
-        t->scratch->lacks = mem_zero(shape->n_models, sizeof *t->scratch->lacks);
-        t->scratch->models = mem_new(shape->n_models, sizeof *t->scratch->models);
-        t->scratch->exact = mem_zero(shape->n_models, sizeof *t->scratch->exact);
-        t->scratch->next = mem_zero(bits_words(shape->n_hypotheses), sizeof *t->scratch->next);
-    }
     int rc = 0;
     if (!t->shards || !t->models || !t->pairs || !t->other.models || !t->other.pairs ||
         !t->other.hypotheses || !t->hypotheses || !t->touched || !t->is_touched || !t->scratch ||
-        !t->scratch->pairs || !t->scratch->least || !t->scratch->gaps || !t->scratch->fixed ||
-        !t->scratch->lacks || !t->scratch->models || !t->scratch->exact || !t->scratch->next) {
+        !scratch_new(t->scratch, shape)) {
         rc = err_nomem(err, "a tally");
     }
     for (size_t p = 0; p < shape->n_pairs && !rc; p++) {
-        rc = pair_new(&t->pairs[p], shape, err);
+        rc = pair_new(&t->pairs[p], shape, p >= tally_full_pairs(shape), err);
     }
     if (rc) {
         tally_free(t);
@@ -103,22 +166,8 @@ void tally_free(struct tally *t)
     }
     tally_domain_free(&t->other);
     if (t->scratch) {
-        for (size_t p = 0; t->scratch->gaps && p < t->shape->n_pairs; p++) {
-            free(t->scratch->gaps[p]);
-        }
-        free(t->scratch->gaps);
-        free(t->scratch->pairs);
-        free(t->scratch->least);
-        for (size_t m = 0; t->scratch->exact && m < t->shape->n_models; m++) {
-            free(t->scratch->exact[m]);
-        }
-        free(t->scratch->exact);
-        free(t->scratch->fixed);
-        free(t->scratch->lacks);
-        free(t->scratch->models);
-        free(t->scratch->next);
+        scratch_free(t->scratch, t->shape);
     }
-    free(t->scratch);
     free(t->domains);
     free(t->shards);
     free(t->models);
@@ -174,13 +223,13 @@ void tally_clear(struct tally *t)
     memset(t->hypotheses, 0, shape->n_hypotheses * sizeof *t->hypotheses);
     for (size_t i = 0; i < shape->n_pairs; i++) {
         struct tally_pair_sums *p = &t->pairs[i];
-        p->gap = (struct moments){0};
+        p->gap = p->difference = (struct moments){0};
         p->other_better = 0;
         p->gain = 0;
         memset(p->ledger, 0, shape->n_hypotheses * sizeof *p->ledger);
         memset(p->hist, 0, 2 * shape->gap_bins_half * sizeof *p->hist);
         memset(p->position, 0, sizeof p->position);
-        for (size_t k = 0; k < t->n_touched; k++) {
+        for (size_t k = 0; k < t->n_touched && p->tokens; k++) {
             p->tokens[t->touched[k]] = (struct tally_gap_sums){0};
         }
         hits_clear(&p->hits[TALLY_OTHER]);
@@ -209,7 +258,7 @@ void tally_cutoff(const struct tally *t, int64_t *cutoff)
     for (size_t p = 0; p < t->shape->n_pairs; p++) {
         for (int side = 0; side < 2; side++) {
             const struct tally_hits *hits = &t->pairs[p].hits[side];
-            const bool full = hits->n > 0 && hits->n >= t->shape->top;
+            const bool full = hits->n > 0 && hits->n >= tally_top(t->shape, p);
             const int64_t none = side == TALLY_OTHER ? INT64_MIN : INT64_MAX;
             cutoff[2 * p + (size_t)side] = full ? hits->items[hits->n - 1].gap : none;
         }
@@ -276,11 +325,13 @@ static void merge_shard(struct tally_shard *to, const struct tally_shard *from)
     }
 }
 
-static int merge_pair(struct tally_pair_sums *to, const struct tally_pair_sums *from,
-                      const struct tally *of, struct err *err)
+static int merge_pair(struct tally *into, const struct tally *of, size_t pair, struct err *err)
 {
     const struct tally_shape *shape = of->shape;
+    struct tally_pair_sums *to = &into->pairs[pair];
+    const struct tally_pair_sums *from = &of->pairs[pair];
     moments_merge(&to->gap, &from->gap);
+    moments_merge(&to->difference, &from->difference);
     to->other_better += from->other_better;
     to->gain = fixed_sum(to->gain, from->gain);
     tally_ledger_merge(to->ledger, from->ledger, shape->n_hypotheses);
@@ -290,13 +341,13 @@ static int merge_pair(struct tally_pair_sums *to, const struct tally_pair_sums *
     for (size_t i = 0; i < TALLY_POSITIONS; i++) {
         gap_sums_merge(&to->position[i], &from->position[i]);
     }
-    for (size_t k = 0; k < of->n_touched; k++) {
+    for (size_t k = 0; k < of->n_touched && to->tokens; k++) {
         const uint32_t id = of->touched[k];
         gap_sums_merge(&to->tokens[id], &from->tokens[id]);
     }
     int rc = 0;
     for (int side = 0; side < 2 && !rc; side++) {
-        rc = hits_merge(&to->hits[side], &from->hits[side], side, shape->top, err);
+        rc = hits_merge(&to->hits[side], &from->hits[side], side, tally_top(shape, pair), err);
     }
     return rc;
 }
@@ -308,6 +359,7 @@ int tally_merge(struct tally *to, const struct tally *from, struct err *err)
     assert(shape->n_models == from->shape->n_models && shape->n_pairs == from->shape->n_pairs);
     assert(shape->n_shards == from->shape->n_shards && shape->d_vocab == from->shape->d_vocab);
     assert(shape->gap_bins_half == from->shape->gap_bins_half && shape->top == from->shape->top);
+    assert(shape->n_brief_pairs == from->shape->n_brief_pairs);
     assert(shape->n_hypotheses == from->shape->n_hypotheses);
     for (size_t i = 0; i < shape->n_shards; i++) {
         if (!shard_is_empty(&from->shards[i])) {
@@ -323,7 +375,7 @@ int tally_merge(struct tally *to, const struct tally *from, struct err *err)
     tally_touch(to, from->touched, from->n_touched);
     int rc = tally_domains_merge(to, from, err);
     for (size_t i = 0; i < shape->n_pairs && !rc; i++) {
-        rc = merge_pair(&to->pairs[i], &from->pairs[i], from, err);
+        rc = merge_pair(to, from, i, err);
     }
     return rc;
 }

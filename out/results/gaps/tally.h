@@ -51,10 +51,29 @@ struct tally_shape {
     double epsilon;               // nats; no logprob of a document is further from the exact one
     size_t gap_bins_half;         // bins of 0.1 nats on each side of 0: ceil(-floor * 10)
     size_t top;                   // hits kept a pair and side
-    size_t domains_max;           // domains kept; 0: TALLY_DOMAINS_MAX
+    size_t n_brief_models, n_brief_pairs; // the last ones: run_model.brief, run_pair.brief
+    size_t brief_top;                     // hits kept a brief pair and side
+    size_t domains_max;                   // domains kept; 0: TALLY_DOMAINS_MAX
     size_t n_hypotheses;
     const struct run_hypothesis *hypotheses; // [n_hypotheses] what each predicts; NULL: all this
 };
+
+/* The models and pairs that are not brief: the first ones. */
+static inline size_t tally_full_models(const struct tally_shape *s)
+{
+    return s->n_models - s->n_brief_models;
+}
+
+static inline size_t tally_full_pairs(const struct tally_shape *s)
+{
+    return s->n_pairs - s->n_brief_pairs;
+}
+
+/* Hits kept of a pair and side. */
+static inline size_t tally_top(const struct tally_shape *s, size_t pair)
+{
+    return pair < tally_full_pairs(s) ? s->top : s->brief_top;
+}
 
 /* The token at which the gap of labelled token i of n is taken: i, or with 'next' the one after it
  * in its window; n: there is none.  pos[n]: as in tally_doc. */
@@ -82,7 +101,7 @@ struct tally_doc {
     const uint32_t *ids;          // [n] the predicted token
     const uint32_t *ends;         // [n] bytes into text; NULL with --ids (text_len is 0 then)
     const uint32_t *pos;          // [n] position in its window, from 1: where 1 is, a window begins
-    const double *const *logprob; // [n_models][n] nats
+    const double *const *logprob; // [n_models][n] nats; of a changed model logprob_none() too
     const unsigned char *skipped; // [n] 1: context alone, counted nowhere; NULL: none is
     const struct tally_labels *labels; // [n_hypotheses]; no skipped token
     const uint64_t *label_words;       // [n][bits_words(n_hypotheses)] the same, a bit each
@@ -94,11 +113,15 @@ struct tally_doc tally_doc_of_unit(const struct unit_tokens *unit, size_t d,
                                    const double *const *logprob, size_t n_models,
                                    const double **rows);
 
-/* Tokens of a document that may enter a list of hits: their indices in it, ascending. */
+/* Tokens of a document that may enter a list of hits: their indices in it, ascending, and the
+ * models of the pairs in whose lists they may. */
 struct tally_picks {
-    uint32_t *at; // [n]
-    size_t n, cap;
+    uint32_t *at;     // [n]
+    uint64_t *models; // [n][bits_words(n_models)] as bits
+    size_t n, cap, models_cap;
 };
+
+void tally_picks_free(struct tally_picks *picks); // {0} is allowed
 
 /* A place of a list.  Strings are the hit's own (one block, which begins at token_text), valid
  * UTF-8 and as the text is, except that a NUL is shown as \x00; "" with --ids. */
@@ -123,7 +146,8 @@ struct tally_hit {
 struct tally_hits {
     struct tally_hit *items; // [n], n <= shape->top
     size_t n, cap;
-    uint32_t *sketch; // [TALLY_SKETCH_ROWS][TALLY_SKETCH_COLS]: documents by context
+    uint32_t *sketch; // [TALLY_SKETCH_ROWS][TALLY_SKETCH_COLS]: documents by context; NULL: of a
+                      // brief pair
 };
 
 enum { TALLY_OTHER, TALLY_BASE }; // sides
@@ -144,13 +168,14 @@ struct tally_ledger {
 
 struct tally_pair_sums {
     struct moments gap;
+    struct moments difference;   // ln P of the deciding other less that of the base, unclamped
     uint64_t other_better;       // gap > 0
     __int128 gain;               // of max(gap, 0), fixed
     struct tally_ledger *ledger; // [n_hypotheses]
     uint64_t *hist; // [2 * gap_bins_half]: bin i is [(i - half) / 10, (i + 1 - half) / 10);
                     // the last holds its upper end too
     struct tally_gap_sums position[TALLY_POSITIONS];
-    struct tally_gap_sums *tokens; // [d_vocab]
+    struct tally_gap_sums *tokens; // [d_vocab]; NULL: of a brief pair
     struct tally_hits hits[2];
 };
 
@@ -171,8 +196,8 @@ struct tally_domain {
     char *name;    // NULL: of documents without one, or with ""
     uint64_t hash; // XXH64, seed 0; of no name: of ""
     uint64_t docs, tokens;
-    struct moments *models;              // [n_models] logprob
-    struct moments *pairs;               // [n_pairs] gap
+    struct moments *models;              // [tally_full_models()] logprob
+    struct moments *pairs;               // [tally_full_pairs()] gap
     struct tally_hypothesis *hypotheses; // [n_hypotheses]
 };
 
@@ -219,8 +244,8 @@ void tally_clear(struct tally *t); // as new
 
 /*
  * Adds a document (to its shard's docs, tokens and text_bytes too), all but its hits.
- * *picks becomes the tokens whose exact log-probs tally_add_hits() needs; the caller frees
- * picks->at.  cutoff: tally_cutoff() of a tally that the result will be merged with, or NULL: what
+ * *picks becomes the tokens whose exact log-probs tally_add_hits() needs, of which models; the
+ * caller ends it with tally_picks_free().  cutoff: tally_cutoff() of a tally that the result will be merged with, or NULL: what
  * cannot enter a list there is not picked.
  *
  * Errors: ERR_NOMEM; the tally is then fit for tally_clear() and tally_free() only.
@@ -229,17 +254,20 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
                   struct tally_picks *picks, struct err *err);
 
 /*
- * *picks becomes the tokens [begin, end) of a document that tally_add_doc() will pick, judged by
- * the document's first 'end' tokens: none of those is missing, and there may be more.  A document
- * comes in pieces that follow each other, the first with begin 0, and no other one between them.
+ * *picks becomes the tokens [begin, end) of a document that tally_add_doc() will pick for the pairs
+ * whose last model is 'model', judged by the document's first 'end' tokens: none of those is
+ * missing, and there may be more.  Models after it need not have been run yet.  A document comes in
+ * pieces that follow each other, for each model the first with begin 0, and no other one between
+ * them.
  * It changes nothing but the room that tally_add_doc() uses.  Errors: ERR_NOMEM.
  */
-int tally_expect(struct tally *t, const struct tally_doc *doc, size_t begin, size_t end,
-                 const int64_t *cutoff, struct tally_picks *picks, struct err *err);
+int tally_expect(struct tally *t, const struct tally_doc *doc, size_t model, size_t begin,
+                 size_t end, const int64_t *cutoff, struct tally_picks *picks, struct err *err);
 
 /*
  * Adds the hits of a document that was added with the same cutoff (or one that lets less pass).
- * logprob: the exact ones of the picks, [n_models][picks->n]; NULL: the document's are exact.
+ * logprob: the exact ones of the picks, [n_models][picks->n], where picks->models has a model, else
+ * logprob_none(); NULL: the document's are exact.
  * Errors: ERR_NOMEM; the tally then as above.
  */
 int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct tally_picks *picks,
@@ -264,7 +292,7 @@ int tally_merge(struct tally *to, const struct tally *from, struct err *err);
 /* How many documents, about, have been folded into hits->items[i]: an upper bound, exact unless
  * contexts collide in every row; too high by more than e/TALLY_SKETCH_COLS of all documents'
  * candidates with a probability of e^-TALLY_SKETCH_ROWS (Cormode and Muthukrishnan, 2005).  0: it
- * stands alone. */
+ * stands alone, or nothing is known, of a brief pair. */
 uint64_t tally_duplicates(const struct tally_hits *hits, size_t i);
 
 /* Appends the whole tally as bytes, the same for equal tallies; and back.  tally_load() wants a new

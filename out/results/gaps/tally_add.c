@@ -1,8 +1,11 @@
 #include "out/results/gaps/tally.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "corpora/base/bits.h"
+#include "corpora/base/logprob_none.h"
 #include "out/results/gaps/gap.h"
 #include "out/results/gaps/hits.h"
 #include "out/results/gaps/tally_internal.h"
@@ -31,11 +34,12 @@ static void add_block_of_model(struct tally *t, const struct tally_doc *doc, siz
     const double *logprob = doc->logprob[model] + begin, floor = t->shape->floor;
     int64_t *fixed = t->scratch->fixed[model];
     __int128 sum = 0;
-    uint64_t clamped = 0, n_none = 0;
+    uint64_t clamped = 0, n_none = 0, n_silent = 0;
     for (size_t i = 0; i < n; i++) {
         fixed[i] = fixed_from(logprob[i]);
         const bool none = fixed[i] == FIXED_NONE;
         n_none += none;
+        n_silent += none && logprob_is_none(logprob[i]);
         sum += none ? 0 : fixed[i];
         clamped += !none && logprob[i] < floor;
     }
@@ -43,7 +47,7 @@ static void add_block_of_model(struct tally *t, const struct tally_doc *doc, siz
     t->scratch->models[model].sum += sum;
     t->scratch->models[model].n += n - n_none;
     t->models[model].clamped += clamped;
-    t->models[model].n_not_finite += n_none;
+    t->models[model].n_not_finite += n_none - n_silent;
 }
 
 /* Is there a token of the block at which the pair has no gap? */
@@ -136,12 +140,15 @@ static void add_block_of_pair(struct tally *t, const struct tally_doc *doc, size
         const int64_t gap = gap_at(which, t->scratch->fixed, i, floor, &deciding);
         const int64_t base = t->scratch->fixed[which->base][i];
         const int64_t other = t->scratch->fixed[deciding][i];
-        gap_sums_add(&sums->tokens[doc->ids[begin + i]], gap, base, other);
+        if (sums->tokens) {
+            gap_sums_add(&sums->tokens[doc->ids[begin + i]], gap, base, other);
+        }
         gap_sums_add(&sums->position[position_bin(doc->pos[begin + i])], gap, base, other);
         sums->hist[hist_bin(gap, half)]++;
         sums->other_better += gap > 0;
         gain += gap > 0 ? gap : 0;
         scratch->sum += gap;
+        scratch->difference += (__int128)other - base;
         scratch->n++;
         if (gaps) {
             gaps[begin + i] = gap;
@@ -217,13 +224,53 @@ static int64_t least_worth(const struct tally *t, size_t pair, int side, const i
         least = !room && worth - e > least ? worth - e : least;
     }
     const bool any = best->n > 0 ? best->places[0].worth >= least : least <= 0;
-    return t->shape->top > 0 && any ? least : INT64_MAX;
+    return tally_top(t->shape, pair) > 0 && any ? least : INT64_MAX;
 }
 
-/* Fills the scratch with the document's log-probs [begin, begin + n) of all models. */
+/* The pairs that are looked at: pairs[n], ascending. */
+struct some_pairs {
+    const size_t *pairs; // NULL: all, from 0
+    size_t n;
+};
+
+static size_t pair_at(const struct some_pairs *of, size_t k)
+{
+    return of->pairs ? of->pairs[k] : k;
+}
+
+static struct some_pairs all_pairs(const struct tally *t)
+{
+    return (struct some_pairs){.n = t->shape->n_pairs};
+}
+
+/* Those whose last model is 'model'. */
+static struct some_pairs pairs_of_model(const struct tally *t, size_t model)
+{
+    const size_t *begin = t->scratch->pairs_begin + model;
+    return (struct some_pairs){.pairs = t->scratch->pairs_of + begin[0], .n = begin[1] - begin[0]};
+}
+
+/* Chooses the models of some pairs for fill_block(). */
+static void choose_models(struct tally *t, const struct some_pairs *of)
+{
+    memset(t->scratch->fill, 0, t->shape->n_models * sizeof *t->scratch->fill);
+    for (size_t k = 0; k < of->n; k++) {
+        const struct run_pair *pair = &t->shape->pairs[pair_at(of, k)];
+        t->scratch->fill[pair->base] = true;
+        for (uint32_t i = 0; i < pair->n_others; i++) {
+            t->scratch->fill[pair->others[i]] = true;
+        }
+    }
+}
+
+/* Fills the scratch with the document's log-probs [begin, begin + n) of the models that are
+ * chosen. */
 static void fill_block(struct tally *t, const double *const *logprob, size_t begin, size_t n)
 {
     for (size_t m = 0; m < t->shape->n_models; m++) {
+        if (!t->scratch->fill[m]) {
+            continue;
+        }
         t->scratch->lacks[m] = false;
         for (size_t i = 0; i < n; i++) {
             t->scratch->fixed[m][i] = fixed_from(logprob[m][begin + i]);
@@ -232,53 +279,91 @@ static void fill_block(struct tally *t, const double *const *logprob, size_t beg
     }
 }
 
-/* Is the block's token i of a worth that can enter a list?  least: [n_pairs][2].  A gap between two
- * that are both more than epsilon below the floor is 0, whatever the errors are. */
-static bool is_pick(const struct tally *t, size_t i, const int64_t *least)
+/* Is the block's token i of a worth that can enter a pair's list?  least[2]: by side.  A gap between
+ * two that are both more than epsilon below the floor is 0, whatever the errors are. */
+static bool is_pick(const struct tally *t, const struct run_pair *pair, size_t i,
+                    const int64_t *least)
 {
     const int64_t floor = fixed_from(t->shape->floor);
     const int64_t certain = fixed_from(t->shape->floor - t->shape->epsilon) - 2;
-    for (size_t p = 0; p < t->shape->n_pairs; p++) {
-        uint32_t deciding;
-        const struct run_pair *pair = &t->shape->pairs[p];
-        if (!has_gap(pair, t->scratch->fixed, i)) {
-            continue;
-        }
-        const int64_t gap = gap_at(pair, t->scratch->fixed, i, floor, &deciding);
-        if (t->scratch->fixed[pair->base][i] < certain &&
-            t->scratch->fixed[deciding][i] < certain) {
-            continue;
-        }
-        if (gap >= least[2 * p + TALLY_OTHER] || -gap >= least[2 * p + TALLY_BASE]) {
-            return true;
-        }
+    uint32_t deciding;
+    if (!has_gap(pair, t->scratch->fixed, i)) {
+        return false;
     }
-    return false;
+    const int64_t gap = gap_at(pair, t->scratch->fixed, i, floor, &deciding);
+    if (t->scratch->fixed[pair->base][i] < certain && t->scratch->fixed[deciding][i] < certain) {
+        return false;
+    }
+    return gap >= least[TALLY_OTHER] || -gap >= least[TALLY_BASE];
 }
 
-/* Appends the tokens of the document from 'begin' on that can enter a list. */
-static int pick(struct tally *t, const struct tally_doc *doc, size_t begin, const int64_t *cutoff,
-                struct tally_picks *picks, struct err *err)
+/* Room for n more picks. */
+static int reserve_picks(const struct tally *t, struct tally_picks *picks, size_t n,
+                         struct err *err)
+{
+    const size_t n_words = bits_words(t->shape->n_models), all = picks->n + n;
+    const int rc = mem_reserve(&picks->at, &picks->cap, all, sizeof *picks->at, "hits", err);
+    return rc ? rc
+              : mem_reserve(&picks->models, &picks->models_cap, all * n_words,
+                            sizeof *picks->models, "hits", err);
+}
+
+/* Appends the block's n tokens, the document's from 'begin' on, that can enter a list of the
+ * pairs. */
+static void pick_block(struct tally *t, const struct some_pairs *of, size_t begin, size_t n,
+                       struct tally_picks *picks)
+{
+    const size_t n_words = bits_words(t->shape->n_models);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t *models = picks->models + picks->n * n_words;
+        bool any = false;
+        memset(models, 0, n_words * sizeof *models);
+        for (size_t k = 0; k < of->n; k++) {
+            const size_t p = pair_at(of, k);
+            if (is_pick(t, &t->shape->pairs[p], i, t->scratch->least + 2 * p)) {
+                const uint64_t *more = t->scratch->models_of + p * n_words;
+                for (size_t w = 0; w < n_words; w++) {
+                    models[w] |= more[w];
+                }
+                any = true;
+            }
+        }
+        if (any) {
+            picks->at[picks->n++] = (uint32_t)(begin + i);
+        }
+    }
+}
+
+/* Appends the tokens of the document from 'begin' on that can enter a list of the pairs. */
+static int pick(struct tally *t, const struct some_pairs *of, const struct tally_doc *doc,
+                size_t begin, const int64_t *cutoff, struct tally_picks *picks, struct err *err)
 {
     int64_t *least = t->scratch->least;
     bool any = false;
-    for (size_t p = 0; p < t->shape->n_pairs; p++) {
+    for (size_t k = 0; k < of->n; k++) {
+        const size_t p = pair_at(of, k);
         for (int side = 0; side < 2; side++) {
             least[2 * p + (size_t)side] = least_worth(t, p, side, cutoff);
             any = any || least[2 * p + (size_t)side] != INT64_MAX;
         }
     }
     int rc = 0;
+    choose_models(t, of);
     for (size_t n; any && !rc && (n = next_block(doc, &begin)) > 0; begin += n) {
         fill_block(t, doc->logprob, begin, n);
-        rc = mem_reserve(&picks->at, &picks->cap, picks->n + n, sizeof *picks->at, "hits", err);
-        for (size_t i = 0; i < n && !rc; i++) {
-            if (is_pick(t, i, least)) {
-                picks->at[picks->n++] = (uint32_t)(begin + i);
-            }
+        rc = reserve_picks(t, picks, n, err);
+        if (!rc) {
+            pick_block(t, of, begin, n, picks);
         }
     }
     return rc;
+}
+
+void tally_picks_free(struct tally_picks *picks)
+{
+    free(picks->at);
+    free(picks->models);
+    *picks = (struct tally_picks){0};
 }
 
 int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *cutoff,
@@ -324,12 +409,17 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
     for (size_t m = 0; m < shape->n_models; m++) {
         const struct model_scratch *of = &scratch->models[m];
         moments_add(&t->models[m].logprob, of->sum, of->n);
-        moments_add(&domain->models[m], of->sum, of->n);
+        if (m < tally_full_models(shape)) {
+            moments_add(&domain->models[m], of->sum, of->n);
+        }
     }
     for (size_t p = 0; p < shape->n_pairs; p++) {
         const struct pair_scratch *of = &scratch->pairs[p];
         moments_add(&t->pairs[p].gap, of->sum, of->n);
-        moments_add(&domain->pairs[p], of->sum, of->n);
+        moments_add(&t->pairs[p].difference, of->difference, of->n);
+        if (p < tally_full_pairs(shape)) {
+            moments_add(&domain->pairs[p], of->sum, of->n);
+        }
         for (int side = 0; side < 2; side++) {
             const struct hits_best *best = &of->best[side];
             for (size_t i = 0; i < best->n; i++) {
@@ -341,15 +431,17 @@ int tally_add_doc(struct tally *t, const struct tally_doc *doc, const int64_t *c
         tally_add_labels(t, domain, doc, n_tokens, scratch->gaps);
     }
     picks->n = 0;
-    return pick(t, doc, 0, cutoff, picks, err);
+    const struct some_pairs of = all_pairs(t);
+    return pick(t, &of, doc, 0, cutoff, picks, err);
 }
 
 /* Offers the block's tokens, at[n] of the document or those from 'begin' on, to the best of it. */
-static void offer_block(struct tally *t, const struct tally_doc *doc, const uint32_t *at,
-                        size_t begin, size_t n)
+static void offer_block(struct tally *t, const struct some_pairs *of, const struct tally_doc *doc,
+                        const uint32_t *at, size_t begin, size_t n)
 {
     const int64_t floor = fixed_from(t->shape->floor);
-    for (size_t p = 0; p < t->shape->n_pairs; p++) {
+    for (size_t j = 0; j < of->n; j++) {
+        const size_t p = pair_at(of, j);
         const struct run_pair *pair = &t->shape->pairs[p];
         const bool lacks = pair_lacks(t, pair);
         for (size_t i = 0; i < n; i++) {
@@ -362,20 +454,25 @@ static void offer_block(struct tally *t, const struct tally_doc *doc, const uint
     }
 }
 
-int tally_expect(struct tally *t, const struct tally_doc *doc, size_t begin, size_t end,
-                 const int64_t *cutoff, struct tally_picks *picks, struct err *err)
+int tally_expect(struct tally *t, const struct tally_doc *doc, size_t model, size_t begin,
+                 size_t end, const int64_t *cutoff, struct tally_picks *picks, struct err *err)
 {
+    const struct some_pairs of = pairs_of_model(t, model);
     struct tally_doc so_far = *doc;
     so_far.n = end;
-    if (begin == 0) {
-        memset(t->scratch->pairs, 0, t->shape->n_pairs * sizeof *t->scratch->pairs);
+    picks->n = 0;
+    if (of.n == 0) {
+        return 0;
     }
+    for (size_t k = 0; k < of.n && begin == 0; k++) {
+        t->scratch->pairs[of.pairs[k]] = (struct pair_scratch){0};
+    }
+    choose_models(t, &of);
     for (size_t at = begin, n; (n = next_block(&so_far, &at)) > 0; at += n) {
         fill_block(t, doc->logprob, at, n);
-        offer_block(t, &so_far, NULL, at, n);
+        offer_block(t, &of, &so_far, NULL, at, n);
     }
-    picks->n = 0;
-    return pick(t, &so_far, begin, cutoff, picks, err);
+    return pick(t, &of, &so_far, begin, cutoff, picks, err);
 }
 
 /* --- its hits ------------------------------------------------------------------------ */
@@ -385,7 +482,7 @@ static int add_hit(struct tally *t, const struct tally_doc *doc, const struct ta
                    const struct hits_place *place, const int64_t *cutoff, struct err *err)
 {
     const struct run_pair *which = &t->shape->pairs[pair];
-    const size_t at = place->at, top = t->shape->top;
+    const size_t at = place->at, top = tally_top(t->shape, pair);
     size_t k = 0;
     while (picks->at[k] != at) {
         k++;
@@ -444,10 +541,12 @@ int tally_add_hits(struct tally *t, const struct tally_doc *doc, const struct ta
     }
     logprob = logprob ? logprob : (const double *const *)t->scratch->exact;
     memset(scratch, 0, shape->n_pairs * sizeof *scratch);
+    const struct some_pairs of = all_pairs(t);
+    choose_models(t, &of);
     for (size_t begin = 0; begin < picks->n; begin += TALLY_BLOCK) {
         const size_t n = picks->n - begin < TALLY_BLOCK ? picks->n - begin : TALLY_BLOCK;
         fill_block(t, logprob, begin, n);
-        offer_block(t, doc, picks->at + begin, 0, n);
+        offer_block(t, &of, doc, picks->at + begin, 0, n);
     }
     for (size_t p = 0; p < shape->n_pairs; p++) {
         for (int side = 0; side < 2; side++) {

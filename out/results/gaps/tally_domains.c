@@ -16,8 +16,8 @@ int tally_domain_new(struct tally_domain *d, const struct tally_shape *shape, co
 {
     *d = (struct tally_domain){
         .hash = XXH64(name, len, 0),
-        .models = mem_zero(shape->n_models, sizeof *d->models),
-        .pairs = mem_zero(shape->n_pairs, sizeof *d->pairs),
+        .models = mem_zero(tally_full_models(shape), sizeof *d->models),
+        .pairs = mem_zero(tally_full_pairs(shape), sizeof *d->pairs),
         .hypotheses = mem_zero(shape->n_hypotheses, sizeof *d->hypotheses),
     };
     if (len > 0) {
@@ -56,10 +56,10 @@ static void add_sums(const struct tally_shape *shape, struct tally_domain *to,
 {
     to->docs += from->docs;
     to->tokens += from->tokens;
-    for (size_t i = 0; i < shape->n_models; i++) {
+    for (size_t i = 0; i < tally_full_models(shape); i++) {
         moments_merge(&to->models[i], &from->models[i]);
     }
-    for (size_t i = 0; i < shape->n_pairs; i++) {
+    for (size_t i = 0; i < tally_full_pairs(shape); i++) {
         moments_merge(&to->pairs[i], &from->pairs[i]);
     }
     tally_hypotheses_merge(to->hypotheses, from->hypotheses, shape->n_hypotheses);
@@ -110,8 +110,8 @@ void tally_domains_clear(struct tally *t)
     }
     t->n_domains = 0;
     t->other.docs = t->other.tokens = 0;
-    memset(t->other.models, 0, t->shape->n_models * sizeof *t->other.models);
-    memset(t->other.pairs, 0, t->shape->n_pairs * sizeof *t->other.pairs);
+    memset(t->other.models, 0, tally_full_models(t->shape) * sizeof *t->other.models);
+    memset(t->other.pairs, 0, tally_full_pairs(t->shape) * sizeof *t->other.pairs);
     memset(t->other.hypotheses, 0, t->shape->n_hypotheses * sizeof *t->other.hypotheses);
 }
 

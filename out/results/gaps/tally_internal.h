@@ -11,7 +11,7 @@
 #include "out/results/gaps/hits.h"
 #include "out/results/gaps/tally.h"
 
-#define TALLY_MAGIC "GSTALLY4"
+#define TALLY_MAGIC "GSTALLY5"
 #define TALLY_SKETCH_CELLS ((size_t)TALLY_SKETCH_ROWS * TALLY_SKETCH_COLS)
 
 #define TALLY_BLOCK ((size_t)256) // tokens whose values of all models stay in cache
@@ -25,8 +25,9 @@ struct tally_scratch {
         uint64_t n;   // tokens that it is of
     } * models;       // [n_models]
     struct pair_scratch {
-        int64_t sum; // of gap
-        uint64_t n;  // tokens that have one
+        int64_t sum;         // of gap
+        __int128 difference; // sum of the unclamped one
+        uint64_t n;          // tokens that have one
         struct hits_best best[2];
     } * pairs;      // [n_pairs]
     int64_t *least; // [n_pairs][2], worths
@@ -35,7 +36,11 @@ struct tally_scratch {
     int64_t **gaps; // [n_pairs][gaps_cap], of the document, or FIXED_NONE; where there are
                     // hypotheses
     size_t gaps_cap;
-    uint64_t *next; // [bits_words(n_hypotheses)] those that predict the next token
+    uint64_t *next;      // [bits_words(n_hypotheses)] those that predict the next token
+    uint64_t *models_of; // [n_pairs][bits_words(n_models)] a pair's models
+    size_t *pairs_of;    // [n_pairs] pairs by their last model
+    size_t *pairs_begin; // [n_models + 1] where a model's begin there
+    bool *fill;          // [n_models] which models fill_block() fills
 };
 
 /* Notes the ids[n] as tokens that the tally has numbers of: tally_clear() looks at these alone. */

@@ -250,15 +250,16 @@ static void take_hit(struct reader *r, struct tally_hits *hits, int side,
 }
 
 static void take_hits(struct reader *r, struct tally_hits *hits, int side,
-                      const struct tally_shape *shape)
+                      const struct tally_shape *shape, size_t top)
 {
-    const uint32_t n = take_count(r, HIT_BYTES_MIN, shape->top, "too many hits");
+    const uint32_t n = take_count(r, HIT_BYTES_MIN, top, "too many hits");
     r->rc = r->rc ? r->rc
                   : mem_reserve(&hits->items, &hits->cap, n, sizeof *hits->items, "hits", r->err);
     for (uint32_t i = 0; i < n && !r->rc; i++) {
         take_hit(r, hits, side, shape);
     }
-    const uint32_t n_cells = take_count(r, 8, TALLY_SKETCH_CELLS, "too many cells");
+    const uint32_t n_cells =
+        take_count(r, 8, hits->sketch ? TALLY_SKETCH_CELLS : 0, "too many cells");
     for (uint32_t i = 0, next = 0; i < n_cells && !r->rc; i++) {
         const uint32_t cell = take_u32(r), count = take_u32(r);
         if (cell < next || cell >= TALLY_SKETCH_CELLS || count == 0) {
@@ -287,9 +288,11 @@ static void take_ledger(struct reader *r, struct tally_ledger *l)
     l->gain_beyond = take_i128(r);
 }
 
-static void take_pair(struct reader *r, struct tally_pair_sums *p, const struct tally_shape *shape)
+static void take_pair(struct reader *r, struct tally_pair_sums *p, const struct tally_shape *shape,
+                      size_t top)
 {
     take_moments(r, &p->gap);
+    take_moments(r, &p->difference);
     p->other_better = take_u64(r);
     p->gain = take_i128(r);
     for (size_t h = 0; h < shape->n_hypotheses; h++) {
@@ -301,8 +304,8 @@ static void take_pair(struct reader *r, struct tally_pair_sums *p, const struct 
     for (size_t i = 0; i < TALLY_POSITIONS; i++) {
         take_gap_sums(r, &p->position[i]);
     }
-    take_hits(r, &p->hits[TALLY_OTHER], TALLY_OTHER, shape);
-    take_hits(r, &p->hits[TALLY_BASE], TALLY_BASE, shape);
+    take_hits(r, &p->hits[TALLY_OTHER], TALLY_OTHER, shape, top);
+    take_hits(r, &p->hits[TALLY_BASE], TALLY_BASE, shape, top);
 }
 
 static void take_tokens(struct reader *r, struct tally *t)
@@ -317,7 +320,7 @@ static void take_tokens(struct reader *r, struct tally *t)
         next = id + 1;
         t->is_touched[id] = true;
         t->touched[t->n_touched++] = id;
-        for (size_t p = 0; p < t->shape->n_pairs; p++) {
+        for (size_t p = 0; p < tally_full_pairs(t->shape); p++) {
             take_gap_sums(r, &t->pairs[p].tokens[id]);
         }
     }
@@ -328,10 +331,10 @@ static void take_domain_sums(struct reader *r, struct tally_domain *d,
 {
     d->docs = take_u64(r);
     d->tokens = take_u64(r);
-    for (size_t i = 0; i < shape->n_models; i++) {
+    for (size_t i = 0; i < tally_full_models(shape); i++) {
         take_moments(r, &d->models[i]);
     }
-    for (size_t i = 0; i < shape->n_pairs; i++) {
+    for (size_t i = 0; i < tally_full_pairs(shape); i++) {
         take_moments(r, &d->pairs[i]);
     }
     for (size_t h = 0; h < shape->n_hypotheses; h++) {
@@ -379,7 +382,7 @@ int tally_load(struct tally *t, const void *bytes, size_t len, struct err *err)
         take_hypothesis(&r, &t->hypotheses[h]);
     }
     for (size_t i = 0; i < shape->n_pairs && !r.rc; i++) {
-        take_pair(&r, &t->pairs[i], shape);
+        take_pair(&r, &t->pairs[i], shape, tally_top(shape, i));
     }
     if (!r.rc) {
         take_tokens(&r, t);

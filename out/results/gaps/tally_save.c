@@ -4,16 +4,16 @@
  * All numbers are little-endian: u32, u64, i128 (two's complement), f64 (IEEE 754, as bits).  A
  * string is u32 length, bytes (valid UTF-8 without NUL).  A tally is:
  *
- *  1. "GSTALLY4"
+ *  1. "GSTALLY5"
  *  2. the shape: u64 n_models, n_pairs, n_shards, d_vocab, gap_bins_half, top, domains_max,
- *     n_hypotheses; f64 floor; a pair: u32 base, u32 n_others, u32 others[n_others]
+ *     n_hypotheses, n_brief_models, n_brief_pairs, brief_top; f64 floor; a pair: u32 base, u32 n_others, u32 others[n_others]
  *  3. a shard: u64 docs, tokens, text_bytes, units_done, repaired, skipped; u32 number of reasons
  *     with rejects; a reason, ascending: u32 reason, u64 n, then min(n, 3) places, ascending: u64
  *     line, u64 byte, string why
  *  4. a model: moments, u64 clamped, u64 n_not_finite.  Moments: u64 docs, u64 n, i128 sum, sum_sq,
  *     sum_n, n_sq, u64 sum_sq_high
  *     then a hypothesis: u64 seen, tokens, docs, aborted
- *  5. a pair: moments, u64 other_better, i128 gain; for each hypothesis moments labelled, moments
+ *  5. a pair: moments of gap and of difference, u64 other_better, i128 gain; for each hypothesis moments labelled, moments
  *     rest, i128 gain, beyond, gain_beyond; u64 hist[2 * gap_bins_half], sums of each position
  *     (u64 n, i128 gap, base, other), then for each side: u32 n hits, in order; u32 number of
  *     sketch cells that are not 0, ascending: u32 cell, u32 count.  A hit ends with its detail: u32
@@ -119,6 +119,9 @@ int tally_save_shape(const struct tally_shape *s, struct buf *out, struct err *e
     put_u64(&w, s->top);
     put_u64(&w, tally_domains_max(s));
     put_u64(&w, s->n_hypotheses);
+    put_u64(&w, s->n_brief_models);
+    put_u64(&w, s->n_brief_pairs);
+    put_u64(&w, s->brief_top);
     put_f64(&w, s->floor);
     for (size_t p = 0; p < s->n_pairs; p++) {
         put_u32(&w, s->pairs[p].base);
@@ -180,11 +183,11 @@ static void put_hits(struct writer *w, const struct tally_hits *hits)
         put_detail(w, h->detail);
     }
     uint32_t n = 0;
-    for (size_t i = 0; i < TALLY_SKETCH_CELLS; i++) {
+    for (size_t i = 0; i < TALLY_SKETCH_CELLS && hits->sketch; i++) {
         n += hits->sketch[i] > 0;
     }
     put_u32(w, n);
-    for (size_t i = 0; i < TALLY_SKETCH_CELLS; i++) {
+    for (size_t i = 0; i < TALLY_SKETCH_CELLS && hits->sketch; i++) {
         if (hits->sketch[i]) {
             put_u32(w, i);
             put_u32(w, hits->sketch[i]);
@@ -213,6 +216,7 @@ static void put_pair(struct writer *w, const struct tally_pair_sums *p,
                      const struct tally_shape *shape)
 {
     put_moments(w, &p->gap);
+    put_moments(w, &p->difference);
     put_u64(w, p->other_better);
     put_i128(w, p->gain);
     for (size_t h = 0; h < shape->n_hypotheses; h++) {
@@ -233,10 +237,10 @@ static void put_domain_sums(struct writer *w, const struct tally_domain *d,
 {
     put_u64(w, d->docs);
     put_u64(w, d->tokens);
-    for (size_t i = 0; i < shape->n_models; i++) {
+    for (size_t i = 0; i < tally_full_models(shape); i++) {
         put_moments(w, &d->models[i]);
     }
-    for (size_t i = 0; i < shape->n_pairs; i++) {
+    for (size_t i = 0; i < tally_full_pairs(shape); i++) {
         put_moments(w, &d->pairs[i]);
     }
     for (size_t h = 0; h < shape->n_hypotheses; h++) {
@@ -268,7 +272,7 @@ int tally_save(const struct tally *t, struct buf *out, struct err *err)
     for (size_t id = 0; id < shape->d_vocab; id++) {
         if (t->is_touched[id]) {
             put_u32(&w, id);
-            for (size_t i = 0; i < shape->n_pairs; i++) {
+            for (size_t i = 0; i < tally_full_pairs(shape); i++) {
                 put_gap_sums(&w, &t->pairs[i].tokens[id]);
             }
         }

@@ -123,9 +123,12 @@ static void identify(struct record *r, const struct run *run)
         return;
     }
     XXH3_128bits_reset(state);
-    for (size_t i = 0; i < run->n_models; i++) {
+    for (size_t i = 0; i < run_full_models(run); i++) {
         XXH3_128bits_update(state, run->models[i].name, strlen(run->models[i].name) + 1);
         XXH3_128bits_update(state, &run->models[i].weights_hash, sizeof(uint64_t));
+        if (run_model_is_changed(&run->models[i])) {
+            XXH3_128bits_update(state, run->models[i].changes, strlen(run->models[i].changes));
+        }
     }
     for (size_t i = 0; i < run->n_shards; i++) {
         XXH3_128bits_update(state, run->shards[i].name, strlen(run->shards[i].name) + 1);
@@ -227,13 +230,13 @@ static int name_columns(struct record *r, const struct run *run, struct err *err
         {"shard", "<u4", 4}, {"doc", "<u8", 8},   {"window", "<u4", 4},
         {"pos", "<u4", 4},   {"token", "<u4", 4},
     };
-    r->columns = mem_zero(LOGPROB + run->n_models, sizeof *r->columns);
+    r->columns = mem_zero(LOGPROB + run_full_models(run), sizeof *r->columns);
     char *logprob = file_join(r->dir, "logprob");
     int rc = r->columns && logprob ? 0 : err_nomem(err, "a record");
     for (size_t c = 0; c < LOGPROB && !rc; c++) {
         rc = add_column(r, r->dir, fixed[c].name, fixed[c].size, fixed[c].dtype, err);
     }
-    for (size_t m = 0; m < run->n_models && !rc; m++) {
+    for (size_t m = 0; m < run_full_models(run) && !rc; m++) {
         const char *name = run->models[m].name;
         if (name[0] == '.' || name[0] == '\0' || strchr(name, '/')) {
             rc = err_set(err, ERR_UNSUPPORTED,
@@ -278,7 +281,7 @@ int record_open(struct record **out, const char *dir, const struct run *run, uin
     }
     r->part = part;
     r->n_parts = n_parts;
-    r->n_models = run->n_models;
+    r->n_models = run_full_models(run);
     r->next = r->ahead = part;
     r->dir = strdup(dir);
     r->units = file_join(dir, ".units");
@@ -324,6 +327,11 @@ void record_close(struct record *r)
     free(r->dir);
     free(r->units);
     free(r);
+}
+
+size_t record_models(const struct record *r)
+{
+    return r->n_models;
 }
 
 uint64_t record_rows_done(const struct record *r)

@@ -51,7 +51,8 @@ struct record_rows {
     const uint32_t *window;       // [n] number in the doc; with --packing rows in the unit
     const uint32_t *pos;          // [n] in the window, from 1
     const uint32_t *token;        // [n] id
-    const double *const *logprob; // [n_models][n] nats, kept as f32
+    const double *const *logprob; // [record_models()][n] nats, kept as f32; of a changed model NaN
+                                  // where it says nothing
 };
 
 /*
@@ -78,6 +79,9 @@ int record_advance(struct record *r, const struct run *run, struct err *err);
 
 /* Rows in the arrays' shapes. */
 uint64_t record_rows_done(const struct record *r);
+
+/* The models whose log-probs it keeps: the first ones of the run, that are not brief. */
+size_t record_models(const struct record *r);
 
 void record_close(struct record *r); // NULL is allowed
 

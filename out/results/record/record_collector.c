@@ -89,7 +89,8 @@ static int end_unit(void *part, const struct unit_models *models, struct err *er
     if (models->stopped(models->context)) {
         return 0;
     }
-    int rc = reserve(p, models->n_models, u->n, err);
+    const size_t n_models = record_models(p->record);
+    int rc = reserve(p, n_models, u->n, err);
     size_t n = 0;
     for (size_t d = 0; d < u->n_docs && !rc; d++) {
         const struct unit_tokens_doc *doc = &u->docs[d];
@@ -101,7 +102,7 @@ static int end_unit(void *part, const struct unit_models *models, struct err *er
             for (size_t k = 0; k < 3; k++) {
                 p->columns[k][n] = from[k][i];
             }
-            for (size_t m = 0; m < models->n_models; m++) {
+            for (size_t m = 0; m < n_models; m++) {
                 p->logprob[m][n] = models->logprob[m][i];
             }
             p->docs[n++] = doc->number;

@@ -45,7 +45,8 @@ int trigrams_shape_of(struct trigrams_shape **out, const struct run *run,
     int rc = first_layers ? 0 : err_nomem(err, "trigrams");
     rc = rc ? rc : list_layers(run, &sizes, &n_layers, &n_neurons, first_layers, err);
     rc = rc ? rc
-            : trigrams_shape_make(&s, items, n, run->n_models, run->n_pairs, sizes, n_layers, err);
+            : trigrams_shape_make(&s, items, n, run_full_models(run), run_full_pairs(run), sizes,
+                                  n_layers, err);
     free(sizes);
     if (rc) {
         free(first_layers);

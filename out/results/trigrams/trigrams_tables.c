@@ -41,9 +41,10 @@ static int means_json(struct buf *b, const struct writer *x, size_t item, struct
     const uint64_t n = x->t->items[item].n;
     b->len = 0;
     int rc = buf_append(b, "{", 1, err);
-    for (size_t m = 0; m < run->n_models && n > 0 && !rc; m++) {
+    const size_t n_models = run_full_models(run);
+    for (size_t m = 0; m < n_models && n > 0 && !rc; m++) {
         const char *name = run->models[m].name;
-        const size_t at = item * run->n_models + m;
+        const size_t at = item * n_models + m;
         const double mean = fixed_mean(x->t->logprob[at], x->t->logprob_n[at]);
         rc = m > 0 ? buf_append(b, ",", 1, err) : 0;
         rc = rc ? rc : jsonw_string(b, name, strlen(name), err);
