@@ -18,23 +18,31 @@
 
 /* The options as they were given; NULL: not given. */
 struct ablate_options {
-    struct arg_list what; // "heads", "MODEL:mlps", ...
-    const char *verb, *share;
+    struct arg_list what;                 // "heads", "MODEL:mlps", ...
+    const char *verb, *share, *reference; // reference: a text for means
     size_t hits;
 };
 
 // clang-format off
 
-/* Rows in a command's table. */
+/* Rows in a command's table, and their group. */
 #define ABLATE_ARGS(options)                                                                       \
+    ARGS_GROUP("changed models"),                                                                  \
     {"ablate", 0, ARG_LIST, &(options)->what, "[M:]heads|mlps|all",                                \
-     "also M, or each model, with one head or MLP after the other\nreplaced: what is lost without it"}, \
+     "also M, or each model, with one head or MLP after the other\n"                               \
+     "replaced: what is lost without it"},                                                         \
     {"ablation", 0, ARG_STRING, &(options)->verb, "zero|mean|resample",                            \
-     "replaced by zero (if not given), by its mean, or by its\nvalue in another window"},         \
+     "replaced by zero (if not given), by its mean, or by its\n"                                   \
+     "value in another window"},                                                                   \
     {"ablate-share", 0, ARG_STRING, &(options)->share, "a/b|auto",                                 \
-     "on a/b of the documents; auto (if not given): so many that\nit takes about as long as the rest"}, \
+     "on a/b of the documents; auto (if not given): so many that\n"                                \
+     "it takes about as long as the rest"},                                                        \
     {"ablate-hits", 0, ARG_SIZE, &(options)->hits, "N",                                            \
-     "places kept per component where it helps or hurts most, 20\nif not given"}
+     "places kept per component where it helps or hurts most, 20\n"                                \
+     "if not given"},                                                                              \
+    {"reference", 0, ARG_STRING, &(options)->reference, "FILE",                                    \
+     "the text whose means replace values; the corpus' first unit\n"                               \
+     "if not given"}
 
 // clang-format on
 

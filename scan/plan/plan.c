@@ -128,7 +128,8 @@ static int describe_shards(struct run *run, const struct shards *s, struct err *
 /* All settings that change results and are not fields of the run, as JSON. */
 static int describe_settings(struct run *run, const struct scan_options *o, const struct lineup *l,
                              const struct trigram_choice *choice, enum precision asked,
-                             const struct compare_share *share, struct err *err)
+                             const struct compare_share *share, const struct shard *reference,
+                             struct err *err)
 {
     char *text = NULL;
     size_t len = 0;
@@ -173,6 +174,13 @@ static int describe_settings(struct run *run, const struct scan_options *o, cons
         snprintf(a_of_b, sizeof a_of_b, "%" PRIu32 "/%" PRIu32, share->take, share->of);
         jsonout_key(&j, "compare_share");
         jsonout_string(&j, a_of_b);
+    }
+    if (reference) {
+        char of_file[64];
+        snprintf(of_file, sizeof of_file, "%" PRIu64 " bytes, %016" PRIx64, reference->bytes,
+                 reference->hash);
+        jsonout_key(&j, "reference");
+        jsonout_string(&j, of_file);
     }
     if (choice->settings) {
         jsonout_key(&j, "trigrams");
@@ -254,6 +262,7 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     run->floor = -6;
     run->top = o->top;
     struct compare_share share = {0};
+    struct shards reference = {0};
     int rc = args_share("compare-share", o->compare_share ? o->compare_share : SCAN_COMPARE_SHARE,
                         COMPARE_SHARE_MAX, &share.take, &share.of, err);
     rc = rc ? rc : args_real("floor", o->floor, -1000, -0.1, &run->floor, err);
@@ -266,7 +275,11 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     rc = rc ? rc
             : trigram_choice_describe(choice, results, run, &o->trigrams, l,
                                       input_skips_special(&o->input), err);
-    rc = rc ? rc : describe_settings(run, o, l, choice, asked, &share, err);
+    rc = rc || !o->ablate.reference ? rc : shards_open(&reference, &o->ablate.reference, 1, err);
+    rc = rc ? rc
+            : describe_settings(run, o, l, choice, asked, &share,
+                                reference.n > 0 ? &reference.items[0] : NULL, err);
+    shards_free(&reference);
     rc = rc ? rc : join_compare(results, run, &share, err);
     rc = rc ? rc : join_means(results, l, err);
     return rc ? rc : results_new(results, run, err);

@@ -26,8 +26,8 @@ struct scan_options {
     struct neuron_plan_options neurons;
     struct trigram_choice_options trigrams;
     struct ablate_options ablate;
-    const char *reference, *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing,
-        *precision, *record, *kernels, *compare_share;
+    const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
+        *record, *kernels, *compare_share;
     size_t threads, top, max_tokens;
     bool force, dry_run, allow_not_finite;
     int argc; // the whole command

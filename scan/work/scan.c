@@ -129,26 +129,19 @@ static int check_corpus(struct scan *s, struct err *err)
     return rc;
 }
 
-/* A text for means must be there, and somebody who needs it. */
+/* A text for means, and somebody who needs it. */
 static int check_reference(const struct scan *s, struct err *err)
 {
-    const char *path = s->options->reference;
-    struct shards reference = {0};
-    bool means = false;
-    if (!path) {
-        return 0;
-    }
+    const char *path = s->options->ablate.reference;
+    bool means = !path;
     for (size_t i = 0; i < s->lineup.n; i++) {
         means = means || s->lineup.models[i].changes.has[CHANGE_MEAN];
     }
-    if (!means) {
-        return err_set(err, ERR_USAGE,
-                       "--reference %s: no model replaces by means (M@mean.L0H0, --ablation mean)",
-                       path);
-    }
-    const int rc = shards_open(&reference, &path, 1, err);
-    shards_free(&reference);
-    return rc;
+    return means ? 0
+                 : err_set(err, ERR_USAGE,
+                           "--reference %s: no model replaces by means (M@mean.L0H0, --ablation "
+                           "mean)",
+                           path);
 }
 
 int scan_open(struct scan *s, const struct scan_options *o, const struct arg_list *operands,
@@ -197,7 +190,7 @@ int scan_make_engines(struct scan *s, struct err *err)
     int rc = engines_make(&s->engines, &s->lineup, s->kern, s->asked, &s->pipeline,
                           s->resumed ? s->store : NULL, &stop_signals()->stop, err);
     rc = rc ? rc
-            : make_means(&s->engines, &s->lineup, &s->results, s->options->reference,
+            : make_means(&s->engines, &s->lineup, &s->results, s->options->ablate.reference,
                          &s->options->input, &s->pipeline, &stop_signals()->stop, err);
     s->work.predictors = s->engines.predictors;
     s->work.epsilon = s->engines.epsilon;
