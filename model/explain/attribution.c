@@ -210,7 +210,9 @@ static void add_neurons(struct attributor *a, size_t l, const struct engine_sigh
         }
     }
     for (size_t i = 0; i < n; i++) {
-        out[i].components[n_before_layers(c) + l * n_of_layer(c) + c->n_heads + 1] = (float)sums[i];
+        const float *own = sights[i].mlp_out ? sights[i].mlp_out + l * d : NULL;
+        out[i].components[n_before_layers(c) + l * n_of_layer(c) + c->n_heads + 1] =
+            own ? a->f32->dot(own, a->directions + i * d, d) : (float)sums[i];
     }
 }
 

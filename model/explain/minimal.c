@@ -19,6 +19,15 @@ struct work {
     struct minimal *found;
     struct patcher *patcher;
     struct recording *recordings[2];
+    struct changed *changed;
+};
+
+/* What makes a changed model of the prompts. */
+struct changed {
+    const struct changes *changes;
+    struct recording *plain[2]; // of the model without changes
+    struct patch *patches[2];   // [changes->n] of prompt k
+    float *means;               // [changes->width]
 };
 
 double minimal_effect(const struct minimal *m, size_t k, double difference)
@@ -39,6 +48,89 @@ void minimal_component_name(const struct config *c, size_t i, char name[MINIMAL_
         snprintf(name, MINIMAL_NAME, "L%zuH%zu", layer, k);
     } else {
         snprintf(name, MINIMAL_NAME, "L%zuMLP", layer);
+    }
+}
+
+// --- what is changed ----------------------------------------------------------------------------
+
+/* Where a change's values stand in a recording. */
+static struct patch values_of(const struct recording *r, const struct change *x)
+{
+    const enum patch_kind kind = x->what == CHANGE_HEAD  ? PATCH_Z
+                                 : x->what == CHANGE_MLP ? PATCH_MLP_OUT
+                                                         : PATCH_POST;
+    return patch_from(r, kind, x->layer, x->index);
+}
+
+/* The mean of a change's values over all positions of both prompts. */
+static void make_mean(const struct changed *c, const struct change *x)
+{
+    for (size_t j = 0; j < x->width; j++) {
+        double sum = 0;
+        size_t n = 0;
+        for (size_t k = 0; k < 2; k++) {
+            const struct patch of = values_of(c->plain[k], x);
+            for (size_t i = 0; i < c->plain[k]->n; i++, n++) {
+                sum += (double)of.values[i * of.stride + j];
+            }
+        }
+        c->means[x->at + j] = (float)(sum / (double)n);
+    }
+}
+
+/* Makes the patches of prompt k. */
+static void make_patches(const struct changed *c, size_t k)
+{
+    for (size_t i = 0; i < c->changes->n; i++) {
+        const struct change *x = &c->changes->items[i];
+        struct patch *p = &c->patches[k][i];
+        *p = values_of(c->plain[!k], x);
+        if (x->verb != CHANGE_RESAMPLE) {
+            p->values = x->verb == CHANGE_MEAN ? c->means + x->at : NULL;
+            p->stride = 0;
+        }
+    }
+}
+
+static void changed_free(struct changed *c)
+{
+    for (size_t k = 0; k < 2; k++) {
+        recording_free(c->plain[k]);
+        free(c->patches[k]);
+    }
+    free(c->means);
+}
+
+/* Runs both prompts without changes, and makes the patches that change the model. */
+static int make_changed(struct work *w, struct err *err)
+{
+    struct changed *c = w->changed;
+    const struct minimal *m = w->found;
+    int rc = 0;
+    if (!c->changes) {
+        return 0;
+    }
+    c->means = mem_new(c->changes->width, sizeof *c->means);
+    rc = c->means ? 0 : err_nomem(err, "a changed model");
+    for (size_t k = 0; k < 2 && !rc; k++) {
+        c->patches[k] = mem_zero(c->changes->n, sizeof *c->patches[k]);
+        rc = c->patches[k] ? recording_new(&c->plain[k], w->patcher, m->prompts.ids[k], m->n, err)
+                           : err_nomem(err, "a changed model");
+    }
+    for (size_t i = 0; i < c->changes->n && !rc; i++) {
+        make_mean(c, &c->changes->items[i]);
+    }
+    for (size_t k = 0; k < 2 && !rc; k++) {
+        make_patches(c, k);
+    }
+    return rc;
+}
+
+/* From now on the patcher runs prompt k with the changes. */
+static void change_prompt(const struct work *w, size_t k)
+{
+    if (w->changed->changes) {
+        patcher_change(w->patcher, w->changed->patches[k], w->changed->changes->n);
     }
 }
 
@@ -65,9 +157,9 @@ static void see(struct minimal_output *s, const float *logits, size_t d_vocab,
 
 // --- attribution --------------------------------------------------------------------------------
 
-/* What an attributor reads of a prompt's last token. z: [n_layers][n_heads * d_head]; post as in
- * struct minimal. */
-static struct engine_sight sight(const struct recording *r, float *z, float *post)
+/* What an attributor reads of a prompt's last token. z: [n_layers][n_heads * d_head]; mlp_out:
+ * [n_layers][d_model], NULL: nothing is changed; post as in struct minimal. */
+static struct engine_sight sight(const struct recording *r, float *z, float *post, float *mlp_out)
 {
     const struct config *c = &r->model->config;
     for (size_t i = 0; i < c->n_layers * c->n_heads; i++) {
@@ -76,12 +168,17 @@ static struct engine_sight sight(const struct recording *r, float *z, float *pos
     for (size_t l = 0; l < c->n_layers && !c->attn_only; l++) {
         memcpy(post + l * c->d_mlp, r->post + ((l + 1) * r->n - 1) * c->d_mlp,
                c->d_mlp * sizeof *post);
+        if (mlp_out) {
+            memcpy(mlp_out + l * c->d_model, r->mlp_out + ((l + 1) * r->n - 1) * c->d_model,
+                   c->d_model * sizeof *mlp_out);
+        }
     }
     return (struct engine_sight){
         .logits = r->logits,
         .resid = r->resid_pre + ((c->n_layers + 1) * r->n - 1) * c->d_model,
         .z = z,
         .post = post,
+        .mlp_out = c->attn_only ? NULL : mlp_out,
     };
 }
 
@@ -91,9 +188,10 @@ static int attribute_prompt(struct work *w, size_t k, struct attributor *a, stru
     struct minimal *m = w->found;
     const struct config *c = &m->model->config;
     float *z = mem_new(c->n_layers, c->n_heads * c->d_head * sizeof *z);
+    float *mlp_out = mem_new(c->n_layers, c->d_model * sizeof *mlp_out);
     float *components = mem_new(2 * m->n_components, sizeof *components);
     uint32_t *tokens = mem_new(2 * m->n, sizeof *tokens); // each answer behind the prompt
-    int rc = z && components && tokens ? 0 : err_nomem(err, "an attribution");
+    int rc = z && mlp_out && components && tokens ? 0 : err_nomem(err, "an attribution");
     struct engine_window windows[2];
     struct engine_pick picks[2];
     struct engine_sight sights[2];
@@ -105,7 +203,7 @@ static int attribute_prompt(struct work *w, size_t k, struct attributor *a, stru
         windows[i] =
             (struct engine_window){.first = m->prompts.ids[k][0], .tokens = own, .n = m->n};
         picks[i] = (struct engine_pick){.window = &windows[i], .at = m->n - 1};
-        sights[i] = sight(w->recordings[k], z, m->post[k]);
+        sights[i] = sight(w->recordings[k], z, m->post[k], w->changed->changes ? mlp_out : NULL);
         found[i].components = components + i * m->n_components;
     }
     if (!rc) {
@@ -118,6 +216,7 @@ static int attribute_prompt(struct work *w, size_t k, struct attributor *a, stru
         m->effects[k][i] = (double)found[0].effects[i] - (double)found[1].effects[i];
     }
     free(z);
+    free(mlp_out);
     free(components);
     free(tokens);
     return rc;
@@ -257,6 +356,7 @@ static void patch_neurons(struct direction *d)
 
 static void patch_direction(struct direction *d)
 {
+    change_prompt(&d->work, d->k);
     patch_components(&d->work, d->k);
     if (d->work.found->n_tried > 0) {
         patch_neurons(d);
@@ -359,8 +459,11 @@ int minimal_find(struct minimal *out, const struct model *model,
 {
     const struct config *c = &model->config;
     struct minimal *m = out;
-    struct work w = {.found = m};
-    *m = (struct minimal){.model = model, .prompts = *prompts, .options = *options};
+    struct changed changed = {
+        .changes = options->changes && options->changes->n > 0 ? options->changes : NULL};
+    struct work w = {.found = m, .changed = &changed};
+    *m = (struct minimal){
+        .model = model, .name = model->name, .prompts = *prompts, .options = *options};
     m->n = prompts->n;
     m->n_components = attribution_n_components(model);
     m->n_neurons = c->attn_only ? 0 : c->n_layers * c->d_mlp;
@@ -370,7 +473,9 @@ int minimal_find(struct minimal *out, const struct model *model,
     m->n_patched = least(m->n_tried, options->neurons);
     int rc = make_room(m, err);
     rc = rc ? rc : patcher_new(&w.patcher, model, err);
+    rc = rc ? rc : make_changed(&w, err);
     for (size_t k = 0; k < 2 && !rc; k++) {
+        change_prompt(&w, k);
         rc = recording_new(&w.recordings[k], w.patcher, prompts->ids[k], m->n, err);
         if (!rc) {
             see(&m->output[k], w.recordings[k]->logits, c->d_vocab, prompts->answers);
@@ -380,6 +485,7 @@ int minimal_find(struct minimal *out, const struct model *model,
     rc = rc ? rc : find_patched(&w, err);
     recording_free(w.recordings[0]);
     recording_free(w.recordings[1]);
+    changed_free(&changed);
     patcher_free(w.patcher);
     return rc;
 }

@@ -17,6 +17,10 @@
  *     (patched - own) / (other's - own)      0: nothing changes, 1: it is as after the other prompt
  *
  * It may be below 0 or above 1, and is NaN where both prompts have the same difference.
+ *
+ * Of a changed model all of it is of the model with its changes: means are those over all positions
+ * of both prompts, resampled values those at the same position of the other prompt, each of the
+ * model without changes.  Edges cannot be changed here.
  */
 #ifndef GAPSCOPE_MODEL_EXPLAIN_MINIMAL_H
 #define GAPSCOPE_MODEL_EXPLAIN_MINIMAL_H
@@ -27,6 +31,7 @@
 
 #include "corpora/base/err.h"
 #include "model/load/model.h"
+#include "model/pass/changes.h"
 #include "model/pass/engine.h"
 
 #define MINIMAL_TOP ((size_t)10)    // next tokens
@@ -59,13 +64,15 @@ struct minimal_neuron {
 };
 
 struct minimal_options {
-    bool positions;              // also patches single positions
-    size_t neurons;              // how many patched neurons are kept; 0: none are patched
-    const struct engine *engine; // an exact one of the model, for many pairs; NULL: it is made
+    bool positions;                // also patches single positions
+    size_t neurons;                // how many patched neurons are kept; 0: none are patched
+    const struct engine *engine;   // an exact one of the model, for many pairs; NULL: it is made
+    const struct changes *changes; // of heads, MLPs, neurons, without edges; NULL or of 0: none
 };
 
 struct minimal {
     const struct model *model;
+    const char *name; // the model's, or the changed one's; the caller sets it to another
     struct minimal_prompts prompts;
     struct minimal_options options;
     size_t n;                        // tokens of a prompt

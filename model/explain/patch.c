@@ -11,6 +11,8 @@
 struct patcher {
     const struct model *model;
     struct forward *forward;
+    const struct patch *changes; // [n_changes] of every run
+    size_t n_changes;
 
     // the run in hand
     const struct recording *base;
@@ -44,7 +46,74 @@ void patcher_free(struct patcher *p)
     }
 }
 
+void patcher_change(struct patcher *p, const struct patch *patches, size_t n)
+{
+    p->changes = patches;
+    p->n_changes = n;
+}
+
+// --- values -------------------------------------------------------------------------------------
+
+/* The number of values that a patch has at a position. */
+static size_t width(const struct config *c, const struct patch *patch)
+{
+    return patch->kind == PATCH_POST ? 1 : patch->kind == PATCH_Z ? c->d_head : c->d_model;
+}
+
+static bool covers(const struct patch *patch, size_t position)
+{
+    return patch->position == PATCH_ALL || patch->position == position;
+}
+
+/* Writes a patch into a hook's values at positions [first, n); those of position i are at x + i *
+ * stride. */
+static void put(const struct config *c, const struct patch *patch, float *x, size_t stride,
+                size_t first, size_t n)
+{
+    const size_t n_values = width(c, patch);
+    for (size_t i = first; i < n; i++) {
+        if (!covers(patch, i)) {
+            continue;
+        }
+        if (patch->values) {
+            memcpy(x + i * stride, patch->values + i * patch->stride, n_values * sizeof *x);
+        } else {
+            memset(x + i * stride, 0, n_values * sizeof *x);
+        }
+    }
+}
+
+/* Writes those of patches[n_patches] that belong to a place of a layer; of heads 'head'. */
+static void put_all(const struct config *c, const struct patch *patches, size_t n_patches,
+                    enum patch_kind kind, size_t layer, size_t head, float *x, size_t first,
+                    size_t n)
+{
+    for (size_t k = 0; k < n_patches; k++) {
+        const struct patch *p = &patches[k];
+        if (p->kind != kind || p->layer != layer || (kind == PATCH_Z && p->index != head)) {
+            continue;
+        }
+        const size_t stride = kind == PATCH_Z      ? c->d_head
+                              : kind == PATCH_POST ? c->d_mlp
+                                                   : c->d_model;
+        put(c, p, kind == PATCH_POST ? x + p->index : x, stride, first, n);
+    }
+}
+
 // --- recording ----------------------------------------------------------------------------------
+
+/* What the hooks of a recording have. */
+struct recorder {
+    const struct patcher *patcher;
+    struct recording *r;
+};
+
+static void change(const struct recorder *k, enum patch_kind kind, size_t layer, size_t head,
+                   float *x)
+{
+    put_all(&k->r->model->config, k->patcher->changes, k->patcher->n_changes, kind, layer, head, x,
+            0, k->r->n);
+}
 
 /* Where a layer's values begin. */
 static float *resid_pre(const struct recording *r, size_t layer)
@@ -65,32 +134,41 @@ static float *z_of(const struct recording *r, size_t layer, size_t head)
 
 static void keep_resid_pre(void *context, size_t layer, float *resid)
 {
-    const struct recording *r = context;
+    const struct recorder *k = context;
+    const struct recording *r = k->r;
+    change(k, PATCH_RESID_PRE, layer, 0, resid);
     memcpy(resid_pre(r, layer), resid, r->n * r->model->config.d_model * sizeof *resid);
 }
 
 static void keep_resid_mid(void *context, size_t layer, float *resid)
 {
-    const struct recording *r = context;
+    const struct recorder *k = context;
+    const struct recording *r = k->r;
     memcpy(resid_mid(r, layer), resid, r->n * r->model->config.d_model * sizeof *resid);
 }
 
 static void keep_z(void *context, size_t layer, size_t head, float *z)
 {
-    const struct recording *r = context;
+    const struct recorder *k = context;
+    const struct recording *r = k->r;
+    change(k, PATCH_Z, layer, head, z);
     memcpy(z_of(r, layer, head), z, r->n * r->model->config.d_head * sizeof *z);
 }
 
 static void keep_post(void *context, size_t layer, float *post)
 {
-    const struct recording *r = context;
+    const struct recorder *k = context;
+    const struct recording *r = k->r;
+    change(k, PATCH_POST, layer, 0, post);
     const size_t size = r->n * r->model->config.d_mlp;
     memcpy(r->post + layer * size, post, size * sizeof *post);
 }
 
 static void keep_mlp_out(void *context, size_t layer, float *out)
 {
-    const struct recording *r = context;
+    const struct recorder *k = context;
+    const struct recording *r = k->r;
+    change(k, PATCH_MLP_OUT, layer, 0, out);
     const size_t size = r->n * r->model->config.d_model;
     memcpy(r->mlp_out + layer * size, out, size * sizeof *out);
 }
@@ -141,7 +219,8 @@ int recording_new(struct recording **out, struct patcher *p, const uint32_t *ids
         recording_free(r);
         return err_nomem(err, "a window's activations");
     }
-    const struct forward_edits keep = {.context = r,
+    struct recorder recorder = {.patcher = p, .r = r};
+    const struct forward_edits keep = {.context = &recorder,
                                        .resid_pre = keep_resid_pre,
                                        .resid_mid = keep_resid_mid,
                                        .z = keep_z,
@@ -190,17 +269,6 @@ struct patch patch_from(const struct recording *r, enum patch_kind kind, size_t 
     return p;
 }
 
-/* The number of values that a patch has at a position. */
-static size_t width(const struct config *c, const struct patch *patch)
-{
-    return patch->kind == PATCH_POST ? 1 : patch->kind == PATCH_Z ? c->d_head : c->d_model;
-}
-
-static bool covers(const struct patch *patch, size_t position)
-{
-    return patch->position == PATCH_ALL || patch->position == position;
-}
-
 /* The first position at which a patch's values differ from the window's; n where none do. */
 static size_t first_changed(const struct recording *base, const struct patch *patch)
 {
@@ -217,20 +285,12 @@ static size_t first_changed(const struct recording *base, const struct patch *pa
     return base->n;
 }
 
-/* Writes a patch into a hook's values; those of position i are at x + i * stride. */
-static void put(const struct patcher *p, const struct patch *patch, float *x, size_t stride)
+/* The changes of every run, then the patches of this one. */
+static void edit(const struct patcher *p, enum patch_kind kind, size_t layer, size_t head, float *x)
 {
-    const size_t n_values = width(&p->model->config, patch);
-    for (size_t i = p->part.first; i < p->base->n; i++) {
-        if (!covers(patch, i)) {
-            continue;
-        }
-        if (patch->values) {
-            memcpy(x + i * stride, patch->values + i * patch->stride, n_values * sizeof *x);
-        } else {
-            memset(x + i * stride, 0, n_values * sizeof *x);
-        }
-    }
+    const struct config *c = &p->model->config;
+    put_all(c, p->changes, p->n_changes, kind, layer, head, x, p->part.first, p->base->n);
+    put_all(c, p->patches, p->n_patches, kind, layer, head, x, p->part.first, p->base->n);
 }
 
 /* Copies the rows before the first that changes from base, and all rows where the run begins. */
@@ -240,11 +300,7 @@ static void edit_resid_pre(void *context, size_t layer, float *resid)
     const size_t d_model = p->model->config.d_model;
     const size_t rows = layer == p->part.layer ? p->base->n : p->part.first;
     memcpy(resid, resid_pre(p->base, layer), rows * d_model * sizeof *resid);
-    for (size_t i = 0; i < p->n_patches; i++) {
-        if (p->patches[i].kind == PATCH_RESID_PRE && p->patches[i].layer == layer) {
-            put(p, &p->patches[i], resid, d_model);
-        }
-    }
+    edit(p, PATCH_RESID_PRE, layer, 0, resid);
 }
 
 static void edit_resid_mid(void *context, size_t layer, float *resid)
@@ -258,34 +314,17 @@ static void edit_resid_mid(void *context, size_t layer, float *resid)
 
 static void edit_z(void *context, size_t layer, size_t head, float *z)
 {
-    const struct patcher *p = context;
-    for (size_t i = 0; i < p->n_patches; i++) {
-        const struct patch *patch = &p->patches[i];
-        if (patch->kind == PATCH_Z && patch->layer == layer && patch->index == head) {
-            put(p, patch, z, p->model->config.d_head);
-        }
-    }
+    edit(context, PATCH_Z, layer, head, z);
 }
 
 static void edit_post(void *context, size_t layer, float *post)
 {
-    const struct patcher *p = context;
-    for (size_t i = 0; i < p->n_patches; i++) {
-        const struct patch *patch = &p->patches[i];
-        if (patch->kind == PATCH_POST && patch->layer == layer) {
-            put(p, patch, post + patch->index, p->model->config.d_mlp);
-        }
-    }
+    edit(context, PATCH_POST, layer, 0, post);
 }
 
 static void edit_mlp_out(void *context, size_t layer, float *out)
 {
-    const struct patcher *p = context;
-    for (size_t i = 0; i < p->n_patches; i++) {
-        if (p->patches[i].kind == PATCH_MLP_OUT && p->patches[i].layer == layer) {
-            put(p, &p->patches[i], out, p->model->config.d_model);
-        }
-    }
+    edit(context, PATCH_MLP_OUT, layer, 0, out);
 }
 
 static void assert_there(const struct recording *base, const struct patch *patch)

@@ -71,14 +71,19 @@ struct patcher;
 int patcher_new(struct patcher **out, const struct model *model, struct err *err);
 void patcher_free(struct patcher *p); // NULL is allowed
 
+/* From now on all runs, also those that are recorded, have these patches, which stand before those
+ * of patch_run(): the model is a changed one.  They outlive the runs, and have values of as many
+ * positions as the windows. */
+void patcher_change(struct patcher *p, const struct patch *patches, size_t n);
+
 /* Runs ids[n] with 1 <= n <= n_ctx and every id < d_vocab; other values are a bug (asserted).
  * Errors: ERR_NOMEM. */
 int recording_new(struct recording **out, struct patcher *p, const uint32_t *ids, size_t n,
                   struct err *err);
 void recording_free(struct recording *r); // NULL is allowed
 
-/* Runs a recorded window, of this patcher's model, again with patches[n]; where several patch one
- * place, the last counts.  A neuron or mlp_out of an attention-only model, or a layer, index or
+/* Runs a recorded window, of this patcher's model with the same changes, again with patches[n]; where
+ * several patch one place, the last counts.  A neuron or mlp_out of an attention-only model, or a layer, index or
  * position that does not exist, is a bug (asserted). */
 void patch_run(struct patcher *p, const struct recording *base, const struct patch *patches,
                size_t n);

@@ -136,10 +136,12 @@ void engine_pick_exact(struct engine_ctx *r, const struct engine_pick *picks, si
 /* The values from which a pick's exact log-prob is made, in f32 throughout, at the row that
  * predicts it. */
 struct engine_sight {
-    const float *logits; // [d_vocab]
-    const float *resid;  // [d_model] the last residual, before the final norm
-    const float *z;      // [n_layers][n_heads * d_head] of the heads, before W_O
-    const float *post;   // [n_layers][d_mlp] of the neurons; NULL if there are none
+    const float *logits;  // [d_vocab]
+    const float *resid;   // [d_model] the last residual, before the final norm
+    const float *z;       // [n_layers][n_heads * d_head] of the heads, before W_O
+    const float *post;    // [n_layers][d_mlp] of the neurons; NULL if there are none
+    const float *mlp_out; // [n_layers][d_model] what MLPs write, where that is not made of post:
+                          // of models with such an output replaced; else NULL
 };
 
 // The most picks, or branches, that are shown in one call.

@@ -48,7 +48,7 @@ static int put_comparison(const struct screen *s, const struct minimal *all, siz
     struct table t = {.heads = heads, .n_columns = 4, .n_keys = 1, .group = 3};
     for (size_t i = 0; i < n; i++) {
         const double one = all[i].output[0].difference, two = all[i].output[1].difference;
-        table_text(&t, all[i].model->name);
+        table_text(&t, all[i].name);
         table_signed(&t, one, 4);
         table_signed(&t, two, 4);
         table_signed(&t, two - one, 4);
@@ -114,7 +114,7 @@ static void print_not_finite(const struct minimal *m)
         fprintf(stderr,
                 "gapscope minimal: %s: %zu logits, log-probs and effects are not finite: its "
                 "weights overflow\n",
-                m->model->name, n);
+                m->name, n);
     }
 }
 
@@ -125,7 +125,10 @@ static int find_all(struct minimal *all, const struct lineup *l, const struct pr
         .ids = {p->ids[0], p->ids[1]}, .n = p->n[0], .answers = {p->answers[0], p->answers[1]}};
     int rc = 0;
     for (size_t i = 0; i < l->n && !rc; i++) {
-        rc = minimal_find(&all[i], l->models[i].weights, &prompts, options, err);
+        struct minimal_options own = *options;
+        own.changes = &l->models[i].changes;
+        rc = minimal_find(&all[i], l->models[i].weights, &prompts, &own, err);
+        all[i].name = l->models[i].name;
     }
     return rc;
 }
@@ -137,7 +140,7 @@ static int open_all(const struct options *o, struct lineup *lineup, struct scree
     int rc = screen_open(s, o->color, o->output, err);
     rc = rc ? rc : lineup_load(lineup, &o->models, o->tokenizer, !o->ids, err);
     rc = rc ? rc : lineup_need_weights(lineup, err);
-    return rc ? rc : lineup_need_unchanged(lineup, "minimal", err);
+    return rc ? rc : lineup_need_no_edges(lineup, "minimal", err);
 }
 
 /* A file of pairs. */

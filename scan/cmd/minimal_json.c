@@ -250,7 +250,7 @@ void minimal_view_json(const struct minimal *m, const struct prompts *p, struct 
 {
     jsonout_begin(j, '{');
     jsonout_key(j, "model");
-    jsonout_string(j, m->model->name);
+    jsonout_string(j, m->name);
     jsonout_key(j, "prompts");
     jsonout_begin(j, '[');
     write_output(m, p, j, 0);

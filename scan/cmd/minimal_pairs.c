@@ -76,7 +76,7 @@ static int add_pair(struct minimal_pairs_model *m, const struct prompts *p, stru
 {
     const struct minimal_prompts prompts = {
         .ids = {p->ids[0], p->ids[1]}, .n = p->n[0], .answers = {p->answers[0], p->answers[1]}};
-    const struct minimal_options options = {.engine = m->engine};
+    const struct minimal_options options = {.engine = m->engine, .changes = &m->model->changes};
     struct minimal found = {0};
     const int rc = minimal_find(&found, m->model->weights, &prompts, &options, err);
     if (!rc) {

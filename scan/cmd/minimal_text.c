@@ -355,7 +355,7 @@ int minimal_view_put(const struct minimal *m, const struct prompts *p, const str
     char answers[2][PROMPTS_TEXT];
     prompts_show(p, p->answers[0], answers[0]);
     prompts_show(p, p->answers[1], answers[1]);
-    minimal_view_head(s, "%s: logit(%s) - logit(%s)", m->model->name, answers[0], answers[1]);
+    minimal_view_head(s, "%s: logit(%s) - logit(%s)", m->name, answers[0], answers[1]);
     int rc = put_answers(m, p, s, err);
     rc = rc ? rc : put_top(m, p, s, err);
     rc = rc ? rc : put_attribution(m, s, err);

@@ -311,8 +311,26 @@ int lineup_need_unchanged(const struct lineup *l, const char *command, struct er
 {
     for (size_t i = 0; i < l->n; i++) {
         if (l->models[i].changes.n > 0) {
-            return err_set(err, ERR_USAGE, "%s: %s takes no changed model; score does",
+            return err_set(err, ERR_USAGE,
+                           "%s: %s takes no changed model; score, scan and minimal do",
                            l->models[i].name, command);
+        }
+    }
+    return 0;
+}
+
+int lineup_need_no_edges(const struct lineup *l, const char *command, struct err *err)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct changes *c = &l->models[i].changes;
+        for (size_t k = 0; k < c->n; k++) {
+            if (c->items[k].reader != READER_ALL) {
+                return err_set(
+                    err, ERR_USAGE,
+                    "%s: %s takes changes of heads, MLPs and neurons, but no edges; score "
+                    "and scan do",
+                    l->models[i].name, command);
+            }
         }
     }
     return 0;

@@ -33,7 +33,7 @@
 #define MODELS_ARGS(models, tokenizer)                                                             \
     {"model", 'm', ARG_LIST, models, "[NAME=]M",                                                   \
      "a folder, an alias (gelu-1l), a repository, or counts,\nFILE.ngrams:2, :3, :skip, "          \
-     ":oracle; give several to\ncompare them"},                                                    \
+     ":oracle; M@zero.L1H3 is M with\nsomething changed; give several to compare them"},           \
     {"tokenizer", 0, ARG_STRING, tokenizer, "FILE", "tokenizer.json, where M has none"}
 #define TOKENIZER_ARGS(tokenizer, model)                                                           \
     {"tokenizer", 0, ARG_STRING, tokenizer, "FILE", "a tokenizer.json"},                           \
@@ -110,6 +110,9 @@ int lineup_add_changed(struct lineup *l, size_t of, const char *changes, struct 
 
 /* ERR_USAGE if a model is a changed one: for commands that do not take such. */
 int lineup_need_unchanged(const struct lineup *l, const char *command, struct err *err);
+
+/* ERR_USAGE if a changed model has an edge: for commands that take changes of components alone. */
+int lineup_need_no_edges(const struct lineup *l, const char *command, struct err *err);
 
 /* ERR_USAGE if a model is counts: for commands that look into weights. */
 int lineup_need_weights(const struct lineup *l, struct err *err);
