@@ -42,9 +42,11 @@ static void put_row(struct table *t, const struct ablation_row *row, bool model,
     }
     table_signed(t, row->mean_difference, 4);
     table_real(t, row->se_difference, 4);
-    table_signed(t, row->mean_gap, 4);
-    table_share(t, row->share_other_better);
-    table_whole(t, row->tokens);
+    if (!hypothesis) {
+        table_signed(t, row->mean_gap, 4);
+        table_share(t, row->share_other_better);
+        table_whole(t, row->tokens);
+    }
     table_row(t);
 }
 
@@ -52,8 +54,7 @@ int put_ablation(const struct screen *s, const struct ablation_row *rows, size_t
                  const char *hypothesis, struct err *err)
 {
     static const char *const heads[] = {"<model", "<changed",      "labelled",        "gap there",
-                                        "se",     "gap elsewhere", "loss without it", "se",
-                                        "gap",    "helps",         "tokens"};
+                                        "se",     "gap elsewhere", "loss without it", "se"};
     static const char *const plain[] = {"<model", "<changed", "loss without it", "se",
                                         "gap",    "helps",    "tokens"};
     if (n == 0) {
@@ -62,7 +63,7 @@ int put_ablation(const struct screen *s, const struct ablation_row *rows, size_t
     }
     const bool model = !one_model(rows, n);
     struct table t = {.heads = (hypothesis ? heads : plain) + !model,
-                      .n_columns = (hypothesis ? 11 : 7) - (size_t)!model,
+                      .n_columns = (hypothesis ? 8 : 7) - (size_t)!model,
                       .n_keys = model ? 2 : 1};
     for (size_t i = 0; i < n; i++) {
         put_row(&t, &rows[i], model, hypothesis != NULL);
