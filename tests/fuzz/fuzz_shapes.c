@@ -1,11 +1,12 @@
-/* Property: any bytes are refused as what is asked of a run's neurons, as its trigrams, or as a
- * hit's detail (the first byte says which), or give one that saves to bytes which load again to the
+/* Property: any bytes are refused as what is asked of a run's neurons, as its trigrams, as a hit's
+ * detail, or as the means of changed models (the first byte says which), or give one that saves to bytes which load again to the
  * same, and that can be compared, used and shown. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "out/results/means/means.h"
 #include "tests/fuzz/fuzz_shapes.h"
 #include "tests/kit/run_neurons.h"
 
@@ -107,6 +108,22 @@ static void try_detail(const struct run *run, const uint8_t *data, size_t size, 
     buf_free(&twice);
 }
 
+static void try_means(struct run *run, const uint8_t *data, size_t size, struct err *err)
+{
+    void *shape = NULL, *again = NULL;
+    struct buf bytes = {0};
+    if (means_collector.shape_new(&shape, run, data, size, err)) {
+        check(err->code == ERR_FORMAT && err->msg[0] != '\0' && !shape);
+        return;
+    }
+    check(means_collector.shape_save(shape, &bytes, NULL) == 0);
+    check(means_collector.shape_new(&again, run, bytes.data, bytes.len, err) == 0);
+    check(means_collector.same(shape, again, true, err) == 0);
+    means_collector.shape_free(shape);
+    means_collector.shape_free(again);
+    buf_free(&bytes);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct run run; // for ever
@@ -117,15 +134,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
-    switch (data[0] % 3) {
+    switch (data[0] % 4) {
     case 0:
         try_neurons(&run, data + 1, size - 1, &err);
         break;
     case 1:
         try_trigrams(&run, data + 1, size - 1, &err);
         break;
-    default:
+    case 2:
         try_detail(&run, data + 1, size - 1, &err);
+        break;
+    default:
+        try_means(&run, data + 1, size - 1, &err);
     }
     return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "corpora/base/file.h"
 #include "model/counts/ngrams_build.h"
+#include "out/results/means/means.h"
 #include "out/results/neurons/unit_neurons.h"
 #include "tests/fuzz/fuzz_shapes.h"
 #include "tests/kit/run_neurons.h"
@@ -59,6 +60,16 @@ static void write_runs(void)
     write_run("y_neurons", &r);
     run_free(&r);
     r = sample_run();
+    r.models[2].changes = strdup("zero.L0H0");
+    r.models[2].brief = r.pairs[1].brief = true;
+    r.models[2].share_take = 1;
+    r.models[2].share_of = 4;
+    r.brief_top = 20;
+    write_run("y_changed", &r);
+    r.pairs[1].brief = false;
+    write_run("n_changed", &r);
+    run_free(&r);
+    r = sample_run();
     write_run("y_begun", &r);
     must(run_set_done(&r, 12, NULL));
     write_run("y_some_done", &r);
@@ -70,7 +81,7 @@ static void write_runs(void)
 
 // --- shapes, and details ------------------------------------------------------------------------
 
-enum { OF_NEURONS, OF_TRIGRAMS, OF_DETAILS }; // as fuzz_shapes.c has them
+enum { OF_NEURONS, OF_TRIGRAMS, OF_DETAILS, OF_MEANS }; // as fuzz_shapes.c has them
 
 /* Its first byte says of what it is; most: of the bytes that follow. */
 static void write_shape(const char *name, char which, const struct buf *bytes, size_t most)
@@ -170,8 +181,29 @@ static void write_details(void)
     buf_free(&bytes);
 }
 
+static void write_means(void)
+{
+    struct means_shape *s = NULL;
+    struct buf bytes = {0};
+    must(means_shape_new(&s, NULL));
+    must(means_shape_add(s, 1, "L0H1", 4, NULL));
+    must(means_shape_add(s, 2, "L0N3", 1, NULL));
+    s->items[0].values[2] = -1.5f;
+    s->docs = 31;
+    must(means_collector.shape_save(s, &bytes, NULL));
+    write_shape("y_means", OF_MEANS, &bytes, SIZE_MAX);
+    write_shape("n_means_cut", OF_MEANS, &bytes, bytes.len - 8);
+    s->items[1].model = 7;
+    bytes.len = 0;
+    must(means_collector.shape_save(s, &bytes, NULL));
+    write_shape("n_means_of_no_model", OF_MEANS, &bytes, SIZE_MAX);
+    means_shape_free(s);
+    buf_free(&bytes);
+}
+
 static void write_shapes(void)
 {
+    write_means();
     struct run r = sample_run_neurons();
     write_neurons_shapes(&r);
     write_trigrams_shapes(&r);

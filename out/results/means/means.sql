@@ -7,4 +7,4 @@ CREATE TABLE mean_value( -- A row is a number of the value that replaces a compo
     value REAL,     -- its mean over all positions of the text, of the unchanged model
     PRIMARY KEY(model, component, idx)
 ) WITHOUT ROWID;
--- digest 29: model, component, idx, value ORDER BY model, component, idx
+-- digest: model, component, idx, value ORDER BY model, component, idx
