@@ -56,9 +56,7 @@ int cmd_scan(int argc, char **argv)
          "results; an unfinished run of the same command is continued"},
         {"top", 0, ARG_SIZE, &o.top, "N",
          "hits kept per pair and side, at most 3 of a document;\n1000 if not given"},
-        {"compare-share", 0, ARG_STRING, &o.compare_share, "a/b",
-         "of a/b of the documents also compare the whole distributions\nof each pair: KL, same "
-         "most likely token; 1/16 if not given,\n0 or none: of none"},
+        COMPARE_ARGS(&o),
         {"record", 0, ARG_STRING, &o.record, "DIR.zarr",
          "also keep every token's log-probs, as Zarr v2 arrays"},
         ARGS_GROUP("neurons and hypotheses"),

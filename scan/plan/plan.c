@@ -261,7 +261,7 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
 {
     run->floor = -6;
     run->top = o->top;
-    struct compare_share share = {0};
+    struct compare_share share = {.changed = o->compare_changed};
     struct shards reference = {0};
     int rc = args_share("compare-share", o->compare_share ? o->compare_share : SCAN_COMPARE_SHARE,
                         COMPARE_SHARE_MAX, &share.take, &share.of, err);

@@ -29,10 +29,23 @@ struct scan_options {
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
         *record, *kernels, *compare_share;
     size_t threads, top, max_tokens;
-    bool force, dry_run, allow_not_finite;
+    bool force, dry_run, allow_not_finite, compare_changed;
     int argc; // the whole command
     char **argv;
 };
+
+// clang-format off
+
+/* Rows in a command's table. */
+#define COMPARE_ARGS(options)                                                                      \
+    {"compare-share", 0, ARG_STRING, &(options)->compare_share, "a/b",                             \
+     "of a/b of the documents also compare the whole distributions\n"                              \
+     "of each pair: KL, same most likely token; 1/16 if not given,\n"                              \
+     "0 or none: of none"},                                                                        \
+    {"compare-changed", 0, ARG_FLAG, &(options)->compare_changed, NULL,                            \
+     "compare those of changed models, too, but for --ablate"}
+
+// clang-format on
 
 #define SCAN_COMPARE_SHARE "1/16" // of the documents, where nothing else is asked for
 

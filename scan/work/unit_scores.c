@@ -40,8 +40,8 @@ static int list_needs(struct unit_scores *s, struct err *err)
         for (size_t m = 0; m < s->n_models && of->kind->needs; m++) {
             struct scorer *to = &s->scorers[m];
             of->kind->needs(of->shape, s->run, m, &a->needs[m]);
-            if (scorer_is_changed(to)) { // its rows are not shown, nor its logits
-                a->needs[m] = (struct collector_needs){.may_ask = a->needs[m].may_ask};
+            if (scorer_is_changed(to)) { // its rows are not shown
+                a->needs[m].see = a->needs[m].keep = 0;
             }
             to->see |= has_weights(to) ? a->needs[m].see : 0;
             to->keep |= has_weights(to) ? a->needs[m].keep : 0;
@@ -298,14 +298,14 @@ static void see_rows(void *context, size_t layer, enum row_site site,
 static void see_normed(void *context, const struct engine_window *windows, size_t n_windows,
                        const float *x)
 {
-    (void)windows;
-    (void)n_windows;
     struct unit_scores *s = context;
     struct scorer *m = &s->scorers[s->model];
     const size_t d = config_of(m)->d_model, n = (s->block.end - s->block.begin) * d;
     s->rc = s->rc ? s->rc : floats_reserve(&m->normed, n, s->err);
-    if (!s->rc) {
-        memcpy(m->normed.at, x, n * sizeof *x);
+    for (size_t k = 0; k < n_windows && !s->rc; k++) { // of a changed model they may be some
+        const size_t at = (size_t)(windows[k].tokens - s->layout->ids) - s->block.begin;
+        memcpy(m->normed.at + at * d, x, windows[k].n * d * sizeof *x);
+        x += windows[k].n * d;
     }
 }
 
@@ -323,11 +323,17 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
     set_windows(s, m);
     if (scorer_is_changed(of)) {
         int rc = unit_share_choose(s, m, first, n, err);
+        if (!rc && watch.normed) { // where it says nothing rows are 0
+            const size_t size = (s->block.end - s->block.begin) * config_of(of)->d_model;
+            rc = floats_reserve(&of->normed, size, err);
+            memset(of->normed.at, 0, rc ? 0 : size * sizeof *of->normed.at);
+        }
         if (!rc && s->n_some > 0) {
-            rc = predictor_score(of->ctx, &s->in, s->some, s->n_some, NULL, s->stop, err);
+            rc = predictor_score(of->ctx, &s->in, s->some, s->n_some, watch.normed ? &watch : NULL,
+                                 s->stop, err);
             unit_share_silence(s, m);
         }
-        return rc;
+        return rc ? rc : s->rc;
     }
     const int rc = predictor_score(of->ctx, &s->in, s->windows + first, n, watched ? &watch : NULL,
                                    s->stop, err);

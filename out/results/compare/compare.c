@@ -15,7 +15,7 @@ const char *compare_pair_reason(enum compare_pair_kind kind)
         [COMPARE_SEVERAL_OTHERS] = "it has several others",
         [COMPARE_PART_OF_COUNTS] = "its counts do not say all probabilities",
         [COMPARE_OTHER_SIZE] = "the vocabularies differ in size",
-        [COMPARE_CHANGED] = "one is a changed model",
+        [COMPARE_CHANGED] = "one is a changed model (--compare-changed)",
     };
     return reasons[kind];
 }
@@ -28,7 +28,7 @@ static bool says_all(const struct run_model *m)
     return strncmp(m->act_fn, counts, len) != 0 || (m->act_fn[len] >= '0' && m->act_fn[len] <= '9');
 }
 
-static struct compare_pair pair_of(const struct run *run, const struct run_pair *p)
+static struct compare_pair pair_of(const struct run *run, const struct run_pair *p, bool changed)
 {
     struct compare_pair out = {.kind = COMPARE_SEVERAL_OTHERS};
     if (p->n_others != 1) {
@@ -38,10 +38,11 @@ static struct compare_pair pair_of(const struct run *run, const struct run_pair 
     out.base = p->base;
     out.other = p->others[0];
     out.d_vocab = base->d_vocab;
-    out.kind = run_model_is_changed(base) || run_model_is_changed(other) ? COMPARE_CHANGED
-               : !says_all(base) || !says_all(other)                     ? COMPARE_PART_OF_COUNTS
-               : base->d_vocab != other->d_vocab || base->d_vocab == 0   ? COMPARE_OTHER_SIZE
-                                                                         : COMPARE_PAIR;
+    const bool is_changed = run_model_is_changed(base) || run_model_is_changed(other);
+    out.kind = is_changed && !changed                                  ? COMPARE_CHANGED
+               : !says_all(base) || !says_all(other)                   ? COMPARE_PART_OF_COUNTS
+               : base->d_vocab != other->d_vocab || base->d_vocab == 0 ? COMPARE_OTHER_SIZE
+                                                                       : COMPARE_PAIR;
     return out;
 }
 
@@ -64,7 +65,7 @@ int compare_shape_new(struct compare_shape **out, const struct run *run,
         return err_nomem(err, "a comparison");
     }
     for (size_t p = 0; p < n_pairs; p++) {
-        s->pairs[p] = pair_of(run, &run->pairs[p]);
+        s->pairs[p] = pair_of(run, &run->pairs[p], share->changed);
         if (s->pairs[p].kind == COMPARE_PAIR && s->pairs[p].d_vocab > s->d_vocab) {
             s->d_vocab = s->pairs[p].d_vocab;
         }
@@ -172,7 +173,7 @@ struct doc_sums {
 
 static void add_value(struct doc_sums *s, const struct compare_value *v)
 {
-    if (v->kl != FIXED_NONE) {
+    if (v->kl != FIXED_NONE && v->kl != COMPARE_NOTHING) {
         s->kl += v->kl;
         s->difference += v->difference;
         s->same += v->same ? FIXED_ONE : 0;
@@ -205,7 +206,7 @@ static void add_pair(struct compare_pair_sums *to, struct compare_sums *domain,
         add_value(&all, &values[i]);
         if (values[i].kl == FIXED_NONE) {
             to->n_not_finite++;
-        } else {
+        } else if (values[i].kl != COMPARE_NOTHING) {
             to->hist[bin_of(values[i].difference)]++;
         }
     }

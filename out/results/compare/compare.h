@@ -9,7 +9,8 @@
  *
  * Where one of them is no finite number the token is counted as such, and is in nothing else.
  * Pairs of which one model does not say all probabilities, or that have several others, are left
- * out, and so are pairs whose vocabularies differ in size, and those of changed models.
+ * out, and so are pairs whose vocabularies differ in size, and those of changed models
+ * unless they are asked for; where such a one says nothing, nothing is compared.
  *
  * doc_share.h says which documents are in the share.
  *
@@ -21,6 +22,7 @@
 #ifndef GAPSCOPE_OUT_RESULTS_COMPARE_COMPARE_H
 #define GAPSCOPE_OUT_RESULTS_COMPARE_COMPARE_H
 
+#include <stdbool.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +38,7 @@
 
 struct compare_share {
     uint32_t take, of; // take documents of 'of'; 0: none
+    bool changed;      // pairs of changed models are compared, too
 };
 
 enum compare_pair_kind {
@@ -43,7 +46,7 @@ enum compare_pair_kind {
     COMPARE_SEVERAL_OTHERS, // these and the next are left out
     COMPARE_PART_OF_COUNTS, // skip-bigrams, oracle: not all probabilities
     COMPARE_OTHER_SIZE,     // of the vocabulary
-    COMPARE_CHANGED,        // one of them is a changed model
+    COMPARE_CHANGED,        // one of them is a changed model, and these are not asked for
 };
 
 /* Why a pair is left out, for people; NULL: it is not. */
@@ -102,9 +105,12 @@ void compare_clear(struct compare *c); // as new
 /* Adds 'from', of the same shape.  Errors: ERR_NOMEM, 'to' is then fit for compare_free() alone. */
 int compare_merge(struct compare *to, const struct compare *from, struct err *err);
 
+// In place of KL: a model says nothing of the token, which is counted nowhere.
+#define COMPARE_NOTHING (FIXED_NONE + 1)
+
 /* A token, in whole numbers of 2^-20. */
 struct compare_value {
-    int64_t kl;         // FIXED_NONE: one of the three is not finite
+    int64_t kl;         // FIXED_NONE: one of the three is not finite; COMPARE_NOTHING
     int32_t difference; // from -FIXED_ONE to FIXED_ONE
     bool same;
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "corpora/base/bits.h"
+#include "corpora/base/logprob_none.h"
 #include "out/results/bytes.h"
 #include "out/results/compare/compare_tables.h"
 #include "out/results/compare/compare_token.h"
@@ -52,6 +53,7 @@ static int shape_new(void **out, struct run *run, const void *saved, size_t len,
     }
     share.of = (uint32_t)bytes_get(&r, 1, COMPARE_SHARE_MAX, "its share");
     share.take = (uint32_t)bytes_get(&r, 1, share.of, "its share");
+    share.changed = bytes_get(&r, 0, 1, "whether changed models are compared") != 0;
     if (!r.rc && r.left > 0) {
         bytes_bad(&r, "its share");
     }
@@ -71,6 +73,7 @@ static int shape_save(const void *shape, struct buf *out, struct err *err)
     struct bytes_writer w = {.to = out, .err = err};
     bytes_put(&w, share->of);
     bytes_put(&w, share->take);
+    bytes_put(&w, share->changed);
     return w.rc;
 }
 
@@ -79,6 +82,9 @@ static int same(const void *a, const void *b, bool fixed, struct err *why)
     (void)fixed;
     const struct compare_share *x = &((const struct compare_shape *)a)->share;
     const struct compare_share *y = &((const struct compare_shape *)b)->share;
+    if (x->changed != y->changed) {
+        return err_set(why, ERR_MISMATCH, "compare-changed: only one has it");
+    }
     return x->take == y->take && x->of == y->of
                ? 0
                : err_set(why, ERR_MISMATCH, "compare-share: one has %u/%u, the other %u/%u",
@@ -268,8 +274,22 @@ static int take_labels(struct part *p, size_t d, struct err *err)
     return rc;
 }
 
+/* What was seen at token i of those that were, of a pair. */
+static struct compare_value value_at(const struct part *p, size_t i, size_t pair,
+                                     const struct unit_models *models)
+{
+    const struct compare_pair *of = &p->shape->pairs[pair];
+    struct compare_value value = p->values[i * p->shape->n_pairs + pair];
+    if (of->kind == COMPARE_PAIR && (logprob_is_none(models->logprob[of->base][p->tokens[i]]) ||
+                                     logprob_is_none(models->logprob[of->other][p->tokens[i]]))) {
+        value.kl = COMPARE_NOTHING;
+    }
+    return value;
+}
+
 /* Document d, whose tokens are [first, first + n) of those that were seen. */
-static int add_doc(struct part *p, size_t d, size_t first, size_t n, struct err *err)
+static int add_doc(struct part *p, size_t d, size_t first, size_t n,
+                   const struct unit_models *models, struct err *err)
 {
     const struct unit_tokens_doc *doc = &p->unit->docs[d];
     const size_t n_pairs = p->shape->n_pairs;
@@ -283,7 +303,7 @@ static int add_doc(struct part *p, size_t d, size_t first, size_t n, struct err 
     for (size_t i = 0; i < n && !rc; i++) {
         p->place[p->tokens[first + i] - doc->begin] = (uint32_t)i;
         for (size_t k = 0; k < n_pairs; k++) {
-            p->of_doc[k * n + i] = p->values[(first + i) * n_pairs + k];
+            p->of_doc[k * n + i] = value_at(p, first + i, k, models);
         }
     }
     rc = rc || !p->unit->labels ? rc : take_labels(p, d, err);
@@ -303,7 +323,7 @@ static int end_unit(void *part, const struct unit_models *models, struct err *er
         while (first + n < p->n && p->tokens[first + n] < end) {
             n++;
         }
-        rc = n > 0 ? add_doc(p, d, first, n, err) : 0;
+        rc = n > 0 ? add_doc(p, d, first, n, models, err) : 0;
         first += n;
     }
     return rc;
