@@ -292,7 +292,8 @@ foreach(name scan scan_runs scan_neurons scan_miners predicts precision_check co
 endforeach()
 target_sources(test_scan PRIVATE tests/ref/scan_ref.c tests/scan/scan_corpus.c tests/scan/scan_hits.c)
 target_sources(test_scan_neurons PRIVATE tests/scan/scan_neurons_corpus.c tests/scan/scan_neurons_hits.c)
-target_sources(test_scan_runs PRIVATE tests/scan/scan_runs_corpora.c tests/scan/scan_resume.c)
+target_sources(test_scan_runs PRIVATE tests/scan/scan_runs_corpora.c tests/scan/scan_resume.c tests/kit/model_copy.c)
+target_link_libraries(test_scan_runs PRIVATE gapscope_model)
 target_compile_definitions(test_scan_runs PRIVATE PLUGINS="${plugins}")
 add_dependencies(test_scan_runs plugin_exclaim)
 target_compile_definitions(test_scan_miners PRIVATE PLUGINS="${plugins}" EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
@@ -304,7 +305,7 @@ add_dependencies(test_signals exec_program)
 gapscope_test(scan/unit_rows gapscope_scan_work)
 
 gapscope_test(scan/not_finite gapscope_model m PkgConfig::SQLITE3 PkgConfig::ZSTD)
-target_sources(test_not_finite PRIVATE tests/kit/scan_kit.c tests/kit/scaled_model.c)
+target_sources(test_not_finite PRIVATE tests/kit/scan_kit.c tests/kit/scaled_model.c tests/kit/model_copy.c)
 target_compile_definitions(test_not_finite PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_not_finite gapscope)
 
