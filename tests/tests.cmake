@@ -292,6 +292,8 @@ foreach(name scan scan_runs scan_neurons scan_miners predicts precision_check co
 endforeach()
 target_sources(test_scan PRIVATE tests/ref/scan_ref.c tests/scan/scan_corpus.c tests/scan/scan_hits.c)
 target_sources(test_scan_neurons PRIVATE tests/scan/scan_neurons_corpus.c tests/scan/scan_neurons_hits.c)
+target_sources(test_scan_neurons PRIVATE tests/kit/model_copy.c)
+target_link_libraries(test_scan_neurons PRIVATE gapscope_model)
 target_sources(test_scan_runs PRIVATE tests/scan/scan_runs_corpora.c tests/scan/scan_resume.c tests/kit/model_copy.c)
 target_link_libraries(test_scan_runs PRIVATE gapscope_model)
 target_compile_definitions(test_scan_runs PRIVATE PLUGINS="${plugins}")
