@@ -23,6 +23,11 @@ static const struct kind iso2022_kr = {"ISO-2022-KR, not UTF-8",
                                        "iconv -f ISO-2022-KR -t UTF-8 FILE", NULL};
 static const struct kind iso2022_cn = {"ISO-2022-CN, not UTF-8",
                                        "iconv -f ISO-2022-CN -t UTF-8 FILE", NULL};
+static const struct kind hz = {
+    "HZ, an encoding of Chinese, not UTF-8",
+    "python3 -c \"import sys; f = sys.argv[1]; "
+    "print(open(0 if f == '-' else f, encoding='hz').read(), end='')\" FILE", // glibc has no HZ
+    NULL};
 static const struct kind utf7 = {"UTF-7, not UTF-8", "iconv -f UTF-7 -t UTF-8 FILE", NULL};
 
 // --- UTF-16, UTF-32 ----------------------------------------------------------------------------
@@ -133,7 +138,7 @@ static bool is_pairs(const unsigned char *p, size_t n)
     return len >= 2 && (len == n || (len % 2 == 0 && p[len] == ESC));
 }
 
-const struct kind *encoding_by_escapes(const void *bytes, size_t n)
+static const struct kind *find_escapes(const void *bytes, size_t n)
 {
     static const struct {
         const char *escape;
@@ -269,13 +274,76 @@ static bool is_utf7(const unsigned char *p, size_t n)
     return (runs.n >= 4 && runs.n_different >= 3) || longest >= 16;
 }
 
+// --- HZ ----------------------------------------------------------------------------------------
+
+/* Reads characters of two bytes at p[n], behind "~{", up to "~}" or the end of what is seen: *len
+ * bytes.  False: they are something else.  Of GB 2312, rows 1 to 9 are signs and 16 to 87 Han; *han:
+ * how many are these.  json: a quotation mark and a backslash have a backslash before them. */
+static bool read_hz(const unsigned char *p, size_t n, bool json, size_t *len, size_t *han)
+{
+    unsigned char pair[2];
+    size_t k = 0; // bytes of characters
+    *han = 0;
+    for (*len = 0; *len < n; ++*len) {
+        if (k % 2 == 0 && p[*len] == '~') {
+            return *len + 1 == n || (k > 0 && p[*len + 1] == '}');
+        }
+        *len += json && p[*len] == '\\' && *len + 1 < n;
+        if (p[*len] <= 0x20 || p[*len] >= 0x7f) {
+            return false;
+        }
+        pair[k++ % 2] = p[*len];
+        if (k % 2 == 0) {
+            const bool is_han = pair[0] >= 0x30 && pair[0] <= 0x77;
+            if (!is_han && (pair[0] < 0x21 || pair[0] > 0x29)) {
+                return false;
+            }
+            *han += is_han;
+        }
+    }
+    return true;
+}
+
+/* Every "~{" opens such characters, and four of all are Han at least; a format of Lisp, "~{~a~}",
+ * and a blank of TeX, "~{\em x}", open none. */
+static bool is_hz(const unsigned char *p, size_t n, bool json)
+{
+    size_t characters = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] >= 0x80) {
+            return false;
+        }
+    }
+    for (size_t at = 0; at + 1 < n; at++) {
+        size_t len, han;
+        if (p[at] != '~' || p[at + 1] != '{') {
+            continue;
+        }
+        if (!read_hz(p + at + 2, n - at - 2, json, &len, &han)) {
+            return false;
+        }
+        characters += han;
+        at += len + 1;
+    }
+    return characters >= 4;
+}
+
 // --- all of them -------------------------------------------------------------------------------
+
+const struct kind *encoding_in_json(const void *bytes, size_t len)
+{
+    const struct kind *kind = find_escapes(bytes, len);
+    return kind ? kind : is_hz(bytes, len, true) ? &hz : NULL;
+}
 
 const struct kind *encoding_of(const void *bytes, size_t len)
 {
     const struct kind *kind = find_wide(bytes, len);
     if (!kind) {
-        kind = encoding_by_escapes(bytes, len);
+        kind = find_escapes(bytes, len);
+    }
+    if (!kind && is_hz(bytes, len, false)) {
+        kind = &hz;
     }
     if (!kind && is_utf7(bytes, len)) {
         kind = &utf7;

@@ -15,6 +15,10 @@
 static const struct kind safetensors = {"a safetensors file", NULL, MODEL};
 static const struct kind tar = {MAGIC_TAR};
 static const struct kind cpio = {MAGIC_CPIO};
+static const struct kind tfrecord = {
+    "a TFRecord file", NULL,
+    "write its texts to JSONL first: tf.data.TFRecordDataset('FILE') of Python reads its records"};
+static const struct kind arrow_stream = {MAGIC_ARROW_STREAM};
 static const struct kind zlib = {
     "a zlib stream", "perl -MCompress::Zlib -e 'undef $/; print uncompress(<>)' FILE", NULL};
 static const struct kind zeros = {"nothing but NUL bytes at its beginning",
@@ -102,6 +106,60 @@ static bool is_zlib(const unsigned char *p, size_t n, bool no_text)
     return any && (status == Z_OK || status == Z_BUF_ERROR || status == Z_STREAM_END);
 }
 
+/* Whether the length of a record begins, and the masked CRC-32C of these 8 bytes follows. */
+static bool is_tfrecord(const unsigned char *p, size_t n)
+{
+    uint32_t crc = UINT32_MAX;
+    if (n < 12) {
+        return false;
+    }
+    for (size_t i = 0; i < 8; i++) {
+        crc ^= p[i];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78U : 0);
+        }
+    }
+    crc = ~crc;
+    return le_u32(p + 8) == (crc >> 15 | crc << 17) + 0xa282ead8U;
+}
+
+/* Whether a message of Arrow before 0.15 begins: its length, a multiple of 8, and a flatbuffer whose
+ * root is a message with a schema (header_type, its second field, is 1). */
+static bool is_old_arrow_stream(const unsigned char *p, size_t n)
+{
+    if (n < 64 || le_u32(p) % 8 != 0 || le_u32(p) < 16 || le_u32(p) > (1U << 24)) {
+        return false;
+    }
+    const unsigned char *m = p + 4;
+    n -= 4;
+    const size_t root = le_u32(m);
+    if (root < 4 || root > n - 8) {
+        return false;
+    }
+    const size_t back = le_u32(m + root); // from the root to its table of fields
+    if (back > root - 4) {
+        return false;
+    }
+    const unsigned char *fields = m + root - back; // size, size of the root, offsets of its fields
+    if (le_u16(fields) < 8 || le_u16(fields) % 2 != 0 || fields + 8 > m + n) {
+        return false;
+    }
+    const size_t type = le_u16(fields + 6);
+    return type >= 4 && root + type < n && m[root + type] == 1;
+}
+
+/* Whether a byte that no text has stands among the first: so the few letters before it are a magic
+ * number, though a text may begin with them. */
+static bool has_control_early(const unsigned char *p, size_t n)
+{
+    for (size_t i = 0; i < n && i < 64; i++) {
+        if (p[i] == 0x7f || (p[i] < 0x20 && !memchr("\b\t\n\v\f\r\x1b", p[i], 7))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // --- the census --------------------------------------------------------------------------------
 
 /* What the bytes p[n] look like as UTF-8; half a character at their end does not count. */
@@ -161,6 +219,12 @@ const struct kind *kind_of(const void *bytes, size_t len)
     if (is_safetensors(p, n)) {
         return &safetensors;
     }
+    if (is_tfrecord(p, n)) {
+        return &tfrecord;
+    }
+    if (is_old_arrow_stream(p, n)) {
+        return &arrow_stream;
+    }
     if (is_zlib(p, n, no_text)) {
         return &zlib;
     }
@@ -168,7 +232,7 @@ const struct kind *kind_of(const void *bytes, size_t len)
     if (encoding) {
         return encoding;
     }
-    magic = no_text ? magic_find(p, n, true) : NULL;
+    magic = no_text || has_control_early(p, n) ? magic_find(p, n, true) : NULL;
     return magic ? &magic->kind : looks;
 }
 

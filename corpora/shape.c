@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
@@ -434,16 +435,41 @@ static int refuse_foreign(struct beginning *b, enum shape_want want, struct err 
              : 0;
 }
 
-/* The first line is JSON, of which ISO-2022 makes strings that are no text; JSON itself cannot have
- * an escape character. */
+/* The first line is JSON, of which ISO-2022 and HZ make strings that are no text; JSON itself cannot
+ * have an escape character. */
 static int refuse_escapes(const struct beginning *b, enum shape_want want,
                           const struct shape *shape, struct err *err)
 {
     const size_t len = shape->first_len < KIND_BYTES ? shape->first_len : KIND_BYTES;
-    const struct kind *k = encoding_by_escapes(shape->first, len);
+    const struct kind *k = encoding_in_json(shape->first, len);
     return k ? kind_refuse(k, stream_name(b->stream), stream_kind(b->stream), want != SHAPE_IDS,
                            err)
              : 0;
+}
+
+static bool begins_word(const struct beginning *b, size_t at, const char *word)
+{
+    return b->n - at >= strlen(word) && strncasecmp(b->text + at, word, strlen(word)) == 0;
+}
+
+/* The name says JSON, and the first byte says none.  An error page that was saved under the name of
+ * the file is refused, also as XML; else the file has records, of which the first is broken: a
+ * comment, the end of a cut line. */
+static int take_named(struct beginning *b, size_t at, struct shape *out, struct err *err)
+{
+    static const struct kind page = {"a web page (HTML or XML), not the JSON that its name says",
+                                     NULL,
+                                     "a failed download leaves such a page; download it again"};
+    static const char *const tags[] = {"<!DOCTYPE", "<html", "<?xml", "<head",
+                                       "<body",     "<!--",  "<Error"};
+    see(b, LOOK_BYTES);
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+        if (begins_word(b, at, tags[i])) {
+            return kind_refuse(&page, stream_name(b->stream), stream_kind(b->stream), true, err);
+        }
+    }
+    out->records = RECORDS_LINES;
+    return 0;
 }
 
 static int find(struct beginning *b, struct json_parser *parser, enum shape_want want,
@@ -485,6 +511,9 @@ static int find(struct beginning *b, struct json_parser *parser, enum shape_want
         break;
     default:
         break;
+    }
+    if (!rc && any && out->records == RECORDS_NONE && name_says_jsonl(stream_name(b->stream))) {
+        rc = take_named(b, at, out, err);
     }
     return rc;
 }

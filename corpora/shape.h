@@ -15,7 +15,8 @@
  *     1E          RFC 7464, if a JSON value follows
  *     0           lm_dataformat's .dat, if the lengths that can be seen lead from one to the next
  *
- * Everything else is a text, if kind.h does not say that it is none.  The result depends on the
+ * Everything else is a text, if kind.h does not say that it is none, and the name does not say JSON:
+ * then it is JSONL whose first line is broken, or a web page under a wrong name, which is refused.  The result depends on the
  * bytes and the name alone, not on how the bytes arrive.
  */
 #ifndef GAPSCOPE_CORPORA_SHAPE_H
@@ -44,8 +45,8 @@ enum shape_want {
 
 /*
  * Looks at the stream, which must not have been read from, and takes nothing from it.
- * Errors: ERR_UNSUPPORTED (kind.h says that it is no text, or it is an array of something else than
- * texts; the message has the way out), ERR_NOMEM.  What stream_peek() cannot read is left to the
+ * Errors: ERR_UNSUPPORTED (kind.h says that it is no text, it is a web page that its name calls JSON, or
+ * an array of something else than texts; the message has the way out), ERR_NOMEM.  What stream_peek() cannot read is left to the
  * first read.
  */
 int shape_find(struct stream *s, enum shape_want want, struct shape *out, struct err *err);

@@ -292,7 +292,10 @@ foreach(name scan scan_runs scan_neurons scan_miners predicts precision_check co
 endforeach()
 target_sources(test_scan PRIVATE tests/ref/scan_ref.c tests/scan/scan_corpus.c tests/scan/scan_hits.c)
 target_sources(test_scan_neurons PRIVATE tests/scan/scan_neurons_corpus.c tests/scan/scan_neurons_hits.c)
-target_sources(test_scan_runs PRIVATE tests/scan/scan_runs_corpora.c tests/scan/scan_resume.c)
+target_sources(test_scan_neurons PRIVATE tests/kit/model_copy.c)
+target_link_libraries(test_scan_neurons PRIVATE gapscope_model)
+target_sources(test_scan_runs PRIVATE tests/scan/scan_runs_corpora.c tests/scan/scan_resume.c tests/kit/model_copy.c)
+target_link_libraries(test_scan_runs PRIVATE gapscope_model)
 target_compile_definitions(test_scan_runs PRIVATE PLUGINS="${plugins}")
 add_dependencies(test_scan_runs plugin_exclaim)
 target_compile_definitions(test_scan_miners PRIVATE PLUGINS="${plugins}" EXEC_PROGRAM="$<TARGET_FILE:exec_program>")
@@ -304,7 +307,7 @@ add_dependencies(test_signals exec_program)
 gapscope_test(scan/unit_rows gapscope_scan_work)
 
 gapscope_test(scan/not_finite gapscope_model m PkgConfig::SQLITE3 PkgConfig::ZSTD)
-target_sources(test_not_finite PRIVATE tests/kit/scan_kit.c tests/kit/scaled_model.c)
+target_sources(test_not_finite PRIVATE tests/kit/scan_kit.c tests/kit/scaled_model.c tests/kit/model_copy.c)
 target_compile_definitions(test_not_finite PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_not_finite gapscope)
 
@@ -335,6 +338,10 @@ foreach(name score_changed scan_changed compare_scores minimal_pairs packing_row
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
 
+# the demo's models with a few neurons each, for tests in Python
+add_executable(small_models tests/kit/small_models_main.c tests/kit/model_copy.c)
+target_link_libraries(small_models PRIVATE gapscope_model PkgConfig::CMOCKA)
+
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes
 add_library(fail_nth MODULE tests/kit/fail_nth.c)
@@ -356,7 +363,7 @@ if(NOT GAPSCOPE_SANITIZE AND NOT GAPSCOPE_SMALL_TESTS)
   add_test(NAME readme COMMAND ${CMAKE_SOURCE_DIR}/tests/readme $<TARGET_FILE:gapscope>)
   set_tests_properties(readme PROPERTIES TIMEOUT 1200)
   add_test(NAME skip_special COMMAND ${CMAKE_SOURCE_DIR}/tests/python/skip_special $<TARGET_FILE:gapscope>)
-  add_test(NAME report_page COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report $<TARGET_FILE:gapscope>)
+  add_test(NAME report_page COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
   set_tests_properties(report_page PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
   add_test(NAME report_damage COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report_damage $<TARGET_FILE:gapscope>)
   set_tests_properties(report_damage PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)

@@ -2,10 +2,9 @@
 
 #include <string.h>
 
-#define TO_JSONL "write its text column to JSONL first: "
+#define TO_JSONL MAGIC_TO_JSONL
 #define DUCKDB "`duckdb -c \"COPY (SELECT text FROM 'FILE') TO 'NEW.jsonl'\"`"
-#define ARROW                                                                                      \
-    "`python3 -c \"import datasets; datasets.Dataset.from_file('FILE').to_json('NEW.jsonl')\"`"
+#define ARROW MAGIC_ARROW
 #define PICKLE "a pickle of Python", NULL, "write its texts to JSONL first", WEIGHTS
 #define LFS                                                                                        \
     "a pointer of Git LFS, not the file itself", NULL, "`git lfs pull` fetches the file",          \
@@ -66,8 +65,10 @@ static const struct magic magics[] = {
     WEAK(0, "PARE", "an encrypted Parquet file", NULL, TO_JSONL DUCKDB, NULL),
     MAGIC(0, "ARROW1\0\0", "an Arrow file (or Feather)", NULL, TO_JSONL ARROW, NULL),
     WEAK(0, "FEA1", "a Feather file", NULL, TO_JSONL ARROW, NULL),
-    MAGIC(0, "\xff\xff\xff\xff", "an Arrow stream", NULL, TO_JSONL ARROW, NULL),
+    MAGIC(0, "\xff\xff\xff\xff", MAGIC_ARROW_STREAM, NULL),
     WEAK(0, "ORC", "an ORC file", NULL, TO_JSONL "pandas.read_orc reads it", NULL),
+    MAGIC(0, "\x0a\x23\xd7\xce", "a RecordIO file", NULL, TO_JSONL "mxnet.recordio reads it", NULL),
+    MAGIC(16, "\xde\xc0\xef\xbe", "an LMDB database", NULL, TO_JSONL "lmdb of Python reads it", NULL),
     MAGIC(0, "Obj\1", "an Avro file", "avro cat FILE", NULL, NULL),
     MAGIC(0, "\x89HDF\r\n\x1a\n", "an HDF5 file", NULL, TO_JSONL "h5py reads it", WEIGHTS),
     MAGIC(0, "SQLite format 3\0", "an SQLite database", NULL,

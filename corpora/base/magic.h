@@ -38,6 +38,10 @@ const struct magic *magic_find(const void *bytes, size_t len, bool weak);
     "unpack it; `gapscope pack FOLDER -o NEW.jsonl.zst` then makes a corpus of its files"
 #define MAGIC_TAR "a tar archive", "tar -xOf FILE", MAGIC_UNPACK
 #define MAGIC_CPIO "a cpio archive", NULL, MAGIC_UNPACK
+#define MAGIC_TO_JSONL "write its text column to JSONL first: "
+#define MAGIC_ARROW                                                                                \
+    "`python3 -c \"import datasets; datasets.Dataset.from_file('FILE').to_json('NEW.jsonl')\"`"
+#define MAGIC_ARROW_STREAM "an Arrow stream", NULL, MAGIC_TO_JSONL MAGIC_ARROW
 #define MAGIC_IDS "token ids are read from JSONL, {\"ids\":[1,2,3]} on each line, with --ids"
 #define MAGIC_UTF16 "UTF-16, not UTF-8", "iconv -f UTF-16 -t UTF-8 FILE", NULL
 #define MAGIC_TO_UTF8 "convert it to UTF-8, for example with iconv -f "

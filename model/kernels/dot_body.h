@@ -25,7 +25,7 @@ typedef __m512i vec;
 typedef __m256i vec;
 #endif
 
-static inline vec load(const void *p)
+static DOT_INSIDE vec load(const void *p)
 {
     vec v;
     memcpy(&v, p, sizeof v);
@@ -33,7 +33,7 @@ static inline vec load(const void *p)
 }
 
 /* The 32 bits at p in every lane. */
-static inline vec all(const void *p)
+static DOT_INSIDE vec all(const void *p)
 {
     int32_t x;
     memcpy(&x, p, sizeof x);
@@ -45,7 +45,7 @@ static inline vec all(const void *p)
 }
 
 #define TILE(name, group, start, dot_op)                                                           \
-    static void name(int32_t *out, const void *x_packed, const void *w_packed, size_t k)           \
+    DOT_TILE static void name(int32_t *out, const void *x_packed, const void *w_packed, size_t k)  \
     {                                                                                              \
         const char *x = x_packed, *w = w_packed;                                                   \
         vec sum[ROWS][2];                                                                          \

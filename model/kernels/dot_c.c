@@ -8,7 +8,7 @@
 
 /* Rows of x and columns of w are not rearranged. */
 #define TILE(name, type)                                                                           \
-    static void name(int32_t *out, const void *x_packed, const void *w_packed, size_t k)           \
+    DOT_TILE static void name(int32_t *out, const void *x_packed, const void *w_packed, size_t k)  \
     {                                                                                              \
         const type *x = x_packed, *w = w_packed;                                                   \
         for (size_t i = 0; i < ROWS; i++) {                                                        \

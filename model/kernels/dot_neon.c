@@ -33,7 +33,7 @@ static void pack_w(void *to, const int16_t *w, size_t k)
     sum[i][0] = vdotq_laneq_s32(sum[i][0], w0, xs[(i) / 4], (i) % 4);                              \
     sum[i][1] = vdotq_laneq_s32(sum[i][1], w1, xs[(i) / 4], (i) % 4)
 
-static void tile(int32_t *out, const void *x_packed, const void *w_packed, size_t k)
+DOT_TILE static void tile(int32_t *out, const void *x_packed, const void *w_packed, size_t k)
 {
     const int8_t *x = x_packed, *w = w_packed;
     int32x4_t sum[ROWS][2];

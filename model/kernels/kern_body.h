@@ -19,19 +19,19 @@
 typedef float vec __attribute__((vector_size(LANES * 4)));
 typedef int32_t ivec __attribute__((vector_size(LANES * 4)));
 
-static inline vec load(const float *p)
+static DOT_INSIDE vec load(const float *p)
 {
     vec v;
     memcpy(&v, p, sizeof v);
     return v;
 }
 
-static inline void store(float *p, vec v)
+static DOT_INSIDE void store(float *p, vec v)
 {
     memcpy(p, &v, sizeof v);
 }
 
-static inline vec all(float x)
+static DOT_INSIDE vec all(float x)
 {
     return x - (vec){0};
 }
@@ -137,7 +137,7 @@ static void pack(float *to, const float *x, size_t ld, size_t n, size_t k, float
     }
 }
 
-static void tile(float *out, const float *x, const float *w, size_t k)
+DOT_TILE static void tile(float *out, const float *x, const float *w, size_t k)
 {
     vec sum[ROWS][2];
 #pragma GCC unroll 14

@@ -90,6 +90,17 @@ static const struct {
          "a pointer of Git LFS"},
         {BYTES("/annex/objects/SHA256E-s5--ab.txt\n"), "a pointer of git-annex"},
         {BYTES("../.git/annex/objects/f8/5V/SHA256E-s5--ab.txt\n"), "a pointer of git-annex"},
+        // tables whose text is not compressed
+        {BYTES("\x18\0\0\0\0\0\0\0\xa3\x7f\x4b\x22, and a text behind it"), "a TFRecord file"},
+        {BYTES("ORC\x0a\x06\x12\x04\x08\x01\x10\0, and a text behind it"), "an ORC file"},
+        {BYTES("FEA1\0\0\0\0, and a text behind it"), "a Feather file"},
+        {BYTES("GGUF\x03\0\0\0, and a text behind it"), "a GGUF file"},
+        {BYTES("\xa8\0\0\0\x10\0\0\0\x0c\0\x0e\0\x06\0\x05\0\x08\0\0\0\x0c\0\0\0\0\x01\x02\0\x10\0"
+               "\0\0, and a text behind it, which is so long"),
+         "an Arrow stream"}, // of before 0.15
+        {BYTES("\0\0\0\0\0\0\0\0\0\0\x08\0\0\0\0\0\xde\xc0\xef\xbe, and a text"),
+         "an LMDB database"},
+        {BYTES("\x0a\x23\xd7\xce\x10\0\0\0, and a text behind it"), "a RecordIO file"},
         {BYTES("\xff\xff\xff\xff, and a text behind it that has no control character"),
          "an Arrow stream"},
 },
@@ -326,6 +337,10 @@ static void encodings_of_7_bits_are_known(void **state)
                "MGBxITBEMAIwaTBTMGd1HzCMMF8wSzBoMJMwaImLX1MwTDBkMEswbDAC-"),
          "UTF-7, not UTF-8"},
         {BYTES("Le caf+AOk est l+AOA, +AOc-a va +AOo-tre tr+AOg-s bien."), "UTF-7, not UTF-8"},
+        {BYTES("This sentence is in ASCII.\n~{<:Ky2;VpJ)l6HK!#~}Bye.\n"),
+         "HZ, an encoding of Chinese"},
+        {BYTES("~{VPND~}\n~{VPND~} and ~{VPND"), "HZ, an encoding of Chinese"},
+        {BYTES("~{VPND~}\n~{VPND"), "HZ, an encoding of Chinese"},
         {BYTES("5 +IKw, K+APY-ln, M+APw-nchen, Stra+AN8-e +- 1"), "UTF-7, not UTF-8"},
         // texts
         {BYTES("\x1b[1mbold\x1b(B\x1b[m \x1b$ \x1b$Bx\n"), ""},
@@ -337,6 +352,12 @@ static void encodings_of_7_bits_are_known(void **state)
         {BYTES("a+b, C++, +1, i++ and +-"), ""},
         {BYTES("UTF-7 writes +AOk- for e with an accent"), ""},
         {BYTES("+"), ""},
+        {BYTES("(format t \"~{~a~^, ~}\" list) (format t \"~{<~a>~}\" list)"), ""},
+        {BYTES("see~{\\em Smith~} and~{\\bf the others~} of Chapter~{3~}"), ""},
+        {BYTES("HZ writes ~{VP~} for a character"), ""},
+        {BYTES("~{VPND~}\n~{VPND~} and ~{no more~} of it"), ""},
+        {BYTES("~{VPND~} ~{VPND~} caf\xc3\xa9"), ""},
+        {BYTES("~{"), ""},
         {BYTES("+-"), ""},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -369,6 +390,9 @@ static void a_text_with_bad_bytes_is_a_text(void **state)
         {BYTES("GIF89a is a format")},
         {BYTES("GGUF and ORC and BM are no texts if binary data follows")},
         {BYTES("MZ begins programs")},
+        {BYTES("ORC\x1b[0mHID\n")},
+        {BYTES(
+            "BM\tis a column\nand a text that is so long that a NUL in it\nis not near: \0 ...")},
         {BYTES("RIFF raff")},
         {BYTES("PK means knock-out")},
         {BYTES("BZh is short for something")},

@@ -222,6 +222,51 @@ static void an_array_of_something_else_is_refused(void **state)
     }
 }
 
+/* A name that says JSON makes records of what begins otherwise, and a web page is none. */
+static void what_the_name_calls_json_is_no_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *bytes, *found;
+    } broken[] = {
+        {"a.jsonl", "# a comment\n{\"text\":\"a\"}\n", "1:2[a] bad_json 1@1"},
+        {"a.ndjson", "// a comment\n\n{\"text\":\"a\"}\n", "1:3[a] bad_json 1@1"},
+        {"a.jsonl", "nd\"}\n{\"text\":\"a\"}\n", "1:2[a] bad_json 1@1"},
+        {"a.json", "[Verse 1]\nla la\n", " bad_json 2@1"},
+        {"a.jsonl", "5\n", " not_an_object 1@1"},
+        {"a.jsonl", "0 is no length\n", " bad_json 1@1"},
+        {"a.jsonl", "\n\n", ""},
+        {"a.txt", "# a comment\n{\"text\":\"a\"}\n", "0:1[# a comment|{\"text\":\"a\"}|]"},
+        {"a.html", "<html></html>", "0:1[<html></html>]"},
+    };
+    struct buf found = {0};
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        for (size_t step = 0; step < 20; step++) {
+            take(&found, broken[i].name, broken[i].bytes, strlen(broken[i].bytes), step, NULL);
+            assert_string_equal(found.data, broken[i].found);
+        }
+    }
+    static const char *const pages[] = {"<!DOCTYPE html>\n<html></html>", "\xef\xbb\xbf\n <HTML>",
+                                        "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code>"};
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        for (size_t step = 0; step < 20; step++) {
+            static const struct source_options text = {.format = SOURCE_TEXT};
+            struct stream *stream;
+            struct source *s = NULL;
+            struct err err = {0};
+            const size_t n = strlen(pages[i]);
+            assert_int_equal(stream_open_memory(&stream, "a.jsonl", pages[i], n, step, NULL), 0);
+            assert_int_equal(source_open_stream(&s, stream, NULL, &err), ERR_UNSUPPORTED);
+            assert_non_null(
+                strstr(err.msg, "a.jsonl: a web page (HTML or XML), not the JSON that"));
+            assert_non_null(strstr(err.msg, "--format text"));
+            take(&found, "a.jsonl", pages[i], n, step, &text);
+            assert_int_equal(strncmp(found.data, "0:1[", 4), 0);
+        }
+    }
+    buf_free(&found);
+}
+
 /* An array much longer than all buffers, in one line and in many, with long items. */
 static void a_long_array_is_streamed(void **state)
 {
@@ -309,6 +354,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shape_gives_its_records),
+        cmocka_unit_test(what_the_name_calls_json_is_no_text),
         cmocka_unit_test(an_array_of_something_else_is_refused),
         cmocka_unit_test(a_long_array_is_streamed),
         cmocka_unit_test(a_long_array_that_is_cut_or_broken_is_one_like_a_short_one),

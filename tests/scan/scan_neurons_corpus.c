@@ -4,8 +4,8 @@
 
 #include "corpora/base/file.h"
 
-#define N_DOCS (KIT_SLOW ? 12 : 40)
-#define DOC_BYTES ((size_t)(KIT_SLOW ? 300 : 740))
+#define N_DOCS (KIT_SLOW ? 12 : 20)
+#define DOC_BYTES ((size_t)(KIT_SLOW ? 300 : 500))
 
 int make_corpus(void **state)
 {
@@ -34,6 +34,7 @@ int make_corpus(void **state)
     }
     kit_add(&s, "", "", code.data, DOC_BYTES * 5);
     kit_write(&s);
+    small_models(kit_path("m"));
     kit_shard_free(&s);
     buf_free(&code);
     buf_free(&prose);

@@ -7,17 +7,19 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
+#include "tests/kit/model_copy.h"
 #include "tests/kit/scan_kit.h"
 
-#define ATTN " --model model/demo/attn-only-1l "
-#define GELU " --model model/demo/gelu-1l "
-#define SOLU " --model model/demo/solu-1l "
+#define ATTN " --model $T/m/attn-only-1l " // of small_models()
+#define GELU " --model $T/m/gelu-1l "
+#define SOLU " --model $T/m/solu-1l "
 #define CORPUS " $T/corpus.jsonl "
 #define HYPOTHESES                                                                                 \
     " --regex 'word=\\b[a-z]+\\b' --regex 'stop=[.,;]' --regex 'number=\\d+' --regex 'all=(?s).+'" \
     " --regex 'never=zq[xj]{3}' "
 
-/* Sources and prose of this tree, a document without text, and one of many windows. */
+/* Sources and prose of this tree, a document without text, and one of many windows; models in
+ * $T/m. */
 int make_corpus(void **state);
 
 /* all.db: all three models with hypotheses, in f32.  Every test that looks at it calls this first.

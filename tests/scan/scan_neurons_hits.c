@@ -16,8 +16,8 @@ static struct json_object *member(struct json_object *o, const char *key)
 
 /* credit[pair][model][neuron] and how many hits. */
 struct credits {
-    double credit[2][3][512];
-    int64_t hits[2][3][512];
+    double credit[2][3][SMALL_D_MLP];
+    int64_t hits[2][3][SMALL_D_MLP];
 };
 
 static void add_credits(struct credits *c, int64_t pair, const char *detail)
@@ -37,7 +37,7 @@ static void add_credits(struct credits *c, int64_t pair, const char *detail)
             assert_int_equal(sscanf(json_object_get_string(json_object_array_get_idx(neuron, 0)),
                                     "L0N%u", &index),
                              1);
-            assert_true(index < 512);
+            assert_true(index < SMALL_D_MLP);
             c->credit[pair][m][index] += golden_number(neuron, 1);
             c->hits[pair][m][index]++;
         }
@@ -65,7 +65,7 @@ void credit_is_the_sum_over_hits(void **state)
         assert_true(fabs(sqlite3_column_double(s, 4) - c->credit[pair][m][i]) <
                     1e-6 * (double)c->hits[pair][m][i]);
     }
-    for (size_t i = 0; i < 2 * 3 * 512; i++) {
+    for (size_t i = 0; i < 2 * 3 * SMALL_D_MLP; i++) {
         wanted += (&c->hits[0][0][0])[i] > 0;
     }
     assert_true(wanted > 50);
@@ -150,7 +150,7 @@ void effects_have_fifteen_tokens_either_way(void **state)
     (void)state;
     need_all();
     sqlite3 *db = kit_db("all.db");
-    expect_number(db, 2 * 512 * 4 * 15, "SELECT count(*) FROM effect");
+    expect_number(db, 2 * SMALL_D_MLP * 4 * 15, "SELECT count(*) FROM effect");
     expect_number(db, 0,
                   "SELECT count(*) FROM effect WHERE rank NOT BETWEEN 1 AND 15 OR value IS "
                   "NULL OR token NOT BETWEEN 0 AND 4095 OR kind NOT IN ('output_top', "

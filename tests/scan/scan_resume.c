@@ -245,16 +245,16 @@ void another_run_is_refused_unless_forced(void **state)
     static const struct {
         const char *options, *says;
     } others[] = {
-        {"--model model/demo/attn-only-1l --model model/demo/gelu-1l --top 5" SHORT,
+        {"--model $T/m/attn-only-1l --model $T/m/gelu-1l --top 5" SHORT,
          "number of models: one has 3, the other 2"},
-        {"--model attn-only-1l=model/demo/gelu-1l --model gelu-1l=model/demo/attn-only-1l "
-         "--model model/demo/solu-1l" KIT_PAIRS "--top 5" SHORT,
+        {"--model attn-only-1l=$T/m/gelu-1l --model gelu-1l=$T/m/attn-only-1l "
+         "--model $T/m/solu-1l" KIT_PAIRS "--top 5" SHORT,
          "model attn-only-1l: "},
         {MODELS HYPOTHESES "--top 5 --floor -5" SHORT, "floor: one has "},
         {MODELS HYPOTHESES "--top 5 $T/s1.jsonl", "number of shards: one has 5"},
-        {KIT_MODELS HYPOTHESES "--pair gelu-1l:solu-1l --top 5" SHORT, "number of pairs"},
+        {SMALL_MODELS HYPOTHESES "--pair gelu-1l:solu-1l --top 5" SHORT, "number of pairs"},
         {MODELS HYPOTHESES "--top 5 --special" SHORT, "settings: one has \"special\":0"},
-        {KIT_MODELS KIT_PAIRS HYPOTHESES "--top 5" SHORT, "\"trigrams\":"},
+        {SMALL_MODELS KIT_PAIRS HYPOTHESES "--top 5" SHORT, "\"trigrams\":"},
         {MODELS HYPOTHESES "--top 5 --site post" SHORT, "site"},
         {MODELS HYPOTHESES "--top 5 --examples 5" SHORT, "examples: one has 4"},
         {MODELS HYPOTHESES "--top 5 --histograms 'top 5'" SHORT, "histograms"},

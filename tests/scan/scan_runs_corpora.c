@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "corpora/base/file.h"
+#include "tests/kit/model_copy.h"
 
 void write_and_free(struct kit_shard *s)
 {
@@ -86,6 +87,7 @@ int make_corpora(void **state)
     }
     kit_expect(0, NULL, "mkdir $T/long $T/copy $T/good $T/mixed");
     kit_write_bytes("h.yaml", hypotheses, sizeof hypotheses - 1);
+    small_models(kit_path("m"));
     make_short();
     make_long();
     kit_expect(0, NULL, "gapscope count --model model/demo/gelu-1l -o $T/counts.ngrams" SHORT LONG);

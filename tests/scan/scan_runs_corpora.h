@@ -11,7 +11,8 @@
 #define TRIGRAMS                                                                                   \
     "--trigrams $T/counts.ngrams "                                                                 \
     "--trigram-rule count=2,high=0.5,low=0.45,gap=-100,test=3 "
-#define MODELS KIT_MODELS KIT_PAIRS TRIGRAMS "--compare-share 1/2 "
+#define SMALL_MODELS " --model $T/m/attn-only-1l --model $T/m/gelu-1l --model $T/m/solu-1l "
+#define MODELS SMALL_MODELS KIT_PAIRS TRIGRAMS "--compare-share 1/2 "
 #define OPTIONS MODELS HYPOTHESES "--top 5 --checkpoint 0 "
 #define SCAN "gapscope scan" OPTIONS
 #define SHORT " $T/s1.jsonl $T/s2.jsonl.zst $T/s3.txt $T/s4.jsonl $T/s5.jsonl "

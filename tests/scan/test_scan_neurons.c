@@ -68,7 +68,7 @@ static double mean_of_acts(const char *model, const char *site, size_t *n)
     struct kit_ran r = {0};
     double sum = 0;
     *n = 0;
-    kit_run(&r, "gapscope acts --model model/demo/%s --neuron L0N3 --site %s" CORPUS, model, site);
+    kit_run(&r, "gapscope acts --model $T/m/%s --neuron L0N3 --site %s" CORPUS, model, site);
     assert_int_equal(r.status, 0);
     for (char *line = strtok(r.out.data, "\n"); line; line = strtok(NULL, "\n")) {
         struct json_object *o = golden_parse(line), *acts;
@@ -146,8 +146,8 @@ static void what_is_asked_wrongly_is_said(void **state)
         {GELU ONE "--watch gelu-1l:L0N5a=a", 2, "expected MODEL:L0N424=HYPOTHESIS"},
         {GELU ONE "--watch solu-1l:L0N5=a", 2, "solu-1l is not a model of this scan"},
         {GELU ONE "--watch gelu-1:L0N5=a", 2, "gelu-1 is not a model of this scan"},
-        {GELU ONE "--watch gelu-1l:L0N512=a", 2, "gelu-1l has 1 layer of 512 neurons"},
-        {GELU ONE "--watch gelu-1l:L1N0=a", 2, "gelu-1l has 1 layer of 512 neurons"},
+        {GELU ONE "--watch gelu-1l:L0N40=a", 2, "gelu-1l has 1 layer of 40 neurons"},
+        {GELU ONE "--watch gelu-1l:L1N0=a", 2, "gelu-1l has 1 layer of 40 neurons"},
         {GELU ONE "--watch gelu-1l:L0N4294967296=a", 2, "expected MODEL:L0N424=HYPOTHESIS"},
         {GELU ONE "--watch gelu-1l:L0N5=b", 2, "there is no hypothesis b; --hypotheses"},
         {GELU "--watch gelu-1l:L0N5=a", 2, "there is no hypothesis a; --hypotheses"},
@@ -188,8 +188,8 @@ static void as_many_examples_are_shown_as_asked_for(void **state)
                         numbers[i] < docs ? numbers[i] : docs);
         assert_int_equal(
             kit_number(db, "SELECT count(DISTINCT idx) FROM example WHERE kind = 'top'"),
-            numbers[i] ? 512 : 0);
-        expect_number(db, 512, "SELECT count(DISTINCT idx) FROM example WHERE kind = 'bottom'");
+            numbers[i] ? SMALL_D_MLP : 0);
+        expect_number(db, SMALL_D_MLP, "SELECT count(DISTINCT idx) FROM example WHERE kind = 'bottom'");
         assert_int_equal(kit_number(db, "SELECT count(*) FROM score WHERE top_covered NOT NULL") >
                              0,
                          numbers[i] > 0);
@@ -212,7 +212,7 @@ static void histograms_of_some_neurons_are_those_of_all(void **state)
     kit_expect(0, NULL, SOME "--threads 1 -o $T/some.db" CORPUS);
     sqlite3 *all = kit_db("all.db"), *some = kit_db("some.db");
     // 2 layers, 5 hypotheses of which one labels nothing, 3 splits
-    expect_number(some, 2 * 5 * 512 * 3, "SELECT count(*) FROM score");
+    expect_number(some, 2 * 5 * SMALL_D_MLP * 3, "SELECT count(*) FROM score");
     expect_number(some, 2 * 4 * 5,
                   "SELECT count(*) FROM score WHERE split = 'dev' AND hypothesis "
                   "<> 3 AND average_precision NOT NULL"
@@ -435,22 +435,25 @@ static double peak_gb(const char *arguments)
     return (double)usage.ru_maxrss * 1024e-9;
 }
 
+#define LARGE " --model model/demo/gelu-1l "
+#define SOLU_LARGE " --model model/demo/solu-1l "
+
 static void a_dry_run_states_memory_and_starts_nothing(void **state)
 {
     (void)state;
     kit_expect(0, NULL, "rm -f $T/dry.db");
-    const double all = stated(GELU HYPOTHESES "--threads 2");
+    const double all = stated(LARGE HYPOTHESES "--threads 2");
     assert_true(all > 0.01 && all < 1);
-    assert_true(stated(GELU HYPOTHESES "--threads 4") > all);
-    assert_true(stated(GELU SOLU HYPOTHESES "--threads 2") > 1.5 * all);
-    assert_true(stated(GELU HYPOTHESES "--threads 2 --examples 1000") > 2 * all);
-    assert_true(stated(GELU HYPOTHESES "--threads 2 --histograms 'top 5'") < all);
+    assert_true(stated(LARGE HYPOTHESES "--threads 4") > all);
+    assert_true(stated(LARGE SOLU_LARGE HYPOTHESES "--threads 2") > 1.5 * all);
+    assert_true(stated(LARGE HYPOTHESES "--threads 2 --examples 1000") > 2 * all);
+    assert_true(stated(LARGE HYPOTHESES "--threads 2 --histograms 'top 5'") < all);
     kit_expect(0, NULL,
                "gapscope scan" GELU HYPOTHESES "--no-neurons --dry-run -o $T/dry.db" CORPUS
                ">$T/said && grep -q '^5 hypotheses$' $T/said");
     if (!KIT_SLOW) { // a sanitizer's memory is another matter
-        const double more = peak_gb("scan" GELU HYPOTHESES "--threads 2 -o $T/more.db" CORPUS),
-                     less = peak_gb("scan" GELU "--no-neurons --threads 2 -o $T/less.db" CORPUS);
+        const double more = peak_gb("scan" LARGE HYPOTHESES "--threads 2 -o $T/more.db" CORPUS),
+                     less = peak_gb("scan" LARGE "--no-neurons --threads 2 -o $T/less.db" CORPUS);
         print_message("at most %.2f GB were stated, %.2f taken\n", all, more - less);
         assert_true(more - less < all);
     }

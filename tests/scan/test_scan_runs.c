@@ -95,7 +95,7 @@ static void other_content_has_another_digest(void **state)
         MODELS HYPOTHESES "--top 5 --floor -5",
         MODELS HYPOTHESES "--top 5 --site post",
         MODELS HYPOTHESES "--top 5 --examples 5",
-        MODELS HYPOTHESES "--top 5 --histograms 'top 500'",
+        MODELS HYPOTHESES "--top 5 --histograms 'top 30'",
         MODELS HYPOTHESES "--top 5 --regex x=x",
         MODELS HYPOTHESES "--top 5 --watch gelu-1l:L0N6=word",
         MODELS "--hypotheses $T/h.yaml --examples 4 --top 5",
