@@ -10,7 +10,8 @@ get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
 
 set(table
   "corpora/base      :"
-  "corpora           : corpora/base"
+  "corpora/parquet   : corpora/base"
+  "corpora           : corpora/base corpora/parquet"
   "model/kernels     : corpora/base"
   "model/weights     : corpora/base"
   "model/tokenizer   : corpora/base"
