@@ -172,10 +172,10 @@ static int read_row(struct idlist *l, const struct parquet_row *row, size_t *n_i
     }
     int rc = begin_ids(l, row->n_ids, err);
     for (size_t i = 0; i < row->n_ids && !rc; i++) {
-        rc = row->ids[i] >= 0 ? take_id(l, i, (uint64_t)row->ids[i], err)
-                              : err_set(err, ERR_FORMAT,
-                                        "id %zu is %" PRId64 "; expected a whole number from 0", i,
-                                        row->ids[i]);
+        rc = row->ids[i] >= 0
+                 ? take_id(l, i, (uint64_t)row->ids[i], err)
+                 : err_set(err, ERR_FORMAT, "id %zu is %" PRId64 "; expected a whole number from 0",
+                           i, row->ids[i]);
     }
     *n_ids = rc ? 0 : row->n_ids;
     return rc;

@@ -367,8 +367,7 @@ static int pass_over(struct packer *p, const char *path, uint64_t records, const
     return 0;
 }
 
-/* Ends a file with pack_stream()'s result rc and *why.  records: those written before the file.
- * named: the caller named it. */
+/* Ends a file with rc and *why.  records: those before the file.  named: the caller named it. */
 static int end_file(struct packer *p, const char *path, bool named, uint64_t records, int rc,
                     const struct err *why, struct err *err)
 {
@@ -561,7 +560,8 @@ static void find_outputs(struct packer *p, const char *path)
 }
 
 int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_paths,
-         const struct pack_options *options, struct pack_counts *counts, pack_note *note, void *context, struct err *err)
+         const struct pack_options *options, struct pack_counts *counts, pack_note *note,
+         void *context, struct err *err)
 {
     *counts = (struct pack_counts){0};
     if (options->level < ZSTD_minCLevel() || options->level > ZSTD_maxCLevel()) {

@@ -53,7 +53,7 @@ struct pack_counts {
 typedef void pack_note(void *context, const char *path, const char *why, bool unreadable);
 
 struct pack_options {
-    int level;                 // zstd's
+    int level;                  // zstd's
     const char *field, *domain; // the columns of Parquet files, as in struct parquet_options
 };
 
@@ -73,6 +73,7 @@ struct pack_options {
  * no such level).
  */
 int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_paths,
-         const struct pack_options *options, struct pack_counts *counts, pack_note *note, void *context, struct err *err);
+         const struct pack_options *options, struct pack_counts *counts, pack_note *note,
+         void *context, struct err *err);
 
 #endif

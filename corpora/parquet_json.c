@@ -42,12 +42,11 @@ static int append_domain(struct buf *out, const struct parquet_row *row, struct 
 }
 
 int parquet_json(struct buf *out, const struct parquet_row *row, bool ids, uint64_t *repaired,
-             struct err *err)
+                 struct err *err)
 {
     int rc = buf_printf(out, err, ids ? "{\"ids\":" : "{\"text\":");
     if (!rc) {
-        rc = ids ? append_ids(out, row, err)
-                 : append_text(out, row->text, row->len, repaired, err);
+        rc = ids ? append_ids(out, row, err) : append_text(out, row->text, row->len, repaired, err);
     }
     if (!rc && row->domain) {
         rc = append_domain(out, row, err);

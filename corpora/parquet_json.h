@@ -12,6 +12,6 @@
  * number of U+FFFD that replace invalid bytes.  Errors: ERR_NOMEM.
  */
 int parquet_json(struct buf *out, const struct parquet_row *row, bool ids, uint64_t *repaired,
-             struct err *err);
+                 struct err *err);
 
 #endif

@@ -30,7 +30,7 @@ struct source {
     uint64_t line;        // the line where it begins
     const char *rest;     // of a record: [rest_len], what pieces does not have of it yet
     size_t rest_len;
-    const char *domain; // of that record; belongs to the parser, or is domain_name
+    const char *domain;     // of that record; belongs to the parser, or is domain_name
     struct buf domain_name; // of a row of Parquet
     uint64_t repaired;
     uint64_t n_docs;         // handed out
@@ -61,15 +61,15 @@ static int look_at_shape(struct source *s, enum source_format format, struct sha
 
 // --- opening -----------------------------------------------------------------------------------
 
-static int open_parquet(struct source **out, const char *path,
-                        const struct source_options *options, struct err *err)
+static int open_parquet(struct source **out, const char *path, const struct source_options *options,
+                        struct err *err)
 {
     struct source *s = mem_zero(1, sizeof *s);
     if (!s) {
         return err_nomem(err, "a source");
     }
-    const struct parquet_options o = {
-        .field = options ? options->field : NULL, .domain = options ? options->domain : NULL};
+    const struct parquet_options o = {.field = options ? options->field : NULL,
+                                      .domain = options ? options->domain : NULL};
     const int rc = parquet_open(&s->parquet, path, &o, err);
     if (rc) {
         source_close(s);

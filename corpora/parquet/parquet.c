@@ -30,15 +30,15 @@ struct parquet {
     bool is_list;                 // the first column holds lists
     unsigned list_definition;     // the definition level of a list that is there
 
-    size_t group;       // the next one to begin
-    int64_t rows_left;  // of the current one
-    uint64_t n_rows;    // read
-    uint64_t told;      // the greatest parquet_tell() so far
-    struct err failed;  // how the reading ended
-    bool ahead;         // of a list column: 'first' has been read and not been used
+    size_t group;      // the next one to begin
+    int64_t rows_left; // of the current one
+    uint64_t n_rows;   // read
+    uint64_t told;     // the greatest parquet_tell() so far
+    struct err failed; // how the reading ended
+    bool ahead;        // of a list column: 'first' has been read and not been used
     struct parquet_value first;
-    struct buf joined;  // the text of a list
-    int64_t *items;     // [n_items], of a list of ids
+    struct buf joined; // the text of a list
+    int64_t *items;    // [n_items], of a list of ids
     size_t n_items, items_cap;
 };
 
@@ -172,8 +172,8 @@ static int find_first(struct parquet *p, const struct parquet_options *o, struct
             return 0;
         }
     }
-    return refuse_named(p, "field", o->field, node,
-                        texts ? "strings" : "lists of INT32 or INT64", err);
+    return refuse_named(p, "field", o->field, node, texts ? "strings" : "lists of INT32 or INT64",
+                        err);
 }
 
 static int find_domains(struct parquet *p, const struct parquet_options *o, struct err *err)
@@ -410,6 +410,8 @@ static int try_first(struct parquet *p, struct err *err)
 int parquet_open(struct parquet **out, const char *path, const struct parquet_options *options,
                  struct err *err)
 {
+    struct err unread; // err may be NULL
+    err = err ? err : &unread;
     struct parquet *p = mem_zero(1, sizeof *p);
     if (!p) {
         return err_nomem(err, "a Parquet file");

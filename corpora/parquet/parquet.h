@@ -29,20 +29,20 @@ enum parquet_want {
 
 struct parquet_options {
     enum parquet_want want;
-    const char *field;  // the column with the texts or ids, "a.b"; NULL: the first of text, content,
-                        // code that holds strings, or of ids, input_ids, tokens that holds numbers
+    const char *field; // the column with the texts or ids, "a.b"; NULL: the first of text, content,
+                       // code that holds strings, or of ids, input_ids, tokens that holds numbers
     const char *domain; // the column with the domain, "a.b"; NULL: meta.pile_set_name, meta.set,
                         // source, meta.redpajama_set_name, those of them that hold strings
 };
 
 struct parquet_row {
-    bool end;        // there are no more rows
-    bool is_null;    // there is no text or list
+    bool end;         // there are no more rows
+    bool is_null;     // there is no text or list
     const char *text; // [len], as in the file: it may hold invalid UTF-8 and NULs
     size_t len;
     const int64_t *ids; // [n_ids]
     size_t n_ids;
-    bool null_id; // one of the ids is null: the list is of no use
+    bool null_id;       // one of the ids is null: the list is of no use
     const char *domain; // [domain_len], as in the file; NULL: none, or an empty one
     size_t domain_len;
 };
@@ -73,10 +73,11 @@ int parquet_open(struct parquet **out, const char *path, const struct parquet_op
  */
 int parquet_next(struct parquet *p, struct parquet_row *row, struct err *err);
 
-bool parquet_has_ids(const struct parquet *p); // rows are ids, not texts
-const char *parquet_name(const struct parquet *p);  // the path
-const char *parquet_field(const struct parquet *p); // options->field, or the usual name that was found
-uint64_t parquet_rows(const struct parquet *p);     // the rows read so far
+bool parquet_has_ids(const struct parquet *p);     // rows are ids, not texts
+const char *parquet_name(const struct parquet *p); // the path
+const char *
+parquet_field(const struct parquet *p);         // options->field, or the usual name that was found
+uint64_t parquet_rows(const struct parquet *p); // the rows read so far
 
 /* The offset of the page that the last row ended in, and how far the file has been read. */
 uint64_t parquet_page_at(const struct parquet *p);

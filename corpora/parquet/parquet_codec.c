@@ -139,7 +139,7 @@ static int by_gzip(struct parquet_codec *c, const void *from, size_t from_len, v
         const int status = inflate(z, Z_FINISH);
         if (status != Z_STREAM_END) {
             return err_set(err, ERR_CORRUPT, "gzip: %s",
-                           z->msg               ? z->msg
+                           z->msg              ? z->msg
                            : z->avail_out == 0 ? "it is longer than its header says"
                                                : "it ends too early");
         }

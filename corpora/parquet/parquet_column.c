@@ -142,10 +142,10 @@ static int check_crc(const struct parquet_column *c, const struct parquet_page *
     }
     uLong crc = crc32(0, NULL, 0);
     crc = c->raw.len ? crc32_z(crc, (const Bytef *)c->raw.data, c->raw.len) : crc;
-    return crc == p->crc ? 0
-                         : err_set(err, ERR_CORRUPT,
-                                   "the CRC of a page is %08lx, its header says %08lx", crc,
-                                   (unsigned long)p->crc);
+    return crc == p->crc
+               ? 0
+               : err_set(err, ERR_CORRUPT, "the CRC of a page is %08lx, its header says %08lx", crc,
+                         (unsigned long)p->crc);
 }
 
 /* Decompresses raw bytes from[len] to exactly 'want' bytes of *to. */
@@ -172,8 +172,7 @@ static int read_dictionary(struct parquet_column *c, const struct parquet_page *
     }
     const int rc =
         decompress(c, c->raw.data, c->raw.len, &c->dictionary.bytes, (size_t)p->bytes, err);
-    return rc ? rc
-              : parquet_dictionary_read(&c->dictionary, c->type, (uint64_t)p->n_values, err);
+    return rc ? rc : parquet_dictionary_read(&c->dictionary, c->type, (uint64_t)p->n_values, err);
 }
 
 /* Checks all repetition levels. */
@@ -222,8 +221,8 @@ static int take_levels(struct levels *l, unsigned max, int64_t encoding, const u
     }
     if (encoding != PARQUET_RLE) {
         return err_set(err, ERR_UNSUPPORTED,
-                       "levels in encoding %lld%s, which gapscope does not read", (long long)encoding,
-                       encoding == PARQUET_BIT_PACKED ? " (BIT_PACKED)" : "");
+                       "levels in encoding %lld%s, which gapscope does not read",
+                       (long long)encoding, encoding == PARQUET_BIT_PACKED ? " (BIT_PACKED)" : "");
     }
     if (end - *at < 4 || le_u32(*at) > (size_t)(end - *at) - 4) {
         return err_set(err, ERR_CORRUPT, "the levels of a page are longer than the page");
@@ -241,8 +240,7 @@ static int open_v1(struct parquet_column *c, const struct parquet_page *p, const
     int rc = decompress(c, c->raw.data, c->raw.len, &c->data, (size_t)p->bytes, err);
     *at = (const unsigned char *)c->data.data;
     *end = *at + c->data.len;
-    rc = rc ? rc
-            : take_levels(&c->repetitions, c->max_repetition, p->repetitions, at, *end, err);
+    rc = rc ? rc : take_levels(&c->repetitions, c->max_repetition, p->repetitions, at, *end, err);
     return rc ? rc : take_levels(&c->definitions, c->max_definition, p->definitions, at, *end, err);
 }
 

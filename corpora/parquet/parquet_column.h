@@ -17,10 +17,10 @@
 
 /* A value, or a place where there is none. */
 struct parquet_value {
-    bool end;                    // the chunk has no more values; all else is 0
-    uint32_t definition;         // how much of the path is there; the column's greatest: a value
-    uint32_t repetition;         // 0: a new row begins
-    const char *text;            // [len], of a column of bytes; valid until the next call
+    bool end;            // the chunk has no more values; all else is 0
+    uint32_t definition; // how much of the path is there; the column's greatest: a value
+    uint32_t repetition; // 0: a new row begins
+    const char *text;    // [len], of a column of bytes; valid until the next call
     size_t len;
     int64_t number; // of a column of whole numbers
 };

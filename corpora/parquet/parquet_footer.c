@@ -330,14 +330,13 @@ int parquet_footer_chunks(const struct parquet_footer *f, const size_t *nodes, s
                           struct parquet_chunk **chunks, struct err *err)
 {
     size_t all;
-    struct parquet_chunk *found = mem_mul(f->n_groups, n, &all) ? mem_zero(all, sizeof *found)
-                                                                 : NULL;
+    struct parquet_chunk *found =
+        mem_mul(f->n_groups, n, &all) ? mem_zero(all, sizeof *found) : NULL;
     if (!found) {
         return err_nomem(err, "row groups");
     }
     const struct thrift_field list = {.id = 4, .type = (enum thrift_type)f->groups_type};
-    struct thrift t = {.at = f->groups,
-                       .end = (const unsigned char *)f->bytes.data + f->bytes.len};
+    struct thrift t = {.at = f->groups, .end = (const unsigned char *)f->bytes.data + f->bytes.len};
     const size_t n_groups = f->groups ? thrift_list(&t, &list, THRIFT_STRUCT) : 0;
     int rc = 0;
     for (size_t g = 0; g < n_groups && !rc && !t.why; g++) {
@@ -425,8 +424,8 @@ size_t parquet_footer_items(const struct parquet_footer *f, size_t node, unsigne
 
 static const char *type_name(const struct parquet_node *column)
 {
-    static const char *const names[PARQUET_N_TYPES] = {"BOOLEAN", "INT32",  "INT64",  "INT96",
-                                                       "FLOAT",   "DOUBLE", "string", "fixed bytes"};
+    static const char *const names[PARQUET_N_TYPES] = {
+        "BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "string", "fixed bytes"};
     return column->is_decimal ? "DECIMAL" : names[column->type];
 }
 

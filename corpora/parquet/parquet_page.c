@@ -119,8 +119,7 @@ static int check(const struct parquet_page *p, struct err *err)
     if (p->bytes < 0 || p->compressed < 0) {
         return err_set(err, ERR_CORRUPT, "the header of a page has a size below 0");
     }
-    if (p->n_values < 0 || p->definition_bytes < 0 || p->repetition_bytes < 0 ||
-        p->n_nulls < -1) {
+    if (p->n_values < 0 || p->definition_bytes < 0 || p->repetition_bytes < 0 || p->n_nulls < -1) {
         return err_set(err, ERR_CORRUPT, "the header of a page has a count below 0");
     }
     if (p->bytes > PARQUET_PAGE_BYTES ||
@@ -161,4 +160,3 @@ int parquet_page_read(struct parquet_page *p, const void *bytes, size_t len, siz
     *used = (size_t)(t.at - (const unsigned char *)bytes);
     return check(p, err);
 }
-

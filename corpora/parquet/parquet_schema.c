@@ -94,8 +94,9 @@ static int nest(struct parquet_footer *f, struct err *err)
             depth--;
         }
         if (i > 0 && depth == 0) {
-            return err_set(err, ERR_FORMAT, "the schema is broken: it has more nodes than its "
-                                            "groups");
+            return err_set(err, ERR_FORMAT,
+                           "the schema is broken: it has more nodes than its "
+                           "groups");
         }
         node->parent = i > 0 ? parents[depth - 1] : SIZE_MAX;
         if (i > 0) {

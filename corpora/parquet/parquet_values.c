@@ -178,9 +178,7 @@ static int begin(struct parquet_values *v, int64_t encoding, const unsigned char
                : n > 0 ? begin_delta(&v->numbers, v->at, v->end, n, err)
                        : 0;
     case PARQUET_DELTA_LENGTH:
-        return !text   ? refuse(encoding, err)
-               : n > 0 ? begin_lengths_and_bytes(v, n, err)
-                       : 0;
+        return !text ? refuse(encoding, err) : n > 0 ? begin_lengths_and_bytes(v, n, err) : 0;
     case PARQUET_DELTA_BYTES:
         return !text ? refuse(encoding, err) : n > 0 ? begin_prefixes(v, n, err) : 0;
     default:

@@ -21,8 +21,8 @@ struct parquet_dictionary {
 };
 
 struct parquet_values {
-    int type;          // enum parquet_type of the column
-    int64_t encoding;  // enum parquet_encoding of the page
+    int type;                      // enum parquet_type of the column
+    int64_t encoding;              // enum parquet_encoding of the page
     const unsigned char *at, *end; // PLAIN, or the bytes of DELTA_*
     struct levels indices;         // of the dictionary
     const struct parquet_dictionary *dictionary;

@@ -63,7 +63,8 @@ static void check_ids(const char *name, uint64_t i, struct json_object *ids,
 static void check_row(const char *name, uint64_t i, struct json_object *expected,
                       const struct parquet_row *row)
 {
-    struct json_object *text = json_member(expected, "text"), *ids = json_member(expected, "tokens");
+    struct json_object *text = json_member(expected, "text"),
+                       *ids = json_member(expected, "tokens");
     ids = ids ? ids : json_member(expected, "input_ids");
     struct json_object *domain = json_member(expected, "domain");
     const size_t domain_len = domain ? (size_t)json_object_get_string_len(domain) : 0;
