@@ -102,6 +102,7 @@ gapscope_bench(tokenizer gapscope_model)
 # model: config.json, loading, the forward pass
 gapscope_test(model/config_keys gapscope_model)
 gapscope_test(model/weights gapscope_model)
+gapscope_test(model/hub_cache gapscope_model)
 gapscope_test(model/model gapscope_model)
 gapscope_test(model/forward gapscope_model)
 gapscope_test(model/kern gapscope_model)
