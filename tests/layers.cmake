@@ -17,6 +17,7 @@ set(table
   "model/tokenizer   : corpora/base"
   "model/counts      : corpora/base"
   "model/load        : corpora/base model/weights"
+  "model/fetch       : corpora/base model/load"
   "model/pass        : corpora/base model/load model/kernels"
   "model/explain     : corpora/base model/load model/kernels model/pass"
   "model/demo/train  : corpora corpora/base model/tokenizer"
