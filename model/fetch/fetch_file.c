@@ -24,6 +24,7 @@ struct download {
     char *path; // of the file that is being written
     int fd;
     uint64_t have;          // bytes of it
+    uint64_t most;          // the most that there ever were: more of them is progress
     struct fetch_hash hash; // of them
     struct fetch_progress progress;
     bool begun; // the first bytes of this answer have come
@@ -199,11 +200,11 @@ static int take_answer(struct download *d, const struct http_answer *a, unsigned
 static int ask_once(struct download *d, unsigned *tries, bool *again, struct err *err)
 {
     struct http_answer answer;
-    const uint64_t before = d->have;
     d->begun = false;
     int rc = hub_client_get(d->file->client, d->url.data, d->have, on_bytes, d, &answer, err);
     if (!rc) {
-        *tries = d->have > before ? 0 : *tries;
+        *tries = d->have > d->most ? 0 : *tries;
+        d->most = d->have > d->most ? d->have : d->most;
         rc = take_answer(d, &answer, tries, again, err);
         http_answer_free(&answer);
     }
@@ -257,7 +258,7 @@ static int download(struct download *d, struct err *err)
         fetch_progress_end(&d->progress);
         rc = rc ? rc : finish(d, &wrong, err);
     }
-    if (d->path && rc && (d->have == 0 || wrong)) {
+    if (d->path && rc && (d->have == 0 || rc == ERR_FORMAT)) { // what is left is of no use
         unlink(d->path);
     }
     return rc;
