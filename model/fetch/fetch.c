@@ -231,48 +231,36 @@ static int finish_model(struct fetching *f, struct err *err)
 
 // --- data sets ---------------------------------------------------------------------------------
 
-/* Prints the Parquet files of a data set as names for this command. */
-static void print_parquet(const struct fetching *f, struct json_object *list)
-{
-    json_object_object_foreach(list, config, splits)
-    {
-        if (!json_object_is_type(splits, json_type_object)) {
-            continue;
-        }
-        json_object_object_foreach(splits, split, urls)
-        {
-            const size_t n =
-                json_object_is_type(urls, json_type_array) ? json_object_array_length(urls) : 0;
-            for (size_t i = 0; i < n; i++) {
-                fprintf(f->out, "hf://datasets/%s@refs/convert/parquet/%s/%s/%04zu.parquet\n",
-                        f->name->repo, config, split, i);
-            }
-        }
-    }
-}
-
+/* Prints the Parquet files of a data set as names for this command: those that the hub made of it, or
+ * with a revision that was named those in it. */
 static int list_parquet(struct fetching *f, struct err *err)
 {
-    struct buf body = {0};
-    struct json_object *list = NULL;
-    struct json_parser *parser = json_parser_new();
-    int rc = parser ? 0 : err_nomem(err, "a reader of JSON");
-    rc = rc ? rc : hub_client_api(f->client, &body, f->name, "/parquet", err);
-    rc = rc ? rc : json_parse(parser, &list, body.data, strlen(body.data), err);
-    if (!rc && !json_object_is_type(list, json_type_object)) {
-        rc = err_set(err, ERR_FORMAT, "%s: the hub's list of Parquet files is no object",
-                     f->name->repo);
+    const struct fetch_name *asked = f->name;
+    struct fetch_name name = *asked;
+    size_t n = 0;
+    if (!name.has_revision) {
+        snprintf(name.revision, sizeof name.revision, "refs/convert/parquet");
     }
-    if (!rc) {
-        print_parquet(f, list);
-        fprintf(stderr,
-                "%s: these are its Parquet files; fetch those that you need by their names\n",
-                f->name->repo);
+    f->name = &name;
+    const int rc = list_files(f, err);
+    f->name = asked;
+    for (size_t i = 0; i < f->files.n && !rc; i++) {
+        if (file_ends_with(f->files.items[i].name, ".parquet")) {
+            fprintf(f->out, "hf://datasets/%s@%s/%s\n", name.repo, name.revision,
+                    f->files.items[i].name);
+            n++;
+        }
     }
-    json_object_put(list);
-    json_parser_free(parser);
-    buf_free(&body);
-    return rc;
+    if (rc) {
+        return rc;
+    }
+    if (n == 0) {
+        return err_set(err, ERR_NOT_FOUND, "%s: no Parquet file in revision %s", name.repo,
+                       name.revision);
+    }
+    fprintf(stderr, "%s: %zu Parquet file%s; fetch those that you need by their names\n", name.repo,
+            n, n == 1 ? "" : "s");
+    return 0;
 }
 
 // --- all of them -------------------------------------------------------------------------------

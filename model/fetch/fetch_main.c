@@ -36,6 +36,7 @@ static int fetch_all(char **names, int n, const char *revision, const struct fet
         int rc = fetch_name_read(&name, names[i], &err);
         if (!rc && revision) {
             snprintf(name.revision, sizeof name.revision, "%s", revision);
+            name.has_revision = true;
         }
         rc = rc ? rc : fetch_name_check_path(name.revision, &err);
         if (rc) {

@@ -1,6 +1,5 @@
 #include "model/fetch/fetch_name.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +77,7 @@ static int read_address(struct fetch_name *out, const char *text, const char *at
             return wrong(text, err);
         }
         unquote(out->revision);
+        out->has_revision = true;
         at += 1 + len;
     }
     size_t len = strlen(at);

@@ -11,12 +11,15 @@
 #ifndef GAPSCOPE_MODEL_FETCH_FETCH_NAME_H
 #define GAPSCOPE_MODEL_FETCH_FETCH_NAME_H
 
+#include <stdbool.h>
+
 #include "corpora/base/err.h"
 
 struct fetch_name {
     const char *kind;   // "models" or "datasets"
     char repo[200];     // "OWNER/NAME"
     char revision[200]; // "main" if none was named
+    bool has_revision;  // one was named
     char path[1000];    // "": the whole; a slash at its end does not count
 };
 

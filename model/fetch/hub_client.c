@@ -291,6 +291,10 @@ int hub_client_api(struct hub_client *c, struct buf *body, const struct fetch_na
 {
     struct buf url = {0};
     unsigned tries = 0;
+    char what[500];
+    snprintf(what, sizeof what, "%s%s%s", name->repo,
+             strcmp(name->revision, "main") == 0 ? "" : "@",
+             strcmp(name->revision, "main") == 0 ? "" : name->revision);
     int rc = buf_printf(&url, err, "%s/api/%s/%s%s", c->endpoint, name->kind, name->repo, rest);
     rc = rc ? rc : buf_append(&url, "", 1, err);
     for (bool done = false; !rc && !done;) {
@@ -307,7 +311,7 @@ int hub_client_api(struct hub_client *c, struct buf *body, const struct fetch_na
             *body = answer.body;
             answer.body = (struct buf){0};
         } else {
-            rc = hub_client_again(c, &answer, name->repo, &tries, err);
+            rc = hub_client_again(c, &answer, what, &tries, err);
         }
         http_answer_free(&answer);
     }

@@ -75,7 +75,7 @@ int cmd_fetch(int argc, char **argv)
             "gapscope fetch gelu-1l attn-only-1l\n"
             "gapscope fetch hf://datasets/NeelNanda/pile-10k\n"
             "gapscope fetch hf://datasets/NeelNanda/pile-10k@refs/convert/parquet/default/train",
-        .more = "Environment: HF_HOME, HF_HUB_CACHE (the cache), HF_TOKEN, HF_ENDPOINT, "
+        .more = "Environment: HF_HOME, HF_HUB_CACHE (the cache), HF_TOKEN, HF_ENDPOINT,\n"
                 "HF_HUB_OFFLINE, http_proxy, https_proxy.\n"
                 "Exit status: 0 done; 1 not fetched; 2 wrong usage.",
         .run = run,
