@@ -5,8 +5,7 @@
 
 #include "corpora/base/json.h"
 #include "corpora/base/mem.h"
-#include "corpora/base/utf8.h"
-#include "corpora/base/utf8_repair.h"
+#include "corpora/domain_name.h"
 #include "corpora/member.h"
 
 struct jsonl {
@@ -143,31 +142,6 @@ static struct json_object *domain_of(const struct jsonl *j)
     return NULL;
 }
 
-/* Makes domain_name from 'value', as struct jsonl_record describes it. */
-static int tidy_domain(struct jsonl *j, struct json_object *value, struct err *err)
-{
-    // Take 4 bytes more than the name may have: if they cut a character, the name ends before it.
-    char raw[JSONL_DOMAIN_BYTES + 4];
-    const size_t len = (size_t)json_object_get_string_len(value);
-    const size_t n = len < sizeof raw ? len : sizeof raw;
-    memcpy(raw, json_object_get_string(value), n);
-    for (size_t i = 0; i < n; i++) {
-        raw[i] = raw[i] ? raw[i] : '\xff'; // the repair turns FF into U+FFFD
-    }
-    struct buf *name = &j->domain_name;
-    name->len = 0;
-    uint64_t repaired = 0;
-    int rc = utf8_repair(name, raw, n, &repaired, err);
-    if (rc) {
-        return rc;
-    }
-    if (name->len > JSONL_DOMAIN_BYTES) {
-        name->len = JSONL_DOMAIN_BYTES;
-        name->len = utf8_valid_prefix(name->data, name->len); // drops half a character
-    }
-    return buf_append(name, "", 1, err);
-}
-
 /* The messages are stored in run.db as reasons of rejects and are part of its digest: they must not
  * change. */
 int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_record *record,
@@ -203,7 +177,8 @@ int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_recor
     }
     struct json_object *domain = domain_of(j);
     if (domain) {
-        rc = tidy_domain(j, domain, err);
+        rc = domain_name(&j->domain_name, json_object_get_string(domain),
+                         (size_t)json_object_get_string_len(domain), err);
         record->domain = j->domain_name.data;
     }
     return rc ? rc : take_text(j, text, record, err);

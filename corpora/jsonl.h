@@ -26,17 +26,13 @@ int jsonl_open(struct jsonl **out, const char *field, const char *domain, struct
  * field was named it may not. */
 void jsonl_allow_strings(struct jsonl *j, bool allow);
 
-/* The longest name of a domain; a longer one is cut between two characters. */
-#define JSONL_DOMAIN_BYTES 200
-
 /* The text and domain of a record, valid until the next jsonl_read(). */
 struct jsonl_record {
     // [len], not yet repaired: invalid UTF-8 is as in the line, and each lone surrogate escape is
     // one byte FF, so that the repair counts both
     const char *text;
     size_t len;
-    // Valid UTF-8 of 1 to JSONL_DOMAIN_BYTES bytes, with U+FFFD for invalid bytes and NULs; NULL if
-    // there is no string or an empty one
+    // As domain_name() makes it; NULL if there is no string or an empty one
     const char *domain;
 };
 

@@ -17,6 +17,8 @@
 #include "corpora/folders_seen.h"
 #include "corpora/jsonl.h"
 #include "corpora/kind.h"
+#include "corpora/parquet/parquet.h"
+#include "corpora/parquet_json.h"
 #include "corpora/pieces.h"
 #include "corpora/records.h"
 #include "corpora/shape.h"
@@ -37,6 +39,7 @@ struct packer {
     struct buf frame; // the same, compressed
     struct jsonl *jsonl;
     struct pieces pieces;
+    const struct pack_options *options;
     struct pack_counts counts;
     pack_note *note;
     void *context;
@@ -364,29 +367,61 @@ static int pass_over(struct packer *p, const char *path, uint64_t records, const
     return 0;
 }
 
-/* Packs a file that is open, or says why it is not: 'opened' is stream_open()'s result, with *why.
- * named: the caller named it. */
-static int pack_opened(struct packer *p, struct stream *s, const char *path, bool named, int opened,
-                       struct err *why, struct err *err)
+/* Ends a file with rc and *why.  records: those before the file.  named: the caller named it. */
+static int end_file(struct packer *p, const char *path, bool named, uint64_t records, int rc,
+                    const struct err *why, struct err *err)
 {
-    const uint64_t records = p->counts.records;
-    int rc = opened;
-    if (!rc) {
-        rc = pack_stream(p, s, path, why);
-        stream_close(s);
-    }
     if (!rc || p->broken || rc == ERR_NOMEM || (named && !stream_is_damage(rc))) {
         return rc ? err_set(err, rc, "%s", why->msg) : 0;
     }
     return pass_over(p, path, records, why);
 }
 
+static int pack_rows(struct packer *p, struct parquet *rows, struct err *err)
+{
+    p->counts.files++;
+    for (;;) {
+        struct parquet_row row;
+        int rc = parquet_next(rows, &row, err);
+        if (rc || row.end) {
+            return rc;
+        }
+        if (row.is_null || row.null_id) {
+            p->counts.skipped_null++;
+            continue;
+        }
+        p->counts.texts++;
+        rc = parquet_json(&p->lines, &row, parquet_has_ids(rows), &p->counts.repaired, err);
+        if (rc || (rc = end_record(p, err))) {
+            return rc;
+        }
+    }
+}
+
+static int pack_parquet(struct packer *p, const char *path, bool named, struct err *err)
+{
+    const uint64_t records = p->counts.records;
+    const struct parquet_options o = {PARQUET_TEXTS_OR_IDS, p->options->field, p->options->domain};
+    struct parquet *rows = NULL;
+    struct err why = {0};
+    int rc = parquet_open(&rows, path, &o, &why);
+    rc = rc ? rc : pack_rows(p, rows, &why);
+    parquet_close(rows);
+    return end_file(p, path, named, records, rc, &why, err);
+}
+
 static int pack_file(struct packer *p, const char *path, bool named, struct err *err)
 {
+    if (parquet_is(path)) {
+        return pack_parquet(p, path, named, err);
+    }
+    const uint64_t records = p->counts.records;
     struct stream *s = NULL;
     struct err why = {0};
-    const int rc = named ? stream_open(&s, path, &why) : stream_open_regular(&s, path, &why);
-    return pack_opened(p, s, path, named, rc, &why, err);
+    int rc = named ? stream_open(&s, path, &why) : stream_open_regular(&s, path, &why);
+    rc = rc ? rc : pack_stream(p, s, path, &why);
+    stream_close(s);
+    return end_file(p, path, named, records, rc, &why, err);
 }
 
 // --- folders -----------------------------------------------------------------------------------
@@ -524,15 +559,16 @@ static void find_outputs(struct packer *p, const char *path)
     }
 }
 
-int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_paths, int level,
-         struct pack_counts *counts, pack_note *note, void *context, struct err *err)
+int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_paths,
+         const struct pack_options *options, struct pack_counts *counts, pack_note *note,
+         void *context, struct err *err)
 {
     *counts = (struct pack_counts){0};
-    if (level < ZSTD_minCLevel() || level > ZSTD_maxCLevel()) {
-        return err_set(err, ERR_USAGE, "level %d; zstd has %d to %d", level, ZSTD_minCLevel(),
-                       ZSTD_maxCLevel());
+    if (options->level < ZSTD_minCLevel() || options->level > ZSTD_maxCLevel()) {
+        return err_set(err, ERR_USAGE, "level %d; zstd has %d to %d", options->level,
+                       ZSTD_minCLevel(), ZSTD_maxCLevel());
     }
-    struct packer p = {.out = out, .note = note, .context = context};
+    struct packer p = {.out = out, .options = options, .note = note, .context = context};
     int rc = jsonl_open(&p.jsonl, NULL, NULL, err);
     if (rc) {
         return rc;
@@ -542,7 +578,7 @@ int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_
         rc = err_nomem(err, "compressing");
         goto out;
     }
-    ZSTD_CCtx_setParameter(p.zstd, ZSTD_c_compressionLevel, level);
+    ZSTD_CCtx_setParameter(p.zstd, ZSTD_c_compressionLevel, options->level);
     ZSTD_CCtx_setParameter(p.zstd, ZSTD_c_checksumFlag, 1);
     find_outputs(&p, output_path);
     for (size_t i = 0; i < n_paths && !rc; i++) {

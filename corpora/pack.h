@@ -12,6 +12,9 @@
  * .zst, .zstd or .gz), or if its first record is an object with a text that jsonl.h finds, and not
  * one object over several lines: a JSON file of another kind is a text.
  *
+ * A row of a Parquet file becomes {"text":...}, or {"ids":[...]} where no column holds texts, with
+ * "meta":{"set":...} where the row has a domain (parquet.h); a row whose text is null is counted.
+ *
  * Frames hold whole lines (about PACK_FRAME_BYTES of text) and a checksum, so that the file can be
  * cut, joined and read from any frame.
  */
@@ -40,6 +43,7 @@ struct pack_counts {
     uint64_t skipped_special; // in folders: links to folders, devices, sockets, pipes; the output
     uint64_t skipped_again;   // folders that have been packed already
     uint64_t skipped_bad;     // records of JSONL files that are not objects
+    uint64_t skipped_null;    // rows of Parquet files whose text or list of ids is null
     uint64_t unreadable;      // files and folders that could not be read, or not to their end
     struct record_keys keys;  // of the first record that is not in 'texts'
 };
@@ -48,10 +52,14 @@ struct pack_counts {
  * not be read to its end; 'why' is for people.  'path' may hold any bytes.  NULL: no call. */
 typedef void pack_note(void *context, const char *path, const char *why, bool unreadable);
 
+struct pack_options {
+    int level;                  // zstd's
+    const char *field, *domain; // the columns of Parquet files, as in struct parquet_options
+};
+
 /*
  * Packs 'paths' (files, "-", or folders with everything below them in byte order of their names;
- * names that begin with a dot are skipped inside folders) to 'out' at zstd 'level'.  Files are
- * decompressed as stream.h says.  The same input gives the same bytes.  Memory is bounded, except
+ * names that begin with a dot are skipped inside folders) to 'out'.  Files are decompressed as stream.h says.  The same input gives the same bytes.  Memory is bounded, except
  * that one JSONL line is held whole and 24 bytes are held of each folder.
  *
  * Inside folders links to files are followed, and links to folders are not: name those.  Nothing
@@ -64,7 +72,8 @@ typedef void pack_note(void *context, const char *path, const char *why, bool un
  * Errors: ERR_NOT_FOUND, ERR_IO (of 'paths' themselves, of writing), ERR_NOMEM, ERR_USAGE (zstd has
  * no such level).
  */
-int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_paths, int level,
-         struct pack_counts *counts, pack_note *note, void *context, struct err *err);
+int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_paths,
+         const struct pack_options *options, struct pack_counts *counts, pack_note *note,
+         void *context, struct err *err);
 
 #endif

@@ -1,7 +1,6 @@
 #include "corpora/reject.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +14,12 @@ const char *reject_name(enum reject_reason reason)
 #undef X
     };
     return names[reason];
+}
+
+bool reject_is_damage(enum reject_reason reason)
+{
+    return reason == REJECT_TRUNCATED_STREAM || reason == REJECT_CORRUPT_STREAM ||
+           reason == REJECT_TRAILING_GARBAGE || reason == REJECT_CORRUPT_PAGE;
 }
 
 uint64_t rejects_total(const struct rejects *r)
@@ -50,14 +55,14 @@ void rejects_append(struct rejects *to, const struct rejects *from)
     }
 }
 
-void rejects_add_damage(struct rejects *r, const char *name, uint64_t line, uint64_t byte,
-                        const struct err *damage)
+void rejects_add_damage(struct rejects *r, const char *name, bool rows, uint64_t line,
+                        uint64_t byte, const struct err *damage)
 {
     enum reject_reason reason = REJECT_TRAILING_GARBAGE;
     if (damage->code == ERR_TRUNCATED) {
         reason = REJECT_TRUNCATED_STREAM;
     } else if (damage->code == ERR_CORRUPT) {
-        reason = REJECT_CORRUPT_STREAM;
+        reason = rows ? REJECT_CORRUPT_PAGE : REJECT_CORRUPT_STREAM;
     }
     struct err prefix; // 'name' in the form that the message begins with
     err_set(&prefix, damage->code, "%s: ", name);

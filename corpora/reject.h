@@ -4,6 +4,7 @@
 #ifndef GAPSCOPE_CORPORA_REJECT_H
 #define GAPSCOPE_CORPORA_REJECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,9 @@
     X(REJECT_TOO_LONG, "too_long")                 /* a line over the limit */                     \
     X(REJECT_TRUNCATED_STREAM, "truncated_stream") /* the file ends inside a frame */              \
     X(REJECT_CORRUPT_STREAM, "corrupt_stream")     /* a frame does not decode */                   \
-    X(REJECT_TRAILING_GARBAGE, "trailing_garbage") /* bytes after the last frame */
+    X(REJECT_TRAILING_GARBAGE, "trailing_garbage") /* bytes after the last frame */                \
+    X(REJECT_NULL_TEXT, "null_text")               /* of a row of Parquet: no text */              \
+    X(REJECT_CORRUPT_PAGE, "corrupt_page")         /* of Parquet: it does not decode */
 
 enum reject_reason {
 #define X(name, text) name,
@@ -32,8 +35,9 @@ enum reject_reason {
 struct rejects {
     uint64_t n[REJECT_N];
     struct reject_place {
-        uint64_t line; // from 1
-        uint64_t byte; // offset of the record's beginning in the decompressed file
+        uint64_t line; // from 1; of Parquet the row
+        uint64_t byte; // offset of the record's beginning in the decompressed file; of Parquet that
+                       // of the page
         char why[160]; // one line for people, without file and line; part of a run's digest
     } places[REJECT_N][REJECT_PLACES];
 };
@@ -49,9 +53,12 @@ void rejects_add(struct rejects *r, enum reject_reason reason, uint64_t line, ui
                  const char *why);
 
 /* Counts the damage (stream_is_damage()) that ended the reading of the file 'name', whose messages
- * begin with that name. */
-void rejects_add_damage(struct rejects *r, const char *name, uint64_t line, uint64_t byte,
-                        const struct err *damage);
+ * begin with that name.  rows: it is a Parquet file. */
+void rejects_add_damage(struct rejects *r, const char *name, bool rows, uint64_t line,
+                        uint64_t byte, const struct err *damage);
+
+/* Whether the reason is damage: the rest of the file was not read. */
+bool reject_is_damage(enum reject_reason reason);
 
 /* "3 invalid byte sequences or lone surrogates replaced by U+FFFD", as all commands say it.
  * Returns 'text'. */

@@ -6,7 +6,9 @@
 
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"
+#include "corpora/domain_name.h"
 #include "corpora/jsonl.h"
+#include "corpora/parquet/parquet.h"
 #include "corpora/pieces.h"
 #include "corpora/records.h"
 #include "corpora/shape.h"
@@ -15,7 +17,8 @@
 #define UNIT_BYTES ((size_t)128 << 10)
 
 struct source {
-    struct stream *stream;
+    struct stream *stream;   // NULL: a Parquet file
+    struct parquet *parquet; // NULL: a stream
     enum records_shape shape;
     bool has_bom;
     bool ended;
@@ -27,7 +30,8 @@ struct source {
     uint64_t line;        // the line where it begins
     const char *rest;     // of a record: [rest_len], what pieces does not have of it yet
     size_t rest_len;
-    const char *domain; // of that record; belongs to the parser
+    const char *domain;     // of that record; belongs to the parser, or is domain_name
+    struct buf domain_name; // of a row of Parquet
     uint64_t repaired;
     uint64_t n_docs;         // handed out
     struct record_keys keys; // of the first record without a text
@@ -57,9 +61,31 @@ static int look_at_shape(struct source *s, enum source_format format, struct sha
 
 // --- opening -----------------------------------------------------------------------------------
 
+static int open_parquet(struct source **out, const char *path, const struct source_options *options,
+                        struct err *err)
+{
+    struct source *s = mem_zero(1, sizeof *s);
+    if (!s) {
+        return err_nomem(err, "a source");
+    }
+    const struct parquet_options o = {.field = options ? options->field : NULL,
+                                      .domain = options ? options->domain : NULL};
+    const int rc = parquet_open(&s->parquet, path, &o, err);
+    if (rc) {
+        source_close(s);
+        return rc;
+    }
+    s->shape = RECORDS_LINES;
+    *out = s;
+    return 0;
+}
+
 int source_open(struct source **out, const char *path, const struct source_options *options,
                 struct err *err)
 {
+    if ((!options || options->format != SOURCE_TEXT) && parquet_is(path)) {
+        return open_parquet(out, path, options, err);
+    }
     struct stream *stream;
     const int rc = stream_open(&stream, path, err);
     return rc ? rc : source_open_stream(out, stream, options, err);
@@ -119,6 +145,8 @@ void source_close(struct source *s)
     if (!s) {
         return;
     }
+    parquet_close(s->parquet);
+    buf_free(&s->domain_name);
     jsonl_close(s->jsonl);
     records_end(&s->records);
     pieces_end(&s->pieces);
@@ -131,7 +159,7 @@ void source_close(struct source *s)
 /* Counts the damage with which stream_read() ended. */
 static void count_damage(struct source *s, uint64_t line, uint64_t byte, const struct err *damage)
 {
-    rejects_add_damage(&s->passed, stream_name(s->stream), line, byte, damage);
+    rejects_add_damage(&s->passed, stream_name(s->stream), false, line, byte, damage);
     s->damaged = true;
 }
 
@@ -219,6 +247,53 @@ static void reject(struct source *s, enum reject_reason reason, const struct lin
     s->number++;
 }
 
+/* Takes the domain of a row. */
+static int take_domain(struct source *s, const struct parquet_row *row, struct err *err)
+{
+    s->domain = NULL;
+    if (!row->domain) {
+        return 0;
+    }
+    const int rc = domain_name(&s->domain_name, row->domain, row->domain_len, err);
+    s->domain = s->domain_name.data;
+    return rc;
+}
+
+/* Goes to the next row of Parquet that has a text and begins it; *more: whether there is one. */
+static int next_row(struct source *s, bool *more, struct err *err)
+{
+    *more = false;
+    for (;;) {
+        struct parquet_row row;
+        struct err why = {0};
+        const int rc = parquet_next(s->parquet, &row, &why);
+        const uint64_t byte = parquet_page_at(s->parquet);
+        if (rc && !stream_is_damage(rc)) {
+            return err_set(err, rc, "%s", why.msg);
+        }
+        if (rc) {
+            rejects_add_damage(&s->passed, parquet_name(s->parquet), true,
+                               parquet_rows(s->parquet) + 1, byte, &why);
+            s->damaged = true;
+        }
+        if (rc || row.end) {
+            return 0;
+        }
+        if (row.is_null) {
+            rejects_add(&s->passed, REJECT_NULL_TEXT, parquet_rows(s->parquet), byte,
+                        "the text is null");
+            s->number++;
+            continue;
+        }
+        s->line = parquet_rows(s->parquet);
+        s->rest = row.text;
+        s->rest_len = row.len;
+        pieces_begin(&s->pieces);
+        *more = true;
+        return take_domain(s, &row, err);
+    }
+}
+
 /* Goes to the next record that has a text and begins it; *more: whether there is one. */
 static int next_record(struct source *s, bool *more, struct err *err)
 {
@@ -280,7 +355,7 @@ static enum source_status next_doc(struct source *s, struct doc *doc, struct err
             s->ended = !found && s->shape == RECORDS_NONE;
         } else {
             bool more;
-            rc = next_record(s, &more, err);
+            rc = s->parquet ? next_row(s, &more, err) : next_record(s, &more, err);
             found = more && whole_record(s, doc);
             s->in_text = more && !found;
             s->ended = !more;
@@ -338,12 +413,17 @@ const struct record_keys *source_keys(const struct source *s)
     return &s->keys;
 }
 
+bool source_has_rows(const struct source *s)
+{
+    return s->parquet;
+}
+
 uint64_t source_tell_raw(const struct source *s)
 {
-    return stream_tell_raw(s->stream);
+    return s->parquet ? parquet_tell(s->parquet) : stream_tell_raw(s->stream);
 }
 
 uint64_t source_size_raw(const struct source *s)
 {
-    return stream_size_raw(s->stream);
+    return s->parquet ? parquet_bytes(s->parquet) : stream_size_raw(s->stream);
 }

@@ -10,7 +10,7 @@
  * a doc of its own.  Docs are numbered from 0; a rejected record takes a number too, a blank line
  * does not.  An empty text is a doc of length 0.  A file that has only blanks (and a BOM) holds no
  * doc if its name says JSONL (.jsonl, .ndjson, .json, before .zst, .zstd or .gz); else it is one
- * doc.
+ * doc.  The rows of a Parquet file (parquet.h) are records; a row without a text is rejected.
  *
  * A damaged file gives all its whole records first; the damage is then counted as one reject.  A
  * damaged text gives all that can be read of it; if that is nothing, it gives no doc.
@@ -54,7 +54,7 @@ enum source_status {
 struct source;
 
 /* Opens 'path' ("-": standard input).  options: NULL means all defaults.
- * Errors: as stream_open(); those of the first stream_read() that are not damage; those of
+ * Errors: as stream_open(); those of parquet_open(); those of the first stream_read() that are not damage; those of
  * shape_find() (ERR_UNSUPPORTED for what is not text), ERR_USAGE for a wrong 'field' or 'domain'.
  */
 int source_open(struct source **out, const char *path, const struct source_options *options,
@@ -85,6 +85,9 @@ uint64_t source_repaired(const struct source *s);
 
 /* The documents handed out so far. */
 uint64_t source_docs(const struct source *s);
+
+/* Whether the records are rows of Parquet, so that a place's line is a row. */
+bool source_has_rows(const struct source *s);
 
 /* The keys of the first record that has no text; valid as long as the source. */
 const struct record_keys *source_keys(const struct source *s);

@@ -186,7 +186,8 @@ static int read_list(struct units *r, struct err *err)
     if (rc) {
         uint64_t line, byte;
         idlist_tell(r->list, &line, &byte);
-        rejects_add_damage(&r->passed, r->shards->items[r->shard].path, line, byte, &why);
+        rejects_add_damage(&r->passed, r->shards->items[r->shard].path, idlist_has_rows(r->list),
+                           line, byte, &why);
     }
     r->doc.number++;
     r->ahead = r->n_ids > 0;

@@ -25,6 +25,8 @@
 #endif
 
 static const struct command_entry entries[] = {
+    {NULL, NULL, "get models and corpora"},
+    {"fetch", cmd_fetch, "models and data sets from the Hugging Face hub"},
     {NULL, NULL, "look at models and prompts"},
     {"model", cmd_model, "what a model is; checks its files"},
     {"score", cmd_score, "the log-prob of every token, by one or several models"},
@@ -60,7 +62,7 @@ static const struct command_list commands = {
                 "gapscope top run.db -n 5\n"
                 "gapscope report run.db -o report.html",
     .more = "Models are folders, or names looked up in GAPSCOPE_MODELS (folders, separated by "
-            "colons)\nand in the Hugging Face cache.",
+            "colons)\nand in the Hugging Face cache; gapscope fetch puts them there.",
 };
 
 static void print_version(void)

@@ -10,12 +10,14 @@ get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
 
 set(table
   "corpora/base      :"
-  "corpora           : corpora/base"
+  "corpora/parquet   : corpora/base"
+  "corpora           : corpora/base corpora/parquet"
   "model/kernels     : corpora/base"
   "model/weights     : corpora/base"
   "model/tokenizer   : corpora/base"
   "model/counts      : corpora/base"
   "model/load        : corpora/base model/weights"
+  "model/fetch       : corpora/base model/load"
   "model/pass        : corpora/base model/load model/kernels"
   "model/explain     : corpora/base model/load model/kernels model/pass"
   "model/demo/train  : corpora corpora/base model/tokenizer"

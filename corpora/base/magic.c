@@ -3,7 +3,9 @@
 #include <string.h>
 
 #define TO_JSONL MAGIC_TO_JSONL
-#define DUCKDB "`duckdb -c \"COPY (SELECT text FROM 'FILE') TO 'NEW.jsonl'\"`"
+#define PARQUET                                                                                    \
+    "a corpus may be a Parquet file, read from its end: a file that is named, not compressed, "    \
+    "no pipe"
 #define ARROW MAGIC_ARROW
 #define PICKLE "a pickle of Python", NULL, "write its texts to JSONL first", WEIGHTS
 #define LFS                                                                                        \
@@ -61,8 +63,8 @@ static const struct magic magics[] = {
     MAGIC(257, "ustar  \0", MAGIC_TAR, "unpack it first (tar -xf)"),
 
     // tables and databases
-    MAGIC(0, "PAR1", "a Parquet file", NULL, TO_JSONL DUCKDB, NULL),
-    WEAK(0, "PARE", "an encrypted Parquet file", NULL, TO_JSONL DUCKDB, NULL),
+    MAGIC(0, "PAR1", "a Parquet file", NULL, PARQUET, NULL),
+    WEAK(0, "PARE", "an encrypted Parquet file", NULL, "write its text column to a file that is not", NULL),
     MAGIC(0, "ARROW1\0\0", "an Arrow file (or Feather)", NULL, TO_JSONL ARROW, NULL),
     WEAK(0, "FEA1", "a Feather file", NULL, TO_JSONL ARROW, NULL),
     MAGIC(0, "\xff\xff\xff\xff", MAGIC_ARROW_STREAM, NULL),

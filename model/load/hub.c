@@ -9,6 +9,7 @@
 #include "corpora/base/mem.h"
 #include "corpora/base/nearest.h"
 #include "corpora/base/path_error.h"
+#include "model/load/hub_cache.h"
 
 // Losses: TransformerLens, tests/acceptance/test_hooked_transformer.py.
 static const struct hub_model models[] = {
@@ -42,6 +43,8 @@ static const struct hub_model models[] = {
     {"redwood_attn_2l", "ArthurConmy/redwood_attn_2l", 256, 50259, 10.530948638916016},
 };
 
+#define HUB_NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+
 static const char *after_owner(const char *repo)
 {
     const char *slash = strrchr(repo, '/');
@@ -63,6 +66,16 @@ const struct hub_model *hub_find(const char *name)
 const struct hub_model *hub_known(size_t i)
 {
     return i < sizeof models / sizeof *models ? &models[i] : NULL;
+}
+
+bool hub_is_repo(const char *name)
+{
+    const size_t owner = strspn(name, HUB_NAME_CHARACTERS);
+    if (owner == 0 || name[owner] != '/' || *name == '.') {
+        return false;
+    }
+    const char *repo = name + owner + 1;
+    return *repo && *repo != '.' && repo[strspn(repo, HUB_NAME_CHARACTERS)] == '\0';
 }
 
 /* Sets *out to "first/second" if that is a folder and *out is still NULL. */
@@ -99,56 +112,35 @@ static int search_list(char **out, const char *list, const char *name, struct er
     return 0;
 }
 
-/* The Hugging Face cache's folder; the caller frees it.  NULL: there is no home folder. */
-static char *cache_folder(void)
+/* Sets *out to the snapshot that refs/main of the repository in 'folder' names, if it is there. */
+static int search_snapshot(char **out, const char *folder, struct err *err)
 {
-    const char *hub = getenv("HF_HUB_CACHE"), *hf = getenv("HF_HOME"), *home = getenv("HOME");
-    if (hub && *hub) {
-        return strdup(hub);
+    struct buf path = {0}, commit = {0};
+    bool known = false; // which commit it is
+    int rc = buf_printf(&path, err, "%s/refs/main", folder);
+    rc = rc ? rc : path_is_file(path.data, &known, err);
+    rc = rc || !known ? rc : file_read(path.data, 4096, &commit, err);
+    if (!rc && known) {
+        while (commit.len > 0 && (unsigned char)commit.data[commit.len - 1] <= ' ') {
+            commit.len--;
+        }
+        path.len = 0;
+        rc = buf_printf(&path, err, "%s/snapshots", folder);
+        rc = rc ? rc : buf_append(&commit, "", 1, err); // a NUL
+        rc = rc ? rc : try_folder(out, path.data, commit.data, err);
     }
-    if (hf && *hf) {
-        return file_join(hf, "hub");
-    }
-    return home && *home ? file_join(home, ".cache/huggingface/hub") : NULL;
+    buf_free(&commit);
+    buf_free(&path);
+    return rc;
 }
 
 /* Finds models--<owner>--<repository>/snapshots/<refs/main> in the cache; 'repo' has an owner. */
 static int search_cache(char **out, const char *repo, struct err *err)
 {
-    errno = 0;
-    char *cache = cache_folder();
-    if (!cache) {
-        return errno == ENOMEM ? err_nomem(err, "a path") : 0;
-    }
-    struct buf path = {0}, commit = {0};
-    const int owner = (int)(strchr(repo, '/') - repo);
-    int rc = buf_printf(&path, err, "%s/models--%.*s--%s/", cache, owner, repo, repo + owner + 1);
-    const size_t folder = path.len;
-    if (!rc) {
-        rc = buf_printf(&path, err, "refs/main");
-    }
-    bool known = false; // which commit it is
-    if (!rc) {
-        rc = path_is_file(path.data, &known, err);
-        rc = rc || !known ? rc : file_read(path.data, 4096, &commit, err);
-        known = known && rc == 0;
-    }
-    if (known) {
-        while (commit.len > 0 && (unsigned char)commit.data[commit.len - 1] <= ' ') {
-            commit.len--;
-        }
-        path.len = folder;
-        rc = buf_printf(&path, err, "snapshots");
-        if (!rc) {
-            rc = buf_append(&commit, "", 1, err); // a NUL
-        }
-        if (!rc) {
-            rc = try_folder(out, path.data, commit.data, err);
-        }
-    }
-    buf_free(&commit);
-    buf_free(&path);
-    free(cache);
+    char *folder = NULL;
+    int rc = hub_cache_repo(&folder, "models", repo, err);
+    rc = rc || !folder ? rc : search_snapshot(out, folder, err);
+    free(folder);
     return rc;
 }
 
@@ -186,22 +178,25 @@ static struct nearest nearest_model(const char *where)
 static int not_found(const char *where, const struct hub_model *known, struct err *err)
 {
     const char *list = getenv("GAPSCOPE_MODELS");
-    char *cache = cache_folder();
+    char *cache = NULL;
+    (void)hub_cache_folder(&cache, NULL);
     if (known) {
         err_set(err, ERR_NOT_FOUND,
                 "%s: %s is neither in GAPSCOPE_MODELS (%s) nor in the Hugging Face cache (%s); "
-                "`huggingface-cli download %s` fetches it",
+                "`gapscope fetch %s` fetches it",
                 where, known->repo, list && *list ? list : "not set", cache ? cache : "no HOME",
-                known->repo);
+                where);
     } else if (file_is_regular(where)) {
         err_set(err, ERR_NOT_FOUND, "%s: is a file; a model is the folder with its config.json",
                 where);
     } else {
         err_set(err, ERR_NOT_FOUND,
                 "%s: no such folder, no alias of TransformerLens, and no such repository in "
-                "GAPSCOPE_MODELS (%s) or the Hugging Face cache (%s)%s",
+                "GAPSCOPE_MODELS (%s) or the Hugging Face cache (%s)%s%s%s%s",
                 where, list && *list ? list : "not set", cache ? cache : "no HOME",
-                nearest_model(where).text);
+                nearest_model(where).text, hub_is_repo(where) ? "; `gapscope fetch " : "",
+                hub_is_repo(where) ? where : "",
+                hub_is_repo(where) ? "` fetches a repository of that name" : "");
     }
     free(cache);
     return ERR_NOT_FOUND;
@@ -293,22 +288,22 @@ static int tokenizer_in(char **out, const char *dir, struct err *err)
 
 /* If config.json names no tokenizer, the size of the vocabulary decides (the C4_Code models have
  * 48262 tokens, those trained on the Pile have the 50277 or 50278 of NeoX-20B). */
-static const char *tokenizer_repo(const struct config *c)
+const char *hub_tokenizer_repo(const char *tokenizer_name, size_t d_vocab)
 {
-    if (c->tokenizer_name) {
-        return c->tokenizer_name;
+    if (tokenizer_name) {
+        return tokenizer_name;
     }
-    if (c->d_vocab == 48262) {
+    if (d_vocab == 48262) {
         return "NeelNanda/gpt-neox-tokenizer-digits";
     }
-    return c->d_vocab == 50277 || c->d_vocab == 50278 ? "EleutherAI/gpt-neox-20b" : NULL;
+    return d_vocab == 50277 || d_vocab == 50278 ? "EleutherAI/gpt-neox-20b" : NULL;
 }
 
 int hub_tokenizer(char **out, const char *model_dir, const struct config *config, struct err *why)
 {
     *out = NULL;
     int rc = tokenizer_in(out, model_dir, why);
-    const char *repo = tokenizer_repo(config);
+    const char *repo = hub_tokenizer_repo(config->tokenizer_name, config->d_vocab);
     if (!rc && !*out && repo) {
         char *dir = NULL;
         rc = find_repo(&dir, repo, NULL, why);
@@ -318,9 +313,10 @@ int hub_tokenizer(char **out, const char *model_dir, const struct config *config
         free(dir);
     }
     if (!rc && !*out) {
-        err_set(why, ERR_NOT_FOUND, "no tokenizer.json in %s%s%s%s", model_dir,
+        err_set(why, ERR_NOT_FOUND, "no tokenizer.json in %s%s%s%s%s%s", model_dir,
                 repo ? ", and no " : "", repo ? repo : "",
-                repo ? " in GAPSCOPE_MODELS or the Hugging Face cache" : "");
+                repo ? " in GAPSCOPE_MODELS or the Hugging Face cache; `gapscope fetch " : "",
+                repo ? repo : "", repo ? "` fetches it" : "");
     }
     return rc;
 }

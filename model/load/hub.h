@@ -7,14 +7,15 @@
  *
  *   1. the folders of GAPSCOPE_MODELS, separated by colons: <folder>/<alias>,
  *      <folder>/<repository>, <folder>/<owner>/<repository>
- *   2. the Hugging Face cache: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub:
+ *   2. the Hugging Face cache (hub_cache.h):
  *      models--<owner>--<repository>/snapshots/<the one that refs/main names>
  *
- * Nothing is ever downloaded.
+ * Nothing is downloaded here: `gapscope fetch` does that.
  */
 #ifndef GAPSCOPE_MODEL_LOAD_HUB_H
 #define GAPSCOPE_MODEL_LOAD_HUB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "corpora/base/err.h"
@@ -33,6 +34,13 @@ const struct hub_model *hub_find(const char *name);
 
 /* The i-th model that has an alias; NULL behind the last. */
 const struct hub_model *hub_known(size_t i);
+
+/* Whether 'name' may be a repository's: OWNER/NAME, of the characters that the hub allows. */
+bool hub_is_repo(const char *name);
+
+/* The repository of a model's tokenizer, by its config's tokenizer_name (NULL: there is none) or the
+ * size of its vocabulary; NULL: nobody knows. */
+const char *hub_tokenizer_repo(const char *tokenizer_name, size_t d_vocab);
 
 struct hub_place {
     char *name; // the name in outputs: NAME of "NAME=...", else the alias, repository or name of

@@ -13,6 +13,7 @@
 struct options {
     const char *output;
     size_t level;
+    const char *field, *domain;
     bool quiet;
 };
 
@@ -43,6 +44,7 @@ static void print_counts(const struct pack_counts *c)
         {c->skipped_special, "skipped, no regular file"},
         {c->skipped_again, "skipped, a folder that is packed already"},
         {c->skipped_bad, "records skipped, not a JSON object"},
+        {c->skipped_null, "rows skipped, null_text"},
         {c->repaired, "invalid byte sequences replaced by U+FFFD"},
         {c->unreadable, "not read, or not to the end: named above"},
     };
@@ -102,8 +104,9 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct pack_counts counts = {0};
     int rc = outfile_open(&out, o->output, err);
     if (!rc) {
-        rc = pack(out.stream, o->output, operands->items, operands->n, (int)o->level, &counts, note,
-                  o, err);
+        const struct pack_options how = {
+            .level = (int)o->level, .field = o->field, .domain = o->domain};
+        rc = pack(out.stream, o->output, operands->items, operands->n, &how, &counts, note, o, err);
     }
     rc = rc ? rc : check_any(&counts, err);
     if (!rc) {
@@ -123,6 +126,8 @@ int cmd_pack(int argc, char **argv)
     const struct arg args[] = {
         {"output", 'o', ARG_STRING, &o.output, "FILE", "the corpus: corpus.jsonl.zst"},
         {"level", 0, ARG_SIZE, &o.level, "N", "zstd's level, 1 to 19; 9 if not given"},
+        {"field", 0, ARG_STRING, &o.field, "A.B", "Parquet: the column with the texts or ids"},
+        {"domain", 0, ARG_STRING, &o.domain, "A.B", "Parquet: the column with the domain"},
         {"quiet", 'q', ARG_FLAG, &o.quiet, NULL, "do not name the files that are skipped"},
         {0}};
     const struct command command = {
@@ -130,7 +135,8 @@ int cmd_pack(int argc, char **argv)
         .usage = "FILE|DIR... -o corpus.jsonl.zst",
         .summary =
             "Makes a corpus of files and folders: a record {\"text\",\"meta\":{\"path\"}} a text\n"
-            "file; the records of JSONL files are taken over as they stand.  Binary and empty\n"
+            "file; the records of JSONL files are taken over as they stand; a row of a Parquet\n"
+            "file becomes {\"text\"} or {\"ids\"}, with its domain.  Binary and empty\n"
             "files, and names that begin with a dot, are passed over.  Links to files are\n"
             "followed; links to folders are not.  A file that is damaged or cannot be read is\n"
             "named, the rest is packed, and the exit status is 1; so it is if no record has a "

@@ -13,6 +13,7 @@ int cmd_acts(int argc, char **argv);
 int cmd_count(int argc, char **argv);
 int cmd_digest(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_fetch(int argc, char **argv);
 int cmd_label(int argc, char **argv);
 int cmd_hypo(int argc, char **argv);
 int cmd_merge(int argc, char **argv);

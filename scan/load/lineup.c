@@ -11,6 +11,7 @@
 #include "corpora/base/shell_quote.h"
 #include "corpora/base/utf8.h"
 #include "model/load/hub.h"
+#include "scan/load/fetcher.h"
 
 /* The path of a model's tokenizer: its own, else the given one.  *out is the caller's. */
 static int tokenizer_path_of(char **out, const char *name, const char *dir,
@@ -260,7 +261,7 @@ static int load_weights(struct lineup *l, const char *spec, struct err *err)
     struct lineup_model *m = &l->models[l->n];
     const char *changes = changes_find(spec);
     char *whole = strndup(spec, changes ? (size_t)(changes - 1 - spec) : strlen(spec));
-    int rc = whole ? hub_resolve(&place, whole, err) : err_nomem(err, "a name");
+    int rc = whole ? fetcher_resolve(&place, whole, err) : err_nomem(err, "a name");
     if (!rc && changes) {
         rc = name_changed(&place, spec, changes, err);
     }
@@ -510,7 +511,7 @@ int lineup_tokenizer(struct tokenizer **out, const char *model, const char *toke
     struct hub_place place = {0};
     struct config config = {0};
     char *path = NULL;
-    int rc = hub_resolve(&place, model, err);
+    int rc = fetcher_resolve(&place, model, err);
     if (!rc) {
         rc = config_load(&config, place.name, place.dir, err);
     }

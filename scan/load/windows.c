@@ -104,12 +104,6 @@ int input_open(struct source **out, const char *path, const struct input_options
     return rc ? rc : source_open(out, path, &o, err);
 }
 
-static bool is_damage(enum reject_reason reason)
-{
-    return reason == REJECT_TRUNCATED_STREAM || reason == REJECT_CORRUPT_STREAM ||
-           reason == REJECT_TRAILING_GARBAGE;
-}
-
 int input_finish(const struct source *s, const char *path, const struct input_options *options)
 {
     const struct rejects *r = source_rejects(s);
@@ -119,16 +113,18 @@ int input_finish(const struct source *s, const char *path, const struct input_op
         if (n == 0) {
             continue;
         }
-        if (is_damage((enum reject_reason)reason)) {
-            fprintf(stderr, "gapscope: %s: %s: %s\n  the whole lines before it were printed\n",
-                    path, reject_name((enum reject_reason)reason), r->places[reason][0].why);
+        if (reject_is_damage((enum reject_reason)reason)) {
+            fprintf(stderr, "gapscope: %s: %s: %s\n  the whole %s before it were printed\n", path,
+                    reject_name((enum reject_reason)reason), r->places[reason][0].why,
+                    source_has_rows(s) ? "rows" : "lines");
             continue;
         }
         fprintf(stderr, "gapscope: %s: %" PRIu64 " record%s skipped: %s\n", path, n,
                 n == 1 ? "" : "s", reject_name((enum reject_reason)reason));
         for (uint64_t i = 0; i < n && i < REJECT_PLACES; i++) {
             const struct reject_place *p = &r->places[reason][i];
-            fprintf(stderr, "  line %" PRIu64 ", byte %" PRIu64 ": %s\n", p->line, p->byte, p->why);
+            fprintf(stderr, "  %s %" PRIu64 ", byte %" PRIu64 ": %s\n",
+                    source_has_rows(s) ? "row" : "line", p->line, p->byte, p->why);
         }
         if (n > REJECT_PLACES) {
             fprintf(stderr, "  and %" PRIu64 " more\n", n - REJECT_PLACES);

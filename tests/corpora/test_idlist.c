@@ -163,7 +163,7 @@ static void the_ids_are_found_under_other_names(void **state)
 static void what_holds_no_json_is_refused(void **state)
 {
     (void)state;
-    static const char *const files[] = {"\x93NUMPY\1", "PAR1....", "%PDF-1.4"};
+    static const char *const files[] = {"\x93NUMPY\1", "PK\3\4", "%PDF-1.4"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct idlist *l = NULL;
         struct err err = {0};

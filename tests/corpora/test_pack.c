@@ -17,6 +17,8 @@
 #include "corpora/source.h"
 #include "corpora/stream.h"
 
+static const struct pack_options plain = {.level = 3};
+
 /* The output of pack(), decompressed, and its notes. */
 struct packed {
     char *zst; // [zst_len]
@@ -35,7 +37,7 @@ static int run(struct packed *p, const char *const *paths, size_t n_paths, struc
 {
     *p = (struct packed){0};
     FILE *out = open_memstream(&p->zst, &p->zst_len);
-    const int rc = pack(out, NULL, paths, n_paths, 3, &p->counts, take_note, &p->notes, err);
+    const int rc = pack(out, NULL, paths, n_paths, &plain, &p->counts, take_note, &p->notes, err);
     fclose(out);
     if (rc) {
         return rc;
@@ -347,7 +349,7 @@ static void the_output_is_not_packed_into_itself(void **state)
     struct pack_counts counts;
     FILE *out = fopen("corpus.jsonl.zst.tmp-1", "wb");
     const char *const paths[] = {".", "corpus.jsonl.zst.tmp-1"};
-    assert_int_equal(pack(out, NULL, paths, 2, 3, &counts, NULL, NULL, NULL), 0);
+    assert_int_equal(pack(out, NULL, paths, 2, &plain, &counts, NULL, NULL, NULL), 0);
     fclose(out);
     assert_int_equal(counts.files, 1);
     assert_int_equal(counts.skipped_special, 2);
@@ -382,9 +384,10 @@ static void a_full_disk_and_a_wrong_level_are_reported(void **state)
     struct err err = {0};
     FILE *full = fopen("/dev/full", "wb");
     setvbuf(full, NULL, _IONBF, 0);
-    assert_int_equal(pack(full, NULL, paths, 1, 3, &counts, NULL, NULL, &err), ERR_IO);
+    assert_int_equal(pack(full, NULL, paths, 1, &plain, &counts, NULL, NULL, &err), ERR_IO);
     assert_string_equal(err.msg, "writing the corpus: No space left on device");
-    assert_int_equal(pack(full, NULL, paths, 1, 23, &counts, NULL, NULL, &err), ERR_USAGE);
+    assert_int_equal(pack(full, NULL, paths, 1, &(struct pack_options){.level = 23}, &counts,
+                          NULL, NULL, &err), ERR_USAGE);
     assert_string_equal(err.msg, "level 23; zstd has -131072 to 22");
     fclose(full);
 }

@@ -347,7 +347,7 @@ static void what_is_not_supported_ends_the_run(void **state)
         size_t len;
         const char *message;
     } cases[] = {
-        {"PAR1....", 8, "mem: a Parquet file; write its text column to JSONL first"},
+        {"PAR1....", 8, "mem: a Parquet file; a corpus may be a Parquet file, read from its end"},
         {"\xfd"
          "7zXZ\0..",
          8, "mem: an xz file; `xz -dc FILE >NEW` writes what can be read"},

@@ -453,7 +453,7 @@ static void what_cannot_be_read_is_an_error(void **state)
          "b.jsonl: line 1: id 0 is 100; the vocabulary has 100"},
         {true, "{\"ids\":[1,2,3]}\n", 16, ERR_LIMIT,
          "b.jsonl: line 1: 3 ids; a window holds at most 2"},
-        {false, "PAR1....", 8, ERR_UNSUPPORTED, "b.jsonl: a Parquet file; write its text column"},
+        {false, "PAR1....", 8, ERR_TRUNCATED, "b.jsonl: 8 bytes: a Parquet file has 12 at least"},
         {false, "\x28\xb5\x2f\xfd\x21\x07\x00\x01\x00\x00", 10, ERR_UNSUPPORTED,
          "b.jsonl: byte 0: the zstd frame needs dict"},
     };

@@ -8,6 +8,7 @@
 
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8.h"
+#include "corpora/domain_name.h"
 #include "corpora/jsonl.h"
 #include "corpora/source.h"
 
@@ -38,7 +39,7 @@ static void take(const uint8_t *data, size_t size, size_t step,
     }
     enum source_status status = SOURCE_END;
     struct doc doc, last = {0};
-    char domain[JSONL_DOMAIN_BYTES + 1] = ""; // the last one
+    char domain[DOMAIN_NAME_BYTES + 1] = ""; // the last one
     uint64_t n_docs = 0, n_repaired = 0, n_passed = 0;
     while (n_docs < DOCS_MAX && (status = source_next(s, &doc, &err)) == SOURCE_DOC) {
         check(doc.len <= DOC_MAX_BYTES);
@@ -49,7 +50,7 @@ static void take(const uint8_t *data, size_t size, size_t step,
         check(doc.repaired * 3 <= doc.len);
         const char *name = doc.domain ? doc.domain : "";
         const size_t name_len = strlen(name);
-        check(!doc.domain == (name_len == 0) && name_len <= JSONL_DOMAIN_BYTES);
+        check(!doc.domain == (name_len == 0) && name_len <= DOMAIN_NAME_BYTES);
         check(utf8_valid_prefix(name, name_len) == name_len);
         check(doc.begins == 0 || strcmp(domain, name) == 0);
         memcpy(domain, name, name_len + 1);

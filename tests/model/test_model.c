@@ -457,7 +457,7 @@ static void models_are_found_by_folder_alias_and_repository(void **state)
     static const struct {
         const char *spec, *says;
     } bad[] = {
-        {"gelu-4l", "huggingface-cli download NeelNanda/GELU_4L512W_C4_Code"},
+        {"gelu-4l", "`gapscope fetch gelu-4l` fetches it"},
         {"no-such-model", "no such folder, no alias"},
         {"=x", "NAME=FOLDER"},
         {"x=", "NAME=FOLDER"},
