@@ -17,6 +17,7 @@
 #include "corpora/folders_seen.h"
 #include "corpora/jsonl.h"
 #include "corpora/kind.h"
+#include "corpora/pack_domain.h"
 #include "corpora/pieces.h"
 #include "corpora/records.h"
 #include "corpora/shape.h"
@@ -38,6 +39,9 @@ struct packer {
     struct jsonl *jsonl;
     struct pieces pieces;
     struct pack_counts counts;
+    struct pack_domains domains;
+    const char *root; // the named path that is being packed
+    bool alone;       // no other was named
     pack_note *note;
     void *context;
 };
@@ -115,8 +119,8 @@ static int sniff_record(struct packer *p, struct stream *s, bool *is_record, str
     return 0;
 }
 
-/* Appends the record of one piece; 'path' is a JSON string. */
-static int write_piece(struct packer *p, const struct doc *doc, const struct buf *path,
+/* Appends the record of one piece; 'meta' is what stands in its "meta". */
+static int write_piece(struct packer *p, const struct doc *doc, const struct buf *meta,
                        struct err *err)
 {
     int rc = buf_append(&p->lines, "{\"text\":", 8, err);
@@ -124,7 +128,7 @@ static int write_piece(struct packer *p, const struct doc *doc, const struct buf
         rc = jsonw_string(&p->lines, doc->text, doc->len, err);
     }
     if (!rc) {
-        rc = buf_printf(&p->lines, err, ",\"meta\":{\"path\":%.*s", (int)path->len, path->data);
+        rc = buf_printf(&p->lines, err, ",\"meta\":{%.*s", (int)meta->len, meta->data);
     }
     if (!rc && doc->begins > 0) {
         rc = buf_printf(&p->lines, err, ",\"begins\":%" PRIu64, doc->begins);
@@ -137,17 +141,29 @@ static int write_piece(struct packer *p, const struct doc *doc, const struct buf
     return rc ? rc : end_record(p, err);
 }
 
-/* 'path' as a JSON string. */
-static int quote_path(struct buf *out, const char *path, struct err *err)
+/* Appends 'key' and, as a JSON string, the n bytes 'text'. */
+static int append_string(struct buf *out, const char *key, const char *text, size_t n,
+                         struct err *err)
 {
     struct buf valid = {0};
     uint64_t n_repaired = 0;
-    int rc = utf8_repair(&valid, path, strlen(path), &n_repaired, err);
-    if (!rc) {
-        rc = jsonw_string(out, valid.data, valid.len, err);
-    }
+    int rc = utf8_repair(&valid, text, n, &n_repaired, err);
+    rc = rc ? rc : buf_append(out, key, strlen(key), err);
+    rc = rc ? rc : jsonw_string(out, valid.data, valid.len, err);
     buf_free(&valid);
     return rc;
+}
+
+/* The path, and the domain where there is one. */
+static int write_meta(const struct packer *p, struct buf *out, const char *path, struct err *err)
+{
+    size_t n = p->domains.name ? strlen(p->domains.name) : 0;
+    const char *domain = p->domains.name;
+    if (p->domains.by_folder) {
+        domain = pack_domain(path, p->root, p->alone, &n);
+    }
+    const int rc = append_string(out, "\"path\":", path, strlen(path), err);
+    return rc || !domain ? rc : append_string(out, ",\"set\":", domain, n, err);
 }
 
 /* Takes the next part of the text into p->pieces, or ends it.  *why: why it ends before its end. */
@@ -167,19 +183,19 @@ static int feed_text(struct packer *p, struct stream *s, bool *first, struct err
 /* Of a file that cannot be read to its end, what comes before is packed. */
 static int pack_text(struct packer *p, struct stream *s, const char *path, struct err *err)
 {
-    struct buf quoted = {0};
+    struct buf meta = {0};
     struct err why = {0};
-    int rc = quote_path(&quoted, path, err);
+    int rc = write_meta(p, &meta, path, err);
     pieces_begin(&p->pieces);
     bool first = true;
     while (!rc && !p->pieces.finished) {
         rc = feed_text(p, s, &first, &why, err);
         struct doc doc;
         while (!rc && pieces_next(&p->pieces, &doc)) {
-            rc = why.code && doc.len == 0 ? 0 : write_piece(p, &doc, &quoted, err);
+            rc = why.code && doc.len == 0 ? 0 : write_piece(p, &doc, &meta, err);
         }
     }
-    buf_free(&quoted);
+    buf_free(&meta);
     if (rc || !why.code) {
         return rc;
     }
@@ -524,15 +540,20 @@ static void find_outputs(struct packer *p, const char *path)
     }
 }
 
-int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_paths, int level,
-         struct pack_counts *counts, pack_note *note, void *context, struct err *err)
+int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_paths,
+         const struct pack_domains *domains, int level, struct pack_counts *counts, pack_note *note,
+         void *context, struct err *err)
 {
     *counts = (struct pack_counts){0};
     if (level < ZSTD_minCLevel() || level > ZSTD_maxCLevel()) {
         return err_set(err, ERR_USAGE, "level %d; zstd has %d to %d", level, ZSTD_minCLevel(),
                        ZSTD_maxCLevel());
     }
-    struct packer p = {.out = out, .note = note, .context = context};
+    struct packer p = {.out = out,
+                       .domains = domains ? *domains : (struct pack_domains){0},
+                       .alone = n_paths == 1,
+                       .note = note,
+                       .context = context};
     int rc = jsonl_open(&p.jsonl, NULL, NULL, err);
     if (rc) {
         return rc;
@@ -546,6 +567,7 @@ int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_
     ZSTD_CCtx_setParameter(p.zstd, ZSTD_c_checksumFlag, 1);
     find_outputs(&p, output_path);
     for (size_t i = 0; i < n_paths && !rc; i++) {
+        p.root = paths[i];
         rc = pack_path(&p, paths[i], true, err);
     }
     // An empty corpus is one empty frame: a file of 0 bytes would look like an interrupted copy.

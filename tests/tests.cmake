@@ -355,6 +355,8 @@ if(NOT GAPSCOPE_SANITIZE AND NOT GAPSCOPE_SMALL_TESTS)
   add_test(NAME not_text COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/not_text $<TARGET_FILE:gapscope>)
   add_test(NAME readme COMMAND ${CMAKE_SOURCE_DIR}/tests/readme $<TARGET_FILE:gapscope>)
   set_tests_properties(readme PROPERTIES TIMEOUT 1200)
+  add_test(NAME debian_package COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/debian_package ${CMAKE_BINARY_DIR})
+  set_tests_properties(debian_package PROPERTIES SKIP_RETURN_CODE 77)
   # the demo's corpus has labels for every default hypothesis
   add_test(NAME demo_corpus COMMAND ${CMAKE_SOURCE_DIR}/tests/python/demo_corpus $<TARGET_FILE:gapscope>)
   add_test(NAME skip_special COMMAND ${CMAKE_SOURCE_DIR}/tests/python/skip_special $<TARGET_FILE:gapscope>)

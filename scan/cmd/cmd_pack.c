@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "corpora/base/file.h"
@@ -12,6 +13,7 @@
 
 struct options {
     const char *output;
+    const char *domain;
     size_t level;
     bool quiet;
 };
@@ -102,8 +104,10 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct pack_counts counts = {0};
     int rc = outfile_open(&out, o->output, err);
     if (!rc) {
-        rc = pack(out.stream, o->output, operands->items, operands->n, (int)o->level, &counts, note,
-                  o, err);
+        const bool by_folder = o->domain && strcmp(o->domain, "folder") == 0;
+        const struct pack_domains domains = {by_folder, by_folder ? NULL : o->domain};
+        rc = pack(out.stream, o->output, operands->items, operands->n, &domains, (int)o->level,
+                  &counts, note, o, err);
     }
     rc = rc ? rc : check_any(&counts, err);
     if (!rc) {
@@ -122,6 +126,8 @@ int cmd_pack(int argc, char **argv)
     struct options o = {.level = 9};
     const struct arg args[] = {
         {"output", 'o', ARG_STRING, &o.output, "FILE", "the corpus: corpus.jsonl.zst"},
+        {"domain", 0, ARG_STRING, &o.domain, "folder|NAME",
+         "the domain of text files: NAME, or the folder they stand in"},
         {"level", 0, ARG_SIZE, &o.level, "N", "zstd's level, 1 to 19; 9 if not given"},
         {"quiet", 'q', ARG_FLAG, &o.quiet, NULL, "do not name the files that are skipped"},
         {0}};
@@ -139,7 +145,8 @@ int cmd_pack(int argc, char **argv)
         .n_min = 1,
         .n_max = (size_t)-1,
         .operands = "FILE",
-        .examples = "gapscope pack src notes.txt -o corpus.jsonl.zst",
+        .examples = "gapscope pack src notes.txt -o corpus.jsonl.zst\n"
+                    "gapscope pack --domain folder code prose mail -o corpus.jsonl.zst",
         .run = run,
         .options = &o,
     };

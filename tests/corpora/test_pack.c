@@ -35,7 +35,7 @@ static int run(struct packed *p, const char *const *paths, size_t n_paths, struc
 {
     *p = (struct packed){0};
     FILE *out = open_memstream(&p->zst, &p->zst_len);
-    const int rc = pack(out, NULL, paths, n_paths, 3, &p->counts, take_note, &p->notes, err);
+    const int rc = pack(out, NULL, paths, n_paths, NULL, 3, &p->counts, take_note, &p->notes, err);
     fclose(out);
     if (rc) {
         return rc;
@@ -347,7 +347,7 @@ static void the_output_is_not_packed_into_itself(void **state)
     struct pack_counts counts;
     FILE *out = fopen("corpus.jsonl.zst.tmp-1", "wb");
     const char *const paths[] = {".", "corpus.jsonl.zst.tmp-1"};
-    assert_int_equal(pack(out, NULL, paths, 2, 3, &counts, NULL, NULL, NULL), 0);
+    assert_int_equal(pack(out, NULL, paths, 2, NULL, 3, &counts, NULL, NULL, NULL), 0);
     fclose(out);
     assert_int_equal(counts.files, 1);
     assert_int_equal(counts.skipped_special, 2);
@@ -382,9 +382,9 @@ static void a_full_disk_and_a_wrong_level_are_reported(void **state)
     struct err err = {0};
     FILE *full = fopen("/dev/full", "wb");
     setvbuf(full, NULL, _IONBF, 0);
-    assert_int_equal(pack(full, NULL, paths, 1, 3, &counts, NULL, NULL, &err), ERR_IO);
+    assert_int_equal(pack(full, NULL, paths, 1, NULL, 3, &counts, NULL, NULL, &err), ERR_IO);
     assert_string_equal(err.msg, "writing the corpus: No space left on device");
-    assert_int_equal(pack(full, NULL, paths, 1, 23, &counts, NULL, NULL, &err), ERR_USAGE);
+    assert_int_equal(pack(full, NULL, paths, 1, NULL, 23, &counts, NULL, NULL, &err), ERR_USAGE);
     assert_string_equal(err.msg, "level 23; zstd has -131072 to 22");
     fclose(full);
 }
