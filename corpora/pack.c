@@ -17,6 +17,7 @@
 #include "corpora/folders_seen.h"
 #include "corpora/jsonl.h"
 #include "corpora/kind.h"
+#include "corpora/pack_domain.h"
 #include "corpora/parquet/parquet.h"
 #include "corpora/parquet_json.h"
 #include "corpora/pieces.h"
@@ -41,6 +42,9 @@ struct packer {
     struct pieces pieces;
     const struct pack_options *options;
     struct pack_counts counts;
+    struct pack_domains domains;
+    const char *root; // the named path that is being packed
+    bool alone;       // no other was named
     pack_note *note;
     void *context;
 };
@@ -118,8 +122,8 @@ static int sniff_record(struct packer *p, struct stream *s, bool *is_record, str
     return 0;
 }
 
-/* Appends the record of one piece; 'path' is a JSON string. */
-static int write_piece(struct packer *p, const struct doc *doc, const struct buf *path,
+/* Appends the record of one piece; 'meta' is what stands in its "meta". */
+static int write_piece(struct packer *p, const struct doc *doc, const struct buf *meta,
                        struct err *err)
 {
     int rc = buf_append(&p->lines, "{\"text\":", 8, err);
@@ -127,7 +131,7 @@ static int write_piece(struct packer *p, const struct doc *doc, const struct buf
         rc = jsonw_string(&p->lines, doc->text, doc->len, err);
     }
     if (!rc) {
-        rc = buf_printf(&p->lines, err, ",\"meta\":{\"path\":%.*s", (int)path->len, path->data);
+        rc = buf_printf(&p->lines, err, ",\"meta\":{%.*s", (int)meta->len, meta->data);
     }
     if (!rc && doc->begins > 0) {
         rc = buf_printf(&p->lines, err, ",\"begins\":%" PRIu64, doc->begins);
@@ -140,17 +144,15 @@ static int write_piece(struct packer *p, const struct doc *doc, const struct buf
     return rc ? rc : end_record(p, err);
 }
 
-/* 'path' as a JSON string. */
-static int quote_path(struct buf *out, const char *path, struct err *err)
+/* The path, and the domain where there is one. */
+static int write_meta(const struct packer *p, struct buf *out, const char *path, struct err *err)
 {
-    struct buf valid = {0};
-    uint64_t n_repaired = 0;
-    int rc = utf8_repair(&valid, path, strlen(path), &n_repaired, err);
-    if (!rc) {
-        rc = jsonw_string(out, valid.data, valid.len, err);
+    size_t n = p->domains.name ? strlen(p->domains.name) : 0;
+    const char *domain = p->domains.name;
+    if (p->domains.by_folder) {
+        domain = pack_domain(path, p->root, p->alone, &n);
     }
-    buf_free(&valid);
-    return rc;
+    return pack_meta(out, path, domain, n, err);
 }
 
 /* Takes the next part of the text into p->pieces, or ends it.  *why: why it ends before its end. */
@@ -170,19 +172,19 @@ static int feed_text(struct packer *p, struct stream *s, bool *first, struct err
 /* Of a file that cannot be read to its end, what comes before is packed. */
 static int pack_text(struct packer *p, struct stream *s, const char *path, struct err *err)
 {
-    struct buf quoted = {0};
+    struct buf meta = {0};
     struct err why = {0};
-    int rc = quote_path(&quoted, path, err);
+    int rc = write_meta(p, &meta, path, err);
     pieces_begin(&p->pieces);
     bool first = true;
     while (!rc && !p->pieces.finished) {
         rc = feed_text(p, s, &first, &why, err);
         struct doc doc;
         while (!rc && pieces_next(&p->pieces, &doc)) {
-            rc = why.code && doc.len == 0 ? 0 : write_piece(p, &doc, &quoted, err);
+            rc = why.code && doc.len == 0 ? 0 : write_piece(p, &doc, &meta, err);
         }
     }
-    buf_free(&quoted);
+    buf_free(&meta);
     if (rc || !why.code) {
         return rc;
     }
@@ -401,7 +403,7 @@ static int pack_rows(struct packer *p, struct parquet *rows, struct err *err)
 static int pack_parquet(struct packer *p, const char *path, bool named, struct err *err)
 {
     const uint64_t records = p->counts.records;
-    const struct parquet_options o = {PARQUET_TEXTS_OR_IDS, p->options->field, p->options->domain};
+    const struct parquet_options o = {PARQUET_TEXTS_OR_IDS, p->options->field, p->domains.name};
     struct parquet *rows = NULL;
     struct err why = {0};
     int rc = parquet_open(&rows, path, &o, &why);
@@ -568,7 +570,12 @@ int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_
         return err_set(err, ERR_USAGE, "level %d; zstd has %d to %d", options->level,
                        ZSTD_minCLevel(), ZSTD_maxCLevel());
     }
-    struct packer p = {.out = out, .options = options, .note = note, .context = context};
+    struct packer p = {.out = out,
+                       .options = options,
+                       .domains = options->domains,
+                       .alone = n_paths == 1,
+                       .note = note,
+                       .context = context};
     int rc = jsonl_open(&p.jsonl, NULL, NULL, err);
     if (rc) {
         return rc;
@@ -582,6 +589,7 @@ int pack(FILE *out, const char *output_path, const char *const *paths, size_t n_
     ZSTD_CCtx_setParameter(p.zstd, ZSTD_c_checksumFlag, 1);
     find_outputs(&p, output_path);
     for (size_t i = 0; i < n_paths && !rc; i++) {
+        p.root = paths[i];
         rc = pack_path(&p, paths[i], true, err);
     }
     // An empty corpus is one empty frame: a file of 0 bytes would look like an interrupted copy.

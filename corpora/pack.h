@@ -48,19 +48,28 @@ struct pack_counts {
     struct record_keys keys;  // of the first record that is not in 'texts'
 };
 
+/* What the records of text files say beside their text and path. */
+struct pack_domains {
+    bool by_folder;   // "meta":{...,"set":...} is the folder, as pack_domain.h says
+    const char *name; // it is this, of every text file; of Parquet files the column with it; NULL:
+                      // none is given
+};
+
 /* pack() calls this for each file that it skips, that has bad records, or (unreadable) that could
  * not be read to its end; 'why' is for people.  'path' may hold any bytes.  NULL: no call. */
 typedef void pack_note(void *context, const char *path, const char *why, bool unreadable);
 
 struct pack_options {
-    int level;                  // zstd's
-    const char *field, *domain; // the columns of Parquet files, as in struct parquet_options
+    int level;         // zstd's
+    const char *field; // the column of Parquet files, as in struct parquet_options
+    struct pack_domains domains;
 };
 
 /*
  * Packs 'paths' (files, "-", or folders with everything below them in byte order of their names;
- * names that begin with a dot are skipped inside folders) to 'out'.  Files are decompressed as stream.h says.  The same input gives the same bytes.  Memory is bounded, except
- * that one JSONL line is held whole and 24 bytes are held of each folder.
+ * names that begin with a dot are skipped inside folders) to 'out'.  Files are decompressed as
+ * stream.h says.  The same input gives the same bytes.  Memory is bounded, except that one JSONL
+ * line is held whole and 24 bytes are held of each folder.
  *
  * Inside folders links to files are followed, and links to folders are not: name those.  Nothing
  * else than a regular file is opened there.  A folder is packed once, a file as often as it is

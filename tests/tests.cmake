@@ -370,6 +370,10 @@ if(NOT GAPSCOPE_SANITIZE AND NOT GAPSCOPE_SMALL_TESTS)
   add_test(NAME fetch_other_mock COMMAND ${CMAKE_SOURCE_DIR}/tests/python/fetch $<TARGET_FILE:gapscope>
            ${GAPSCOPE_TOKENIZERS}/../hub/mock_hub.py)
   set_tests_properties(fetch fetch_other_mock PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+  add_test(NAME debian_package COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/debian_package ${CMAKE_BINARY_DIR})
+  set_tests_properties(debian_package PROPERTIES SKIP_RETURN_CODE 77)
+  # the demo's corpus has labels for every default hypothesis
+  add_test(NAME demo_corpus COMMAND ${CMAKE_SOURCE_DIR}/tests/python/demo_corpus $<TARGET_FILE:gapscope>)
   add_test(NAME skip_special COMMAND ${CMAKE_SOURCE_DIR}/tests/python/skip_special $<TARGET_FILE:gapscope>)
   add_test(NAME report_page COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
   set_tests_properties(report_page PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "corpora/base/file.h"
@@ -12,8 +13,8 @@
 
 struct options {
     const char *output;
-    size_t level;
     const char *field, *domain;
+    size_t level;
     bool quiet;
 };
 
@@ -104,8 +105,12 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     struct pack_counts counts = {0};
     int rc = outfile_open(&out, o->output, err);
     if (!rc) {
+        const bool by_folder = o->domain && strcmp(o->domain, "folder") == 0;
         const struct pack_options how = {
-            .level = (int)o->level, .field = o->field, .domain = o->domain};
+            .level = (int)o->level,
+            .field = o->field,
+            .domains = {by_folder, by_folder ? NULL : o->domain},
+        };
         rc = pack(out.stream, o->output, operands->items, operands->n, &how, &counts, note, o, err);
     }
     rc = rc ? rc : check_any(&counts, err);
@@ -125,9 +130,11 @@ int cmd_pack(int argc, char **argv)
     struct options o = {.level = 9};
     const struct arg args[] = {
         {"output", 'o', ARG_STRING, &o.output, "FILE", "the corpus: corpus.jsonl.zst"},
+        {"domain", 0, ARG_STRING, &o.domain, "folder|NAME",
+         "the domain of text files: NAME, or the folder they stand in;\nof Parquet files the "
+         "column NAME"},
         {"level", 0, ARG_SIZE, &o.level, "N", "zstd's level, 1 to 19; 9 if not given"},
         {"field", 0, ARG_STRING, &o.field, "A.B", "Parquet: the column with the texts or ids"},
-        {"domain", 0, ARG_STRING, &o.domain, "A.B", "Parquet: the column with the domain"},
         {"quiet", 'q', ARG_FLAG, &o.quiet, NULL, "do not name the files that are skipped"},
         {0}};
     const struct command command = {
@@ -145,7 +152,8 @@ int cmd_pack(int argc, char **argv)
         .n_min = 1,
         .n_max = (size_t)-1,
         .operands = "FILE",
-        .examples = "gapscope pack src notes.txt -o corpus.jsonl.zst",
+        .examples = "gapscope pack src notes.txt -o corpus.jsonl.zst\n"
+                    "gapscope pack --domain folder code prose mail -o corpus.jsonl.zst",
         .run = run,
         .options = &o,
     };

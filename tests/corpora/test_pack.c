@@ -386,8 +386,9 @@ static void a_full_disk_and_a_wrong_level_are_reported(void **state)
     setvbuf(full, NULL, _IONBF, 0);
     assert_int_equal(pack(full, NULL, paths, 1, &plain, &counts, NULL, NULL, &err), ERR_IO);
     assert_string_equal(err.msg, "writing the corpus: No space left on device");
-    assert_int_equal(pack(full, NULL, paths, 1, &(struct pack_options){.level = 23}, &counts,
-                          NULL, NULL, &err), ERR_USAGE);
+    assert_int_equal(
+        pack(full, NULL, paths, 1, &(struct pack_options){.level = 23}, &counts, NULL, NULL, &err),
+        ERR_USAGE);
     assert_string_equal(err.msg, "level 23; zstd has -131072 to 22");
     fclose(full);
 }

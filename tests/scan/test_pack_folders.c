@@ -53,6 +53,37 @@ static void a_snapshot_of_links_is_packed(void **state)
                                 "zipped", "1/data/z.txt.gz"));
 }
 
+#define LINE_OF(text, path, set)                                                                   \
+    "{\"text\":\"" text "\",\"meta\":{\"path\":\"" path "\",\"set\":\"" set "\"}}\n"
+
+/* Of one folder the sub-folders are the domains, of several those that were named. */
+static void folders_are_domains(void **state)
+{
+    (void)state;
+    kit_expect(0, NULL,
+               "mkdir -p $T/data/code/deep $T/data/prose $T/flat && cd $T/data && printf 1 "
+               ">code/deep/a.c && printf 2 >code/b.c && printf 3 >prose/c && printf 4 >top");
+    kit_expect(0, "packed 4 records", "cd $T && gapscope pack --domain folder data -o $T/one.zst");
+    expect_lines("one.zst",
+                 LINE_OF("2", "data/code/b.c", "code") LINE_OF("1", "data/code/deep/a.c", "code")
+                     LINE_OF("3", "data/prose/c", "prose") LINE_OF("4", "data/top", "data"));
+    kit_expect(0, "packed 4 records",
+               "cd $T/data && gapscope pack --domain folder ./code/ prose top -o $T/several.zst");
+    expect_lines("several.zst",
+                 LINE_OF("2", "./code/b.c", "code") LINE_OF("1", "./code/deep/a.c", "code")
+                     LINE_OF("3", "prose/c", "prose") LINE("4", "top"));
+    kit_expect(0, "packed 1 record",
+               "cd $T/data/prose && gapscope pack --domain folder . -o $T/here.zst");
+    expect_lines("here.zst", LINE("3", "./c"));
+    kit_expect(0, "packed 1 record",
+               "cd $T/data && gapscope pack --domain 'a \"b' top -o $T/named.zst");
+    expect_lines("named.zst", LINE_OF("4", "top", "a \\\"b"));
+    kit_expect(0, "prose",
+               "gapscope scan --no-neurons --model model/demo/attn-only-1l --model "
+               "model/demo/gelu-1l -o $T/d.db $T/one.zst 2>/dev/null && gapscope top $T/d.db "
+               "--domains >&2");
+}
+
 static void links_in_circles_end(void **state)
 {
     (void)state;
@@ -185,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_snapshot_of_links_is_packed),
+        cmocka_unit_test(folders_are_domains),
         cmocka_unit_test(links_in_circles_end),
         cmocka_unit_test(the_output_is_left_out),
         cmocka_unit_test(a_damaged_file_does_not_end_it),
