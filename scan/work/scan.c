@@ -220,11 +220,14 @@ static int add_findings(struct scan *s, struct err *err)
 
 // --- the run in the file ------------------------------------------------------------------------
 
-/* Takes over what the file holds of this run; another's is refused, or forgotten with --force. */
+/* Takes over what the file holds of this run; another's is refused, or forgotten with --force when
+ * the first checkpoint replaces it. */
 static int resume(struct scan *s, struct err *err)
 {
     if (s->options->force) {
-        return store_clear(s->store, err);
+        s->replaces = true;
+        store_clear_next(s->store);
+        return 0;
     }
     struct run old = {0};
     struct results results = {0};
@@ -260,6 +263,7 @@ static int open_record(struct scan *s, struct err *err)
     }
     int rc = record_open(&record, o->record, &s->run, s->pipeline.part, s->pipeline.n_parts,
                          o->force, err);
+    s->record = rc ? NULL : record; // the collector's, which ends it
     rc = rc ? rc : results_join(&s->results, &record_collector, record, err);
     return rc ? rc : record_advance(record, &s->run, err);
 }
@@ -359,19 +363,21 @@ static int prepare(struct scan *s, struct err *err)
     if (rc || stopped_by()) {
         return rc;
     }
-    rc = first_unit_before_scan(&s->pipeline, &s->work, &s->run, err);
+    rc = s->replaces ? first_unit_try(&s->pipeline, s->options->input.field, err) : 0;
+    rc = rc ? rc : first_unit_before_scan(&s->pipeline, &s->work, &s->run, err);
     rc = rc ? rc : prepare_effects(&s->results, &s->run, s->engines.predictors, stop, err);
     rc = rc ? rc : results_new_wholes(&s->results, err);
     return rc ? rc : add_findings(s, err);
 }
 
 /* Saves what prepare() found out, so that a run that is killed before its first unit is in does not
- * begin with it again. */
+ * begin with it again.  With --force another run and its record were there until now. */
 static int save_prepared(struct scan *s, struct err *err)
 {
-    return s->resumed
-               ? 0
-               : store_checkpoint(s->store, &s->run, &s->results, false, s->pipeline.meta, err);
+    const int rc =
+        s->resumed ? 0
+                   : store_checkpoint(s->store, &s->run, &s->results, false, s->pipeline.meta, err);
+    return rc || !s->record ? rc : record_begin(s->record, err);
 }
 
 static void print_nothing_left(const struct scan *s)
