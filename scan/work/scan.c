@@ -390,12 +390,18 @@ static void print_nothing_left(const struct scan *s)
             p->n_parts > 1 ? "this part" : "the corpus");
 }
 
+/* Whether the error's message is about run.db. */
+static bool is_of_run(const struct scan *s, const struct err *err)
+{
+    const size_t n = strlen(s->options->output);
+    return strncmp(err->msg, s->options->output, n) == 0 && err->msg[n] == ':';
+}
+
 /* The file is no longer where the scan wrote it: says where it is, and what helps. */
 static int say_gone(const struct scan *s, struct err *err)
 {
     const char *path = s->options->output;
-    const size_t n = strlen(path);
-    const bool of_db = strncmp(err->msg, path, n) == 0 && err->msg[n] == ':';
+    const bool of_db = is_of_run(s, err);
     const char *said = of_db ? "" : err->msg, *then = of_db ? "" : "; ";
     const bool other = access(path, F_OK) == 0;
     char *moved = store_moved_to(s->store);
@@ -424,6 +430,12 @@ static int say_way_out(const struct scan *s, struct err *err)
     const enum err_code code = err->code;
     if (store_is_gone(s->store)) {
         return say_gone(s, err);
+    }
+    if (code == ERR_FORMAT && is_of_run(s, err)) {
+        return err_set(err, code,
+                       "%s: another program wrote into it while the scan did, so what was done is "
+                       "lost: remove it, then the same command starts anew",
+                       err->msg);
     }
     if (code == ERR_MISMATCH) {
         return err_set(
