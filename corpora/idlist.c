@@ -92,12 +92,18 @@ struct json_object *idlist_member(struct json_object *record, const char **key)
     return list;
 }
 
+static bool is_list(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_array);
+}
+
 /* The record's member with the ids, whose name becomes l->key; NULL: there is none. */
 static struct json_object *find_list(struct idlist *l, struct json_object *record)
 {
     if (l->field) {
+        struct json_object *other, *list = member_that(record, l->field, is_list, &other);
         l->key = l->field;
-        return member_at(record, l->field);
+        return list ? list : other;
     }
     return idlist_member(record, &l->key);
 }

@@ -127,15 +127,15 @@ static bool is_name(struct json_object *value)
 /* The string that names the record's domain, or NULL. */
 static struct json_object *domain_of(const struct jsonl *j)
 {
+    struct json_object *other;
     if (j->domain) {
-        struct json_object *value = member_at(j->record, j->domain);
-        return is_name(value) ? value : NULL;
+        return member_that(j->record, j->domain, is_name, &other);
     }
     static const char *const paths[] = {"meta.pile_set_name", "meta.set", "source",
                                         "meta.redpajama_set_name"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        struct json_object *value = member_at(j->record, paths[i]);
-        if (is_name(value)) {
+        struct json_object *value = member_that(j->record, paths[i], is_name, &other);
+        if (value) {
             return value;
         }
     }
@@ -162,18 +162,19 @@ int jsonl_read(struct jsonl *j, const char *line, size_t len, struct jsonl_recor
         *reason = REJECT_NOT_AN_OBJECT;
         return err_set(err, ERR_FORMAT, "%s, not an object", json_kind(j->record));
     }
-    struct json_object *text = j->field ? member_at(j->record, j->field) : default_text(j);
-    if (!text || !is_text(text)) {
+    struct json_object *other = NULL;
+    struct json_object *text =
+        j->field ? member_that(j->record, j->field, is_text, &other) : default_text(j);
+    if (!text) {
         *reason = REJECT_NO_TEXT_FIELD;
         if (!j->field) {
             return err_set(err, ERR_FORMAT,
                            "no \"text\", \"content\" or \"code\" that is a string");
         }
-        if (!text) {
+        if (!other) {
             return err_set(err, ERR_FORMAT, "no \"%s\"", j->field);
         }
-        return err_set(err, ERR_FORMAT, "\"%s\" is %s, not a string", j->field,
-                       json_kind(text));
+        return err_set(err, ERR_FORMAT, "\"%s\" is %s, not a string", j->field, json_kind(other));
     }
     struct json_object *domain = domain_of(j);
     if (domain) {

@@ -345,6 +345,9 @@ endforeach()
 add_executable(small_models tests/kit/small_models_main.c tests/kit/model_copy.c)
 target_link_libraries(small_models PRIVATE gapscope_model PkgConfig::CMOCKA)
 
+# scan --force destroys nothing before the new scan can begin
+add_test(NAME forced COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/forced $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
+
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes
 add_library(fail_nth MODULE tests/kit/fail_nth.c)

@@ -50,6 +50,7 @@ struct store {
     char *path;           // of messages; sql.path is the same
     bool writes;          // store_open(), not store_open_read()
     bool locked;          // a transaction of ours is open
+    bool clears;          // the next checkpoint forgets what is there: store_clear_next()
     bool versioned;       // data_version has been seen
     int64_t data_version; // as SQLite counts the commits of others
     struct stat file;     // when it was opened
@@ -287,6 +288,9 @@ int store_open(struct store **out, const char *path, bool *exists, struct err *e
         s = NULL;
     }
 out:
+    if (rc && (sqlite3_errcode(s->sql.db) & 0xff) == SQLITE_CORRUPT) {
+        err_set(err, (enum err_code)rc, "%s; remove it, or name another file", err->msg);
+    }
     store_close(s);
     return rc;
 }
@@ -399,6 +403,9 @@ int store_checkpoint(struct store *s, const struct run *run, const struct result
                      bool full, const char *const *meta, struct err *err)
 {
     int rc = s->locked ? 0 : lock(s, err);
+    if (!rc && s->clears) {
+        rc = schema_clear(&s->schema, &s->sql, err);
+    }
     rc = rc ? rc : store_tables_write(&s->sql, run, results, full, err);
     rc = rc ? rc : write_meta(s, run, full, meta, err);
     rc = rc ? rc : state_save(&s->sql, run, results, err);
@@ -408,6 +415,7 @@ int store_checkpoint(struct store *s, const struct run *run, const struct result
         lock(s, NULL); // else the next checkpoint says why not
         return rc;
     }
+    s->clears = false;
     return lock(s, err);
 }
 
@@ -438,4 +446,9 @@ int store_clear(struct store *s, struct err *err)
         return rc;
     }
     return lock(s, err);
+}
+
+void store_clear_next(struct store *s)
+{
+    s->clears = true;
 }

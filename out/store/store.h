@@ -55,8 +55,10 @@ struct sql;
 typedef int store_writer(void *context, const struct sql *sql, struct err *err);
 int store_write(struct store *s, store_writer *write, void *context, struct err *err);
 
-/* Forgets everything in it, at once (scan --force). */
+/* Forgets everything in it, at once; or in the transaction of the next checkpoint (scan --force), so
+ * that what was there stays if that one is never reached. */
 int store_clear(struct store *s, struct err *err);
+void store_clear_next(struct store *s);
 
 /* Whether the file that was opened is no longer at its path. */
 bool store_is_gone(const struct store *s);

@@ -67,6 +67,9 @@ static void print_model(const struct model *m)
     char params[32];
     with_commas(params, m->n_params);
     char *file = file_base_name(m->weights_path);
+    if (!file) {
+        mem_lost();
+    }
     printf("  weights       %s: %zu tensors, %s parameters (%.1f MB in f32); all present, in "
            "shape and finite\n",
            file ? file : m->weights_path, m->n_tensors, params, (double)m->n_params * 4e-6);

@@ -226,6 +226,29 @@ static int name_model(struct lineup *l, struct hub_place *place, struct err *err
     return 0;
 }
 
+/* Says that the file has weights that the model of config.json has not: it may be another model's,
+ * or config.json may be. */
+static void say_unused(const struct lineup_model *m)
+{
+    const struct model *w = m->weights;
+    char why[80] = "";
+    if (w->n_unused == 0) {
+        return;
+    }
+    for (size_t i = 0; i < w->n_unused && !*why; i++) {
+        const char *block = strstr(w->unused[i], "blocks.");
+        const size_t layer = block ? strtoul(block + strlen("blocks."), NULL, 10) : 0;
+        if (block && layer >= w->config.n_layers) {
+            snprintf(why, sizeof why, "; config.json says n_layers %zu", w->config.n_layers);
+        } else if (block && w->config.attn_only && strstr(block, ".mlp.")) {
+            snprintf(why, sizeof why, "; config.json says attn_only");
+        }
+    }
+    fprintf(stderr, "gapscope: %s: %zu tensor%s of its weights %s not used (%s%s)%s\n", m->name,
+            w->n_unused, w->n_unused == 1 ? "" : "s", w->n_unused == 1 ? "is" : "are", w->unused[0],
+            w->n_unused == 1 ? "" : ", ...", why);
+}
+
 /* The weights of a folder: an earlier model's, or loaded. */
 static int share_or_load(struct lineup *l, struct lineup_model *m, struct err *err)
 {
@@ -235,7 +258,14 @@ static int share_or_load(struct lineup *l, struct lineup_model *m, struct err *e
             m->shares_weights = true;
         }
     }
-    return m->weights ? 0 : model_load(&m->weights, m->name, m->path, err);
+    if (m->weights) {
+        return 0;
+    }
+    const int rc = model_load(&m->weights, m->name, m->path, err);
+    if (!rc) {
+        say_unused(m);
+    }
+    return rc;
 }
 
 /* Of "M@CHANGES", behind whose '@' 'changes' begins, M; and the name, where none was given, as

@@ -5,6 +5,8 @@
 #include <time.h>
 
 #include "corpora/base/stop.h"
+#include "corpora/record_keys.h"
+#include "scan/load/nothing_read.h"
 
 /* Reads the corpus' first unit, UNIT_END where there is none, and how far that is into the shards,
  * in bytes. */
@@ -69,6 +71,51 @@ int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
         rc = worker_add(w, err);
     }
 out:
+    unit_free(&unit);
+    worker_free(w);
+    return rc;
+}
+
+/* Reads into *u up to the first unit that has a document. */
+static int find_document(struct unit *u, const struct pipeline_options *p, const char *field,
+                         struct err *err)
+{
+    struct units *units = NULL;
+    uint64_t n[REJECT_N] = {0}, skipped = 0;
+    int rc = units_open(&units, p->shards, &p->units, err);
+    rc = rc ? rc : units_next(units, u, err);
+    while (!rc && u->number != UNIT_END && u->n_docs == 0 && !is_stopped(p->work->stop)) {
+        for (size_t k = 0; k < REJECT_N; k++) {
+            n[k] += u->rejects.n[k];
+            skipped += u->rejects.n[k];
+        }
+        rc = units_next(units, u, err);
+    }
+    if (!rc && u->number == UNIT_END && skipped > 0) {
+        struct record_keys keys;
+        record_keys_of_shards(&keys, p->shards);
+        rc = nothing_read(n, field, &keys, err);
+    }
+    units_close(units);
+    return rc;
+}
+
+int first_unit_try(const struct pipeline_options *p, const char *field, struct err *err)
+{
+    const struct results none = {0};
+    struct work work = *p->work;
+    struct unit unit = {0};
+    struct worker *w = NULL;
+    bool stopped = false;
+    work.results = &none;
+    int rc = find_document(&unit, p, field, err);
+    if (!rc && unit.number != UNIT_END && !is_stopped(work.stop)) {
+        const char *name = p->shards->items[unit.shard].name;
+        work.refused = work.refused == UINT64_MAX ? UINT64_MAX : unit.number;
+        rc = worker_new(&w, &work, err);
+        rc = rc ? rc : worker_run(w, &unit, &stopped, err);
+        rc = rc ? err_prefix(err, "%s", name) : 0;
+    }
     unit_free(&unit);
     worker_free(w);
     return rc;

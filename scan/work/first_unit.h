@@ -39,4 +39,12 @@ int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
 int first_unit_before_scan(const struct pipeline_options *p, const struct work *work,
                            struct run *run, struct err *err);
 
+/*
+ * Tries whether the scan can begin, for --force, which must not destroy a run for one that ends at
+ * once: reads the corpus up to its first document, and scores that unit without any collector.
+ * field: --field's value, or NULL.
+ * Errors: ERR_FORMAT (records, and no document: nothing_read()), those of reading, worker_run()'s.
+ */
+int first_unit_try(const struct pipeline_options *p, const char *field, struct err *err);
+
 #endif

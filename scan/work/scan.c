@@ -241,11 +241,14 @@ static int add_findings(struct scan *s, struct err *err)
 
 // --- the run in the file ------------------------------------------------------------------------
 
-/* Takes over what the file holds of this run; another's is refused, or forgotten with --force. */
+/* Takes over what the file holds of this run; another's is refused, or forgotten with --force when
+ * the first checkpoint replaces it. */
 static int resume(struct scan *s, struct err *err)
 {
     if (s->options->force) {
-        return store_clear(s->store, err);
+        s->replaces = true;
+        store_clear_next(s->store);
+        return 0;
     }
     struct run old = {0};
     struct results results = {0};
@@ -281,6 +284,7 @@ static int open_record(struct scan *s, struct err *err)
     }
     int rc = record_open(&record, o->record, &s->run, s->pipeline.part, s->pipeline.n_parts,
                          o->force, err);
+    s->record = rc ? NULL : record; // the collector's, which ends it
     rc = rc ? rc : results_join(&s->results, &record_collector, record, err);
     return rc ? rc : record_advance(record, &s->run, err);
 }
@@ -381,19 +385,21 @@ static int prepare(struct scan *s, struct err *err)
     if (rc || stopped_by()) {
         return rc;
     }
-    rc = first_unit_before_scan(&s->pipeline, &s->work, &s->run, err);
+    rc = s->replaces ? first_unit_try(&s->pipeline, s->options->input.field, err) : 0;
+    rc = rc ? rc : first_unit_before_scan(&s->pipeline, &s->work, &s->run, err);
     rc = rc ? rc : prepare_effects(&s->results, &s->run, s->engines.predictors, stop, err);
     rc = rc ? rc : results_new_wholes(&s->results, err);
     return rc ? rc : add_findings(s, err);
 }
 
 /* Saves what prepare() found out, so that a run that is killed before its first unit is in does not
- * begin with it again. */
+ * begin with it again.  With --force another run and its record were there until now. */
 static int save_prepared(struct scan *s, struct err *err)
 {
-    return s->resumed
-               ? 0
-               : store_checkpoint(s->store, &s->run, &s->results, false, s->pipeline.meta, err);
+    const int rc =
+        s->resumed ? 0
+                   : store_checkpoint(s->store, &s->run, &s->results, false, s->pipeline.meta, err);
+    return rc || !s->record ? rc : record_begin(s->record, err);
 }
 
 static void print_nothing_left(const struct scan *s)
@@ -406,12 +412,18 @@ static void print_nothing_left(const struct scan *s)
             p->n_parts > 1 ? "this part" : "the corpus");
 }
 
+/* Whether the error's message is about run.db. */
+static bool is_of_run(const struct scan *s, const struct err *err)
+{
+    const size_t n = strlen(s->options->output);
+    return strncmp(err->msg, s->options->output, n) == 0 && err->msg[n] == ':';
+}
+
 /* The file is no longer where the scan wrote it: says where it is, and what helps. */
 static int say_gone(const struct scan *s, struct err *err)
 {
     const char *path = s->options->output;
-    const size_t n = strlen(path);
-    const bool of_db = strncmp(err->msg, path, n) == 0 && err->msg[n] == ':';
+    const bool of_db = is_of_run(s, err);
     const char *said = of_db ? "" : err->msg, *then = of_db ? "" : "; ";
     const bool other = access(path, F_OK) == 0;
     char *moved = store_moved_to(s->store);
@@ -440,6 +452,12 @@ static int say_way_out(const struct scan *s, struct err *err)
     const enum err_code code = err->code;
     if (store_is_gone(s->store)) {
         return say_gone(s, err);
+    }
+    if (code == ERR_FORMAT && is_of_run(s, err)) {
+        return err_set(err, code,
+                       "%s: another program wrote into it while the scan did, so what was done is "
+                       "lost: remove it, then the same command starts anew",
+                       err->msg);
     }
     if (code == ERR_MISMATCH) {
         return err_set(

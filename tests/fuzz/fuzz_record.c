@@ -135,6 +135,7 @@ static void make_records(void)
     }
     atexit(clean);
     check(record_open(&r, folder, &run, 0, 1, true, NULL) == 0);
+    check(record_begin(r, NULL) == 0);
     for (size_t unit = 0; unit < UNITS; unit++) {
         check(put_unit(r, unit, NULL) == 0);
     }
@@ -303,6 +304,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct record *r = NULL;
     const struct run run = new_run();
     check(record_open(&r, folder, &run, 0, 1, true, NULL) == 0);
+    check(record_begin(r, NULL) == 0);
     record_close(r);
     for (size_t i = 0; i < N_FILES; i++) {
         if (bytes[finished][i].len > 0) {

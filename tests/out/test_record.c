@@ -353,6 +353,7 @@ static void another_runs_record_is_refused_and_can_be_cleared(void **state)
     assert_int_equal(record_open(&r, path_of("z"), &run, 0, 1, false, &err), ERR_MISMATCH);
     assert_non_null(strstr(err.msg, "the record of another run"));
     assert_int_equal(record_open(&r, path_of("z"), &run, 0, 1, true, &err), 0);
+    assert_int_equal(record_begin(r, &err), 0);
     for (uint64_t unit = 0; unit < UNITS; unit++) {
         assert_int_equal(put(r, unit), 0);
         assert_int_equal(run_set_done(&run, unit, NULL), 0);

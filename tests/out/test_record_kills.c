@@ -171,7 +171,8 @@ static int clear(struct run_model *m, const char *name)
 {
     struct run run = run_of(m);
     struct record *r = NULL;
-    const int rc = record_open(&r, path_of(name), &run, 0, 1, true, NULL);
+    int rc = record_open(&r, path_of(name), &run, 0, 1, true, NULL);
+    rc = rc ? rc : record_begin(r, NULL);
     record_close(r);
     return rc;
 }

@@ -259,6 +259,15 @@ static void what_helps_is_said_where_run_db_goes(void **state)
     change_in_scan("mv $T/run.db $T/other.db && echo other >$T/run.db",
                    "move it back, in place of the file that is there now, then the same command");
     kit_expect(0, "resuming from", "mv $T/other.db $T/run.db && gapscope " SCAN);
+    change_in_scan(
+        "echo trash >$T/run.db",
+        "run.db: .*another program wrote into it while the scan did, so what was done is "
+        "lost: remove it, then the same command starts anew");
+    kit_expect(1, "run.db: is not a run of gapscope", "gapscope " SCAN " --force");
+    kit_expect(0, NULL, "rm $T/run.db && gapscope " SCAN);
+    kit_expect(1, "; remove it, or name another file",
+               "truncate -s 50000 $T/run.db && gapscope " SCAN " --force");
+    kit_expect(0, NULL, "rm $T/run.db && gapscope " SCAN);
     // other models, other hypotheses
     kit_expect(1, "c: the weights differ",
                "gapscope count" GELU

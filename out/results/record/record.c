@@ -48,6 +48,7 @@ struct record {
     uint64_t part, n_parts;
     char identity[33];
     uint64_t passed; // units below it were in chunks when the record was opened
+    bool unmade;     // record_begin() is to clear and make it
 
     // record_advance()'s
     struct column *columns; // [n_columns]
@@ -297,7 +298,10 @@ int record_open(struct record **out, const char *dir, const struct run *run, uin
                      dir);
     }
     rc = rc ? rc : record_make_folder(r->units, err);
-    if (!rc && !clear && file_is_regular(state)) {
+    if (!rc && clear) {
+        r->unmade = true;
+        rc = access(r->units, W_OK | X_OK) != 0 ? record_io_error(err, r->units) : 0;
+    } else if (!rc && file_is_regular(state)) {
         rc = read_state(r, state, err);
         rc = rc ? rc : record_list(r->units, remove_left_over, r, err);
     } else if (!rc) {
@@ -312,6 +316,19 @@ int record_open(struct record **out, const char *dir, const struct run *run, uin
     }
     *out = r;
     return 0;
+}
+
+int record_begin(struct record *r, struct err *err)
+{
+    if (!r->unmade) {
+        return 0;
+    }
+    char *state = file_join(r->units, "state");
+    int rc = state ? clear_record(r, state, err) : err_nomem(err, "a record");
+    rc = rc ? rc : make_folders(r, err);
+    r->unmade = rc != 0;
+    free(state);
+    return rc;
 }
 
 void record_close(struct record *r)

@@ -1,7 +1,7 @@
 /*
  * record.h - scan --record DIR.zarr: every predicted token as a row of Zarr v2 arrays
  *
- *     record_open -> record_unit (by any worker), record_advance (by one thread), ... ->
+ *     record_open -> record_begin -> record_unit (by any worker), record_advance (by one thread), ... ->
  *     record_close
  *
  *     DIR.zarr/
@@ -57,13 +57,17 @@ struct record_rows {
 
 /*
  * Opens or makes the record of a run's part (units with number % n_parts == part) in folder 'dir'.
- * clear: what is in it is forgotten first, if it is a record; so is one that has no state, since it
- * was killed while it was made or cleared.
+ * One that has no state is forgotten first, since it was killed while it was made or cleared.  clear:
+ * what is in it is forgotten, if it is a record, but not before record_begin().
  * Errors: ERR_MISMATCH (a folder that is no record, or of another run), ERR_UNSUPPORTED (a model's
  * name cannot be a file's), ERR_FORMAT (a damaged state), ERR_IO, ERR_NOMEM.
  */
 int record_open(struct record **out, const char *dir, const struct run *run, uint64_t part,
                 uint64_t n_parts, bool clear, struct err *err);
+
+/* Does what record_open() with 'clear' put off, before the first unit; else nothing.
+ * Errors: ERR_IO, ERR_NOMEM. */
+int record_begin(struct record *r, struct err *err);
 
 /* Leaves a unit's rows on disk.  May be called by several threads at once, for different units.
  * Errors: ERR_IO (a full disk), ERR_NOMEM; nothing is left then. */
