@@ -25,6 +25,16 @@
 #define KERN_COLS_MAX ((size_t)32)
 #define KERN_LANES ((size_t)16) // partial sums per row, in every table
 
+/* Logits, / ln 2, of a changed model: its own product's tile and the whole model's, all at the tile's
+ * first row and column. */
+struct kern_mix {
+    const float *row_scale, *col_scale; // of its own tile
+    const int32_t *whole;               // [rows][cols]
+    const float *whole_row_scale, *whole_col_scale;
+    const float *ratio, *less; // [rows]
+    const float *ln_b, *bias;  // [cols]
+};
+
 struct kern_f32 {
     size_t rows, cols; // of a tile
 
@@ -41,6 +51,10 @@ struct kern_f32 {
     /* sums[i][..] += exp(tile[i][j] + bias[j] - shift[i]) over all j; exponents beyond 87 count as
      * 87, so that a sum that matters is either right or larger than 1e37. */
     void (*add_exp)(float *sums, const float *tile, const float *bias, const float *shift);
+
+    /* tile[rows][cols] += whole[i][j] ratio[i] + ln_b[j] less[i] */
+    void (*mix)(float *tile, const float *whole, const float *ratio, const float *ln_b,
+                const float *less);
 
     /* x[n] becomes its softmax, n > 0. */
     void (*softmax)(float *x, size_t n);
@@ -79,6 +93,11 @@ struct kern_f32 {
     uint32_t (*add_exp2)(float *sums, void *tile, size_t rows, const float *row_scale,
                          const float *col_scale, const float *bias, const float *shift,
                          const float *above);
+
+    /* The same of e = 2^(tile row_scale[i] col_scale[j] + whole whole_row_scale[i] whole_col_scale[j]
+     * ratio[i] + ln_b[j] less[i] + bias[j] - shift[i]). */
+    uint32_t (*add_exp2_mixed)(float *sums, void *tile, size_t rows, const struct kern_mix *mix,
+                               const float *shift, const float *above);
 
     /* Bit j: x[j] > limit, j < cols. */
     uint32_t (*above)(const float *x, float limit);

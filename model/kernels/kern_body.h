@@ -187,6 +187,17 @@ static void add_exp(float *sums, const float *logits, const float *bias, const f
     }
 }
 
+static void mix(float *tile, const float *whole, const float *ratio, const float *ln_b,
+                const float *less)
+{
+    const vec b0 = load(ln_b), b1 = load(ln_b + LANES);
+    for (size_t i = 0; i < ROWS; i++, tile += COLS, whole += COLS) {
+        const vec r = all(ratio[i]), l = all(less[i]);
+        store(tile, load(tile) + load(whole) * r + b0 * l);
+        store(tile + LANES, load(tile + LANES) + load(whole + LANES) * r + b1 * l);
+    }
+}
+
 /* x[n], n <= LANES, as a vector whose other lanes are 'rest'. */
 static inline vec load_part(const float *x, size_t n, float rest)
 {
@@ -475,6 +486,34 @@ static uint32_t add_exp2(float *sums, void *tile_and_exps, size_t rows, const fl
     return seen;
 }
 
+static uint32_t add_exp2_mixed(float *sums, void *tile_and_exps, size_t rows,
+                               const struct kern_mix *m, const float *shift, const float *limits)
+{
+    const int32_t *own = tile_and_exps, *whole = m->whole;
+    float *exps = tile_and_exps;
+    const vec c0 = load(m->col_scale), c1 = load(m->col_scale + LANES);
+    const vec w0 = load(m->whole_col_scale), w1 = load(m->whole_col_scale + LANES);
+    const vec l0 = load(m->ln_b), l1 = load(m->ln_b + LANES);
+    const vec b0 = load(m->bias), b1 = load(m->bias + LANES);
+    uint32_t seen = 0;
+    for (size_t i = 0; i < rows;
+         i++, own += COLS, whole += COLS, exps += COLS, sums += KERN_LANES) {
+        const vec scale = all(m->row_scale[i]), minus = all(shift[i]), less = all(m->less[i]);
+        const vec whole_scale = all(m->whole_row_scale[i] * m->ratio[i]);
+        const vec e0 = exp2_of(from_s32(own) * c0 * scale + from_s32(whole) * w0 * whole_scale +
+                               l0 * less + (b0 - minus));
+        const vec e1 =
+            exp2_of(from_s32(own + LANES) * c1 * scale +
+                    from_s32(whole + LANES) * w1 * whole_scale + l1 * less + (b1 - minus));
+        const vec both = e0 + e1;
+        store(exps, e0);
+        store(exps + LANES, e1);
+        store(sums, load(sums) + both);
+        seen |= (uint32_t)is_beyond(both, all(limits[i])) << i;
+    }
+    return seen;
+}
+
 static uint32_t above(const float *x, float limit)
 {
 #ifdef __AVX512DQ__
@@ -500,6 +539,7 @@ const struct kern_f32 TABLE(NAME) = {
     .tile = tile,
     .put = put,
     .add_exp = add_exp,
+    .mix = mix,
     .softmax = softmax,
     .norm = norm,
     .gelu = gelu,
@@ -510,5 +550,6 @@ const struct kern_f32 TABLE(NAME) = {
     .rotate = rotate,
     .to_f32 = to_f32,
     .add_exp2 = add_exp2,
+    .add_exp2_mixed = add_exp2_mixed,
     .above = above,
 };

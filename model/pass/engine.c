@@ -197,7 +197,6 @@ static void list_arrays(struct engine_ctx *r, struct array out[ARRAYS])
 
 int engine_ctx_new(struct engine_ctx **out, const struct engine *e, struct err *err)
 {
-    const size_t n_ctx = e->model->config.n_ctx;
     struct array arrays[ARRAYS];
     struct engine_ctx *r = mem_zero(1, sizeof *r);
     if (!r) {
@@ -205,7 +204,7 @@ int engine_ctx_new(struct engine_ctx **out, const struct engine *e, struct err *
     }
     r->engine = e;
     r->f32 = e->kern->f32;
-    r->rows_max = n_ctx > ENGINE_BLOCK_ROWS ? n_ctx : ENGINE_BLOCK_ROWS;
+    r->rows_max = engine_rows_max(e);
     r->ids = mem_new(r->rows_max, sizeof *r->ids);
     r->logprob = mem_new(r->rows_max, sizeof *r->logprob);
     r->block.strands = mem_new(r->rows_max, sizeof *r->block.strands);
@@ -249,6 +248,7 @@ void engine_ctx_free(struct engine_ctx *r)
     free(r->block.only);
     free(r->block.only_at);
     engine_changes_free(r);
+    engine_begin_free(r);
     free(r->kept.z);
     free(r->kept.post);
     inputs_free(&r->in);

@@ -27,6 +27,7 @@
 #include "model/kernels/kern.h"
 #include "model/load/model.h"
 #include "model/pass/changes.h"
+#include "model/pass/head_rows.h"
 #include "model/pass/unembed.h"
 
 /* A window: the model runs on first, tokens[0..n - 1) and predicts tokens[0..n).  1 <= n <= n_ctx,
@@ -84,6 +85,11 @@ typedef void engine_pattern(void *context, size_t layer, size_t head,
 typedef void engine_normed(void *context, const struct engine_window *windows, size_t n_windows,
                            const float *x);
 
+/* Between the layers and the unembedding of windows[n_windows]: rows of changed models, whose logits
+ * are made on the way (engine_head_rows()); row i is that of the i-th of their tokens. */
+typedef struct head_list engine_heads(void *context, const struct engine_window *windows,
+                                      size_t n_windows);
+
 /* What is seen while windows are scored.  'sites' are ROW_BIT()s that engine_watch_sites() was
  * called with; a function may be NULL where its rows are not asked for. */
 struct engine_watch {
@@ -91,6 +97,7 @@ struct engine_watch {
     engine_rows *rows;
     engine_pattern *pattern; // NULL: not asked for
     engine_normed *normed;   // NULL: not asked for
+    engine_heads *heads;     // NULL: there are none
     void *context;
 };
 
@@ -173,7 +180,8 @@ int engine_keep_rows(struct engine_ctx *r, struct err *err);
 
 /* Copies the row of a pick in one of the last call's windows, which need not be run again; false:
  * it is not there, because the layers were not f32, another block came after the window's, or the
- * ctx has been used for something else since. */
+ * ctx has been used for something else since.   Of a changed model that begins with what its
+ * whole has kept, z and post of the layers before are not set. */
 bool engine_kept_row(const struct engine_ctx *r, const struct engine_pick *pick, float *row);
 
 /* logprob[n] becomes the log-probs of ids[n] in place of the picks that rows[n] are of. */
@@ -215,6 +223,43 @@ int engine_change(struct engine_ctx *r, const struct changes *changes, struct er
  * unchanged one.  Branches are of the unchanged one.  Both outlive the calls.  Of a resampled model
  * a window's donor takes part in what a token depends on. */
 void engine_replace(struct engine_ctx *r, const struct engine_replaced *by);
+
+/*
+ * What changed models share with their whole in a block of windows:
+ *
+ *     engine_keep_layers(whole) -> engine_score(whole, ...) -> engine_begin_from(r, whole)
+ *                                                       -> engine_score(r, the same windows or some)
+ *
+ * A model without edges begins in the first layer that it changes, behind the attention.  A head of
+ * the last layer of an attention-only model is scored together with the whole, in its call:
+ * engine_heads() calls engine_head_rows().
+ */
+
+/* From now on what layers begin with, and their z, stay of the last block of windows that was
+ * scored.  Errors: ERR_NOMEM. */
+int engine_keep_layers(struct engine_ctx *r, struct err *err);
+
+/* Forgets it: the windows' tokens may become others. */
+void engine_forget_layers(struct engine_ctx *r);
+
+/* From now on engine_score() of r begins with what 'whole', another ctx of the engine, has kept of
+ * the windows, where it has; NULL: nothing. */
+void engine_begin_from(struct engine_ctx *r, const struct engine_ctx *whole);
+
+/* The head that alone is changed, for all that read it, where logits are linear in it but for the
+ * final norm: one of the last layer of an attention-only model.  SIZE_MAX: it is not so. */
+size_t engine_linear_head(const struct engine *e, const struct changes *changes);
+
+/* Sets the rows of windows, some of those that the whole is about to unembed, of the changed model
+ * that r was given, whose head 'head' is engine_linear_head(); stop: as above. */
+void engine_head_rows(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows,
+                      size_t head, struct head_rows *rows, const atomic_int *stop);
+
+/* The rows of the largest block. */
+size_t engine_rows_max(const struct engine *e);
+
+/* Are the layers f32 in engine_score()? */
+bool engine_has_exact_layers(const struct engine *e);
 
 /* A value that replaces a neuron's activation, before W_out. */
 struct engine_edit {

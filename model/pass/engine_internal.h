@@ -3,6 +3,7 @@
  *
  *     engine.c         the weights, packed once; the working memory of a ctx
  *     engine_layers.c  runs a block of rows through the layers: the formulas of forward.h
+ *     engine_begin.c   changed models begin where they differ from their whole
  *     engine_score.c   answers requests: puts windows and branches into blocks
  *     engine_picks.c   the same for picks; the rows of the last block, kept for them
  *
@@ -94,6 +95,25 @@ struct engine_kept {
     size_t more; // a window has windows[k].n + more rows
 };
 
+/* What layers of the last block of windows began with, and their z. */
+struct engine_begins {
+    bool wanted;
+    float *resid;                  // [n_layers][rows_max][d_model]
+    float *z;                      // [n_layers][rows_max][width]
+    struct engine_window *windows; // [n_windows], room for rows_max
+    size_t n_windows;              // 0: nothing is kept now
+    size_t more;                   // a window has windows[k].n + more rows
+};
+
+/* Where the block begins. */
+struct engine_beginning {
+    const struct engine_ctx *whole; // whose rows it may begin with; NULL: none
+    bool now;                       // the current block does
+    size_t layer;                   // behind whose attention
+    size_t *row;                    // [rows_max] of the whole
+    size_t *token;                  // [rows_max] that it predicts: its number among the whole's
+};
+
 /* The changes of a ctx. */
 struct engine_changing {
     const struct changes *changes;    // NULL: none were given
@@ -129,6 +149,8 @@ struct engine_ctx {
     struct engine_block block;
     struct engine_inside inside;
     struct engine_kept kept;
+    struct engine_begins begins;
+    struct engine_beginning beginning;
     const struct engine_watch *watch; // of the current call; NULL: none
     struct engine_changing changing;
     float **points; // [n_points][rows_max][d_model] what readers of edges see otherwise
@@ -156,6 +178,25 @@ static inline uint32_t engine_strand_id(const struct engine_strand *s, size_t i)
 {
     return s->base > 0 ? s->tokens[i] : i > 0 ? s->tokens[i - 1] : s->first;
 }
+
+// --- engine_begin.c ------------------------------------------------------------------------------
+
+/* Does the block that is laid begin with rows of the whole?  If so, the layers do. */
+bool engine_find_beginning(struct engine_ctx *r);
+
+/* resid and z of the layer in which the block begins, from the whole. */
+void engine_take_resid(struct engine_ctx *r);
+void engine_take_z(struct engine_ctx *r);
+
+/* Keeps the block's residual, or z, of layer l, if that is wanted. */
+void engine_keep_resid(struct engine_ctx *r, size_t l);
+void engine_keep_z(struct engine_ctx *r, size_t l);
+
+/* The layers of the windows have been run: what was kept is theirs. */
+void engine_keep_windows(struct engine_ctx *r, const struct engine_window *windows,
+                         size_t n_windows);
+
+void engine_begin_free(struct engine_ctx *r);
 
 // --- engine_changes.c: each does nothing where nothing changes there ------------------------------
 

@@ -286,14 +286,13 @@ static void leave_others(struct engine_ctx *r)
     b->n = b->n_only = b->n_wanted = 0;
 }
 
-/* resid += sum over heads of (softmax(q k config_attn_scale()) v) W_O  +  b_O */
-static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t l, bool keep)
+/* z = softmax(q k config_attn_scale()) v of all heads; of the queries 'only' those. */
+static void make_z(struct engine_ctx *r, const struct engine_layer *p, size_t l)
 {
     const struct config *c = &r->engine->model->config;
     const struct layer *w = &r->engine->model->layers[l];
     const struct engine_block *b = &r->block;
     const size_t width = c->n_heads * c->d_head;
-    const bool some = b->n_only > 0;
     show(r, l, ROW_RESID_PRE, r->resid);
     show_normed(r, l, ROW_LN1);
     norm(r, r->resid, w->ln1_w, w->ln1_b, true);
@@ -302,7 +301,7 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
         add_positions(r);
         inputs_pack(&r->in, &p->qk, r->x_pos, c->d_model, b->n_rows);
     } // else they are the same rows as for v
-    if (some) {
+    if (b->n_only > 0) {
         project_only(r, p, c->shortformer ? r->x_pos : r->x);
     } else {
         product(r->qk, 2 * width, b->n_rows, &r->in, &p->qk, false);
@@ -315,6 +314,22 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
             attend_head(r, b->strands + k, next - k, l, h);
         }
     }
+}
+
+/* resid += sum over heads of z W_O  +  b_O */
+static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t l, bool keep)
+{
+    const struct config *c = &r->engine->model->config;
+    const struct engine_block *b = &r->block;
+    const size_t width = c->n_heads * c->d_head;
+    const bool some = b->n_only > 0;
+    engine_keep_resid(r, l);
+    if (r->beginning.now && l == r->beginning.layer) {
+        engine_take_z(r);
+    } else {
+        make_z(r, p, l);
+    }
+    engine_keep_z(r, l);
     engine_change_heads(r, l);
     if (some) {
         leave_others(r);
@@ -451,12 +466,17 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
     const struct model *m = e->model;
     const bool fast = !exact && e->fast_layers;
     const struct engine_layer *layers = fast ? e->fast_layers : e->layers;
-    embed(r);
+    const size_t first = r->beginning.now ? r->beginning.layer : 0;
+    if (r->beginning.now) {
+        engine_take_resid(r);
+    } else {
+        embed(r);
+    }
     engine_change_begin(r);
     if (fast) {
         dot_begin(e->kern->s16);
     }
-    for (size_t l = 0; l < m->config.n_layers; l++) {
+    for (size_t l = first; l < m->config.n_layers; l++) {
         r->block.n_only = l + 1 < m->config.n_layers ? 0 : r->block.n_wanted;
         attention(r, &layers[l], l, keep);
         if (!m->config.attn_only) {

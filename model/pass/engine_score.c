@@ -37,6 +37,8 @@ static void begin_block(struct engine_ctx *r)
 {
     r->block.n = r->block.n_rows = r->block.n_wanted = 0;
     r->kept.windows = NULL;
+    r->begins.n_windows = 0;
+    r->beginning.now = false;
 }
 
 void engine_lay_windows(struct engine_ctx *r, const struct engine_window *windows, size_t n_windows)
@@ -59,13 +61,18 @@ static void score_block(struct engine_ctx *r, const struct engine_window *window
 {
     const size_t d = r->engine->model->config.d_model;
     const bool keep = r->kept.wanted && engine_layers_are_exact(r);
+    struct head_list heads = {0};
     engine_lay_windows(r, windows, n_windows);
+    if (!exact) {
+        engine_find_beginning(r);
+    }
     engine_ctx_layers(r, exact || engine_watches_inside(r), keep);
     if (keep) {
         r->kept.windows = windows;
         r->kept.n_windows = n_windows;
         r->kept.more = engine_watches_inside(r) ? 1 : 0;
     }
+    engine_keep_windows(r, windows, n_windows);
     size_t n_tokens = 0;
     for (size_t k = 0, row = 0; k < n_windows; row += rows_of(r, &windows[k++])) {
         memcpy(r->ids + n_tokens, windows[k].tokens, windows[k].n * sizeof *r->ids);
@@ -75,7 +82,14 @@ static void score_block(struct engine_ctx *r, const struct engine_window *window
     if (r->watch && r->watch->normed) {
         r->watch->normed(r->watch->context, windows, n_windows, r->x);
     }
-    unembed_score(r->unembed, r->x, r->ids, n_tokens, exact, r->logprob, stop);
+    if (r->watch && r->watch->heads) {
+        heads = r->watch->heads(r->watch->context, windows, n_windows);
+    }
+    if (heads.n > 0) {
+        unembed_score_heads(r->unembed, r->x, r->ids, n_tokens, r->logprob, heads, r->gather, stop);
+    } else {
+        unembed_score(r->unembed, r->x, r->ids, n_tokens, exact, r->logprob, stop);
+    }
     for (size_t k = 0, at = 0; k < n_windows; at += windows[k++].n) {
         memcpy(windows[k].logprob, r->logprob + at, windows[k].n * sizeof *r->logprob);
     }

@@ -8,47 +8,7 @@
 
 #include "corpora/base/mem.h"
 #include "model/pass/logprob.h"
-#include "model/pass/product.h"
-
-#define LOG2_E 1.44269504088896340736
-#define LN_2 0.69314718055994530942
-
-// The number of panels of the vocabulary whose exponentials are summed in f32 before the sum goes
-// into f64; the first ones go sooner, so that there is soon a sum to compare with.
-#define PANELS_SUMMED ((size_t)32)
-
-struct unembed {
-    const struct model *model;
-    const struct kern_f32 *f32;
-    struct weights exact;
-    struct weights low; // integer weights; low.dot is NULL if there are none
-    double threshold;   // probability above which f32 replaces low
-    float *bias2;       // [low.n_panels * low.cols], bias / ln 2
-    float *columns;     // [d_vocab][d_model], W_U by column
-    float *mean;        // [d_model] of W_U's columns
-    double mean_bias;   // mean of b_U
-};
-
-/* A token that may be above the threshold: what it added to its row's sum. */
-struct candidate {
-    uint32_t row, id;
-    float e;
-};
-
-struct unembed_ctx {
-    const struct unembed *u;
-    size_t n_max;
-    struct inputs in;
-    float *sums;   // [n_max + a tile][KERN_LANES]
-    float *shift;  // [n_max + a tile], to which exponents are relative
-    float *scale2; // [n_max + a tile], a row's scale / ln 2
-    float *above;  // [n_max + a tile], the threshold for the sum so far
-    double *total; // [n_max]
-    float *target; // [n_max] logits of the true tokens
-    float *logits; // [UNEMBED_LOGITS_ROWS + a tile][d_vocab rounded up]
-    struct candidate *candidates;
-    size_t n_candidates, candidates_max;
-};
+#include "model/pass/unembed_internal.h"
 
 // --- making -------------------------------------------------------------------------------------
 
@@ -132,6 +92,7 @@ int unembed_new(struct unembed **out, const struct model *model, const struct ke
         return err_nomem(err, "an unembedding");
     }
     u->model = model;
+    u->kern = kern;
     u->f32 = kern->f32;
     int rc = weights_new(&u->exact, kern, FORMAT_F32, false, NULL, model->W_U, model->b_U,
                          model->config.d_model, model->config.d_vocab, err);
@@ -211,23 +172,11 @@ int unembed_ctx_new(struct unembed_ctx **out, const struct unembed *u, size_t n_
     r->u = u;
     r->n_max = n_max;
     int rc = inputs_new(&r->in, weights, u->low.dot ? 2 : 1, n_max, err);
-    r->sums = product_alloc(room * KERN_LANES, sizeof *r->sums);
-    r->shift = product_alloc(room, sizeof *r->shift);
+    rc = rc ? rc : unembed_sums_new(&r->sums, n_max, u->low.dot ? u->threshold : 0, err);
     r->scale2 = product_alloc(room, sizeof *r->scale2);
-    r->above = product_alloc(room, sizeof *r->above);
-    r->target = product_alloc(room, sizeof *r->target);
-    r->total = mem_new(room, sizeof *r->total);
     r->logits = product_alloc((UNEMBED_LOGITS_ROWS + KERN_ROWS_MAX) * u->exact.n_panels,
                               u->exact.cols * sizeof *r->logits);
-    bool whole = r->sums && r->shift && r->scale2 && r->above && r->target && r->total && r->logits;
-    if (u->low.dot) {
-        // A row has at most 1 / threshold tokens above the threshold.  Between two sweeps there is
-        // room for that many more, and for those of one panel.
-        r->candidates_max = 2 * n_max * (size_t)(1 / u->threshold + 2 * DOT_COLS_MAX);
-        r->candidates = mem_new(r->candidates_max, sizeof *r->candidates);
-        whole = whole && r->candidates;
-    }
-    if (rc || !whole) {
+    if (rc || !r->scale2 || !r->logits) {
         unembed_ctx_free(r);
         return rc ? rc : err_nomem(err, "an unembedding's working memory");
     }
@@ -241,40 +190,13 @@ void unembed_ctx_free(struct unembed_ctx *r)
         return;
     }
     inputs_free(&r->in);
-    free(r->sums);
-    free(r->shift);
+    unembed_sums_free(&r->sums);
     free(r->scale2);
-    free(r->above);
-    free(r->target);
-    free(r->total);
     free(r->logits);
-    free(r->candidates);
     free(r);
 }
 
 // --- what both passes share ---------------------------------------------------------------------
-
-static void clear_sums(struct unembed_ctx *r, size_t n)
-{
-    memset(r->total, 0, n * sizeof *r->total);
-    memset(r->sums, 0, (n + DOT_ROWS_MAX) * KERN_LANES * sizeof *r->sums);
-}
-
-static void fold_sums(struct unembed_ctx *r, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        for (size_t l = 0; l < KERN_LANES; l++) {
-            r->total[i] += (double)r->sums[i * KERN_LANES + l];
-        }
-    }
-    memset(r->sums, 0, n * KERN_LANES * sizeof *r->sums);
-}
-
-static bool is_time_to_fold(size_t panels, size_t of)
-{
-    return panels % PANELS_SUMMED == 0 || panels == of ||
-           (panels < PANELS_SUMMED && (panels & (panels - 1)) == 0);
-}
 
 /* Brings a slice of the next panel near while tile t of n_tiles is made. */
 static void prefetch_next(const struct weights *w, size_t panel, size_t t, size_t n_tiles)
@@ -290,47 +212,25 @@ static void prefetch_next(const struct weights *w, size_t panel, size_t t, size_
 
 // --- f32 ----------------------------------------------------------------------------------------
 
-/* A row's exponents are relative to the greatest logit of its first panel; any number within about
- * 80 nats of the greatest of all would do. */
-static void set_shift(const struct weights *w, float *shift, const float *tile)
-{
-    const size_t m = w->m < w->cols ? w->m : w->cols;
-    for (size_t i = 0; i < w->rows; i++) {
-        float max = tile[i * w->cols] + w->bias[0];
-        for (size_t j = 1; j < m; j++) {
-            const float logit = tile[i * w->cols + j] + w->bias[j];
-            max = logit > max ? logit : max;
-        }
-        shift[i] = max;
-    }
-}
-
-static void sum_f32(struct unembed_ctx *r, const uint32_t *ids, size_t n, const atomic_int *stop)
+static void sum_f32(struct unembed_ctx *r, const uint32_t *ids, size_t n, struct head_list heads,
+                    const atomic_int *stop)
 {
     const struct weights *w = &r->u->exact;
     const size_t n_tiles = (n + w->rows - 1) / w->rows;
     union product_tile tile;
-    clear_sums(r, n);
+    unembed_sums_begin(&r->sums, n);
     for (size_t panel = 0; panel < w->n_panels && !is_stopped(stop); panel++) {
-        const float *bias = w->bias + panel * w->cols;
-        const uint32_t from = (uint32_t)(panel * w->cols);
         for (size_t t = 0; t < n_tiles; t++) {
-            const size_t i0 = t * w->rows;
             prefetch_next(w, panel, t, n_tiles);
             product_tile(&tile, &r->in, w, t, panel);
-            if (panel == 0) {
-                set_shift(w, r->shift + i0, tile.f32);
+            for (size_t h = 0; h < heads.n; h++) {
+                head_rows_add(heads.items[h], tile.f32, ids, t, panel);
             }
-            r->u->f32->add_exp(r->sums + i0 * KERN_LANES, tile.f32, bias, r->shift + i0);
-            for (size_t i = i0; i < n && i < i0 + w->rows; i++) {
-                const uint32_t col = ids[i] - from;
-                if (col < w->cols) {
-                    r->target[i] = tile.f32[(i - i0) * w->cols + col] + bias[col];
-                }
-            }
+            unembed_sums_add(&r->sums, w, tile.f32, ids, n, t, panel);
         }
-        if (is_time_to_fold(panel + 1, w->n_panels)) {
-            fold_sums(r, n);
+        unembed_sums_end_panel(&r->sums, n, panel + 1, w);
+        for (size_t h = 0; h < heads.n; h++) {
+            head_rows_end_panel(heads.items[h], panel + 1);
         }
     }
 }
@@ -353,24 +253,29 @@ const float *unembed_logits(struct unembed_ctx *r, const float *x, size_t n, siz
     return r->logits;
 }
 
-/* For a row whose first panel is not representative: all logits, relative to the greatest. */
-static double logprob_from_logits(struct unembed_ctx *r, const float *x, uint32_t id)
+double unembed_from_logits(struct unembed_ctx *r, const float *x, uint32_t id)
 {
     size_t ld;
     const float *logits = unembed_logits(r, x, 1, &ld);
     return (double)logits[id] - logprob_log_sum_exp(logits, r->u->exact.m);
 }
 
+double unembed_logprob_f32(struct unembed_ctx *r, const struct unembed_sums *sums, size_t i,
+                           const float *x, uint32_t id)
+{
+    return sums->total[i] < 1e30
+               ? (double)sums->target[i] - (double)sums->shift[i] - log(sums->total[i])
+               : unembed_from_logits(r, x, id);
+}
+
 static void score_f32(struct unembed_ctx *r, const float *x, const uint32_t *ids, size_t n,
-                      double *logprob, const atomic_int *stop)
+                      double *logprob, struct head_list heads, const atomic_int *stop)
 {
     const struct weights *w = &r->u->exact;
     inputs_pack(&r->in, w, x, w->k, n);
-    sum_f32(r, ids, n, stop);
+    sum_f32(r, ids, n, heads, stop);
     for (size_t i = 0; i < n && !is_stopped(stop); i++) {
-        logprob[i] = r->total[i] < 1e30
-                         ? (double)r->target[i] - (double)r->shift[i] - log(r->total[i])
-                         : logprob_from_logits(r, x + i * w->k, ids[i]);
+        logprob[i] = unembed_logprob_f32(r, &r->sums, i, x + i * w->k, ids[i]);
     }
 }
 
@@ -385,61 +290,17 @@ static void set_shift2(struct unembed_ctx *r, const int32_t *tile, size_t i0)
         for (size_t j = 0; j < m; j++) {
             max = fmaxf(max, (float)tile[j] * w->scale[j] * r->scale2[i0 + i] + r->u->bias2[j]);
         }
-        r->shift[i0 + i] = max;
+        r->sums.shift[i0 + i] = max;
     }
 }
 
-/* Sets the thresholds.  Sums only grow, so a token that is not above its threshold now never will
- * be. */
-static void set_above(struct unembed_ctx *r, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        double sum = r->total[i];
-        for (size_t l = 0; l < KERN_LANES; l++) {
-            sum += (double)r->sums[i * KERN_LANES + l];
-        }
-        r->above[i] = (float)(r->u->threshold * sum);
-    }
-}
-
-static void sort_out_candidates(struct unembed_ctx *r)
-{
-    size_t n = 0;
-    for (size_t k = 0; k < r->n_candidates; k++) {
-        if (r->candidates[k].e > r->above[r->candidates[k].row]) {
-            r->candidates[n++] = r->candidates[k];
-        }
-    }
-    r->n_candidates = n;
-}
-
-/* Remembers the tile's exponentials that are above the threshold; rows: the bits of add_exp2(). */
-static void note_candidates(struct unembed_ctx *r, const float *exps, uint32_t rows, size_t i0,
-                            size_t panel)
-{
-    const struct weights *w = &r->u->low;
-    const size_t at = panel * w->cols;
-    for (; rows != 0; rows &= rows - 1) {
-        const size_t i = (size_t)__builtin_ctz(rows);
-        const float *row = exps + i * w->cols;
-        uint32_t columns = r->u->f32->above(row, r->above[i0 + i]);
-        for (; columns != 0; columns &= columns - 1) {
-            const size_t j = (size_t)__builtin_ctz(columns);
-            r->candidates[r->n_candidates++] = (struct candidate){
-                .row = (uint32_t)(i0 + i), .id = (uint32_t)(at + j), .e = row[j]};
-        }
-    }
-}
-
-static void sum_low(struct unembed_ctx *r, size_t n, const atomic_int *stop)
+static void sum_low(struct unembed_ctx *r, size_t n, struct head_list heads, const atomic_int *stop)
 {
     const struct weights *w = &r->u->low;
     const size_t n_tiles = (n + w->rows - 1) / w->rows;
     union product_tile tile;
-    clear_sums(r, n);
-    r->n_candidates = 0;
+    unembed_sums_begin(&r->sums, n);
     for (size_t i = 0; i < n_tiles * w->rows; i++) {
-        r->above[i] = i < n ? 0 : INFINITY;
         r->scale2[i] = (float)((double)r->in.scale[i] * LOG2_E);
     }
     for (size_t panel = 0; panel < w->n_panels && !is_stopped(stop); panel++) {
@@ -448,73 +309,95 @@ static void sum_low(struct unembed_ctx *r, size_t n, const atomic_int *stop)
             const size_t i0 = t * w->rows;
             prefetch_next(w, panel, t, n_tiles);
             product_tile(&tile, &r->in, w, t, panel);
+            for (size_t h = 0; h < heads.n; h++) {
+                head_rows_add_low(heads.items[h], tile.s32, r->scale2 + i0, t, panel);
+            }
             if (panel == 0) {
                 set_shift2(r, tile.s32, i0);
             }
+            struct unembed_sums *s = &r->sums;
             const uint32_t above =
-                r->u->f32->add_exp2(r->sums + i0 * KERN_LANES, &tile, w->rows, r->scale2 + i0,
-                                    w->scale + at, r->u->bias2 + at, r->shift + i0, r->above + i0);
+                r->u->f32->add_exp2(s->sums + i0 * KERN_LANES, &tile, w->rows, r->scale2 + i0,
+                                    w->scale + at, r->u->bias2 + at, s->shift + i0, s->above + i0);
             if (above) {
-                note_candidates(r, tile.f32, above, i0, panel);
+                unembed_sums_note(s, w, tile.f32, above, i0, panel);
             }
         }
-        if (is_time_to_fold(panel + 1, w->n_panels)) {
-            fold_sums(r, n);
-            set_above(r, n);
-        }
-        if (r->candidates_max - r->n_candidates < n * w->cols) {
-            set_above(r, n);
-            sort_out_candidates(r);
+        unembed_sums_end_panel(&r->sums, n, panel + 1, w);
+        for (size_t h = 0; h < heads.n; h++) {
+            head_rows_end_panel(heads.items[h], panel + 1);
         }
     }
 }
 
-/* Replaces the candidates' contributions by those of f32. */
-static void correct(struct unembed_ctx *r, const float *x)
+void unembed_correct(const struct unembed *u, struct unembed_sums *s, const float *x)
 {
-    const struct unembed *u = r->u;
     const size_t d = u->low.k;
-    sort_out_candidates(r);
-    for (size_t k = 0; k < r->n_candidates; k++) {
-        const struct candidate *c = &r->candidates[k];
+    unembed_sums_sort_out(s);
+    for (size_t k = 0; k < s->n_candidates; k++) {
+        const struct candidate *c = &s->candidates[k];
         const float logit =
             u->f32->dot(x + c->row * d, u->columns + c->id * d, d) + u->low.bias[c->id];
-        r->total[c->row] += exp2((double)logit * LOG2_E - (double)r->shift[c->row]) - (double)c->e;
+        s->total[c->row] += exp2((double)logit * LOG2_E - (double)s->shift[c->row]) - (double)c->e;
     }
+}
+
+double unembed_logprob_low(struct unembed_ctx *r, const struct unembed_sums *sums, size_t i,
+                           const float *x, uint32_t id)
+{
+    const struct unembed *u = r->u;
+    const struct weights *w = &u->low;
+    if (!(sums->total[i] > 0 && sums->total[i] < 1e30)) {
+        return unembed_from_logits(r, x, id);
+    }
+    const float target = u->f32->dot(x, u->columns + id * w->k, w->k) + w->bias[id];
+    return (double)target - (double)sums->shift[i] * LN_2 - log(sums->total[i]);
 }
 
 static void score_low(struct unembed_ctx *r, const float *x, const uint32_t *ids, size_t n,
-                      double *logprob, const atomic_int *stop)
+                      double *logprob, struct head_list heads, const atomic_int *stop)
 {
     const struct unembed *u = r->u;
     const struct weights *w = &u->low;
     inputs_pack(&r->in, w, x, w->k, n);
     dot_begin(w->dot);
-    sum_low(r, n, stop);
+    sum_low(r, n, heads, stop);
     dot_end(w->dot);
     if (is_stopped(stop)) {
         return;
     }
-    correct(r, x);
+    unembed_correct(u, &r->sums, x);
     for (size_t i = 0; i < n; i++) {
-        const float *row = x + i * w->k;
-        if (r->total[i] > 0 && r->total[i] < 1e30) {
-            const float target =
-                u->f32->dot(row, u->columns + ids[i] * w->k, w->k) + w->bias[ids[i]];
-            logprob[i] = (double)target - (double)r->shift[i] * LN_2 - log(r->total[i]);
-        } else {
-            logprob[i] = logprob_from_logits(r, row, ids[i]);
-        }
+        logprob[i] = unembed_logprob_low(r, &r->sums, i, x + i * w->k, ids[i]);
     }
 }
 
 void unembed_score(struct unembed_ctx *r, const float *x, const uint32_t *ids, size_t n, bool exact,
                    double *logprob, const atomic_int *stop)
 {
+    const struct head_list none = {0};
     assert(n <= r->n_max);
     if (exact || !r->u->low.dot) {
-        score_f32(r, x, ids, n, logprob, stop);
+        score_f32(r, x, ids, n, logprob, none, stop);
     } else {
-        score_low(r, x, ids, n, logprob, stop);
+        score_low(r, x, ids, n, logprob, none, stop);
+    }
+}
+
+void unembed_score_heads(struct unembed_ctx *r, const float *x, const uint32_t *ids, size_t n,
+                         double *logprob, struct head_list heads, float *room,
+                         const atomic_int *stop)
+{
+    assert(n <= r->n_max);
+    for (size_t h = 0; h < heads.n; h++) {
+        head_rows_pack(heads.items[h], n);
+    }
+    if (r->u->low.dot) {
+        score_low(r, x, ids, n, logprob, heads, stop);
+    } else {
+        score_f32(r, x, ids, n, logprob, heads, stop);
+    }
+    for (size_t h = 0; h < heads.n && !is_stopped(stop); h++) {
+        head_rows_finish(heads.items[h], r, ids, n, room, stop);
     }
 }

@@ -60,6 +60,14 @@ void unembed_ctx_free(struct unembed_ctx *r); // NULL is allowed
 void unembed_score(struct unembed_ctx *r, const float *x, const uint32_t *ids, size_t n, bool exact,
                    double *logprob, const atomic_int *stop);
 
+/* The same in the precision of the unembedding, and of changed models whose rows are set, the first n
+ * of theirs (head_rows.h), on the way.  room[n][d_model] is written to.  The rows of the whole get
+ * the bits that unembed_score() gives. */
+struct head_list;
+void unembed_score_heads(struct unembed_ctx *r, const float *x, const uint32_t *ids, size_t n,
+                         double *logprob, struct head_list heads, float *room,
+                         const atomic_int *stop);
+
 // The most rows that unembed_logits() takes.
 #define UNEMBED_LOGITS_ROWS ((size_t)32)
 

@@ -138,6 +138,25 @@ static int make_families(struct engines *e, struct lineup *lineup, struct err *e
     return rc;
 }
 
+/* Makes the logits of the heads that changed models behind their whole replace, where these are
+ * linear; several of one head have their own. */
+static int make_heads(struct engines *e, const struct lineup *lineup, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < e->n && !rc; i++) {
+        struct predictor *p = &e->predictors[i];
+        const size_t owner = owner_of(e, i);
+        if (!p->family || owner >= i || lineup->models[owner].changes.n > 0) {
+            continue;
+        }
+        const size_t head = engine_linear_head(p->engine, &lineup->models[i].changes);
+        if (head != SIZE_MAX) {
+            rc = head_logits_new(&p->head, engine_unembed(p->engine), head, err);
+        }
+    }
+    return rc;
+}
+
 /* Those of earlier runs, and this one's. */
 static int join_kernels(struct engines *e, const struct kern *kern, struct store *resumed,
                         struct err *err)
@@ -204,6 +223,7 @@ int engines_make(struct engines *e, struct lineup *lineup, const struct kern *ke
     if (!rc && !is_stopped(stop)) {
         share(e);
         rc = make_families(e, lineup, err);
+        rc = rc ? rc : make_heads(e, lineup, err);
     }
     for (size_t i = 0; i < e->n && !rc; i++) {
         e->epsilon = fmax(e->epsilon, precision_epsilon(e->checks[i].used));

@@ -35,6 +35,7 @@ struct predictor_ctx {
     struct engine_ctx *engine;    // of weights
     struct family_ctx *family;    // of a changed model; NULL: nothing is changed
     struct predictor_ctx *lender; // whose these two are; NULL: its own
+    struct predictor_ctx *whole;  // that a changed model begins with; NULL: none
 
     // of counts
     struct countmodel_ctx *counts;
@@ -81,6 +82,25 @@ static int take_changed(struct predictor_ctx *r, const struct predictor_unit *un
     }
     if (!rc) {
         engine_replace(r->engine, &r->family->donors.by);
+        engine_begin_from(r->engine, r->whole ? r->whole->engine : NULL);
+    }
+    return rc;
+}
+
+void predictor_begin_from(struct predictor_ctx *r, struct predictor_ctx *whole)
+{
+    r->whole = whole;
+}
+
+int predictor_head_rows(struct predictor_ctx *r, const struct predictor_unit *unit,
+                        const struct engine_window *windows, size_t n_windows,
+                        struct head_rows *rows, const atomic_int *stop, struct err *err)
+{
+    const struct predictor *p = r->predictor;
+    const int rc = take_changed(r, unit, windows, n_windows, stop, err);
+    if (!rc) {
+        engine_head_rows(r->engine, windows, n_windows,
+                         engine_linear_head(p->engine, &p->model->changes), rows, stop);
     }
     return rc;
 }
@@ -291,6 +311,7 @@ static const struct kind counts = {counts_run_new, counts_score, counts_pick_exa
 
 void predictor_free(struct predictor *p)
 {
+    head_logits_free(p->head);
     engine_free(p->shares_engine ? NULL : p->engine);
     free(p->leave_out);
     *p = (struct predictor){0};
@@ -379,6 +400,8 @@ int predictor_begin_unit(struct predictor_ctx *r, struct err *err)
     if (r->family) {
         donors_forget(&r->family->donors);
         r->family->last = NULL;
+    } else if (r->engine) {
+        engine_forget_layers(r->engine);
     }
     return r->counts ? take_none(r, err) : 0;
 }

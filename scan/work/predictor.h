@@ -34,6 +34,7 @@ struct predictor {
     bool shares_engine;    // it is another's
     bool *leave_out;       // of counts: [n_shards] those that they were made of; NULL: none
     const struct predictor_family *family; // of a changed model; NULL: nothing is changed
+    struct head_logits *head; // of a changed model that has engine_linear_head(); or NULL
 };
 
 void predictor_free(struct predictor *p); // {0} is allowed
@@ -100,6 +101,15 @@ int predictor_pick_rows(struct predictor_ctx *r, const struct predictor_unit *un
 /* engine_kept_row(), of weights: false, too, where another model has used the working memory since
  * the last predictor_score(). */
 bool predictor_kept_row(const struct predictor_ctx *r, const struct engine_pick *pick, float *row);
+
+/* From now on a changed model begins with what the ctx of its whole keeps of the windows, which it
+ * has just scored (engine_keep_layers()). */
+void predictor_begin_from(struct predictor_ctx *r, struct predictor_ctx *whole);
+
+/* engine_head_rows(), of a changed model that has a head.  Errors: ERR_NOMEM. */
+int predictor_head_rows(struct predictor_ctx *r, const struct predictor_unit *unit,
+                        const struct engine_window *windows, size_t n_windows,
+                        struct head_rows *rows, const atomic_int *stop, struct err *err);
 
 /* Does it say how likely every token is?  Not what chooses with hindsight: :skip, :oracle. */
 bool predictor_looks(const struct predictor *p);

@@ -131,6 +131,14 @@ static int keep_row(struct unit_scores *s, struct scorer *m, size_t token, struc
     float *to;
     int rc = make_room(m, 1, &to, err);
     rc = rc ? rc : floats_reserve(&s->row, engine_row_size(m->predictor->engine), err);
+    if (!rc && to && m->heads) {
+        const float *x = unit_heads_row(s, m, token);
+        if (x) {
+            memcpy(to, x, row_size(m) * sizeof *to);
+            add_row(&m->rows, token);
+        }
+        return 0;
+    }
     if (!rc && to && pick_again(s, m, &pick) && predictor_kept_row(m->ctx, &pick, s->row.at)) {
         memcpy(to, s->row.at, row_size(m) * sizeof *to);
         add_row(&m->rows, token);

@@ -73,7 +73,10 @@ static int scorer_open(struct unit_scores *s, const struct predictor *predictor,
     m->kept = mem_zero(config_of(m)->n_layers * ROW_SITES, sizeof *m->kept);
     int rc = m->kept ? predictor_ctx_new(&m->ctx, predictor, m->lender ? m->lender->ctx : NULL, err)
                      : err_nomem(err, "a worker");
-    if (rc || !has_weights(m) || scorer_is_changed(m)) {
+    if (!rc && scorer_is_changed(m)) {
+        return unit_heads_open(s, m, err);
+    }
+    if (rc || !has_weights(m)) {
         return rc;
     }
     return attributor_new(&m->attributor, predictor->engine, err);
@@ -137,6 +140,7 @@ static void scorer_close(struct scorer *m)
     free(m->components.at);
     unit_rows_free(&m->rows);
     attributor_free(m->attributor);
+    head_rows_free(m->heads);
     predictor_ctx_free(m->ctx);
 }
 
@@ -159,7 +163,8 @@ void unit_scores_free(struct unit_scores *s)
     }
     void *const own[] = {s->asked, s->scorers, s->windows, s->logprob, s->window_n,
                          s->picks, s->tokens,  s->rows,    s->ids,     s->logits,
-                         s->ld,    s->some,    s->some_of, s->row.at,  s->questions.items};
+                         s->ld,    s->some,    s->some_of, s->row.at,  s->questions.items,
+                         s->heads};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         free(own[i]);
     }
@@ -191,8 +196,7 @@ struct unit_times unit_scores_times(const struct unit_scores *s)
 
 // --- windows ------------------------------------------------------------------------------------
 
-/* Makes the layout's windows those of a model. */
-static void set_windows(struct unit_scores *s, size_t model)
+void unit_scores_set_windows(struct unit_scores *s, size_t model)
 {
     const struct layout *l = s->layout;
     for (size_t i = 0; i < l->n_windows; i++) {
@@ -208,7 +212,7 @@ int unit_scores_pick(struct unit_scores *s, size_t model, const size_t *tokens, 
                      struct err *err)
 {
     const int rc = mem_reserve(&s->picks, &s->picks_cap, n, sizeof *s->picks, "picks", err);
-    set_windows(s, model);
+    unit_scores_set_windows(s, model);
     for (size_t i = 0; i < n && !rc; i++) {
         s->picks[i] = layout_pick(s->layout, s->windows, tokens[i]);
     }
@@ -317,10 +321,15 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
     const struct engine_watch watch = {.sites = sites,
                                        .rows = see_rows,
                                        .normed = of->asked || of->logits ? see_normed : NULL,
+                                       .heads = of->has_heads ? unit_heads_join : NULL,
                                        .context = s};
-    const bool watched = has_weights(of) && (sites || watch.normed);
+    const bool watched = has_weights(of) && (sites || watch.normed || watch.heads);
+    if (of->heads) {
+        unit_heads_score(s, m);
+        return 0;
+    }
     s->model = m;
-    set_windows(s, m);
+    unit_scores_set_windows(s, m);
     if (scorer_is_changed(of)) {
         int rc = unit_share_choose(s, m, first, n, err);
         if (!rc && watch.normed) { // where it says nothing rows are 0

@@ -4,6 +4,7 @@
  *     unit_scores.c   blocks: scoring, rows, requests
  *     unit_rows.c     rows of tokens that are kept for what is asked afterwards
  *     unit_share.c    of a changed model: the windows that it is run on
+ *     unit_heads.c    changed models that are scored together with their whole
  *     unit_ask.c      afterwards: exact log-probs, what a model says before a token
  */
 #ifndef GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
@@ -43,6 +44,9 @@ struct scorer {
     const struct predictor *predictor;
     struct predictor_ctx *ctx;
     struct scorer *lender;       // the first changed model of its engine; NULL: nothing is shared
+    size_t whole;                // of a changed model: its unchanged one before it; SIZE_MAX: none
+    struct head_rows *heads;     // of one that is scored together with it; NULL: it is not
+    bool has_heads;              // of a whole: some are scored together with it
     uint32_t see, keep;          // ROW_BIT()s that some collector needs
     bool asked, logits, may_ask; // some collector needs them
     double *logprob;             // [logprob_cap] of the unit's tokens
@@ -81,6 +85,9 @@ struct unit_scores {
     size_t window_n_cap;
     size_t model; // in hand
     bool leaves_changed;
+
+    struct head_rows **heads; // [n_heads] of those that are scored together
+    size_t n_heads, heads_cap;
 
     // of the changed model in hand
     struct engine_window *some; // [n_some] the block's windows that it is run on
@@ -141,6 +148,24 @@ int unit_share_choose(struct unit_scores *s, size_t model, size_t first, size_t 
 
 /* It has scored them: sets the tokens of documents that are not in its share to logprob_none(). */
 void unit_share_silence(struct unit_scores *s, size_t model);
+
+// --- unit_heads.c: a changed model of which a head of the last layer is replaced
+
+/* Opens what a changed model shares with its whole, one of the s->n_models before it.  ERR_NOMEM. */
+int unit_heads_open(struct unit_scores *s, struct scorer *m, struct err *err);
+
+/* engine_heads() of the whole in hand. */
+struct head_list unit_heads_join(void *context, const struct engine_window *windows,
+                                 size_t n_windows);
+
+/* The log-probs of a changed model that was scored together with its whole. */
+void unit_heads_score(struct unit_scores *s, size_t model);
+
+/* The final norm's output that predicts a token of the block; NULL: it is not at hand in f32. */
+const float *unit_heads_row(const struct unit_scores *s, const struct scorer *m, size_t token);
+
+/* Makes the layout's windows those of a model. */
+void unit_scores_set_windows(struct unit_scores *s, size_t model);
 
 // unit_models' functions
 int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,

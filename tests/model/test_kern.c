@@ -351,6 +351,73 @@ static void exponentials_are_summed_and_seen(void **state)
     }
 }
 
+/* Logits of a changed model, made of the whole's tile and its own, against f64: the exponentials, and
+ * in f32 the logits themselves. */
+static void tiles_of_a_changed_model_are_mixed(void **state)
+{
+    (void)state;
+    enum { ROWS = 5 };
+    static union {
+        float f32[KERN_ROWS_MAX * KERN_COLS_MAX];
+        int32_t s32[KERN_ROWS_MAX * KERN_COLS_MAX];
+    } own, whole;
+    static float part[6][DOT_ROWS_MAX > DOT_COLS_MAX ? DOT_ROWS_MAX : DOT_COLS_MAX];
+    static float shift[DOT_ROWS_MAX], above[DOT_ROWS_MAX];
+    static float sums[DOT_ROWS_MAX * KERN_LANES];
+    float *ratio = part[0], *less = part[1], *ln_b = part[2], *bias = part[3];
+    float *scale = part[4], *whole_scale = part[5];
+    for (size_t t = 0; kern_at(t); t++) {
+        const struct kern_f32 *f = kern_at(t)->f32;
+        double want[DOT_ROWS_MAX * DOT_COLS_MAX];
+        if (!kern_runs(kern_at(t))) {
+            continue;
+        }
+        for (size_t i = 0; i < sizeof part / sizeof **part; i++) {
+            part[i / (sizeof *part / sizeof **part)][i % (sizeof *part / sizeof **part)] =
+                random_float();
+        }
+        for (size_t i = 0; i < f->rows * f->cols; i++) {
+            own.f32[i] = random_float();
+            whole.f32[i] = random_float();
+            want[i] = (double)own.f32[i] + (double)whole.f32[i] * (double)ratio[i / f->cols] +
+                      (double)ln_b[i % f->cols] * (double)less[i / f->cols];
+        }
+        f->mix(own.f32, whole.f32, ratio, ln_b, less);
+        for (size_t i = 0; i < f->rows * f->cols; i++) {
+            assert_true(fabs((double)own.f32[i] - want[i]) < 1e-6);
+        }
+
+        for (size_t i = 0; i < ROWS * f->cols; i++) {
+            const size_t row = i / f->cols, col = i % f->cols;
+            own.s32[i] = (int32_t)(random_float() * 10);
+            whole.s32[i] = (int32_t)(random_float() * 10);
+            shift[row] = 0.5f;
+            above[row] = 1;
+            want[i] = exp2((double)own.s32[i] * (double)scale[row] * (double)scale[col] +
+                           (double)whole.s32[i] * (double)whole_scale[row] *
+                               (double)whole_scale[col] * (double)ratio[row] +
+                           (double)ln_b[col] * (double)less[row] + (double)bias[col] - 0.5);
+        }
+        const struct kern_mix mix = {scale, scale, whole.s32, whole_scale, whole_scale,
+                                     ratio, less,  ln_b,      bias};
+        memset(sums, 0, sizeof sums);
+        const uint32_t seen = f->add_exp2_mixed(sums, &own, ROWS, &mix, shift, above);
+        for (size_t i = 0; i < ROWS; i++) {
+            double sum = 0, got = 0;
+            for (size_t j = 0; j < f->cols; j++) {
+                const double wanted = want[i * f->cols + j];
+                assert_true(fabs((double)own.f32[i * f->cols + j] - wanted) <= 2e-5 * wanted);
+                assert_true(own.f32[i * f->cols + j] <= 1 || (seen >> i & 1));
+                sum += wanted;
+            }
+            for (size_t l = 0; l < KERN_LANES; l++) {
+                got += (double)sums[i * KERN_LANES + l];
+            }
+            assert_true(fabs(got - sum) <= 2e-5 * sum);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +428,7 @@ int main(void)
         cmocka_unit_test(tiles_of_integers_are_exact),
         cmocka_unit_test(rows_become_integers_and_turn),
         cmocka_unit_test(exponentials_are_summed_and_seen),
+        cmocka_unit_test(tiles_of_a_changed_model_are_mixed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
