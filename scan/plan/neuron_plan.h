@@ -47,8 +47,8 @@ struct neuron_plan_options {
      "correlate best with a hypothesis on the first unit have\n"                                   \
      "histograms of its labels, which saves memory"},                                              \
     {"token-means", 0, ARG_SIZE, &(options)->token_means, "N",                                     \
-     "keep each neuron's mean at the N most frequent tokens, those of\n"                           \
-     "the counts, else of the first unit; 4096 if not given, 0: none"},                             \
+     "each neuron's mean at the N most frequent tokens (of counts,\n"                              \
+     "else of the first unit); 4096 if not given, 0: none"},                                       \
     {"no-neurons", 0, ARG_FLAG, &(options)->no_neurons, NULL, "keep nothing of neurons"}
 
 // clang-format on
