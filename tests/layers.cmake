@@ -30,6 +30,8 @@ set(table
   "out/results/gaps  : corpora/base out/sql out/results"
   "out/results/compare: corpora/base out/sql out/results out/results/gaps"
   "out/results/means: corpora/base out/sql out/results"
+  "out/results/documents: corpora/base out/sql out/results out/results/gaps"
+  "out/results/token_means: corpora/base out/sql out/results out/results/neurons"
   "out/results/neurons : corpora/base out/sql out/results"
   "out/results/trigrams: corpora/base out/sql out/results out/results/gaps out/results/neurons"
   "out/results/record: corpora/base out/results"

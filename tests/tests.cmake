@@ -221,18 +221,20 @@ gapscope_test(out/tally_labels gapscope_out m)
 target_sources(test_tally_labels PRIVATE tests/ref/tally_ref.c)
 gapscope_test(out/compare gapscope_out m)
 gapscope_fuzz(compare gapscope_out)
+gapscope_fuzz(documents gapscope_out)
 gapscope_fuzz(neurons gapscope_out)
 gapscope_fuzz(record gapscope_out)
 gapscope_fuzz(run gapscope_out)
 gapscope_fuzz(shapes gapscope_out)
 gapscope_fuzz(store gapscope_out)
 gapscope_fuzz(tally gapscope_out)
+gapscope_fuzz(token_means gapscope_out)
 gapscope_fuzz(trigrams gapscope_out)
 gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of run, shapes, tally, compare, neurons, trigrams and ngrams anew, where their bytes have changed
+# tests/fuzz/seeds of run, shapes, tally, compare, neurons, trigrams, token_means, documents and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
@@ -336,7 +338,7 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: changed models; distributions side by side; --packing rows; a record, read by a library that is not
 # ours; what is said of neurons and hypotheses, of trigrams; exports
-foreach(name score_changed scan_changed compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores export_read config_formula
+foreach(name score_changed scan_changed token_means compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores export_read config_formula
         windows_said token_kinds terminal)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)

@@ -54,6 +54,30 @@ static const struct column kind_columns[] = {
 };
 const struct row_kind kind_gap_kind = ROW_KIND(struct kind_gap, kind_columns);
 
+static const struct column document_columns[] = {
+    {"shard", CELL_WHOLE, offsetof(struct document_gap, shard)},
+    {"shard_name", CELL_TEXT, offsetof(struct document_gap, shard_name)},
+    {"doc", CELL_WHOLE, offsetof(struct document_gap, doc)},
+    {"domain", CELL_TEXT, offsetof(struct document_gap, domain)},
+    {"text_bytes", CELL_WHOLE, offsetof(struct document_gap, text_bytes)},
+    {"tokens", CELL_WHOLE, offsetof(struct document_gap, tokens)},
+    {"mean_gap", CELL_REAL, offsetof(struct document_gap, mean_gap)},
+    {"base_mean_logprob", CELL_REAL, offsetof(struct document_gap, base_mean_logprob)},
+    {"other_mean_logprob", CELL_REAL, offsetof(struct document_gap, other_mean_logprob)},
+};
+const struct row_kind document_gap_kind = ROW_KIND(struct document_gap, document_columns);
+
+#define SQL_DOCUMENTS                                                                              \
+    "SELECT g.shard, s.name AS shard_name, g.doc, m.name AS domain, d.text_bytes, g.tokens,"       \
+    " g.mean_gap, b.mean_logprob AS base_mean_logprob, o.mean_logprob AS other_mean_logprob"       \
+    " FROM document_gap g JOIN pair p ON p.id = g.pair"                                            \
+    " LEFT JOIN document d ON d.shard = g.shard AND d.doc = g.doc"                                 \
+    " LEFT JOIN shard s ON s.id = g.shard LEFT JOIN domain m ON m.id = d.domain"                   \
+    " LEFT JOIN document_loss b ON b.shard = g.shard AND b.doc = g.doc AND b.model = p.base"       \
+    " LEFT JOIN document_loss o ON o.shard = g.shard AND o.doc = g.doc"                            \
+    " AND p.others = '[' || o.model || ']' WHERE g.pair = ?1"                                      \
+    " ORDER BY g.mean_gap IS NULL, iif(?3, 1, -1) * g.mean_gap, g.shard, g.doc LIMIT ?2"
+
 /* Sums over a kind are exact: the mean of every token and its n are known.  One that has no mean
  * (its log-probs are not finite) is left out. */
 #define SQL_KINDS                                                                                  \
@@ -89,6 +113,7 @@ static const struct {
                          " ORDER BY g.mean_gap IS NULL, iif(?3, 1, -1) * g.mean_gap, d.id"
                          " LIMIT ?2"},
     [GAPS_OF_KINDS] = {&kind_gap_kind, SQL_KINDS},
+    [GAPS_OF_DOCUMENTS] = {&document_gap_kind, SQL_DOCUMENTS},
 };
 
 int gaps_read(void *items, size_t *n, struct reader *r, enum gap_list list, int64_t pair,

@@ -57,8 +57,19 @@ struct kind_gap {
 };
 extern const struct row_kind kind_gap_kind;
 
+struct document_gap {
+    int64_t shard;
+    struct text shard_name;
+    int64_t doc;
+    struct text domain;
+    int64_t text_bytes, tokens; // tokens: those that have a gap
+    double mean_gap, base_mean_logprob;
+    double other_mean_logprob; // NaN of a pair with several others
+};
+extern const struct row_kind document_gap_kind;
+
 /* What can be listed of a pair, with the greatest gaps first, or the least. */
-enum gap_list { GAPS_OF_HITS, GAPS_OF_TOKENS, GAPS_OF_DOMAINS, GAPS_OF_KINDS };
+enum gap_list { GAPS_OF_HITS, GAPS_OF_TOKENS, GAPS_OF_DOMAINS, GAPS_OF_KINDS, GAPS_OF_DOCUMENTS };
 
 /* The first n rows for a pair: *items is a new array of rows of gap_kind(list), ended by
  * rows_free().  worst: the least gaps, where the base is better. */

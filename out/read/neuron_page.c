@@ -14,6 +14,10 @@
     "SELECT kind, rank, token, (SELECT text FROM token WHERE id = token) AS token_text, value"     \
     " FROM effect WHERE " SQL_OF_NEURON " ORDER BY kind, rank"
 
+#define SQL_TOKEN_MEANS                                                                            \
+    "SELECT rank, token, (SELECT text FROM token WHERE id = token) AS token_text, n, mean"         \
+    " FROM token_mean WHERE " SQL_OF_NEURON " ORDER BY rank"
+
 #define SQL_SCORES                                                                                 \
     "SELECT h.name, h.kind, s.* FROM hypothesis h CROSS JOIN score s"                              \
     " ON s.hypothesis = h.id AND " SQL_OF_NEURON
@@ -42,6 +46,15 @@ static const struct column effect_columns[] = {
     {"value", CELL_REAL, offsetof(struct effect, value)},
 };
 const struct row_kind effect_kind = ROW_KIND(struct effect, effect_columns);
+
+static const struct column token_mean_columns[] = {
+    {"rank", CELL_WHOLE, offsetof(struct token_mean, rank)},
+    {"token", CELL_WHOLE, offsetof(struct token_mean, token)},
+    {"token_text", CELL_TEXT, offsetof(struct token_mean, token_text)},
+    {"n", CELL_WHOLE, offsetof(struct token_mean, n)},
+    {"mean", CELL_REAL, offsetof(struct token_mean, mean)},
+};
+const struct row_kind token_mean_kind = ROW_KIND(struct token_mean, token_mean_columns);
 
 static const struct column credit_columns[] = {
     {"pair", CELL_TEXT, offsetof(struct gap_credit, pair)},
@@ -143,6 +156,8 @@ int neuron_page_read(struct neuron_page *p, struct reader *r, const char *name,
                                   "SELECT EXISTS(SELECT 1 FROM effect WHERE model = ?1 AND"
                                   " kind IN ('input_top', 'input_bottom'))",
                                   key) > 0;
+    rows_read(&p->token_means, &p->n_token_means, &token_mean_kind, r, SQL_TOKEN_MEANS, key);
+    p->n_mean_tokens = reader_number(r, "SELECT count(*) FROM token_mean_token", NULL);
     rows_read(&p->best_scores, &p->n_best_scores, &score_of_neuron, r, SQL_BEST_SCORES,
               (int64_t[]){key[0], key[1], key[2], limit_of(o->hypotheses)});
     rows_read(&p->scores, &p->n_scores, &score_of_neuron, r, SQL_SCORES, key);
@@ -168,6 +183,7 @@ void neuron_page_free(struct neuron_page *p)
     free(p->rest);
     free(p->best);
     rows_free(p->effects, p->n_effects, &effect_kind);
+    rows_free(p->token_means, p->n_token_means, &token_mean_kind);
     rows_free(p->best_scores, p->n_best_scores, &score_of_neuron);
     rows_free(p->scores, p->n_scores, &score_of_neuron);
     cover_free(&p->cover);

@@ -30,6 +30,15 @@ struct effect {
 };
 extern const struct row_kind effect_kind;
 
+/* A token at which its mean activation is among the greatest. */
+struct token_mean {
+    int64_t rank, token;
+    struct text token_text; // NULL or "": the run has no text of it
+    int64_t n;
+    double mean;
+};
+extern const struct row_kind token_mean_kind;
+
 struct gap_credit {
     struct text pair;
     double credit;
@@ -57,8 +66,11 @@ struct neuron_page {
     uint64_t n_labelled;
     struct effect *effects; // [n_effects], by kind and rank
     size_t n_effects;
-    bool has_inputs;           // the run knows what drives neurons of this model
-    bool writes_nothing;       // the run's effects are known, and no token is raised or lowered
+    bool has_inputs;     // the run knows what drives neurons of this model
+    bool writes_nothing; // the run's effects are known, and no token is raised or lowered
+    struct token_mean *token_means; // [n_token_means] by rank
+    size_t n_token_means;
+    int64_t n_mean_tokens;     // of which they are the greatest; 0: the run has no means by token
     struct score *best_scores; // [n_best_scores] on the test half, the best hypotheses first
     size_t n_best_scores;
     struct score *scores; // [n_scores] of all hypotheses, on every half

@@ -15,6 +15,7 @@
 
 #define ROWS_ALL 5
 #define ROWS_LABELLED 3
+#define TOKEN_MEANS_ROWS 10 // of two columns
 
 static const char scores_legend[] =
     "preval.: prevalence, the share of tokens that are labelled, which is the AP of a "
@@ -147,6 +148,45 @@ static int put_effects(const struct screen *s, const struct neuron_page *p, stru
               s->to);
         rc = table_put(&t, s->to, 2, s->width, err);
     }
+    table_free(&t);
+    return rc;
+}
+
+/* Its mean at single tokens, in two columns. */
+static int put_token_means(const struct screen *s, const struct neuron_page *p, struct err *err)
+{
+    static const char *const heads[] = {"<token", "n", "mean", "<token", "n", "mean"};
+    struct table t = {.heads = heads, .n_columns = 6, .group = 3};
+    const size_t most =
+        p->n_token_means < TOKEN_MEANS_ROWS * 2 ? p->n_token_means : TOKEN_MEANS_ROWS * 2;
+    const size_t n_rows = (most + 1) / 2;
+    if (p->n_token_means == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < n_rows; i++) {
+        for (size_t at = i; at < i + 2 * n_rows; at += n_rows) {
+            if (at >= most) {
+                table_text(&t, "");
+                table_text(&t, "");
+                table_text(&t, "");
+                continue;
+            }
+            const struct token_mean *m = &p->token_means[at];
+            char id[32];
+            snprintf(id, sizeof id, "<%" PRIu64 ">", count_of(m->token));
+            char *label = token_label(m->token_text.null ? "" : m->token_text.data);
+            table_text(&t, label && *label ? label : id);
+            free(label);
+            table_whole(&t, m->n);
+            table_signed(&t, m->mean, 4);
+        }
+    }
+    putc('\n', s->to);
+    put_note(s, 0,
+             "mean at single tokens, the greatest of %" PRIu64
+             " frequent ones, where n is at least 5%s",
+             count_of(p->n_mean_tokens), most < p->n_token_means ? " (--json has 50)" : "");
+    const int rc = table_put(&t, s->to, 2, s->width, err);
     table_free(&t);
     return rc;
 }
@@ -298,6 +338,7 @@ int put_neuron_page(const struct screen *s, const struct neuron_page *p, struct 
     put_head(s, p);
     put_histogram(s, p);
     int rc = put_effects(s, p, err);
+    rc = rc ? rc : put_token_means(s, p, err);
     rc = rc ? rc : put_scores(s, p, err);
     rc = rc ? rc : put_cover(s, &p->cover, err);
     rc = rc ? rc : put_credit(s, p, err);
@@ -340,6 +381,7 @@ void json_neuron_page(FILE *to, const struct neuron_page *p)
     }
     bins_json(&p->bins, &j, "histogram", counts, names, p->best ? 3 : 1);
     rows_json(&j, "effects", &effect_kind, p->effects, p->n_effects);
+    rows_json(&j, "token_means", &token_mean_kind, p->token_means, p->n_token_means);
     rows_json(&j, "scores", &score_of_neuron, p->scores, p->n_scores);
     rows_json(&j, "gap_credit", &gap_credit_kind, p->credit, p->n_credit);
     cover_json(&p->cover, &j);

@@ -1,6 +1,7 @@
 #include "out/text/top.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #include "out/read/row_json.h"
 #include "out/read/real_text.h"
@@ -71,6 +72,25 @@ static void put_kind_row(const struct screen *s, const void *row)
     putc('\n', s->to);
 }
 
+static void put_document_row(const struct screen *s, const void *row)
+{
+    const struct document_gap *d = row;
+    show_real(s->to, d->mean_gap, 8, 4);
+    show_real(s->to, d->base_mean_logprob, 10, 4);
+    if (isfinite(d->other_mean_logprob)) {
+        show_real(s->to, d->other_mean_logprob, 10, 4);
+    } else {
+        fprintf(s->to, "%10s", "-");
+    }
+    put_whole(s, d->tokens, 9);
+    put_whole(s, d->text_bytes, 10);
+    fputs("  ", s->to);
+    show_cell(s->to, d->domain.null || !*d->domain.data ? "(none)" : d->domain.data, TOKEN_WIDTH);
+    fputs("  ", s->to);
+    show_text(s->to, d->shard_name.null ? "?" : d->shard_name.data, 0, SIZE_MAX);
+    fprintf(s->to, ":%" PRIu64 "\n", count_of(d->doc));
+}
+
 static const struct shape {
     const char *title[2]; // of the greatest, of the least
     const char *head;     // of the columns
@@ -95,6 +115,10 @@ static const struct shape {
                        "mean gap   of gap   "
                        "for instance\n",
                        put_kind_row},
+    [GAPS_OF_DOCUMENTS] =
+        {{"documents by their mean gap", "documents by their mean gap, least first"},
+         "\nmean gap      base     other   tokens     bytes  domain                    document\n",
+         put_document_row},
 };
 
 void put_gaps(const struct screen *s, enum gap_list list, const void *items, size_t n, bool worst)

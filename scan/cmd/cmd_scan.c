@@ -18,11 +18,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
 
 int cmd_scan(int argc, char **argv)
 {
-    struct scan_options o = {.top = 1000,
-                             .neurons.examples = 20,
-                             .ablate.hits = ABLATE_HITS,
-                             .argc = argc,
-                             .argv = argv};
+    struct scan_options o = {SCAN_DEFAULTS, .argc = argc, .argv = argv};
     const struct arg args[] = {
         ARGS_GROUP("the models"),
         MODELS_ARGS(&o.models, &o.tokenizer),
@@ -59,6 +55,7 @@ int cmd_scan(int argc, char **argv)
         COMPARE_ARGS(&o),
         {"record", 0, ARG_STRING, &o.record, "DIR.zarr",
          "also keep every token's log-probs, as Zarr v2 arrays"},
+        DOCUMENTS_ARGS(&o),
         ARGS_GROUP("neurons and hypotheses"),
         NEURON_PLAN_ARGS(&o.neurons),
         ABLATE_ARGS(&o.ablate),

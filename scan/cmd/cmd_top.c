@@ -1,6 +1,8 @@
 #include "scan/cmd/commands.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "out/read/gaps.h"
 #include "out/read/names.h"
@@ -14,7 +16,7 @@
 struct options {
     const char *pair, *hypothesis, *color, *output;
     size_t n;
-    bool worst, tokens, domains, kinds, compare, ablated, json;
+    bool worst, tokens, domains, kinds, documents, compare, ablated, json;
 };
 
 /* A scan of ids has no text, by which kinds are told. */
@@ -30,12 +32,30 @@ static void check_texts(struct reader *r, int64_t pair)
     }
 }
 
+/* Says where documents are not in the run, or not all of them. */
+static void check_documents(struct reader *r)
+{
+    const int64_t kept = reader_number(r, "SELECT count(*) FROM document", NULL);
+    const int64_t all = reader_number(r, "SELECT total(docs) FROM shard", NULL);
+    if (!r->rc && kept == 0) {
+        reader_fail(r, ERR_NOT_FOUND, "%s: no document is kept; scan --documents keeps them",
+                    r->path);
+    } else if (!r->rc && kept < all) {
+        fprintf(stderr,
+                "gapscope top: %" PRId64 " of %" PRId64
+                " documents are kept, those whose text has the lowest hash; scan "
+                "--documents-most N keeps more\n",
+                kept, all);
+    }
+}
+
 static int show(const struct screen *s, struct reader *r, const struct options *o)
 {
-    const enum gap_list list = o->tokens    ? GAPS_OF_TOKENS
-                               : o->domains ? GAPS_OF_DOMAINS
-                               : o->kinds   ? GAPS_OF_KINDS
-                                            : GAPS_OF_HITS;
+    const enum gap_list list = o->tokens      ? GAPS_OF_TOKENS
+                               : o->domains   ? GAPS_OF_DOMAINS
+                               : o->kinds     ? GAPS_OF_KINDS
+                               : o->documents ? GAPS_OF_DOCUMENTS
+                                              : GAPS_OF_HITS;
     struct run_state state = {0};
     struct pairs pairs = {0};
     void *items = NULL;
@@ -46,6 +66,9 @@ static int show(const struct screen *s, struct reader *r, const struct options *
     not_finite_read(&odd, &n_odd, r);
     if (list == GAPS_OF_KINDS && !r->rc) {
         check_texts(r, pairs.chosen->id);
+    }
+    if (list == GAPS_OF_DOCUMENTS && !r->rc) {
+        check_documents(r);
     }
     if (!r->rc && !gaps_read(&items, &n, r, list, pairs.chosen->id, o->n, o->worst)) {
         if (o->json) {
@@ -111,9 +134,10 @@ static int show_ablation(const struct screen *s, struct reader *r, const struct 
 /* Refuses options that do not go together. */
 static int check(const struct options *o, struct err *err)
 {
-    if (o->tokens + o->domains + o->kinds + o->compare + o->ablated > 1) {
+    if (o->tokens + o->domains + o->kinds + o->documents + o->compare + o->ablated > 1) {
         return err_set(err, ERR_USAGE,
-                       "--tokens, --kinds, --domains, --compare and --ablated: one of them");
+                       "--tokens, --kinds, --domains, --documents, --compare and --ablated: one of "
+                       "them");
     }
     if (o->compare && o->worst) {
         return err_set(err, ERR_USAGE, "--worst does not go with --compare");
@@ -158,6 +182,8 @@ int cmd_top(int argc, char **argv)
         {"kinds", 0, ARG_FLAG, &o.kinds, NULL,
          "by kind of token (words, digits, line ends, ...): how much of\nthe gap each has"},
         {"domains", 0, ARG_FLAG, &o.domains, NULL, "by domain: the mean gap of each"},
+        {"documents", 0, ARG_FLAG, &o.documents, NULL,
+         "of a scan with --documents: documents by their mean gap"},
         {"compare", 0, ARG_FLAG, &o.compare, NULL,
          "the whole distributions of both: KL, same most likely\ntoken, change of P of the true "
          "one"},
@@ -174,7 +200,8 @@ int cmd_top(int argc, char **argv)
     const struct command command = {
         .name = "top",
         .usage = "run.db [--pair A:B] [--worst]\n"
-                 "[--tokens|--kinds|--domains|--compare|--ablated] [-n N]",
+                 "[--tokens|--kinds|--domains|--documents|--compare|--ablated]\n"
+                 "[-n N]",
         .summary = "Where one model predicts the token better than another: the largest gaps of a\n"
                    "run, finished or not, with the log-probs of both and the text around.\n"
                    "gap = logprob of B - logprob of A, clamped at the run's floor.",

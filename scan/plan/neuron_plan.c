@@ -10,6 +10,7 @@
 #include "out/read/neuron_name.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "out/results/neurons/neurons.h"
+#include "out/results/token_means/token_means_collector.h"
 
 void neuron_plan_free(struct neuron_plan *s)
 {
@@ -187,7 +188,9 @@ static int check_no_neurons(const struct neuron_plan_options *o, struct err *err
     const char *with = o->watches.n > 0 ? "watch"
                        : o->site        ? "site"
                        : o->histograms  ? "histograms"
-                                        : NULL;
+                       : o->token_means != NEURON_PLAN_NOT_GIVEN && o->token_means > 0
+                           ? "token-means"
+                           : NULL;
     return o->no_neurons && with
                ? err_set(err, ERR_USAGE, "--%s does not go with --no-neurons", with)
                : 0;
@@ -213,6 +216,51 @@ static int join_neurons(struct results *results, const struct neuron_plan *s, co
     return results_join(results, &neurons_collector, shape, err);
 }
 
+/* Chooses the tokens by the first counts of the lineup; where it has none, the scan does it. */
+static int choose_by_counts(struct token_means_shape *s, const struct lineup *l, struct err *err)
+{
+    size_t i = 0;
+    while (i < l->n && l->models[i].weights) {
+        i++;
+    }
+    if (i == l->n) {
+        return 0;
+    }
+    uint64_t *counts = mem_zero(s->d_vocab, sizeof *counts);
+    if (!counts) {
+        return err_nomem(err, "means by token");
+    }
+    for (size_t id = 0; id < s->d_vocab; id++) {
+        counts[id] = ngrams_word(l->models[i].counts.ngrams, (uint32_t)id)->count;
+    }
+    const int rc = token_means_shape_choose(s, counts, err);
+    free(counts);
+    return rc;
+}
+
+/* Adds the means by token to the run's results. */
+static int join_token_means(struct results *results, const struct run *run,
+                            const struct neuron_plan_options *o, const struct lineup *l,
+                            struct err *err)
+{
+    const size_t n =
+        o->token_means == NEURON_PLAN_NOT_GIVEN ? NEURON_PLAN_TOKEN_MEANS : o->token_means;
+    struct token_means_shape *shape = NULL;
+    if (n > TOKEN_MEANS_MOST) {
+        return err_set(err, ERR_USAGE, "--token-means %zu: at most %d", n, TOKEN_MEANS_MOST);
+    }
+    int rc = n > 0 ? token_means_shape_new(&shape, run, (uint32_t)n, err) : 0;
+    if (rc || !shape) {
+        return rc;
+    }
+    rc = choose_by_counts(shape, l, err);
+    if (rc) {
+        token_means_shape_free(shape);
+        return rc;
+    }
+    return results_join(results, &token_means_collector, shape, err);
+}
+
 int neuron_plan_describe(struct neuron_plan *s, struct run *run, struct results *results,
                          const struct neuron_plan_options *o, const struct lineup *lineup,
                          struct err *err)
@@ -226,5 +274,6 @@ int neuron_plan_describe(struct neuron_plan *s, struct run *run, struct results 
     rc = rc ? rc : hypothesis_args_load(&s->hypotheses, &o->labelling, lineup->tokenizer, err);
     rc = rc ? rc : describe_sites(s, run, o, lineup, err);
     rc = rc ? rc : describe_hypotheses(s, run, err);
-    return rc ? rc : join_neurons(results, s, run, o, lineup, err);
+    rc = rc ? rc : join_neurons(results, s, run, o, lineup, err);
+    return rc ? rc : join_token_means(results, run, o, lineup, err);
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "corpora/base/err.h"
 #include "miners/hypotheses.h"
@@ -17,12 +18,16 @@
 #include "scan/load/hypothesis_args.h"
 #include "scan/load/lineup.h"
 
+#define NEURON_PLAN_NOT_GIVEN SIZE_MAX
+#define NEURON_PLAN_TOKEN_MEANS 4096 // tokens, where nothing else is asked for
+
 struct neuron_plan_options {
     struct hypothesis_args_options labelling;
     struct arg_list watches; // --watch MODEL:L0N424=HYPOTHESIS
     const char *site;        // --site
     const char *histograms;  // --histograms all|top N
     size_t examples;         // --examples
+    size_t token_means;      // --token-means; NEURON_PLAN_NOT_GIVEN: not given
     bool no_neurons;
 };
 
@@ -41,6 +46,9 @@ struct neuron_plan_options {
      "all (if not given), or 'top N': only the N neurons that\n"                                   \
      "correlate best with a hypothesis on the first unit have\n"                                   \
      "histograms of its labels, which saves memory"},                                              \
+    {"token-means", 0, ARG_SIZE, &(options)->token_means, "N",                                     \
+     "each neuron's mean at the N most frequent tokens (of counts,\n"                              \
+     "else of the first unit); 4096 if not given, 0: none"},                                       \
     {"no-neurons", 0, ARG_FLAG, &(options)->no_neurons, NULL, "keep nothing of neurons"}
 
 // clang-format on

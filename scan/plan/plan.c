@@ -10,6 +10,7 @@
 #include "corpora/reject.h"
 #include "model/explain/attribution.h"
 #include "out/results/compare/compare_collector.h"
+#include "out/results/documents/documents.h"
 #include "out/results/means/means.h"
 #include "scan/plan/pairs.h"
 
@@ -254,6 +255,24 @@ static int join_means(struct results *results, const struct lineup *l, struct er
     return results_join(results, &means_collector, shape, err);
 }
 
+/* Adds the table of documents to the run's results, which has its models and pairs. */
+static int join_documents(struct results *results, const struct run *run,
+                          const struct scan_options *o, struct err *err)
+{
+    const bool given = o->documents_most != SCAN_NOT_GIVEN;
+    const size_t most = given ? o->documents_most : DOCUMENTS_MOST;
+    struct documents_shape *shape = NULL;
+    if (!o->documents) {
+        return given ? err_set(err, ERR_USAGE, "--documents-most goes with --documents") : 0;
+    }
+    if (most == 0 || most > DOCUMENTS_LIMIT) {
+        return err_set(err, ERR_USAGE, "--documents-most %zu: from 1 to %zu", most,
+                       DOCUMENTS_LIMIT);
+    }
+    const int rc = documents_shape_new(&shape, run, most, err);
+    return rc ? rc : results_join(results, &documents_collector, shape, err);
+}
+
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
               struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
               const struct ablate *ablate, const struct shards *shards, enum precision asked,
@@ -282,5 +301,6 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     shards_free(&reference);
     rc = rc ? rc : join_compare(results, run, &share, err);
     rc = rc ? rc : join_means(results, l, err);
+    rc = rc ? rc : join_documents(results, run, o, err);
     return rc ? rc : results_new(results, run, err);
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "corpora/base/err.h"
 #include "corpora/shards.h"
@@ -29,10 +30,14 @@ struct scan_options {
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
         *record, *kernels, *compare_share;
     size_t threads, top, max_tokens;
+    size_t documents_most; // SCAN_NOT_GIVEN: not given
+    bool documents;
     bool force, dry_run, allow_not_finite, compare_changed;
     int argc; // the whole command
     char **argv;
 };
+
+#define SCAN_NOT_GIVEN SIZE_MAX
 
 // clang-format off
 
@@ -44,6 +49,20 @@ struct scan_options {
      "0 or none: of none"},                                                                        \
     {"compare-changed", 0, ARG_FLAG, &(options)->compare_changed, NULL,                            \
      "compare those of changed models, too, but for --ablate"}
+
+/* Of struct scan_options, before the command is read. */
+#define SCAN_DEFAULTS                                                                              \
+    .top = 1000, .neurons = {.examples = 20, .token_means = NEURON_PLAN_NOT_GIVEN},                \
+    .ablate.hits = ABLATE_HITS, .documents_most = SCAN_NOT_GIVEN
+
+/* Rows in a command's table. */
+#define DOCUMENTS_ARGS(options)                                                                    \
+    {"documents", 0, ARG_FLAG, &(options)->documents, NULL,                                        \
+     "also keep each document: its tokens, mean log-probs and mean\n"                              \
+     "gaps; gapscope top --documents lists them"},                                                 \
+    {"documents-most", 0, ARG_SIZE, &(options)->documents_most, "N",                               \
+     "of more than N keep those whose text has the lowest hash;\n"                                 \
+     "1000000 if not given"}
 
 // clang-format on
 

@@ -17,6 +17,7 @@
 #include "scan/load/nothing_read.h"
 #include "scan/load/windows.h"
 #include "scan/plan/memory.h"
+#include "scan/work/choose_tokens.h"
 #include "scan/work/first_unit.h"
 #include "scan/work/make_means.h"
 #include "scan/work/prepare.h"
@@ -386,6 +387,7 @@ static int prepare(struct scan *s, struct err *err)
         return rc;
     }
     rc = s->replaces ? first_unit_try(&s->pipeline, s->options->input.field, err) : 0;
+    rc = rc ? rc : choose_tokens(&s->results, &s->pipeline, err);
     rc = rc ? rc : first_unit_before_scan(&s->pipeline, &s->work, &s->run, err);
     rc = rc ? rc : prepare_effects(&s->results, &s->run, s->engines.predictors, stop, err);
     rc = rc ? rc : results_new_wholes(&s->results, err);

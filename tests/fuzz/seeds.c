@@ -1,6 +1,6 @@
 /*
- * fuzz_seeds - writes the seeds of run, shapes, tally, compare, neurons, trigrams and ngrams, which
- * are bytes of our own
+ * fuzz_seeds - writes the seeds of run, shapes, tally, compare, neurons, trigrams, token_means,
+ * documents and ngrams, which are bytes of our own
  *
  *     cmake --build --preset release --target fuzz_seeds && build/release/fuzz_seeds
  *
@@ -13,8 +13,10 @@
 
 #include "corpora/base/file.h"
 #include "model/counts/ngrams_build.h"
+#include "out/results/documents/documents.h"
 #include "out/results/means/means.h"
 #include "out/results/neurons/unit_neurons.h"
+#include "out/results/token_means/token_means.h"
 #include "tests/fuzz/fuzz_shapes.h"
 #include "tests/kit/run_neurons.h"
 
@@ -449,6 +451,86 @@ static void write_counts(const char *name, uint64_t min_count)
     must(remove(part) || remove(counts) || remove(path));
 }
 
+// --- means by token, documents ------------------------------------------------------------------
+
+enum { OF_SHAPE, OF_WHOLE }; // as fuzz_token_means.c has them
+
+static void write_token_seed(const char *name, char which, const struct buf *bytes, size_t most)
+{
+    struct buf all = {0};
+    must(buf_append(&all, &which, 1, NULL));
+    must(buf_append(&all, bytes->data, bytes->len < most ? bytes->len : most, NULL));
+    write_seed("token_means", name, all.data, all.len);
+    buf_free(&all);
+}
+
+static void write_token_means(void)
+{
+    static const uint64_t counts[16] = {0, 5, 0, 9, 1, 5};
+    struct run r = sample_run_neurons();
+    struct token_means_shape *s;
+    struct token_means *m;
+    struct buf bytes = {0};
+    must(token_means_shape_new(&s, &r, 3, NULL));
+    must(token_means_shape_save(s, &bytes, NULL));
+    write_token_seed("y_not_chosen", OF_SHAPE, &bytes, SIZE_MAX);
+    must(token_means_shape_choose(s, counts, NULL));
+    bytes.len = 0;
+    must(token_means_shape_save(s, &bytes, NULL));
+    write_token_seed("y_chosen", OF_SHAPE, &bytes, SIZE_MAX);
+    write_token_seed("n_shape_cut", OF_SHAPE, &bytes, 30);
+    must(token_means_new(&m, s, NULL));
+    for (size_t t = 0; t < 2; t++) {
+        must(token_means_need(m, t, t == 1, NULL));
+        m->rows[t].n = 7 + t;
+        for (size_t i = 0; i < s->n; i++) {
+            m->rows[t].sum[i] = ((__int128)i - 20) << (2 * i);
+        }
+    }
+    m->rows[1].left_out[3] = 8;
+    bytes.len = 0;
+    must(token_means_save(m, 0, &bytes, NULL));
+    write_token_seed("y_means", OF_WHOLE, &bytes, SIZE_MAX);
+    write_token_seed("n_means_cut", OF_WHOLE, &bytes, 100);
+    token_means_free(m);
+    token_means_shape_free(s);
+    buf_free(&bytes);
+    run_free(&r);
+}
+
+static void write_documents(void)
+{
+    const struct documents_shape shape = {
+        .most = 5, .n_models = 2, .n_pairs = 1, .n_shards = 3, .floor = -6};
+    struct documents *d;
+    struct document *x;
+    struct buf bytes = {0};
+    must(documents_new(&d, &shape, NULL));
+    must(documents_save(d, 0, &bytes, NULL));
+    write_seed("documents", "y_empty", bytes.data, bytes.len);
+    for (uint64_t i = 0; i < 4; i++) {
+        must(documents_append(d, &x, NULL));
+        *x = (struct document){.hash = i / 2 * UINT64_C(0x9e3779b97f4a7c15),
+                               .shard = i % 3,
+                               .number = 100 * i,
+                               .tokens = 3 * i,
+                               .text_bytes = 11 * i};
+        for (size_t k = 0; k < 3; k++) {
+            x->sums[k] = (struct document_sum){.sum = -((__int128)i << (20 + k)), .n = i};
+        }
+    }
+    bytes.len = 0;
+    must(documents_save(d, 0, &bytes, NULL));
+    write_seed("documents", "n_order", bytes.data, bytes.len);
+    documents_sort(d);
+    bytes.len = 0;
+    must(documents_save(d, 0, &bytes, NULL));
+    write_seed("documents", "y_documents", bytes.data, bytes.len);
+    write_seed("documents", "n_cut", bytes.data, bytes.len / 2);
+    documents_free(d);
+    buf_free(&bytes);
+}
+
 int main(void)
 {
     write_counts("y_all", 1);
@@ -459,5 +541,7 @@ int main(void)
     write_comparisons();
     write_neurons();
     write_trigrams();
+    write_token_means();
+    write_documents();
     return 0;
 }

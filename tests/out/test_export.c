@@ -77,11 +77,14 @@ static void every_table_but_state_is_a_file(void **state)
     (void)state;
     expect(EXPORT("csv", "all") "; ls $T/all | tr '\\n' ' '",
            "bin.csv compare.csv compare_domain.csv compare_hist.csv compare_hypothesis.csv "
-           "compare_percentile.csv counterexample.csv domain.csv domain_gap.csv domain_loss.csv "
+           "compare_percentile.csv counterexample.csv document.csv document_gap.csv "
+           "document_loss.csv domain.csv domain_gap.csv domain_loss.csv "
            "effect.csv "
            "example.csv gap_credit.csv gap_hist.csv hit.csv hypothesis.csv hypothesis_domain.csv "
-           "hypothesis_gap.csv meta.csv model.csv neuron.csv pair.csv position_gap.csv reject.csv "
+           "hypothesis_gap.csv mean_value.csv meta.csv model.csv neuron.csv pair.csv "
+           "position_gap.csv reject.csv "
            "score.csv shard.csv split_hist.csv token.csv token_gap.csv "
+           "token_mean.csv token_mean_token.csv "
            "trigram.csv trigram_example.csv trigram_gap.csv trigram_model.csv "
            "trigram_neuron.csv ");
     expect(EXPORT("jsonl", "all2") "; cat $T/all2/counterexample.jsonl | head -1",
