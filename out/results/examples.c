@@ -156,6 +156,6 @@ int example_list_take(struct example_list *to, struct example_list *from, uint32
             rc = example_insert(to, &from->items[i], most, err);
         }
     }
-    example_list_clear(from);
+    example_list_free(from); // a worker has tens of thousands of lists, and fills few again
     return rc;
 }

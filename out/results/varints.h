@@ -46,6 +46,17 @@ static inline unsigned __int128 varints_zigzag(__int128 value)
 /* n, and for each example its fields, labels, ids, and activations as they are. */
 void varints_put_list(struct varints_writer *w, const struct example_list *l);
 
+/* What becomes of the activations of many lists.  They stand behind all lists, bytes of the same
+ * rank together, which compress better so. */
+enum varints_acts {
+    VARINTS_WHOLE, // all their bits
+    VARINTS_DIGITS // four digits (four_digits.h), those that are shown
+};
+
+/* lists[n], one behind the other, and then the activations. */
+void varints_put_lists(struct varints_writer *w, const struct example_list *lists, size_t n,
+                       enum varints_acts acts);
+
 // --- reading
 
 struct varints_reader {
@@ -70,5 +81,9 @@ __int128 varints_get_signed(struct varints_reader *r, const char *what);
 /* A list, empty before, of at most 'most' examples of n_words, and of n_acts or (0) one a token. */
 void varints_get_list(struct varints_reader *r, struct example_list *l, uint32_t most,
                       uint32_t n_words, size_t n_acts);
+
+/* lists[n], empty before, as varints_put_lists() wrote them. */
+void varints_get_lists(struct varints_reader *r, struct example_list *lists, size_t n,
+                       uint32_t most, uint32_t n_words, size_t n_acts, enum varints_acts acts);
 
 #endif

@@ -18,8 +18,8 @@ CREATE TABLE meta( -- A row is a fact about the run or about how it was made; no
 
 CREATE TABLE state( -- A row is a piece of what the scan goes on from and merges; private.
     key TEXT,      -- run, tally, tokens, neurons.0, ...
-    part INTEGER,  -- values are cut into pieces of 64 MiB, from 0
-    value BLOB,    -- its bytes
+    part INTEGER,  -- values are cut into pieces of 16 MiB, from 0
+    value BLOB,    -- its bytes, compressed
     hash TEXT,     -- XXH3-64 of them, 16 hex digits
     PRIMARY KEY(key, part)
 );

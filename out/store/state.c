@@ -6,12 +6,12 @@
 #include <xxhash.h>
 
 #include "corpora/base/mem.h"
-
-#define STATE_PART ((size_t)64 << 20) // SQLite's values end at 1e9 bytes
+#include "out/store/state_bytes.h"
 
 static int save_key(const struct sql *sql, const char *key, const struct buf *value,
                     struct err *err)
 {
+    struct buf piece = {0};
     struct rows w;
     rows_open(&w, sql, "DELETE FROM state WHERE key=?", err);
     rows_text(&w, key);
@@ -25,15 +25,18 @@ static int save_key(const struct sql *sql, const char *key, const struct buf *va
         const size_t left = value->len - at;
         const size_t len = left < STATE_PART ? left : STATE_PART;
         const char *bytes = value->len ? value->data + at : "";
+        w.rc = w.rc ? w.rc : state_bytes_shrink(&piece, bytes, len, err);
         rows_text(&w, key);
         rows_u64(&w, part);
-        if (!w.rc && sqlite3_bind_blob64(w.stmt, ++w.at, bytes, len, SQLITE_STATIC) != SQLITE_OK) {
+        if (!w.rc && sqlite3_bind_blob64(w.stmt, ++w.at, piece.data, piece.len, SQLITE_STATIC) !=
+                         SQLITE_OK) {
             w.rc = sql_fail(sql, err);
         }
-        rows_hex(&w, XXH3_64bits(bytes, len));
+        rows_hex(&w, XXH3_64bits(piece.data, piece.len));
         rows_next(&w);
         at += len;
     }
+    buf_free(&piece);
     return rows_close(&w);
 }
 
@@ -53,7 +56,11 @@ static int append_part(const struct sql *sql, sqlite3_stmt *stmt, struct buf *ou
                        "%s: the file is damaged: its saved state is not what was written",
                        sql->path);
     }
-    return len ? buf_append(out, bytes, len, err) : 0;
+    const int rc = state_bytes_expand(out, bytes, len, err);
+    if (rc == ERR_FORMAT) {
+        err_prefix(err, "%s", sql->path);
+    }
+    return rc;
 }
 
 static int load_key(const struct sql *sql, const char *key, struct buf *out, struct err *err)

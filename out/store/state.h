@@ -1,7 +1,7 @@
 /*
  * state.h - the run and what its collectors found, saved in the table 'state' of run.db
  *
- * A key's value is cut into parts, each with its hash.
+ * A key's value is cut into parts, each compressed (state_bytes.h) and with the hash of that.
  */
 #ifndef GAPSCOPE_OUT_STORE_STATE_H
 #define GAPSCOPE_OUT_STORE_STATE_H

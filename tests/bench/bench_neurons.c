@@ -7,8 +7,10 @@
  * Hypotheses label as in text: every twelfth 20 to 40 % of all tokens, the others 1 to 5 %.  Prints
  * the first unit and the median of the last third, in which little enters the lists any more; then
  * the kernels alone, on the data of a unit.  'end' counts the last chunk of tokens into histograms,
- * a fourth of them all; what is then left of 'blocks' are lists.
+ * 1024 of them; what is then left of 'blocks' are lists and the other chunks.  Memory is what
+ * malloc() has given to the worker and to the whole, once all is in.
  */
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +47,13 @@ static uint64_t next_random(void)
 static double next_real(void)
 {
     return (double)(next_random() >> 11) * 0x1p-53;
+}
+
+/* Bytes that are allocated. */
+static double allocated(void)
+{
+    const struct mallinfo2 m = mallinfo2();
+    return (double)(m.uordblks + m.hblkhd);
 }
 
 static void *room(size_t n, size_t size)
@@ -132,8 +141,10 @@ static int run_unit(struct unit_neurons *p, struct neurons *whole,
                     struct took *took, struct err *err)
 {
     const size_t windows[BLOCK / WINDOW] = {WINDOW, WINDOW, WINDOW, WINDOW};
-    const struct unit_labels labels = {
-        .n_hypotheses = whole->shape->n_hypotheses, .sets = u.sets, .words = u.labels, .gave_up = u.gave_up};
+    const struct unit_labels labels = {.n_hypotheses = whole->shape->n_hypotheses,
+                                       .sets = u.sets,
+                                       .words = u.labels,
+                                       .gave_up = u.gave_up};
     const struct unit_tokens unit = {.n = TOKENS,
                                      .ids = u.ids,
                                      .ends = u.ends,
@@ -199,12 +210,12 @@ static void time_row(const struct act_kernels *kern, const float *acts, int32_t 
 
 static void time_turn(const struct act_kernels *kern, const uint16_t *bins)
 {
-    const size_t stride = 16384 + 64; // as part.c has it
+    const size_t stride = 16384 + 16; // as unit_neurons.c has it
     uint16_t *to = room(N * stride, sizeof *to);
     memset(to, 1, N * stride * sizeof *to); // pages are there
     const double t0 = seconds();
     for (size_t at = 0; at < 16384; at += ROWS) {
-        kern->turn(bins, ROWS, N, to + at, stride);
+        kern->turn(bins, ROWS, N, to + at * ACT_TURNED, stride);
     }
     printf("  turn       %6.3f\n", (seconds() - t0) / (16384.0 * N) * 1e9);
     free(to);
@@ -307,8 +318,12 @@ static int measure(const struct neurons_shape *shape, size_t n_units, struct err
     }
     buf_free(&bytes);
     unit_neurons_cutoffs_free(cutoffs);
+    const double all = allocated();
     unit_neurons_free(p);
+    const double without = allocated();
     neurons_free(whole);
+    printf("  memory: a worker %.1f MB, the whole %.1f MB\n", (all - without) * 1e-6,
+           (without - allocated()) * 1e-6);
     free(acts);
     free(fixed);
     free(bins);

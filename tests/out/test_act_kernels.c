@@ -266,7 +266,7 @@ static void bins_are_turned_from_rows_to_neurons(void **state)
 {
     (void)state;
     enum { STRIDE = ROWS + 9 };
-    static uint16_t rows[ROWS * N_MOST], to[N_MOST * STRIDE];
+    static uint16_t rows[ROWS * N_MOST], to[(N_MOST + ACT_TURNED) * STRIDE];
     static const size_t counts[] = {1, 15, 16, 17, 127, ROWS};
     for (size_t k = 0; k < 6 * N_SIZES; k++) {
         const size_t n = sizes[k % N_SIZES], n_rows = counts[k / N_SIZES];
@@ -275,17 +275,21 @@ static void bins_are_turned_from_rows_to_neurons(void **state)
         }
         const struct act_kernels *kern;
         for (size_t t = 0; (kern = act_kernels_at(t)) != NULL; t++) {
-            for (size_t i = 0; i < N_MOST * STRIDE; i++) {
+            for (size_t i = 0; i < (N_MOST + ACT_TURNED) * STRIDE; i++) {
                 to[i] = 99;
             }
             kern->turn(rows, n_rows, n, to + 3, STRIDE);
             for (size_t i = 0; i < n; i++) {
+                const size_t group = i / ACT_TURNED * STRIDE, own = i % ACT_TURNED;
                 for (size_t r = 0; r < n_rows; r++) {
-                    assert_int_equal(to[3 + i * STRIDE + r], rows[r * n + i]);
+                    assert_int_equal(to[3 + (group + r) * ACT_TURNED + own], rows[r * n + i]);
                 }
-                assert_int_equal(to[3 + i * STRIDE + n_rows], 99);
-                assert_int_equal(to[2 + i * STRIDE], 99);
+                assert_int_equal(to[3 + (group + n_rows) * ACT_TURNED + own], 99);
             }
+            for (size_t r = 0; n % ACT_TURNED > 0 && r < n_rows; r++) { // neurons there are not
+                assert_int_equal(to[3 + (n / ACT_TURNED * STRIDE + r) * ACT_TURNED + 3], 99);
+            }
+            assert_int_equal(to[2], 99);
         }
     }
 }

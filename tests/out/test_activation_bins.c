@@ -17,8 +17,8 @@ static size_t make_edges(double *edges, bool above)
     static const struct {
         double from, to, bins; // octaves, bins each
     } octaves[2][6] = {
-        {{-14, -12, 2}, {-12, -2, 8}, {-2, 3, 2}, {3, 17, 1}, {17, 128, 0.125}},
-        {{-14, -12, 2}, {-12, -2, 8}, {-2, 3, 16}, {3, 6, 4}, {6, 17, 1}, {17, 128, 0.125}}};
+        {{-20, -12, 2}, {-12, -2, 8}, {-2, 17, 1}, {17, 128, 0.0625}},
+        {{-20, -12, 2}, {-12, -2, 8}, {-2, 3, 16}, {3, 6, 4}, {6, 17, 1}, {17, 128, 0.0625}}};
     size_t n = 1; // the one that reaches to 0
     edges[0] = 0;
     for (size_t p = 0; p < 6; p++) {
@@ -48,6 +48,9 @@ static int setup(void **state)
 static int slow_bin(double a)
 {
     const bool above = a > 0;
+    if (a == 0) {
+        return BINS_ZERO;
+    }
     int low = 0, high = (int)n_edges[above];
     if (!isfinite(a)) {
         return BINS;
@@ -56,7 +59,7 @@ static int slow_bin(double a)
         const int middle = (low + high) / 2;
         *(fabs(a) >= edges[above][middle] ? &low : &high) = middle;
     }
-    return above ? BINS_BELOW + low : BINS_BELOW - 1 - low;
+    return above ? BINS_ZERO + 1 + low : BINS_BELOW - 1 - low;
 }
 
 static int slow_group(double a)
@@ -99,19 +102,21 @@ static void edges_belong_to_the_side_away_from_zero(void **state)
     (void)state;
     assert_true(n_edges[0] == BINS_BELOW && n_edges[1] == BINS_ABOVE);
     for (int i = 0; i < BINS; i++) {
-        const float edge = (float)(i < BINS_BELOW ? edges[0][i] : edges[1][i - BINS_BELOW]);
+        const float edge = (float)(i < BINS_BELOW  ? edges[0][i]
+                                   : i > BINS_ZERO ? edges[1][i - BINS_ZERO - 1]
+                                                   : 0);
         const float near[] = {nextafterf(edge, -INFINITY), edge, nextafterf(edge, INFINITY)};
         for (int k = 0; k < 3; k++) {
             expect(near[k]);
             expect(-near[k]);
         }
     }
-    assert_int_equal(bin_of(0.0f), BINS_BELOW - 1);
-    assert_int_equal(bin_of(-0.0f), BINS_BELOW - 1);
+    assert_int_equal(bin_of(0.0f), BINS_ZERO);
+    assert_int_equal(bin_of(-0.0f), BINS_ZERO);
     assert_int_equal(bins_bits(-0.0f), 0);
-    assert_int_equal(bin_of(0x1p-149f), BINS_BELOW);
+    assert_int_equal(bin_of(0x1p-149f), BINS_ZERO + 1);
     assert_int_equal(bin_of(-0x1p-149f), BINS_BELOW - 1);
-    assert_int_equal(bin_of(0x1p-127f), BINS_BELOW);
+    assert_int_equal(bin_of(0x1p-127f), BINS_ZERO + 1);
     assert_int_equal(bin_of(FLT_MAX), BINS - 1);
     assert_int_equal(bin_of(-FLT_MAX), 0);
     assert_true(bin_of(40.0f) < bin_of(80.0f) && bin_of(1e20f) < bin_of(1e30f));
@@ -149,19 +154,22 @@ static void bins_least_is_the_least_float_of_its_bin(void **state)
         assert_int_equal(bin_of(least), bin);
         assert_int_equal(bin_of(nextafterf(least, -INFINITY)), bin - 1);
     }
-    assert_true(bins_least(BINS_BELOW) == 0x1p-149f);
+    assert_true(bins_least(BINS_ZERO) == 0 && bins_least(BINS_ZERO + 1) == 0x1p-149f);
 }
 
 static void edges_are_between_the_bins(void **state)
 {
     (void)state;
-    assert_true(bins_edge(BINS_BELOW) == 0);
+    assert_true(bins_edge(BINS_ZERO) == 0 && bins_edge(BINS_ZERO + 1) == 0);
     assert_true(bins_edge(BINS) == INFINITY && bins_edge(0) == -INFINITY);
     for (int bin = 1; bin < BINS; bin++) {
         const float edge = bins_edge(bin);
-        assert_int_equal(bin_of(edge), bin > BINS_BELOW ? bin : bin - 1);
-        assert_int_equal(bin_of(nextafterf(edge, bin > BINS_BELOW ? -INFINITY : INFINITY)),
-                         bin > BINS_BELOW ? bin - 1 : bin);
+        const bool above = bin > BINS_ZERO + 1;
+        if (edge != 0) {
+            assert_int_equal(bin_of(edge), above ? bin : bin - 1);
+            assert_int_equal(bin_of(nextafterf(edge, above ? -INFINITY : INFINITY)),
+                             above ? bin - 1 : bin);
+        }
     }
 }
 

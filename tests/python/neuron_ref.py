@@ -57,26 +57,28 @@ assert xxh64(bytes(range(101))) == 0xE99038495F85381E
 # --- bins --------------------------------------------------------------------------------------
 
 def edges():
-    """[BINS + 1] ascending: bins an octave from 2^-14, 2^-12, 2^-2, 2^3 (2^6), 2^17 on, fewer below 0 than above."""
+    """[BINS + 1] ascending: bins an octave from 2^-20 on, fewer below 0 than above; between them the bin of 0 alone."""
     def side(*pieces):
         sizes = [0.0]
         for lo, hi, bins in pieces:
             octaves = range(lo, hi, 1 if bins >= 1 else round(1 / bins))
             sizes += [2.0**o * (1 + k / bins) for o in octaves for k in range(max(1, int(bins)))]
         return sizes + [float("inf")]
-    below = side((-14, -12, 2), (-12, -2, 8), (-2, 3, 2), (3, 17, 1), (17, 128, 1 / 8))
-    above = side((-14, -12, 2), (-12, -2, 8), (-2, 3, 16), (3, 6, 4), (6, 17, 1), (17, 128, 1 / 8))
-    return np.array([-s for s in reversed(below)] + above[1:])
+    below = side((-20, -12, 2), (-12, -2, 8), (-2, 17, 1), (17, 128, 1 / 16))
+    above = side((-20, -12, 2), (-12, -2, 8), (-2, 3, 16), (3, 6, 4), (6, 17, 1), (17, 128, 1 / 16))
+    return np.array([-s for s in reversed(below)] + above)
 
 
 EDGES = edges()
 BINS = len(EDGES) - 1
+ZERO = int(np.flatnonzero((EDGES[:-1] == 0) & (EDGES[1:] == 0))[0])
 
 
 def bin_of(a):
-    """A positive a is in [lo, hi) of its bin, one that is not in (lo, hi]; 0 is not positive."""
+    """A positive a is in [lo, hi) of its bin, a negative one in (lo, hi]; 0 has its own."""
     inner = EDGES[1:-1]
-    return np.where(a > 0, np.searchsorted(inner, a, "right"), np.searchsorted(inner, a, "left")).astype(np.uint16)
+    sides = np.where(a > 0, np.searchsorted(inner, a, "right"), np.searchsorted(inner, a, "left"))
+    return np.where(a == 0, ZERO, sides).astype(np.uint16)
 
 
 def hists(bins):
@@ -133,7 +135,8 @@ def auroc(pos, neg):
     pairs = pos.sum(1) * neg.sum(1)
     below = np.cumsum(neg, 1) - neg
     ties = (pos * neg).sum(1) / 2
-    return ratio((pos * below).sum(1) + ties, pairs), ratio(ties, pairs)
+    equal = pos[:, ZERO] * neg[:, ZERO] / 2  # none of the bins' making
+    return ratio((pos * below).sum(1) + ties, pairs), ratio(ties - equal, pairs)
 
 
 def from_top(h):
@@ -157,7 +160,10 @@ def precision_bound(pos, neg):
     def one_by_one(others):  # the sum over k = 1 to p of (tp + k) / (tp + k + others)
         return p - others * (h[tp + others + p] - h[tp + others])
     one = np.where(p > 0, p * (tp + p) / np.maximum(tp + p + fp + q, 1), 0)
-    low, high = np.minimum(one, one_by_one(fp + q)).sum(1), np.maximum(one, one_by_one(fp)).sum(1)
+    low, high = np.minimum(one, one_by_one(fp + q)), np.maximum(one, one_by_one(fp))
+    zero = BINS - 1 - ZERO  # they are equal: as one
+    low[:, zero] = high[:, zero] = one[:, zero]
+    low, high = low.sum(1), high.sum(1)
     mid = one.sum(1)
     return ratio(np.maximum(high - mid, mid - low), p.sum(1))
 

@@ -39,6 +39,8 @@ static inline uint32_t act_hash(uint32_t place, uint32_t salt)
     return (place ^ salt) * UINT32_C(0x9e3779b1);
 }
 
+#define ACT_TURNED 4 // neurons of which a token's bins stand together
+
 struct act_kernels {
     const char *name;
 
@@ -63,7 +65,8 @@ struct act_kernels {
     void (*powers)(const int32_t *fixed, size_t n, const uint8_t *at, size_t n_rows,
                    const int32_t *shift, double *cubes, double *fourths);
 
-    /* Bins row by row [n_rows][n] to neuron by neuron: to[i * stride + k]. */
+    /* Bins row by row [n_rows][n] to ACT_TURNED neurons beside one another: that of neuron i in row
+     * k to to[(i / ACT_TURNED * stride + k) * ACT_TURNED + i % ACT_TURNED]. */
     void (*turn)(const uint16_t *rows, size_t n_rows, size_t n, uint16_t *to, size_t stride);
 };
 

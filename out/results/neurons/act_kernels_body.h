@@ -199,42 +199,37 @@ static void powers(const int32_t *restrict fixed, size_t n, const uint8_t *restr
     }
 }
 
-typedef uint16_t eight __attribute__((vector_size(16), aligned(2), may_alias));
+/* A line of a cache has LINE_NEURONS bins of a row, and those of LINE_ROWS rows of a group. */
+#define LINE_NEURONS 32
+#define LINE_ROWS 8
 
-/* 8 rows of 8 neurons: shuffled like two halves of a pack of cards, three times. */
-static inline void turn_block(const uint16_t *restrict rows, size_t n, uint16_t *restrict to,
-                              size_t stride)
+static inline size_t lesser(size_t a, size_t b)
 {
-    eight a[8], b[8];
-    for (size_t k = 0; k < 8; k++) {
-        a[k] = *(const eight *)(rows + k * n);
-    }
-    for (int round = 0; round < 3; round++) {
-        for (size_t k = 0; k < 4; k++) {
-            b[2 * k] = __builtin_shufflevector(a[k], a[k + 4], 0, 8, 1, 9, 2, 10, 3, 11);
-            b[2 * k + 1] = __builtin_shufflevector(a[k], a[k + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+    return a < b ? a : b;
+}
+
+/* Bins of neurons [i, i_end), which begin a group, and of rows [k, k_end). */
+static inline void turn_block(const uint16_t *restrict rows, size_t n, uint16_t *restrict to,
+                              size_t stride, size_t i, size_t i_end, size_t k, size_t k_end)
+{
+    for (; i + ACT_TURNED <= i_end; i += ACT_TURNED) {
+        uint16_t *restrict group = to + i * stride;
+        for (size_t row = k; row < k_end; row++) {
+            memcpy(group + row * ACT_TURNED, rows + row * n + i, ACT_TURNED * sizeof *group);
         }
-        memcpy(a, b, sizeof a);
     }
-    for (size_t i = 0; i < 8; i++) {
-        *(eight *)(to + i * stride) = a[i];
+    for (size_t row = k; i < i_end && row < k_end; row++) {
+        memcpy(to + i * stride + row * ACT_TURNED, rows + row * n + i, (i_end - i) * sizeof *to);
     }
 }
 
 static void turn(const uint16_t *restrict rows, size_t n_rows, size_t n, uint16_t *restrict to,
                  size_t stride)
 {
-    for (size_t i = 0; i < n; i += 8) {
-        for (size_t k = 0; k < n_rows; k += 8) {
-            if (i + 8 <= n && k + 8 <= n_rows) {
-                turn_block(rows + k * n + i, n, to + i * stride + k, stride);
-                continue;
-            }
-            for (size_t x = i; x < n && x < i + 8; x++) {
-                for (size_t y = k; y < n_rows && y < k + 8; y++) {
-                    to[x * stride + y] = rows[y * n + x];
-                }
-            }
+    for (size_t i = 0; i < n; i += LINE_NEURONS) {
+        for (size_t k = 0; k < n_rows; k += LINE_ROWS) {
+            turn_block(rows, n, to, stride, i, lesser(i + LINE_NEURONS, n), k,
+                       lesser(k + LINE_ROWS, n_rows));
         }
     }
 }

@@ -304,8 +304,8 @@ void neurons_memory(const struct neurons_shape *shape, size_t n_unsure, struct n
             sums * sizeof(struct set_sums) + SPLITS * n * sizeof(struct power_sums);
         const uint64_t piece = bins * SAVED_BIN + wide + n * lists;
         out->whole += bins * sizeof(uint64_t) + wide + n * lists;
-        out->part += bins / BINS * UNIT_BINS * sizeof(uint16_t) + sums * 4 * sizeof(int64_t) +
-                     n * lists + n * (UNIT_STRIDE * sizeof(uint16_t) + LISTS * best);
+        out->part += bins / BINS * UNIT_BINS + sums * 4 * sizeof(int64_t) + n * lists +
+                     n * (UNIT_STRIDE * sizeof(uint16_t) + LISTS * best);
         state += piece;
         greatest = piece > greatest ? piece : greatest;
     }

@@ -5,9 +5,10 @@
  *                 per half and set: tokens, docs; the watched lists; the samples
  *   piece 1 + i:  n; per half and set a byte, 0: nothing, or 3: sums (1) and histograms (2); then
  *                 those sums, by neuron: sum, positive, squares, left out, beyond; those
- *                 histograms, by neuron: how many bins are not empty, and of each how far it is
- *                 from the one before, and its count; per half, by neuron, cubes and fourths; the
- *                 lists by kind and neuron
+ *                 histograms, by neuron: how many bins are not empty; of FEW_BINS or fewer how far
+ *                 each is from the one before, and its count; else a byte a bin, its count or 255,
+ *                 and what is more than 255 of those, in their order; per half, by neuron, cubes
+ *                 and fourths; the lists by kind and neuron
  *
  * A wide number is WIDE_VARINTS numbers of 128 bits, the lowest first, zigzag as a whole.
  *
@@ -20,8 +21,10 @@
 #include "out/results/neurons/neurons_internal.h"
 #include "out/results/varints.h"
 
-#define MAGIC UINT64_C(0x32554e5347) // "GSNU2"
+#define MAGIC UINT64_C(0x33554e5347) // "GSNU3"
 #define WIDE_VARINTS (WIDE_WORDS / 2)
+#define FEW_BINS 40 // a histogram of so many bins, or fewer, is written bin by bin
+#define MANY 255    // tokens of a bin: the rest follows
 
 // --- writing
 // --------------------------------------------------------------------------------------
@@ -56,6 +59,7 @@ static void put_powers(struct varints_writer *w, const struct power_sums *powers
     }
 }
 
+/* Of few bins each with its count; of more a byte a bin, which compresses better. */
 static void put_hist(struct varints_writer *w, const uint64_t *hist)
 {
     size_t n = 0, last = 0;
@@ -67,11 +71,16 @@ static void put_hist(struct varints_writer *w, const uint64_t *hist)
         n += hist[bin] > 0;
     }
     varints_next(w->to, n);
+    for (size_t bin = 0; bin < BINS && n > FEW_BINS; bin++) {
+        w->to->data[w->to->len++] = (char)(hist[bin] < MANY ? hist[bin] : MANY);
+    }
     for (size_t bin = 0; bin < BINS; bin++) {
-        if (hist[bin] > 0) {
+        if (n <= FEW_BINS && hist[bin] > 0) {
             varints_next(w->to, bin - last);
             varints_next(w->to, hist[bin]);
             last = bin;
+        } else if (n > FEW_BINS && hist[bin] >= MANY) {
+            varints_next(w->to, hist[bin] - MANY);
         }
     }
 }
@@ -88,12 +97,10 @@ static void put_common(struct varints_writer *w, const struct neurons *n)
         varints_put(w, n->sets[k % SPLITS][k / SPLITS].tokens);
         varints_put(w, n->sets[k % SPLITS][k / SPLITS].docs);
     }
-    for (size_t i = 0; i < 2 * shape->n_watches; i++) {
-        varints_put_list(w, &n->watched[i / 2][i % 2]);
+    for (size_t i = 0; i < shape->n_watches; i++) {
+        varints_put_lists(w, n->watched[i], 2, VARINTS_DIGITS);
     }
-    for (size_t h = 0; h < shape->n_hypotheses; h++) {
-        varints_put_list(w, &n->samples[h]);
-    }
+    varints_put_lists(w, n->samples, shape->n_hypotheses, VARINTS_WHOLE);
 }
 
 static void put_layer(struct varints_writer *w, const struct neurons *n, size_t layer)
@@ -116,8 +123,8 @@ static void put_layer(struct varints_writer *w, const struct neurons *n, size_t 
     }
     put_powers(w, l->powers[SPLIT_DEV], n_neurons);
     put_powers(w, l->powers[SPLIT_TEST], n_neurons);
-    for (size_t i = 0; i < LISTS * n_neurons; i++) {
-        varints_put_list(w, &l->lists[i]);
+    for (size_t list = 0; list < LISTS; list++) {
+        varints_put_lists(w, l->lists + list * n_neurons, n_neurons, VARINTS_DIGITS);
     }
 }
 
@@ -139,9 +146,8 @@ int neurons_save(const struct neurons *n, size_t piece, struct buf *out, struct 
 // --- reading
 // --------------------------------------------------------------------------------------
 
-static void get_hist(struct varints_reader *r, uint64_t *hist)
+static void get_few_bins(struct varints_reader *r, uint64_t *hist, uint64_t n)
 {
-    const uint64_t n = varints_get(r, BINS, "a histogram");
     size_t bin = 0;
     for (uint64_t i = 0; i < n && !r->rc; i++) {
         const size_t step = (size_t)varints_get(r, BINS - 1, "a bin");
@@ -154,6 +160,33 @@ static void get_hist(struct varints_reader *r, uint64_t *hist)
         if (hist[bin] == 0) {
             varints_bad(r, "a count");
         }
+    }
+}
+
+static void get_hist(struct varints_reader *r, uint64_t *hist)
+{
+    const uint64_t n = varints_get(r, BINS, "a histogram");
+    if (n <= FEW_BINS) {
+        get_few_bins(r, hist, n);
+        return;
+    }
+    if (r->left < BINS) {
+        varints_bad(r, "a histogram");
+        return;
+    }
+    const unsigned char *bytes = r->at;
+    uint64_t found = 0;
+    r->at += BINS;
+    r->left -= BINS;
+    for (size_t bin = 0; bin < BINS && !r->rc; bin++) {
+        hist[bin] = bytes[bin];
+        found += bytes[bin] > 0;
+        if (bytes[bin] == MANY) {
+            hist[bin] += varints_get(r, UINT64_MAX - MANY, "a count");
+        }
+    }
+    if (found != n) {
+        varints_bad(r, "a histogram");
     }
 }
 
@@ -189,12 +222,11 @@ static void get_common(struct varints_reader *r, struct neurons *n)
         n->sets[k % SPLITS][k / SPLITS].tokens = varints_get(r, UINT64_MAX, "tokens");
         n->sets[k % SPLITS][k / SPLITS].docs = varints_get(r, UINT64_MAX, "documents");
     }
-    for (size_t i = 0; i < 2 * shape->n_watches; i++) {
-        varints_get_list(r, &n->watched[i / 2][i % 2], LIST_WATCH_MOST, n_words, 0);
+    for (size_t i = 0; i < shape->n_watches; i++) {
+        varints_get_lists(r, n->watched[i], 2, LIST_WATCH_MOST, n_words, 0, VARINTS_DIGITS);
     }
-    for (size_t h = 0; h < shape->n_hypotheses; h++) {
-        varints_get_list(r, &n->samples[h], LIST_SAMPLE_MOST, n_words, shape->n);
-    }
+    varints_get_lists(r, n->samples, shape->n_hypotheses, LIST_SAMPLE_MOST, n_words, shape->n,
+                      VARINTS_WHOLE);
 }
 
 static void get_set(struct varints_reader *r, struct neurons *n, size_t layer, int split,
@@ -240,10 +272,10 @@ static void get_layer(struct varints_reader *r, struct neurons *n, size_t layer)
     }
     get_powers(r, n->layers[layer].powers[SPLIT_DEV], n_neurons);
     get_powers(r, n->layers[layer].powers[SPLIT_TEST], n_neurons);
-    for (size_t i = 0; i < LISTS * n_neurons && !r->rc; i++) {
-        varints_get_list(r, &n->layers[layer].lists[i],
-                         neurons_list_most(shape, (unsigned)(i / n_neurons)),
-                         (uint32_t)neurons_n_words(shape), 0);
+    for (unsigned list = 0; list < LISTS && !r->rc; list++) {
+        varints_get_lists(r, n->layers[layer].lists + list * n_neurons, n_neurons,
+                          neurons_list_most(shape, list), (uint32_t)neurons_n_words(shape), 0,
+                          VARINTS_DIGITS);
     }
 }
 

@@ -162,14 +162,16 @@ static void score_sums(struct score *s, const struct counted *c)
 static void score_area(struct score *s, const uint64_t *pos, const uint64_t *neg)
 {
     double above = 0, ties = 0, below = 0; // pairs; neg tokens below the bin
+    double equal = 0;                      // of the ties those that are none of the bins' making
     for (size_t bin = 0; bin < BINS; bin++) {
         above += (double)pos[bin] * below;
         ties += (double)pos[bin] * (double)neg[bin];
+        equal += bin == BINS_ZERO ? (double)pos[bin] * (double)neg[bin] : 0;
         below += (double)neg[bin];
     }
     const double pairs = (double)s->n_pos * (double)s->n_neg;
     s->auroc = share(above + ties / 2, pairs);
-    s->auroc_bound = share(ties / 2, pairs);
+    s->auroc_bound = share((ties - equal) / 2, pairs);
 }
 
 /* 1 / (a + 1) + ... + 1 / (a + n). */
@@ -195,7 +197,7 @@ static double precisions(double n, double tp, double fp)
 }
 
 /* The tokens of a bin are as one.  Of the activations themselves it is between what it is with the
- * others of each bin first, and with the labelled ones first. */
+ * others of each bin first, and with the labelled ones first; those of 0 are equal. */
 static void score_precision(struct score *s, const uint64_t *pos, const uint64_t *neg)
 {
     double tp = 0, fp = 0, sum = 0, least = 0, most = 0;
@@ -204,8 +206,9 @@ static void score_precision(struct score *s, const uint64_t *pos, const uint64_t
         if (pos[bin]) {
             const double one = p * (tp + p) / (tp + p + fp + q);
             sum += one;
-            least += fmin(one, precisions(p, tp, fp + q));
-            most += fmax(one, precisions(p, tp, fp));
+            const bool equal = bin == BINS_ZERO; // they are as one in truth
+            least += equal ? one : fmin(one, precisions(p, tp, fp + q));
+            most += equal ? one : fmax(one, precisions(p, tp, fp));
         }
         tp += p;
         fp += q;
@@ -347,7 +350,7 @@ void scores_neuron(const struct neurons *n, size_t layer, size_t i, struct neuro
         out->n += n->sets[split][SET_ALL].tokens;
         for (size_t bin = 0; bin < BINS; bin++) {
             out->hist[bin] += hist[bin];
-            positive += bin >= BINS_BELOW ? hist[bin] : 0;
+            positive += bin > BINS_ZERO ? hist[bin] : 0;
         }
     }
     const size_t n_neurons = n->shape->layers[layer].n;

@@ -7,13 +7,14 @@
 #include "out/results/neurons/neurons_internal.h"
 #include "out/results/neurons/unit_neurons_internal.h"
 
-#define COUNTED 4 // neurons that are counted in turn
+#define COUNTED ACT_TURNED // neurons that are counted in turn
 
 /* A set's tokens of a chunk, on the way into histograms. */
 struct unit_neurons_count {
     const uint16_t *at; // [n] positions in the chunk
     size_t n;
-    uint16_t *hist;                      // of the next neuron that the set counts
+    struct unit_neurons_hists *hists;
+    uint8_t *hist;                       // of the next neuron that the set counts
     const struct neurons_subset *subset; // NULL: all neurons
     size_t next;                         // of the subset
 };
@@ -26,7 +27,8 @@ static int layer_new(struct unit_neurons *p, size_t layer, struct err *err)
     const size_t n_sets = neurons_n_sets(p->shape);
     l->sets[SPLIT_DEV] = mem_zero(n_sets, sizeof *l->sets[SPLIT_DEV]);
     l->sets[SPLIT_TEST] = mem_zero(n_sets, sizeof *l->sets[SPLIT_TEST]);
-    l->bins = mem_new(p->shape->layers[layer].n, UNIT_STRIDE * sizeof *l->bins);
+    const size_t n_groups = (p->shape->layers[layer].n + COUNTED - 1) / COUNTED;
+    l->bins = mem_new(n_groups, UNIT_STRIDE * COUNTED * sizeof *l->bins);
     if (!l->sets[SPLIT_DEV] || !l->sets[SPLIT_TEST] || !l->bins ||
         unit_powers_new(&l->powers[SPLIT_DEV], p->shape->layers[layer].n) ||
         unit_powers_new(&l->powers[SPLIT_TEST], p->shape->layers[layer].n)) {
@@ -75,8 +77,8 @@ static void sums_free(struct unit_neurons_sums *s)
 {
     free(s->sum); // all four are one block
     free(s->beyond);
-    free(s->hist);
-    free(s->spilt);
+    free(s->hists.cells);
+    free(s->hists.full);
 }
 
 void unit_neurons_free(struct unit_neurons *p)
@@ -239,14 +241,12 @@ static void clear_sums(struct unit_neurons *p, size_t layer, int split, size_t s
     if (s->used) {
         const size_t n = p->shape->layers[layer].n, arrays = s->low ? 4 : 2;
         memset(s->sum, 0, arrays * n * sizeof *s->sum);
-        memset(s->hist, 0, neurons_n_hists(p->shape, layer, set) * UNIT_BINS * sizeof *s->hist);
+        memset(s->hists.cells, 0, neurons_n_hists(p->shape, layer, set) * UNIT_BINS);
     }
-    free(s->beyond); // both are rare
-    free(s->spilt);
+    free(s->beyond); // rare
     s->beyond = NULL;
-    s->spilt = NULL;
     s->used = false;
-    s->in_hist = 0;
+    s->hists.n_full = s->hists.tokens = 0;
     s->sums_at = s->hist_at = 0;
 }
 
@@ -297,10 +297,10 @@ static int reserve_sums(struct unit_neurons *p, size_t layer, int split, size_t 
         s->low = arrays == 4 && s->sum ? (uint64_t *)(s->sum + 2 * n) : NULL;
         s->high = s->low ? s->low + n : NULL;
     }
-    if (!s->hist) {
-        s->hist = mem_zero(neurons_n_hists(p->shape, layer, set) * UNIT_BINS, sizeof *s->hist);
+    if (!s->hists.cells) {
+        s->hists.cells = mem_zero(neurons_n_hists(p->shape, layer, set), UNIT_BINS);
     }
-    s->used = s->sum && s->hist;
+    s->used = s->sum && s->hists.cells;
     return s->used ? 0 : err_nomem(err, "a worker's neurons");
 }
 
@@ -343,7 +343,8 @@ static size_t list_counts(struct unit_neurons *p, size_t layer, size_t begin, si
         struct unit_neurons_sums *s = &p->layers[layer].sets[k % SPLITS][set];
         const struct unit_neurons_tokens *tokens = &p->sets[k % SPLITS][set];
         const struct neurons_subset *subset = neurons_subset(p->shape, layer, set);
-        struct unit_neurons_count c = {.at = to, .hist = s->hist, .subset = subset};
+        struct unit_neurons_count c = {
+            .at = to, .hists = &s->hists, .hist = s->hists.cells, .subset = subset};
         while (s->hist_at < tokens->n && tokens->at[s->hist_at] < begin + n) {
             to[c.n++] = (uint16_t)(tokens->at[s->hist_at++] - begin);
         }
@@ -355,19 +356,14 @@ static size_t list_counts(struct unit_neurons *p, size_t layer, size_t begin, si
     return n_counts;
 }
 
-/* Moves what is in the n histograms of a set to wider ones, before a count could overflow. */
-static int spill(struct unit_neurons_sums *s, size_t n, struct err *err)
+/* Room for what n_hists histograms will not hold once 'more' tokens are counted. */
+static int reserve_full(struct unit_neurons_hists *h, size_t n_hists, size_t more, struct err *err)
 {
-    s->spilt = s->spilt ? s->spilt : mem_zero(n * UNIT_BINS, sizeof *s->spilt);
-    if (!s->spilt) {
-        return err_nomem(err, "a worker's neurons");
-    }
-    for (size_t i = 0; i < n * UNIT_BINS; i++) {
-        s->spilt[i] += s->hist[i];
-    }
-    memset(s->hist, 0, n * UNIT_BINS * sizeof *s->hist);
-    s->in_hist = 0;
-    return 0;
+    h->tokens += more;
+    const size_t all = h->tokens / UNIT_COUNT_ONE * n_hists;
+    const size_t next = h->n_full + (more / UNIT_COUNT_ONE + 1) * n_hists;
+    return mem_reserve(&h->full, &h->full_cap, all < next ? all : next, sizeof *h->full,
+                       "a worker's neurons", err);
 }
 
 /* Room for the positions of every set's tokens in a chunk, and in its histograms. */
@@ -382,24 +378,30 @@ static int reserve_positions(struct unit_neurons *p, size_t layer, size_t begin,
         while (s->hist_at + own < tokens->n && tokens->at[s->hist_at + own] < begin + n) {
             own++;
         }
-        const int rc = s->in_hist + own <= UINT16_MAX
-                           ? 0
-                           : spill(s, neurons_n_hists(p->shape, layer, k / SPLITS), err);
+        const int rc =
+            reserve_full(&s->hists, neurons_n_hists(p->shape, layer, k / SPLITS), own, err);
         if (rc) {
             return rc;
         }
-        s->in_hist += own;
         all += own;
     }
     return mem_reserve(&p->positions, &p->positions_cap, all, sizeof *p->positions, "a chunk", err);
 }
 
-/* One neuron of a set. */
+/* Counts a token in a cell. */
+static inline void count(struct unit_neurons_hists *h, uint8_t *cell)
+{
+    if (__builtin_expect(++*cell == 0, 0)) { // reserve_full() made room
+        h->full[h->n_full++] = (uint32_t)(cell - h->cells);
+    }
+}
+
+/* One neuron of a set; bins: its own, COUNTED apart. */
 static void count_one(struct unit_neurons_count *c, const uint16_t *restrict bins)
 {
-    uint16_t *restrict hist = c->hist;
+    uint8_t *hist = c->hist;
     for (size_t j = 0; j < c->n; j++) {
-        hist[bins[c->at[j]]]++;
+        count(c->hists, hist + bins[c->at[j] * COUNTED]);
     }
     c->hist += UNIT_BINS;
 }
@@ -408,13 +410,13 @@ static void count_one(struct unit_neurons_count *c, const uint16_t *restrict bin
  * hold up the others. */
 static void count_all(struct unit_neurons_count *c, const uint16_t *restrict bins)
 {
-    uint16_t *restrict hist = c->hist;
+    struct unit_neurons_hists *h = c->hists;
+    uint8_t *hist = c->hist;
     for (size_t j = 0; j < c->n; j++) {
-        const uint16_t *at = bins + c->at[j];
-        hist[at[0]]++;
-        hist[UNIT_BINS + at[UNIT_STRIDE]]++;
-        hist[2 * UNIT_BINS + at[2 * UNIT_STRIDE]]++;
-        hist[3 * UNIT_BINS + at[3 * UNIT_STRIDE]]++;
+        const uint16_t *at = bins + c->at[j] * COUNTED;
+        for (size_t i = 0; i < COUNTED; i++) {
+            count(h, hist + i * UNIT_BINS + at[i]);
+        }
     }
     c->hist += COUNTED * UNIT_BINS;
 }
@@ -430,16 +432,16 @@ static void count_some(struct unit_neurons_count *c, const uint16_t *bins, size_
         const bool has =
             !c->subset || (c->next < c->subset->n && c->subset->items[c->next] == first + i);
         if (has) {
-            count_one(c, bins + i * UNIT_STRIDE);
+            count_one(c, bins + i);
         }
         c->next += has;
     }
 }
 
 /* The next histograms, of which few are in a cache, while others are counted. */
-static void fetch(const uint16_t *hist)
+static void fetch(const uint8_t *hist)
 {
-    for (size_t i = 0; i < COUNTED * UNIT_BINS; i += 64 / sizeof *hist) {
+    for (size_t i = 0; i < COUNTED * UNIT_BINS; i += 64) {
         __builtin_prefetch(hist + i, 1);
     }
 }
@@ -478,7 +480,7 @@ static int add_rows(struct unit_neurons *p, size_t layer, size_t n, struct err *
     if (!rc && l->n_rows - l->begin + n > UNIT_CHUNK) {
         rc = count_chunk(p, layer, err);
     }
-    p->kern->turn(p->bins, n, p->shape->layers[layer].n, l->bins + (l->n_rows - l->begin),
+    p->kern->turn(p->bins, n, p->shape->layers[layer].n, l->bins + (l->n_rows - l->begin) * COUNTED,
                   UNIT_STRIDE);
     l->n_rows += n;
     return rc;

@@ -22,11 +22,51 @@ static struct set_sums sums_of(const struct unit_neurons_sums *s, size_t i)
     return out;
 }
 
-/* How many tokens a neuron has in a bin. */
-static uint64_t bin_of(const struct unit_neurons_sums *s, size_t row, size_t bin)
+/* Adds n histograms of cells; rows: which of them; NULL: all in order.  Of most sets most bins are
+ * empty. */
+static void add_cells(uint64_t *to, const struct unit_neurons_hists *h,
+                      const struct neurons_subset *rows, size_t n, uint64_t times)
 {
-    const size_t at = row * UNIT_BINS + bin;
-    return (uint64_t)s->hist[at] + (s->spilt ? s->spilt[at] : 0);
+    enum { STEP = 8 }; // bins looked at at once
+    for (size_t k = 0; k < n; k++) {
+        const uint8_t *hist = h->cells + (rows ? rows->items[k] : k) * UNIT_BINS;
+        for (size_t bin = 0; bin < BINS; bin += STEP) {
+            uint64_t any;
+            memcpy(&any, hist + bin, sizeof any);
+            for (size_t i = bin; any && i < bin + STEP && i < BINS; i++) {
+                to[k * BINS + i] += times * hist[i];
+            }
+        }
+    }
+}
+
+/* The place of a row in the subset, NULL: all; SIZE_MAX: it is not there. */
+static size_t find_row(const struct neurons_subset *rows, size_t row)
+{
+    size_t low = 0, high = rows ? rows->n : 0;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (rows->items[middle] < row) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return !rows ? row : low < rows->n && rows->items[low] == row ? low : SIZE_MAX;
+}
+
+/* Adds 'times' a set's histograms, of which 'rows' names those that are wanted; all but what is not
+ * finite.  times may be -1 of 64 bits. */
+static void add_hists(uint64_t *to, const struct unit_neurons_hists *h,
+                      const struct neurons_subset *rows, size_t n, uint64_t times)
+{
+    add_cells(to, h, rows, n, times);
+    for (size_t i = 0; i < h->n_full; i++) {
+        const size_t bin = h->full[i] % UNIT_BINS, k = find_row(rows, h->full[i] / UNIT_BINS);
+        if (k != SIZE_MAX && bin < BINS) {
+            to[k * BINS + bin] += times * UNIT_COUNT_ONE;
+        }
+    }
 }
 
 /* Adds what all tokens have and the counted ones, where there are any, have not. */
@@ -45,30 +85,10 @@ static void add_others(struct neurons *to, const struct unit_neurons *p, size_t 
         rest.squares = (struct wide){{0}}; // of labelled tokens nobody asks for them
         neurons_sums_add(&sums[i], &rest);
     }
-    for (size_t k = 0; k < neurons_n_hists(p->shape, layer, set); k++) {
-        const size_t row = subset ? subset->items[k] : k;
-        for (size_t bin = 0; bin < BINS; bin++) {
-            hist[k * BINS + bin] += bin_of(all, row, bin) - (s->used ? bin_of(s, k, bin) : 0);
-        }
-    }
-}
-
-/* Adds n histograms; of most sets most bins are empty. */
-static void add_hists(uint64_t *to, const struct unit_neurons_sums *s, size_t n)
-{
-    enum { STEP = 4 }; // bins looked at at once
-    for (size_t k = 0; k < n; k++) {
-        const uint16_t *hist = s->hist + k * UNIT_BINS;
-        for (size_t bin = 0; bin < BINS; bin += STEP) {
-            uint64_t any;
-            memcpy(&any, hist + bin, sizeof any);
-            for (size_t i = bin; any && i < bin + STEP && i < BINS; i++) {
-                to[k * BINS + i] += hist[i];
-            }
-        }
-        for (size_t bin = 0; s->spilt && bin < BINS; bin++) {
-            to[k * BINS + bin] += s->spilt[k * UNIT_BINS + bin];
-        }
+    const size_t n = neurons_n_hists(p->shape, layer, set);
+    add_hists(hist, &all->hists, subset, n, 1);
+    if (s->used) {
+        add_hists(hist, &s->hists, NULL, n, UINT64_MAX);
     }
 }
 
@@ -93,7 +113,8 @@ static int add_set(struct neurons *to, const struct unit_neurons *p, size_t laye
         const struct set_sums x = sums_of(s, i);
         neurons_sums_add(&sums[i], &x);
     }
-    add_hists(to->layers[layer].hist[split][set], s, neurons_n_hists(p->shape, layer, set));
+    add_hists(to->layers[layer].hist[split][set], &s->hists, NULL,
+              neurons_n_hists(p->shape, layer, set), 1);
     return 0;
 }
 

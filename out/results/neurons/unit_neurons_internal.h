@@ -9,8 +9,8 @@
 #include "out/results/neurons/unit_neurons.h"
 
 #define UNIT_ROWS 128                 // rows that are added together
-#define UNIT_CHUNK 16384              // tokens whose bins are kept; positions in it are 16 bits
-#define UNIT_STRIDE (UNIT_CHUNK + 64) // of neurons: not a power of two, which caches map to one set
+#define UNIT_CHUNK 7168               // tokens whose bins are kept; positions in it are 16 bits
+#define UNIT_STRIDE (UNIT_CHUNK + 16) // of groups of neurons: caches would map 2^n to one set
 
 #define UNIT_NONE UINT32_MAX
 enum { UNIT_DEV = SPLIT_DEV, UNIT_TEST = SPLIT_TEST, UNIT_NO_DOC }; // the last is not counted
@@ -25,8 +25,18 @@ struct unit_neurons_tokens {
     uint64_t docs;
 };
 
-/* A bin of a histogram and the one of what is not finite; lines of a cache are 32 of them. */
-#define UNIT_BINS ((BINS + 32) / 32 * 32)
+/* The bins of a histogram and the one of what is not finite; a multiple of 16 bytes. */
+#define UNIT_BINS ((BINS + 16) / 16 * 16)
+#define UNIT_COUNT_ONE 256 // tokens that a count of 8 bits does not hold
+
+/* The histograms of a set: cells of 8 bits, and for every UNIT_COUNT_ONE tokens of a cell that it
+ * does not hold an item of 'full': most cells of a unit stay below that. */
+struct unit_neurons_hists {
+    uint8_t *cells; // [n, or of the subset][UNIT_BINS]
+    uint32_t *full; // [n_full] cells, in any order
+    size_t n_full, full_cap;
+    size_t tokens; // that are counted, of each neuron
+};
 
 /* What a layer's neurons do on a set; all 0 but where 'used'. */
 struct unit_neurons_sums {
@@ -34,9 +44,7 @@ struct unit_neurons_sums {
     int64_t *sum, *positive; // [n] of what is not beyond ACT_MAX
     uint64_t *low, *high;    // [n] of squares; NULL for labelled sets
     struct set_sums *beyond; // [n] of the rest; NULL: there is none
-    uint16_t *hist;          // [n, or of the subset][UNIT_BINS]
-    uint32_t *spilt;         // the same; NULL: hist has all of it
-    size_t in_hist;          // tokens that are in hist
+    struct unit_neurons_hists hists;
     size_t sums_at, hist_at; // how much of its tokens is in
 };
 
@@ -78,7 +86,7 @@ struct unit_neurons_layer {
     struct unit_neurons_sums *sets[SPLITS]; // [n_sets]
     struct unit_neurons_powers powers[SPLITS];
     struct unit_neurons_lists lists;
-    uint16_t *bins; // [n][UNIT_STRIDE]
+    uint16_t *bins; // [n / ACT_TURNED, rounded up][UNIT_STRIDE][ACT_TURNED]
     size_t n_rows;  // tokens done
     size_t begin;   // ordinal of the first in 'bins'
 };
