@@ -277,6 +277,8 @@ gapscope_test(scan/run_commands gapscope_out)
 target_compile_definitions(test_run_commands PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_run_commands gapscope)
 
+gapscope_test(out/table gapscope_text)
+
 # neuron and hypo, trigrams, report, export, and the schema, on tables that the tests write
 foreach(name views views_odd trigrams_view report report_files export schema)
   gapscope_test(out/${name} gapscope_out PkgConfig::ZSTD)
@@ -386,6 +388,8 @@ if(NOT GAPSCOPE_SANITIZE AND NOT GAPSCOPE_SMALL_TESTS)
   add_test(NAME skip_special COMMAND ${CMAKE_SOURCE_DIR}/tests/python/skip_special $<TARGET_FILE:gapscope>)
   add_test(NAME report_page COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
   set_tests_properties(report_page PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+  add_test(NAME report_first COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report_first $<TARGET_FILE:gapscope>)
+  set_tests_properties(report_first PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
   add_test(NAME report_damage COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report_damage $<TARGET_FILE:gapscope>)
   set_tests_properties(report_damage PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 endif()

@@ -235,6 +235,15 @@ static const struct {
                     " ORDER BY domain, model"},
     {"domain_gap", "SELECT domain, pair, tokens, mean_gap, se FROM domain_gap"
                    " ORDER BY domain, pair"},
+    {"compare", "SELECT pair, share, left_out, docs, tokens, n_not_finite, mean_kl, se_kl,"
+                " share_same_top, se_same_top, mean_p_difference, se_p_difference FROM compare"
+                " ORDER BY pair"},
+    {"compare_percentile", "SELECT pair, percentile, lo, hi FROM compare_percentile"
+                           " ORDER BY pair, percentile"},
+    {"compare_domain", "SELECT pair, domain, docs, tokens, mean_kl, se_kl, share_same_top,"
+                       " mean_p_difference FROM compare_domain ORDER BY pair, domain"},
+    {"compare_hypothesis", "SELECT pair, hypothesis, docs, tokens, mean_kl, se_kl, share_same_top,"
+                           " mean_p_difference FROM compare_hypothesis ORDER BY pair, hypothesis"},
     {"bin", "SELECT id, lo, hi FROM bin ORDER BY id"},
     {"hypothesis", SQL_HYPOTHESES},
     {"hypothesis_gap", "SELECT pair, hypothesis, n, docs, mean_gap, se, mean_gap_rest,"

@@ -106,7 +106,10 @@ static int put_neurons(const struct screen *s, const struct hypothesis_page *p, 
     static const char *const heads[] = {"<neuron", "<half", "n",  "labelled",  "docs",  "preval.",
                                         "AP",      "AUROC", "+-", "threshold", "prec.", "recall",
                                         "F1",      "MCC",   "MI", "r",         "mass",  "top"};
-    struct table t = {.heads = heads, .n_columns = 18, .n_keys = 2};
+    // mass, r, MI, MCC, +-, n, top, F1, docs, labelled, AUROC, threshold
+    static const unsigned char spare[] = {16, 15, 14, 13, 8, 2, 17, 12, 4, 3, 7, 9};
+    struct table t = {
+        .heads = heads, .n_columns = 18, .n_keys = 2, .spare = spare, .n_spare = sizeof spare};
     if (p->n_scores == 0) {
         return 0;
     }

@@ -198,7 +198,9 @@ static int put_scores(const struct screen *s, const struct neuron_page *p, struc
     static const char *const heads[] = {"<hypothesis", "labelled", "preval.", "AP",
                                         "AUROC",       "prec.",    "recall",  "F1",
                                         "r",           "mass",     "top"};
-    struct table t = {.heads = heads, .n_columns = 11, .n_keys = 1};
+    static const unsigned char spare[] = {8, 9, 1, 10, 7, 4}; // r, mass, labelled, top, F1, AUROC
+    struct table t = {
+        .heads = heads, .n_columns = 11, .n_keys = 1, .spare = spare, .n_spare = sizeof spare};
     uint64_t n = 0;
     if (p->n_best_scores == 0) {
         return 0;

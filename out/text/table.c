@@ -9,6 +9,7 @@
 
 #include "out/read/real_text.h"
 #include "out/text/printable.h"
+#include "out/text/screen.h"
 
 #define GAP 2 // spaces between columns
 
@@ -198,17 +199,87 @@ static void put_parts(const struct table *t, const struct layout *l, FILE *to, s
     }
 }
 
+// --- leaving out -------------------------------------------------------------------------------
+
+static size_t line_width(const struct table *t, const struct layout *l, size_t indent)
+{
+    size_t width = indent;
+    for (size_t c = 0; c < t->n_columns; c++) {
+        width += l->widths[c] + (c > 0 ? GAP : 0);
+    }
+    return width;
+}
+
+/* Takes a column out of the layout and of heads[t->n_columns], which are t->heads. */
+static void leave_out(struct table *t, const char **heads, struct layout *l, size_t column)
+{
+    const size_t n = t->n_columns;
+    size_t to = 0;
+    for (size_t i = 0; i < l->n_rows * n; i++) {
+        if (i % n != column) {
+            l->cells[to++] = l->cells[i];
+        }
+    }
+    for (size_t c = column + 1; c < n; c++) {
+        heads[c - 1] = heads[c];
+        l->widths[c - 1] = l->widths[c];
+    }
+    t->n_columns--;
+}
+
+/* Leaves out spare columns until the others fit a line, or none is left; returns how many. */
+static size_t leave_out_spare(struct table *t, const char **heads, struct layout *l, size_t indent,
+                              size_t width)
+{
+    size_t n = 0;
+    while (n < t->n_spare && line_width(t, l, indent) > width) {
+        size_t column = t->spare[n];
+        for (size_t i = 0; i < n; i++) {
+            column -= t->spare[i] < t->spare[n];
+        }
+        leave_out(t, heads, l, column);
+        n++;
+    }
+    return n;
+}
+
+static int put_left_out(const struct table *t, FILE *to, size_t indent, size_t width, size_t n,
+                        struct err *err)
+{
+    struct buf names = {0};
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i++) {
+        rc = buf_printf(&names, err, "%s%s", i > 0 ? ", " : "", head(t, t->spare[i]));
+    }
+    if (!rc) {
+        const struct screen s = {.to = to, .width = width};
+        put_note(&s, indent, "(no room for: %s; a wider terminal and --json have them)",
+                 names.data);
+    }
+    buf_free(&names);
+    return rc;
+}
+
 int table_put(const struct table *t, FILE *to, size_t indent, size_t width, struct err *err)
 {
+    struct table put = *t; // without what is left out
     struct layout l = {.n_rows = t->n_cells / t->n_columns};
     l.cells = mem_zero(l.n_rows * t->n_columns, sizeof *l.cells);
     l.widths = mem_zero(t->n_columns, sizeof *l.widths);
-    int rc = t->rc || !l.cells || !l.widths ? err_nomem(err, "a table") : 0;
+    const char **heads = mem_zero(t->n_columns, sizeof *heads);
+    int rc = t->rc || !l.cells || !l.widths || !heads ? err_nomem(err, "a table") : 0;
     if (!rc) {
+        memcpy(heads, t->heads, t->n_columns * sizeof *heads);
+        put.heads = heads;
         measure(t, &l, width < 100 ? TABLE_TEXT_MAX / 2 : TABLE_TEXT_MAX);
-        put_parts(t, &l, to, indent, width);
+        const size_t n_left_out = leave_out_spare(&put, heads, &l, indent, width);
+        put_parts(&put, &l, to, indent, width);
+        if (n_left_out > 0) {
+            rc = put_left_out(t, to, indent, width, n_left_out, err);
+        }
     }
     free(l.cells);
     free(l.widths);
+    free(heads);
     return rc;
 }

@@ -4,8 +4,10 @@
  *     table_text, table_real, ... (a cell each, from the left), table_row, table_text, ...
  *     table_row -> table_put -> table_free
  *
- * Every column is as wide as its widest cell.  Where all of them do not fit a line, the table is
- * put in several parts below one another, each with the first 'n_keys' columns in front.
+ * Every column is as wide as its widest cell.  Where all of them do not fit a line, spare columns
+ * are left out, one after the other, until the others fit, and a line below names them.  What does
+ * not fit even so is put in several parts below one another, each with the first 'n_keys' columns
+ * in front.
  */
 #ifndef GAPSCOPE_OUT_TEXT_TABLE_H
 #define GAPSCOPE_OUT_TEXT_TABLE_H
@@ -22,7 +24,9 @@
 struct table {
     const char *const *heads; // [n_columns], each begins with '<' where the column is text: left
     size_t n_columns, n_keys;
-    size_t group; // so many columns behind the keys stay together; 0: each for itself
+    size_t group;               // so many columns behind the keys stay together; 0: each for itself
+    const unsigned char *spare; // [n_spare], columns behind the keys that may be left out, the
+    size_t n_spare;             // least important first; only where 'group' is 0
     // table_free() ends these
     struct buf cells; // row after row, each cell ended by NUL
     size_t n_cells;

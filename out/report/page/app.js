@@ -12,6 +12,7 @@ const trigramsTab = ["trigrams", "Trigrams", trigramsPage]; // only of a run tha
 const itemPages = { neuron: ["neurons", neuronPage], hypothesis: ["hypotheses", hypothesisPage] };
 
 const main = document.getElementById("main");
+const runTitle = document.title; // of any characters
 let turn = 0; // the pages that were asked for so far
 
 /* Changes the address without a new page. */
@@ -36,11 +37,24 @@ async function show() {
   }
   hidePopover();
   main.replaceChildren(...content.flat(Infinity).filter(Boolean));
+  document.title = visible(`${main.querySelector("h2.page")?.textContent ?? ""} \u00b7 ${runTitle}`);
+  keepPair();
   for (const link of document.querySelectorAll("#pages a")) {
     link.dataset.page === tab ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
   }
   document.body.dataset.ready = location.hash;
   window.scrollTo(0, 0);
+}
+
+/* The links to pages keep the pair that was chosen. */
+function keepPair() {
+  for (const link of document.querySelectorAll("#pages a")) {
+    link.setAttribute("href", pageAddress(link.dataset.page));
+  }
+}
+
+function pageAddress(name) {
+  return address(name, name === "hypotheses" ? {} : keptPair());
 }
 
 // --- the head of the page ----------------------------------------------------------------------
@@ -79,6 +93,8 @@ function makeHead() {
   title.textContent = visible(title.textContent);
   const theme = stored("theme") ?? "auto";
   document.getElementById("settings").append(
+    makeFind(),
+    el("button", { type: "button", id: "copy", title: "the address of what is shown", onclick: (e) => copyLink(e.target) }, "copy link"),
     el("label", { class: "check", title: "v" }, el("input", { type: "checkbox", id: "values", onchange: (e) => setValues(e.target.checked) }), " values"),
     el("label", {}, el("span", { class: "hidden" }, "colours"), select([["auto", "as the system"], ["light", "light"], ["dark", "dark"]], theme, setTheme)),
     el("button", { type: "button", title: "?", onclick: showHelp }, "keys"));
@@ -89,7 +105,7 @@ function makeHead() {
 // --- keys --------------------------------------------------------------------------------------
 
 const keys = [
-  ["/", "to the search"], ["n p", "next and previous neuron, hypothesis or trigram"],
+  ["/", "to the page's search"], ["s", "to the search over all"], ["n p", "next and previous neuron, hypothesis or trigram"],
   ["r", "a random neuron"], ["v", "values below the tokens, on and off"], ["Tab, Enter", "through the hits' tokens: what the models said there"],
   ["Esc", "closes what is shown beside the pointer"], ["?", "this list"],
 ];
@@ -111,9 +127,9 @@ function onKey(event) {
   }
   const page = pages[Number(event.key) - 1];
   if (page) {
-    location.hash = address(page[0]);
-  } else if (event.key === "/") {
-    document.querySelector("[data-search]")?.focus();
+    location.hash = pageAddress(page[0]);
+  } else if (event.key === "/" || event.key === "s") {
+    (event.key === "s" ? document.getElementById("find") : document.querySelector("[data-search]") ?? document.getElementById("find")).focus();
     event.preventDefault();
   } else if (event.key === "v") {
     setValues(!document.documentElement.classList.contains("values"));

@@ -89,6 +89,10 @@ async function readRun() {
   run.bins = rows(data.bin);
   run.hypotheses = rows(data.hypothesis);
   run.ledger = rows(data.hypothesis_gap);
+  run.compare = rows(data.compare);
+  run.comparePercentiles = rows(data.compare_percentile);
+  run.compareDomains = rows(data.compare_domain);
+  run.compareHypotheses = rows(data.compare_hypothesis);
   run.nNeurons = data.neurons;
   run.nTrigrams = data.trigrams ?? 0;
   run.block = data.block;

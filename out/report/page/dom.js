@@ -150,7 +150,7 @@ function hypothesisNamed(name) {
 
 /*
  * columns: [{head, title, of: row -> value to sort by, show: row -> what is shown (else the value),
- *            number: true, room: "some" or "much" for text}]
+ *            number: true, words: shown as such, room: "some" or "much" for text, minor: not shown on a narrow screen}]
  * options: caption; sort: {column, down}; page: rows at a time; onsort(column, down)
  * The heads sort where there is an 'of'.  Returns an element that scrolls sideways by itself.
  */
@@ -159,11 +159,12 @@ function table(columns, items, options = {}) {
   const more = el("p", { class: "more" });
   let sort = options.sort ?? null;
   let shown = options.page ?? Infinity;
+  const classOf = (c, text) => [c.number && !c.words ? "n" : text ? c.room : null, c.minor ? "minor" : null].filter(Boolean).join(" ") || null;
   const heads = columns.map((column, i) => {
     const label = column.of && items.length > 1
       ? el("button", { type: "button", onclick: () => turn(i) }, column.head)
       : column.head;
-    return el("th", { scope: "col", class: column.number ? "n" : null, title: column.title }, label);
+    return el("th", { scope: "col", class: classOf(column), title: column.title }, label);
   });
 
   function turn(i) {
@@ -209,7 +210,7 @@ function table(columns, items, options = {}) {
 
   function row(item) {
     return el("tr", { class: options.rowClass?.(item) }, columns.map((c, i) =>
-      el(i === 0 ? "th" : "td", { class: c.number ? "n" : c.room, scope: i === 0 ? "row" : null },
+      el(i === 0 ? "th" : "td", { class: classOf(c, true), scope: i === 0 ? "row" : null },
         c.show ? c.show(item) : c.number && !isNumber(c.of(item)) ? none : c.of(item))));
   }
 
@@ -219,7 +220,12 @@ function table(columns, items, options = {}) {
       el("table", {},
         options.caption ? el("caption", {}, el("span", {}, options.caption)) : null,
         el("thead", {}, el("tr", {}, heads)), body)),
-    more);
+    more, el("p", { class: "saves" },
+      columns.some((c) => c.minor) ? el("button", { type: "button", class: "save wider", onclick: (e) => {
+        e.target.closest(".table").classList.add("whole");
+        e.target.remove();
+      } }, "all columns") : null,
+      csvButton(options.caption ?? "table", columns, items)));
 }
 
 /* A bar from 0 to value, of the largest, to the right or (below 0) to the left. */

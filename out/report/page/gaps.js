@@ -10,17 +10,17 @@ async function gapsPage(parameters) {
     return [el("h2", { class: "page" }, "Gaps"), note("One model alone has no gap: a scan with a second --model compares.")];
   }
   const side = parameters.get("side") === "base" ? "base" : "other";
-  const all = rows((await chunk(`hits/${pair.id}`)).hit).filter((h) => h.side === side)
-    .map((h) => ({ ...h, detail: knownDetail(h.detail) }));
+  const both = await hitsOf(pair), all = both.filter((h) => h.side === side);
+  const neighbours = neighboursOf(both);
   const list = el("div", { id: "hits" });
   const summary = el("p", { class: "note", id: "hits-summary", role: "status" });
   const state = Object.fromEntries(parameters);
   const refill = (changes) => {
     Object.assign(state, changes);
     replaceAddress(address("gaps", state));
-    fillHits(list, summary, all, pair, side, state);
+    fillHits(list, summary, all, pair, side, state, neighbours);
   };
-  fillHits(list, summary, all, pair, side, state);
+  fillHits(list, summary, all, pair, side, state, neighbours);
   return [
     el("h2", { class: "page" }, "Gaps"),
     pairPicker("gaps", pair, parameters),
@@ -33,8 +33,59 @@ async function gapsPage(parameters) {
       domainField(all, state, refill),
       field("gap at least, in size", el("input", { type: "number", min: "0", step: "0.5", value: state.min ?? "", onchange: (e) => refill({ min: e.target.value }) })),
       el("label", { class: "field check" }, el("input", { type: "checkbox", checked: state.unfold === "1", onchange: (e) => refill({ unfold: e.target.checked ? "1" : "" }) }), el("span", {}, "show near-duplicates"))),
-    summary, list,
+    note(pointAndClick), summary, list,
   ];
+}
+
+const pointAndClick = "Point at a token for its gap; at the framed one for what each model expected in its place. A click on the framed one also shows which components and neurons spoke for it. A dotted frame is another hit, which has its own.";
+
+/* All hits of a pair, of both sides. */
+async function hitsOf(pair) {
+  return rows((await chunk(`hits/${pair.id}`)).hit).map((h) => ({ ...h, detail: knownDetail(h.detail) }));
+}
+
+/* A gap that is tinted fully. */
+function extremeOf(pair, hits) {
+  return !isNumber(pair.floor) ? 6 : Math.min(-pair.floor, Math.max(...hits.map((h) => Math.abs(h.gap)).filter(isNumber), 1));
+}
+
+// --- hits that stand beside one another ---------------------------------------------------------
+
+function placeKey(shard, doc, byte) {
+  return `${shard}/${doc}/${byte}`;
+}
+
+/* The hits by where they stand: of a token near a hit that is one itself more is known. */
+function neighboursOf(hits) {
+  return new Map(hits.map((h) => [placeKey(h.shard, h.doc, h.byte_start), h]));
+}
+
+/* Bytes of a token's text, in which a byte that is no character stands as \xNN. */
+function bytesOf(id) {
+  return new TextEncoder().encode(tokenText(id).replace(/\\x[0-9A-F]{2}/g, "x")).length;
+}
+
+/* The hits among the tokens around 'hit', by their index there. */
+function hitsAround(hit, neighbours) {
+  const around = hit.detail?.around, found = new Map();
+  if (!around || !neighbours || !isNumber(hit.byte_start)) {
+    return found;
+  }
+  const look = (i, byte) => {
+    const other = neighbours.get(placeKey(hit.shard, hit.doc, byte));
+    if (other && other !== hit && other.token === around.tokens[i]) {
+      found.set(i, other);
+    }
+  };
+  for (let i = around.at - 1, byte = hit.byte_start; i >= 0; i--) {
+    byte -= bytesOf(around.tokens[i]);
+    look(i, byte);
+  }
+  for (let i = around.at + 1, byte = hit.byte_end; i < around.tokens.length; i++) {
+    look(i, byte);
+    byte += bytesOf(around.tokens[i]);
+  }
+  return found;
 }
 
 // --- what there is of a detail -----------------------------------------------------------------
@@ -127,10 +178,10 @@ function fold(hits, unfolded) {
   return [...groups.values()];
 }
 
-function fillHits(list, summary, all, pair, side, state) {
+function fillHits(list, summary, all, pair, side, state, neighbours) {
   const found = all.filter((h) => matches(h, state));
   const groups = fold(found, state.unfold === "1");
-  const extreme = !isNumber(pair.floor) ? 6 : Math.min(-pair.floor, Math.max(...all.map((h) => Math.abs(h.gap)).filter(isNumber), 1));
+  const extreme = extremeOf(pair, all);
   const kept = side === "base" ? pair.hits_base : pair.hits_other;
   summary.textContent = visible(`${plural(found.length, "hit")}${found.length < all.length ? ` of ${count(all.length)}` : ""}` +
     `${groups.length < found.length ? ` in ${plural(groups.length, "group")} of near-duplicates (same token after the same three)` : ""}` +
@@ -140,7 +191,7 @@ function fillHits(list, summary, all, pair, side, state) {
   let shown = 0;
   const more = el("p", { class: "more" });
   const show = (n) => {
-    more.before(...groups.slice(shown, shown + n).map((group) => hitGroup(group, pair, extreme)));
+    more.before(...groups.slice(shown, shown + n).map((group) => hitGroup(group, pair, extreme, neighbours)));
     shown = Math.min(groups.length, shown + n);
     more.replaceChildren(...(shown < groups.length ? [
       `${count(shown)} of ${count(groups.length)} `,
@@ -154,26 +205,42 @@ function fillHits(list, summary, all, pair, side, state) {
   show(hitsAtOnce);
 }
 
-function hitGroup([first, ...others], pair, extreme) {
+function hitGroup([first, ...others], pair, extreme, neighbours) {
   const rest = el("div", { class: "folded", hidden: true });
   const toggle = others.length === 0 ? null : el("button", {
     type: "button", "aria-expanded": "false",
     onclick: () => {
       if (!rest.hasChildNodes()) {
-        rest.append(...others.map((h) => hitArticle(h, pair, extreme)));
+        rest.append(...others.map((h) => hitArticle(h, pair, extreme, null, neighbours)));
       }
       rest.hidden = !rest.hidden;
       toggle.setAttribute("aria-expanded", String(!rest.hidden));
     },
   }, `${count(others.length)} alike`);
-  return [hitArticle(first, pair, extreme, toggle), rest].filter((x) => x !== rest || toggle)
+  return [hitArticle(first, pair, extreme, toggle, neighbours), rest].filter((x) => x !== rest || toggle)
     .reduce((box, x) => (box.append(x), box), el("div", { class: "group" }));
 }
 
 // --- a hit -------------------------------------------------------------------------------------
 
-function hitArticle(hit, pair, extreme, toggle) {
-  const views = [hit.detail?.base, ...(hit.detail?.others ?? [])].filter(Boolean);
+function viewsOf(hit) {
+  return [hit.detail?.base, ...(hit.detail?.others ?? [])].filter(Boolean);
+}
+
+const chipsAtOnce = 3;
+
+/* The narrowest of the hypotheses that label it; the others on demand. */
+function labelChips(names) {
+  const prevalence = (name) => run.hypotheses.find((h) => h.name === name)?.prevalence ?? 1;
+  const sorted = [...names].sort((a, b) => prevalence(a) - prevalence(b));
+  const chip = (name) => el("span", { class: "chip" }, hypothesisNamed(name));
+  const rest = sorted.slice(chipsAtOnce);
+  const more = rest.length === 0 ? null : el("button", { type: "button", class: "chip", title: rest.join(", "), onclick: () => more.replaceWith(...rest.map(chip)) }, `${rest.length} broader`);
+  return [sorted.slice(0, chipsAtOnce).map(chip), more];
+}
+
+function hitArticle(hit, pair, extreme, toggle, neighbours) {
+  const views = viewsOf(hit);
   const inner = el("div", { class: "detail", hidden: true });
   const open = (event) => {
     if (!inner.hasChildNodes()) {
@@ -190,21 +257,22 @@ function hitArticle(hit, pair, extreme, toggle) {
       el("span", {}, `logprob ${fixed(hit.base_logprob, 3)} \u2192 ${fixed(hit.other_logprob, 3)}`),
       hit.duplicates > 0 ? el("span", { title: "tokens in the same context, counted but not kept; an estimate" }, `\u00d7${count(hit.duplicates + 1)}`) : null,
       toggle),
-    hitText(hit, extreme, open, () => topTables(hit, views)),
+    hitText(hit, extreme, open, () => topTables(hit, views), hitsAround(hit, neighbours)),
     el("div", { class: "foot" },
       el("span", { class: "place" }, placeName(hit), hit.detail?.domain == null ? null : ` \u00b7 ${hit.detail.domain}`),
-      (hit.detail?.hypotheses ?? []).map((name) => el("span", { class: "chip" }, hypothesisNamed(name)))),
+      labelChips(hit.detail?.hypotheses ?? [])),
     inner);
 }
 
 /* Tinted where the run has the gaps of the tokens around, else the text alone. */
-function hitText(hit, extreme, open, peek) {
+function hitText(hit, extreme, open, peek, others) {
   const around = hit.detail?.around;
   const press = { label: "What the models said at", onclick: open };
   if (around && Array.isArray(around.tokens) && around.tokens.length > around.at) {
     return passage({
       tokens: around.tokens, values: around.gaps.map((v) => (isNumber(v) ? v : null)), at: around.at, extreme, up: "other", down: "base",
-      what: "gap", show: (v) => signed(v, 2), press, peek,
+      what: "gap", show: (v) => signed(v, 2), press, peek, known: new Map([...others].map(([i, h]) => [i, () => [
+        `Another hit, #${h.rank}: gap ${signed(h.gap, 3)}`, topTables(h, viewsOf(h))]])),
     });
   }
   const node = el("p", { class: "passage" }, hit.before ?? "",

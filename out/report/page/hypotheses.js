@@ -14,18 +14,19 @@ async function hypothesesPage() {
       `${plural(run.hypotheses.length, "hypothesis", "hypotheses")}. The best neuron is that of the greatest average precision (AP) on the dev half of the documents; its numbers are of the test half. A neuron that knows nothing has prevalence for AP, and 0.5 for AUROC.`),
     table([
       { head: "hypothesis", of: (h) => h.name, show: (h) => hypothesisNamed(h.name) },
-      { head: "kind", of: (h) => h.kind },
-      { head: "labelled", number: true, title: "tokens", of: (h) => h.labelled_tokens, show: (h) => count(h.labelled_tokens) },
-      { head: "docs", number: true, title: "documents that have one", of: (h) => h.docs, show: (h) => count(h.docs) },
-      { head: "preval.", number: true, title: "share of all tokens", of: (h) => h.prevalence, show: (h) => share(h.prevalence) },
-      { head: "gave up", number: true, title: "documents on which it gave up, left out", of: (h) => h.aborted, show: (h) => count(h.aborted) },
+      { head: "verdict", of: (h) => gainOver(h.average_precision, h.prevalence), number: true, words: true, show: (h) => (best(h) ? fitOf(h.average_precision, h.prevalence).words : none) },
       { head: "best neuron", of: best, show: (h) => (best(h) ? neuronLink(best(h)) : none) },
-      { head: "n", number: true, title: "labelled tokens of the test half", of: (h) => h.n_pos, show: (h) => count(h.n_pos) },
+      { head: "kind", minor: true, of: (h) => h.kind },
+      { head: "labelled", minor: true, number: true, title: "tokens", of: (h) => h.labelled_tokens, show: (h) => count(h.labelled_tokens) },
+      { head: "docs", minor: true, number: true, title: "documents that have one", of: (h) => h.docs, show: (h) => count(h.docs) },
+      { head: "gave up", minor: true, number: true, title: "documents on which it gave up, left out", of: (h) => h.aborted, show: (h) => count(h.aborted) },
+      { head: "n", minor: true, number: true, title: "labelled tokens of the test half", of: (h) => h.n_pos, show: (h) => count(h.n_pos) },
       { head: "AP", number: true, of: (h) => h.average_precision, show: (h) => bounded(h.average_precision, h.average_precision_bound) },
-      { head: "AUROC", number: true, of: (h) => h.auroc, show: (h) => fixed(h.auroc, 4) },
+      { head: "preval.", number: true, title: "share of all tokens", of: (h) => h.prevalence, show: (h) => share(h.prevalence) },
+      { head: "AUROC", minor: true, number: true, of: (h) => h.auroc, show: (h) => fixed(h.auroc, 4) },
       { head: "precision", number: true, title: "of firing at the threshold frozen on dev", of: (h) => h.precision, show: (h) => fixed(h.precision, 3) },
       { head: "recall", number: true, of: (h) => h.recall, show: (h) => fixed(h.recall, 3) },
-    ], run.hypotheses, { caption: "Hypotheses of the run" }),
+    ], run.hypotheses, { caption: "Hypotheses of the run", rowClass: (h) => (best(h) && fitOf(h.average_precision, h.prevalence).fits ? null : "weak") }),
   ];
 }
 
@@ -48,7 +49,8 @@ async function hypothesisPage(parameters, name) {
       el("span", { class: "buttons" },
         el("button", { type: "button", "data-key": "p", onclick: () => go(-1) }, "previous"),
         el("button", { type: "button", "data-key": "n", onclick: () => go(1) }, "next"))),
-    el("p", { class: "lead" }, hypothesisSentence(h, scores)),
+    el("p", { class: "verdict" }, hypothesisVerdict(h, scores.find((s) => s.split === "test"))),
+    el("p", { class: "lead plain" }, hypothesisSentence(h, scores)),
     el("pre", { class: "spec" }, typeof h.spec === "string" ? h.spec : JSON.stringify(h.spec)),
     ...(chosen ? neuronOfHypothesis(h, data, scores, names, chosen) : [note("No neuron was tested.")]),
     hypothesisGaps(h), hypothesisDomains(data),
@@ -86,7 +88,7 @@ function neuronOfHypothesis(h, data, scores, names, chosen) {
     [s.split, { labelled: binCounts(s.labelled), rest: binCounts(s.rest) }]));
   const dev = own.find((s) => s.split === "dev"), test = own.find((s) => s.split === "test");
   return [
-    card("Neurons that fit it best",
+    card("The neurons that fit it best",
       table([
         { head: "neuron", show: (s) => el("a", { href: address(`hypothesis/${encodeURIComponent(h.name)}`, { neuron: s.neuron }), "aria-current": s.neuron === chosen ? "true" : null }, s.neuron) },
         { head: "half", show: (s) => s.split },

@@ -4,8 +4,6 @@
 
 // --- what makes a neuron interesting -----------------------------------------------------------
 
-const weakGain = 0.1; // of what average precision could gain: below it no hypothesis is said to fit
-
 /* A better one first; 'of' is what the order is by, null: not in it. */
 const rankings = {
   score: { name: "best hypothesis", says: "How far the average precision of its best hypothesis is above prevalence, on the dev half.", of: (n) => n.gain },
@@ -71,15 +69,15 @@ function fillNeurons(list, summary, all, pair, state) {
   list.replaceChildren(table([
     { head: "neuron", of: (n) => -n.number, show: (n) => neuronLink(n.name) },
     { head: "peaks on", room: "some", title: "the tokens of its strongest examples", show: (n) => n.peaks.slice(0, 3).map((t) => [tokenLabel(tokenText(t)), " "]) },
-    { head: "raises", room: "some", title: "the tokens whose logits it raises most", show: (n) => n.raised.slice(0, 3).map((t) => [tokenLabel(tokenText(t)), " "]) },
-    { head: "kurtosis", number: true, of: (n) => n.kurtosis, show: (n) => fixed(n.kurtosis, 1) },
-    { head: "max", number: true, of: (n) => n.max, show: (n) => general(n.max) },
-    { head: "above 0", number: true, title: "share of tokens", of: (n) => n.share_positive, show: (n) => share(n.share_positive) },
+    { head: "raises", minor: true, room: "some", title: "the tokens whose logits it raises most", show: (n) => n.raised.slice(0, 3).map((t) => [tokenLabel(tokenText(t)), " "]) },
+    { head: "kurtosis", minor: true, number: true, of: (n) => n.kurtosis, show: (n) => fixed(n.kurtosis, 1) },
+    { head: "max", minor: true, number: true, of: (n) => n.max, show: (n) => general(n.max) },
+    { head: "above 0", minor: true, number: true, title: "share of tokens", of: (n) => n.share_positive, show: (n) => share(n.share_positive) },
     ...(run.hypotheses.length ? [
-      { head: "best hypothesis", of: hypothesis, show: (n) => (n.hypothesis == null ? none : hypothesisLink(n.hypothesis)) },
+      { head: "best hypothesis", of: hypothesis, show: (n) => (n.hypothesis == null ? none : fitOf(n.average_precision, n.prevalence).fits ? hypothesisLink(n.hypothesis) : el("span", { class: "weak" }, "none fits")) },
       { head: "AP", title: "average precision, test half", number: true, of: (n) => n.average_precision, show: (n) => fixed(n.average_precision, 3) },
       { head: "preval.", title: "prevalence: the AP of a neuron that knows nothing", number: true, of: (n) => n.prevalence, show: (n) => share(n.prevalence) },
-      { head: "by none", title: "top examples that no hypothesis labels, those of over a fifth of all tokens left out", number: true, of: (n) => n.by_none, show: (n) => `${n.by_none} of ${n.top}` },
+      { head: "by none", minor: true, title: "top examples that no hypothesis labels, those of over a fifth of all tokens left out", number: true, of: (n) => n.by_none, show: (n) => `${n.by_none} of ${n.top}` },
     ] : []),
     ...(pair ? [{ head: "gap credit", title: `nats, over the greatest gaps of ${pair.name}`, number: true, of: (n) => n.credit.get(pair.id)?.credit, show: (n) => signed(n.credit.get(pair.id)?.credit, 1) }] : []),
   ], found, { caption: `Neurons by ${ranking.name}`, page: 50 }));
@@ -95,6 +93,7 @@ async function neuronPage(parameters, name) {
   }
   const data = (await chunk(`neuron/${Math.floor(n.number / run.block)}`))[n.number % run.block];
   const go = (step) => goToNeuron(all[(n.number + step + all.length) % all.length]);
+  const [strongest, ...others] = exampleCards(n, data);
   return [
     el("div", { class: "titlebar" },
       el("h2", { class: "page" }, n.name),
@@ -102,10 +101,11 @@ async function neuronPage(parameters, name) {
         el("button", { type: "button", "data-key": "p", onclick: () => go(-1) }, "previous"),
         el("button", { type: "button", "data-key": "n", onclick: () => go(1) }, "next"),
         el("button", { type: "button", "data-key": "r", onclick: () => goToNeuron(all[Math.floor(Math.random() * all.length)]) }, "random"))),
-    el("p", { class: "lead" }, neuronSentence(n, data)),
-    el("div", { class: "columns wide" }, histogramCard(n, data), effectsCard(data)),
-    scoresCard(n, data), creditCard(n), await trigramsOfNeuron(n), ...exampleCards(n, data),
-    note("In a terminal: ", el("code", {}, `gapscope neuron ${document.title} ${n.name}`)),
+    el("p", { class: "verdict" }, neuronVerdict(n, rows(data.score))),
+    el("p", { class: "lead plain" }, neuronSentence(n, data)),
+    el("div", { class: "columns wide" }, strongest, el("div", {}, effectsCard(data), histogramCard(n, data))),
+    scoresCard(n, data), creditCard(n), await trigramsOfNeuron(n), ...others,
+    note("In a terminal: ", el("code", {}, `gapscope neuron ${runTitle} ${n.name}`)),
   ];
 }
 
@@ -153,28 +153,30 @@ function effectsCard(data) {
 }
 
 const scoreColumns = [
-  { head: "labelled", number: true, title: "tokens", of: (s) => s.n_pos, show: (s) => count(s.n_pos) },
-  { head: "n", number: true, title: "tokens", of: (s) => sum2(s.n_pos, s.n_neg), show: (s) => count(sum2(s.n_pos, s.n_neg)) },
-  { head: "docs", number: true, title: "documents with a labelled token", of: (s) => s.docs_pos, show: (s) => count(s.docs_pos) },
+  { head: "labelled", minor: true, number: true, title: "tokens", of: (s) => s.n_pos, show: (s) => count(s.n_pos) },
+  { head: "n", minor: true, number: true, title: "tokens", of: (s) => sum2(s.n_pos, s.n_neg), show: (s) => count(sum2(s.n_pos, s.n_neg)) },
+  { head: "docs", minor: true, number: true, title: "documents with a labelled token", of: (s) => s.docs_pos, show: (s) => count(s.docs_pos) },
   { head: "preval.", number: true, title: "prevalence: labelled of n, the AP of a neuron that knows nothing", of: (s) => s.prevalence, show: (s) => share(s.prevalence) },
   { head: "AP", number: true, title: "average precision, \u00b1 what the bins may move it, where that shows", of: (s) => s.average_precision, show: (s) => bounded(s.average_precision, s.average_precision_bound) },
-  { head: "AUROC", number: true, title: "0.5 for a neuron that knows nothing; exact within \u00b1", of: (s) => s.auroc, show: (s) => `${fixed(s.auroc, 4)} \u00b1 ${fixed(s.auroc_bound, 4)}` },
-  { head: "threshold", number: true, title: "of the best F1 on dev, frozen", of: (s) => s.threshold, show: (s) => general(s.threshold) },
+  { head: "AUROC", minor: true, number: true, title: "0.5 for a neuron that knows nothing; exact within \u00b1", of: (s) => s.auroc, show: (s) => `${fixed(s.auroc, 4)} \u00b1 ${fixed(s.auroc_bound, 4)}` },
+  { head: "threshold", minor: true, number: true, title: "of the best F1 on dev, frozen", of: (s) => s.threshold, show: (s) => general(s.threshold) },
   { head: "precision", number: true, of: (s) => s.precision, show: (s) => fixed(s.precision, 3) },
   { head: "recall", number: true, of: (s) => s.recall, show: (s) => fixed(s.recall, 3) },
-  { head: "F1", number: true, of: (s) => s.f1, show: (s) => fixed(s.f1, 3) },
-  { head: "MCC", number: true, of: (s) => s.mcc, show: (s) => fixed(s.mcc, 3) },
-  { head: "MI", number: true, title: "mutual information of label and activation, in bits", of: (s) => s.mutual_information, show: (s) => fixed(s.mutual_information, 5) },
-  { head: "r", number: true, title: "correlation", of: (s) => s.r, show: (s) => fixed(s.r, 3) },
-  { head: "mass", number: true, title: "share of its activation above 0 that is on labelled tokens", of: (s) => s.mass_covered, show: (s) => fixed(s.mass_covered, 3) },
-  { head: "top", number: true, title: "share of its top examples that are labelled", of: (s) => s.top_covered, show: (s) => fixed(s.top_covered, 3) },
+  { head: "F1", minor: true, number: true, of: (s) => s.f1, show: (s) => fixed(s.f1, 3) },
+  { head: "MCC", minor: true, number: true, of: (s) => s.mcc, show: (s) => fixed(s.mcc, 3) },
+  { head: "MI", minor: true, number: true, title: "mutual information of label and activation, in bits", of: (s) => s.mutual_information, show: (s) => fixed(s.mutual_information, 5) },
+  { head: "r", minor: true, number: true, title: "correlation", of: (s) => s.r, show: (s) => fixed(s.r, 3) },
+  { head: "mass", minor: true, number: true, title: "share of its activation above 0 that is on labelled tokens", of: (s) => s.mass_covered, show: (s) => fixed(s.mass_covered, 3) },
+  { head: "top", minor: true, number: true, title: "share of its top examples that are labelled", of: (s) => s.top_covered, show: (s) => fixed(s.top_covered, 3) },
 ];
 
 function scoresCard(n, data) {
   const scores = rows(data.score);
-  return scores.length === 0 ? null : card("Hypotheses that fit it",
+  const fits = (s) => fitOf(s.average_precision, s.prevalence).fits;
+  return scores.length === 0 ? null : card(scores.some(fits) ? "Hypotheses that fit it" : "Hypotheses: none fits it",
+    scores.every(fits) ? null : note("Those in grey do not fit: their average precision is hardly above prevalence, which is that of a neuron that knows nothing."),
     table([{ head: "hypothesis", show: (s) => hypothesisLink(s.hypothesis) }, ...scoreColumns], scores,
-      { caption: "The best ten by average precision over prevalence on the dev half; shown is the test half" }));
+      { caption: "The best ten by average precision over prevalence on the dev half; shown is the test half", rowClass: (s) => (fits(s) ? null : "weak") }));
 }
 
 function creditCard(n) {
@@ -201,7 +203,7 @@ function exampleCards(n, data) {
     if (items.length === 0) {
       return null;
     }
-    const tints = note("Tokens are tinted by the activation: orange over a solid line above 0, blue over a dashed one below.");
+    const tints = note("Tokens are tinted by the activation: orange over a solid line above 0, blue over a dashed one below. Point at a token for its activation.");
     const list = (some) => el("ol", { class: "examples" }, some.map((e) => example(e, data.step, extreme, chips(e))));
     if (kind !== "interval") {
       return card(`${title} (${items.length})`, kind === "top" ? tints : null, list(items));

@@ -1,22 +1,22 @@
 /*
- * overview.js - what was run, and where the gap of a pair lies
+ * overview.js - what was found: where the gap of a pair lies; then what was run
  */
 
 async function overviewPage(parameters) {
-  const pair = choosePair(parameters, true);
-  const parts = [runCard(), modelsCard()];
+  const pair = choosePair(parameters);
+  const all = run.nNeurons > 0 ? await neurons() : [];
+  const parts = [unfinished()];
   if (pair) {
     const tokens = rows((await chunk(`tokens/${pair.id}`)).token_gap);
-    parts.push(
-      gapCard(pair), firstCard(pair, run.nNeurons > 0 ? await neurons() : []), kindsCard(pair, tokens),
-      tokensCard(pair, tokens), ledgerCard(pair), domainsCard(pair), positionsCard(pair));
+    parts.push(headlineCard(pair), kindsCard(pair, tokens), await instancesCard(pair), firstCard(pair, all), await trigramsCard(pair),
+      gapCard(pair), comparedCard(pair), tokensCard(pair, tokens), ledgerCard(pair), domainsCard(pair), positionsCard(pair));
   } else {
-    parts.push(note("One model alone has no gap: a scan with a second --model compares."));
+    parts.push(note("One model alone has no gap: a scan with a second --model compares."), firstCard(null, all), await trigramsCard(pair));
   }
-  parts.splice(pair ? 4 : 2, 0, await trigramsCard(pair));
-  parts.push(rejectsCard());
+  parts.push(modelsCard(), runCard(), rejectsCard());
   const cards = parts.filter(Boolean);
-  return [el("h2", { class: "page" }, "Overview"), pair ? pairPicker("overview", pair, parameters) : null, jumps(cards), cards];
+  const [first, ...rest] = cards;
+  return [el("div", { class: "titlebar" }, el("h2", { class: "page" }, "Overview"), pair ? pairPicker("overview", pair, parameters) : null), first, jumps(cards), rest];
 }
 
 /* Buttons, since the address is the page's. */
@@ -31,12 +31,16 @@ function severalOthers(pair) {
   return pair.others.length > 1;
 }
 
-/* The pair in the address, else the one that was looked at, else the run's first; 'single': with one
- * other, if there is one. */
-function choosePair(parameters, single = false) {
+/* The pair in the address, else the one that was looked at, else the run's first. */
+function choosePair(parameters) {
   const named = run.pairs.find((p) => p.name === parameters.get("pair"));
   lastPair = named ?? lastPair;
-  return lastPair ?? (single ? run.pairs.find((p) => !severalOthers(p)) : null) ?? run.pairs[0];
+  return lastPair ?? run.pairs[0];
+}
+
+/* What the address of a page needs to keep that pair, also where it is opened anew. */
+function keptPair() {
+  return lastPair && lastPair !== run.pairs[0] ? { pair: lastPair.name } : {};
 }
 
 function pairPicker(page, pair, parameters) {
@@ -68,13 +72,16 @@ function settings() {
   }
 }
 
+function unfinished() {
+  return run.meta.get("finished") ? null : el("p", { class: "warning" },
+    `Not finished: ${run.meta.get("units_in_tables") ?? 0} of ${run.meta.get("units") ?? "?"} units so far.`);
+}
+
 function runCard() {
   const finished = run.meta.get("finished"), s = settings();
   const sum = (key) => run.shards.reduce((n, shard) => n + (shard[key] ?? 0), 0);
   const rejects = run.rejects.reduce((n, r) => n + r.n, 0);
   return card("What was scanned",
-    finished ? null : el("p", { class: "warning" },
-      `Not finished: ${run.meta.get("units_in_tables") ?? 0} of ${run.meta.get("units") ?? "?"} units so far.`),
     facts([
       ["corpus", `${plural(run.shards.length, "shard")}: ${run.shards.slice(0, 3).map((x) => x.name).join(", ")}${run.shards.length > 3 ? ", ..." : ""}`],
       ["read", `${count(sum("tokens"))} tokens of ${plural(sum("docs"), "document")}, ${fixed(sum("text_bytes") / 1e6, 1)} MB of text`],
@@ -112,17 +119,17 @@ function modelsCard() {
     ...odd.map((m) => el("p", { class: "warning" }, `${m.name}: ${count(m.n_not_finite)} of ${count(m.tokens)} log-probs are not finite: no mean and no gap has them.`)),
     table([
       { head: "model", of: (m) => m.name },
-      { head: "layers", number: true, of: (m) => m.n_layers },
-      { head: "d_model", number: true, of: (m) => m.d_model, show: (m) => (m.d_model ? m.d_model : none) },
-      { head: "d_mlp", number: true, of: (m) => m.d_mlp, show: (m) => (m.d_mlp ? m.d_mlp : none) },
-      { head: "act_fn", of: (m) => m.act_fn },
-      { head: "tokens", number: true, of: (m) => m.tokens, show: (m) => count(m.tokens) },
+      { head: "layers", minor: true, number: true, of: (m) => m.n_layers },
+      { head: "d_model", minor: true, number: true, of: (m) => m.d_model, show: (m) => (m.d_model ? m.d_model : none) },
+      { head: "d_mlp", minor: true, number: true, of: (m) => m.d_mlp, show: (m) => (m.d_mlp ? m.d_mlp : none) },
+      { head: "act_fn", minor: true, of: (m) => m.act_fn },
+      { head: "tokens", minor: true, number: true, of: (m) => m.tokens, show: (m) => count(m.tokens) },
       { head: "loss", number: true, title: "nats per token, the standard error clustered by document", of: (m) => -m.mean_logprob, show: (m) => `${fixed(isNumber(m.mean_logprob) ? -m.mean_logprob : null, 4)} \u00b1 ${fixed(m.se, 4)}` },
       { head: "", show: (m) => bar(-m.mean_logprob, most) },
       { head: "bits per byte", number: true, of: (m) => m.bits_per_byte, show: (m) => fixed(m.bits_per_byte, 4) },
-      { head: "clamped", number: true, title: "tokens whose log-prob is below the floor", of: (m) => m.clamped_share, show: (m) => share(m.clamped_share) },
+      { head: "clamped", minor: true, number: true, title: "tokens whose log-prob is below the floor", of: (m) => m.clamped_share, show: (m) => share(m.clamped_share) },
       ...(odd.length ? [{ head: "not finite", number: true, title: "log-probs that are NaN, infinite or beyond what sums hold: no mean and no gap has them", of: (m) => m.n_not_finite, show: (m) => count(m.n_not_finite) }] : []),
-      { head: "precision", title: "against f32, on the first unit, in nats", room: "much", show: precisionOf },
+      { head: "precision", minor: true, title: "against f32, on the first unit, in nats", room: "much", show: precisionOf },
     ], run.models, { caption: "Models: loss in nats per token \u00b1 its standard error" }));
 }
 
@@ -151,16 +158,50 @@ function gapSentence(pair) {
     : [`${pair.mean_gap > 0 ? pair.others_name : pair.base_name} is better by `, size, " per token,", where, `. The gap is above 0 on ${often} of them; where both are below the floor it is 0.`];
 }
 
+/* A sentence for each pair, the chosen one's first. */
+function headlineCard(pair) {
+  if (!pair.tokens) {
+    return card("What was found", note("No token is counted yet."));
+  }
+  const others = run.pairs.filter((p) => p !== pair && p.tokens);
+  return card("What was found",
+    el("p", { class: "lead headline" }, gapSentence(pair)),
+    el("p", {}, "Look at ", el("a", { href: address("gaps", { pair: pair.name }) }, `the ${count(pair.hits_other)} greatest gaps`), " and ",
+      el("a", { href: address("gaps", { pair: pair.name, side: "base" }) }, `the ${count(pair.hits_base)} least`), "."),
+    severalOthers(pair) ? note(`The gap to several models is the least of theirs: large where all of them beat ${pair.base_name}, so not by the luck of one training run. Its mean says nothing of any one of them: see the other pairs.`) : null,
+    others.length === 0 ? null : el("ul", { class: "pairs" }, others.map((p) =>
+      el("li", {}, el("a", { href: address("overview", { pair: p.name }) }, p.name), ": ", gapSentence(p)))));
+}
+
+/* The greatest gaps of three documents, and of three tokens. */
+async function instancesCard(pair) {
+  let all;
+  try {
+    all = (await hitsOf(pair)).filter((h) => h.side === "other" && h.gap > 0);
+  } catch (error) { // the file beside the page that has them
+    return card("For instance", note(String(error.message ?? error)));
+  }
+  const chosen = [];
+  for (const hit of all) {
+    if (chosen.length < 3 && chosen.every((h) => h.token !== hit.token && (h.shard !== hit.shard || h.doc !== hit.doc))) {
+      chosen.push(hit);
+    }
+  }
+  const extreme = extremeOf(pair, all);
+  return chosen.length === 0 ? null : card(`For instance: where ${pair.others_name} is better`,
+    note(pointAndClick),
+    chosen.map((hit) => hitArticle(hit, pair, extreme, null, neighboursOf(all))),
+    el("p", {}, el("a", { href: `${address("gaps", { pair: pair.name })}` }, "more of them")));
+}
+
 function gapCard(pair) {
   const hist = run.gapHist.filter((b) => b.pair === pair.id);
   if (hist.length === 0 || !pair.tokens) {
-    return card(`The gap of ${pair.name}`, note("No token is counted yet."));
+    return null;
   }
   const lo = hist[0].lo, hi = hist[hist.length - 1].hi, at = (x) => (x - lo) / (hi - lo);
   const clamp = isNumber(pair.floor) ? -pair.floor : null;
   return card(`The gap of ${pair.name}`,
-    el("p", { class: "lead" }, gapSentence(pair)),
-    severalOthers(pair) ? note(`The gap to several models is the least of theirs: large where all of them beat ${pair.base_name}, so not by the luck of one training run. Its mean says nothing of any one of them: see the other pairs.`) : null,
     histogram({
       title: "How many tokens have which gap (heights logarithmic)",
       label: `Histogram of the gap of ${pair.name}: from ${lo} to ${hi} nats, half of the tokens between ${fixed(gapQuantile(hist, 0.25), 2)} and ${fixed(gapQuantile(hist, 0.75), 2)}`,
@@ -177,9 +218,7 @@ function gapCard(pair) {
         { head: "tokens", number: true, of: (b) => b.n, show: (b) => count(b.n) },
       ], hist.filter((b) => b.n > 0), { caption: "Tokens by gap" }),
     }),
-    note(`Log-probs are clamped at ${fixed(pair.floor, 1).replace(/\.0$/, "")} before they are subtracted, so no gap is beyond \u00b1${clamp ?? none}. Clamped: ${run.models.map((m) => `${share(m.clamped_share)} of ${m.name}'s`).join(", ")}.`),
-    el("p", {}, el("a", { href: address("gaps", { pair: pair.name }) }, `Look at the ${count(pair.hits_other)} greatest gaps`), " and ",
-      el("a", { href: address("gaps", { pair: pair.name, side: "base" }) }, `the ${count(pair.hits_base)} least`), "."));
+    note(`Log-probs are clamped at ${fixed(pair.floor, 1).replace(/\.0$/, "")} before they are subtracted, so no gap is beyond \u00b1${clamp ?? none}. Clamped: ${run.models.map((m) => `${share(m.clamped_share)} of ${m.name}'s`).join(", ")}.`));
 }
 
 /* A handful of neurons worth a look, each with the reason. */
@@ -187,18 +226,19 @@ function firstCard(pair, all) {
   if (all.length === 0) {
     return null;
   }
-  const credited = all.filter((n) => n.credit.has(pair.id))
+  const credited = !pair ? [] : all.filter((n) => n.credit.has(pair.id))
     .sort((a, b) => b.credit.get(pair.id).credit - a.credit.get(pair.id).credit).slice(0, 5);
-  const fitted = all.filter((n) => n.gain != null).sort((a, b) => b.gain - a.gain).slice(0, 5);
+  const fitted = all.filter((n) => n.gain >= weakGain && fitOf(n.average_precision, n.prevalence).fits).sort((a, b) => b.gain - a.gain).slice(0, 5);
   const open = rankings.unexplained.order(all).slice(0, 5);
   const list = (title, items, say, rank) => items.length === 0 ? null : el("div", {},
     el("h3", {}, title),
     el("ol", {}, items.map((n) => el("li", {}, neuronLink(n.name), " ", say(n), n.peaks.length ? [", peaks on ", n.peaks.slice(0, 3).map((t) => [tokenLabel(tokenText(t)), " "])] : null))),
-    el("p", {}, el("a", { href: address("neurons", { rank, pair: pair.name }) }, "all of them")));
+    el("p", {}, el("a", { href: address("neurons", { rank, pair: pair?.name }) }, "all of them")));
   return card("Which neurons to look at first",
     el("div", { class: "columns" },
       list("They made the difference", credited, (n) => `${signed(n.credit.get(pair.id).credit, 1)} nats in ${plural(n.credit.get(pair.id).hits, "hit")}`, "credit"),
       list("A hypothesis fits them", fitted, (n) => [hypothesisLink(n.hypothesis), ` AP ${fixed(n.average_precision, 2)} at prevalence ${share(n.prevalence)}`], "score"),
+      fitted.length === 0 && run.hypotheses.length ? el("div", {}, el("h3", {}, "A hypothesis fits them"), note("None: no neuron's best hypothesis has an average precision well above prevalence.")) : null,
       list("Strong, and nothing explains them", open, (n) => `kurtosis ${fixed(n.kurtosis, 0)}, ${n.by_none} of ${n.top} top examples by no hypothesis`, "unexplained")),
     note("The first: summed effect on the true token's logit over the pair's greatest gaps in which a neuron is among the ten of most effect. The second: chosen by average precision over prevalence on the dev half, shown on the test half."));
 }
@@ -239,13 +279,13 @@ function kindsCard(pair, tokens) {
     best && best.gap > 0 && steepest ? el("p", { class: "lead" }, total > 0 ? ["Most of what ", pair.others_name, " gains is on "] : "The gap is largest on ", el("strong", {}, best.name), ` (${share(best.n / n)} of tokens, ${signed(best.gap / best.n, 3)} nats each); most a token on `, el("strong", {}, steepest.name), ` (${signed(steepest.gap / steepest.n, 3)} nats).`) : null,
     table([
       { head: "kind", of: (s) => s.name },
-      { head: "for instance", room: "some", show: (s) => s.common.map((t) => [tokenLabel(tokenText(t)), " "]) },
-      { head: "n", number: true, of: (s) => s.n, show: (s) => count(s.n) },
+      { head: "for instance", minor: true, room: "some", show: (s) => s.common.slice(0, 3).map((t) => [tokenLabel(tokenText(t)), " "]) },
+      { head: "n", minor: true, number: true, of: (s) => s.n, show: (s) => count(s.n) },
       { head: "of tokens", number: true, of: (s) => s.n, show: (s) => share(s.n / n) },
       { head: "mean gap", number: true, of: (s) => s.gap / s.n, show: (s) => signed(s.gap / s.n, 4) },
-      { head: "base logprob", number: true, of: (s) => s.base / s.n, show: (s) => fixed(s.base / s.n, 3) },
-      { head: "other logprob", number: true, of: (s) => s.other / s.n, show: (s) => fixed(s.other / s.n, 3) },
-      { head: "summed gap", number: true, of: (s) => s.gap, show: (s) => signed(s.gap, 0) },
+      { head: "base logprob", minor: true, number: true, of: (s) => s.base / s.n, show: (s) => fixed(s.base / s.n, 3) },
+      { head: "other logprob", minor: true, number: true, of: (s) => s.other / s.n, show: (s) => fixed(s.other / s.n, 3) },
+      { head: "summed gap", minor: true, number: true, of: (s) => s.gap, show: (s) => signed(s.gap, 0) },
       { head: "of the gap", number: true, title: "its share of the pair's summed gap, which may be below 0", of: (s) => s.gap, show: (s) => (total > 0 ? share(s.gap / total) : none) },
       { head: "", show: (s) => bar(s.gap, most, s.gap < 0 ? "base" : "other") },
     ], sums, { caption: "The gap by the kind of token", sort: { column: 7, down: true } }),
@@ -257,8 +297,8 @@ function tokensCard(pair, tokens) {
     { head: "token", of: (t) => tokenText(t.token), show: (t) => el("a", { href: address("gaps", { pair: pair.name, token: tokenText(t.token) }) }, tokenLabel(tokenText(t.token))) },
     { head: "n", number: true, of: (t) => t.n, show: (t) => count(t.n) },
     { head: "mean gap", number: true, of: (t) => t.mean_gap, show: (t) => signed(t.mean_gap, 3) },
-    { head: "base logprob", number: true, of: (t) => t.base_mean_logprob, show: (t) => fixed(t.base_mean_logprob, 2) },
-    { head: "other logprob", number: true, of: (t) => t.other_mean_logprob, show: (t) => fixed(t.other_mean_logprob, 2) },
+    { head: "base logprob", minor: true, number: true, of: (t) => t.base_mean_logprob, show: (t) => fixed(t.base_mean_logprob, 2) },
+    { head: "other logprob", minor: true, number: true, of: (t) => t.other_mean_logprob, show: (t) => fixed(t.other_mean_logprob, 2) },
     { head: "summed gap", number: true, of: (t) => product(t.n, t.mean_gap), show: (t) => signed(product(t.n, t.mean_gap), 0) },
   ];
   return card("Which tokens",
@@ -293,14 +333,14 @@ function ledgerCard(pair) {
       { head: "hypothesis", of: (g) => g.name, show: (g) => (g.rest ? el("a", { href: address("gaps", { pair: pair.name, hypothesis: "(none)" }) }, "unexplained") : hypothesisNamed(g.name)) },
       { head: "gain beyond", number: true, title: `share of the summed gaps above 0 ${beyond}`, of: (g) => g.gain_beyond_earlier, show: (g) => share(g.gain_beyond_earlier) },
       { head: "", show: (g) => bar(g.gain_beyond_earlier, most, g.rest ? "rest" : "other") },
-      { head: "of gain", number: true, title: "share of the summed gaps above 0 where it labels", of: (g) => g.share_of_gain, show: (g) => share(g.share_of_gain) },
-      { head: "gap beyond", number: true, title: `share of the summed gap ${beyond}`, of: (g) => g.share_beyond_earlier, show: (g) => share(g.share_beyond_earlier) },
-      { head: "of gap", number: true, title: "share of the summed gap where it labels", of: (g) => g.share_of_gap, show: (g) => share(g.share_of_gap) },
-      { head: "n", number: true, title: "tokens that it labels", of: (g) => g.n, show: (g) => (g.rest ? "" : count(g.n)) },
-      { head: "docs", number: true, title: "documents that have one", of: (g) => g.docs, show: (g) => (g.rest ? "" : count(g.docs)) },
-      { head: "preval.", number: true, title: "share of all tokens", of: prevalence, show: (g) => (g.rest ? "" : share(prevalence(g))) },
+      { head: "of gain", minor: true, number: true, title: "share of the summed gaps above 0 where it labels", of: (g) => g.share_of_gain, show: (g) => share(g.share_of_gain) },
+      { head: "gap beyond", minor: true, number: true, title: `share of the summed gap ${beyond}`, of: (g) => g.share_beyond_earlier, show: (g) => share(g.share_beyond_earlier) },
+      { head: "of gap", minor: true, number: true, title: "share of the summed gap where it labels", of: (g) => g.share_of_gap, show: (g) => share(g.share_of_gap) },
+      { head: "n", minor: true, number: true, title: "tokens that it labels", of: (g) => g.n, show: (g) => (g.rest ? "" : count(g.n)) },
+      { head: "docs", minor: true, number: true, title: "documents that have one", of: (g) => g.docs, show: (g) => (g.rest ? "" : count(g.docs)) },
+      { head: "preval.", minor: true, number: true, title: "share of all tokens", of: prevalence, show: (g) => (g.rest ? "" : share(prevalence(g))) },
       { head: "mean gap", number: true, of: (g) => g.mean_gap, show: (g) => (g.rest ? "" : `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}`) },
-      { head: "elsewhere", number: true, of: (g) => g.mean_gap_rest, show: (g) => (g.rest ? "" : `${signed(g.mean_gap_rest, 4)} \u00b1 ${fixed(g.se_rest, 4)}`) },
+      { head: "elsewhere", minor: true, number: true, of: (g) => g.mean_gap_rest, show: (g) => (g.rest ? "" : `${signed(g.mean_gap_rest, 4)} \u00b1 ${fixed(g.se_rest, 4)}`) },
     ], all, { caption: "The ledger of the gap, in nats per token", sort: { column: 1, down: true }, page: 15, rowClass: (g) => (g.rest ? "rest" : null) }),
     few.length ? note(`Fewer than ${rough} documents have a token that these label, so their gaps say little of other texts: ${few.map((g) => `${g.name} (${g.docs})`).join(", ")}.`) : null,
     note(`Shares called "beyond" are of tokens that no hypothesis above it in the file labels: they and the unexplained rest make 100 %. They depend on the file's order.${nexts.length ? ` Gaps are those of the token after the labelled one for ${nexts.join(", ")}.` : ""}`));
@@ -321,11 +361,11 @@ function domainsCard(pair) {
   return card("By domain",
     table([
       { head: "domain", of: (g) => g.name, show: (g) => (g.name === "(other)" ? g.name : el("a", { href: address("gaps", { pair: pair.name, domain: g.name }) }, g.name)) }, // hits know their own
-      { head: "documents", number: true, of: (g) => g.docs, show: (g) => count(g.docs) },
+      { head: "documents", minor: true, number: true, of: (g) => g.docs, show: (g) => count(g.docs) },
       { head: "tokens", number: true, of: (g) => g.tokens, show: (g) => count(g.tokens) },
       { head: "mean gap", number: true, of: (g) => g.mean_gap, show: (g) => `${signed(g.mean_gap, 4)} \u00b1 ${fixed(g.se, 4)}` },
       { head: "", show: (g) => bar(g.mean_gap, most, g.mean_gap < 0 ? "base" : "other") },
-      { head: `loss of ${pair.base_name}`, number: true, of: (g) => -g.base, show: (g) => fixed(isNumber(g.base) ? -g.base : null, 3) },
+      { head: `loss of ${pair.base_name}`, minor: true, number: true, of: (g) => -g.base, show: (g) => fixed(isNumber(g.base) ? -g.base : null, 3) },
     ], items, { caption: "The gap by domain, in nats per token \u00b1 its standard error", sort: { column: 3, down: true }, page: 20 }));
 }
 

@@ -14,14 +14,15 @@ const faint = 1 / 16; // of the extreme: less has no tint
  *   labelled: indices of labelled tokens; mark: what that is called
  *   press: {label, expanded, onclick} makes the token in question a button
  *   peek: () -> what is shown beside the pointer on that token, else its number
+ *   known: the same for others, by their index
  */
-function passage({ tokens, values, at, extreme, up, down, show, what, labelled = [], mark = "labelled", press, peek }) {
+function passage({ tokens, values, at, extreme, up, down, show, what, labelled = [], mark = "labelled", press, peek, known = new Map() }) {
   const marked = new Set(labelled);
   const node = el("p", { class: "passage" }, tokens.map((id, i) => {
     const value = values[i];
     const strength = !isNumber(value) || !(extreme > 0) ? 0 : Math.min(1, Math.abs(value) / extreme);
     const kind = [
-      "tok", i === at ? "at" : "", marked.has(i) ? "labelled" : "",
+      "tok", i === at ? "at" : "", known.has(i) ? "known" : "", marked.has(i) ? "labelled" : "",
       strength >= faint ? (value > 0 ? up : down) : "",
     ].filter(Boolean).join(" ");
     const attributes = { class: kind, "data-i": i, "data-v": value == null ? "" : show(value) };
@@ -33,8 +34,7 @@ function passage({ tokens, values, at, extreme, up, down, show, what, labelled =
   }));
   hoverable(node, (target) => {
     const i = Number(target.dataset.i);
-    return i === at && peek
-      ? peek()
+    return i === at && peek ? peek() : known.has(i) ? known.get(i)()
       : [tokenLabel(tokenText(tokens[i])), ` token ${tokens[i]}`, show ? `, ${what} ${values[i] == null ? none : show(values[i])}` : "",
         marked.has(i) ? `, ${mark}` : ""];
   });

@@ -15,7 +15,7 @@ const margin = { left: 52, right: 12, top: 10, bottom: 34 };
 
 function figure(title, picture, data, ...more) {
   return el("figure", {},
-    el("figcaption", {}, title), picture, more,
+    el("figcaption", {}, title, " ", svgButton(title, picture)), picture, more,
     data ? el("details", {}, el("summary", {}, "the numbers"), data) : null);
 }
 

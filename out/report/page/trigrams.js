@@ -204,7 +204,7 @@ async function trigramPage(parameters, name) {
     verdictsCard(t),
     el("div", { class: "columns wide" }, probabilitiesCard(full), corpusCard(full)),
     pairsCard(full), ...neuronHeatCards(t, rows(data.neuron)), ...placeCards(rows(data.example)),
-    note("In a terminal: ", el("code", {}, `gapscope trigrams ${document.title} --id ${t.id}`)),
+    note("In a terminal: ", el("code", {}, `gapscope trigrams ${runTitle} --id ${t.id}`)),
   ];
 }
 
