@@ -121,8 +121,8 @@ static int refuse_named(const struct parquet *p, const char *option, const char 
         snprintf(what, sizeof what, "there is no column \"%s\" (--%s)", name, option);
     } else {
         parquet_footer_kind(&p->footer, node, kind, sizeof kind);
-        snprintf(what, sizeof what, "column \"%s\" is %s; --%s takes %s", name, kind, option,
-                 expected);
+        snprintf(what, sizeof what, "column \"%s\" (%s) is not what --%s takes, %s", name, kind,
+                 option, expected);
     }
     return refuse(p, what, "", err);
 }

@@ -296,7 +296,7 @@ int fetch(const struct fetch_name *name, const struct fetch_options *options, FI
     *declined = false;
     int rc = hub_store_open(&f.store, name->kind, name->repo, err);
     if (!rc && hub_cache_offline()) {
-        rc = take_cached(&f, "HF_HUB_OFFLINE forbids to ask the hub", err);
+        rc = take_cached(&f, "HF_HUB_OFFLINE forbids asking the hub", err);
     } else if (!rc) {
         rc = hub_client_new(&f.client, options->quiet, err);
         rc = rc ? rc : fetch_online(&f, declined, err);

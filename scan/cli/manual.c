@@ -128,7 +128,12 @@ static const char after[] =
     ".SH ENVIRONMENT\n"
     ".TP\n.B GAPSCOPE_MODELS\nFolders, separated by colons, in which models are looked up by "
     "name.\n"
-    ".TP\n.BR HF_HUB_CACHE \", \" HF_HOME\nWhere the Hugging Face cache is.\n"
+    ".TP\n.B GAPSCOPE_FETCH\nyes: a model that is not found is fetched from the hub; no: nobody is "
+    "asked whether to.\n"
+    ".TP\n.BR HF_HUB_CACHE \", \" HUGGINGFACE_HUB_CACHE \", \" HF_HOME \", \" XDG_CACHE_HOME\n"
+    "Where the Hugging Face cache is.\n"
+    ".TP\n.BR HF_ENDPOINT \", \" HF_TOKEN \", \" HF_HUB_OFFLINE\nThe hub, what it is told, and "
+    "whether it must not be asked.\n"
     ".TP\n.B NO_COLOR\nIf it is set, there are no colours unless \\fB\\-\\-color always\\fR asks "
     "for them.\n"
     ".TP\n.B COLUMNS\nThe width of what is printed where standard output is no terminal.\n";
@@ -143,7 +148,7 @@ void manual_put(FILE *to, const struct command_list *l)
     put_paragraph(to, l->about);
     fputs(".PP\n", to);
     put_paragraph(to, l->more);
-    fputs(".PP\nInputs may be plain, gzip or zstd files, or \\- for standard input.\n"
+    fputs(".PP\nInputs may be plain, gzip, zstd or Parquet files, or \\- for standard input.\n"
           ".SH COMMANDS\n",
           to);
     for (size_t i = 0; i < l->n; i++) {

@@ -6,7 +6,7 @@ both this and the reader follow.
     parquet_make.py huge OUT.parquet MEGABYTES                 one row group of that size, in pages of 1 MiB
 
 Of a record {"text":..., "meta":{"set":...}} the text and the set are columns, null where they are
-missing; of {"ids":[...]} the ids are a list of INT32.  The texts of every other row group have a
+missing; of {"ids":[...]} the ids are a list of INT32, of {"text":[...]} the texts a list of strings.  The texts of every other row group have a
 dictionary that is given up after the first page.  The codec is GZIP.
 """
 import gzip
@@ -142,18 +142,27 @@ def texts_of(records):
     return schema, columns, [[text(r) for r in records], [domain(r) for r in records]]
 
 
-def ids_of(records):
-    def ids(record):
-        return [(i > 0, 3, v) for i, v in enumerate(record["ids"])] or [(0, 1, None)]
+def lists_of(records, name, physical):
+    def items(record):
+        values = record[name]
+        if values is None:
+            return [(0, 0, None)]
+        values = [v.encode() if isinstance(v, str) else v for v in values]
+        return [(i > 0, 2 if v is None else 3, v) for i, v in enumerate(values)] or [(0, 1, None)]
 
-    schema = [node("schema", REQUIRED, children=1), node("ids", OPTIONAL, children=1, converted=LIST),
-              node("list", REPEATED, children=1), node("element", OPTIONAL, INT32)]
-    return schema, [Column(["ids", "list", "element"], INT32, 3, 1)], [[ids(r) for r in records]]
+    schema = [node("schema", REQUIRED, children=1), node(name, OPTIONAL, children=1, converted=LIST),
+              node("list", REPEATED, children=1), node("element", OPTIONAL, physical)]
+    return schema, [Column([name, "list", "element"], physical, 3, 1)], [[items(r) for r in records]]
 
 
 def write_rows(source, target, per_group=1000, per_page=100):
     records = [json.loads(line) for line in open(source, encoding="utf-8")]
-    schema, columns, values = (ids_of if "ids" in records[0] else texts_of)(records)
+    if "ids" in records[0]:
+        schema, columns, values = lists_of(records, "ids", INT32)
+    elif isinstance(records[0]["text"], list):
+        schema, columns, values = lists_of(records, "text", BYTE_ARRAY)
+    else:
+        schema, columns, values = texts_of(records)
     with open(target, "wb") as out:
         out.write(b"PAR1")
         groups = []
