@@ -22,7 +22,7 @@ struct hub_client;
 int hub_client_new(struct hub_client **out, bool quiet, struct err *err);
 void hub_client_free(struct hub_client *c); // NULL is allowed
 
-/* "huggingface.co", for messages. */
+/* The name of the host, for messages. */
 const char *hub_client_host(const struct hub_client *c);
 
 /* The URL of a file: <endpoint>/[datasets/]REPO/resolve/REVISION/PATH.  Errors: ERR_NOMEM. */
