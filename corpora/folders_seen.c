@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "corpora/base/mem.h"
 
@@ -50,4 +51,19 @@ void folders_seen_free(struct folders_seen *f)
 {
     free(f->items);
     *f = (struct folders_seen){0};
+}
+
+static int is_not_hidden(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+int folders_list(const char *folder, struct dirent ***entries)
+{
+    return scandir(folder, entries, is_not_hidden, by_bytes);
 }

@@ -4,6 +4,7 @@
 #ifndef GAPSCOPE_CORPORA_FOLDERS_SEEN_H
 #define GAPSCOPE_CORPORA_FOLDERS_SEEN_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -24,5 +25,9 @@ struct folders_seen {
 int folders_seen_add(struct folders_seen *f, const struct stat *folder, bool *had, struct err *err);
 
 void folders_seen_free(struct folders_seen *f);
+
+/* The names in a folder that do not begin with a dot, in the order of their bytes: how many, or -1
+ * and errno.  *entries and each of them are the caller's to free. */
+int folders_list(const char *folder, struct dirent ***entries);
 
 #endif

@@ -435,16 +435,6 @@ static int skip_special(struct packer *p, const char *path, const char *why)
     return 0;
 }
 
-static int is_not_hidden(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.';
-}
-
-static int by_bytes(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
 /* The error of the last system call on 'path': of one that was named it ends the packing, another
  * is passed over. */
 static int path_error(struct packer *p, const char *path, bool named, struct err *err)
@@ -529,7 +519,7 @@ static int pack_folder(struct packer *p, const char *folder, const struct stat *
         return 0;
     }
     struct dirent **entries;
-    const int n = scandir(folder, &entries, is_not_hidden, by_bytes);
+    const int n = folders_list(folder, &entries);
     if (n < 0) {
         return path_error(p, folder, named, err);
     }

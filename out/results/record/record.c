@@ -127,9 +127,8 @@ static void identify(struct record *r, const struct run *run)
     for (size_t i = 0; i < run_full_models(run); i++) {
         XXH3_128bits_update(state, run->models[i].name, strlen(run->models[i].name) + 1);
         XXH3_128bits_update(state, &run->models[i].weights_hash, sizeof(uint64_t));
-        if (run_model_is_changed(&run->models[i])) {
-            XXH3_128bits_update(state, run->models[i].changes, strlen(run->models[i].changes));
-        }
+        const char *changes = run->models[i].changes ? run->models[i].changes : "";
+        XXH3_128bits_update(state, changes, strlen(changes));
     }
     for (size_t i = 0; i < run->n_shards; i++) {
         XXH3_128bits_update(state, run->shards[i].name, strlen(run->shards[i].name) + 1);
