@@ -212,6 +212,9 @@ static int add_table(struct report *r, const char *chunk, const char *key, const
     return r->reader->rc;
 }
 
+// Of pairs that have a page: those of scan --ablate are a list.
+#define SQL_FULL " IN (SELECT id FROM pair WHERE NOT brief)"
+
 static const struct {
     const char *key, *sql;
 } run_tables[] = {
@@ -220,16 +223,23 @@ static const struct {
     {"reject", "SELECT shard, reason, n, places FROM reject ORDER BY shard, reason"},
     {"model", "SELECT id, name, act_fn, site, n_layers, d_model, n_heads, d_mlp, d_vocab, n_ctx,"
               " tokens, mean_logprob, se, bits_per_byte, clamped_share, n_not_finite FROM model"
-              " ORDER BY id"},
+              " WHERE id NOT IN (SELECT base FROM pair WHERE brief) ORDER BY id"},
     {"pair", "SELECT p.id, (SELECT name FROM model WHERE id = p.base) AS base_name,"
              " " SQL_PAIR_OTHERS " AS others_name, p.base, p.others, p.floor, p.tokens, p.docs,"
              " p.mean_gap, p.se, p.share_other_better,"
              " (SELECT count(*) FROM hit WHERE pair = p.id AND side = 'other') AS hits_other,"
              " (SELECT count(*) FROM hit WHERE pair = p.id AND side = 'base') AS hits_base"
-             " FROM pair p ORDER BY p.id"},
-    {"gap_hist", "SELECT pair, lo, hi, n FROM gap_hist ORDER BY pair, lo"},
+             " FROM pair p WHERE NOT p.brief ORDER BY p.id"},
+    {"gap_hist", "SELECT pair, lo, hi, n FROM gap_hist WHERE pair" SQL_FULL " ORDER BY pair, lo"},
     {"position_gap", "SELECT pair, lo, hi, n, mean_gap, base_mean_logprob, other_mean_logprob"
-                     " FROM position_gap ORDER BY pair, lo"},
+                     " FROM position_gap WHERE pair" SQL_FULL " ORDER BY pair, lo"},
+    {"ablation", "SELECT p.id AS pair, w.name AS model, b.changes, p.tokens, p.docs,"
+                 " p.mean_difference, p.se_difference, p.mean_gap, p.share_other_better"
+                 " FROM pair p JOIN model b ON b.id = p.base"
+                 " JOIN model w ON '[' || w.id || ']' = p.others WHERE p.brief ORDER BY p.id"},
+    {"ablation_gap", "SELECT g.pair, g.hypothesis, g.n, g.mean_gap, g.se FROM hypothesis_gap g"
+                     " JOIN pair p ON p.id = g.pair WHERE p.brief AND g.n > 0"
+                     " ORDER BY g.pair, g.hypothesis"},
     {"domain", "SELECT id, name, docs, tokens FROM domain ORDER BY id"},
     {"domain_loss", "SELECT domain, model, tokens, mean_logprob, se FROM domain_loss"
                     " ORDER BY domain, model"},
@@ -249,7 +259,7 @@ static const struct {
     {"hypothesis_gap", "SELECT pair, hypothesis, n, docs, mean_gap, se, mean_gap_rest,"
                        " se_rest, share_of_gap, share_beyond_earlier, share_of_gain,"
                        " gain_beyond_earlier"
-                       " FROM hypothesis_gap ORDER BY pair, hypothesis"},
+                       " FROM hypothesis_gap WHERE pair" SQL_FULL " ORDER BY pair, hypothesis"},
 };
 
 /* The names of the numbers in the table of texts. */
@@ -381,7 +391,8 @@ static void add_pair(struct report *r, int64_t pair)
 
 int report_add_gaps(struct report *r)
 {
-    sqlite3_stmt *stmt = reader_query(r->reader, "SELECT id FROM pair ORDER BY id", NULL);
+    sqlite3_stmt *stmt =
+        reader_query(r->reader, "SELECT id FROM pair WHERE NOT brief ORDER BY id", NULL);
     while (reader_step(r->reader, stmt)) {
         add_pair(r, sqlite3_column_int64(stmt, 0));
     }

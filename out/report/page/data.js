@@ -93,6 +93,8 @@ async function readRun() {
   run.comparePercentiles = rows(data.compare_percentile);
   run.compareDomains = rows(data.compare_domain);
   run.compareHypotheses = rows(data.compare_hypothesis);
+  run.ablation = rows(data.ablation);
+  run.ablationGap = rows(data.ablation_gap);
   run.nNeurons = data.neurons;
   run.nTrigrams = data.trigrams ?? 0;
   run.block = data.block;

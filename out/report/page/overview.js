@@ -9,9 +9,9 @@ async function overviewPage(parameters) {
   if (pair) {
     const tokens = rows((await chunk(`tokens/${pair.id}`)).token_gap);
     parts.push(headlineCard(pair), kindsCard(pair, tokens), await instancesCard(pair), firstCard(pair, all), await trigramsCard(pair),
-      gapCard(pair), comparedCard(pair), tokensCard(pair, tokens), ledgerCard(pair), domainsCard(pair), positionsCard(pair));
+      gapCard(pair), comparedCard(pair), ablatedCard(), tokensCard(pair, tokens), ledgerCard(pair), domainsCard(pair), positionsCard(pair));
   } else {
-    parts.push(note("One model alone has no gap: a scan with a second --model compares."), firstCard(null, all), await trigramsCard(pair));
+    parts.push(ablatedCard() ?? note("One model alone has no gap: a scan with a second --model compares."), firstCard(null, all), await trigramsCard(pair));
   }
   parts.push(modelsCard(), runCard(), rejectsCard());
   const cards = parts.filter(Boolean);
