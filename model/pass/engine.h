@@ -230,9 +230,10 @@ void engine_replace(struct engine_ctx *r, const struct engine_replaced *by);
  *     engine_keep_layers(whole) -> engine_score(whole, ...) -> engine_begin_from(r, whole)
  *                                                       -> engine_score(r, the same windows or some)
  *
- * A model without edges begins in the first layer that it changes, behind the attention.  A head of
- * the last layer of an attention-only model is scored together with the whole, in its call:
- * engine_heads() calls engine_head_rows().
+ * A model without edges begins in the first layer that it changes, behind the attention: with the
+ * bits that it would make itself, or in PRECISION_FAST, where the whole is watched inside, those of
+ * f32.  A head of the last layer of an attention-only model is scored together with the whole, in
+ * its call: engine_heads() calls engine_head_rows().
  */
 
 /* From now on what layers begin with, and their z, stay of the last block of windows that was

@@ -69,9 +69,10 @@ static void print_times(const struct scan *s, const struct first_unit *first)
 {
     const struct unit_times *t = &first->times;
     if (run_full_models(&s->run) < s->run.n_models || t->logits > 0) {
-        printf("  of it %.1f s for %s", t->models, t->changed > 0 ? "models, " : "models");
+        printf("  of it %.1f s for %s", t->models,
+               t->together ? "models together with changed heads of their last layers" : "models");
         if (t->changed > 0) {
-            printf("%.1f s for changed ones", t->changed);
+            printf(", %.1f s for %schanged ones", t->changed, t->together ? "other " : "");
         }
         if (t->logits > 0) {
             printf(", %.1f s for distributions compared", t->logits);

@@ -62,6 +62,7 @@ struct head_list unit_heads_join(void *context, const struct engine_window *wind
                                             s->err);
         if (s->n_some > 0) {
             s->heads[n++] = of->heads;
+            s->times.together = true;
         }
     }
     unit_scores_set_windows(s, whole);

@@ -15,6 +15,7 @@
 #define GAPSCOPE_SCAN_WORK_UNIT_SCORES_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "corpora/base/err.h"
@@ -53,6 +54,7 @@ int unit_scores_make(struct unit_scores *s, const struct layout *layout,
 /* Where the time of the last unit went: this thread's, in seconds. */
 struct unit_times {
     double models, changed; // scoring: unchanged and changed models
+    bool together;          // models: with changed ones, whose logits come from theirs
     double logits;          // all logits, and what collectors make of them
 };
 struct unit_times unit_scores_times(const struct unit_scores *s);
