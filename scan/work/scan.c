@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/plural.h"
 #include "out/results/gaps/gaps_collector.h"
 #include "out/results/record/record.h"
 #include "out/results/record/record_collector.h"
@@ -383,11 +384,10 @@ static int save_prepared(struct scan *s, struct err *err)
 static void print_nothing_left(const struct scan *s)
 {
     const struct pipeline_options *p = &s->pipeline;
-    const uint64_t n = s->run.n_units;
+    const uint64_t n = (s->run.n_units + p->n_parts - 1 - p->part) / p->n_parts; // of this part
     fprintf(stderr,
-            "gapscope scan: %s: nothing is left to do: all %" PRIu64 " units of %s are in\n",
-            s->options->output, p->n_parts > 1 ? (n + p->n_parts - 1 - p->part) / p->n_parts : n,
-            p->n_parts > 1 ? "this part" : "the corpus");
+            "gapscope scan: %s: nothing is left to do: all %" PRIu64 " unit%s of %s are in\n",
+            s->options->output, n, plural_s(n), p->n_parts > 1 ? "this part" : "the corpus");
 }
 
 /* Whether the error's message is about run.db. */
@@ -490,9 +490,10 @@ int scan_run(struct scan *s, int *status, struct err *err)
                   : check_docs(s, s->pipeline.n_parts > 1 ? 1 : summary_docs(&s->results), err);
     }
     if (s->resumed) {
+        const uint64_t units = run_count_done(&s->run), tokens = summary_tokens(&s->results);
         fprintf(stderr,
-                "gapscope scan: %s: resuming from %" PRIu64 " units done, %" PRIu64 " tokens\n",
-                s->options->output, run_count_done(&s->run), summary_tokens(&s->results));
+                "gapscope scan: %s: resuming from %" PRIu64 " unit%s done, %" PRIu64 " token%s\n",
+                s->options->output, units, plural_s(units), tokens, plural_s(tokens));
     }
     rc = prepare(s, err);
     if (!rc && stopped_by()) {
@@ -586,8 +587,9 @@ int scan_dry_run(struct scan *s, int *status, struct err *err)
     }
     char all[32];
     progress_time(all, first.seconds * fmax(1, units / (double)(p->n_parts * p->n_threads)));
-    printf("first unit: %" PRIu64 " documents, %" PRIu64
-           " tokens, %.1f s on one thread; all in about %s\n",
-           first.docs, first.tokens, first.seconds, all);
+    printf("first unit: %" PRIu64 " document%s, %" PRIu64
+           " token%s, %.1f s on one thread; all in about %s\n",
+           first.docs, plural_s(first.docs), first.tokens, plural_s(first.tokens), first.seconds,
+           all);
     return 0;
 }
