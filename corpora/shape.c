@@ -452,23 +452,20 @@ static bool begins_word(const struct beginning *b, size_t at, const char *word)
     return b->n - at >= strlen(word) && strncasecmp(b->text + at, word, strlen(word)) == 0;
 }
 
-/* The name says JSON, and the first byte says none.  An error page that was saved under the name of
- * the file is refused, also as XML; else the file has records, of which the first is broken: a
- * comment, the end of a cut line. */
-static int take_named(struct beginning *b, size_t at, struct shape *out, struct err *err)
+/* Refuses an error page that was saved under the name of a file of JSON, also as XML. */
+static int refuse_page(struct beginning *b, size_t at, enum shape_want want, struct err *err)
 {
-    static const struct kind page = {"a web page (HTML or XML), not the JSON that its name says",
-                                     NULL,
+    static const struct kind page = {"a web page (HTML or XML), not JSON", NULL,
                                      "a failed download leaves such a page; download it again"};
     static const char *const tags[] = {"<!DOCTYPE", "<html", "<?xml", "<head",
                                        "<body",     "<!--",  "<Error"};
     see(b, LOOK_BYTES);
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
         if (begins_word(b, at, tags[i])) {
-            return kind_refuse(&page, stream_name(b->stream), stream_kind(b->stream), true, err);
+            return kind_refuse(&page, stream_name(b->stream), stream_kind(b->stream),
+                               want != SHAPE_IDS, err);
         }
     }
-    out->records = RECORDS_LINES;
     return 0;
 }
 
@@ -512,8 +509,11 @@ static int find(struct beginning *b, struct json_parser *parser, enum shape_want
     default:
         break;
     }
-    if (!rc && any && out->records == RECORDS_NONE && name_says_jsonl(stream_name(b->stream))) {
-        rc = take_named(b, at, out, err);
+    // Where the name or the user says that there are records, a comment or the end of a cut line
+    // before them is a broken record.
+    if (!rc && any && (jsonl || name_says_jsonl(stream_name(b->stream)))) {
+        out->records = out->records == RECORDS_NONE ? RECORDS_LINES : out->records;
+        rc = c == '<' ? refuse_page(b, at, want, err) : 0;
     }
     return rc;
 }

@@ -320,9 +320,9 @@ static int may_merge(const struct run *to, const struct run *from, struct err *e
     }
     if (both > 0) {
         return err_set(err, ERR_MISMATCH,
-                       "%" PRIu64 " units are in both (the first is unit %" PRIu64
+                       "%" PRIu64 " unit%s in both (the first is unit %" PRIu64
                        "); parts of a run must not overlap",
-                       both, first);
+                       both, both == 1 ? " is" : "s are", first);
     }
     return 0;
 }

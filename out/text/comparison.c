@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "corpora/base/plural.h"
 #include "out/read/real_text.h"
 #include "out/read/row_json.h"
 #include "out/text/printable.h"
@@ -78,8 +79,8 @@ int put_comparison(const struct screen *s, const struct comparison *c, struct er
     }
     fputs("\ndistributions on ", s->to);
     show_text(s->to, row->share.data, 0, SIZE_MAX);
-    fprintf(s->to, " of the documents: %" PRIu64 " tokens of %" PRIu64 "\n", count_of(row->tokens),
-            count_of(row->docs));
+    fprintf(s->to, " of the documents: %" PRIu64 " token%s of %" PRIu64 "\n", count_of(row->tokens),
+            plural_s(count_of(row->tokens)), count_of(row->docs));
     if (count_of(row->n_not_finite) > 0) {
         fprintf(s->to,
                 "  %" PRIu64 " more tokens have numbers that are not finite, and are left out\n",

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "corpora/base/plural.h"
 #include "out/read/real_text.h"
 #include "out/read/row_json.h"
 #include "out/read/standard_error.h"
@@ -66,7 +67,8 @@ static int put_list(const struct screen *s, const struct hypothesis_list *h, str
     for (size_t i = 0; i < h->n; i++) {
         put_hypothesis(&t, &h->items[i]);
     }
-    fprintf(s->to, "hypotheses on %" PRIu64 " tokens; ", count_of(h->tokens_seen));
+    fprintf(s->to, "hypotheses on %" PRIu64 " token%s; ", count_of(h->tokens_seen),
+            plural_s(count_of(h->tokens_seen)));
     put_state(s->to, &h->state);
     putc('\n', s->to);
     const int rc = table_put(&t, s->to, 2, s->width, err);
@@ -186,8 +188,8 @@ int put_hypotheses(const struct screen *s, const struct hypothesis_list *h, size
     real_text(mean, pair->mean_gap, 4, true);
     real_text(se, pair->se, 4, false);
     putc('\n', s->to);
-    put_note(s, 0, "the gap of %s: mean %s +- %s nats per token on %" PRIu64 " tokens", pair->name,
-             mean, se, pair->tokens);
+    put_note(s, 0, "the gap of %s: mean %s +- %s nats per token on %" PRIu64 " token%s", pair->name,
+             mean, se, pair->tokens, plural_s(pair->tokens));
     put_other_pairs(s, &h->pairs);
     rc = put_ledger(s, h, most, err);
     if (!rc) {

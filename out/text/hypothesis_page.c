@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "corpora/base/plural.h"
 #include "out/read/row_json.h"
 #include "out/text/bars.h"
 #include "out/text/place.h"
@@ -31,8 +32,9 @@ static void put_head(const struct screen *s, const struct hypothesis_page *p)
     put_note(s, 0, "%s (%s)", h->name.data, h->kind.data);
     fputs("  ", s->to);
     show_text(s->to, p->spec_text, 0, SIZE_MAX);
-    fprintf(s->to, "\nlabels %" PRIu64 " of %" PRIu64 " tokens, in %" PRIu64 " documents",
-            count_of(h->labelled_tokens), count_of(h->tokens_seen), count_of(h->docs));
+    fprintf(s->to, "\nlabels %" PRIu64 " of %" PRIu64 " token%s, in %" PRIu64 " document%s",
+            count_of(h->labelled_tokens), count_of(h->tokens_seen),
+            plural_s(count_of(h->tokens_seen)), count_of(h->docs), plural_s(count_of(h->docs)));
     if (count_of(h->aborted) > 0) {
         fprintf(s->to, "; gave up on %" PRIu64 " more, left out", count_of(h->aborted));
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/plural.h"
 #include "out/read/real_text.h"
 #include "out/read/row_json.h"
 #include "out/text/bars.h"
@@ -42,7 +43,7 @@ static void put_head(const struct screen *s, const struct neuron_page *p)
              ", site %s",
              ref->model_name, ref->layer, ref->index, ref->layer, ref->index, ref->d_mlp,
              n->site.data);
-    fprintf(s->to, "%" PRIu64 " tokens; ", count_of(n->n));
+    fprintf(s->to, "%" PRIu64 " token%s; ", count_of(n->n), plural_s(count_of(n->n)));
     put_state(s->to, &p->state);
     if (count_of(n->n) == 0) {
         putc('\n', s->to);
@@ -62,8 +63,8 @@ static void put_head(const struct screen *s, const struct neuron_page *p)
     real_text(text, n->kurtosis, 2, false);
     fprintf(s->to, ", kurtosis %s\n", text);
     if (n->left_out > 0) {
-        put_note(s, 0, "left out everywhere: %" PRIu64 " tokens where it is not finite",
-                 count_of(n->left_out));
+        put_note(s, 0, "left out everywhere: %" PRIu64 " token%s where it is not finite",
+                 count_of(n->left_out), plural_s(count_of(n->left_out)));
     }
 }
 
@@ -222,8 +223,8 @@ static int put_scores(const struct screen *s, const struct neuron_page *p, struc
     putc('\n', s->to);
     put_note(s, 0,
              "hypotheses, best first: by how far AP is above prevalence on the dev half; shown: "
-             "the test half, %" PRIu64 " tokens",
-             n);
+             "the test half, %" PRIu64 " token%s",
+             n, plural_s(n));
     const int rc = table_put(&t, s->to, 2, s->width, err);
     put_note(s, 2, "%s", scores_legend);
     table_free(&t);

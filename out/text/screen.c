@@ -10,6 +10,7 @@
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/memstream.h"
+#include "corpora/base/plural.h"
 #include "out/read/real_text.h"
 #include "out/text/printable.h"
 
@@ -166,7 +167,8 @@ void put_pair(const struct screen *s, const struct pairs *p, const struct run_st
 {
     const struct pair *pair = p->chosen;
     show_text(s->to, pair->name, 0, SIZE_MAX);
-    fprintf(s->to, ": %" PRIu64 " tokens of %" PRIu64 " documents; ", pair->tokens, pair->docs);
+    fprintf(s->to, ": %" PRIu64 " token%s of %" PRIu64 " document%s; ", pair->tokens,
+            plural_s(pair->tokens), pair->docs, plural_s(pair->docs));
     put_state(s->to, state);
     putc('\n', s->to);
     if (pair->tokens > 0) {

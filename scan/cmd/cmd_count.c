@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "corpora/base/plural.h"
 #include "scan/cli/args.h"
 #include "scan/cli/progress.h"
 #include "scan/cli/stop_signals.h"
@@ -47,8 +48,8 @@ static void print_done(const struct counted *done, const char *path)
     char count[32], merge[32];
     progress_time(count, done->count_seconds);
     progress_time(merge, done->merge_seconds);
-    fprintf(stderr, "%" PRIu64 " tokens in %s (%.0f tokens per second), merged in %s\n",
-            done->tokens_now, count,
+    fprintf(stderr, "%" PRIu64 " token%s in %s (%.0f tokens per second), merged in %s\n",
+            done->tokens_now, plural_s(done->tokens_now), count,
             done->count_seconds > 0 ? (double)done->tokens_now / done->count_seconds : 0, merge);
     count_print(&done->info, path);
     if (done->info.docs == 0 && done->info.n_units == 0) {

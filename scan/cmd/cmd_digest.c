@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "corpora/base/file.h"
+#include "corpora/base/plural.h"
 #include "out/store/meta.h"
 #include "out/store/store.h"
 #include "scan/cli/args.h"
@@ -33,8 +34,8 @@ static void print_incomplete(struct store *s, const char *path)
                 path, in_tables, done);
     } else if (!meta_says(s, "finished") && all > 0) {
         fprintf(stderr,
-                "gapscope digest: %s: incomplete: %" PRIu64 " of %" PRIu64 " units are done\n",
-                path, done, all);
+                "gapscope digest: %s: incomplete: %" PRIu64 " of %" PRIu64 " unit%s are done\n",
+                path, done, all, plural_s(all));
     } else if (!meta_says(s, "finished")) {
         fprintf(stderr,
                 "gapscope digest: %s: incomplete: %" PRIu64

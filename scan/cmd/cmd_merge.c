@@ -10,6 +10,7 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/plural.h"
 #include "out/sql/sql.h"
 #include "out/store/meta.h"
 #include "out/store/store.h"
@@ -228,11 +229,13 @@ static void print_done(const struct run *run, const char *path, size_t n_parts)
     fprintf(stderr, "gapscope: %s: %zu part%s, %" PRIu64, path, n_parts, n_parts == 1 ? "" : "s",
             run_count_done(run));
     if (run_is_finished(run)) {
-        fprintf(stderr, " units: the whole run\n");
+        fprintf(stderr, " unit%s: the whole run\n", plural_s(run_count_done(run)));
     } else if (run->counted) {
-        fprintf(stderr, " of %" PRIu64 " units: not the whole run yet\n", run->n_units);
+        fprintf(stderr, " of %" PRIu64 " unit%s: not the whole run yet\n", run->n_units,
+                plural_s(run->n_units));
     } else {
-        fprintf(stderr, " units; no part has seen the corpus' end yet\n");
+        fprintf(stderr, " unit%s; no part has seen the corpus' end yet\n",
+                plural_s(run_count_done(run)));
     }
 }
 

@@ -44,9 +44,12 @@ static void print_counts(const struct pack_counts *c)
         {c->skipped_empty, "skipped, empty"},
         {c->skipped_special, "skipped, no regular file"},
         {c->skipped_again, "skipped, a folder that is packed already"},
-        {c->skipped_bad, "records skipped, not a JSON object"},
-        {c->skipped_null, "rows skipped, null_text"},
-        {c->repaired, "invalid byte sequences replaced by U+FFFD"},
+        {c->skipped_bad, c->skipped_bad == 1 ? "record skipped, not a JSON object"
+                                             : "records skipped, not a JSON object"},
+        {c->skipped_null,
+         c->skipped_null == 1 ? "row skipped, null_text" : "rows skipped, null_text"},
+        {c->repaired, c->repaired == 1 ? "invalid byte sequence replaced by U+FFFD"
+                                       : "invalid byte sequences replaced by U+FFFD"},
         {c->unreadable, "not read, or not to the end: named above"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "corpora/base/file.h"
+#include "corpora/base/plural.h"
 #include "out/read/reader.h"
 #include "out/report/page.h"
 #include "out/report/report.h"
@@ -46,17 +47,19 @@ static void say(const struct report *r, const struct page *p)
     if (p->bytes > 0) { // a pipe does not say
         fprintf(stderr, "%.1f MB: ", (double)p->bytes / MEGABYTE);
     }
-    fprintf(stderr, "%zu hits, %zu neurons, %zu hypotheses", r->n_hits, r->n_neurons,
-            r->n_hypotheses);
+    fprintf(stderr, "%zu hit%s, %zu neuron%s, %zu hypothes%s", r->n_hits, plural_s(r->n_hits),
+            r->n_neurons, plural_s(r->n_neurons), r->n_hypotheses,
+            r->n_hypotheses == 1 ? "is" : "es");
     if (r->n_trigrams > 0) {
-        fprintf(stderr, ", %zu trigrams", r->n_trigrams);
+        fprintf(stderr, ", %zu trigram%s", r->n_trigrams, plural_s(r->n_trigrams));
     }
     putc('\n', stderr);
     if (p->folder) {
-        fprintf(stderr,
-                "%s: %zu files, %.1f MB, data that has no room in the page: keep the folder beside "
-                "it\n",
-                p->folder, p->n_files, (double)p->bytes_files / MEGABYTE);
+        fprintf(
+            stderr,
+            "%s: %zu file%s, %.1f MB, data that has no room in the page: keep the folder beside "
+            "it\n",
+            p->folder, p->n_files, plural_s(p->n_files), (double)p->bytes_files / MEGABYTE);
     }
 }
 

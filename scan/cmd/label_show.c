@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "corpora/base/memstream.h"
+#include "corpora/base/plural.h"
 #include "corpora/base/utf8_repair.h"
 #include "out/text/printable.h"
 
@@ -107,10 +108,10 @@ static double percent(uint64_t part, uint64_t all)
 void label_show_print(const struct label_show *s, const char *name, FILE *to)
 {
     fprintf(to,
-            "%s: %" PRIu64 " of %" PRIu64 " tokens (%.3g %%) in %" PRIu64 " of %" PRIu64
+            "%s: %" PRIu64 " of %" PRIu64 " token%s (%.3g %%) in %" PRIu64 " of %" PRIu64
             " doc%s (%.3g %%)",
-            name, s->labelled, s->tokens, percent(s->labelled, s->tokens), s->docs_with, s->docs,
-            s->docs == 1 ? "" : "s", percent(s->docs_with, s->docs));
+            name, s->labelled, s->tokens, plural_s(s->tokens), percent(s->labelled, s->tokens),
+            s->docs_with, s->docs, s->docs == 1 ? "" : "s", percent(s->docs_with, s->docs));
     if (s->gave_up) {
         fprintf(to, "; gave up on %" PRIu64 " more", s->gave_up);
     }

@@ -8,6 +8,7 @@
 #include "corpora/base/json.h"
 #include "corpora/base/jsonout.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/plural.h"
 #include "corpora/lines.h"
 #include "out/text/table.h"
 #include "scan/cmd/minimal_view.h"
@@ -262,7 +263,10 @@ int minimal_pairs_put(const struct minimal_pairs *p, const struct screen *s, str
 {
     int rc = 0;
     fprintf(s->to, "%" PRIu64 " pair%s of %s", p->n, p->n == 1 ? "" : "s", p->path);
-    fprintf(s->to, p->skipped ? ", %" PRIu64 " lines skipped\n" : "\n", p->skipped);
+    if (p->skipped > 0) {
+        fprintf(s->to, ", %" PRIu64 " line%s skipped", p->skipped, plural_s(p->skipped));
+    }
+    putc('\n', s->to);
     for (size_t i = 0; i < p->n_models && !rc; i++) {
         rc = put_model(&p->models[i], s, err);
     }

@@ -1,5 +1,7 @@
 #include "scan/cmd/missing_units.h"
 
+#include "corpora/base/plural.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -54,8 +56,8 @@ void missing_units_print(const char *path, const char *command, uint64_t n, miss
         missing += !has(file, unit);
     }
     fprintf(stderr,
-            "gapscope merge: %s: incomplete: %" PRIu64 " of %" PRIu64 " units %s missing: ", path,
-            missing, n, missing == 1 ? "is" : "are");
+            "gapscope merge: %s: incomplete: %" PRIu64 " of %" PRIu64 " unit%s %s missing: ", path,
+            missing, n, plural_s(n), missing == 1 ? "is" : "are");
     if (is_part(&part, &n_parts, n, has, file)) {
         fprintf(stderr, "those of --part %" PRIu64 "/%" PRIu64, part, n_parts);
     } else {

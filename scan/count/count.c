@@ -14,6 +14,7 @@
 #include "corpora/base/bits.h"
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/plural.h"
 #include "corpora/base/pool.h"
 #include "corpora/base/stop.h"
 #include "model/counts/ngrams_build.h"
@@ -331,7 +332,8 @@ static int count(struct state *s, struct ngrams_info *info, const char *path, st
     const struct count *c = s->c;
     const uint64_t before = count_folder_n_units(&s->folder);
     if (before > 0) {
-        fprintf(stderr, "gapscope count: %s: resuming from %" PRIu64 " units done\n", path, before);
+        fprintf(stderr, "gapscope count: %s: resuming from %" PRIu64 " unit%s done\n", path, before,
+                plural_s(before));
     }
     const size_t toks = c->memory_bytes / c->n_threads / NGRAMS_TOKEN_BYTES;
     s->toks_max = toks > 1024 ? toks : 1024;
@@ -474,16 +476,18 @@ void count_print(const struct ngrams_info *info, const char *path)
         dropped += info->dropped[NGRAMS_SKIP + k];
     }
     fprintf(stderr,
-            "%s: %" PRIu64 " tokens of %" PRIu64 " documents; %" PRIu64 " bigrams, %" PRIu64
-            " trigrams, %" PRIu64 " skip-bigrams",
-            path, info->tokens, info->docs, info->entries[NGRAMS_BIGRAMS],
-            info->entries[NGRAMS_TRIGRAMS], skips);
+            "%s: %" PRIu64 " token%s of %" PRIu64 " document%s; %" PRIu64 " bigram%s, %" PRIu64
+            " trigram%s, %" PRIu64 " skip-bigram%s",
+            path, info->tokens, plural_s(info->tokens), info->docs, plural_s(info->docs),
+            info->entries[NGRAMS_BIGRAMS], plural_s(info->entries[NGRAMS_BIGRAMS]),
+            info->entries[NGRAMS_TRIGRAMS], plural_s(info->entries[NGRAMS_TRIGRAMS]), skips,
+            plural_s(skips));
     if (dropped) {
         fprintf(stderr, ", %" PRIu64 " seen once left out", dropped);
     }
     fprintf(stderr, "; %.1f MB\n", stat(path, &st) == 0 ? (double)st.st_size * 1e-6 : 0.0);
     if (info->n_units_done < info->n_units) {
-        fprintf(stderr, "  %" PRIu64 " of %" PRIu64 " units: gapscope merge joins the parts\n",
-                info->n_units_done, info->n_units);
+        fprintf(stderr, "  %" PRIu64 " of %" PRIu64 " unit%s: gapscope merge joins the parts\n",
+                info->n_units_done, info->n_units, plural_s(info->n_units));
     }
 }

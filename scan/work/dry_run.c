@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "corpora/base/plural.h"
 #include "scan/cli/progress.h"
 #include "scan/cli/stop_signals.h"
 #include "scan/load/nothing_read.h"
@@ -18,18 +19,13 @@ static int stopped_by(void)
     return atomic_load(&stop_signals()->stop);
 }
 
-static const char *plural(size_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
 /* "; 16 changed models on 1/4 of the documents" */
 static void print_changed(const struct run *run)
 {
     const size_t full = run_full_models(run);
     const struct run_model *first = full < run->n_models ? &run->models[full] : NULL;
     if (first) {
-        printf("; %zu changed model%s on ", run->n_models - full, plural(run->n_models - full));
+        printf("; %zu changed model%s on ", run->n_models - full, plural_s(run->n_models - full));
         if (first->share_of) {
             printf("%" PRIu32 "/%" PRIu32 " of the documents", first->share_take, first->share_of);
         } else {
@@ -48,10 +44,10 @@ static int print_plan(const struct scan *s, uint64_t bytes, struct err *err)
         buf_free(&kept);
         return rc;
     }
-    printf("%zu shard%s, %.1f MB; %zu model%s, %zu pair%s", s->shards.n, plural(s->shards.n),
-           (double)bytes * 1e-6, n_models, plural(n_models), n_pairs, plural(n_pairs));
+    printf("%zu shard%s, %.1f MB; %zu model%s, %zu pair%s", s->shards.n, plural_s(s->shards.n),
+           (double)bytes * 1e-6, n_models, plural_s(n_models), n_pairs, plural_s(n_pairs));
     print_changed(&s->run);
-    printf("; %zu thread%s; to %s\n", n_threads, plural(n_threads), s->options->output);
+    printf("; %zu thread%s; to %s\n", n_threads, plural_s(n_threads), s->options->output);
     if (*kept.data) {
         printf("%s\n", kept.data);
     }
@@ -93,9 +89,10 @@ static void print_time(const struct scan *s, const struct first_unit *first, uin
     struct rusage use;
     char all[32];
     progress_time(all, fmax(first->seconds, seconds / (double)p->n_threads));
-    printf("first unit: %" PRIu64 " documents, %" PRIu64
-           " tokens, %.1f s on one thread; all in about %s, %.3g core-hours\n",
-           first->docs, first->tokens, first->seconds, all, seconds / 3600);
+    printf("first unit: %" PRIu64 " document%s, %" PRIu64
+           " token%s, %.1f s on one thread; all in about %s, %.3g core-hours\n",
+           first->docs, plural_s(first->docs), first->tokens, plural_s(first->tokens),
+           first->seconds, all, seconds / 3600);
     print_times(s, first);
     if (getrusage(RUSAGE_SELF, &use) == 0) {
         printf("models and one thread have taken %.2f GB of memory\n",

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/plural.h"
 #include "out/results/gaps/gaps_collector.h"
 #include "out/results/record/record.h"
 #include "out/results/record/record_collector.h"
@@ -407,11 +408,10 @@ static int save_prepared(struct scan *s, struct err *err)
 static void print_nothing_left(const struct scan *s)
 {
     const struct pipeline_options *p = &s->pipeline;
-    const uint64_t n = s->run.n_units;
+    const uint64_t n = (s->run.n_units + p->n_parts - 1 - p->part) / p->n_parts; // of this part
     fprintf(stderr,
-            "gapscope scan: %s: nothing is left to do: all %" PRIu64 " units of %s are in\n",
-            s->options->output, p->n_parts > 1 ? (n + p->n_parts - 1 - p->part) / p->n_parts : n,
-            p->n_parts > 1 ? "this part" : "the corpus");
+            "gapscope scan: %s: nothing is left to do: all %" PRIu64 " unit%s of %s are in\n",
+            s->options->output, n, plural_s(n), p->n_parts > 1 ? "this part" : "the corpus");
 }
 
 /* Whether the error's message is about run.db. */
@@ -514,9 +514,10 @@ int scan_run(struct scan *s, int *status, struct err *err)
                   : check_docs(s, s->pipeline.n_parts > 1 ? 1 : summary_docs(&s->results), err);
     }
     if (s->resumed) {
+        const uint64_t units = run_count_done(&s->run), tokens = summary_tokens(&s->results);
         fprintf(stderr,
-                "gapscope scan: %s: resuming from %" PRIu64 " units done, %" PRIu64 " tokens\n",
-                s->options->output, run_count_done(&s->run), summary_tokens(&s->results));
+                "gapscope scan: %s: resuming from %" PRIu64 " unit%s done, %" PRIu64 " token%s\n",
+                s->options->output, units, plural_s(units), tokens, plural_s(tokens));
     }
     rc = prepare(s, err);
     if (!rc && stopped_by()) {

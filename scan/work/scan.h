@@ -44,7 +44,7 @@ struct scan {
     struct store *store;
     struct record *record; // of --record, owned by its collector
     bool resumed;
-    bool replaces; // --force, and the file holds a run
+    bool replaces;     // --force, and the file holds a run
     const char **meta; // [n_meta] key, value, ..., NULL: pipeline_options' meta
     size_t n_meta, meta_cap;
     struct buf command; // as it was given

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "corpora/base/mem.h"
+#include "corpora/base/plural.h"
 #include "corpora/base/shell_quote.h"
 #include "corpora/reject.h"
 #include "out/read/real_text.h"
@@ -158,13 +159,13 @@ static void print_windows(const struct lineup *lineup, const struct pipeline_res
     }
     buf_free(&shrunk);
     if (r->skipped > 0) {
-        fprintf(stderr, "  %" PRIu64 " special tokens of this run are context, counted nowhere\n",
-                r->skipped);
+        fprintf(stderr, "  %" PRIu64 " special token%s of this run %s context, counted nowhere\n",
+                r->skipped, plural_s(r->skipped), r->skipped == 1 ? "is" : "are");
     }
     if (r->double_bos > 0) {
         fprintf(stderr,
-                "  %" PRIu64 " documents of this run begin with BOS: it stands there twice\n",
-                r->double_bos);
+                "  %" PRIu64 " document%s of this run begin%s with BOS: it stands there twice\n",
+                r->double_bos, plural_s(r->double_bos), r->double_bos == 1 ? "s" : "");
     }
 }
 
@@ -242,9 +243,10 @@ void summary_print(const struct run *run, const struct results *results,
     char took[32], se[REAL_TEXT];
     progress_time(took, r->seconds);
     fprintf(stderr,
-            "%" PRIu64 " tokens in %" PRIu64 " units, %" PRIu64
+            "%" PRIu64 " token%s in %" PRIu64 " unit%s, %" PRIu64
             " of them now, in %s (%.0f tokens per second)\n",
-            summary_tokens(results), run_count_done(run), r->tokens, took,
+            summary_tokens(results), plural_s(summary_tokens(results)), run_count_done(run),
+            plural_s(run_count_done(run)), r->tokens, took,
             r->seconds > 0 ? (double)r->tokens / r->seconds : 0);
     print_models(run, t);
     for (size_t i = 0; i < run_full_pairs(run); i++) {

@@ -250,16 +250,18 @@ static void what_the_name_calls_json_is_no_text(void **state)
                                         "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code>"};
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
         for (size_t step = 0; step < 20; step++) {
-            static const struct source_options text = {.format = SOURCE_TEXT};
+            static const struct source_options text = {.format = SOURCE_TEXT},
+                                               jsonl = {.format = SOURCE_JSONL};
             struct stream *stream;
             struct source *s = NULL;
             struct err err = {0};
             const size_t n = strlen(pages[i]);
             assert_int_equal(stream_open_memory(&stream, "a.jsonl", pages[i], n, step, NULL), 0);
             assert_int_equal(source_open_stream(&s, stream, NULL, &err), ERR_UNSUPPORTED);
-            assert_non_null(
-                strstr(err.msg, "a.jsonl: a web page (HTML or XML), not the JSON that"));
+            assert_non_null(strstr(err.msg, "a.jsonl: a web page (HTML or XML), not JSON; "));
             assert_non_null(strstr(err.msg, "--format text"));
+            assert_int_equal(stream_open_memory(&stream, "a", pages[i], n, step, NULL), 0);
+            assert_int_equal(source_open_stream(&s, stream, &jsonl, &err), ERR_UNSUPPORTED);
             take(&found, "a.jsonl", pages[i], n, step, &text);
             assert_int_equal(strncmp(found.data, "0:1[", 4), 0);
         }

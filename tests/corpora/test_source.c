@@ -207,9 +207,9 @@ static const struct {
     {"a", "\xef\xbb\xbf{\"text\":\"t\"}\n{\"text\":\"u\"}", SOURCE_AUTO, "[t][u]"},
     {"a", "\xef\xbb\xbf\r\n{\"text\":\"t\"}", SOURCE_AUTO, "[t]"},
     {"a", "{\"text\":\"t\"}", SOURCE_TEXT, "[{\"text\":\"t\"}]"},
-    {"a.jsonl", "[1]", SOURCE_AUTO, ""},      // not_an_object: the name says that it has records
+    {"a.jsonl", "[1]", SOURCE_AUTO, ""}, // not_an_object: the name says that it has records
     {"a", "[1]", SOURCE_AUTO, "[[1]]"},
-    {"a.jsonl", "[1]", SOURCE_JSONL, ""},     // not_an_object
+    {"a.jsonl", "[1]", SOURCE_JSONL, ""}, // not_an_object
     {"a", "one\ntwo\n", SOURCE_AUTO, "[one|two|]"},
     {"a", "one\r\ntwo", SOURCE_AUTO, "[one\r|two]"}, // CR LF of a text is text
     {"a",

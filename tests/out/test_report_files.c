@@ -26,7 +26,7 @@ static void the_same_run_has_the_same_page(void **state)
                " cmp $T/1.html $T/2.html && gapscope report $T/run.db | cmp - $T/1.html &&"
                " gapscope report $T/run.db -o - | cmp - $T/1.html");
     kit_expect(0, "standard output: ", "gapscope report $T/run.db -o - >/dev/null");
-    kit_expect(0, "1.html: 0.2 MB: 16 hits, 1 neurons, 3 hypotheses\n",
+    kit_expect(0, "1.html: 0.2 MB: 16 hits, 1 neuron, 3 hypotheses\n",
                "gapscope report $T/run.db -o $T/1.html");
     read_page("1.html");
     // no addresses but a name space

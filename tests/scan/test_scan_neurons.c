@@ -189,7 +189,8 @@ static void as_many_examples_are_shown_as_asked_for(void **state)
         assert_int_equal(
             kit_number(db, "SELECT count(DISTINCT idx) FROM example WHERE kind = 'top'"),
             numbers[i] ? SMALL_D_MLP : 0);
-        expect_number(db, SMALL_D_MLP, "SELECT count(DISTINCT idx) FROM example WHERE kind = 'bottom'");
+        expect_number(db, SMALL_D_MLP,
+                      "SELECT count(DISTINCT idx) FROM example WHERE kind = 'bottom'");
         assert_int_equal(kit_number(db, "SELECT count(*) FROM score WHERE top_covered NOT NULL") >
                              0,
                          numbers[i] > 0);

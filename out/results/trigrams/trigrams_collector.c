@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "corpora/base/plural.h"
 #include "out/results/gaps/gaps_collector.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "out/results/trigrams/trigrams_tables.h"
@@ -39,7 +40,8 @@ static int same(const void *a, const void *b, bool fixed, struct err *why)
 
 static int describe(const void *shape, struct buf *out, struct err *err)
 {
-    return buf_printf(out, err, "%zu trigrams", ((const struct trigrams_shape *)shape)->n);
+    const size_t n = ((const struct trigrams_shape *)shape)->n;
+    return buf_printf(out, err, "%zu trigram%s", n, plural_s(n));
 }
 
 static void memory(const void *shape, const struct run *run, struct collector_memory *out)
