@@ -108,7 +108,7 @@ static void fill_bars(const struct exporter *x, double max, uint64_t heights[BAR
         double below = 0; // tokens in (0, edge]
         for (size_t i = 0; i < x->bins.n; i++) {
             const double lo = x->bins.items[i].lo, hi = fmin(x->bins.items[i].hi, max);
-            if (lo >= 0) { // not NaN
+            if (lo >= 0 && !(x->bins.items[i].hi <= 0)) { // not NaN, nor the bin of 0
                 const double share = hi > lo ? (edge - lo) / (hi - lo) : edge >= lo;
                 below += (double)x->counts[i] * fmin(fmax(share, 0), 1);
             }

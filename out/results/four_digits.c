@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
+// A float times 10^12, whose odd part has 28 bits, is exact as a double.
+#define DECIMALS_MOST 12
+static const double powers[DECIMALS_MOST + 1] = {1,   1e1, 1e2, 1e3,  1e4,  1e5, 1e6,
+                                                 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
 
 /* By printf(), which rounds the number itself. */
 static struct four_digits slowly(double value)
@@ -27,7 +30,7 @@ struct four_digits four_digits_of(float value)
     if (size == 0) {
         return (struct four_digits){0, 0};
     }
-    if (size < 1e-4 || size >= 1000) {
+    if (size < 1e-9 || size >= 1000) {
         return slowly((double)value);
     }
     int decimals = 1;
@@ -47,7 +50,7 @@ float four_digits_to(struct four_digits d)
     if (d.exponent == FOUR_DIGITS_NONE) {
         return NAN;
     }
-    if (d.exponent <= 0 && d.exponent >= -8) {
+    if (d.exponent <= 0 && d.exponent >= -DECIMALS_MOST) {
         return (float)((double)d.digits / powers[-d.exponent]);
     }
     char text[32];

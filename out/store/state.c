@@ -8,7 +8,7 @@
 #include "corpora/base/mem.h"
 #include "out/store/state_bytes.h"
 
-static int save_key(const struct sql *sql, const char *key, const struct buf *value,
+static int save_key(const struct sql *sql, const char *key, const struct buf *value, bool small,
                     struct err *err)
 {
     struct buf piece = {0};
@@ -25,7 +25,7 @@ static int save_key(const struct sql *sql, const char *key, const struct buf *va
         const size_t left = value->len - at;
         const size_t len = left < STATE_PART ? left : STATE_PART;
         const char *bytes = value->len ? value->data + at : "";
-        w.rc = w.rc ? w.rc : state_bytes_shrink(&piece, bytes, len, err);
+        w.rc = w.rc ? w.rc : state_bytes_shrink(&piece, bytes, len, small, err);
         rows_text(&w, key);
         rows_u64(&w, part);
         if (!w.rc && sqlite3_bind_blob64(w.stmt, ++w.at, piece.data, piece.len, SQLITE_STATIC) !=
@@ -204,7 +204,7 @@ int state_load(const struct sql *sql, struct run *run, struct results *results, 
 /* A collector's shape, which never changes, once; then its whole, a piece after the other: together
  * they may be large. */
 static int save_collector(const struct sql *sql, const struct collector *c, struct buf *bytes,
-                          struct err *err)
+                          bool small, struct err *err)
 {
     char key[64];
     bool saved = false;
@@ -213,32 +213,32 @@ static int save_collector(const struct sql *sql, const struct collector *c, stru
     if (!rc && c->kind->shape_save && !saved) {
         bytes->len = 0;
         rc = c->kind->shape_save(c->shape, bytes, err);
-        rc = rc ? rc : save_key(sql, key, bytes, err);
+        rc = rc ? rc : save_key(sql, key, bytes, small, err);
     }
     const size_t n = count_pieces(c);
     for (size_t piece = 0; piece < n && !rc; piece++) {
         piece_key(key, c->kind, piece);
         bytes->len = 0;
         rc = c->kind->save(c->whole, piece, bytes, err);
-        rc = rc ? rc : save_key(sql, key, bytes, err);
+        rc = rc ? rc : save_key(sql, key, bytes, small, err);
     }
     return rc;
 }
 
 int state_save(const struct sql *sql, const struct run *run, const struct results *results,
-               struct err *err)
+               bool small, struct err *err)
 {
     struct buf bytes = {0};
     bool saved = false;
     int rc = run_save(run, &bytes, err);
-    rc = rc ? rc : save_key(sql, "run", &bytes, err);
+    rc = rc ? rc : save_key(sql, "run", &bytes, small, err);
     for (size_t i = 0; i < results->n && !rc; i++) {
-        rc = save_collector(sql, &results->items[i], &bytes, err);
+        rc = save_collector(sql, &results->items[i], &bytes, small, err);
     }
     buf_free(&bytes);
     rc = rc ? rc : is_saved(sql, "tokens", &saved, err);
     if (rc || saved) {
         return rc;
     }
-    return save_key(sql, "tokens", &run->token_texts, err);
+    return save_key(sql, "tokens", &run->token_texts, small, err);
 }

@@ -11,9 +11,10 @@
 #include "out/sql/sql.h"
 
 /* Saves the run and the collectors' results, in place of those before, in the caller's transaction.
- * What never changes (shapes, the texts of tokens) is written once. */
+ * What never changes (shapes, the texts of tokens) is written once.  small: it may take longer
+ * (state_bytes.h). */
 int state_save(const struct sql *sql, const struct run *run, const struct results *results,
-               struct err *err);
+               bool small, struct err *err);
 
 /* The run, and its collectors with what they have found; the caller ends both, the run last.
  * Errors: ERR_FORMAT (the saved state is damaged), ERR_IO, ERR_NOMEM. */

@@ -12,6 +12,7 @@
 #ifndef GAPSCOPE_OUT_STORE_STATE_BYTES_H
 #define GAPSCOPE_OUT_STORE_STATE_BYTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "corpora/base/err.h"
@@ -20,9 +21,9 @@
 #define STATE_PART ((size_t)16 << 20) // bytes that are compressed together, at most
 #define STATE_RATIO 128
 
-/* Puts bytes[len], at most STATE_PART, into *out as a piece, in place of what it has.
- * Errors: ERR_NOMEM. */
-int state_bytes_shrink(struct buf *out, const void *bytes, size_t len, struct err *err);
+/* Puts bytes[len], at most STATE_PART, into *out as a piece, in place of what it has.  small: it
+ * may take six times as long for a tenth less.  Errors: ERR_NOMEM. */
+int state_bytes_shrink(struct buf *out, const void *bytes, size_t len, bool small, struct err *err);
 
 /* Appends what a piece holds to *out.  Errors: ERR_FORMAT (not such a piece), ERR_NOMEM; *out is
  * then as it was. */

@@ -408,7 +408,7 @@ int store_checkpoint(struct store *s, const struct run *run, const struct result
     }
     rc = rc ? rc : store_tables_write(&s->sql, run, results, full, err);
     rc = rc ? rc : write_meta(s, run, full, meta, err);
-    rc = rc ? rc : state_save(&s->sql, run, results, err);
+    rc = rc ? rc : state_save(&s->sql, run, results, full, err);
     rc = rc ? rc : commit(s, err);
     if (rc) {
         roll_back(s);

@@ -164,6 +164,14 @@ static void a_source_of_neuronpedia_has_a_line_a_neuron_an_example_and_a_hypothe
     assert_string_equal(plain(json_member(a, "dataIndex")), "\"0:6:1\"");
     json_object_put(a);
     expect("zcat " SOURCE "/activations/batch-0.jsonl.gz | wc -l", "8\n");
+    view_run_write("zero.db", view_rows); // 1000 tokens are 0, which is not above 0
+    view_run_change("zero.db", "UPDATE bin SET lo = 0, hi = 0 WHERE id = 2");
+    kit_expect(0, NULL, "gapscope export $T/zero.db --format neuronpedia -o $T/zero");
+    f = view_run_json("zcat $T/zero/v1/one/0-gapscope-post/features/batch-0.jsonl.gz");
+    bars = json_member(f, "freq_hist_data_bar_heights");
+    assert_int_equal(json_object_get_int64(json_object_array_get_idx(bars, 0)), 0);
+    assert_int_equal(json_object_get_int64(json_object_array_get_idx(bars, 7)), 20);
+    json_object_put(f);
     view_run_write("weak.db", view_rows); // a guess that the other half does not bear out
     view_run_change("weak.db", "UPDATE score SET average_precision = 0.1 WHERE split = 'test'");
     kit_expect(0, "in 5 files", "gapscope export $T/weak.db --format neuronpedia -o $T/weak");

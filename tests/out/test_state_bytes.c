@@ -14,7 +14,7 @@
 static struct buf shrunk(const void *bytes, size_t len)
 {
     struct buf piece = {0};
-    assert_int_equal(state_bytes_shrink(&piece, bytes, len, NULL), 0);
+    assert_int_equal(state_bytes_shrink(&piece, bytes, len, true, NULL), 0);
     return piece;
 }
 
@@ -52,6 +52,11 @@ static void what_has_few_values_becomes_smaller_and_comes_back(void **state)
     struct buf piece = shrunk(bytes, N);
     assert_true(piece.len < N / 3 && piece.len > N / 5);
     expect_back(&piece, bytes, N);
+    struct buf quick = {0};
+    assert_int_equal(state_bytes_shrink(&quick, bytes, N, false, NULL), 0);
+    assert_true(quick.len < N / 3);
+    expect_back(&quick, bytes, N);
+    buf_free(&quick);
     buf_free(&piece);
     free(bytes);
 }

@@ -173,7 +173,7 @@ function activationHistogram({ title, label, series, mark }) {
       kept.push([i, lo]);
     }
   }
-  const markBin = mark == null ? -1 : run.bins.findIndex((b) => b.lo != null && b.lo >= mark - 1e-12);
+  const markBin = mark == null ? -1 : run.bins.findIndex((b) => b.lo != null && b.lo >= mark - 1e-12 && !(mark > 0 && b.hi === 0));
   return histogram({
     title, label, n,
     series: series.map((s) => ({ ...s, counts: s.counts.slice(from, from + n) })),

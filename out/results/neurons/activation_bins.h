@@ -16,7 +16,12 @@
  * histograms of any parts of a corpus add up.
  *
  * The bins are finest where most of the activations of GELU and SoLU are, and above 0 where a neuron
- * fires.
+ * fires.  What average precision may be off (scores.h) was, over all 191,488 scores of two models'
+ * 1024 neurons with 64 hypotheses (dev, test, all; a million tokens), 0.0025 on average, above 0.01
+ * in 4.3 % of them, above 0.02 in 0.4 %, and at most 0.062.  More bins are dear: a token has five
+ * labels on average, so that histograms are not sparse, and a worker, the whole and run.db grow with
+ * them.  Of the neurons with the widest bounds 1134 such scores were above 0.01 as follows: 59 with
+ * these bins, 26 with 1091 bins, and 10, at most 0.016, with 1392.
  */
 #ifndef GAPSCOPE_OUT_RESULTS_NEURONS_ACTIVATION_BINS_H
 #define GAPSCOPE_OUT_RESULTS_NEURONS_ACTIVATION_BINS_H
