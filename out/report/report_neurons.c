@@ -14,7 +14,8 @@
 #include "out/read/queries.h"
 #include "out/read/row_json.h"
 
-#define TOKENS_LISTED 5 // of the index: what a neuron raises, where it peaks
+#define TOKEN_MEANS_LISTED 15 // as many as it raises
+#define TOKENS_LISTED 5       // of the index: what a neuron raises, where it peaks
 
 #define NEURONS                                                                                    \
     "SELECT model, layer, idx, n, mean, sd, min, max, share_positive, kurtosis, left_out, hist"    \
@@ -23,6 +24,9 @@
 enum { N_COLUMN_MIN = 6, N_COLUMN_MAX, N_COLUMN_LEFT_OUT = 10, N_COLUMN_HIST };
 
 #define EFFECTS "SELECT kind, token, value FROM effect WHERE " SQL_OF_NEURON " ORDER BY kind, rank"
+
+#define TOKEN_MEANS                                                                                \
+    "SELECT token, n, mean FROM token_mean WHERE " SQL_OF_NEURON " ORDER BY rank LIMIT ?4"
 
 #define RAISED                                                                                     \
     "SELECT token FROM effect WHERE " SQL_OF_NEURON " AND kind = 'output_top' ORDER BY rank"       \
@@ -57,7 +61,7 @@ struct pass {
     struct reader *reader;
     struct bins bins;
     uint64_t *hist; // [bins.n]
-    sqlite3_stmt *effects, *raised, *peaks, *scores, *split, *examples;
+    sqlite3_stmt *effects, *means, *raised, *peaks, *scores, *split, *examples;
     struct draft block, index;
 };
 
@@ -69,6 +73,7 @@ static int open_pass(struct pass *p, struct report *report)
     bins_read(&p->bins, r);
     p->hist = reader_new(r, p->bins.n, sizeof *p->hist);
     p->effects = reader_query(r, EFFECTS, none);
+    p->means = reader_query(r, TOKEN_MEANS, none);
     p->raised = reader_query(r, RAISED, none);
     p->peaks = reader_query(r, PEAKS, none);
     p->scores = reader_query(r, SCORES, none);
@@ -79,8 +84,8 @@ static int open_pass(struct pass *p, struct report *report)
 
 static void close_pass(struct pass *p)
 {
-    sqlite3_stmt *const statements[] = {p->effects, p->raised, p->peaks,
-                                        p->scores,  p->split,  p->examples};
+    sqlite3_stmt *const statements[] = {p->effects, p->means, p->raised,  p->peaks,
+                                        p->scores,  p->split, p->examples};
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
         sqlite3_finalize(statements[i]);
     }
@@ -239,6 +244,9 @@ static void json_neuron(struct pass *p, sqlite3_stmt *row, const struct cover *c
     jsonout_key(j, "hist");
     json_cell(p->reader, j, row, N_COLUMN_HIST, REPORT_DIGITS);
     json_again(p, "effect", p->effects, args);
+    args[3] = TOKEN_MEANS_LISTED;
+    json_again(p, "token_mean", p->means, args);
+    args[3] = REPORT_SCORES;
     json_scores(p, args);
     json_again(p, "split_hist", p->split, args);
     cover_json(cover, j);

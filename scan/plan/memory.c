@@ -29,9 +29,10 @@ int memory_check(const struct run *run, const struct results *results, size_t n_
         return 0;
     }
     return err_set(err, ERR_LIMIT,
-                   "neurons, hypotheses and trigrams may take %.1f GB of memory, and this machine "
-                   "has %.1f; --histograms 'top 100', fewer --threads, hypotheses or trigrams "
-                   "(--trigram-rule most=N), or --no-neurons",
+                   "neurons, hypotheses, trigrams and documents may take %.1f GB of memory, and "
+                   "this machine has %.1f; --histograms 'top 100', --token-means 0, fewer "
+                   "--threads, --documents-most, hypotheses or trigrams (--trigram-rule most=N), "
+                   "or --no-neurons",
                    want * 1e-9, have * 1e-9);
 }
 

@@ -1,5 +1,5 @@
-/* Property: any bytes are refused as a piece of documents, or give such that save to the same bytes and
- * can be merged with others. */
+/* Property: any bytes are refused as a piece of documents, or give such that save to the same bytes
+ * and can be merged with others. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

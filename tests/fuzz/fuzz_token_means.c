@@ -1,5 +1,6 @@
-/* Property: any bytes are refused as what is asked of means by token, or as a piece of such means (the
- * first byte says which), or give one that saves to the same bytes and can be merged and listed. */
+/* Property: any bytes are refused as what is asked of means by token, or as a piece of such means
+ * (the first byte says which), or give one that saves to the same bytes and can be merged and
+ * listed. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

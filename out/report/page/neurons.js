@@ -104,6 +104,7 @@ async function neuronPage(parameters, name) {
     el("p", { class: "verdict" }, neuronVerdict(n, rows(data.score))),
     el("p", { class: "lead plain" }, neuronSentence(n, data)),
     el("div", { class: "columns wide" }, strongest, el("div", {}, effectsCard(data), histogramCard(n, data))),
+    meansCard(data),
     scoresCard(n, data), creditCard(n), await trigramsOfNeuron(n), ...others,
     note("In a terminal: ", el("code", {}, `gapscope neuron ${runTitle} ${n.name}`)),
   ];
@@ -150,6 +151,15 @@ function effectsCard(data) {
       { head: k.head, show: (i) => (k.items[i] ? tokenLabel(tokenText(k.items[i].token)) : "") },
       { head: k.unit, number: true, show: (i) => (k.items[i] ? signed(k.items[i].value, 3) : "") },
     ]), Array.from({ length: most }, (_, i) => i), { caption: "What it does to logits (W_out \u00b7 W_U), and which tokens' embeddings drive it" }));
+}
+
+function meansCard(data) {
+  const means = rows(data.token_mean);
+  return means.length === 0 ? null : card("Mean at single tokens", table([
+    { head: "token", show: (m) => tokenLabel(tokenText(m.token)) },
+    { head: "n", number: true, title: "places", show: (m) => count(m.n) },
+    { head: "mean", number: true, show: (m) => signed(m.mean, 4) },
+  ], means, { caption: "The greatest mean activations, of the tokens that were frequent before the scan, where n is at least 5" }));
 }
 
 const scoreColumns = [
