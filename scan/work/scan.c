@@ -561,13 +561,20 @@ int scan_dry_run(struct scan *s, int *status, struct err *err)
                                 : 0;
     }
     lineup_say_double_bos(s->lineup.tokenizer, "first unit", first.double_bos);
-    // as if all units were like the first
-    double units = fmax(1, (double)bytes / (double)(first.raw ? first.raw : 1));
+    // as if all units were like the first; in the end threads wait for the last one, half of its time
+    // on average
+    double units;
+    rc = first_unit_corpus(&units, p, err);
+    if (rc) {
+        return rc;
+    }
     if (p->max_tokens && first.tokens) {
         units = fmin(units, ceil((double)p->max_tokens / (double)first.tokens));
     }
+    const double n_threads = (double)p->n_threads;
+    units /= (double)p->n_parts;
     char all[32];
-    progress_time(all, first.seconds * fmax(1, units / (double)(p->n_parts * p->n_threads)));
+    progress_time(all, first.seconds * fmax(1, units / n_threads + 1 - 1 / n_threads));
     printf("first unit: %" PRIu64 " documents, %" PRIu64
            " tokens, %.1f s on one thread; all in about %s\n",
            first.docs, first.tokens, first.seconds, all);
