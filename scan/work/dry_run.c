@@ -77,27 +77,34 @@ static void print_times(const struct scan *s, const struct first_unit *first)
     }
 }
 
-/* As if all units were like the first. */
-static void print_time(const struct scan *s, const struct first_unit *first, uint64_t bytes)
+/* As if all units were like the first; in the end threads wait for the last one, half of its time on
+ * average. */
+static int print_time(const struct scan *s, const struct first_unit *first, struct err *err)
 {
     const struct pipeline_options *p = &s->pipeline;
-    double units = fmax(1, (double)bytes / (double)(first->raw ? first->raw : 1));
+    const double n_threads = (double)p->n_threads;
+    double units;
+    const int rc = first_unit_corpus(&units, p, err);
+    if (rc) {
+        return rc;
+    }
     if (p->max_tokens && first->tokens) {
         units = fmin(units, ceil((double)p->max_tokens / (double)first->tokens));
     }
-    const double seconds = first->seconds * fmax(1, units / (double)p->n_parts);
+    units = fmax(1, units / (double)p->n_parts);
     struct rusage use;
     char all[32];
-    progress_time(all, fmax(first->seconds, seconds / (double)p->n_threads));
+    progress_time(all, first->seconds * fmax(1, units / n_threads + 1 - 1 / n_threads));
     printf("first unit: %" PRIu64 " document%s, %" PRIu64
            " token%s, %.1f s on one thread; all in about %s, %.3g core-hours\n",
            first->docs, plural_s(first->docs), first->tokens, plural_s(first->tokens),
-           first->seconds, all, seconds / 3600);
+           first->seconds, all, units * first->seconds / 3600);
     print_times(s, first);
     if (getrusage(RUSAGE_SELF, &use) == 0) {
         printf("models and one thread have taken %.2f GB of memory\n",
                (double)use.ru_maxrss * 1024e-9);
     }
+    return 0;
 }
 
 int scan_dry_run(struct scan *s, int *status, struct err *err)
@@ -129,6 +136,5 @@ int scan_dry_run(struct scan *s, int *status, struct err *err)
                                 : 0;
     }
     lineup_say_double_bos(s->lineup.tokenizer, "first unit", first.double_bos);
-    print_time(s, &first, bytes);
-    return 0;
+    return print_time(s, &first, err);
 }

@@ -6,6 +6,7 @@
 
 #include "corpora/base/stop.h"
 #include "corpora/record_keys.h"
+#include "corpora/shards.h"
 #include "scan/load/nothing_read.h"
 
 /* Reads the corpus' first unit, UNIT_END where there is none, and how far that is into the shards,
@@ -73,6 +74,34 @@ int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
 out:
     unit_free(&unit);
     worker_free(w);
+    return rc;
+}
+
+static double unit_size(const struct unit *u)
+{
+    return (double)(u->text.len > 0 ? u->text.len : u->n_ids);
+}
+
+int first_unit_corpus(double *n_units, const struct pipeline_options *p, struct err *err)
+{
+    struct units *units = NULL;
+    struct unit unit = {0};
+    double first = 0, all = 0;
+    *n_units = 0;
+    int rc = units_open(&units, p->shards, &p->units, err);
+    for (size_t i = 0; i < FIRST_UNIT_LOOK && !rc && unit.number != UNIT_END; i++) {
+        rc = units_next(units, &unit, err);
+        if (!rc && unit.number != UNIT_END) {
+            first = i == 0 ? unit_size(&unit) : first;
+            all += unit_size(&unit);
+        }
+    }
+    if (!rc && first > 0) {
+        const double bytes = (double)shards_bytes(p->shards), seen = (double)units_tell_raw(units);
+        *n_units = all / first * (unit.number != UNIT_END && seen > 0 ? bytes / seen : 1);
+    }
+    unit_free(&unit);
+    units_close(units);
     return rc;
 }
 

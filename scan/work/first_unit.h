@@ -34,6 +34,15 @@ struct first_unit {
 int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
                    const struct work *work, struct err *err);
 
+/*
+ * How much the corpus holds, in units as large as the first: exact where it has at most
+ * FIRST_UNIT_LOOK units, else from what so many hold and how far they are into the shards.  A shard
+ * is read ahead of its units, so the first alone would not do.
+ * Errors: those of reading.
+ */
+#define FIRST_UNIT_LOOK 64
+int first_unit_corpus(double *n_units, const struct pipeline_options *p, struct err *err);
+
 /* before_scan() of all collectors of work->results whose wholes are not made yet.
  * Errors: first_unit_run()'s, before_scan()'s. */
 int first_unit_before_scan(const struct pipeline_options *p, const struct work *work,
