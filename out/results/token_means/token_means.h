@@ -7,7 +7,7 @@
  * Which tokens these are is fixed before the scan, the same for all parts of a run: the most
  * frequent ones of a file of counts, or of the corpus' first unit.  Activations are those at the
  * site of the neuron's model, rounded to a whole number of 2^-20, so that sums are exact.  One that
- * is not finite, or is TOKEN_MEANS_ACT_MAX or more in size, is in no sum: the neuron's n has it not.
+ * is not finite, or is TOKEN_MEANS_ACT_MAX or more in size, is in no sum, nor in the n of the mean.
  * Position 0 of a window and special tokens that are skipped count nowhere.
  *
  * Threads: a shape is set before the scan, then read only; a whole belongs to whoever holds the
