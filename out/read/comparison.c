@@ -45,6 +45,8 @@ int comparison_read(struct comparison *c, struct reader *r, int64_t pair, size_t
         row_read_first(&c->row, &comparison_kind, r, "SELECT * FROM compare WHERE pair = ?1", args);
     rows_read(&c->percentiles, &c->n_percentiles, &comparison_percentile_kind, r,
               "SELECT * FROM compare_percentile WHERE pair = ?1 ORDER BY percentile", args);
+    rows_read(&c->kinds, &c->n_kinds, &comparison_part_kind, r,
+              "SELECT c.kind" SQL_PART "FROM compare_kind c" SQL_BY_KL "c.kind LIMIT ?2", args);
     rows_read(&c->domains, &c->n_domains, &comparison_part_kind, r,
               "SELECT d.name" SQL_PART
               "FROM compare_domain c JOIN domain d ON d.id = c.domain" SQL_BY_KL "d.id LIMIT ?2",
@@ -60,6 +62,7 @@ void comparison_free(struct comparison *c)
 {
     row_free(&c->row, &comparison_kind);
     rows_free(c->percentiles, c->n_percentiles, &comparison_percentile_kind);
+    rows_free(c->kinds, c->n_kinds, &comparison_part_kind);
     rows_free(c->domains, c->n_domains, &comparison_part_kind);
     rows_free(c->hypotheses, c->n_hypotheses, &comparison_part_kind);
 }

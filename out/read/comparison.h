@@ -19,7 +19,7 @@ struct comparison_percentile {
 };
 extern const struct row_kind comparison_percentile_kind;
 
-/* A domain's, or a hypothesis'. */
+/* That of a kind of token, a domain, or a hypothesis. */
 struct comparison_part {
     struct text name; // null: of documents without a domain
     int64_t docs, tokens;
@@ -31,11 +31,11 @@ struct comparison {
     struct comparison_row row;
     bool any; // the run has compared distributions, or says why not: row is set
     struct comparison_percentile *percentiles; // [n_percentiles]
-    struct comparison_part *domains, *hypotheses;
-    size_t n_percentiles, n_domains, n_hypotheses; // of parts: those of the greatest KL
+    struct comparison_part *kinds, *domains, *hypotheses;
+    size_t n_percentiles, n_kinds, n_domains, n_hypotheses; // of parts: those of the greatest KL
 };
 
-/* Of a pair, with up to 'most' domains and hypotheses.  comparison_free() ends *c, {0} before, in any
+/* Of a pair, with up to 'most' kinds of tokens, domains and hypotheses.  comparison_free() ends *c, {0} before, in any
  * case. */
 int comparison_read(struct comparison *c, struct reader *r, int64_t pair, size_t most);
 void comparison_free(struct comparison *c);

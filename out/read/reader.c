@@ -8,7 +8,7 @@
 
 #include "corpora/base/mem.h"
 #include "corpora/base/utf8_repair.h"
-#include "out/read/token_kind.h"
+#include "out/read/sql_token_kind.h"
 #include "out/store/store.h"
 
 int reader_open(struct reader *r, const char *path, struct err *err)

@@ -10,7 +10,7 @@
 #include "out/read/names.h"
 #include "out/read/queries.h"
 #include "out/read/row_json.h"
-#include "out/read/token_kind.h"
+#include "corpora/base/token_kind.h"
 #include "out/read/trigram_facts.h"
 
 // --- chunks and tables -------------------------------------------------------------------------
@@ -250,6 +250,8 @@ static const struct {
                 " ORDER BY pair"},
     {"compare_percentile", "SELECT pair, percentile, lo, hi FROM compare_percentile"
                            " ORDER BY pair, percentile"},
+    {"compare_kind", "SELECT pair, kind, docs, tokens, mean_kl, se_kl, share_same_top,"
+                     " mean_p_difference FROM compare_kind ORDER BY pair, kind"},
     {"compare_domain", "SELECT pair, domain, docs, tokens, mean_kl, se_kl, share_same_top,"
                        " mean_p_difference FROM compare_domain ORDER BY pair, domain"},
     {"compare_hypothesis", "SELECT pair, hypothesis, docs, tokens, mean_kl, se_kl, share_same_top,"

@@ -94,6 +94,7 @@ int put_comparison(const struct screen *s, const struct comparison *c, struct er
     put_measure(s, "same top", 100, row->share_same_top, row->se_same_top, 2, false, " %");
     put_measure(s, "p difference", 1, row->mean_p_difference, row->se_p_difference, 4, true, "");
     int rc = put_percentiles(s, c, err);
+    rc = rc ? rc : put_parts(s, "kind of token", c->kinds, c->n_kinds, err);
     rc = rc ? rc : put_parts(s, "domain", c->domains, c->n_domains, err);
     rc = rc ? rc : put_parts(s, "hypothesis", c->hypotheses, c->n_hypotheses, err);
     putc('\n', s->to);
@@ -133,6 +134,7 @@ void json_comparison(FILE *to, const struct comparison *c, const struct pair *pa
     row_json(&j, &comparison_kind, &c->row);
     rows_json(&j, "percentiles", &comparison_percentile_kind, c->percentiles, c->n_percentiles);
     jsonout_end(&j, '}');
+    json_parts(to, "kind", c->kinds, c->n_kinds, pair);
     json_parts(to, "domain", c->domains, c->n_domains, pair);
     json_parts(to, "hypothesis", c->hypotheses, c->n_hypotheses, pair);
 }

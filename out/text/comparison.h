@@ -10,8 +10,8 @@
 /* Errors: ERR_NOMEM. */
 int put_comparison(const struct screen *s, const struct comparison *c, struct err *err);
 
-/* An object for the pair, one for each domain, one for each hypothesis, each on a line with the name
- * of the pair and, in "of", with what it is: "pair", "domain", "hypothesis". */
+/* An object for the pair, one for each kind of token, domain and hypothesis, each on a line with the
+ * name of the pair and, in "of", with what it is: "pair", "kind", "domain", "hypothesis". */
 void json_comparison(FILE *to, const struct comparison *c, const struct pair *pair);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "out/read/token_kind.h"
+#include "corpora/base/token_kind.h"
 #include "out/text/printable.h"
 
 #define SPACED "word after a space, "

@@ -1,4 +1,4 @@
-"""Which kind a token is of: a reference for out/read/token_kind.h."""
+"""Which kind a token is of: a reference for corpora/base/token_kind.h."""
 import re
 import unicodedata
 

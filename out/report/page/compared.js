@@ -28,6 +28,7 @@ function comparedCard(pair) {
     { head: "same top", number: true, of: (d) => d.share_same_top, show: (d) => share(d.share_same_top) },
     { head: "p difference", number: true, of: (d) => d.mean_p_difference, show: (d) => signed(d.mean_p_difference, 4) },
   ];
+  const kinds = run.compareKinds.filter((k) => k.pair === pair.id);
   const domains = run.compareDomains.filter((d) => d.pair === pair.id).map((d) => ({ ...d, name: run.domains.find((x) => x.id === d.domain)?.name ?? `domain ${d.domain}` }));
   const hypotheses = run.compareHypotheses.filter((h) => h.pair === pair.id && h.tokens > 0);
   const more = (summary, content) => el("details", {}, el("summary", {}, summary), content);
@@ -43,6 +44,7 @@ function comparedCard(pair) {
       { head: "from", number: true, show: (p) => signed(p.lo, 4) },
       { head: "to", number: true, show: (p) => signed(p.hi, 4) },
     ], percentiles, { caption: "Percentiles of the true token's change of probability, each within a bin" })),
+    kinds.length < 2 ? null : more("by kind of token", table(columns("kind", (d) => d.kind), kinds, { caption: "Distributions by kind of token", sort: { column: 3, down: true } })),
     domains.length < 2 ? null : more("by domain", table(columns("domain", (d) => d.name), domains, { caption: "Distributions by domain", sort: { column: 3, down: true }, page: 20 })),
     hypotheses.length === 0 ? null : more("by hypothesis", table(columns("hypothesis", (h) => run.hypotheses.find((x) => x.hypothesis === h.hypothesis)?.name ?? "", (h) => hypothesisLink(h.hypothesis)),
       hypotheses, { caption: "Distributions where a hypothesis labels", sort: { column: 3, down: true }, page: 20 })));

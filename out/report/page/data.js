@@ -91,6 +91,7 @@ async function readRun() {
   run.ledger = rows(data.hypothesis_gap);
   run.compare = rows(data.compare);
   run.comparePercentiles = rows(data.compare_percentile);
+  run.compareKinds = rows(data.compare_kind);
   run.compareDomains = rows(data.compare_domain);
   run.compareHypotheses = rows(data.compare_hypothesis);
   run.ablation = rows(data.ablation);

@@ -46,6 +46,21 @@ static struct compare_pair pair_of(const struct run *run, const struct run_pair 
     return out;
 }
 
+/* The kinds of the run's tokens.  Not 0: no memory. */
+static int list_kinds(struct compare_shape *s, const struct run *run)
+{
+    const struct buf *texts = &run->token_texts;
+    size_t n = 0;
+    for (size_t at = 0; at < texts->len; at += strlen(texts->data + at) + 1) {
+        n++;
+    }
+    s->kinds = mem_new(n, sizeof *s->kinds);
+    for (size_t at = 0; at < texts->len && s->kinds; at += strlen(texts->data + at) + 1) {
+        s->kinds[s->n_kinds++] = (unsigned char)token_kind(texts->data + at);
+    }
+    return s->kinds ? 0 : ERR_NOMEM;
+}
+
 int compare_shape_new(struct compare_shape **out, const struct run *run,
                       const struct compare_share *share, struct err *err)
 {
@@ -70,6 +85,10 @@ int compare_shape_new(struct compare_shape **out, const struct run *run,
             s->d_vocab = s->pairs[p].d_vocab;
         }
     }
+    if (list_kinds(s, run)) {
+        compare_shape_free(s);
+        return err_nomem(err, "a comparison");
+    }
     for (size_t h = 0; h < run->n_hypotheses; h++) {
         s->next[h] = run->hypotheses[h].predicts_next;
     }
@@ -82,6 +101,7 @@ void compare_shape_free(struct compare_shape *s)
     if (s) {
         free(s->pairs);
         free(s->next);
+        free(s->kinds);
         free(s);
     }
 }
@@ -152,6 +172,9 @@ int compare_merge(struct compare *to, const struct compare *from, struct err *er
         struct compare_pair_sums *x = &to->pairs[p];
         const struct compare_pair_sums *y = &from->pairs[p];
         compare_sums_merge(&x->all, &y->all);
+        for (size_t k = 0; k < TOKEN_KINDS; k++) {
+            compare_sums_merge(&x->kinds[k], &y->kinds[k]);
+        }
         x->n_not_finite += y->n_not_finite;
         for (size_t i = 0; i < COMPARE_BINS; i++) {
             x->hist[i] += y->hist[i];
@@ -201,9 +224,12 @@ static void add_pair(struct compare_pair_sums *to, struct compare_sums *domain,
                      const struct compare_value *values, const struct compare_doc *doc,
                      size_t n_hypotheses)
 {
-    struct doc_sums all = {0};
+    struct doc_sums all = {0}, kinds[TOKEN_KINDS] = {{0}};
     for (size_t i = 0; i < doc->n; i++) {
         add_value(&all, &values[i]);
+        if (doc->kinds) {
+            add_value(&kinds[doc->kinds[i]], &values[i]);
+        }
         if (values[i].kl == FIXED_NONE) {
             to->n_not_finite++;
         } else if (values[i].kl != COMPARE_NOTHING) {
@@ -212,6 +238,9 @@ static void add_pair(struct compare_pair_sums *to, struct compare_sums *domain,
     }
     add_sums(&to->all, &all);
     add_sums(domain, &all);
+    for (size_t k = 0; k < TOKEN_KINDS; k++) {
+        add_sums(&to->kinds[k], &kinds[k]);
+    }
     for (size_t h = 0; h < n_hypotheses; h++) {
         struct doc_sums labelled = {0};
         for (size_t k = 0; !doc->labels[h].gave_up && k < doc->labels[h].n; k++) {

@@ -29,6 +29,7 @@
 
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/token_kind.h"
 #include "out/results/fixed.h"
 #include "out/results/run.h"
 
@@ -64,6 +65,8 @@ struct compare_shape {
     size_t n_models, n_pairs, n_hypotheses;
     struct compare_pair *pairs; // [n_pairs]
     bool *next;                 // [n_hypotheses] it predicts the next token
+    unsigned char *kinds;       // [n_kinds] of tokens, by id; the rest have no text
+    size_t n_kinds;             // 0: of a run of ids
     size_t d_vocab;             // the greatest of a compared pair; 0: none is compared
 };
 
@@ -82,6 +85,7 @@ struct compare_pair_sums {
     uint64_t n_not_finite;           // tokens left out for it
     uint64_t hist[COMPARE_BINS];     // of differences: bin i begins at i / 1024 - 1
     struct compare_sums *hypotheses; // [n_hypotheses] at their labels, as the ledger takes them
+    struct compare_sums kinds[TOKEN_KINDS];
 };
 
 struct compare_domain {
@@ -124,6 +128,7 @@ struct compare_labels {
 
 struct compare_doc {
     const char *domain;                 // NULL: none
+    const unsigned char *kinds;         // [n] of the true tokens; NULL: not known
     const struct compare_value *values; // [n_pairs][n]; of a pair that is not compared: anything
     size_t n;
     const struct compare_labels *labels; // [n_hypotheses]

@@ -63,6 +63,20 @@ CREATE TABLE compare_domain( -- A row is a pair on a domain that the share has t
 -- digest: domain, pair, docs, tokens, mean_kl, se_kl, share_same_top, mean_p_difference
 --         ORDER BY domain, pair
 
+CREATE TABLE compare_kind( -- A row is a pair at tokens of a kind, as gapscope top --kinds has them.
+    pair INTEGER,           -- id of the pair
+    kind TEXT,              -- digits, line end, ...; of a run of ids there is no row
+    docs INTEGER,           -- documents of the share with such a token
+    tokens INTEGER,         -- such tokens
+    mean_kl REAL,           -- as in table compare, and all below
+    se_kl REAL,             -- its standard error
+    share_same_top REAL,    -- of these tokens
+    mean_p_difference REAL, -- P_other - P_base
+    PRIMARY KEY(pair, kind)
+) WITHOUT ROWID;
+-- digest: pair, kind, docs, tokens, mean_kl, se_kl, share_same_top, mean_p_difference
+--         ORDER BY pair, kind
+
 CREATE TABLE compare_hypothesis( -- A row is a pair where a hypothesis labels.
     pair INTEGER,           -- id of the pair
     hypothesis INTEGER,     -- id of the hypothesis

@@ -34,6 +34,8 @@ struct part {
     size_t place_cap;
     struct compare_value *of_doc; // [n_pairs][n of its values]
     size_t of_doc_cap;
+    unsigned char *kinds; // of its tokens
+    size_t kinds_cap;
     struct compare_labels *labels; // [n_hypotheses]
     uint32_t *at;                  // the labels' places, one hypothesis' behind another's
     size_t at_cap;
@@ -137,7 +139,7 @@ static void part_free(void *pointer)
         return;
     }
     void *const own[] = {p->wanted, p->tokens, p->values, p->exps,   p->other_exps, p->logits,
-                         p->known,  p->place,  p->of_doc, p->labels, p->at};
+                         p->known,  p->place,  p->of_doc, p->labels, p->at,         p->kinds};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         free(own[i]);
     }
@@ -297,18 +299,24 @@ static int add_doc(struct part *p, size_t d, size_t first, size_t n,
     rc = rc ? rc
             : mem_reserve(&p->of_doc, &p->of_doc_cap, n * n_pairs, sizeof *p->of_doc, "a document",
                           err);
+    rc = rc ? rc : mem_reserve(&p->kinds, &p->kinds_cap, n, sizeof *p->kinds, "a document", err);
     for (size_t i = 0; i < doc->n && !rc; i++) {
         p->place[i] = NONE;
     }
     for (size_t i = 0; i < n && !rc; i++) {
         p->place[p->tokens[first + i] - doc->begin] = (uint32_t)i;
+        const uint32_t id = p->unit->ids[p->tokens[first + i]];
+        p->kinds[i] = id < p->shape->n_kinds ? p->shape->kinds[id] : 0;
         for (size_t k = 0; k < n_pairs; k++) {
             p->of_doc[k * n + i] = value_at(p, first + i, k, models);
         }
     }
     rc = rc || !p->unit->labels ? rc : take_labels(p, d, err);
-    const struct compare_doc all = {
-        .domain = doc->domain, .values = p->of_doc, .n = n, .labels = p->labels};
+    const struct compare_doc all = {.domain = doc->domain,
+                                    .kinds = p->shape->n_kinds > 0 ? p->kinds : NULL,
+                                    .values = p->of_doc,
+                                    .n = n,
+                                    .labels = p->labels};
     return rc ? rc : compare_add(p->found, &all, err);
 }
 

@@ -4,7 +4,7 @@
  * Numbers are those of bytes.h; one of 128 bits is its low half and its high half.  In order: magic,
  * how many pairs and hypotheses; of each pair its sums, how many tokens are not finite, how many
  * bins are not empty, each with its number, ascending, and its tokens, and the sums of each
- * hypothesis; how many domains, each with its name and the sums of each pair, ascending by (hash,
+ * hypothesis and kind of token; how many domains, each with its name and the sums of each pair, ascending by (hash,
  * name); the sums of each pair over the other domains.  Sums are three moments.
  */
 #include "out/results/compare/compare.h"
@@ -16,7 +16,7 @@
 #include "out/results/bytes.h"
 #include "out/results/compare/compare_internal.h"
 
-#define MAGIC UINT64_C(0x31504d435347) // "GSCMP1"
+#define MAGIC UINT64_C(0x32504d435347) // "GSCMP2"
 #define SUMS_BYTES ((size_t)3 * 11 * 8)
 
 static void put_wide(struct bytes_writer *w, __int128 value)
@@ -60,6 +60,9 @@ static void put_pair(struct bytes_writer *w, const struct compare_pair_sums *p, 
     }
     for (size_t h = 0; h < n_hypotheses; h++) {
         put_sums(w, &p->hypotheses[h]);
+    }
+    for (size_t k = 0; k < TOKEN_KINDS; k++) {
+        put_sums(w, &p->kinds[k]);
     }
 }
 
@@ -133,6 +136,9 @@ static void get_pair(struct bytes_reader *r, struct compare_pair_sums *p, size_t
     }
     for (size_t h = 0; h < n_hypotheses && !r->rc; h++) {
         get_sums(r, &p->hypotheses[h]);
+    }
+    for (size_t k = 0; k < TOKEN_KINDS && !r->rc; k++) {
+        get_sums(r, &p->kinds[k]);
     }
 }
 

@@ -108,6 +108,24 @@ static int write_hypotheses(const struct sql *s, const struct compare *c, struct
     return rows_close(&w);
 }
 
+static int write_kinds(const struct sql *s, const struct compare *c, struct err *err)
+{
+    struct rows w;
+    rows_anew(&w, s, "DELETE FROM compare_kind", "INSERT INTO compare_kind VALUES(?,?,?,?,?,?,?,?)",
+              err);
+    for (size_t p = 0; p < c->shape->n_pairs; p++) {
+        for (size_t k = 0; is_compared(c, p) && k < TOKEN_KINDS && !w.rc; k++) {
+            const struct compare_sums *of = &c->pairs[p].kinds[k];
+            if (of->kl.n > 0) {
+                rows_u64(&w, p);
+                rows_text(&w, token_kind_name(k));
+                end_row(&w, of);
+            }
+        }
+    }
+    return rows_close(&w);
+}
+
 // --- domains ------------------------------------------------------------------------------------
 
 /* The domain's number in the list; n: it is in "(other)", or in a damaged file nowhere. */
@@ -174,6 +192,7 @@ int compare_tables_write(const struct sql *s, const struct tally *tally, const s
     int rc = write_pairs(s, c, err);
     rc = rc ? rc : write_hists(s, c, err);
     rc = rc ? rc : write_percentiles(s, c, err);
+    rc = rc ? rc : write_kinds(s, c, err);
     rc = rc ? rc : write_domains(s, tally, c, err);
     return rc ? rc : write_hypotheses(s, c, err);
 }

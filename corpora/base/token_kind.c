@@ -1,4 +1,4 @@
-#include "out/read/token_kind.h"
+#include "corpora/base/token_kind.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -25,6 +25,8 @@ enum kind {
     MIXED,
     N_KINDS
 };
+
+_Static_assert(N_KINDS == TOKEN_KINDS, "all kinds are counted");
 
 static const char *const names[N_KINDS] = {
     [SPECIAL] = "special token",
@@ -167,33 +169,4 @@ size_t token_kind(const char *text)
         return MIXED;
     }
     return s.classes & LETTER ? OTHER_LETTERS : kind_of_letters(&s);
-}
-
-// --- in SQL -------------------------------------------------------------------------------------
-
-static size_t kind_of_value(sqlite3_value *value)
-{
-    const char *text = (const char *)sqlite3_value_text(value);
-    return token_kind(text ? text : "");
-}
-
-static void sql_kind(sqlite3_context *c, int n, sqlite3_value **values)
-{
-    (void)n;
-    sqlite3_result_text(c, names[kind_of_value(values[0])], -1, SQLITE_STATIC);
-}
-
-static void sql_number(sqlite3_context *c, int n, sqlite3_value **values)
-{
-    (void)n;
-    sqlite3_result_int64(c, (sqlite3_int64)kind_of_value(values[0]));
-}
-
-int token_kind_join(sqlite3 *db)
-{
-    const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
-    const int rc = sqlite3_create_function(db, "token_kind", 1, flags, NULL, sql_kind, NULL, NULL);
-    return rc != SQLITE_OK ? rc
-                           : sqlite3_create_function(db, "token_kind_number", 1, flags, NULL,
-                                                     sql_number, NULL, NULL);
 }
