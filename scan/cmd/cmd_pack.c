@@ -101,6 +101,9 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     if (o->level < 1 || o->level > 19) {
         return err_set(err, ERR_USAGE, "--level %zu: expected 1 to 19", o->level);
     }
+    if (o->domain && !*o->domain) {
+        return err_set(err, ERR_USAGE, "--domain '': expected \"folder\", or a name");
+    }
     if (!o->output && isatty(STDOUT_FILENO)) {
         return err_set(err, ERR_USAGE, "compressed bytes are not for a terminal; give -o FILE");
     }

@@ -78,6 +78,8 @@ static void folders_are_domains(void **state)
     kit_expect(0, "packed 1 record",
                "cd $T/data && gapscope pack --domain 'a \"b' top -o $T/named.zst");
     expect_lines("named.zst", LINE_OF("4", "top", "a \\\"b"));
+    kit_expect(2, "--domain '': expected",
+               "cd $T/data && gapscope pack --domain '' top -o $T/named.zst");
     kit_expect(0, "prose",
                "gapscope scan --no-neurons --model model/demo/attn-only-1l --model "
                "model/demo/gelu-1l -o $T/d.db $T/one.zst 2>/dev/null && gapscope top $T/d.db "
