@@ -3,9 +3,12 @@
  */
 #include "out/results/collector.h"
 #include "out/results/compare/compare_collector.h"
+#include "out/results/documents/documents.h"
 #include "out/results/gaps/gaps_collector.h"
+#include "out/results/means/means.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "out/results/record/record_collector.h"
+#include "out/results/token_means/token_means_collector.h"
 #include "out/results/trigrams/trigrams_collector.h"
 #include "tests/collectors/test_collectors.h"
 
@@ -14,6 +17,9 @@ const struct collector_kind *const collector_kinds[] = {
     &trigrams_collector,
     &gaps_collector,
     &compare_collector,
+    &means_collector,
+    &token_means_collector,
+    &documents_collector,
     &record_collector,
     &token_pairs_collector,
     &two_models_collector,

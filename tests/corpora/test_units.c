@@ -308,9 +308,9 @@ static void units_are_numbered_through_the_shards(void **state)
     put("e.txt", "one text", 8);
     put("f.jsonl", "\n", 1);
     const char *const paths[] = {"f.jsonl", "e.txt", "d.jsonl", "c.jsonl", "b.jsonl", "a.jsonl"};
-    // e.txt is a text; so would be d.jsonl, whose first byte is not '{'.
+    // e.txt is a text; d.jsonl is none, whatever its first byte: its name says that it is JSONL
     assert_string_equal(units_of(paths, 6, &defaults, true),
-                        "0@0(0-2:3)1@0(3-3:1)$2@3(0-0:1)$3@4(0-0:1)$");
+                        "0@0(0-2:3)1@0(3-3:1)$2@3(x2)$3@4(0-0:1)$");
     assert_string_equal(units_of(paths, 6, &jsonl, true), "0@0(0-2:3)1@0(3-3:1)$2@3(x2)$3@4(x1)$");
     assert_string_equal(units_of(NULL, 0, &defaults, true), "");
     buf_free(&text);
