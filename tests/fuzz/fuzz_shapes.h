@@ -30,7 +30,7 @@ static struct compare_pair fuzz_compare_pairs[] = {{.kind = COMPARE_PAIR, .other
                                                    {.kind = COMPARE_SEVERAL_OTHERS}};
 static bool fuzz_compare_next[1];
 static const struct compare_shape fuzz_compare_shape = {
-    .share = {1, 2},
+    .share = {.take = 1, .of = 2},
     .n_models = 2,
     .n_pairs = 2,
     .n_hypotheses = 1,

@@ -132,7 +132,7 @@ static void impossible_tokens(void **state)
 static struct compare_pair pairs[2] = {{.kind = COMPARE_PAIR, .other = 1, .d_vocab = 8},
                                        {.kind = COMPARE_SEVERAL_OTHERS}};
 static bool predicts_next[2];
-static const struct compare_shape shape = {.share = {1, 16},
+static const struct compare_shape shape = {.share = {.take = 1, .of = 16},
                                            .n_models = 2,
                                            .n_pairs = 2,
                                            .n_hypotheses = 2,
