@@ -288,7 +288,7 @@ int store_open(struct store **out, const char *path, bool *exists, struct err *e
         s = NULL;
     }
 out:
-    if (rc && (sqlite3_errcode(s->sql.db) & 0xff) == SQLITE_CORRUPT) {
+    if (rc && err && (sqlite3_errcode(s->sql.db) & 0xff) == SQLITE_CORRUPT) {
         err_set(err, (enum err_code)rc, "%s; remove it, or name another file", err->msg);
     }
     store_close(s);
