@@ -77,6 +77,11 @@ static int show(const struct screen *s, struct reader *r, const struct options *
             put_pair(s, &pairs, &state);
             put_not_finite(s, odd, n_odd);
             put_gaps(s, list, items, n, o->worst);
+            if (n == 0 && o->n > 0 && pairs.chosen->brief && list != GAPS_OF_HITS) {
+                put_note(s, 0,
+                         "a pair of scan --ablate has no gaps by token, kind, domain or "
+                         "document: name the models in a --pair of the scan to have them");
+            }
         }
     }
     rows_free(items, n, gap_kind(list));

@@ -319,6 +319,11 @@ int lineup_add_changed(struct lineup *l, size_t of, const char *changes, struct 
         return err_nomem(err, "models");
     }
     l->models = models;
+    for (size_t i = 0; i < l->n; i++) { // they have moved
+        if (!models[i].weights) {
+            models[i].config = &models[i].none_config;
+        }
+    }
     struct lineup_model *m = &l->models[l->n], *whole = &l->models[of];
     *m = (struct lineup_model){0};
     place.dir = strdup(whole->path);

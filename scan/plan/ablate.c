@@ -98,7 +98,9 @@ static int expand_one(struct ablate *a, size_t *cap, struct lineup *l, const cha
                        lineup_nearest(l, text, (size_t)(colon - text)).text);
     }
     if (!rc && l->n == before) {
-        return err_set(err, ERR_USAGE, "--ablate %s: no model has such components", text);
+        return err_set(err, ERR_USAGE,
+                       "--ablate %s: no model that is not changed itself has such components",
+                       text);
     }
     return rc;
 }
@@ -152,7 +154,10 @@ static int parse_share(struct ablate *a, const struct ablate_options *o, const s
 
 static int check_none(const struct ablate_options *o, struct err *err)
 {
-    const char *with = o->verb ? "ablation" : o->share ? "ablate-share" : NULL;
+    const char *with = o->verb                  ? "ablation"
+                       : o->share               ? "ablate-share"
+                       : o->hits != ABLATE_HITS ? "ablate-hits"
+                                                : NULL;
     return with ? err_set(err, ERR_USAGE, "--%s goes with --ablate", with) : 0;
 }
 

@@ -2,6 +2,8 @@
  * Changed models that are scored together with their whole: those of which one head of the last
  * layer is replaced, where logits are linear in it but for the final norm (head_rows.h).
  */
+#include <string.h>
+
 #include "corpora/base/mem.h"
 #include "scan/work/unit_scores_internal.h"
 
@@ -78,6 +80,21 @@ void unit_heads_score(struct unit_scores *s, size_t model)
         }
     }
     unit_share_silence(s, model);
+}
+
+int unit_heads_normed(struct unit_scores *s, struct scorer *m, struct err *err)
+{
+    const size_t d = m->predictor->model->config->d_model, n = s->block.end - s->block.begin;
+    const int rc = floats_reserve(&m->normed, n * d, err);
+    for (size_t i = 0; i < n && !rc; i++) {
+        const float *x = head_rows_x(m->heads, i);
+        if (x) {
+            memcpy(m->normed.at + i * d, x, d * sizeof *x);
+        } else {
+            memset(m->normed.at + i * d, 0, d * sizeof *x);
+        }
+    }
+    return rc;
 }
 
 const float *unit_heads_row(const struct unit_scores *s, const struct scorer *m, size_t token)

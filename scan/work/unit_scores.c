@@ -326,6 +326,9 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
     const bool watched = has_weights(of) && (sites || watch.normed || watch.heads);
     if (of->heads) {
         unit_heads_score(s, m);
+        if (watch.normed) {
+            return unit_heads_normed(s, of, err);
+        }
         return 0;
     }
     s->model = m;
@@ -335,7 +338,9 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
         if (!rc && watch.normed) { // where it says nothing rows are 0
             const size_t size = (s->block.end - s->block.begin) * config_of(of)->d_model;
             rc = floats_reserve(&of->normed, size, err);
-            memset(of->normed.at, 0, rc ? 0 : size * sizeof *of->normed.at);
+            if (!rc) {
+                memset(of->normed.at, 0, size * sizeof *of->normed.at);
+            }
         }
         if (!rc && s->n_some > 0) {
             rc = predictor_score(of->ctx, &s->in, s->some, s->n_some, watch.normed ? &watch : NULL,
@@ -424,6 +429,11 @@ static int all_logits(struct unit_scores *s, size_t m, const size_t *tokens, siz
                    d * sizeof *of->gathered.at);
         }
         s->logits[m] = rc ? NULL : predictor_logits(of->ctx, of->gathered.at, n, &s->ld[m]);
+        if (!rc && scorer_is_changed(of)) { // the next of its family has the same working memory
+            rc = floats_reserve(&of->all, n * s->ld[m], err);
+            s->logits[m] =
+                rc ? NULL : memcpy(of->all.at, s->logits[m], n * s->ld[m] * sizeof *of->all.at);
+        }
     } else if (predictor_looks(of->predictor)) {
         struct counts_view view = {.d_vocab = d_vocab};
         rc = floats_reserve(&of->all, n * d_vocab, err);

@@ -161,6 +161,9 @@ struct head_list unit_heads_join(void *context, const struct engine_window *wind
 /* The log-probs of a changed model that was scored together with its whole. */
 void unit_heads_score(struct unit_scores *s, size_t model);
 
+/* m->normed becomes the rows of the block's tokens, 0 where the model says nothing.  ERR_NOMEM. */
+int unit_heads_normed(struct unit_scores *s, struct scorer *m, struct err *err);
+
 /* The final norm's output that predicts a token of the block; NULL: it is not at hand in f32. */
 const float *unit_heads_row(const struct unit_scores *s, const struct scorer *m, size_t token);
 
