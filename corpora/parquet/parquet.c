@@ -47,6 +47,9 @@ struct parquet {
 bool parquet_is(const char *path)
 {
     struct stat st;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) { // a pipe's writer would see it opened
+        return false;
+    }
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return false;
