@@ -228,7 +228,7 @@ void engine_replace(struct engine_ctx *r, const struct engine_replaced *by);
  * What changed models share with their whole in a block of windows:
  *
  *     engine_keep_layers(whole) -> engine_score(whole, ...) -> engine_begin_from(r, whole)
- *                                                       -> engine_score(r, the same windows or some)
+ *         -> engine_score(r, the same windows or some)
  *
  * A model without edges begins in the first layer that it changes, behind the attention: with the
  * bits that it would make itself, or in PRECISION_FAST, where the whole is watched inside, those of
@@ -244,8 +244,8 @@ int engine_keep_layers(struct engine_ctx *r, struct err *err);
 void engine_forget_layers(struct engine_ctx *r);
 
 /* From now on engine_score() of r begins with what 'whole', another ctx of the engine, has kept of
- * the windows, where it has; NULL: nothing. */
-void engine_begin_from(struct engine_ctx *r, const struct engine_ctx *whole);
+ * the windows, where it has; NULL: nothing.  Errors: ERR_NOMEM, and it is then nothing. */
+int engine_begin_from(struct engine_ctx *r, const struct engine_ctx *whole, struct err *err);
 
 /* The head that alone is changed, for all that read it, where logits are linear in it but for the
  * final norm: one of the last layer of an attention-only model.  SIZE_MAX: it is not so. */

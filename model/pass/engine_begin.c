@@ -5,6 +5,7 @@
  * A changed model's block of the same windows, or some of them, takes both of the first layer that
  * it changes, and goes on from there.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,9 +67,20 @@ void engine_keep_windows(struct engine_ctx *r, const struct engine_window *windo
 
 // --- the changed model --------------------------------------------------------------------------
 
-void engine_begin_from(struct engine_ctx *r, const struct engine_ctx *whole)
+int engine_begin_from(struct engine_ctx *r, const struct engine_ctx *whole, struct err *err)
 {
-    r->beginning.whole = whole;
+    struct engine_beginning *b = &r->beginning;
+    b->whole = NULL;
+    if (!whole) {
+        return 0;
+    }
+    b->row = b->row ? b->row : mem_new(r->rows_max, sizeof *b->row);
+    b->token = b->token ? b->token : mem_new(r->rows_max, sizeof *b->token);
+    if (!b->row || !b->token) {
+        return err_nomem(err, "an engine's working memory");
+    }
+    b->whole = whole;
+    return 0;
 }
 
 /* The first layer that changes; SIZE_MAX: an edge reads what layers before it write. */
@@ -115,12 +127,7 @@ bool engine_find_beginning(struct engine_ctx *r)
         return false;
     }
     b->layer = first_layer(r->changing.changes);
-    if (b->layer == SIZE_MAX) {
-        return false;
-    }
-    b->row = b->row ? b->row : mem_new(r->rows_max, sizeof *b->row);
-    b->token = b->token ? b->token : mem_new(r->rows_max, sizeof *b->token);
-    b->now = b->row && b->token && find_rows(r);
+    b->now = b->layer != SIZE_MAX && find_rows(r);
     return b->now;
 }
 
@@ -202,9 +209,10 @@ void engine_head_rows(struct engine_ctx *r, const struct engine_window *windows,
         return;
     }
     engine_lay_windows(r, windows, n_windows); // some of a block's: they fit
-    if (engine_find_beginning(r)) {
-        engine_ctx_layers(r, false, false);
-        set_rows(r, head, rows);
-        r->beginning.now = false;
-    }
+    const bool found = engine_find_beginning(r);
+    assert(found); // the whole has kept them
+    (void)found;
+    engine_ctx_layers(r, false, false);
+    set_rows(r, head, rows);
+    r->beginning.now = false;
 }

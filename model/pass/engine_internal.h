@@ -232,7 +232,7 @@ static inline bool engine_is_changed(const struct engine_ctx *r)
 /* Are the layers of engine_score() f32? */
 static inline bool engine_layers_are_exact(const struct engine_ctx *r)
 {
-    return !r->engine->fast_layers || engine_watches_inside(r);
+    return engine_has_exact_layers(r->engine) || engine_watches_inside(r);
 }
 
 #endif

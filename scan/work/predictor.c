@@ -82,7 +82,7 @@ static int take_changed(struct predictor_ctx *r, const struct predictor_unit *un
     }
     if (!rc) {
         engine_replace(r->engine, &r->family->donors.by);
-        engine_begin_from(r->engine, r->whole ? r->whole->engine : NULL);
+        rc = engine_begin_from(r->engine, r->whole ? r->whole->engine : NULL, err);
     }
     return rc;
 }

@@ -109,7 +109,7 @@ static void together_start(struct together *g, const struct model *m, const stru
     assert_in_range(g->n, 1, HEADS_MOST);
     assert_int_equal(engine_ctx_new(&g->changed, g->whole.engine, NULL), 0);
     assert_int_equal(engine_keep_layers(g->whole.ctx, NULL), 0);
-    engine_begin_from(g->changed, g->whole.ctx);
+    assert_int_equal(engine_begin_from(g->changed, g->whole.ctx, NULL), 0);
     for (size_t h = 0; h < g->n; h++) {
         snprintf(spec, sizeof spec, "%s.L%zuH%zu", verb, m->config.n_layers - 1, h);
         g->changes[h] = parse(spec, m);
@@ -307,7 +307,7 @@ static void check_beginning(const struct model *m, enum precision precision, con
     memcpy(wanted, text.logprob, sizeof wanted);
     engine_score(whole.ctx, text.items, WINDOWS, NULL);
     assert_memory_not_equal(text.logprob, wanted, sizeof wanted);
-    engine_begin_from(changed, whole.ctx);
+    assert_int_equal(engine_begin_from(changed, whole.ctx, NULL), 0);
     engine_score(changed, text.items, WINDOWS, NULL);
     assert_memory_equal(text.logprob, wanted, sizeof wanted);
     engine_score(changed, text.items + 2, 2, NULL); // some of them
@@ -350,7 +350,7 @@ static void only_the_same_windows_begin_with_rows(void **state)
     text_make(&text, m->config.d_vocab);
     assert_int_equal(engine_ctx_new(&changed, whole.engine, NULL), 0);
     assert_int_equal(engine_keep_layers(whole.ctx, NULL), 0);
-    engine_begin_from(changed, whole.ctx);
+    assert_int_equal(engine_begin_from(changed, whole.ctx, NULL), 0);
     engine_score(whole.ctx, text.items, WINDOWS, NULL);
     text_replace(&text, changed, &c);
     for (size_t i = 0; i < 3; i++) { // a shorter window; one with another 'first'; other tokens
@@ -363,10 +363,10 @@ static void only_the_same_windows_begin_with_rows(void **state)
         }
         engine_score(changed, &w, 1, NULL);
         memcpy(wanted, text.logprob[1], sizeof wanted);
-        engine_begin_from(changed, NULL);
+        assert_int_equal(engine_begin_from(changed, NULL, NULL), 0);
         engine_score(changed, &w, 1, NULL);
         assert_memory_equal(text.logprob[1], wanted, w.n * sizeof *wanted);
-        engine_begin_from(changed, whole.ctx);
+        assert_int_equal(engine_begin_from(changed, whole.ctx, NULL), 0);
     }
     text_end(&text, changed);
     changes_free(&c);
