@@ -9,6 +9,7 @@
 #include "out/results/means/means.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "out/results/record/record_collector.h"
+#include "out/results/skips/skips_collector.h"
 #include "out/results/token_means/token_means_collector.h"
 #include "out/results/trigrams/trigrams_collector.h"
 
@@ -20,6 +21,7 @@ const struct collector_kind *const collector_kinds[] = {
     &means_collector,
     &token_means_collector,
     &documents_collector,
+    &skips_collector,
     &record_collector,
     NULL,
 };

@@ -263,6 +263,7 @@ target_sources(fuzz_views PRIVATE tests/kit/view_rows.c)
 gapscope_test(model/trial gapscope_model m)
 target_sources(test_trial PRIVATE tests/kit/planted_model.c)
 gapscope_test(model/trial_reference gapscope_model m)
+gapscope_bench(skips gapscope_model m)
 gapscope_bench(trials gapscope_model m)
 
 gapscope_test(scan/label gapscope_base)

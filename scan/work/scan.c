@@ -18,11 +18,13 @@
 #include "scan/load/nothing_read.h"
 #include "scan/load/windows.h"
 #include "scan/plan/memory.h"
+#include "scan/work/choose_skips.h"
 #include "scan/work/choose_tokens.h"
 #include "scan/work/first_unit.h"
 #include "scan/work/make_means.h"
 #include "scan/work/prepare.h"
 #include "scan/work/scan_internal.h"
+#include "scan/work/skip_trials.h"
 #include "scan/work/summary.h"
 #include "scan/work/trials.h"
 
@@ -161,8 +163,8 @@ int scan_open(struct scan *s, const struct scan_options *o, const struct arg_lis
     rc = rc ? rc : ablate_expand(&s->ablate, &s->lineup, &o->ablate, shards_bytes(&s->shards), err);
     rc = rc ? rc : check_reference(s, err);
     rc = rc ? rc
-            : plan_make(&s->run, &s->results, &s->neurons, &s->trigrams, o, &s->lineup, &s->ablate,
-                        &s->shards, s->asked, err);
+            : plan_make(&s->run, &s->results, &s->neurons, &s->trigrams, &s->skips, o, &s->lineup,
+                        &s->ablate, &s->shards, s->asked, err);
     rc = rc ? rc : memory_check(&s->run, &s->results, s->pipeline.n_threads, err);
     if (rc) {
         return rc;
@@ -330,11 +332,51 @@ static bool trials_are_done(const struct scan *s)
     return meta_says(s->store, "trigrams_tested");
 }
 
+/* Of the bugs of skip-trigrams. */
+static bool skips_are_done(const struct scan *s)
+{
+    return meta_says(s->store, "skips");
+}
+
 /* Tries the trigrams of a finished run on its models. */
-static int try_trigrams(struct scan *s, int *status, struct err *err)
+static int try_trigrams(struct scan *s, const struct trials *trials, int *status, struct err *err)
+{
+    const double begin = progress_clock();
+    size_t n = 0;
+    const int rc = trials_run(trials, s->store, &n, err);
+    if (!rc && stopped_by() && !trials_are_done(s)) {
+        fprintf(stderr, "stopped before the trigrams were tested: run the same command again\n");
+        *status = 128 + stopped_by();
+    } else if (!rc) {
+        fprintf(stderr, "  trigrams: tested %zu%s on the models, in %.1f s\n", n,
+                s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin);
+        summary_look("trigrams", s->options->output, NULL);
+    }
+    return rc;
+}
+
+/* And the bugs of its skip-trigrams. */
+static int try_skips(struct scan *s, const struct trials *trials, int *status, struct err *err)
+{
+    const double begin = progress_clock();
+    size_t n = 0;
+    const int rc = skip_trials_run(trials, s->store, &n, err);
+    if (!rc && stopped_by() && !skips_are_done(s)) {
+        fprintf(stderr,
+                "stopped before the skip-trigrams were tested: run the same command again\n");
+        *status = 128 + stopped_by();
+    } else if (!rc) {
+        fprintf(stderr, "  skip-trigrams: %zu bug%s, in %.1f s\n", n, plural_s(n),
+                progress_clock() - begin);
+        summary_look("skips", s->options->output, NULL);
+    }
+    return rc;
+}
+
+/* Tries what is due on the models. */
+static int try_all(struct scan *s, bool trigrams, bool skips, int *status, struct err *err)
 {
     const struct engine **engines = mem_new(s->lineup.n, sizeof *engines);
-    size_t n = 0;
     if (!engines) {
         return err_nomem(err, "trials");
     }
@@ -349,17 +391,9 @@ static int try_trigrams(struct scan *s, int *status, struct err *err)
                                   .stop = &stop_signals()->stop,
                                   .command = "scan",
                                   .status = &stop_signals()->status};
-    const double begin = progress_clock();
-    const int rc = trials_run(&trials, s->store, &n, err);
+    int rc = trigrams ? try_trigrams(s, &trials, status, err) : 0;
+    rc = rc || !skips ? rc : try_skips(s, &trials, status, err);
     free(engines);
-    if (!rc && stopped_by() && !trials_are_done(s)) {
-        fprintf(stderr, "stopped before the trigrams were tested: run the same command again\n");
-        *status = 128 + stopped_by();
-    } else if (!rc) {
-        fprintf(stderr, "  trigrams: tested %zu%s on the models, in %.1f s\n", n,
-                s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin);
-        summary_look("trigrams", s->options->output, NULL);
-    }
     return rc;
 }
 
@@ -369,11 +403,13 @@ static int finish(struct scan *s, int *status, struct err *err)
     int rc = tables_lag(s)
                  ? store_checkpoint(s->store, &s->run, &s->results, true, s->pipeline.meta, err)
                  : 0;
-    if (rc || !trials_are_due(&s->run, &s->results) || trials_are_done(s)) {
+    const bool trigrams = trials_are_due(&s->run, &s->results) && !trials_are_done(s);
+    const bool skips = skip_trials_are_due(&s->run, &s->results) && !skips_are_done(s);
+    if (rc || (!trigrams && !skips)) {
         return rc;
     }
     rc = s->engines.n > 0 ? 0 : scan_make_engines(s, err);
-    return rc ? rc : try_trigrams(s, status, err);
+    return rc ? rc : try_all(s, trigrams, skips, status, err);
 }
 
 // --- all of it ----------------------------------------------------------------------------------
@@ -389,6 +425,9 @@ static int prepare(struct scan *s, struct err *err)
     }
     rc = s->replaces ? first_unit_try(&s->pipeline, s->options->input.field, err) : 0;
     rc = rc ? rc : choose_tokens(&s->results, &s->pipeline, err);
+    rc =
+        rc ? rc
+           : choose_skips(&s->results, &s->skips, &s->lineup, &s->engines, &s->pipeline, stop, err);
     rc = rc ? rc : first_unit_before_scan(&s->pipeline, &s->work, &s->run, err);
     rc = rc ? rc : prepare_effects(&s->results, &s->run, s->engines.predictors, stop, err);
     rc = rc ? rc : results_new_wholes(&s->results, err);
