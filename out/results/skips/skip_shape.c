@@ -295,10 +295,15 @@ int skip_shape_load(struct skip_shape **out, const struct run *run, const void *
                     struct err *err)
 {
     struct bytes_reader r = {.at = bytes, .left = len, .of = "the saved skip-trigrams", .err = err};
+    const size_t n_models = run_full_models(run);
     const uint64_t last_id = run_d_vocab(run) - 1;
     struct skip_shape *s = NULL;
     struct skip_source source;
-    const uint32_t base = (uint32_t)bytes_get(&r, 0, run_full_models(run) - 1, "their base");
+    if (n_models == 0) {
+        bytes_bad(&r, "there is no model");
+        return r.rc;
+    }
+    const uint32_t base = (uint32_t)bytes_get(&r, 0, n_models - 1, "their base");
     const bool chosen = bytes_get(&r, 0, 1, "whether they are chosen") != 0;
     const size_t n_heads = run->models[base].n_heads;
     source.tokens = bytes_get(&r, 0, UINT64_MAX, "tokens");
@@ -313,6 +318,9 @@ int skip_shape_load(struct skip_shape **out, const struct run *run, const void *
     get_as(&r, as, n_as, last_id);
     if (!r.rc && r.left > 0) {
         bytes_bad(&r, "something follows them");
+    }
+    if (!r.rc && !chosen && (n > 0 || n_as > 0 || source.tokens > 0)) {
+        bytes_bad(&r, "they are not chosen yet");
     }
     r.rc = r.rc ? r.rc : skip_shape_new(&s, run, base, err);
     if (!r.rc && chosen) {
