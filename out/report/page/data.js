@@ -98,6 +98,8 @@ async function readRun() {
   run.ablationGap = rows(data.ablation_gap);
   run.nNeurons = data.neurons;
   run.nTrigrams = data.trigrams ?? 0;
+  run.nSkips = data.skips ?? 0;
+  run.nBugs = data.bugs ?? 0;
   run.block = data.block;
 }
 
