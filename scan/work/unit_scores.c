@@ -53,11 +53,13 @@ static int list_needs(struct unit_scores *s, struct err *err)
     return 0;
 }
 
-/* The first of the changed models before s->n_models that share the predictor's engine; NULL: none. */
-static struct scorer *find_lender(const struct unit_scores *s, const struct predictor *predictor)
+/* Whose working memory a changed model shares: the first of the changed models before s->n_models that
+ * have its engine; NULL: none. */
+static const struct scorer *find_lender(const struct unit_scores *s,
+                                        const struct predictor *predictor)
 {
     for (size_t m = 0; m < s->n_models && predictor->family; m++) {
-        struct scorer *of = &s->scorers[m];
+        const struct scorer *of = &s->scorers[m];
         if (scorer_is_changed(of) && of->predictor->engine == predictor->engine) {
             return of;
         }
@@ -69,9 +71,9 @@ static int scorer_open(struct unit_scores *s, const struct predictor *predictor,
 {
     struct scorer *m = &s->scorers[s->n_models];
     m->predictor = predictor;
-    m->lender = find_lender(s, predictor);
+    const struct scorer *lender = find_lender(s, predictor);
     m->kept = mem_zero(config_of(m)->n_layers * ROW_SITES, sizeof *m->kept);
-    int rc = m->kept ? predictor_ctx_new(&m->ctx, predictor, m->lender ? m->lender->ctx : NULL, err)
+    int rc = m->kept ? predictor_ctx_new(&m->ctx, predictor, lender ? lender->ctx : NULL, err)
                      : err_nomem(err, "a worker");
     if (!rc && scorer_is_changed(m)) {
         return unit_heads_open(s, m, err);
@@ -313,6 +315,31 @@ static void see_normed(void *context, const struct engine_window *windows, size_
     }
 }
 
+/* m->normed becomes 0: what a changed model says nothing of. */
+static int clear_normed(struct unit_scores *s, struct scorer *m, struct err *err)
+{
+    const size_t size = (s->block.end - s->block.begin) * config_of(m)->d_model;
+    const int rc = floats_reserve(&m->normed, size, err);
+    if (!rc) {
+        memset(m->normed.at, 0, size * sizeof *m->normed.at);
+    }
+    return rc;
+}
+
+/* The windows of a changed model among [first, first + n); watch NULL: nothing is watched. */
+static int score_changed(struct unit_scores *s, size_t model, size_t first, size_t n,
+                         const struct engine_watch *watch, struct err *err)
+{
+    struct scorer *m = &s->scorers[model];
+    int rc = unit_share_choose(s, model, first, n, err);
+    rc = rc || !watch ? rc : clear_normed(s, m, err);
+    if (!rc && s->n_some > 0) {
+        rc = predictor_score(m->ctx, &s->in, s->some, s->n_some, watch, s->stop, err);
+        unit_share_silence(s, model);
+    }
+    return rc ? rc : s->rc;
+}
+
 /* The block's windows [first, first + n) of one model. */
 static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, struct err *err)
 {
@@ -326,28 +353,12 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
     const bool watched = has_weights(of) && (sites || watch.normed || watch.heads);
     if (of->heads) {
         unit_heads_score(s, m);
-        if (watch.normed) {
-            return unit_heads_normed(s, of, err);
-        }
-        return 0;
+        return watch.normed ? unit_heads_normed(s, of, err) : 0;
     }
     s->model = m;
     unit_scores_set_windows(s, m);
     if (scorer_is_changed(of)) {
-        int rc = unit_share_choose(s, m, first, n, err);
-        if (!rc && watch.normed) { // where it says nothing rows are 0
-            const size_t size = (s->block.end - s->block.begin) * config_of(of)->d_model;
-            rc = floats_reserve(&of->normed, size, err);
-            if (!rc) {
-                memset(of->normed.at, 0, size * sizeof *of->normed.at);
-            }
-        }
-        if (!rc && s->n_some > 0) {
-            rc = predictor_score(of->ctx, &s->in, s->some, s->n_some, watch.normed ? &watch : NULL,
-                                 s->stop, err);
-            unit_share_silence(s, m);
-        }
-        return rc ? rc : s->rc;
+        return score_changed(s, m, first, n, watch.normed ? &watch : NULL, err);
     }
     const int rc = predictor_score(of->ctx, &s->in, s->windows + first, n, watched ? &watch : NULL,
                                    s->stop, err);
@@ -521,7 +532,7 @@ static int keep_rows(struct unit_scores *s, size_t model, struct err *err)
         if (s->asked[c].needs[model].may_ask) {
             rc = to->collector->kind->may_ask(to->part, &s->block, s->logprob, s->models.epsilon,
                                               model, &s->questions, err);
-            rc = rc ? rc : unit_rows_keep(s, &s->questions, model, err);
+            rc = rc ? rc : unit_rows_keep(s, &s->questions, err);
         }
     }
     return rc;

@@ -43,7 +43,6 @@ struct asked {
 struct scorer {
     const struct predictor *predictor;
     struct predictor_ctx *ctx;
-    struct scorer *lender;       // the first changed model of its engine; NULL: nothing is shared
     size_t whole;                // of a changed model: its unchanged one before it; SIZE_MAX: none
     struct head_rows *heads;     // of one that is scored together with it; NULL: it is not
     bool has_heads;              // of a whole: some are scored together with it
@@ -89,7 +88,8 @@ struct unit_scores {
     struct head_rows **heads; // [n_heads] of those that are scored together
     size_t n_heads, heads_cap;
 
-    // of the changed model in hand
+    // of the changed model whose windows were last chosen
+    size_t some_model;
     struct engine_window *some; // [n_some] the block's windows that it is run on
     size_t *some_of;            // [n_some] their numbers in the layout
     size_t n_some, some_cap, some_of_cap;
@@ -125,10 +125,9 @@ int unit_rows_begin(struct unit_scores *s, struct err *err);
 /* Forgets the rows of a model, so that there is room for others. */
 void unit_rows_forget(struct unit_scores *s, size_t model);
 
-/* Keeps the rows that the questions are about, of the block that models [0, last] have just scored,
- * where the engines have them and there is room.  ERR_NOMEM. */
-int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, size_t last,
-                   struct err *err);
+/* Keeps the rows that the questions are about, of models that have scored the block, where the
+ * engines have them and there is room.  ERR_NOMEM. */
+int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, struct err *err);
 
 /* s->rows[n] and s->ids[n] become those of tokens[n] of the unit, ascending, of a model with
  * weights; what was not kept is made.  !*found: there is no room for it.  ERR_NOMEM. */
