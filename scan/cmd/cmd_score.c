@@ -391,9 +391,6 @@ static void add_to_means(void *context, const struct window *w, FILE *to)
     }
 }
 
-// A mean of fewer documents says little.
-#define MEAN_DOCS 30
-
 static int make_means(struct score *score, const char *input, const struct lineup *lineup,
                       struct err *err)
 {
@@ -412,11 +409,8 @@ static int make_means(struct score *score, const char *input, const struct lineu
             replaced_make_means(&s->replaced);
         }
     }
-    if (!rc && docs < MEAN_DOCS) {
-        fprintf(stderr,
-                "gapscope score: means are those of %" PRIu64 " document%s of %s: few (--reference "
-                "FILE takes them from another text)\n",
-                docs, docs == 1 ? "" : "s", from);
+    if (!rc) {
+        replaced_warn_few("score", docs, from);
     }
     return rc;
 }
