@@ -180,7 +180,7 @@ int engine_keep_rows(struct engine_ctx *r, struct err *err);
 
 /* Copies the row of a pick in one of the last call's windows, which need not be run again; false:
  * it is not there, because the layers were not f32, another block came after the window's, or the
- * ctx has been used for something else since.   Of a changed model that begins with what its
+ * ctx has been used for something else since.  Of a changed model that begins with what its
  * whole has kept, z and post of the layers before are not set. */
 bool engine_kept_row(const struct engine_ctx *r, const struct engine_pick *pick, float *row);
 
