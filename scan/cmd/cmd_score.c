@@ -62,6 +62,7 @@ struct score {
     uint64_t tokens;                   // predicted, and counted
     uint64_t text_bytes;               // that they stand for; 0 with --ids
     uint64_t skipped;                  // special tokens, which are printed and not counted
+    uint64_t reference_tokens;         // that means are made of
     const struct tokenizer *tokenizer; // that knows them; NULL: all are counted
     struct held held[REPLACED_GROUP];
     size_t n_held, group; // windows that are scored together
@@ -381,9 +382,10 @@ static void add_to_means(void *context, const struct window *w, FILE *to)
 {
     (void)to;
     struct score *score = context;
+    const struct engine_window window = as_engine(w, NULL);
+    score->reference_tokens += window.n;
     for (size_t i = 0; i < score->n && !score->rc; i++) {
         struct scorer *s = &score->scorers[i];
-        const struct engine_window window = as_engine(w, NULL);
         if (s->model->changes.has[CHANGE_MEAN]) {
             score->rc =
                 replaced_add(&s->replaced, predictor_engine_ctx(s->run), &window, 1, &score->err);
@@ -403,6 +405,9 @@ static int make_means(struct score *score, const char *input, const struct lineu
     }
     int rc = windows_see(from, &score->options->input, lineup, add_to_means, score, &docs, err);
     rc = rc ? rc : score->rc ? err_set(err, score->rc, "%s", score->err.msg) : 0;
+    if (!rc && score->reference_tokens == 0 && score->options->reference) {
+        rc = replaced_refuse_none(from, err);
+    }
     for (size_t i = 0; i < score->n && !rc; i++) {
         struct scorer *s = &score->scorers[i];
         if (is_changed(s)) {

@@ -16,13 +16,14 @@ struct means {
     struct engine_ctx **ctx;   // [n_families]; NULL: it needs no means
     struct replaced *replaced; // [n_families]
     const atomic_int *stop;
-    uint64_t docs;
+    uint64_t docs, tokens; // that were read, without BOS
     struct err err;
     int rc;
 };
 
 static void add_window(struct means *w, const struct engine_window *window)
 {
+    w->tokens += window->n;
     for (size_t f = 0; f < w->engines->n_families && !w->rc && !is_stopped(w->stop); f++) {
         w->rc = w->ctx[f] ? replaced_add(&w->replaced[f], w->ctx[f], window, 1, &w->err) : 0;
     }
@@ -110,8 +111,8 @@ static int make(struct means *w, const struct lineup *lineup, const char *refere
         rc = read_first_unit(w, p, err);
     }
     rc = rc || !w->rc ? rc : err_set(err, w->err.code, "%s", w->err.msg);
-    if (!rc && w->docs == 0 && reference && !is_stopped(w->stop)) {
-        rc = err_set(err, ERR_NOT_FOUND, "--reference %s: it holds no document", reference);
+    if (!rc && w->tokens == 0 && reference && !is_stopped(w->stop)) {
+        rc = replaced_refuse_none(reference, err);
     }
     for (size_t f = 0; f < w->engines->n_families && !rc; f++) {
         if (w->ctx[f]) {

@@ -124,3 +124,8 @@ void replaced_warn_few(const char *command, uint64_t docs, const char *from)
                 command, docs, docs == 1 ? "" : "s", from);
     }
 }
+
+int replaced_refuse_none(const char *reference, struct err *err)
+{
+    return err_set(err, ERR_NOT_FOUND, "--reference %s: it holds no token", reference);
+}

@@ -61,6 +61,9 @@ void replaced_make_means(struct replaced *r);
 int replaced_begin_group(struct replaced *r, struct engine_ctx *ctx,
                          const struct engine_window *windows, size_t n, struct err *err);
 
+/* ERR_NOT_FOUND: a text for means, 'reference', holds no token. */
+int replaced_refuse_none(const char *reference, struct err *err);
+
 /* Means are those of documents of 'from': 'command' warns where these are few. */
 void replaced_warn_few(const char *command, uint64_t docs, const char *from);
 
