@@ -196,6 +196,18 @@ struct unit_times unit_scores_times(const struct unit_scores *s)
     return s->times;
 }
 
+struct unit_share unit_scores_share(const struct unit_scores *s)
+{
+    return (struct unit_share){.scored = atomic_load(&s->n_scored),
+                               .tokens = atomic_load(&s->n_tokens)};
+}
+
+void unit_scores_rewind(struct unit_scores *s)
+{
+    atomic_store(&s->n_scored, 0);
+    atomic_store(&s->n_tokens, 0);
+}
+
 // --- windows ------------------------------------------------------------------------------------
 
 void unit_scores_set_windows(struct unit_scores *s, size_t model)
@@ -576,6 +588,8 @@ int unit_scores_make(struct unit_scores *s, const struct layout *layout,
     s->err = err;
     s->rc = 0;
     s->times = (struct unit_times){0};
+    unit_scores_rewind(s);
+    atomic_store(&s->n_tokens, layout->n);
     int rc = reserve_unit(s, err);
     rc = rc ? rc : unit_rows_begin(s, err);
     for (size_t m = 0; m < s->n_models && !rc; m++) {
@@ -595,6 +609,7 @@ int unit_scores_make(struct unit_scores *s, const struct layout *layout,
         if (!rc && !is_stopped(s->stop)) {
             rc = end_block(s, err);
         }
+        atomic_fetch_add(&s->n_scored, s->block.end - s->block.begin);
     }
     return rc;
 }

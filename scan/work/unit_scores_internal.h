@@ -10,6 +10,7 @@
 #ifndef GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
 #define GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "model/explain/attribution.h"
@@ -73,7 +74,8 @@ struct unit_scores {
     const struct unit_tokens *unit;
     struct predictor_unit in;
     struct unit_times times;
-    struct engine_window *windows; // [layout->n_windows], of the model in hand
+    atomic_size_t n_scored, n_tokens; // what unit_scores_share() says
+    struct engine_window *windows;    // [layout->n_windows], of the model in hand
     size_t windows_cap;
     const double **logprob; // [n_models]
     struct unit_models models;
