@@ -58,6 +58,8 @@ int cmd_scan(int argc, char **argv)
         DOCUMENTS_ARGS(&o),
         ARGS_GROUP("neurons and hypotheses"),
         NEURON_PLAN_ARGS(&o.neurons),
+        ARGS_GROUP("attention heads"),
+        HEADS_ARGS(&o),
         ABLATE_ARGS(&o.ablate),
         ARGS_GROUP("trigrams"),
         TRIGRAM_CHOICE_ARGS(&o.trigrams),

@@ -33,6 +33,7 @@ struct scan_options {
     size_t documents_most; // SCAN_NOT_GIVEN: not given
     bool documents;
     bool force, dry_run, allow_not_finite, compare_changed;
+    bool no_heads;
     int argc; // the whole command
     char **argv;
 };
@@ -49,6 +50,11 @@ struct scan_options {
      "0 or none: of none"},                                                                        \
     {"compare-changed", 0, ARG_FLAG, &(options)->compare_changed, NULL,                            \
      "compare those of changed models, too, but for --ablate"}
+
+#define HEADS_ARGS(options)                                                                        \
+    {"no-heads", 0, ARG_FLAG, &(options)->no_heads, NULL,                                          \
+     "do not look at attention heads: where they look, and what\n"                                 \
+     "they write"}
 
 /* Of struct scan_options, before the command is read. */
 #define SCAN_DEFAULTS                                                                              \

@@ -391,6 +391,8 @@ static int prepare(struct scan *s, struct err *err)
     rc = rc ? rc : choose_tokens(&s->results, &s->pipeline, err);
     rc = rc ? rc : first_unit_before_scan(&s->pipeline, &s->work, &s->run, err);
     rc = rc ? rc : prepare_effects(&s->results, &s->run, s->engines.predictors, stop, err);
+    rc =
+        rc ? rc : prepare_heads(&s->results, s->engines.predictors, s->lineup.tokenizer, stop, err);
     rc = rc ? rc : results_new_wholes(&s->results, err);
     return rc ? rc : add_findings(s, err);
 }

@@ -42,7 +42,9 @@ static int list_needs(struct unit_scores *s, struct err *err)
             of->kind->needs(of->shape, s->run, m, &a->needs[m]);
             if (scorer_is_changed(to)) { // its rows are not shown
                 a->needs[m].see = a->needs[m].keep = 0;
+                a->needs[m].heads = false;
             }
+            to->sees_heads = to->sees_heads || (has_weights(to) && a->needs[m].heads);
             to->see |= has_weights(to) ? a->needs[m].see : 0;
             to->keep |= has_weights(to) ? a->needs[m].keep : 0;
             to->asked = to->asked || a->needs[m].asked;
@@ -110,6 +112,9 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
     for (size_t m = 0; m < s->n_models && !rc; m++) {
         struct scorer *of = &s->scorers[m];
         rc = has_weights(of) ? predictor_watch_sites(of->ctx, of->see | of->keep, err) : 0;
+        if (!rc && of->sees_heads) {
+            rc = engine_watch_heads(predictor_engine_ctx(of->ctx), err);
+        }
         if (!rc && has_weights(of) && of->may_ask) {
             rc = engine_keep_rows(predictor_engine_ctx(of->ctx), err);
         }
@@ -273,59 +278,7 @@ static int lay_block(struct unit_scores *s, size_t first, size_t *n, struct err 
     return rc;
 }
 
-static size_t block_rows(const struct unit_block *b)
-{
-    return b->end - b->begin + b->n_windows;
-}
-
 // --- while a model scores -----------------------------------------------------------------------
-
-static size_t width_of(const struct config *c, enum row_site site)
-{
-    return site == ROW_Z                                            ? c->n_heads * c->d_head
-           : site == ROW_PRE || site == ROW_MID || site == ROW_POST ? c->d_mlp
-                                                                    : c->d_model;
-}
-
-/* engine_rows() */
-static void see_rows(void *context, size_t layer, enum row_site site,
-                     const struct engine_window *windows, size_t n_windows, const float *rows)
-{
-    (void)windows;
-    (void)n_windows; // the engine's blocks are ours
-    struct unit_scores *s = context;
-    struct scorer *m = &s->scorers[s->model];
-    for (size_t c = 0; c < s->n_collectors && !s->rc; c++) {
-        const struct unit_collector *to = &s->collectors[c];
-        if (s->asked[c].needs[s->model].see & ROW_BIT(site)) {
-            s->rc =
-                to->collector->kind->see(to->part, s->model, layer, site, &s->block, rows, s->err);
-        }
-    }
-    if (!s->rc && (m->keep & ROW_BIT(site))) {
-        struct floats *to = &m->kept[layer * ROW_SITES + site];
-        const size_t n = block_rows(&s->block) * width_of(config_of(m), site);
-        s->rc = floats_reserve(to, n, s->err);
-        if (!s->rc) {
-            memcpy(to->at, rows, n * sizeof *rows);
-        }
-    }
-}
-
-/* engine_normed() */
-static void see_normed(void *context, const struct engine_window *windows, size_t n_windows,
-                       const float *x)
-{
-    struct unit_scores *s = context;
-    struct scorer *m = &s->scorers[s->model];
-    const size_t d = config_of(m)->d_model, n = (s->block.end - s->block.begin) * d;
-    s->rc = s->rc ? s->rc : floats_reserve(&m->normed, n, s->err);
-    for (size_t k = 0; k < n_windows && !s->rc; k++) { // of a changed model they may be some
-        const size_t at = (size_t)(windows[k].tokens - s->layout->ids) - s->block.begin;
-        memcpy(m->normed.at + at * d, x, windows[k].n * d * sizeof *x);
-        x += windows[k].n * d;
-    }
-}
 
 /* m->normed becomes 0: what a changed model says nothing of. */
 static int clear_normed(struct unit_scores *s, struct scorer *m, struct err *err)
@@ -358,11 +311,12 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
     struct scorer *of = &s->scorers[m];
     const uint32_t sites = of->see | of->keep;
     const struct engine_watch watch = {.sites = sites,
-                                       .rows = see_rows,
-                                       .normed = of->asked || of->logits ? see_normed : NULL,
+                                       .rows = unit_see_rows,
+                                       .normed = of->asked || of->logits ? unit_see_normed : NULL,
+                                       .moments = of->sees_heads ? unit_see_heads : NULL,
                                        .heads = of->has_heads ? unit_heads_join : NULL,
                                        .context = s};
-    const bool watched = has_weights(of) && (sites || watch.normed || watch.heads);
+    const bool watched = has_weights(of) && (sites || watch.normed || watch.moments || watch.heads);
     if (of->heads) {
         unit_heads_score(s, m);
         return watch.normed ? unit_heads_normed(s, of, err) : 0;

@@ -2,6 +2,7 @@
  * unit_scores_internal.h - what the files of unit_scores share
  *
  *     unit_scores.c   blocks: scoring, rows, requests
+ *     unit_see.c      what the collectors see of a model while it scores
  *     unit_rows.c     rows of tokens that are kept for what is asked afterwards
  *     unit_share.c    of a changed model: the windows that it is run on
  *     unit_heads.c    changed models that are scored together with their whole
@@ -48,6 +49,7 @@ struct scorer {
     struct head_rows *heads;     // of one that is scored together with it; NULL: it is not
     bool has_heads;              // of a whole: some are scored together with it
     uint32_t see, keep;          // ROW_BIT()s that some collector needs
+    bool sees_heads;             // some collector needs what its heads do
     bool asked, logits, may_ask; // some collector needs them
     double *logprob;             // [logprob_cap] of the unit's tokens
     size_t logprob_cap;
@@ -112,6 +114,17 @@ struct unit_scores {
     const float **logits; // [n_models]
     size_t *ld;           // [n_models]
 };
+
+// --- unit_see.c: of the model in hand, whose windows are the block's; context: the unit_scores
+
+void unit_see_rows(void *context, size_t layer, enum row_site site,
+                   const struct engine_window *windows, size_t n_windows,
+                   const float *rows); // engine_rows()
+void unit_see_heads(void *context, size_t layer, const struct engine_window *windows,
+                    size_t n_windows,
+                    const float *const values[HEAD_MOMENTS]); // engine_moments()
+void unit_see_normed(void *context, const struct engine_window *windows, size_t n_windows,
+                     const float *x); // engine_normed()
 
 /* s->picks[n] become tokens[n] of the unit in a model's windows.  ERR_NOMEM. */
 int unit_scores_pick(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
