@@ -434,8 +434,7 @@ static int add_kinds(struct json_object *item, struct config *c, size_t *n, stru
     }
     if (!json_object_is_type(list, json_type_array) || json_object_array_length(list) == 0 ||
         !json_object_is_type(times, json_type_int)) {
-        return err_set(err, ERR_FORMAT,
-                       "\"attention_types\" is no list of [[kinds of layers], times]");
+        return err_set(err, ERR_FORMAT, "it is no list of [[kinds of layers], times]");
     }
     int rc = 0;
     for (int64_t k = 0; k < json_object_get_int64(times) && !rc; k++) {
@@ -465,9 +464,12 @@ static int read_local(struct json_object *object, struct config *c, struct err *
     if (!rc && n < c->n_layers) {
         rc = err_set(err, ERR_FORMAT, "attention of %zu layers is given, of %zu", n, c->n_layers);
     }
+    if (rc) {
+        return err_prefix(err, "\"attention_%s\"", types ? "types" : "layers");
+    }
     c->window = 256;
-    return rc || !json_member(object, "window_size")
-               ? rc
+    return !json_member(object, "window_size")
+               ? 0
                : config_read_size(object, "window_size", CONFIG_SIZE_MAX, &c->window, err);
 }
 

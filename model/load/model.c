@@ -150,12 +150,13 @@ static const char *most_have(const struct tensorfile *f, const struct params *p,
 }
 
 /* Says that a weight is missing, and what is there in its place. */
-static int missing(const struct tensorfile *f, const struct params *p, const char *name,
+static int missing(const struct tensorfile *f, const struct params *p, const struct param *one,
                    struct err *err)
 {
+    const char *name = one->name;
     if (p->family) {
-        return err_set(err, ERR_FORMAT, "tensor %.*s%s is missing", (int)p->outer_len, p->outer,
-                       name);
+        return err_set(err, ERR_FORMAT, "tensor %.*s%s is missing",
+                       (int)(one->outside ? base_len(p) : p->outer_len), p->outer, name);
     }
     for (size_t i = 0; i < tensorfile_n(f); i++) {
         const char *there = tensorfile_at(f, i)->name;
@@ -187,7 +188,7 @@ static int find_param(const struct tensorfile *f, const struct params *list, con
     const struct tensor *t = p->name[0] ? find_behind(f, list->outer, len, p->name) : NULL;
     if (!t) {
         *view = (struct tensor){.data = NULL};
-        return p->optional || !p->name[0] ? 0 : missing(f, list, p->name, err);
+        return p->optional || !p->name[0] ? 0 : missing(f, list, p, err);
     }
     if (tensor_is_read(t, err)) {
         return err_prefix(err, "tensor %s", t->name);
