@@ -109,7 +109,8 @@ struct engine_watch {
 };
 
 /* Makes room for watches of these sites.  Errors: ERR_NOMEM; ERR_UNSUPPORTED (the model has no such
- * rows: neurons of an attention-only one, ROW_MID of one that is not SoLU). */
+ * rows: neurons of an attention-only one, ROW_MID of one that is not SoLU, ROW_RESID_MID of one
+ * whose MLP reads what attention reads). */
 int engine_watch_sites(struct engine_ctx *r, uint32_t sites, struct err *err);
 
 /* Makes room for watches of heads' moments.  Errors: ERR_NOMEM. */
