@@ -371,6 +371,9 @@ target_link_libraries(small_models PRIVATE gapscope_model PkgConfig::CMOCKA)
 # scan --force destroys nothing before the new scan can begin
 add_test(NAME forced COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/forced $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
 
+# what job engines ask of it: which part it does, when it stops, statuses, names of finished parts
+add_test(NAME tasks COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/tasks $<TARGET_FILE:gapscope>)
+
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes
 add_library(fail_nth MODULE tests/kit/fail_nth.c)

@@ -13,6 +13,7 @@
 #include "model/pass/precision.h"
 #include "out/results/run.h"
 #include "scan/cli/args.h"
+#include "scan/cli/task.h"
 #include "scan/load/layout.h"
 #include "scan/load/lineup.h"
 #include "scan/load/windows.h"
@@ -27,6 +28,7 @@ struct scan_options {
     struct neuron_plan_options neurons;
     struct trigram_choice_options trigrams;
     struct ablate_options ablate;
+    struct task_options task;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
         *record, *kernels, *compare_share;
     size_t threads, top, max_tokens;

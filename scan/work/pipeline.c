@@ -40,7 +40,9 @@ struct pipeline {
     bool broken; // a merge failed half-way: the results are not to be saved
     struct pipeline_result result;
     uint64_t raw_done;   // bytes of shards behind the units that this run has done
-    uint64_t raw_passed; // and behind those that are not for it to do
+    uint64_t raw_before; // behind those that were done before
+    uint64_t raw_others; // and behind those that other parts do
+    bool read;           // the reader has come to the corpus' end
     struct hand {
         const struct worker *worker;
         const struct unit *unit; // in hand; NULL: none
@@ -147,13 +149,14 @@ static int read_units(struct pipeline *p, struct units *units, struct worker *co
             p->run->counted = true;
             p->run->n_units = limit ? unit->number : n_units;
             p->run->limited = limit;
+            p->read = true;
             pthread_mutex_unlock(&p->mu);
             return 0;
         }
         n_units = unit->number + 1;
         p->result.docs += unit->n_docs;
         if (!wanted(p, unit)) {
-            p->raw_passed += unit->raw;
+            *(unit->number % o->n_parts == o->part ? &p->raw_before : &p->raw_others) += unit->raw;
         } else if (enqueue(p, *u)) {
             *u = NULL;
         }
@@ -368,7 +371,9 @@ static void show_if_due(struct pipeline *p, struct progress *progress)
         struct progress_now now = {.items = summary_tokens(p->results),
                                    .items_now = p->result.tokens,
                                    .bytes_now = p->raw_done,
-                                   .bytes_passed = p->raw_passed,
+                                   .bytes_before = p->raw_before,
+                                   .bytes_others = p->raw_others,
+                                   .read = p->read,
                                    .more = more};
         add_hands(p, &now);
         progress_show(progress, &now, asked);
