@@ -45,6 +45,8 @@ static const struct command_entry entries[] = {
     {NULL, NULL, "look at a run"},
     {"top", cmd_top, "the largest gaps of a run, with their text"},
     {"hypo", cmd_hypo, "hypotheses: which neuron fits them, and where it does not"},
+    {"heads", cmd_heads, "attention heads: where they look, what is lost without them"},
+    {"head", cmd_head, "a head's page: what it looks at, where it helps and hurts"},
     {"neuron", cmd_neuron, "a neuron's page: where it fires, on what"},
     {"trigrams", cmd_trigrams,
      "what needs two tokens at once: which models know it, by which neuron"},

@@ -15,6 +15,8 @@ int cmd_count(int argc, char **argv);
 int cmd_digest(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
+int cmd_head(int argc, char **argv);
+int cmd_heads(int argc, char **argv);
 int cmd_label(int argc, char **argv);
 int cmd_hypo(int argc, char **argv);
 int cmd_merge(int argc, char **argv);

@@ -279,7 +279,9 @@ static int join_heads(struct results *results, const struct run *run, const stru
                       struct err *err)
 {
     struct heads_shape *shape = NULL;
-    const int rc = o->no_heads ? 0 : heads_shape_new(&shape, run, err);
+    const size_t examples =
+        o->neurons.examples < HEADS_EXAMPLES_MAX ? o->neurons.examples : HEADS_EXAMPLES_MAX;
+    const int rc = o->no_heads ? 0 : heads_shape_new(&shape, run, (uint32_t)examples, err);
     return rc || !shape ? rc : results_join(results, &heads_collector, shape, err);
 }
 

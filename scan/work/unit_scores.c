@@ -42,9 +42,10 @@ static int list_needs(struct unit_scores *s, struct err *err)
             of->kind->needs(of->shape, s->run, m, &a->needs[m]);
             if (scorer_is_changed(to)) { // its rows are not shown
                 a->needs[m].see = a->needs[m].keep = 0;
-                a->needs[m].heads = false;
+                a->needs[m].heads = a->needs[m].labels = false;
             }
             to->sees_heads = to->sees_heads || (has_weights(to) && a->needs[m].heads);
+            to->sees_labels = to->sees_labels || (to->sees_heads && a->needs[m].labels);
             to->see |= has_weights(to) ? a->needs[m].see : 0;
             to->keep |= has_weights(to) ? a->needs[m].keep : 0;
             to->asked = to->asked || a->needs[m].asked;
@@ -113,7 +114,8 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
         struct scorer *of = &s->scorers[m];
         rc = has_weights(of) ? predictor_watch_sites(of->ctx, of->see | of->keep, err) : 0;
         if (!rc && of->sees_heads) {
-            rc = engine_watch_heads(predictor_engine_ctx(of->ctx), err);
+            rc = engine_watch_heads(predictor_engine_ctx(of->ctx),
+                                    of->sees_labels ? run->n_hypotheses : 0, err);
         }
         if (!rc && has_weights(of) && of->may_ask) {
             rc = engine_keep_rows(predictor_engine_ctx(of->ctx), err);
@@ -128,6 +130,7 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
                                      .epsilon = epsilon,
                                      .exact = unit_ask_exact,
                                      .look = unit_ask_look,
+                                     .sources = unit_ask_sources,
                                      .stopped = unit_ask_stopped,
                                      .context = s};
     *out = s;
@@ -314,6 +317,8 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
                                        .rows = unit_see_rows,
                                        .normed = of->asked || of->logits ? unit_see_normed : NULL,
                                        .moments = of->sees_heads ? unit_see_heads : NULL,
+                                       .marks = of->sees_labels ? unit_see_marks : NULL,
+                                       .marked = unit_see_marked,
                                        .heads = of->has_heads ? unit_heads_join : NULL,
                                        .context = s};
     const bool watched = has_weights(of) && (sites || watch.normed || watch.moments || watch.heads);
