@@ -7,6 +7,7 @@
 #include "out/results/compare/compare_collector.h"
 #include "out/results/documents/documents.h"
 #include "out/results/gaps/gaps_collector.h"
+#include "out/results/heads/heads_collector.h"
 #include "out/results/means/means.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "out/results/record/record_collector.h"
@@ -22,6 +23,7 @@ const struct collector_kind *const collector_kinds[] = {
     &means_collector,
     &token_means_collector,
     &documents_collector,
+    &heads_collector,
     &record_collector,
     NULL,
 };

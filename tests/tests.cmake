@@ -109,6 +109,8 @@ if(TARGET gapscope_fetch)
 endif()
 gapscope_test(model/model gapscope_model)
 gapscope_test(model/forward gapscope_model)
+gapscope_test(model/families gapscope_model m)
+gapscope_test(model/families_load gapscope_model m)
 gapscope_test(model/kern gapscope_model)
 add_test(NAME kern_arm COMMAND ${CMAKE_SOURCE_DIR}/tests/model/arm)
 set_tests_properties(kern_arm PROPERTIES SKIP_RETURN_CODE 77)
@@ -123,6 +125,10 @@ gapscope_test(model/engine_branches gapscope_model)
 gapscope_test(model/attribution gapscope_model)
 gapscope_test(model/effects gapscope_model)
 gapscope_test(model/patch gapscope_model)
+gapscope_test(model/circuits gapscope_model m)
+gapscope_test(model/composition gapscope_model m)
+gapscope_test(model/eigenvalues gapscope_model m)
+gapscope_test(model/head_scores gapscope_model m)
 gapscope_fuzz(config gapscope_model)
 gapscope_bench(engine gapscope_model)
 gapscope_bench(hub gapscope_model)
@@ -252,6 +258,10 @@ gapscope_test(scan/cli gapscope_base m)
 target_compile_definitions(test_cli PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_cli gapscope)
 
+gapscope_test(scan/inside gapscope_model m)
+target_compile_definitions(test_inside PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+add_dependencies(test_inside gapscope)
+
 gapscope_test(scan/minimal gapscope_base m)
 target_compile_definitions(test_minimal PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_minimal gapscope)
@@ -365,6 +375,9 @@ add_test(NAME class_losses COMMAND ${CMAKE_SOURCE_DIR}/tests/python/class_losses
 
 # scan --force destroys nothing before the new scan can begin
 add_test(NAME forced COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/forced $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
+
+# what job engines ask of it: which part it does, when it stops, statuses, names of finished parts
+add_test(NAME tasks COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/tasks $<TARGET_FILE:gapscope>)
 
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes

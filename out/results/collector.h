@@ -10,7 +10,8 @@
  * One unit, in a worker; every model scores a block of windows before the next block begins:
  *
  *     part_look (under the lock)
- *     begin_unit -> for each block: asked -> see, see, ... -> may_ask -> see_logits -> end_block
+ *     begin_unit -> for each block: asked -> see, see, ... -> see_heads -> may_ask -> see_logits
+ *                   -> end_block
  *                -> end_unit
  *     add (under the lock): the part's unit into the whole
  *
@@ -32,6 +33,7 @@
 #include <stdint.h>
 
 #include "corpora/base/err.h"
+#include "corpora/base/head_moment.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/row_site.h"
 #include "out/results/run.h"
@@ -44,6 +46,7 @@ struct collector_kind;
 struct collector_needs {
     uint32_t see;  // ROW_BIT()s that are given to see() as soon as a layer is done
     uint32_t keep; // ROW_BIT()s that stay until end_block(), in all layers: a lot of memory
+    bool heads;    // what its heads do, given to see_heads() once a block's layers are done
     bool asked;    // logits of the tokens that asked() lists
     bool logits;   // all logits at the tokens of documents that wants_logits() chooses
     bool may_ask;  // exact log-probs, and what it says, of the tokens that may_ask() lists
@@ -185,6 +188,11 @@ struct collector_kind {
      * be NULL. */
     int (*see)(void *part, size_t model, size_t layer, enum row_site site,
                const struct unit_block *block, const float *rows, struct err *err);
+
+    /* What the heads of a model's layer do in a block, layer after layer: values[m] is [rows of the
+     * block][n_heads], rows as in see(), valid until it returns.  May be NULL. */
+    int (*see_heads)(void *part, size_t model, size_t layer, const struct unit_block *block,
+                     const float *const values[HEAD_MOMENTS], struct err *err);
 
     /* Whether all logits are needed at the tokens of document d.  May be NULL, as the next. */
     bool (*wants_logits)(const void *part, size_t d);

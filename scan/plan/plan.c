@@ -11,6 +11,7 @@
 #include "model/explain/attribution.h"
 #include "out/results/compare/compare_collector.h"
 #include "out/results/documents/documents.h"
+#include "out/results/heads/heads_collector.h"
 #include "out/results/means/means.h"
 #include "scan/plan/pairs.h"
 
@@ -273,6 +274,15 @@ static int join_documents(struct results *results, const struct run *run,
     return rc ? rc : results_join(results, &documents_collector, shape, err);
 }
 
+/* Adds the heads of the models to the run's results. */
+static int join_heads(struct results *results, const struct run *run, const struct scan_options *o,
+                      struct err *err)
+{
+    struct heads_shape *shape = NULL;
+    const int rc = o->no_heads ? 0 : heads_shape_new(&shape, run, err);
+    return rc || !shape ? rc : results_join(results, &heads_collector, shape, err);
+}
+
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
               struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
               const struct ablate *ablate, const struct shards *shards, enum precision asked,
@@ -302,5 +312,6 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     rc = rc ? rc : join_compare(results, run, &share, err);
     rc = rc ? rc : join_means(results, l, err);
     rc = rc ? rc : join_documents(results, run, o, err);
+    rc = rc ? rc : join_heads(results, run, o, err);
     return rc ? rc : results_new(results, run, err);
 }

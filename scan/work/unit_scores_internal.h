@@ -2,6 +2,7 @@
  * unit_scores_internal.h - what the files of unit_scores share
  *
  *     unit_scores.c   blocks: scoring, rows, requests
+ *     unit_see.c      what the collectors see of a model while it scores
  *     unit_rows.c     rows of tokens that are kept for what is asked afterwards
  *     unit_share.c    of a changed model: the windows that it is run on
  *     unit_heads.c    changed models that are scored together with their whole
@@ -10,6 +11,7 @@
 #ifndef GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
 #define GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "model/explain/attribution.h"
@@ -43,11 +45,11 @@ struct asked {
 struct scorer {
     const struct predictor *predictor;
     struct predictor_ctx *ctx;
-    struct scorer *lender;       // the first changed model of its engine; NULL: nothing is shared
     size_t whole;                // of a changed model: its unchanged one before it; SIZE_MAX: none
     struct head_rows *heads;     // of one that is scored together with it; NULL: it is not
     bool has_heads;              // of a whole: some are scored together with it
     uint32_t see, keep;          // ROW_BIT()s that some collector needs
+    bool sees_heads;             // some collector needs what its heads do
     bool asked, logits, may_ask; // some collector needs them
     double *logprob;             // [logprob_cap] of the unit's tokens
     size_t logprob_cap;
@@ -74,7 +76,8 @@ struct unit_scores {
     const struct unit_tokens *unit;
     struct predictor_unit in;
     struct unit_times times;
-    struct engine_window *windows; // [layout->n_windows], of the model in hand
+    atomic_size_t n_scored, n_tokens; // what unit_scores_share() says
+    struct engine_window *windows;    // [layout->n_windows], of the model in hand
     size_t windows_cap;
     const double **logprob; // [n_models]
     struct unit_models models;
@@ -89,7 +92,8 @@ struct unit_scores {
     struct head_rows **heads; // [n_heads] of those that are scored together
     size_t n_heads, heads_cap;
 
-    // of the changed model in hand
+    // of the changed model whose windows were last chosen
+    size_t some_model;
     struct engine_window *some; // [n_some] the block's windows that it is run on
     size_t *some_of;            // [n_some] their numbers in the layout
     size_t n_some, some_cap, some_of_cap;
@@ -111,6 +115,17 @@ struct unit_scores {
     size_t *ld;           // [n_models]
 };
 
+// --- unit_see.c: of the model in hand, whose windows are the block's; context: the unit_scores
+
+void unit_see_rows(void *context, size_t layer, enum row_site site,
+                   const struct engine_window *windows, size_t n_windows,
+                   const float *rows); // engine_rows()
+void unit_see_heads(void *context, size_t layer, const struct engine_window *windows,
+                    size_t n_windows,
+                    const float *const values[HEAD_MOMENTS]); // engine_moments()
+void unit_see_normed(void *context, const struct engine_window *windows, size_t n_windows,
+                     const float *x); // engine_normed()
+
 /* s->picks[n] become tokens[n] of the unit in a model's windows.  ERR_NOMEM. */
 int unit_scores_pick(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
                      struct err *err);
@@ -125,10 +140,9 @@ int unit_rows_begin(struct unit_scores *s, struct err *err);
 /* Forgets the rows of a model, so that there is room for others. */
 void unit_rows_forget(struct unit_scores *s, size_t model);
 
-/* Keeps the rows that the questions are about, of the block that models [0, last] have just scored,
- * where the engines have them and there is room.  ERR_NOMEM. */
-int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, size_t last,
-                   struct err *err);
+/* Keeps the rows that the questions are about, of models that have scored the block, where the
+ * engines have them and there is room.  ERR_NOMEM. */
+int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, struct err *err);
 
 /* s->rows[n] and s->ids[n] become those of tokens[n] of the unit, ascending, of a model with
  * weights; what was not kept is made.  !*found: there is no room for it.  ERR_NOMEM. */
