@@ -28,6 +28,7 @@ set(table
   "out/sql           : corpora/base"
   "out/results       : corpora/base out/sql"
   "out/results/gaps  : corpora/base out/sql out/results"
+  "out/results/classes: corpora/base out/sql out/results out/results/gaps"
   "out/results/compare: corpora/base out/sql out/results out/results/gaps"
   "out/results/heads: corpora/base out/sql out/results"
   "out/results/means: corpora/base out/sql out/results"

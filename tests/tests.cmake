@@ -234,6 +234,7 @@ gapscope_test(out/tally_labels gapscope_out m)
 target_sources(test_tally_labels PRIVATE tests/ref/tally_ref.c)
 gapscope_test(out/compare gapscope_out m)
 gapscope_test(out/token_means gapscope_out m)
+gapscope_fuzz(classes gapscope_out)
 gapscope_fuzz(compare gapscope_out)
 gapscope_fuzz(documents gapscope_out)
 gapscope_fuzz(neurons gapscope_out)
@@ -249,7 +250,7 @@ gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of run, shapes, tally, compare, neurons, trigrams, token_means, documents and ngrams anew, where their bytes have changed
+# tests/fuzz/seeds of run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
@@ -370,6 +371,10 @@ endforeach()
 # the demo's models with a few neurons each, for tests in Python
 add_executable(small_models tests/kit/small_models_main.c tests/kit/model_copy.c)
 target_link_libraries(small_models PRIVATE gapscope_model PkgConfig::CMOCKA)
+
+# losses and gaps by class of token against sums in Python
+add_test(NAME class_losses COMMAND ${CMAKE_SOURCE_DIR}/tests/python/class_losses $<TARGET_FILE:gapscope>
+         $<TARGET_FILE:small_models>)
 
 # scan --force destroys nothing before the new scan can begin
 add_test(NAME forced COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/forced $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
