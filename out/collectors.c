@@ -2,6 +2,7 @@
  * The statistics of a scan, one line each, in the order in which they are called.  A new one is a
  * folder below out/results, and a line here.
  */
+#include "out/results/answers/answers_collector.h"
 #include "out/results/collector.h"
 #include "out/results/compare/compare_collector.h"
 #include "out/results/documents/documents.h"
@@ -13,13 +14,9 @@
 #include "out/results/trigrams/trigrams_collector.h"
 
 const struct collector_kind *const collector_kinds[] = {
-    &neurons_collector,
-    &trigrams_collector,
-    &gaps_collector,
-    &compare_collector,
-    &means_collector,
-    &token_means_collector,
-    &documents_collector,
-    &record_collector,
-    NULL,
+    &neurons_collector,     &trigrams_collector,
+    &gaps_collector,        &compare_collector,
+    &answers_collector,     &means_collector,
+    &token_means_collector, &documents_collector,
+    &record_collector,      NULL,
 };

@@ -290,7 +290,9 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     rc = rc ? rc : ablate_describe(ablate, run, err);
     rc = rc ? rc : describe_shards(run, shards, err);
     rc = rc ? rc : describe_names(run, l, err);
-    rc = rc ? rc : neuron_plan_describe(neurons, run, results, &o->neurons, l, err);
+    rc = rc ? rc
+            : neuron_plan_describe(neurons, run, results, &o->neurons,
+                                   o->packing ? o->packing : "docs", l, err);
     rc = rc ? rc
             : trigram_choice_describe(choice, results, run, &o->trigrams, l,
                                       input_skips_special(&o->input), err);
