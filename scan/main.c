@@ -48,6 +48,7 @@ static const struct command_entry entries[] = {
     {"heads", cmd_heads, "attention heads: where they look, what is lost without them"},
     {"head", cmd_head, "a head's page: what it looks at, where it helps and hurts"},
     {"neuron", cmd_neuron, "a neuron's page: where it fires, on what"},
+    {"battery", cmd_battery, "how likely the models find what would follow: induction and more"},
     {"trigrams", cmd_trigrams,
      "what needs two tokens at once: which models know it, by which neuron"},
     {"report", cmd_report, "a page to look at in a browser: all of a run"},

@@ -156,7 +156,7 @@ endforeach()
 gapscope_bench(candidates gapscope_model)
 
 # miners: the built-in ones
-foreach(name code code_base64 code_inside code_repeat code_text)
+foreach(name code code_base64 code_battery code_inside code_repeat code_text)
   gapscope_test(miners/${name} gapscope_miners)
   target_sources(test_${name} PRIVATE tests/kit/code_kit.c)
 endforeach()

@@ -297,12 +297,16 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     int rc = args_share("compare-share", o->compare_share ? o->compare_share : SCAN_COMPARE_SHARE,
                         COMPARE_SHARE_MAX, &share.take, &share.of, err);
     rc = rc ? rc : args_real("floor", o->floor, -1000, -0.1, &run->floor, err);
-    rc = rc ? rc : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, l, ablate->n_named, err);
+    rc = rc ? rc
+            : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, l, ablate->n_named,
+                          o->neurons.labelling.battery, err);
     rc = rc ? rc : describe_models(run, l, err);
     rc = rc ? rc : ablate_describe(ablate, run, err);
     rc = rc ? rc : describe_shards(run, shards, err);
     rc = rc ? rc : describe_names(run, l, err);
-    rc = rc ? rc : neuron_plan_describe(neurons, run, results, &o->neurons, l, err);
+    rc = rc ? rc
+            : neuron_plan_describe(neurons, run, results, &o->neurons,
+                                   o->packing ? o->packing : "docs", l, err);
     rc = rc ? rc
             : trigram_choice_describe(choice, results, run, &o->trigrams, l,
                                       input_skips_special(&o->input), err);
