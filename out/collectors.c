@@ -12,6 +12,7 @@
 #include "out/results/means/means.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "out/results/record/record_collector.h"
+#include "out/results/skips/skips_collector.h"
 #include "out/results/token_means/token_means_collector.h"
 #include "out/results/trigrams/trigrams_collector.h"
 
@@ -26,6 +27,7 @@ const struct collector_kind *const collector_kinds[] = {
     &token_means_collector,
     &documents_collector,
     &heads_collector,
+    &skips_collector,
     &record_collector,
     NULL,
 };

@@ -51,6 +51,7 @@ static const struct command_entry entries[] = {
     {"battery", cmd_battery, "how likely the models find what would follow: induction and more"},
     {"trigrams", cmd_trigrams,
      "what needs two tokens at once: which models know it, by which neuron"},
+    {"skips", cmd_skips, "skip-trigrams of attention-only models, and bugs where two cross"},
     {"report", cmd_report, "a page to look at in a browser: all of a run"},
     {"export", cmd_export, "a run as files that other programs read"},
     {"digest", cmd_digest, "a hash of all results of a run"},

@@ -244,13 +244,14 @@ gapscope_fuzz(shapes gapscope_out)
 gapscope_fuzz(state gapscope_out)
 gapscope_fuzz(store gapscope_out)
 gapscope_fuzz(tally gapscope_out)
+gapscope_fuzz(skips gapscope_out)
 gapscope_fuzz(token_means gapscope_out)
 gapscope_fuzz(trigrams gapscope_out)
 gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents and ngrams anew, where their bytes have changed
+# tests/fuzz/seeds of run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents, skips and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
@@ -277,6 +278,7 @@ target_sources(fuzz_views PRIVATE tests/kit/view_rows.c)
 gapscope_test(model/trial gapscope_model m)
 target_sources(test_trial PRIVATE tests/kit/planted_model.c)
 gapscope_test(model/trial_reference gapscope_model m)
+gapscope_bench(skips gapscope_model m)
 gapscope_bench(trials gapscope_model m)
 
 gapscope_test(scan/label gapscope_base)
@@ -362,7 +364,7 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: changed models; distributions side by side; --packing rows; a record, read by a library that is not
 # ours; what is said of neurons and hypotheses, of trigrams; exports
-foreach(name score_changed scan_changed head_rows token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores export_read config_formula
+foreach(name score_changed scan_changed head_rows token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores skip_scores export_read config_formula
         windows_said token_kinds terminal)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)

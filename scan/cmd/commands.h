@@ -31,6 +31,7 @@ int cmd_score(int argc, char **argv);
 int cmd_tensors(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_skips(int argc, char **argv);
 int cmd_trigrams(int argc, char **argv);
 
 /* What the build and shells ask for, argv[0] of "man", "bash", "zsh" and "models" (names, a line

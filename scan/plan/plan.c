@@ -129,7 +129,8 @@ static int describe_shards(struct run *run, const struct shards *s, struct err *
 
 /* All settings that change results and are not fields of the run, as JSON. */
 static int describe_settings(struct run *run, const struct scan_options *o, const struct lineup *l,
-                             const struct trigram_choice *choice, enum precision asked,
+                             const struct trigram_choice *choice,
+                             const struct skip_choice *skips, enum precision asked,
                              const struct compare_share *share, const struct shard *reference,
                              struct err *err)
 {
@@ -188,6 +189,7 @@ static int describe_settings(struct run *run, const struct scan_options *o, cons
         jsonout_key(&j, "trigrams");
         jsonout_raw(&j, choice->settings);
     }
+    skip_choice_json(&j, skips);
     jsonout_end(&j, '}');
     if (fclose(j.to) != 0) {
         free(text);
@@ -286,9 +288,9 @@ static int join_heads(struct results *results, const struct run *run, const stru
 }
 
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
-              struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
-              const struct ablate *ablate, const struct shards *shards, enum precision asked,
-              struct err *err)
+              struct trigram_choice *choice, struct skip_choice *skips,
+              const struct scan_options *o, const struct lineup *l, const struct ablate *ablate,
+              const struct shards *shards, enum precision asked, struct err *err)
 {
     run->floor = -6;
     run->top = o->top;
@@ -310,9 +312,10 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     rc = rc ? rc
             : trigram_choice_describe(choice, results, run, &o->trigrams, l,
                                       input_skips_special(&o->input), err);
+    rc = rc ? rc : skip_choice_describe(skips, results, run, &o->skips, l, err);
     rc = rc || !o->ablate.reference ? rc : shards_open(&reference, &o->ablate.reference, 1, err);
     rc = rc ? rc
-            : describe_settings(run, o, l, choice, asked, &share,
+            : describe_settings(run, o, l, choice, skips, asked, &share,
                                 reference.n > 0 ? &reference.items[0] : NULL, err);
     shards_free(&reference);
     rc = rc ? rc : join_compare(results, run, &share, err);
