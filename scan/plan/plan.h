@@ -13,6 +13,7 @@
 #include "model/pass/precision.h"
 #include "out/results/run.h"
 #include "scan/cli/args.h"
+#include "scan/cli/task.h"
 #include "scan/load/layout.h"
 #include "scan/load/lineup.h"
 #include "scan/load/windows.h"
@@ -29,12 +30,14 @@ struct scan_options {
     struct trigram_choice_options trigrams;
     struct skip_choice_options skips;
     struct ablate_options ablate;
+    struct task_options task;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
         *record, *kernels, *compare_share;
     size_t threads, top, max_tokens;
     size_t documents_most; // SCAN_NOT_GIVEN: not given
     bool documents;
     bool force, dry_run, allow_not_finite, compare_changed;
+    bool no_heads;
     int argc; // the whole command
     char **argv;
 };
@@ -51,6 +54,11 @@ struct scan_options {
      "0 or none: of none"},                                                                        \
     {"compare-changed", 0, ARG_FLAG, &(options)->compare_changed, NULL,                            \
      "compare those of changed models, too, but for --ablate"}
+
+#define HEADS_ARGS(options)                                                                        \
+    {"no-heads", 0, ARG_FLAG, &(options)->no_heads, NULL,                                          \
+     "do not look at attention heads: where they look, and what\n"                                 \
+     "they write"}
 
 /* Of struct scan_options, before the command is read. */
 #define SCAN_DEFAULTS                                                                              \

@@ -1,6 +1,6 @@
 /*
- * fuzz_seeds - writes the seeds of run, shapes, tally, compare, neurons, trigrams, token_means,
- * documents, skips and ngrams, which are bytes of our own
+ * fuzz_seeds - writes the seeds of run, shapes, tally, classes, compare, neurons, trigrams,
+ * token_means, documents, skips and ngrams, which are bytes of our own
  *
  *     cmake --build --preset release --target fuzz_seeds && build/release/fuzz_seeds
  *
@@ -13,6 +13,7 @@
 
 #include "corpora/base/file.h"
 #include "model/counts/ngrams_build.h"
+#include "out/results/classes/classes.h"
 #include "out/results/documents/documents.h"
 #include "out/results/means/means.h"
 #include "out/results/neurons/unit_neurons.h"
@@ -532,6 +533,29 @@ static void write_documents(void)
     buf_free(&bytes);
 }
 
+static void write_classes(void)
+{
+    static const struct classes_shape shape = {
+        .n_models = 1, .n_pairs = 1, .n_hypotheses = 1, .floor = -6};
+    struct classes *c;
+    struct buf bytes = {0};
+    must(classes_new(&c, &shape, NULL));
+    must(classes_save(c, &bytes, NULL));
+    write_seed("classes", "y_empty", bytes.data, bytes.len);
+    for (size_t i = 0; i < 3; i++) {
+        moments_add(&classes_of(c, i)[2 * i], -5 * FIXED_ONE, 3);
+        moments_add(&classes_of(c, i)[TOKEN_KINDS], (int64_t)i * FIXED_ONE, i);
+    }
+    bytes.len = 0;
+    must(classes_save(c, &bytes, NULL));
+    write_seed("classes", "y_some", bytes.data, bytes.len);
+    write_seed("classes", "n_cut", bytes.data, bytes.len - 8);
+    must(buf_append(&bytes, "12345678", 8, NULL));
+    write_seed("classes", "n_more", bytes.data, bytes.len);
+    classes_free(c);
+    buf_free(&bytes);
+}
+
 // --- skip-trigrams ------------------------------------------------------------------------------
 
 /* which: 0 what is looked for, 1 what was found; as fuzz_skips.c has them. */
@@ -592,5 +616,6 @@ int main(void)
     write_token_means();
     write_skips();
     write_documents();
+    write_classes();
     return 0;
 }

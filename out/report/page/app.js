@@ -90,6 +90,7 @@ function makeHead() {
   if (run.nSkips > 0) {
     pages.push(skipsTab);
   }
+  pages.push(["models", "Side by side", modelsPage]);
   const counts = { gaps: run.pairs.reduce((n, p) => n + p.hits_other + p.hits_base, 0), neurons: run.nNeurons, hypotheses: run.hypotheses.length, trigrams: run.nTrigrams, skips: run.nBugs };
   document.getElementById("pages").append(...pages.map(([name, title]) =>
     el("a", { href: address(name), "data-page": name }, title, counts[name] ? el("span", { class: "count" }, ` ${count(counts[name])}`) : null)));
