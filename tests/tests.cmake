@@ -94,6 +94,8 @@ gapscope_test(model/pretokenize gapscope_model PkgConfig::PCRE2)
 gapscope_test(model/tokenizer gapscope_model PkgConfig::PCRE2)
 gapscope_test(model/tokenizer_file gapscope_model)
 gapscope_test(model/tokenizer_real gapscope_model)
+gapscope_test(model/tokenizer_characters gapscope_model)
+gapscope_test(model/tokenizer_families gapscope_model PkgConfig::ZSTD)
 target_sources(test_pretokenize PRIVATE tests/ref/words_ref.c)
 target_sources(test_tokenizer PRIVATE tests/ref/words_ref.c)
 gapscope_fuzz(encode gapscope_model)
@@ -109,6 +111,8 @@ if(TARGET gapscope_fetch)
 endif()
 gapscope_test(model/model gapscope_model)
 gapscope_test(model/forward gapscope_model)
+gapscope_test(model/families gapscope_model m)
+gapscope_test(model/families_load gapscope_model m)
 gapscope_test(model/kern gapscope_model)
 add_test(NAME kern_arm COMMAND ${CMAKE_SOURCE_DIR}/tests/model/arm)
 set_tests_properties(kern_arm PROPERTIES SKIP_RETURN_CODE 77)
@@ -154,7 +158,7 @@ endforeach()
 gapscope_bench(candidates gapscope_model)
 
 # miners: the built-in ones
-foreach(name code code_base64 code_inside code_repeat code_text)
+foreach(name code code_base64 code_battery code_inside code_repeat code_text)
   gapscope_test(miners/${name} gapscope_miners)
   target_sources(test_${name} PRIVATE tests/kit/code_kit.c)
 endforeach()
@@ -232,6 +236,7 @@ gapscope_test(out/tally_labels gapscope_out m)
 target_sources(test_tally_labels PRIVATE tests/ref/tally_ref.c)
 gapscope_test(out/compare gapscope_out m)
 gapscope_test(out/token_means gapscope_out m)
+gapscope_fuzz(classes gapscope_out)
 gapscope_fuzz(compare gapscope_out)
 gapscope_fuzz(documents gapscope_out)
 gapscope_fuzz(neurons gapscope_out)
@@ -241,13 +246,14 @@ gapscope_fuzz(shapes gapscope_out)
 gapscope_fuzz(state gapscope_out)
 gapscope_fuzz(store gapscope_out)
 gapscope_fuzz(tally gapscope_out)
+gapscope_fuzz(skips gapscope_out)
 gapscope_fuzz(token_means gapscope_out)
 gapscope_fuzz(trigrams gapscope_out)
 gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of run, shapes, tally, compare, neurons, trigrams, token_means, documents and ngrams anew, where their bytes have changed
+# tests/fuzz/seeds of run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents, skips and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
@@ -274,6 +280,7 @@ target_sources(fuzz_views PRIVATE tests/kit/view_rows.c)
 gapscope_test(model/trial gapscope_model m)
 target_sources(test_trial PRIVATE tests/kit/planted_model.c)
 gapscope_test(model/trial_reference gapscope_model m)
+gapscope_bench(skips gapscope_model m)
 gapscope_bench(trials gapscope_model m)
 
 gapscope_test(scan/label gapscope_base)
@@ -359,7 +366,7 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: changed models; distributions side by side; --packing rows; a record, read by a library that is not
 # ours; what is said of neurons and hypotheses, of trigrams; exports
-foreach(name score_changed scan_changed token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores export_read config_formula
+foreach(name score_changed scan_changed head_rows token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores skip_scores export_read config_formula
         windows_said token_kinds terminal)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
@@ -369,8 +376,15 @@ endforeach()
 add_executable(small_models tests/kit/small_models_main.c tests/kit/model_copy.c)
 target_link_libraries(small_models PRIVATE gapscope_model PkgConfig::CMOCKA)
 
+# losses and gaps by class of token against sums in Python
+add_test(NAME class_losses COMMAND ${CMAKE_SOURCE_DIR}/tests/python/class_losses $<TARGET_FILE:gapscope>
+         $<TARGET_FILE:small_models>)
+
 # scan --force destroys nothing before the new scan can begin
 add_test(NAME forced COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/forced $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
+
+# what job engines ask of it: which part it does, when it stops, statuses, names of finished parts
+add_test(NAME tasks COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/tasks $<TARGET_FILE:gapscope>)
 
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes

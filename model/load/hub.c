@@ -192,11 +192,12 @@ static int not_found(const char *where, const struct hub_model *known, struct er
     } else {
         err_set(err, ERR_NOT_FOUND,
                 "%s: no such folder, no alias of TransformerLens, and no such repository in "
-                "GAPSCOPE_MODELS (%s) or the Hugging Face cache (%s)%s%s%s%s",
+                "GAPSCOPE_MODELS (%s) or the Hugging Face cache (%s)%s%s%s%s%s",
                 where, list && *list ? list : "not set", cache ? cache : "no HOME",
                 nearest_model(where).text, hub_is_repo(where) ? "; `gapscope fetch " : "",
                 hub_is_repo(where) ? where : "",
-                hub_is_repo(where) ? "` fetches a repository of that name" : "");
+                hub_is_repo(where) ? "` fetches a repository of that name" : "",
+                strchr(where, '@') ? "; changes after @ begin with zero., mean. or resample." : "");
     }
     free(cache);
     return ERR_NOT_FOUND;
@@ -269,10 +270,10 @@ void hub_place_free(struct hub_place *p)
     *p = (struct hub_place){0};
 }
 
-/* Sets *out to dir/tokenizer.json if it exists.  Errors: path_is_file()'s. */
-static int tokenizer_in(char **out, const char *dir, struct err *err)
+/* Sets *out to dir/name if it exists.  Errors: path_is_file()'s. */
+static int file_in(char **out, const char *dir, const char *name, struct err *err)
 {
-    char *path = file_join(dir, "tokenizer.json");
+    char *path = file_join(dir, name);
     if (!path) {
         return err_nomem(err, "a path");
     }
@@ -283,6 +284,17 @@ static int tokenizer_in(char **out, const char *dir, struct err *err)
     } else {
         free(path);
     }
+    return rc;
+}
+
+/* The same of dir/tokenizer.json, else of dir/vocab.json where merges.txt is beside it. */
+static int tokenizer_in(char **out, const char *dir, struct err *err)
+{
+    char *merges = NULL;
+    int rc = file_in(out, dir, "tokenizer.json", err);
+    rc = rc || *out ? rc : file_in(&merges, dir, "merges.txt", err);
+    rc = rc || !merges ? rc : file_in(out, dir, "vocab.json", err);
+    free(merges);
     return rc;
 }
 

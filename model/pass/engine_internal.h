@@ -19,6 +19,7 @@
 
 #include "model/pass/changes.h"
 #include "model/pass/engine.h"
+#include "model/pass/head_moments.h"
 #include "model/pass/product.h"
 
 // The number of rows that go through the layers, and through the unembedding, together; one window
@@ -32,6 +33,7 @@ struct engine_layer {
     struct weights qk; // [d_model][2 * n_heads * d_head], queries before keys
     struct weights v;  // [d_model][n_heads * d_head]
     struct weights o, in, out;
+    struct weights gate; // gated only
 };
 
 struct engine {
@@ -135,6 +137,7 @@ struct engine_ctx {
     float *qk, *v;          // [rows_max][2 * width], [rows_max][width]
     float *z;               // [rows_max][width]
     float *mlp;             // [ENGINE_MLP_ROWS][d_mlp]
+    float *linear;          // [ENGINE_MLP_ROWS][d_mlp], what neurons gate; gated only
     float *seen[ROW_SITES]; // [rows_max][width] for watches of the sites that need room; else NULL
     float *pre;             // [d_mlp]
     float *queries;         // [d_head][rows of a tile]
@@ -152,6 +155,7 @@ struct engine_ctx {
     struct engine_begins begins;
     struct engine_beginning beginning;
     const struct engine_watch *watch; // of the current call; NULL: none
+    struct head_moments *moments;     // of watches of heads; NULL: no room was made
     struct engine_changing changing;
     float **points; // [n_points][rows_max][d_model] what readers of edges see otherwise
     size_t n_points;
@@ -162,6 +166,12 @@ struct engine_ctx {
 static inline bool engine_watches_inside(const struct engine_ctx *r)
 {
     return r->watch && (r->watch->sites || r->watch->pattern);
+}
+
+/* Is the row of a window's last token needed? */
+static inline bool engine_watches_last(const struct engine_ctx *r)
+{
+    return engine_watches_inside(r) || (r->watch && r->watch->moments);
 }
 
 /* Makes a block from windows. */
