@@ -4,6 +4,7 @@
  */
 #include "out/results/collector.h"
 #include "out/results/compare/compare_collector.h"
+#include "out/results/composition/composition_collector.h"
 #include "out/results/documents/documents.h"
 #include "out/results/gaps/gaps_collector.h"
 #include "out/results/heads/heads_collector.h"
@@ -22,6 +23,7 @@ const struct collector_kind *const collector_kinds[] = {
     &token_means_collector,
     &documents_collector,
     &heads_collector,
+    &composition_collector,
     &record_collector,
     NULL,
 };

@@ -109,6 +109,8 @@ if(TARGET gapscope_fetch)
 endif()
 gapscope_test(model/model gapscope_model)
 gapscope_test(model/forward gapscope_model)
+gapscope_test(model/families gapscope_model m)
+gapscope_test(model/families_load gapscope_model m)
 gapscope_test(model/kern gapscope_model)
 add_test(NAME kern_arm COMMAND ${CMAKE_SOURCE_DIR}/tests/model/arm)
 set_tests_properties(kern_arm PROPERTIES SKIP_RETURN_CODE 77)
@@ -123,6 +125,9 @@ gapscope_test(model/engine_branches gapscope_model)
 gapscope_test(model/attribution gapscope_model)
 gapscope_test(model/effects gapscope_model)
 gapscope_test(model/patch gapscope_model)
+gapscope_test(model/by_source gapscope_model m)
+gapscope_test(model/circuits gapscope_model m)
+gapscope_test(model/composition gapscope_model m)
 gapscope_test(model/eigenvalues gapscope_model m)
 gapscope_test(model/head_scores gapscope_model m)
 gapscope_fuzz(config gapscope_model)
@@ -253,6 +258,12 @@ gapscope_test(scan/cli gapscope_base m)
 target_compile_definitions(test_cli PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_cli gapscope)
 
+foreach(name inside circuits_command)
+  gapscope_test(scan/${name} gapscope_model gapscope_text m)
+  target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+  add_dependencies(test_${name} gapscope)
+endforeach()
+
 gapscope_test(scan/minimal gapscope_base m)
 target_compile_definitions(test_minimal PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_minimal gapscope)
@@ -350,7 +361,7 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: changed models; distributions side by side; --packing rows; a record, read by a library that is not
 # ours; what is said of neurons and hypotheses, of trigrams; exports
-foreach(name score_changed scan_changed head_rows token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores export_read config_formula
+foreach(name score_changed scan_changed head_tables token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores export_read config_formula
         windows_said token_kinds terminal)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
@@ -362,6 +373,9 @@ target_link_libraries(small_models PRIVATE gapscope_model PkgConfig::CMOCKA)
 
 # scan --force destroys nothing before the new scan can begin
 add_test(NAME forced COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/forced $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
+
+# what job engines ask of it: which part it does, when it stops, statuses, names of finished parts
+add_test(NAME tasks COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/tasks $<TARGET_FILE:gapscope>)
 
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes

@@ -119,7 +119,8 @@ struct engine_watch {
 };
 
 /* Makes room for watches of these sites.  Errors: ERR_NOMEM; ERR_UNSUPPORTED (the model has no such
- * rows: neurons of an attention-only one, ROW_MID of one that is not SoLU). */
+ * rows: neurons of an attention-only one, ROW_MID of one that is not SoLU, ROW_RESID_MID of one
+ * whose MLP reads what attention reads). */
 int engine_watch_sites(struct engine_ctx *r, uint32_t sites, struct err *err);
 
 /* Makes room, once, for watches of heads' moments, and of n_marks marks.  Errors: ERR_NOMEM. */
@@ -201,7 +202,7 @@ int engine_keep_rows(struct engine_ctx *r, struct err *err);
 
 /* Copies the row of a pick in one of the last call's windows, which need not be run again; false:
  * it is not there, because the layers were not f32, another block came after the window's, or the
- * ctx has been used for something else since.   Of a changed model that begins with what its
+ * ctx has been used for something else since.  Of a changed model that begins with what its
  * whole has kept, z and post of the layers before are not set. */
 bool engine_kept_row(const struct engine_ctx *r, const struct engine_pick *pick, float *row);
 

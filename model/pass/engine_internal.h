@@ -33,6 +33,7 @@ struct engine_layer {
     struct weights qk; // [d_model][2 * n_heads * d_head], queries before keys
     struct weights v;  // [d_model][n_heads * d_head]
     struct weights o, in, out;
+    struct weights gate; // gated only
 };
 
 struct engine {
@@ -136,6 +137,7 @@ struct engine_ctx {
     float *qk, *v;          // [rows_max][2 * width], [rows_max][width]
     float *z;               // [rows_max][width]
     float *mlp;             // [ENGINE_MLP_ROWS][d_mlp]
+    float *linear;          // [ENGINE_MLP_ROWS][d_mlp], what neurons gate; gated only
     float *seen[ROW_SITES]; // [rows_max][width] for watches of the sites that need room; else NULL
     float *pre;             // [d_mlp]
     float *queries;         // [d_head][rows of a tile]

@@ -277,13 +277,14 @@ void head_moments_pack_marks(struct head_moments *m, size_t n)
 }
 
 void head_moments_mark(struct head_moments *m, size_t h, size_t at, size_t n, const float *packed,
-                       size_t n_keys)
+                       size_t from, size_t n_keys)
 {
     const size_t cols = m->f32->cols, n_heads = m->model->config.n_heads;
     _Alignas(64) float tile[KERN_ROWS_MAX * KERN_COLS_MAX];
     for (size_t p = 0; p < m->mark_panels; p++) {
         const size_t left = m->n_marks - p * cols, k = left < cols ? left : cols;
-        m->f32->tile(tile, packed, m->mark_cols + p * m->model->config.n_ctx * cols, n_keys);
+        m->f32->tile(tile, packed, m->mark_cols + (p * m->model->config.n_ctx + from) * cols,
+                     n_keys - from);
         for (size_t i = 0; i < n; i++) {
             memcpy(m->marked + ((at + i) * n_heads + h) * m->n_marks + p * cols, tile + i * cols,
                    k * sizeof *tile);

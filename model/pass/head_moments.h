@@ -48,9 +48,9 @@ float *head_moments_marks(struct head_moments *m);
 void head_moments_pack_marks(struct head_moments *m, size_t n);
 
 /* What head h gives to the marks from n positions whose first row of the block is row 'at':
- * packed[n_keys][rows of a tile] is their pattern. */
+ * packed[n_keys - from][rows of a tile] is their pattern from position 'from' on. */
 void head_moments_mark(struct head_moments *m, size_t h, size_t at, size_t n, const float *packed,
-                       size_t n_keys);
+                       size_t from, size_t n_keys);
 
 /* Of the layer in hand: [rows][n_heads][n_marks]. */
 const float *head_moments_marked(const struct head_moments *m);

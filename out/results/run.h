@@ -40,6 +40,7 @@ struct run_hypothesis {
 };
 
 #define RUN_MODELS_MAX 4096
+#define RUN_PAIRS_MAX 4096
 #define RUN_OTHERS_MAX 32 // models beside the base of a pair
 
 /* base:others.  The gap at a token is the least over the others of max(logprob_other, floor) -

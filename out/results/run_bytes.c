@@ -13,7 +13,6 @@
 #include "out/results/bytes.h"
 
 // What run_load() believes: beyond all that is real, small enough that nothing overflows.
-#define PAIRS_MAX 4096
 #define SHARDS_MAX ((uint64_t)1 << 24)
 #define SIZE_FIELD_MAX ((uint64_t)1 << 32)
 #define VOCAB_MAX ((uint64_t)1 << 24)
@@ -199,7 +198,7 @@ int run_load(struct run *out, const void *bytes, size_t len, struct err *err)
     for (size_t i = 0; i < run.n_shards; i++) {
         get_shard(&r, &run.shards[i]);
     }
-    n = bytes_get_n(&r, PAIRS_MAX, 8, "number of pairs");
+    n = bytes_get_n(&r, RUN_PAIRS_MAX, 8, "number of pairs");
     run.pairs = bytes_get_room(&r, n, sizeof *run.pairs, &run.n_pairs, "pairs");
     for (size_t i = 0; i < run.n_pairs; i++) {
         get_pair(&r, &run.pairs[i], &run, i > 0 && run.pairs[i - 1].brief);

@@ -112,6 +112,9 @@ static int add_part(struct merged *m, const char *path, const char *first, struc
     if (rc) {
         goto out;
     }
+    if (file_ends_with(path, STORE_PARTIAL)) {
+        fprintf(stderr, "gapscope merge: %s: its part is not finished\n", path);
+    }
     if (is_first) {
         m->run = run;
         m->results = results;

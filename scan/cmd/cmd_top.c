@@ -128,7 +128,7 @@ static int show_ablation(const struct screen *s, struct reader *r, const struct 
         } else {
             put_state(s->to, &state);
             putc('\n', s->to);
-            reader_take(r, put_ablation(s, rows, n, o->hypothesis, r->err));
+            reader_take(r, put_ablation(s, rows, n, o->n, o->hypothesis, r->err));
         }
     }
     rows_free(rows, n, &ablation_kind);

@@ -10,6 +10,7 @@
 #include "scan/cli/help.h"
 
 int cmd_acts(int argc, char **argv);
+int cmd_circuits(int argc, char **argv);
 int cmd_count(int argc, char **argv);
 int cmd_digest(int argc, char **argv);
 int cmd_export(int argc, char **argv);

@@ -114,8 +114,8 @@ int predictor_head_rows(struct predictor_ctx *r, const struct predictor_unit *un
 /* Does it say how likely every token is?  Not what chooses with hindsight: :skip, :oracle. */
 bool predictor_looks(const struct predictor *p);
 
-/* engine_look(), of one that looks, and is not a changed one.  Of counts 'logits' are log-probs and there is nothing else in
- * a sight.  Errors: ERR_NOMEM. */
+/* engine_look(), of one that looks, and is not a changed one.  Of counts 'logits' are log-probs and
+ * there is nothing else in a sight.  Errors: ERR_NOMEM. */
 int predictor_look(struct predictor_ctx *r, const struct predictor_unit *unit,
                    const struct engine_pick *picks, size_t n, engine_view *view, void *context,
                    const atomic_int *stop, struct err *err);

@@ -23,6 +23,7 @@
 #include "scan/load/lineup.h"
 #include "scan/plan/plan.h"
 #include "scan/work/engines.h"
+#include "scan/work/part_file.h"
 #include "scan/work/pipeline.h"
 #include "scan/work/worker.h"
 
@@ -41,8 +42,10 @@ struct scan {
     struct work work;
     struct pipeline_options pipeline;
     struct engines engines;
-    struct store *store;
+    struct part_file file;
+    struct store *store;   // of file.path
     struct record *record; // of --record, owned by its collector
+    double stop_after;     // task_stop_after()'s
     bool resumed;
     bool replaces;     // --force, and the file holds a run
     const char **meta; // [n_meta] key, value, ..., NULL: pipeline_options' meta

@@ -56,11 +56,13 @@ static int list_needs(struct unit_scores *s, struct err *err)
     return 0;
 }
 
-/* The first of the changed models before s->n_models that share the predictor's engine; NULL: none. */
-static struct scorer *find_lender(const struct unit_scores *s, const struct predictor *predictor)
+/* Whose working memory a changed model shares: the first of the changed models before s->n_models that
+ * have its engine; NULL: none. */
+static const struct scorer *find_lender(const struct unit_scores *s,
+                                        const struct predictor *predictor)
 {
     for (size_t m = 0; m < s->n_models && predictor->family; m++) {
-        struct scorer *of = &s->scorers[m];
+        const struct scorer *of = &s->scorers[m];
         if (scorer_is_changed(of) && of->predictor->engine == predictor->engine) {
             return of;
         }
@@ -72,9 +74,9 @@ static int scorer_open(struct unit_scores *s, const struct predictor *predictor,
 {
     struct scorer *m = &s->scorers[s->n_models];
     m->predictor = predictor;
-    m->lender = find_lender(s, predictor);
+    const struct scorer *lender = find_lender(s, predictor);
     m->kept = mem_zero(config_of(m)->n_layers * ROW_SITES, sizeof *m->kept);
-    int rc = m->kept ? predictor_ctx_new(&m->ctx, predictor, m->lender ? m->lender->ctx : NULL, err)
+    int rc = m->kept ? predictor_ctx_new(&m->ctx, predictor, lender ? lender->ctx : NULL, err)
                      : err_nomem(err, "a worker");
     if (!rc && scorer_is_changed(m)) {
         return unit_heads_open(s, m, err);
@@ -129,6 +131,7 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
                                      .exact = unit_ask_exact,
                                      .look = unit_ask_look,
                                      .sources = unit_ask_sources,
+                                     .compose = unit_ask_compose,
                                      .stopped = unit_ask_stopped,
                                      .context = s};
     *out = s;
@@ -148,6 +151,7 @@ static void scorer_close(struct scorer *m)
     free(m->components.at);
     unit_rows_free(&m->rows);
     attributor_free(m->attributor);
+    composer_free(m->composer);
     head_rows_free(m->heads);
     predictor_ctx_free(m->ctx);
 }
@@ -200,6 +204,18 @@ static double thread_time(void)
 struct unit_times unit_scores_times(const struct unit_scores *s)
 {
     return s->times;
+}
+
+struct unit_share unit_scores_share(const struct unit_scores *s)
+{
+    return (struct unit_share){.scored = atomic_load(&s->n_scored),
+                               .tokens = atomic_load(&s->n_tokens)};
+}
+
+void unit_scores_rewind(struct unit_scores *s)
+{
+    atomic_store(&s->n_scored, 0);
+    atomic_store(&s->n_tokens, 0);
 }
 
 // --- windows ------------------------------------------------------------------------------------
@@ -269,6 +285,31 @@ static int lay_block(struct unit_scores *s, size_t first, size_t *n, struct err 
 
 // --- while a model scores -----------------------------------------------------------------------
 
+/* m->normed becomes 0: what a changed model says nothing of. */
+static int clear_normed(struct unit_scores *s, struct scorer *m, struct err *err)
+{
+    const size_t size = (s->block.end - s->block.begin) * config_of(m)->d_model;
+    const int rc = floats_reserve(&m->normed, size, err);
+    if (!rc) {
+        memset(m->normed.at, 0, size * sizeof *m->normed.at);
+    }
+    return rc;
+}
+
+/* The windows of a changed model among [first, first + n); watch NULL: nothing is watched. */
+static int score_changed(struct unit_scores *s, size_t model, size_t first, size_t n,
+                         const struct engine_watch *watch, struct err *err)
+{
+    struct scorer *m = &s->scorers[model];
+    int rc = unit_share_choose(s, model, first, n, err);
+    rc = rc || !watch ? rc : clear_normed(s, m, err);
+    if (!rc && s->n_some > 0) {
+        rc = predictor_score(m->ctx, &s->in, s->some, s->n_some, watch, s->stop, err);
+        unit_share_silence(s, model);
+    }
+    return rc ? rc : s->rc;
+}
+
 /* The block's windows [first, first + n) of one model. */
 static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, struct err *err)
 {
@@ -285,28 +326,12 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
     const bool watched = has_weights(of) && (sites || watch.normed || watch.moments || watch.heads);
     if (of->heads) {
         unit_heads_score(s, m);
-        if (watch.normed) {
-            return unit_heads_normed(s, of, err);
-        }
-        return 0;
+        return watch.normed ? unit_heads_normed(s, of, err) : 0;
     }
     s->model = m;
     unit_scores_set_windows(s, m);
     if (scorer_is_changed(of)) {
-        int rc = unit_share_choose(s, m, first, n, err);
-        if (!rc && watch.normed) { // where it says nothing rows are 0
-            const size_t size = (s->block.end - s->block.begin) * config_of(of)->d_model;
-            rc = floats_reserve(&of->normed, size, err);
-            if (!rc) {
-                memset(of->normed.at, 0, size * sizeof *of->normed.at);
-            }
-        }
-        if (!rc && s->n_some > 0) {
-            rc = predictor_score(of->ctx, &s->in, s->some, s->n_some, watch.normed ? &watch : NULL,
-                                 s->stop, err);
-            unit_share_silence(s, m);
-        }
-        return rc ? rc : s->rc;
+        return score_changed(s, m, first, n, watch.normed ? &watch : NULL, err);
     }
     const int rc = predictor_score(of->ctx, &s->in, s->windows + first, n, watched ? &watch : NULL,
                                    s->stop, err);
@@ -480,7 +505,7 @@ static int keep_rows(struct unit_scores *s, size_t model, struct err *err)
         if (s->asked[c].needs[model].may_ask) {
             rc = to->collector->kind->may_ask(to->part, &s->block, s->logprob, s->models.epsilon,
                                               model, &s->questions, err);
-            rc = rc ? rc : unit_rows_keep(s, &s->questions, model, err);
+            rc = rc ? rc : unit_rows_keep(s, &s->questions, err);
         }
     }
     return rc;
@@ -524,6 +549,8 @@ int unit_scores_make(struct unit_scores *s, const struct layout *layout,
     s->err = err;
     s->rc = 0;
     s->times = (struct unit_times){0};
+    unit_scores_rewind(s);
+    atomic_store(&s->n_tokens, layout->n);
     int rc = reserve_unit(s, err);
     rc = rc ? rc : unit_rows_begin(s, err);
     for (size_t m = 0; m < s->n_models && !rc; m++) {
@@ -543,6 +570,7 @@ int unit_scores_make(struct unit_scores *s, const struct layout *layout,
         if (!rc && !is_stopped(s->stop)) {
             rc = end_block(s, err);
         }
+        atomic_fetch_add(&s->n_scored, s->block.end - s->block.begin);
     }
     return rc;
 }

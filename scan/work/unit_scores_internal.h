@@ -6,15 +6,18 @@
  *     unit_rows.c     rows of tokens that are kept for what is asked afterwards
  *     unit_share.c    of a changed model: the windows that it is run on
  *     unit_heads.c    changed models that are scored together with their whole
+ *     unit_compose.c  afterwards: what heads' inputs are made of
  *     unit_sources.c  afterwards: where heads look
  *     unit_ask.c      afterwards: exact log-probs, what a model says before a token
  */
 #ifndef GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
 #define GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "model/explain/attribution.h"
+#include "model/explain/composer.h"
 #include "scan/work/unit_scores.h"
 
 /* A growing array of floats. */
@@ -45,7 +48,6 @@ struct asked {
 struct scorer {
     const struct predictor *predictor;
     struct predictor_ctx *ctx;
-    struct scorer *lender;        // the first changed model of its engine; NULL: nothing is shared
     size_t whole;                 // of a changed model: its unchanged one before it; SIZE_MAX: none
     struct head_rows *heads;      // of one that is scored together with it; NULL: it is not
     bool has_heads;               // of a whole: some are scored together with it
@@ -60,6 +62,7 @@ struct scorer {
     struct floats all;             // [ENGINE_SIGHTS][d_vocab] logits of counts
     struct floats gathered;        // [ENGINE_SIGHTS][d_model]
     struct attributor *attributor; // NULL: counts, and changed models
+    struct composer *composer;     // NULL: not asked for yet
     struct floats components;      // of what it was last asked
 };
 
@@ -77,7 +80,8 @@ struct unit_scores {
     const struct unit_tokens *unit;
     struct predictor_unit in;
     struct unit_times times;
-    struct engine_window *windows; // [layout->n_windows], of the model in hand
+    atomic_size_t n_scored, n_tokens; // what unit_scores_share() says
+    struct engine_window *windows;    // [layout->n_windows], of the model in hand
     size_t windows_cap;
     const double **logprob; // [n_models]
     struct unit_models models;
@@ -92,7 +96,8 @@ struct unit_scores {
     struct head_rows **heads; // [n_heads] of those that are scored together
     size_t n_heads, heads_cap;
 
-    // of the changed model in hand
+    // of the changed model whose windows were last chosen
+    size_t some_model;
     struct engine_window *some; // [n_some] the block's windows that it is run on
     size_t *some_of;            // [n_some] their numbers in the layout
     size_t n_some, some_cap, some_of_cap;
@@ -143,10 +148,9 @@ int unit_rows_begin(struct unit_scores *s, struct err *err);
 /* Forgets the rows of a model, so that there is room for others. */
 void unit_rows_forget(struct unit_scores *s, size_t model);
 
-/* Keeps the rows that the questions are about, of the block that models [0, last] have just scored,
- * where the engines have them and there is room.  ERR_NOMEM. */
-int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, size_t last,
-                   struct err *err);
+/* Keeps the rows that the questions are about, of models that have scored the block, where the
+ * engines have them and there is room.  ERR_NOMEM. */
+int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, struct err *err);
 
 /* s->rows[n] and s->ids[n] become those of tokens[n] of the unit, ascending, of a model with
  * weights; what was not kept is made.  !*found: there is no room for it.  ERR_NOMEM. */
@@ -194,6 +198,11 @@ int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, 
 int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
                   struct token_view *views, struct err *err);
 bool unit_ask_stopped(const void *context);
+/* s->some becomes the windows of tokens[n], ascending, of a model. */
+int unit_some_windows(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
+                      size_t *n_some, struct err *err);
+int unit_ask_compose(void *context, size_t model, const size_t *tokens, size_t n,
+                     unit_compose_see *see, void *seer, struct err *err); // unit_compose.c
 int unit_ask_sources(void *context, size_t model, const struct unit_sources *asked, size_t n,
                      struct err *err); // unit_sources.c
 
