@@ -36,6 +36,7 @@ set(table
   "out/results/token_means: corpora/base out/sql out/results out/results/neurons"
   "out/results/neurons : corpora/base out/sql out/results"
   "out/results/trigrams: corpora/base out/sql out/results out/results/gaps out/results/neurons"
+  "out/results/skips : corpora/base out/sql out/results"
   "out/results/record: corpora/base out/results"
   "out/store         : corpora/base out/sql out/results"
   "out               : corpora/base out/results*"

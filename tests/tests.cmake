@@ -94,6 +94,8 @@ gapscope_test(model/pretokenize gapscope_model PkgConfig::PCRE2)
 gapscope_test(model/tokenizer gapscope_model PkgConfig::PCRE2)
 gapscope_test(model/tokenizer_file gapscope_model)
 gapscope_test(model/tokenizer_real gapscope_model)
+gapscope_test(model/tokenizer_characters gapscope_model)
+gapscope_test(model/tokenizer_families gapscope_model PkgConfig::ZSTD)
 target_sources(test_pretokenize PRIVATE tests/ref/words_ref.c)
 target_sources(test_tokenizer PRIVATE tests/ref/words_ref.c)
 gapscope_fuzz(encode gapscope_model)
@@ -125,6 +127,7 @@ gapscope_test(model/engine_branches gapscope_model)
 gapscope_test(model/attribution gapscope_model)
 gapscope_test(model/effects gapscope_model)
 gapscope_test(model/patch gapscope_model)
+gapscope_test(model/by_source gapscope_model m)
 gapscope_test(model/circuits gapscope_model m)
 gapscope_test(model/composition gapscope_model m)
 gapscope_test(model/eigenvalues gapscope_model m)
@@ -155,7 +158,7 @@ endforeach()
 gapscope_bench(candidates gapscope_model)
 
 # miners: the built-in ones
-foreach(name code code_base64 code_inside code_repeat code_text)
+foreach(name code code_base64 code_battery code_inside code_repeat code_text)
   gapscope_test(miners/${name} gapscope_miners)
   target_sources(test_${name} PRIVATE tests/kit/code_kit.c)
 endforeach()
@@ -243,13 +246,14 @@ gapscope_fuzz(shapes gapscope_out)
 gapscope_fuzz(state gapscope_out)
 gapscope_fuzz(store gapscope_out)
 gapscope_fuzz(tally gapscope_out)
+gapscope_fuzz(skips gapscope_out)
 gapscope_fuzz(token_means gapscope_out)
 gapscope_fuzz(trigrams gapscope_out)
 gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents and ngrams anew, where their bytes have changed
+# tests/fuzz/seeds of run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents, skips and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
@@ -258,9 +262,11 @@ gapscope_test(scan/cli gapscope_base m)
 target_compile_definitions(test_cli PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_cli gapscope)
 
-gapscope_test(scan/inside gapscope_model m)
-target_compile_definitions(test_inside PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
-add_dependencies(test_inside gapscope)
+foreach(name inside circuits_command)
+  gapscope_test(scan/${name} gapscope_model gapscope_text m)
+  target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+  add_dependencies(test_${name} gapscope)
+endforeach()
 
 gapscope_test(scan/minimal gapscope_base m)
 target_compile_definitions(test_minimal PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
@@ -274,6 +280,7 @@ target_sources(fuzz_views PRIVATE tests/kit/view_rows.c)
 gapscope_test(model/trial gapscope_model m)
 target_sources(test_trial PRIVATE tests/kit/planted_model.c)
 gapscope_test(model/trial_reference gapscope_model m)
+gapscope_bench(skips gapscope_model m)
 gapscope_bench(trials gapscope_model m)
 
 gapscope_test(scan/label gapscope_base)
@@ -359,7 +366,7 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: changed models; distributions side by side; --packing rows; a record, read by a library that is not
 # ours; what is said of neurons and hypotheses, of trigrams; exports
-foreach(name score_changed scan_changed token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores export_read config_formula
+foreach(name score_changed scan_changed head_rows token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores skip_scores export_read config_formula
         windows_said token_kinds terminal)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)

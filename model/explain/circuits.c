@@ -401,6 +401,24 @@ int circuits_query_sizes(const struct model *m, const struct circuits_head *h, d
     return sizes_of(m, h, w.q, w.k, true, sizes, err);
 }
 
+int circuits_direct_sizes(const struct model *m, bool folded, double *sizes, struct err *err)
+{
+    const size_t D = m->config.d_model;
+    double *x = mem_new(D, sizeof *x);
+    if (!x) {
+        return err_nomem(err, "the direct path");
+    }
+    for (size_t t = 0; t < m->config.d_vocab; t++) {
+        for (size_t i = 0; i < D; i++) {
+            x[i] = (double)row_of(m, m->W_E, t)[i];
+        }
+        folded_write(m, folded, x);
+        sizes[t] = sqrt(inner(x, x, D));
+    }
+    free(x);
+    return 0;
+}
+
 size_t circuits_extremes(const double *values, size_t d_vocab, bool least, const bool *leave_out,
                          uint32_t *ids, size_t n)
 {

@@ -76,6 +76,9 @@ int circuits_source_sizes(const struct model *m, const struct circuits_head *h, 
 int circuits_query_sizes(const struct model *m, const struct circuits_head *h, double *sizes,
                          struct err *err);
 
+/* sizes[d_vocab]: |W_E[s]|, folded as it is written: how much the direct path says. */
+int circuits_direct_sizes(const struct model *m, bool folded, double *sizes, struct err *err);
+
 /* The n tokens of the greatest values[d_vocab] (least: of the least) into ids[n], the first the most
  * extreme, of equal ones the lower id; not those that leave_out[d_vocab] (NULL: none) names.
  * Returns how many there are. */

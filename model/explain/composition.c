@@ -59,9 +59,14 @@ static void gram_columns(double *gram, const double *a, size_t n, size_t d)
     memset(gram, 0, d * d * sizeof *gram);
     for (size_t l = 0; l < n; l++) {
         for (size_t i = 0; i < d; i++) {
-            for (size_t j = 0; j < d; j++) {
+            for (size_t j = 0; j <= i; j++) {
                 gram[i * d + j] += a[l * d + i] * a[l * d + j];
             }
+        }
+    }
+    for (size_t i = 0; i < d; i++) {
+        for (size_t j = 0; j < i; j++) {
+            gram[j * d + i] = gram[i * d + j];
         }
     }
 }

@@ -327,7 +327,7 @@ int engine_watch_sites(struct engine_ctx *r, uint32_t sites, struct err *err)
     return 0;
 }
 
-int engine_watch_heads(struct engine_ctx *r, struct err *err)
+int engine_watch_heads(struct engine_ctx *r, size_t n_marks, struct err *err)
 {
-    return r->moments ? 0 : head_moments_new(&r->moments, r->engine, r->rows_max, err);
+    return r->moments ? 0 : head_moments_new(&r->moments, r->engine, r->rows_max, n_marks, err);
 }

@@ -91,6 +91,14 @@ typedef void engine_normed(void *context, const struct engine_window *windows, s
 typedef void engine_moments(void *context, size_t layer, const struct engine_window *windows,
                             size_t n_windows, const float *const values[HEAD_MOMENTS]);
 
+/* Writes the marks of a window's rows: to[window->n + 1][n_marks]. */
+typedef void engine_marks(void *context, const struct engine_window *window, float *to);
+
+/* Sees how much of its attention each head of a layer gives to each mark: the sum over the positions
+ * of P times the mark there; to_marks[rows][n_heads][n_marks], rows as in engine_rows. */
+typedef void engine_marked(void *context, size_t layer, const struct engine_window *windows,
+                           size_t n_windows, const float *to_marks);
+
 /* Between the layers and the unembedding of windows[n_windows]: rows of changed models, whose logits
  * are made on the way (engine_head_rows()); row i is that of the i-th of their tokens. */
 typedef struct head_list engine_heads(void *context, const struct engine_window *windows,
@@ -104,7 +112,9 @@ struct engine_watch {
     engine_pattern *pattern; // NULL: not asked for
     engine_normed *normed;   // NULL: not asked for
     engine_moments *moments; // NULL: not asked for; else after engine_watch_heads()
-    engine_heads *heads;     // NULL: there are none
+    engine_marks *marks;     // NULL: there are none; else with moments
+    engine_marked *marked;
+    engine_heads *heads; // NULL: there are none
     void *context;
 };
 
@@ -113,8 +123,8 @@ struct engine_watch {
  * whose MLP reads what attention reads). */
 int engine_watch_sites(struct engine_ctx *r, uint32_t sites, struct err *err);
 
-/* Makes room for watches of heads' moments.  Errors: ERR_NOMEM. */
-int engine_watch_heads(struct engine_ctx *r, struct err *err);
+/* Makes room, once, for watches of heads' moments, and of n_marks marks.  Errors: ERR_NOMEM. */
+int engine_watch_heads(struct engine_ctx *r, size_t n_marks, struct err *err);
 
 /* The neurons' row site of a model's site, which is not SITE_DEFAULT. */
 enum row_site engine_neuron_site(enum site site);

@@ -206,6 +206,9 @@ static void attend(struct engine_ctx *r, size_t l, size_t h, size_t window, size
         r->watch->pattern(r->watch->context, l, h, &r->block.windows[window], i0, n, r->pattern);
     }
     r->f32->pack(r->packed, r->pattern + from, n_keys, n, n_keys - from, 1);
+    if (moments && r->watch->marks) {
+        head_moments_mark(moments, h, r->block.strands[window].at + i0, n, r->packed, from, n_keys);
+    }
     for (size_t d0 = 0; d0 < d_head; d0 += cols) {
         r->f32->tile(tile, r->packed, r->values + d0 * room + from * cols, n_keys - from);
         const size_t m = d_head - d0 < cols ? d_head - d0 : cols;
@@ -359,6 +362,11 @@ static void make_z(struct engine_ctx *r, const struct engine_layer *p, size_t l)
     for (size_t k = 0, next; k < b->n; k = next) {
         for (next = k + 1; next < b->n && b->strands[next].base > 0; next++) {
         }
+        if (watched_moments(r) && r->watch->marks) {
+            const struct engine_window *window = &r->block.windows[k];
+            r->watch->marks(r->watch->context, window, head_moments_marks(r->moments));
+            head_moments_pack_marks(r->moments, window->n + 1);
+        }
         for (size_t h = 0; h < c->n_heads; h++) {
             attend_head(r, b->strands + k, next - k, l, h);
         }
@@ -400,6 +408,10 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
     show(r, l, ROW_Z, r->z);
     if (watched_moments(r)) {
         head_moments_layer(r->moments, l, r->z);
+        if (r->watch->marks) {
+            r->watch->marked(r->watch->context, l, r->block.windows, r->block.n_windows,
+                             head_moments_marked(r->moments));
+        }
     }
     if (c->parallel) {
         read_for_mlp(r, l);

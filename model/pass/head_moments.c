@@ -28,7 +28,11 @@ struct head_moments {
     float *product;    // [rows_max][d_head]
     float *positions;  // [n_ctx] 0, 1, 2, ...
     float *scores;     // [n_ctx]
-    float *values;     // [n_layers][HEAD_MOMENTS][rows_max][n_heads]
+    size_t n_marks, mark_panels;
+    float *marks;     // [n_ctx][n_marks] of the window in hand
+    float *mark_cols; // [mark_panels][n_ctx][columns of a tile] the same, packed
+    float *marked;    // [rows_max][n_heads][n_marks] of the layer in hand
+    float *values;    // [n_layers][HEAD_MOMENTS][rows_max][n_heads]
 };
 
 // --- new and free -------------------------------------------------------------------------------
@@ -114,7 +118,7 @@ static int pack_layers(struct head_moments *m, struct err *err)
 }
 
 int head_moments_new(struct head_moments **out, const struct engine *e, size_t n_rows,
-                     struct err *err)
+                     size_t n_marks, struct err *err)
 {
     const struct config *c = &engine_model(e)->config;
     const size_t width = c->n_heads * c->d_head;
@@ -126,6 +130,11 @@ int head_moments_new(struct head_moments **out, const struct engine *e, size_t n
     m->model = engine_model(e);
     m->f32 = engine_kern(e)->f32;
     m->rows_max = n_rows;
+    m->n_marks = n_marks;
+    m->mark_panels = round_up(n_marks, m->f32->cols) / m->f32->cols;
+    m->marks = product_alloc(c->n_ctx * n_marks, sizeof *m->marks);
+    m->mark_cols = product_alloc(m->mark_panels * c->n_ctx * m->f32->cols, sizeof *m->mark_cols);
+    m->marked = product_alloc(n_rows * c->n_heads * n_marks, sizeof *m->marked);
     m->slot = mem_new(c->d_vocab, sizeof *m->slot);
     m->last = mem_new(c->d_vocab, sizeof *m->last);
     m->ids = mem_new(n_rows, sizeof *m->ids);
@@ -138,7 +147,8 @@ int head_moments_new(struct head_moments **out, const struct engine *e, size_t n
     m->scores = product_alloc(c->n_ctx, sizeof *m->scores);
     m->values = product_alloc(c->n_layers * HEAD_MOMENTS * n_rows * c->n_heads, sizeof *m->values);
     const bool whole = m->slot && m->last && m->ids && m->target && m->earlier && m->directions &&
-                       m->read && m->product && m->positions && m->scores && m->values;
+                       m->read && m->marks && m->mark_cols && m->marked && m->product &&
+                       m->positions && m->scores && m->values;
     const int rc = whole ? pack_layers(m, err) : err_nomem(err, "heads");
     if (rc) {
         head_moments_free(m);
@@ -166,9 +176,10 @@ void head_moments_free(struct head_moments *m)
         weights_free(&m->lengths[i]);
     }
     inputs_free(&m->in);
-    void *const own[] = {m->back,   m->lengths, m->slot,      m->last,    m->ids,
-                         m->target, m->earlier, m->read,      m->product, m->positions,
-                         m->scores, m->values,  m->directions};
+    void *const own[] = {m->back,       m->lengths,   m->slot,      m->last,
+                         m->ids,        m->target,    m->earlier,   m->read,
+                         m->product,    m->positions, m->scores,    m->values,
+                         m->directions, m->marks,     m->mark_cols, m->marked};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         free(own[i]);
     }
@@ -244,6 +255,46 @@ const float *head_moments_of(const struct head_moments *m, size_t l, enum head_m
 float *head_moments_scores(struct head_moments *m)
 {
     return m->scores;
+}
+
+float *head_moments_marks(struct head_moments *m)
+{
+    return m->marks;
+}
+
+void head_moments_pack_marks(struct head_moments *m, size_t n)
+{
+    const size_t cols = m->f32->cols, n_ctx = m->model->config.n_ctx;
+    for (size_t p = 0; p < m->mark_panels; p++) {
+        for (size_t j = 0; j < n; j++) {
+            float *to = m->mark_cols + (p * n_ctx + j) * cols;
+            for (size_t k = 0; k < cols; k++) {
+                const size_t mark = p * cols + k;
+                to[k] = mark < m->n_marks ? m->marks[j * m->n_marks + mark] : 0;
+            }
+        }
+    }
+}
+
+void head_moments_mark(struct head_moments *m, size_t h, size_t at, size_t n, const float *packed,
+                       size_t from, size_t n_keys)
+{
+    const size_t cols = m->f32->cols, n_heads = m->model->config.n_heads;
+    _Alignas(64) float tile[KERN_ROWS_MAX * KERN_COLS_MAX];
+    for (size_t p = 0; p < m->mark_panels; p++) {
+        const size_t left = m->n_marks - p * cols, k = left < cols ? left : cols;
+        m->f32->tile(tile, packed, m->mark_cols + (p * m->model->config.n_ctx + from) * cols,
+                     n_keys - from);
+        for (size_t i = 0; i < n; i++) {
+            memcpy(m->marked + ((at + i) * n_heads + h) * m->n_marks + p * cols, tile + i * cols,
+                   k * sizeof *tile);
+        }
+    }
+}
+
+const float *head_moments_marked(const struct head_moments *m)
+{
+    return m->marked;
 }
 
 /* NaN where the pattern has one. */

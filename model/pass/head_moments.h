@@ -25,9 +25,10 @@
 
 struct head_moments;
 
-/* Room for blocks of n_rows rows.  The engine outlives it.  Errors: ERR_NOMEM. */
+/* Room for blocks of n_rows rows, and for n_marks marks (engine_marks()).  The engine outlives it.
+ * Errors: ERR_NOMEM. */
 int head_moments_new(struct head_moments **out, const struct engine *e, size_t n_rows,
-                     struct err *err);
+                     size_t n_marks, struct err *err);
 void head_moments_free(struct head_moments *m); // NULL is allowed
 
 /* A block of windows, whose rows are those of first and all tokens. */
@@ -41,6 +42,18 @@ float *head_moments_scores(struct head_moments *m);
  * pattern[i + 1], and in head_moments_scores() what it was before the softmax. */
 void head_moments_row(struct head_moments *m, size_t l, size_t h, size_t at, size_t i,
                       const float *pattern);
+
+/* Room for the marks of a window: [n][n_marks]; then, before its heads, that they are there. */
+float *head_moments_marks(struct head_moments *m);
+void head_moments_pack_marks(struct head_moments *m, size_t n);
+
+/* What head h gives to the marks from n positions whose first row of the block is row 'at':
+ * packed[n_keys - from][rows of a tile] is their pattern at keys [from, n_keys), others have none. */
+void head_moments_mark(struct head_moments *m, size_t h, size_t at, size_t n, const float *packed,
+                       size_t from, size_t n_keys);
+
+/* Of the layer in hand: [rows][n_heads][n_marks]. */
+const float *head_moments_marked(const struct head_moments *m);
 
 /* z[rows][n_heads * d_head] of layer l. */
 void head_moments_layer(struct head_moments *m, size_t l, const float *z);

@@ -63,6 +63,7 @@ int cmd_scan(int argc, char **argv)
         ABLATE_ARGS(&o.ablate),
         ARGS_GROUP("trigrams"),
         TRIGRAM_CHOICE_ARGS(&o.trigrams),
+        SKIP_CHOICE_ARGS(&o.skips),
         ARGS_GROUP("the run"),
         THREADS_ARG(&o.threads),
         {"dry-run", 0, ARG_FLAG, &o.dry_run, NULL, "say what would be done, and how long it takes"},

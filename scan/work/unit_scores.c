@@ -42,9 +42,10 @@ static int list_needs(struct unit_scores *s, struct err *err)
             of->kind->needs(of->shape, s->run, m, &a->needs[m]);
             if (scorer_is_changed(to)) { // its rows are not shown
                 a->needs[m].see = a->needs[m].keep = 0;
-                a->needs[m].heads = false;
+                a->needs[m].heads = a->needs[m].labels = false;
             }
             to->sees_heads = to->sees_heads || (has_weights(to) && a->needs[m].heads);
+            to->sees_labels = to->sees_labels || (to->sees_heads && a->needs[m].labels);
             to->see |= has_weights(to) ? a->needs[m].see : 0;
             to->keep |= has_weights(to) ? a->needs[m].keep : 0;
             to->asked = to->asked || a->needs[m].asked;
@@ -113,7 +114,8 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
         struct scorer *of = &s->scorers[m];
         rc = has_weights(of) ? predictor_watch_sites(of->ctx, of->see | of->keep, err) : 0;
         if (!rc && of->sees_heads) {
-            rc = engine_watch_heads(predictor_engine_ctx(of->ctx), err);
+            rc = engine_watch_heads(predictor_engine_ctx(of->ctx),
+                                    of->sees_labels ? run->n_hypotheses : 0, err);
         }
         if (!rc && has_weights(of) && of->may_ask) {
             rc = engine_keep_rows(predictor_engine_ctx(of->ctx), err);
@@ -128,6 +130,7 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
                                      .epsilon = epsilon,
                                      .exact = unit_ask_exact,
                                      .look = unit_ask_look,
+                                     .sources = unit_ask_sources,
                                      .stopped = unit_ask_stopped,
                                      .context = s};
     *out = s;
@@ -171,7 +174,7 @@ void unit_scores_free(struct unit_scores *s)
     void *const own[] = {s->asked, s->scorers, s->windows, s->logprob, s->window_n,
                          s->picks, s->tokens,  s->rows,    s->ids,     s->logits,
                          s->ld,    s->some,    s->some_of, s->row.at,  s->questions.items,
-                         s->heads};
+                         s->heads, s->logprobs};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         free(own[i]);
     }
@@ -314,6 +317,8 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
                                        .rows = unit_see_rows,
                                        .normed = of->asked || of->logits ? unit_see_normed : NULL,
                                        .moments = of->sees_heads ? unit_see_heads : NULL,
+                                       .marks = of->sees_labels ? unit_see_marks : NULL,
+                                       .marked = unit_see_marked,
                                        .heads = of->has_heads ? unit_heads_join : NULL,
                                        .context = s};
     const bool watched = has_weights(of) && (sites || watch.normed || watch.moments || watch.heads);
@@ -333,9 +338,8 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
 
 // --- what is asked of a block -------------------------------------------------------------------
 
-/* engine_view() of counts: log-probs of the asked ids, or of all. */
+/* engine_view() of counts: log-probs of all ids. */
 struct counts_view {
-    const struct unit_asked *asked; // NULL: all are wanted
     float *to;
     size_t d_vocab;
 };
@@ -344,11 +348,7 @@ static void see_counts(void *context, size_t k, size_t n, const struct engine_si
 {
     const struct counts_view *v = context;
     for (size_t i = 0; i < n; i++) {
-        if (v->asked) {
-            v->to[k + i] = sights[i].logits[v->asked[k + i].id];
-        } else {
-            memcpy(v->to + (k + i) * v->d_vocab, sights[i].logits, v->d_vocab * sizeof *v->to);
-        }
+        memcpy(v->to + (k + i) * v->d_vocab, sights[i].logits, v->d_vocab * sizeof *v->to);
     }
 }
 
@@ -362,31 +362,43 @@ static int look_at_counts(struct unit_scores *s, size_t m, const size_t *tokens,
                                err);
 }
 
+/* The log-probs of what was asked of counts, into to[a->n]. */
+static int answer_counts(struct unit_scores *s, const struct asked *a, size_t m, float *to,
+                         struct err *err)
+{
+    int rc = mem_reserve(&s->tokens, &s->tokens_cap, a->n, sizeof *s->tokens, "logits", err);
+    rc = rc ? rc : mem_reserve(&s->ids, &s->ids_cap, a->n, sizeof *s->ids, "logits", err);
+    rc = rc ? rc
+            : mem_reserve(&s->logprobs, &s->logprobs_cap, a->n, sizeof *s->logprobs, "logits", err);
+    for (size_t i = 0; i < a->n && !rc; i++) {
+        s->tokens[i] = a->items[i].token;
+        s->ids[i] = a->items[i].id;
+    }
+    rc = rc ? rc : unit_scores_pick(s, m, s->tokens, a->n, err);
+    rc = rc ? rc
+            : predictor_score_ids(s->scorers[m].ctx, &s->in, s->picks, s->ids, a->n, s->logprobs,
+                                  err);
+    for (size_t i = 0; i < a->n && !rc; i++) {
+        to[i] = (float)s->logprobs[i];
+    }
+    return rc;
+}
+
 /* The logits that a collector asked of a model. */
 static int answer(struct unit_scores *s, struct asked *a, size_t m, struct err *err)
 {
     struct scorer *of = &s->scorers[m];
     int rc = floats_reserve(&a->logits[m], a->n, err);
     a->seen[m] = NULL;
-    if (rc || !a->needs[m].asked) {
+    if (rc || !a->needs[m].asked || !predictor_looks(of->predictor)) {
         return rc;
     }
-    if (has_weights(of)) {
-        const size_t d = config_of(of)->d_model;
-        for (size_t i = 0; i < a->n; i++) {
-            const float *x = of->normed.at + (a->items[i].token - s->block.begin) * d;
-            a->logits[m].at[i] = engine_logit(of->predictor->engine, x, a->items[i].id);
-        }
-    } else if (predictor_looks(of->predictor)) {
-        struct counts_view view = {.asked = a->items, .to = a->logits[m].at};
-        rc = mem_reserve(&s->tokens, &s->tokens_cap, a->n, sizeof *s->tokens, "logits", err);
-        for (size_t i = 0; i < a->n && !rc; i++) {
-            s->tokens[i] = a->items[i].token;
-        }
-        rc = rc ? rc : look_at_counts(s, m, s->tokens, a->n, &view, err);
-    } else {
-        return 0;
+    for (size_t i = 0; i < a->n && has_weights(of); i++) {
+        const size_t at = (a->items[i].token - s->block.begin) * config_of(of)->d_model;
+        a->logits[m].at[i] =
+            engine_logit(of->predictor->engine, of->normed.at + at, a->items[i].id);
     }
+    rc = has_weights(of) ? 0 : answer_counts(s, a, m, a->logits[m].at, err);
     a->seen[m] = a->logits[m].at;
     return rc;
 }

@@ -6,6 +6,7 @@
  *     unit_rows.c     rows of tokens that are kept for what is asked afterwards
  *     unit_share.c    of a changed model: the windows that it is run on
  *     unit_heads.c    changed models that are scored together with their whole
+ *     unit_sources.c  afterwards: where heads look
  *     unit_ask.c      afterwards: exact log-probs, what a model says before a token
  */
 #ifndef GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
@@ -45,13 +46,13 @@ struct asked {
 struct scorer {
     const struct predictor *predictor;
     struct predictor_ctx *ctx;
-    size_t whole;                // of a changed model: its unchanged one before it; SIZE_MAX: none
-    struct head_rows *heads;     // of one that is scored together with it; NULL: it is not
-    bool has_heads;              // of a whole: some are scored together with it
-    uint32_t see, keep;          // ROW_BIT()s that some collector needs
-    bool sees_heads;             // some collector needs what its heads do
-    bool asked, logits, may_ask; // some collector needs them
-    double *logprob;             // [logprob_cap] of the unit's tokens
+    size_t whole;                 // of a changed model: its unchanged one before it; SIZE_MAX: none
+    struct head_rows *heads;      // of one that is scored together with it; NULL: it is not
+    bool has_heads;               // of a whole: some are scored together with it
+    uint32_t see, keep;           // ROW_BIT()s that some collector needs
+    bool sees_heads, sees_labels; // some collector needs what its heads do, and with labels
+    bool asked, logits, may_ask;  // some collector needs them
+    double *logprob;              // [logprob_cap] of the unit's tokens
     size_t logprob_cap;
     struct floats normed;          // [tokens of the block][d_model] behind the final norm
     struct floats *kept;           // [n_layers][ROW_SITES]
@@ -110,7 +111,8 @@ struct unit_scores {
     struct floats row;  // one of engine_row_size()
     const float **rows; // of unit_rows_find()
     uint32_t *ids;      // their tokens
-    size_t rows_cap, ids_cap;
+    double *logprobs;   // of ids that counts are asked about
+    size_t rows_cap, ids_cap, logprobs_cap;
     const float **logits; // [n_models]
     size_t *ld;           // [n_models]
 };
@@ -123,6 +125,10 @@ void unit_see_rows(void *context, size_t layer, enum row_site site,
 void unit_see_heads(void *context, size_t layer, const struct engine_window *windows,
                     size_t n_windows,
                     const float *const values[HEAD_MOMENTS]); // engine_moments()
+void unit_see_marks(void *context, const struct engine_window *window,
+                    float *to); // engine_marks(): a mark per hypothesis, 1 where it labels
+void unit_see_marked(void *context, size_t layer, const struct engine_window *windows,
+                     size_t n_windows, const float *to_marks); // engine_marked()
 void unit_see_normed(void *context, const struct engine_window *windows, size_t n_windows,
                      const float *x); // engine_normed()
 
@@ -190,5 +196,7 @@ int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, 
 int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
                   struct token_view *views, struct err *err);
 bool unit_ask_stopped(const void *context);
+int unit_ask_sources(void *context, size_t model, const struct unit_sources *asked, size_t n,
+                     struct err *err); // unit_sources.c
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "corpora/base/bits.h"
 #include "scan/work/unit_scores_internal.h"
 
 static size_t block_rows(const struct unit_block *b)
@@ -54,6 +55,37 @@ void unit_see_heads(void *context, size_t layer, const struct engine_window *win
         if (s->asked[c].needs[s->model].heads) {
             s->rc = to->collector->kind->see_heads(to->part, s->model, layer, &s->block, values,
                                                    s->err);
+        }
+    }
+}
+
+/* engine_marks() */
+void unit_see_marks(void *context, const struct engine_window *window, float *to)
+{
+    const struct unit_scores *s = context;
+    const struct unit_labels *labels = s->unit->labels;
+    const size_t n = s->run->n_hypotheses, n_words = bits_words(n);
+    const size_t begin = (size_t)(window->tokens - s->layout->ids);
+    memset(to, 0, (window->n + 1) * n * sizeof *to);
+    for (size_t i = 0; i < window->n && labels; i++) {
+        for (size_t h = 0; h < n; h++) {
+            to[(i + 1) * n + h] = bits_get(labels->words + (begin + i) * n_words, h) ? 1 : 0;
+        }
+    }
+}
+
+/* engine_marked() */
+void unit_see_marked(void *context, size_t layer, const struct engine_window *windows,
+                     size_t n_windows, const float *to_marks)
+{
+    (void)windows;
+    (void)n_windows;
+    struct unit_scores *s = context;
+    for (size_t c = 0; c < s->n_collectors && !s->rc; c++) {
+        const struct unit_collector *to = &s->collectors[c];
+        if (s->asked[c].needs[s->model].labels) {
+            s->rc = to->collector->kind->see_head_labels(to->part, s->model, layer, &s->block,
+                                                         to_marks, s->err);
         }
     }
 }

@@ -21,10 +21,13 @@
 #include "corpora/base/err.h"
 #include "corpora/base/head_moment.h"
 #include "corpora/base/mem.h"
+#include "out/results/examples.h"
 #include "out/results/fixed.h"
 #include "out/results/run.h"
 
 #define HEADS_KIND 32                      // room for the text of a kind
+#define HEADS_EXAMPLES_MAX 1000            // of a list
+#define HEADS_SOURCES 5                    // of an example: [back, id, attention] each
 #define HEADS_UNIT_MAX ((size_t)1 << 22)   // tokens of a unit
 #define HEADS_DLA_UNIT ((double)(1 << 10)) // units of a logit
 #define HEADS_SUMS ((size_t)HEAD_DLA)      // moments that are plain means
@@ -50,14 +53,18 @@ struct heads_layer {
 struct heads_shape {
     struct heads_layer *layers; // [n_layers] by model and layer
     size_t n_layers;
-    size_t n;                    // heads of all layers
-    size_t d_vocab;              // ids of the corpus are below it
+    size_t n;       // heads of all layers
+    size_t d_vocab; // ids of the corpus are below it
+    size_t n_hypotheses;
+    bool *predicts_next; // [n_hypotheses] their predictions are of the token behind a labelled one
+    uint32_t examples;   // kept of each kind
     struct heads_scores *scores; // [n]; NULL: not known yet
 };
 
-/* The heads of the run's models that have weights of their own; *out NULL: there are none.  Errors:
- * ERR_NOMEM. */
-int heads_shape_new(struct heads_shape **out, const struct run *run, struct err *err);
+/* The heads of the run's models that have weights of their own, and its hypotheses; *out NULL: there
+ * are no heads.  examples: kept of each kind, up to HEADS_EXAMPLES_MAX.  Errors: ERR_NOMEM. */
+int heads_shape_new(struct heads_shape **out, const struct run *run, uint32_t examples,
+                    struct err *err);
 void heads_shape_free(struct heads_shape *s); // NULL is allowed
 
 /* Takes scores[n]. */
@@ -78,17 +85,31 @@ struct heads_sums {
     struct moments dla;             // in units
 };
 
+/* What is known of a hypothesis and a head: predictions that its labels are about, all predictions
+ * in documents on which it did not give up, and the tokens there. */
+struct heads_label {
+    uint64_t n, n_all, n_to;
+    __int128 dla, dla_all; // in units
+    __int128 to;           // attention to labelled tokens, in units of 2^-20
+};
+
+/* The kinds of examples, which are least first by these keys. */
+enum heads_list { HEADS_HELPS, HEADS_HURTS, HEADS_RANDOM, HEADS_LISTS };
+
 struct heads {
     const struct heads_shape *shape;
-    struct heads_sums *sums; // [n]
+    struct heads_sums *sums;    // [n]
+    struct heads_label *labels; // [n][n_hypotheses]
+    struct example_list *lists; // [HEADS_LISTS][n]; acts: HEADS_SOURCES of an example
 };
 
 int heads_new(struct heads **out, const struct heads_shape *s, struct err *err);
 void heads_free(struct heads *h); // NULL is allowed
 
-/* Adds 'from', of the same shape; and sums[n] of its heads.  Errors: ERR_NOMEM. */
+void heads_clear(struct heads *h); // as it was when new
+
+/* Adds 'from', of the same shape, and takes its lists.  Errors: ERR_NOMEM. */
 int heads_merge(struct heads *to, struct heads *from, struct err *err);
-void heads_add_sums(struct heads *to, const struct heads_sums *sums);
 
 /* As bytes, and back into a new one.  Equal wholes give equal bytes.  Errors: ERR_NOMEM,
  * ERR_FORMAT. */

@@ -23,6 +23,16 @@ static int shape_save(const void *shape, struct buf *out, struct err *err)
     return heads_shape_save(shape, out, err);
 }
 
+static int same(const void *a, const void *b, bool fixed, struct err *why)
+{
+    (void)fixed; // what weights say of heads follows from the models
+    const uint32_t x = ((const struct heads_shape *)a)->examples;
+    const uint32_t y = ((const struct heads_shape *)b)->examples;
+    return x == y
+               ? 0
+               : err_set(why, ERR_MISMATCH, "examples: one keeps %u, the other %u of a head", x, y);
+}
+
 static int describe(const void *shape, struct buf *out, struct err *err)
 {
     const struct heads_shape *s = shape;
@@ -36,14 +46,19 @@ static int describe(const void *shape, struct buf *out, struct err *err)
 static void memory(const void *shape, const struct run *run, struct collector_memory *out)
 {
     const struct heads_shape *s = shape;
-    out->whole = s->n * sizeof(struct heads_sums);
-    out->part = heads_unit_bytes(s);
+    const uint64_t example = sizeof(struct example) + EXAMPLE_TOKENS * sizeof(uint32_t) +
+                             HEADS_SOURCES * 3 * sizeof(float);
+    out->whole = s->n * (sizeof(struct heads_sums) + s->n_hypotheses * sizeof(struct heads_label) +
+                         HEADS_LISTS * s->examples * example);
+    out->part = out->whole + s->d_vocab * sizeof(uint32_t);
+    out->saving = out->whole;
     for (size_t l = 0; l < s->n_layers; l++) {
         const struct run_model *m = &run->models[s->layers[l].model];
         const uint64_t rows = m->n_ctx > BLOCK_ROWS ? m->n_ctx : BLOCK_ROWS, d = m->d_model;
         out->part += 4 * (rows * HEAD_MOMENTS * m->n_heads + d * (d + d / m->n_heads));
         if (s->layers[l].layer == 0) {
             out->part += 4 * (rows * (2 * d + d / m->n_heads) + 2 * m->d_vocab);
+            out->part += 4 * rows * (m->n_heads + 2) * s->n_hypotheses;
         }
     }
 }
@@ -52,7 +67,9 @@ static void needs(const void *shape, const struct run *run, size_t model,
                   struct collector_needs *out)
 {
     (void)run;
-    out->heads = heads_find_layer(shape, model, 0) != SIZE_MAX;
+    const struct heads_shape *s = shape;
+    out->heads = heads_find_layer(s, model, 0) != SIZE_MAX;
+    out->labels = out->heads && s->n_hypotheses > 0;
 }
 
 // --- a worker's part ----------------------------------------------------------------------------
@@ -70,6 +87,11 @@ static void part_free(void *part)
     heads_unit_free(part);
 }
 
+static void part_look(void *part, const void *whole)
+{
+    heads_unit_look(part, whole);
+}
+
 static int begin_unit(void *part, const struct unit_tokens *unit, struct err *err)
 {
     return heads_unit_begin(part, unit, err);
@@ -79,6 +101,14 @@ static int see_heads(void *part, size_t model, size_t layer, const struct unit_b
                      const float *const values[HEAD_MOMENTS], struct err *err)
 {
     return heads_unit_see(part, model, layer, block, values, err);
+}
+
+static int see_head_labels(void *part, size_t model, size_t layer, const struct unit_block *block,
+                           const float *to_label, struct err *err)
+{
+    (void)err;
+    heads_unit_see_labels(part, model, layer, block, to_label);
+    return 0;
 }
 
 static int end_unit(void *part, const struct unit_models *models, struct err *err)
@@ -103,7 +133,7 @@ static void whole_free(void *whole)
 
 static int add(void *whole, void *part, struct err *err)
 {
-    return heads_unit_add(whole, part, err);
+    return heads_merge(whole, heads_unit_found(part), err);
 }
 
 static int merge(void *whole, void *from, struct err *err)
@@ -140,13 +170,16 @@ const struct collector_kind heads_collector = {
     .shape_new = shape_new,
     .shape_free = shape_free,
     .shape_save = shape_save,
+    .same = same,
     .describe = describe,
     .memory = memory,
     .needs = needs,
     .part_new = part_new,
     .part_free = part_free,
+    .part_look = part_look,
     .begin_unit = begin_unit,
     .see_heads = see_heads,
+    .see_head_labels = see_head_labels,
     .end_unit = end_unit,
     .whole_new = whole_new,
     .whole_free = whole_free,

@@ -10,7 +10,8 @@ static bool has_heads(const struct run_model *m)
     return m->n_components > 0 && !run_model_is_changed(m);
 }
 
-int heads_shape_new(struct heads_shape **out, const struct run *run, struct err *err)
+int heads_shape_new(struct heads_shape **out, const struct run *run, uint32_t examples,
+                    struct err *err)
 {
     size_t n = 0;
     *out = NULL;
@@ -21,9 +22,15 @@ int heads_shape_new(struct heads_shape **out, const struct run *run, struct err 
         return 0;
     }
     struct heads_shape *s = mem_zero(1, sizeof *s);
-    if (!s || !(s->layers = mem_zero(n, sizeof *s->layers))) {
+    if (!s || !(s->layers = mem_zero(n, sizeof *s->layers)) ||
+        !(s->predicts_next = mem_zero(run->n_hypotheses, sizeof *s->predicts_next))) {
         heads_shape_free(s);
         return err_nomem(err, "heads");
+    }
+    s->examples = examples;
+    s->n_hypotheses = run->n_hypotheses;
+    for (size_t h = 0; h < s->n_hypotheses; h++) {
+        s->predicts_next[h] = run->hypotheses[h].predicts_next;
     }
     s->d_vocab = run_d_vocab(run);
     for (size_t m = 0; m < run->n_models; m++) {
@@ -42,6 +49,7 @@ void heads_shape_free(struct heads_shape *s)
 {
     if (s) {
         free(s->layers);
+        free(s->predicts_next);
         free(s->scores);
         free(s);
     }
@@ -56,6 +64,7 @@ void heads_shape_set_scores(struct heads_shape *s, struct heads_scores *scores)
 int heads_shape_save(const struct heads_shape *s, struct buf *out, struct err *err)
 {
     struct bytes_writer w = {.to = out, .err = err};
+    bytes_put(&w, s->examples);
     bytes_put(&w, s->n);
     bytes_put(&w, s->scores != NULL);
     for (size_t i = 0; i < s->n && s->scores; i++) {
@@ -93,8 +102,9 @@ int heads_shape_load(struct heads_shape **out, const struct run *run, const void
                      struct err *err)
 {
     struct bytes_reader r = {.at = bytes, .left = len, .of = "the saved heads", .err = err};
-    struct heads_shape *s;
-    int rc = heads_shape_new(&s, run, err);
+    struct heads_shape *s = NULL;
+    const uint32_t examples = (uint32_t)bytes_get(&r, 0, HEADS_EXAMPLES_MAX, "examples");
+    const int rc = r.rc ? r.rc : heads_shape_new(&s, run, examples, err);
     if (rc) {
         return rc;
     }

@@ -19,16 +19,20 @@ struct heads_unit;
 int heads_unit_new(struct heads_unit **out, const struct heads_shape *s, struct err *err);
 void heads_unit_free(struct heads_unit *u); // NULL is allowed
 
-/* At most, in bytes, of a unit. */
-uint64_t heads_unit_bytes(const struct heads_shape *s);
+/* What the whole's lists still let in. */
+void heads_unit_look(struct heads_unit *u, const struct heads *whole);
 
 /* Forgets the unit before.  Errors: ERR_NOMEM, ERR_LIMIT (too many tokens). */
 int heads_unit_begin(struct heads_unit *u, const struct unit_tokens *unit, struct err *err);
 
-/* collector.h's see_heads(), end_unit() and add(). */
+/* collector.h's see_heads(), see_head_labels() and end_unit(). */
 int heads_unit_see(struct heads_unit *u, size_t model, size_t layer, const struct unit_block *block,
                    const float *const values[HEAD_MOMENTS], struct err *err);
+void heads_unit_see_labels(struct heads_unit *u, size_t model, size_t layer,
+                           const struct unit_block *block, const float *to_label);
 int heads_unit_end(struct heads_unit *u, const struct unit_models *models, struct err *err);
-int heads_unit_add(struct heads *to, struct heads_unit *u, struct err *err);
+
+/* What was found in it; lists may be taken. */
+struct heads *heads_unit_found(struct heads_unit *u);
 
 #endif
