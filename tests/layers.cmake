@@ -30,6 +30,7 @@ set(table
   "out/results/gaps  : corpora/base out/sql out/results"
   "out/results/classes: corpora/base out/sql out/results out/results/gaps"
   "out/results/compare: corpora/base out/sql out/results out/results/gaps"
+  "out/results/composition: corpora/base out/sql out/results"
   "out/results/heads: corpora/base out/sql out/results"
   "out/results/means: corpora/base out/sql out/results"
   "out/results/documents: corpora/base out/sql out/results out/results/gaps"

@@ -131,6 +131,7 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
                                      .exact = unit_ask_exact,
                                      .look = unit_ask_look,
                                      .sources = unit_ask_sources,
+                                     .compose = unit_ask_compose,
                                      .stopped = unit_ask_stopped,
                                      .context = s};
     *out = s;
@@ -150,6 +151,7 @@ static void scorer_close(struct scorer *m)
     free(m->components.at);
     unit_rows_free(&m->rows);
     attributor_free(m->attributor);
+    composer_free(m->composer);
     head_rows_free(m->heads);
     predictor_ctx_free(m->ctx);
 }
