@@ -205,7 +205,7 @@ static void columns_that_hold_json_do(void **state)
             }
         }
     }
-    assert_int_equal(columns, 21);
+    assert_int_equal(columns, 23);
     sqlite3_close(db);
 }
 
