@@ -86,6 +86,9 @@ function makeHead() {
     pages.push(trigramsTab);
     itemPages.trigram = ["trigrams", trigramPage];
   }
+  if (run.battery.length > 0) {
+    pages.push(["battery", "Battery", batteryPage]);
+  }
   pages.push(["models", "Side by side", modelsPage]);
   const counts = { gaps: run.pairs.reduce((n, p) => n + p.hits_other + p.hits_base, 0), neurons: run.nNeurons, hypotheses: run.hypotheses.length, trigrams: run.nTrigrams };
   document.getElementById("pages").append(...pages.map(([name, title]) =>
