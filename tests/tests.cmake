@@ -185,7 +185,7 @@ gapscope_bench(miners gapscope_scan_load)
 gapscope_test(miners/plugin gapscope_miners)
 set(plugins ${CMAKE_CURRENT_BINARY_DIR}/plugins)
 target_compile_definitions(test_plugin PRIVATE PLUGINS="${plugins}")
-foreach(plugin exclaim bad_symbol bad_version bad_no_label bad_fewer bad_value bad_failed bad_state)
+foreach(plugin exclaim exclaim_one answers answers_beyond answers_forgets bad_symbol bad_version bad_no_label bad_fewer bad_value bad_failed bad_state)
   string(REGEX REPLACE "_.*" "" source ${plugin})
   string(TOUPPER PLUGIN_${plugin} how)
   add_library(plugin_${plugin} MODULE tests/plugins/${source}.c)
@@ -431,6 +431,10 @@ endif()
 add_executable(count_dump tests/kit/count_dump.c)
 target_link_libraries(count_dump PRIVATE gapscope_model)
 add_test(NAME count_models COMMAND ${CMAKE_SOURCE_DIR}/tests/python/count_models $<TARGET_FILE:gapscope> $<TARGET_FILE:count_dump>)
+
+# what would follow: the table of answers against the lines of `score --answers`
+add_test(NAME answers COMMAND ${CMAKE_SOURCE_DIR}/tests/python/answers $<TARGET_FILE:gapscope> ${plugins})
+set_tests_properties(answers PROPERTIES SKIP_RETURN_CODE 77)
 
 # gapscope with two more statistics, each a line of tests/collectors/collectors.c
 add_executable(gapscope_with_collectors

@@ -90,6 +90,9 @@ function makeHead() {
     pages.push(["heads", "Heads", headsPage]);
     itemPages.head = ["heads", headPage];
   }
+  if (run.battery.length > 0) {
+    pages.push(["battery", "Battery", batteryPage]);
+  }
   pages.push(["models", "Side by side", modelsPage]);
   const counts = { gaps: run.pairs.reduce((n, p) => n + p.hits_other + p.hits_base, 0), neurons: run.nNeurons, heads: run.nHeads, hypotheses: run.hypotheses.length, trigrams: run.nTrigrams };
   document.getElementById("pages").append(...pages.map(([name, title]) =>

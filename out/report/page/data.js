@@ -94,6 +94,7 @@ async function readRun() {
   run.compareKinds = rows(data.compare_kind);
   run.compareDomains = rows(data.compare_domain);
   run.compareHypotheses = rows(data.compare_hypothesis);
+  run.battery = rows(data.battery);
   run.ablation = rows(data.ablation);
   run.ablationGap = rows(data.ablation_gap);
   run.kindLoss = rows(data.kind_loss);
