@@ -317,6 +317,10 @@ int report_add_run(struct report *r)
         json_kinds(&d.json);
         jsonout_key(&d.json, "trigrams");
         jsonout_i64(&d.json, trigram_count(r->reader));
+        jsonout_key(&d.json, "skips");
+        jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM skip", NULL));
+        jsonout_key(&d.json, "bugs");
+        jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM skip_bug", NULL));
         jsonout_key(&d.json, "block");
         jsonout_u64(&d.json, REPORT_BLOCK);
         report_end(r, &d, "run");

@@ -105,6 +105,8 @@ async function readRun() {
   run.nHeads = data.heads ?? 0;
   run.nNeurons = data.neurons;
   run.nTrigrams = data.trigrams ?? 0;
+  run.nSkips = data.skips ?? 0;
+  run.nBugs = data.bugs ?? 0;
   run.block = data.block;
 }
 
