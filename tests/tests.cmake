@@ -100,6 +100,7 @@ target_sources(test_pretokenize PRIVATE tests/ref/words_ref.c)
 target_sources(test_tokenizer PRIVATE tests/ref/words_ref.c)
 gapscope_fuzz(encode gapscope_model)
 gapscope_fuzz(tokenizer gapscope_model)
+gapscope_fuzz(vocab_merges gapscope_model)
 gapscope_bench(tokenizer gapscope_model)
 
 # model: config.json, loading, the forward pass
