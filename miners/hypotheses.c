@@ -1,6 +1,8 @@
 #include "miners/hypotheses.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +11,7 @@
 #include "corpora/base/mem.h"
 #include "corpora/base/nearest.h"
 #include "miners/core/kinds.h"
+#include "miners/spec.h"
 #include "miners/yamltree.h"
 
 #define EXEC_ARGS_MAX 256
@@ -29,12 +32,15 @@ enum key {
     MARK,
     PREFIX,
     TIMEOUT,
+    ANSWERS,
+    WINDOWS,
     N
 };
 static const char *const key_names[N] = {
-    [REGEX] = "regex",   [TOKENS] = "tokens",   [IDS] = "ids",          [CODE] = "code",
-    [PLUGIN] = "plugin", [EXEC] = "exec",       [NAME] = "name",        [MARK] = "mark",
-    [PREFIX] = "prefix", [TIMEOUT] = "timeout", [PREDICTS] = "predicts"};
+    [REGEX] = "regex",    [TOKENS] = "tokens",   [IDS] = "ids",           [CODE] = "code",
+    [PLUGIN] = "plugin",  [EXEC] = "exec",       [NAME] = "name",         [MARK] = "mark",
+    [PREFIX] = "prefix",  [TIMEOUT] = "timeout", [PREDICTS] = "predicts", [ANSWERS] = "answers",
+    [WINDOWS] = "windows"};
 
 /* A hypothesis as written. */
 struct entry {
@@ -276,42 +282,88 @@ static int read_exec(const struct reader *r, const struct entry *e, struct miner
         rc = want_number(e->values[TIMEOUT], "timeout (in seconds)", 1, TIMEOUT_MAX_SEC,
                          &timeout_sec, err);
     }
+    if (!rc && e->values[WINDOWS]) {
+        rc = want_bool(e->values[WINDOWS], "windows", &o.windows, err);
+    }
     if (rc) {
         return rc;
     }
+    o.answers = e->values[ANSWERS] && yamltree_is(e->values[ANSWERS], "true");
     o.timeout_sec = (unsigned)timeout_sec;
     rc = exec_miner(m, &o, err);
     return rc ? error_in(list, err) : 0;
 }
 
-/* Reads predicts; "next" becomes a member of the spec, where it stands in the order of keys. */
-static int read_predicts(const struct entry *e, enum key kind, struct miner *m, struct err *err)
+/* Reads answers, which become a member of the spec: one or two texts, or true, which the miner of a
+ * program has seen. */
+static int read_answers(const struct reader *r, const struct entry *e, enum key kind,
+                        struct miner *m, struct err *err)
 {
-    static const char member[] = "\"predicts\":\"next\"";
+    const struct yamltree_node *list = e->values[ANSWERS];
+    struct buf texts = {0};
+    if (!list || (m->answers_itself && yamltree_is(list, "true"))) {
+        return m->answers_itself && kind == EXEC
+                   ? spec_add(&m->spec, key_names[ANSWERS], "true", 4, err)
+                   : 0;
+    }
+    if (m->answers_itself) {
+        return yamltree_error(list, err, "this %s says itself which token would follow",
+                              key_names[kind]);
+    }
+    if (list->kind != YAMLTREE_LIST || list->n == 0 || list->n > MINER_ANSWERS_MAX) {
+        return yamltree_error(list, err,
+                              "answers: expected a list of one or two tokens that would follow, as "
+                              "[' are', ' is']%s",
+                              kind == EXEC ? ", or true: the program says it" : "");
+    }
+    int rc = buf_append(&texts, "[", 1, err);
+    for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
+        uint32_t *id = &m->answers[m->n_answers++];
+        rc = read_id(r, v, true, id, err);
+        if (!rc && *id >= r->h->n_vocab) {
+            rc = yamltree_error(v, err, "'%s' is token %" PRIu32 ", which a model does not have",
+                                v->text, *id);
+        } else if (!rc && m->n_answers == 2 && *id == m->answers[0]) {
+            rc = yamltree_error(v, err, "answers: the second is the first");
+        }
+        rc = rc || v == list->first ? rc : buf_append(&texts, ",", 1, err);
+        rc = rc ? rc : jsonw_string(&texts, v->text, v->len, err);
+    }
+    rc = rc ? rc : buf_append(&texts, "]", 1, err);
+    rc = rc ? rc : spec_add(&m->spec, key_names[ANSWERS], texts.data, texts.len, err);
+    buf_free(&texts);
+    return rc;
+}
+
+/* Reads predicts, of which "next" becomes a member of the spec. */
+static int read_predicts(const struct entry *e, struct miner *m, struct err *err)
+{
+    static const char next[] = "\"next\"";
     const struct yamltree_node *v = e->values[PREDICTS];
-    if (!v || yamltree_is(v, "this")) {
+    const bool answers = m->answers_itself || m->n_answers > 0;
+    if (v ? yamltree_is(v, "this") : !answers) {
         return 0;
     }
-    if (!yamltree_is(v, "next")) {
+    if (v && !yamltree_is(v, "next")) {
         return yamltree_error(v, err,
                               "predicts: expected this (the labelled token's own log-prob) or "
                               "next (that of the token after it)");
     }
-    // {"mark":"all",<here>"regex":..}, {<here>"prefix":true,..}, {<here>"tokens":..}, {..<here>}
-    const bool inside = kind == REGEX || kind == TOKENS;
-    const bool behind_mark = strncmp(m->spec, "{\"mark\"", 7) == 0;
-    const size_t at = behind_mark ? strcspn(m->spec, ",") + 1 : inside ? 1 : strlen(m->spec) - 1;
-    struct buf spec = {0};
-    const int rc = buf_printf(&spec, err, "%.*s%s%s%s%s", (int)at, m->spec, inside ? "" : ",",
-                              member, inside ? "," : "", m->spec + at);
-    if (rc) {
-        buf_free(&spec);
-        return rc;
-    }
-    free(m->spec);
-    m->spec = spec.data;
     m->predicts_next = true;
-    return 0;
+    return spec_add(&m->spec, key_names[PREDICTS], next, sizeof next - 1, err);
+}
+
+/* What depends on windows is another hypothesis in other windows. */
+static int add_windows(const struct reader *r, struct miner *m, struct err *err)
+{
+    char text[32];
+    if (!m->windows || !r->options || r->options->n_ctx == 0) {
+        return 0;
+    }
+    int n = snprintf(text, sizeof text, "%zu", r->options->n_ctx);
+    int rc = spec_add(&m->spec, "n_ctx", text, (size_t)n, err);
+    n = snprintf(text, sizeof text, "\"%s\"", r->options->packing);
+    return rc ? rc : spec_add(&m->spec, "packing", text, (size_t)n, err);
 }
 
 // --- the file ----------------------------------------------------------------------------------
@@ -366,9 +418,10 @@ static int choose_kind(const struct entry *e, enum key *kind, struct err *err)
                               "nothing to label by: expected regex, tokens, ids, code, plugin or "
                               "exec");
     }
-    static const enum key only_with[N] = {[MARK] = REGEX, [PREFIX] = REGEX, [TIMEOUT] = EXEC};
+    static const enum key only_with[N] = {
+        [MARK] = REGEX, [PREFIX] = REGEX, [TIMEOUT] = EXEC, [ANSWERS] = KINDS, [WINDOWS] = EXEC};
     for (enum key k = MARK; k < N; k++) {
-        if (e->values[k] && only_with[k] != *kind) {
+        if (e->values[k] && only_with[k] != KINDS && only_with[k] != *kind) {
             return yamltree_error(e->values[k], err, "%s goes with %s, not with %s", key_names[k],
                                   key_names[only_with[k]], key_names[*kind]);
         }
@@ -419,7 +472,9 @@ static int read_hypothesis(const struct reader *r, const struct yamltree_node *m
     if (rc) {
         return rc;
     }
-    rc = read_predicts(&e, kind, &m, err);
+    rc = read_answers(r, &e, kind, &m, err);
+    rc = rc ? rc : read_predicts(&e, &m, err);
+    rc = rc ? rc : add_windows(r, &m, err);
     if (rc) {
         miner_free(&m);
         return rc;
@@ -470,6 +525,7 @@ int hypotheses_parse(struct hypotheses *h, const char *yaml, size_t len, const c
     const struct reader r = {.h = h, .options = o, .folder = folder};
     struct yamltree_node *tree = NULL, *top = NULL;
     const size_t before = h->n;
+    h->n_vocab = o && o->n_vocab ? o->n_vocab : UINT32_MAX;
     int rc = yamltree_parse(&tree, &top, yaml, len, err);
     rc = rc ? rc : read_top(&r, top, err);
     yamltree_free(tree);
@@ -488,7 +544,8 @@ int hypotheses_load(struct hypotheses *h, const char *path, const struct hypothe
     char *folder = !slash          ? strdup("")
                    : slash == path ? strdup("/")
                                    : strndup(path, (size_t)(slash - path));
-    int rc = folder ? file_read_text(path, YAMLTREE_BYTES_MAX, &yaml, err) : err_nomem(err, "a path");
+    int rc =
+        folder ? file_read_text(path, YAMLTREE_BYTES_MAX, &yaml, err) : err_nomem(err, "a path");
     rc = rc ? rc : hypotheses_parse(h, yaml.data, yaml.len, path, folder, o, err);
     buf_free(&yaml);
     free(folder);

@@ -128,6 +128,11 @@ gapscope_test(model/engine_branches gapscope_model)
 gapscope_test(model/attribution gapscope_model)
 gapscope_test(model/effects gapscope_model)
 gapscope_test(model/patch gapscope_model)
+gapscope_test(model/by_source gapscope_model m)
+gapscope_test(model/circuits gapscope_model m)
+gapscope_test(model/composition gapscope_model m)
+gapscope_test(model/eigenvalues gapscope_model m)
+gapscope_test(model/head_scores gapscope_model m)
 gapscope_fuzz(config gapscope_model)
 gapscope_bench(engine gapscope_model)
 gapscope_bench(hub gapscope_model)
@@ -154,7 +159,7 @@ endforeach()
 gapscope_bench(candidates gapscope_model)
 
 # miners: the built-in ones
-foreach(name code code_base64 code_inside code_repeat code_text)
+foreach(name code code_base64 code_battery code_inside code_repeat code_text)
   gapscope_test(miners/${name} gapscope_miners)
   target_sources(test_${name} PRIVATE tests/kit/code_kit.c)
 endforeach()
@@ -232,6 +237,7 @@ gapscope_test(out/tally_labels gapscope_out m)
 target_sources(test_tally_labels PRIVATE tests/ref/tally_ref.c)
 gapscope_test(out/compare gapscope_out m)
 gapscope_test(out/token_means gapscope_out m)
+gapscope_fuzz(classes gapscope_out)
 gapscope_fuzz(compare gapscope_out)
 gapscope_fuzz(documents gapscope_out)
 gapscope_fuzz(neurons gapscope_out)
@@ -241,13 +247,14 @@ gapscope_fuzz(shapes gapscope_out)
 gapscope_fuzz(state gapscope_out)
 gapscope_fuzz(store gapscope_out)
 gapscope_fuzz(tally gapscope_out)
+gapscope_fuzz(skips gapscope_out)
 gapscope_fuzz(token_means gapscope_out)
 gapscope_fuzz(trigrams gapscope_out)
 gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of run, shapes, tally, compare, neurons, trigrams, token_means, documents and ngrams anew, where their bytes have changed
+# tests/fuzz/seeds of run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents, skips and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
@@ -255,6 +262,12 @@ target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 gapscope_test(scan/cli gapscope_base m)
 target_compile_definitions(test_cli PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
 add_dependencies(test_cli gapscope)
+
+foreach(name inside circuits_command)
+  gapscope_test(scan/${name} gapscope_model gapscope_text m)
+  target_compile_definitions(test_${name} PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
+  add_dependencies(test_${name} gapscope)
+endforeach()
 
 gapscope_test(scan/minimal gapscope_base m)
 target_compile_definitions(test_minimal PRIVATE GAPSCOPE_PROGRAM="$<TARGET_FILE:gapscope>")
@@ -268,6 +281,7 @@ target_sources(fuzz_views PRIVATE tests/kit/view_rows.c)
 gapscope_test(model/trial gapscope_model m)
 target_sources(test_trial PRIVATE tests/kit/planted_model.c)
 gapscope_test(model/trial_reference gapscope_model m)
+gapscope_bench(skips gapscope_model m)
 gapscope_bench(trials gapscope_model m)
 
 gapscope_test(scan/label gapscope_base)
@@ -353,7 +367,7 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: changed models; distributions side by side; --packing rows; a record, read by a library that is not
 # ours; what is said of neurons and hypotheses, of trigrams; exports
-foreach(name score_changed scan_changed token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores export_read config_formula
+foreach(name score_changed scan_changed head_rows token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores skip_scores export_read config_formula
         windows_said token_kinds terminal)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
@@ -363,8 +377,15 @@ endforeach()
 add_executable(small_models tests/kit/small_models_main.c tests/kit/model_copy.c)
 target_link_libraries(small_models PRIVATE gapscope_model PkgConfig::CMOCKA)
 
+# losses and gaps by class of token against sums in Python
+add_test(NAME class_losses COMMAND ${CMAKE_SOURCE_DIR}/tests/python/class_losses $<TARGET_FILE:gapscope>
+         $<TARGET_FILE:small_models>)
+
 # scan --force destroys nothing before the new scan can begin
 add_test(NAME forced COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/forced $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
+
+# what job engines ask of it: which part it does, when it stops, statuses, names of finished parts
+add_test(NAME tasks COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/tasks $<TARGET_FILE:gapscope>)
 
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes

@@ -40,6 +40,8 @@ struct exec_options {
     size_t argc;
     const char *folder;   // the program's working folder; "": the current one
     unsigned timeout_sec; // per document
+    bool answers;         // its lines have "answers", too
+    bool windows;         // the lines that it gets have "window_begin", too
 };
 /* Errors: also ERR_NOT_FOUND (no such program). */
 int exec_miner(struct miner *m, const struct exec_options *o, struct err *err);

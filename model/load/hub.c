@@ -192,11 +192,12 @@ static int not_found(const char *where, const struct hub_model *known, struct er
     } else {
         err_set(err, ERR_NOT_FOUND,
                 "%s: no such folder, no alias of TransformerLens, and no such repository in "
-                "GAPSCOPE_MODELS (%s) or the Hugging Face cache (%s)%s%s%s%s",
+                "GAPSCOPE_MODELS (%s) or the Hugging Face cache (%s)%s%s%s%s%s",
                 where, list && *list ? list : "not set", cache ? cache : "no HOME",
                 nearest_model(where).text, hub_is_repo(where) ? "; `gapscope fetch " : "",
                 hub_is_repo(where) ? where : "",
-                hub_is_repo(where) ? "` fetches a repository of that name" : "");
+                hub_is_repo(where) ? "` fetches a repository of that name" : "",
+                strchr(where, '@') ? "; changes after @ begin with zero., mean. or resample." : "");
     }
     free(cache);
     return ERR_NOT_FOUND;

@@ -254,6 +254,7 @@ void engine_ctx_free(struct engine_ctx *r)
     free(r->block.only_at);
     engine_changes_free(r);
     engine_begin_free(r);
+    head_moments_free(r->moments);
     free(r->kept.z);
     free(r->kept.post);
     inputs_free(&r->in);
@@ -324,4 +325,9 @@ int engine_watch_sites(struct engine_ctx *r, uint32_t sites, struct err *err)
         }
     }
     return 0;
+}
+
+int engine_watch_heads(struct engine_ctx *r, size_t n_marks, struct err *err)
+{
+    return r->moments ? 0 : head_moments_new(&r->moments, r->engine, r->rows_max, n_marks, err);
 }

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "corpora/base/err.h"
+#include "corpora/base/head_moment.h"
 #include "corpora/base/row_site.h"
 #include "model/kernels/kern.h"
 #include "model/load/model.h"
@@ -85,6 +86,19 @@ typedef void engine_pattern(void *context, size_t layer, size_t head,
 typedef void engine_normed(void *context, const struct engine_window *windows, size_t n_windows,
                            const float *x);
 
+/* Sees what the heads of a layer do in windows[n_windows]: values[m][rows][n_heads], rows as in
+ * engine_rows.  Once the block's layers are done it is called for each of them, the first first. */
+typedef void engine_moments(void *context, size_t layer, const struct engine_window *windows,
+                            size_t n_windows, const float *const values[HEAD_MOMENTS]);
+
+/* Writes the marks of a window's rows: to[window->n + 1][n_marks]. */
+typedef void engine_marks(void *context, const struct engine_window *window, float *to);
+
+/* Sees how much of its attention each head of a layer gives to each mark: the sum over the positions
+ * of P times the mark there; to_marks[rows][n_heads][n_marks], rows as in engine_rows. */
+typedef void engine_marked(void *context, size_t layer, const struct engine_window *windows,
+                           size_t n_windows, const float *to_marks);
+
 /* Between the layers and the unembedding of windows[n_windows]: rows of changed models, whose logits
  * are made on the way (engine_head_rows()); row i is that of the i-th of their tokens. */
 typedef struct head_list engine_heads(void *context, const struct engine_window *windows,
@@ -97,7 +111,10 @@ struct engine_watch {
     engine_rows *rows;
     engine_pattern *pattern; // NULL: not asked for
     engine_normed *normed;   // NULL: not asked for
-    engine_heads *heads;     // NULL: there are none
+    engine_moments *moments; // NULL: not asked for; else after engine_watch_heads()
+    engine_marks *marks;     // NULL: there are none; else with moments
+    engine_marked *marked;
+    engine_heads *heads; // NULL: there are none
     void *context;
 };
 
@@ -106,14 +123,18 @@ struct engine_watch {
  * whose MLP reads what attention reads). */
 int engine_watch_sites(struct engine_ctx *r, uint32_t sites, struct err *err);
 
+/* Makes room, once, for watches of heads' moments, and of n_marks marks.  Errors: ERR_NOMEM. */
+int engine_watch_heads(struct engine_ctx *r, size_t n_marks, struct err *err);
+
 /* The neurons' row site of a model's site, which is not SITE_DEFAULT. */
 enum row_site engine_neuron_site(enum site site);
 
 /*
  * Like engine_score(), but shows what a watch asks for, layer after layer of a block of windows, then
- * of the next block.  With rows or patterns the windows have n < n_ctx, and layers are f32 in any
- * precision: rows are those of an exact engine bit for bit, and log-probs are those of
- * engine_score(), except in PRECISION_FAST, where they are a little better.
+ * of the next block.  With rows, patterns or moments the windows have n < n_ctx.  With rows or
+ * patterns layers are f32 in any precision: rows are those of an exact engine bit for bit, and
+ * log-probs are those of engine_score(), except in PRECISION_FAST, where they are a little better.
+ * Moments are those of the precision's own layers.
  */
 void engine_score_watched(struct engine_ctx *r, const struct engine_window *windows,
                           size_t n_windows, const struct engine_watch *watch,
@@ -181,7 +202,7 @@ int engine_keep_rows(struct engine_ctx *r, struct err *err);
 
 /* Copies the row of a pick in one of the last call's windows, which need not be run again; false:
  * it is not there, because the layers were not f32, another block came after the window's, or the
- * ctx has been used for something else since.   Of a changed model that begins with what its
+ * ctx has been used for something else since.  Of a changed model that begins with what its
  * whole has kept, z and post of the layers before are not set. */
 bool engine_kept_row(const struct engine_ctx *r, const struct engine_pick *pick, float *row);
 

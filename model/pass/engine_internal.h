@@ -19,6 +19,7 @@
 
 #include "model/pass/changes.h"
 #include "model/pass/engine.h"
+#include "model/pass/head_moments.h"
 #include "model/pass/product.h"
 
 // The number of rows that go through the layers, and through the unembedding, together; one window
@@ -154,6 +155,7 @@ struct engine_ctx {
     struct engine_begins begins;
     struct engine_beginning beginning;
     const struct engine_watch *watch; // of the current call; NULL: none
+    struct head_moments *moments;     // of watches of heads; NULL: no room was made
     struct engine_changing changing;
     float **points; // [n_points][rows_max][d_model] what readers of edges see otherwise
     size_t n_points;
@@ -164,6 +166,12 @@ struct engine_ctx {
 static inline bool engine_watches_inside(const struct engine_ctx *r)
 {
     return r->watch && (r->watch->sites || r->watch->pattern);
+}
+
+/* Is the row of a window's last token needed? */
+static inline bool engine_watches_last(const struct engine_ctx *r)
+{
+    return engine_watches_inside(r) || (r->watch && r->watch->moments);
 }
 
 /* Makes a block from windows. */

@@ -42,6 +42,12 @@ static bool is_watched(const struct engine_ctx *r, enum row_site site)
     return r->watch && (r->watch->sites & ROW_BIT(site));
 }
 
+/* NULL: no moments of heads are watched. */
+static struct head_moments *watched_moments(const struct engine_ctx *r)
+{
+    return r->watch && r->watch->moments ? r->moments : NULL;
+}
+
 /* Shows the watch the block's rows of a site of layer l, if it asks for them. */
 static void show(const struct engine_ctx *r, size_t l, enum row_site site, const float *rows)
 {
@@ -174,6 +180,7 @@ static void attend(struct engine_ctx *r, size_t l, size_t h, size_t window, size
     const size_t local = config_window(&r->engine->model->config, l);
     const size_t from = first_key(i0, local) / cols * cols; // a panel
     _Alignas(64) float tile[KERN_ROWS_MAX * KERN_COLS_MAX];
+    struct head_moments *moments = watched_moments(r);
     const size_t n_keys = i0 + n;
     for (size_t j0 = from; j0 < n_keys; j0 += cols) {
         r->f32->tile(tile, r->queries, r->keys + j0 * d_head, d_head);
@@ -186,13 +193,22 @@ static void attend(struct engine_ctx *r, size_t l, size_t h, size_t window, size
         float *row = r->pattern + i * n_keys;
         const size_t least = first_key(i0 + i, local);
         memset(row, 0, least * sizeof *row);
+        if (moments) {
+            memcpy(head_moments_scores(moments), row, (i0 + i + 1) * sizeof *row);
+        }
         r->f32->softmax(row + least, i0 + i + 1 - least);
         memset(row + i0 + i + 1, 0, (n_keys - i0 - i - 1) * sizeof *row);
+        if (moments) {
+            head_moments_row(moments, l, h, r->block.strands[window].at, i0 + i, row);
+        }
     }
     if (r->watch && r->watch->pattern) {
         r->watch->pattern(r->watch->context, l, h, &r->block.windows[window], i0, n, r->pattern);
     }
     r->f32->pack(r->packed, r->pattern + from, n_keys, n, n_keys - from, 1);
+    if (moments && r->watch->marks) {
+        head_moments_mark(moments, h, r->block.strands[window].at + i0, n, r->packed, from, n_keys);
+    }
     for (size_t d0 = 0; d0 < d_head; d0 += cols) {
         r->f32->tile(tile, r->packed, r->values + d0 * room + from * cols, n_keys - from);
         const size_t m = d_head - d0 < cols ? d_head - d0 : cols;
@@ -346,6 +362,11 @@ static void make_z(struct engine_ctx *r, const struct engine_layer *p, size_t l)
     for (size_t k = 0, next; k < b->n; k = next) {
         for (next = k + 1; next < b->n && b->strands[next].base > 0; next++) {
         }
+        if (watched_moments(r) && r->watch->marks) {
+            const struct engine_window *window = &r->block.windows[k];
+            r->watch->marks(r->watch->context, window, head_moments_marks(r->moments));
+            head_moments_pack_marks(r->moments, window->n + 1);
+        }
         for (size_t h = 0; h < c->n_heads; h++) {
             attend_head(r, b->strands + k, next - k, l, h);
         }
@@ -385,6 +406,13 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
         memcpy(r->kept.z + l * r->rows_max * width, r->z, b->n_rows * width * sizeof *r->z);
     }
     show(r, l, ROW_Z, r->z);
+    if (watched_moments(r)) {
+        head_moments_layer(r->moments, l, r->z);
+        if (r->watch->marks) {
+            r->watch->marked(r->watch->context, l, r->block.windows, r->block.n_windows,
+                             head_moments_marked(r->moments));
+        }
+    }
     if (c->parallel) {
         read_for_mlp(r, l);
     }
@@ -529,6 +557,21 @@ static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l, bo
 
 // --- all of it ----------------------------------------------------------------------------------
 
+static void show_moments(struct engine_ctx *r)
+{
+    const float *values[HEAD_MOMENTS];
+    if (!watched_moments(r)) {
+        return;
+    }
+    head_moments_end(r->moments, r->resid);
+    for (size_t l = 0; l < r->engine->model->config.n_layers; l++) {
+        for (enum head_moment k = 0; k < HEAD_MOMENTS; k++) {
+            values[k] = head_moments_of(r->moments, l, k);
+        }
+        r->watch->moments(r->watch->context, l, r->block.windows, r->block.n_windows, values);
+    }
+}
+
 void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
 {
     const struct engine *e = r->engine;
@@ -542,6 +585,9 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
         embed(r);
     }
     engine_change_begin(r);
+    if (watched_moments(r)) {
+        head_moments_begin(r->moments, r->block.windows, r->block.n_windows);
+    }
     if (fast) {
         dot_begin(e->kern->s16);
     }
@@ -557,6 +603,7 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
         dot_end(e->kern->s16);
     }
     keep_resid(r);
+    show_moments(r);
     norm(r, engine_changed_stream(r, READER_LOGITS, 0), m->ln_final_w, m->ln_final_b,
          !m->config.final_rms);
 }

@@ -13,7 +13,7 @@
  * counts. */
 static size_t rows_of(const struct engine_ctx *r, const struct engine_window *w)
 {
-    return w->n + (engine_watches_inside(r) || r->changing.record ? 1 : 0);
+    return w->n + (engine_watches_last(r) || r->changing.record ? 1 : 0);
 }
 
 /* Appends n rows to the block. */
@@ -70,7 +70,7 @@ static void score_block(struct engine_ctx *r, const struct engine_window *window
     if (keep) {
         r->kept.windows = windows;
         r->kept.n_windows = n_windows;
-        r->kept.more = engine_watches_inside(r) ? 1 : 0;
+        r->kept.more = engine_watches_last(r) ? 1 : 0;
     }
     engine_keep_windows(r, windows, n_windows);
     size_t n_tokens = 0;

@@ -193,12 +193,6 @@ void head_rows_free(struct head_rows *h)
     free(h);
 }
 
-size_t head_rows_bytes(const struct unembed *u, size_t n_max)
-{
-    const struct config *c = &u->model->config;
-    return n_max * (c->d_model + 2 * c->d_head + KERN_LANES) * sizeof(float);
-}
-
 void head_rows_begin(struct head_rows *h)
 {
     memset(h->state, ROW_UNSET, h->n_max * sizeof *h->state);

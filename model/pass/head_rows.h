@@ -51,9 +51,6 @@ int head_rows_new(struct head_rows **out, const struct head_logits *h, size_t n_
                   struct err *err);
 void head_rows_free(struct head_rows *h); // NULL is allowed
 
-/* The bytes that head_rows_new() takes and head_logits_new() leaves. */
-size_t head_rows_bytes(const struct unembed *u, size_t n_max);
-
 /* No row is set. */
 void head_rows_begin(struct head_rows *h);
 

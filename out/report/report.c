@@ -256,6 +256,15 @@ static const struct {
                        " mean_p_difference FROM compare_domain ORDER BY pair, domain"},
     {"compare_hypothesis", "SELECT pair, hypothesis, docs, tokens, mean_kl, se_kl, share_same_top,"
                            " mean_p_difference FROM compare_hypothesis ORDER BY pair, hypothesis"},
+    {"kind_loss", "SELECT model, kind, n, docs, mean_logprob, se FROM kind_loss"
+                  " ORDER BY model, kind"},
+    {"kind_gap", "SELECT pair, kind, n, docs, mean_gap, se, mean_difference, se_difference"
+                 " FROM kind_gap ORDER BY pair, kind"},
+    {"hypothesis_loss", "SELECT model, hypothesis, n, docs, mean_logprob, se FROM hypothesis_loss"
+                        " ORDER BY model, hypothesis"},
+    {"hypothesis_difference", "SELECT pair, hypothesis, n, docs, mean_difference, se_difference"
+                              " FROM hypothesis_difference WHERE pair"
+                              " IN (SELECT id FROM pair WHERE brief) ORDER BY pair, hypothesis"},
     {"bin", "SELECT id, lo, hi FROM bin ORDER BY id"},
     {"hypothesis", SQL_HYPOTHESES},
     {"hypothesis_gap", "SELECT pair, hypothesis, n, docs, mean_gap, se, mean_gap_rest,"

@@ -32,14 +32,20 @@ struct run_shard {
     uint64_t units; // 0: not known until it has been read to its end, or none
 };
 
+#define RUN_ANSWERS_MAX 2
+
 struct run_hypothesis {
     char *name;
-    char *kind;         // "regex", "tokens", ...
-    char *spec;         // what it is, as JSON
-    bool predicts_next; // the log-probs of a labelled token are those of the next in its window
+    char *kind;          // "regex", "tokens", ...
+    char *spec;          // what it is, as JSON
+    bool predicts_next;  // the log-probs of a labelled token are those of the next in its window
+    bool answers_itself; // it says of each labelled token which would follow
+    uint32_t n_answers;  // else these would, the same at all
+    uint32_t answers[RUN_ANSWERS_MAX]; // [n_answers]
 };
 
 #define RUN_MODELS_MAX 4096
+#define RUN_PAIRS_MAX 4096
 #define RUN_OTHERS_MAX 32 // models beside the base of a pair
 
 /* base:others.  The gap at a token is the least over the others of max(logprob_other, floor) -

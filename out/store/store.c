@@ -40,7 +40,7 @@
 #include "out/store/tables.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
-#define FORMAT_VERSION 7
+#define FORMAT_VERSION 8
 #define OPEN_WAIT_MS 1000    // for a lock that another process takes for a moment
 #define COMMIT_WAIT_MS 10000 // for readers to finish
 
@@ -295,6 +295,22 @@ out:
     return rc;
 }
 
+/* A file that is not there, whose part is not finished yet. */
+static int say_partial(const char *path, struct err *err)
+{
+    char *partial = NULL;
+    if (asprintf(&partial, "%s" STORE_PARTIAL, path) < 0) {
+        return err_nomem(err, "a run");
+    }
+    if (file_is_regular(partial)) {
+        err_set(err, ERR_NOT_FOUND,
+                "%s: not there yet, since this part is not finished: until then it is %s", path,
+                partial);
+    }
+    free(partial);
+    return ERR_NOT_FOUND;
+}
+
 int store_open_read(struct store **out, const char *path, struct err *err)
 {
     struct store *s = NULL;
@@ -303,7 +319,7 @@ int store_open_read(struct store **out, const char *path, struct err *err)
     // Not SQLITE_OPEN_READONLY: after kill -9 a half-written checkpoint is to be rolled back first.
     int rc = open_db(&s, path, SQLITE_OPEN_READWRITE, err);
     if (rc) {
-        return rc;
+        return rc == ERR_NOT_FOUND ? say_partial(path, err) : rc;
     }
     sqlite3_busy_timeout(s->sql.db, COMMIT_WAIT_MS);
     rc = sql_exec(&s->sql, "PRAGMA query_only=ON; BEGIN", err);

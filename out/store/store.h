@@ -15,6 +15,9 @@
 
 struct store;
 
+// Behind the name of a part's run.db until the part is finished.
+#define STORE_PARTIAL ".partial"
+
 /*
  * Opens or makes run.db at 'path' and locks it against a second writer.
  * exists: true where it holds a run.  Errors: ERR_IO, ERR_FORMAT (no SQLite file, or one that is

@@ -50,13 +50,17 @@ static void put_row(struct table *t, const struct ablation_row *row, bool model,
     table_row(t);
 }
 
-int put_ablation(const struct screen *s, const struct ablation_row *rows, size_t n,
+int put_ablation(const struct screen *s, const struct ablation_row *rows, size_t n, size_t n_max,
                  const char *hypothesis, struct err *err)
 {
     static const char *const heads[] = {"<model", "<changed",      "labelled",        "gap there",
                                         "se",     "gap elsewhere", "loss without it", "se"};
     static const char *const plain[] = {"<model", "<changed", "loss without it", "se",
                                         "gap",    "helps",    "tokens"};
+    if (n_max == 0) {
+        fputs("nothing to list\n", s->to);
+        return 0;
+    }
     if (n == 0) {
         fputs("no changed model beside its whole: scan --ablate heads makes some\n", s->to);
         return 0;

@@ -7,8 +7,9 @@
 #include "out/read/ablation.h"
 #include "out/text/screen.h"
 
-/* hypothesis: the name of the one that the rows have gaps of; NULL: none.  Errors: ERR_NOMEM. */
-int put_ablation(const struct screen *s, const struct ablation_row *rows, size_t n,
+/* rows[n] of n_max that were asked for.  hypothesis: the name of the one that they have gaps of; NULL:
+ * none.  Errors: ERR_NOMEM. */
+int put_ablation(const struct screen *s, const struct ablation_row *rows, size_t n, size_t n_max,
                  const char *hypothesis, struct err *err);
 
 /* An object for each row, on a line. */

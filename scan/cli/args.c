@@ -296,7 +296,7 @@ int args_part(const char *text, size_t *part, size_t *n_parts, struct err *err)
     int end = 0;
     if (text && (sscanf(text, "%9zu/%9zu%n", part, n_parts, &end) != 2 || text[end] ||
                  *n_parts == 0 || *part >= *n_parts || strpbrk(text, "+- "))) {
-        return err_set(err, ERR_USAGE, "--part %s: expected I/N, with I from 0 to N - 1", text);
+        return err_set(err, ERR_USAGE, "--part %s: expected I/N, with I from 0 to N - 1, or auto/N", text);
     }
     return 0;
 }

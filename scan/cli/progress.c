@@ -41,16 +41,26 @@ bool progress_is_due(const struct progress *p)
     return progress_clock() - p->last >= (p->terminal ? TERMINAL_SECONDS : LOG_SECONDS);
 }
 
+/* The bytes of the input that are to be done here.  Units are dealt to parts in turn, so until the
+ * input is read each part has an equal share. */
+static double bytes_here(const struct progress *p, const struct progress_now *now)
+{
+    const double all = (double)p->whole.bytes;
+    if (p->whole.n_parts <= 1) {
+        return all;
+    }
+    return now->read ? all - (double)now->bytes_others : all / (double)p->whole.n_parts;
+}
+
 /* The share of the whole that is done.  *left: what is left, as a multiple of what this run has
  * done; NAN where it has done nothing. */
 static double share_done(const struct progress *p, const struct progress_now *now, double *left)
 {
     const struct progress_whole *w = &p->whole;
-    const double all = w->n ? (double)w->n : (double)w->bytes;
-    const double done = w->n ? (double)now->items : (double)(now->bytes_now + now->bytes_passed);
+    const double all = w->n ? (double)w->n : bytes_here(p, now);
+    const double done = w->n ? (double)now->items : (double)(now->bytes_now + now->bytes_before);
     const double by_us = w->n ? (double)now->items_now : (double)now->bytes_now;
-    const double parts = w->n || w->n_parts == 0 ? 1 : (double)w->n_parts;
-    *left = by_us > 0 ? fmax(0, all - done) / parts / by_us : NAN;
+    *left = by_us > 0 ? fmax(0, all - done) / by_us : NAN;
     return done < all ? done / all : 1;
 }
 

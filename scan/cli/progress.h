@@ -19,7 +19,7 @@ struct progress_whole {
     const char *items;   // what is counted, a plural: "tokens"
     uint64_t n;          // items of the whole; 0: not known
     uint64_t bytes;      // of the input
-    size_t n_parts;      // equal parts of the input, one of which is done here; 0 stands for 1
+    size_t n_parts;      // parts of the input, one of which is done here; 0 stands for 1
 };
 
 /* What is done. */
@@ -27,7 +27,9 @@ struct progress_now {
     uint64_t items;        // in all, by earlier runs of the command too
     uint64_t items_now;    // by this run
     uint64_t bytes_now;    // of the input, done by this run
-    uint64_t bytes_passed; // of the input, passed over: done before, or another part's
+    uint64_t bytes_before; // of the input, done before
+    uint64_t bytes_others; // of the input, passed over since another part does them
+    bool read;             // the input has been read to its end: all of bytes_others is known
     const char *more;      // text behind the numbers, ", mean gap +0.1021"; NULL: none
 };
 

@@ -8,10 +8,16 @@
 #define GAPSCOPE_SCAN_CLI_STOP_SIGNALS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+
+// The exit status of a command that has saved and is not done: run it again (sysexits.h's
+// EX_TEMPFAIL, and what job engines take as such).
+#define STATUS_AGAIN 75
 
 /* atomic: written by the handlers; 'status' is cleared by whoever shows a line */
 struct stop_signals {
-    atomic_int stop;   // the signal that asks for an end (a flag for stop.h); 0: none
+    // the signal that asks for an end (a flag for stop.h), SIGALRM: time is up; 0: none
+    atomic_int stop;
     atomic_int status; // 1: a progress line is asked for
 };
 
@@ -27,6 +33,20 @@ void stop_signals_default(void);
  * string literal.
  */
 void stop_signals_catch(const char *a_second_one);
+
+/*
+ * In 'seconds' from now time is up: 'stop' becomes SIGALRM, if nothing else has set it, and a line
+ * says so.  A signal that comes then, while the command saves, does not end it yet: a job engine
+ * sends SIGTERM at the limit.  Call it once, after stop_signals_catch().
+ */
+void stop_signals_after(double seconds);
+
+/* From now on SIGTERM, too, ends the command with STATUS_AGAIN. */
+void stop_signals_again(void);
+
+/* The exit status of a command that 'stop' has ended: STATUS_AGAIN or 128 + the signal; 0: it has
+ * not. */
+int stop_signals_status(void);
 
 /* What the signals have said so far. */
 struct stop_signals *stop_signals(void);

@@ -10,6 +10,7 @@
 #include "scan/cli/args.h"
 #include "scan/cli/progress.h"
 #include "scan/cli/stop_signals.h"
+#include "scan/cli/task.h"
 #include "scan/count/count.h"
 #include "scan/load/lineup.h"
 
@@ -18,6 +19,7 @@ struct options {
     const char *model, *tokenizer, *output, *part;
     size_t threads, memory, min_count;
     bool force;
+    struct task_options task;
 };
 
 static int check(const struct options *o, const struct tokenizer *t, struct err *err)
@@ -73,10 +75,12 @@ static uint64_t print_rejects(const struct counted *done)
     return rejects_total(&done->rejects);
 }
 
-static int count(const struct options *o, const struct count *c, int *status, struct err *err)
+static int count(const struct options *o, const struct count *c, double stop_after, int *status,
+                 struct err *err)
 {
     struct counted done;
     stop_signals_catch("a second signal ends at once; the runs that are whole stay");
+    task_stop(&o->task, stop_after);
     const int rc = count_run(c, o->output, &done, err);
     if (rc) {
         return rc;
@@ -86,7 +90,7 @@ static int count(const struct options *o, const struct count *c, int *status, st
         count_print(&done.info, o->output);
     } else if (done.stopped) {
         fprintf(stderr, "stopped: run the same command again, and it resumes from here\n");
-        *status = 128 + atomic_load(&stop_signals()->stop);
+        *status = stop_signals_status();
     } else {
         print_done(&done, o->output);
         lineup_say_double_bos(c->tokenizer, "corpus", done.double_bos);
@@ -100,6 +104,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     const struct options *o = options;
     struct tokenizer *tokenizer = NULL;
     struct shards shards = {0};
+    double stop_after;
     struct count c = {.n_threads = o->threads,
                       .memory_bytes = o->memory << 20,
                       .min_count = o->min_count,
@@ -112,7 +117,8 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     }
     int rc = lineup_tokenizer(&tokenizer, o->model, o->tokenizer, err);
     rc = rc ? rc : check(o, tokenizer, err);
-    rc = rc ? rc : args_part(o->part, &c.part, &c.n_parts, err);
+    rc = rc ? rc : task_part("count", o->part, &c.part, &c.n_parts, err);
+    rc = rc ? rc : task_stop_after(o->task.stop_after, &stop_after, err);
     rc = rc ? rc : input_format(&o->input, &c.units.source.format, err);
     rc = rc ? rc : shards_open(&shards, operands->items, operands->n, err);
     if (!rc) {
@@ -131,7 +137,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         const char *ids_key;
         rc = units_check(&shards, &c.units, &ids_key, err);
         input_say_ids_key(ids_key);
-        rc = rc ? rc : count(o, &c, status, err);
+        rc = rc ? rc : count(o, &c, stop_after, status, err);
     }
     shards_free(&shards);
     tokenizer_free(tokenizer);
@@ -157,7 +163,9 @@ int cmd_count(int argc, char **argv)
         THREADS_ARG(&o.threads),
         {"memory", 0, ARG_SIZE, &o.memory, "MB", "of all threads together; 1024 if not given"},
         {"part", 0, ARG_STRING, &o.part, "I/N",
-         "count units I, I + N, ...; gapscope merge joins parts"},
+         "count units I, I + N, ...; gapscope merge joins parts;\nauto/N: I as the job engine "
+         "says"},
+        TASK_ARGS(&o.task),
         {0}};
     const struct command command = {
         .name = "count",

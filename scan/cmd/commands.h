@@ -10,10 +10,14 @@
 #include "scan/cli/help.h"
 
 int cmd_acts(int argc, char **argv);
+int cmd_battery(int argc, char **argv);
+int cmd_circuits(int argc, char **argv);
 int cmd_count(int argc, char **argv);
 int cmd_digest(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
+int cmd_head(int argc, char **argv);
+int cmd_heads(int argc, char **argv);
 int cmd_label(int argc, char **argv);
 int cmd_hypo(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
@@ -27,6 +31,7 @@ int cmd_score(int argc, char **argv);
 int cmd_tensors(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_skips(int argc, char **argv);
 int cmd_trigrams(int argc, char **argv);
 
 /* What the build and shells ask for, argv[0] of "man", "bash", "zsh" and "models" (names, a line

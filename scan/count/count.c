@@ -39,7 +39,8 @@ struct state {
     uint64_t n_units;           // of the corpus, once it has been read
     uint64_t docs;              // of the corpus, as far as it has been read
     uint64_t raw_now;           // bytes of shards behind the units that are counted now
-    uint64_t raw_passed;        // and behind the others
+    uint64_t raw_before;        // behind those that were counted before
+    uint64_t raw_others;        // and behind those that other parts count
     struct counted *out;
 };
 
@@ -99,7 +100,7 @@ static bool is_ours(struct state *s, const struct unit *u)
     const bool ours = in_part && !count_folder_has(&s->folder, u->number);
     s->n_units = u->number + 1;
     s->docs += u->n_docs;
-    *(ours ? &s->raw_now : &s->raw_passed) += u->raw;
+    *(ours ? &s->raw_now : in_part ? &s->raw_before : &s->raw_others) += u->raw;
     if (in_part) {
         rejects_append(&s->out->rejects, &u->rejects);
         s->out->repaired += u->repaired;
@@ -201,7 +202,8 @@ static void show_progress(struct state *s, struct progress *p)
         const struct progress_now now = {.items = s->out->tokens_now,
                                          .items_now = s->out->tokens_now,
                                          .bytes_now = s->raw_now,
-                                         .bytes_passed = s->raw_passed};
+                                         .bytes_before = s->raw_before,
+                                         .bytes_others = s->raw_others};
         pthread_mutex_unlock(&s->mu);
         progress_show(p, &now, asked);
     }

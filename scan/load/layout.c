@@ -135,11 +135,10 @@ int layout_make(struct layout *l, const struct unit *u, const struct layout_opti
     return rc ? rc : mark_skipped(l, o, err);
 }
 
-/* The window that predicts token i. */
-static size_t window_of(const struct layout *l, size_t i)
+size_t layout_window_of(const struct layout *l, size_t i)
 {
     size_t low = 0, high = l->n_windows - 1;
-    while (low < high) { // the last window that begins at or before i
+    while (low < high) {
         const size_t middle = low + (high - low + 1) / 2;
         if (l->windows[middle].begin <= i) {
             low = middle;
@@ -153,6 +152,6 @@ static size_t window_of(const struct layout *l, size_t i)
 struct engine_pick layout_pick(const struct layout *l, const struct engine_window *windows,
                                size_t i)
 {
-    const size_t window = window_of(l, i);
+    const size_t window = layout_window_of(l, i);
     return (struct engine_pick){.window = &windows[window], .at = i - l->windows[window].begin};
 }

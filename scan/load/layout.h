@@ -74,6 +74,9 @@ int layout_make(struct layout *l, const struct unit *u, const struct layout_opti
 
 void layout_free(struct layout *l); // {0} is allowed
 
+/* The window of token i < l->n: the last that begins at or before it. */
+size_t layout_window_of(const struct layout *l, size_t i);
+
 /* The pick that asks an engine about token i < l->n; windows[l->n_windows] are the layout's. */
 struct engine_pick layout_pick(const struct layout *l, const struct engine_window *windows,
                                size_t i);

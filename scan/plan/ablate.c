@@ -11,7 +11,6 @@
 #define SHARE_BYTES ((uint64_t)1 << 20)
 
 #define SHARE_MAX UINT32_C(1000000000)
-#define PAIRS_MAX 4096 // as many as a run.db is read with
 
 // --- which components ----------------------------------------------------------------------------
 
@@ -199,9 +198,9 @@ int ablate_describe(const struct ablate *a, struct run *run, struct err *err)
     if (n == 0) {
         return 0;
     }
-    if (run->n_pairs + n > PAIRS_MAX) {
+    if (run->n_pairs + n > RUN_PAIRS_MAX) {
         return err_set(err, ERR_USAGE, "--ablate: %zu pairs; a scan takes at most %d",
-                       run->n_pairs + n, PAIRS_MAX);
+                       run->n_pairs + n, RUN_PAIRS_MAX);
     }
     struct run_pair *pairs = mem_resize(run->pairs, run->n_pairs + n, sizeof *pairs);
     if (!pairs) {

@@ -23,19 +23,10 @@ size_t donors_find(const struct layout *l, size_t window)
     return k == SIZE_MAX ? SIZE_MAX : first + k;
 }
 
-size_t donors_window(const struct layout *l, const uint32_t *tokens)
+/* The window of the layout that has these tokens. */
+static size_t window_of(const struct layout *l, const uint32_t *tokens)
 {
-    const size_t begin = (size_t)(tokens - l->ids);
-    size_t low = 0, high = l->n_windows - 1;
-    while (low < high) {
-        const size_t middle = low + (high - low + 1) / 2;
-        if (l->windows[middle].begin <= begin) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    return low;
+    return layout_window_of(l, (size_t)(tokens - l->ids));
 }
 
 /* The place of a donor, or where it would stand. */
@@ -57,7 +48,7 @@ static size_t place_of(const struct donor_place *places, size_t n, size_t window
 static struct engine_donor find(void *context, const struct engine_window *window)
 {
     const struct donors *d = context;
-    const size_t donor = donors_find(d->layout, donors_window(d->layout, window->tokens));
+    const size_t donor = donors_find(d->layout, window_of(d->layout, window->tokens));
     const size_t i = place_of(d->places, d->n_places, donor);
     assert(i < d->n_places && d->places[i].window == donor);
     return (struct engine_donor){.values = d->values + d->places[i].begin * d->changes->width,
@@ -89,7 +80,7 @@ void donors_forget(struct donors *d)
 static int need(struct donors *d, const struct layout *l, const struct engine_window *w,
                 struct err *err)
 {
-    const size_t window = donors_window(l, w->tokens), donor = donors_find(l, window);
+    const size_t window = window_of(l, w->tokens), donor = donors_find(l, window);
     assert(donor != SIZE_MAX);
     const size_t own = positions_of(l, window), its = positions_of(l, donor);
     const size_t rows = own < its ? own : its;

@@ -41,9 +41,6 @@ void donors_free(struct donors *d); // {0} is allowed
 /* The donor of a window of the layout; SIZE_MAX: it has none. */
 size_t donors_find(const struct layout *l, size_t window);
 
-/* The window of the layout that has these tokens. */
-size_t donors_window(const struct layout *l, const uint32_t *tokens);
-
 /* Records what windows[n] of a unit's layout need, each of which has a donor.  Errors: ERR_NOMEM. */
 int donors_need(struct donors *d, struct engine_ctx *ctx, const struct layout *layout,
                 const struct engine_window *windows, size_t n, const atomic_int *stop,

@@ -14,11 +14,6 @@
 #include "scan/work/first_unit.h"
 #include "scan/work/scan_internal.h"
 
-static int stopped_by(void)
-{
-    return atomic_load(&stop_signals()->stop);
-}
-
 /* "; 16 changed models on 1/4 of the documents" */
 static void print_changed(const struct run *run)
 {
@@ -113,12 +108,12 @@ int scan_dry_run(struct scan *s, int *status, struct err *err)
     struct first_unit first = {0};
     const uint64_t bytes = shards_bytes(&s->shards);
     int rc = scan_make_engines(s, err);
-    if (!rc && !stopped_by()) {
+    if (!rc && !stop_signals_status()) {
         rc = results_new_wholes(&s->results, err);
         rc = rc ? rc : first_unit_run(&first, p, &s->work, err);
     }
-    if (!rc && stopped_by()) {
-        *status = 128 + stopped_by();
+    if (!rc && stop_signals_status()) {
+        *status = stop_signals_status();
         return 0;
     }
     rc = rc ? rc : print_plan(s, bytes, err);

@@ -9,15 +9,12 @@
 #include "corpora/shards.h"
 #include "scan/load/nothing_read.h"
 
-/* Reads the corpus' first unit, UNIT_END where there is none, and how far that is into the shards,
- * in bytes. */
-static int read_first(struct unit *unit, uint64_t *raw, const struct pipeline_options *p,
-                      struct err *err)
+/* Reads the corpus' first unit; UNIT_END where there is none. */
+static int read_first(struct unit *unit, const struct pipeline_options *p, struct err *err)
 {
     struct units *units = NULL;
     int rc = units_open(&units, p->shards, &p->units, err);
     rc = rc ? rc : units_next(units, unit, err);
-    *raw = rc || unit->number == UNIT_END ? 0 : units_tell_raw(units);
     units_close(units);
     return rc;
 }
@@ -25,8 +22,7 @@ static int read_first(struct unit *unit, uint64_t *raw, const struct pipeline_op
 int first_unit_layout(struct layout *out, const struct pipeline_options *p, struct err *err)
 {
     struct unit unit = {0};
-    uint64_t raw;
-    int rc = read_first(&unit, &raw, p, err);
+    int rc = read_first(&unit, p, err);
     if (!rc && unit.number != UNIT_END) {
         rc = layout_make(out, &unit, &p->work->layout, err);
     }
@@ -51,7 +47,7 @@ int first_unit_run(struct first_unit *out, const struct pipeline_options *p,
     struct worker *w = NULL;
     bool stopped = false;
     *out = (struct first_unit){0};
-    int rc = read_first(&unit, &out->raw, p, err);
+    int rc = read_first(&unit, p, err);
     out->none = unit.number == UNIT_END;
     if (rc || out->none) {
         goto out;

@@ -18,8 +18,7 @@
 int first_unit_layout(struct layout *out, const struct pipeline_options *p, struct err *err);
 
 struct first_unit {
-    bool none;    // the corpus holds no document
-    uint64_t raw; // bytes of shards behind it
+    bool none; // the corpus holds no document
     uint64_t docs, tokens, double_bos;
     uint64_t rejects[REJECT_N]; // records that were skipped, by reason
     double seconds;             // of one thread

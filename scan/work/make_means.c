@@ -1,7 +1,6 @@
 #include "scan/work/make_means.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,13 +16,14 @@ struct means {
     struct engine_ctx **ctx;   // [n_families]; NULL: it needs no means
     struct replaced *replaced; // [n_families]
     const atomic_int *stop;
-    uint64_t docs;
+    uint64_t docs, tokens; // that were read, without BOS
     struct err err;
     int rc;
 };
 
 static void add_window(struct means *w, const struct engine_window *window)
 {
+    w->tokens += window->n;
     for (size_t f = 0; f < w->engines->n_families && !w->rc && !is_stopped(w->stop); f++) {
         w->rc = w->ctx[f] ? replaced_add(&w->replaced[f], w->ctx[f], window, 1, &w->err) : 0;
     }
@@ -93,36 +93,10 @@ static void copy_means(const struct means_shape *s, struct engines *e, bool to_s
             if (x->verb != CHANGE_MEAN) {
                 continue;
             }
+            assert(s->items[k].model == m && s->items[k].n == x->width); // a shape of this run
             float *in_shape = s->items[k++].values, *own = e->predictors[m].family->mean + x->at;
             memcpy(to_shape ? in_shape : own, to_shape ? own : in_shape, x->width * sizeof *own);
         }
-    }
-}
-
-/* Is the shape that of these models? */
-static bool fits(const struct means_shape *s, const struct engines *e)
-{
-    size_t k = 0;
-    bool fit = true;
-    for (size_t m = 0; m < e->n; m++) {
-        const struct changes *c = &e->predictors[m].model->changes;
-        for (size_t i = 0; i < c->n && fit; i++) {
-            if (c->items[i].verb == CHANGE_MEAN) {
-                fit = k < s->n && s->items[k].model == m && s->items[k].n == c->items[i].width;
-                k++;
-            }
-        }
-    }
-    return fit && k == s->n;
-}
-
-static void print_few(uint64_t docs, const char *reference)
-{
-    if (docs < MEANS_DOCS) {
-        fprintf(stderr,
-                "gapscope scan: means are those of %" PRIu64 " document%s of %s: few (--reference "
-                "FILE takes them from another text)\n",
-                docs, docs == 1 ? "" : "s", reference ? reference : "the corpus' first unit");
     }
 }
 
@@ -137,8 +111,8 @@ static int make(struct means *w, const struct lineup *lineup, const char *refere
         rc = read_first_unit(w, p, err);
     }
     rc = rc || !w->rc ? rc : err_set(err, w->err.code, "%s", w->err.msg);
-    if (!rc && w->docs == 0 && reference && !is_stopped(w->stop)) {
-        rc = err_set(err, ERR_NOT_FOUND, "--reference %s: it holds no document", reference);
+    if (!rc && w->tokens == 0 && reference && !is_stopped(w->stop)) {
+        rc = replaced_refuse_none(reference, err);
     }
     for (size_t f = 0; f < w->engines->n_families && !rc; f++) {
         if (w->ctx[f]) {
@@ -159,9 +133,6 @@ int make_means(struct engines *e, const struct lineup *lineup, const struct resu
     if (!s || is_stopped(stop)) {
         return 0;
     }
-    if (!fits(s, e)) {
-        return err_set(err, ERR_FORMAT, "the saved means are damaged: they are of other models");
-    }
     if (s->docs > 0) {
         copy_means(s, e, false);
         return 0;
@@ -170,7 +141,7 @@ int make_means(struct engines *e, const struct lineup *lineup, const struct resu
     if (!rc && !is_stopped(stop)) {
         copy_means(s, e, true);
         s->docs = w.docs;
-        print_few(s->docs, reference);
+        replaced_warn_few("scan", s->docs, reference ? reference : "the corpus' first unit");
     }
     end(&w);
     return rc;

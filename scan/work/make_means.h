@@ -11,15 +11,11 @@
 #include "scan/work/engines.h"
 #include "scan/work/pipeline.h"
 
-// A mean of fewer documents says little.
-#define MEANS_DOCS 30
-
 /*
  * Fills the engines' families with the means of the results' shape, where a model needs some.  Those
  * that the shape has not yet are made of the text 'reference', read as 'input' says, or where it is
- * NULL of the corpus' first unit: a line on standard error says so where that has fewer than
- * MEANS_DOCS documents.  Once 'stop' is set they may be missing.
- * Errors: ERR_NOMEM, ERR_NOT_FOUND (the text holds no document), those of reading.
+ * NULL of the corpus' first unit: replaced_warn_few().  Once 'stop' is set they may be missing.
+ * Errors: ERR_NOMEM, ERR_NOT_FOUND (the text holds no token), those of reading.
  */
 int make_means(struct engines *e, const struct lineup *lineup, const struct results *results,
                const char *reference, const struct input_options *input,

@@ -111,11 +111,16 @@ int predictor_head_rows(struct predictor_ctx *r, const struct predictor_unit *un
                         const struct engine_window *windows, size_t n_windows,
                         struct head_rows *rows, const atomic_int *stop, struct err *err);
 
+/* logprob[n] of ids[n] in place of the picks, of counts that look.  Errors: ERR_NOMEM. */
+int predictor_score_ids(struct predictor_ctx *r, const struct predictor_unit *unit,
+                        const struct engine_pick *picks, const uint32_t *ids, size_t n,
+                        double *logprob, struct err *err);
+
 /* Does it say how likely every token is?  Not what chooses with hindsight: :skip, :oracle. */
 bool predictor_looks(const struct predictor *p);
 
-/* engine_look(), of one that looks, and is not a changed one.  Of counts 'logits' are log-probs and there is nothing else in
- * a sight.  Errors: ERR_NOMEM. */
+/* engine_look(), of one that looks, and is not a changed one.  Of counts 'logits' are log-probs and
+ * there is nothing else in a sight.  Errors: ERR_NOMEM. */
 int predictor_look(struct predictor_ctx *r, const struct predictor_unit *unit,
                    const struct engine_pick *picks, size_t n, engine_view *view, void *context,
                    const atomic_int *stop, struct err *err);

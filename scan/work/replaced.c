@@ -1,10 +1,15 @@
 #include "scan/work/replaced.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "corpora/base/mem.h"
+
+// Means of fewer documents say little.
+#define FEW_DOCS 30
 
 size_t replaced_choose_donor(const size_t *positions, size_t n, size_t k)
 {
@@ -90,7 +95,6 @@ int replaced_begin_group(struct replaced *r, struct engine_ctx *ctx,
 {
     size_t positions[REPLACED_GROUP], n_rows = 0;
     r->windows = windows;
-    r->n = n;
     if (!r->changes->has[CHANGE_RESAMPLE]) {
         return 0;
     }
@@ -109,4 +113,19 @@ int replaced_begin_group(struct replaced *r, struct engine_ctx *ctx,
 bool replaced_has_donor(const struct replaced *r, size_t k)
 {
     return !r->changes->has[CHANGE_RESAMPLE] || r->donor[k] != SIZE_MAX;
+}
+
+void replaced_warn_few(const char *command, uint64_t docs, const char *from)
+{
+    if (docs < FEW_DOCS) {
+        fprintf(stderr,
+                "gapscope %s: means are those of %" PRIu64 " document%s of %s: few (--reference "
+                "FILE takes them from another text)\n",
+                command, docs, docs == 1 ? "" : "s", from);
+    }
+}
+
+int replaced_refuse_none(const char *reference, struct err *err)
+{
+    return err_set(err, ERR_NOT_FOUND, "--reference %s: it holds no token", reference);
 }

@@ -37,8 +37,7 @@ struct replaced {
     uint64_t n_rows;
 
     // the group
-    const struct engine_window *windows; // [n]
-    size_t n;
+    const struct engine_window *windows;
     float *values; // of the unchanged model at all rows of the windows
     size_t values_cap;
     size_t begin[REPLACED_GROUP]; // a window's first row
@@ -61,6 +60,12 @@ void replaced_make_means(struct replaced *r);
  * nothing is resampled any n will do.  Errors: ERR_NOMEM. */
 int replaced_begin_group(struct replaced *r, struct engine_ctx *ctx,
                          const struct engine_window *windows, size_t n, struct err *err);
+
+/* ERR_NOT_FOUND: a text for means, 'reference', holds no token. */
+int replaced_refuse_none(const char *reference, struct err *err);
+
+/* Means are those of documents of 'from': 'command' warns where these are few. */
+void replaced_warn_few(const char *command, uint64_t docs, const char *from);
 
 /* Does the changed model say anything of window k of the group? */
 bool replaced_has_donor(const struct replaced *r, size_t k);

@@ -18,20 +18,23 @@
 #include "scan/load/nothing_read.h"
 #include "scan/load/windows.h"
 #include "scan/plan/memory.h"
+#include "scan/work/choose_skips.h"
 #include "scan/work/choose_tokens.h"
 #include "scan/work/first_unit.h"
 #include "scan/work/make_means.h"
 #include "scan/work/prepare.h"
 #include "scan/work/scan_internal.h"
+#include "scan/work/skip_trials.h"
 #include "scan/work/summary.h"
 #include "scan/work/trials.h"
 
 // run_load() takes no more.
 #define TOP_MAX ((size_t)1 << 24)
 
+/* The exit status where a signal, or the time, has stopped the scan; else 0. */
 static int stopped_by(void)
 {
-    return atomic_load(&stop_signals()->stop);
+    return stop_signals_status();
 }
 
 // --- opening ------------------------------------------------------------------------------------
@@ -94,7 +97,8 @@ static int set_pipeline(struct scan *s, struct err *err)
     p->units.source.field = o->input.field;
     p->units.source.domain = o->domain;
     p->units.ids = o->input.ids;
-    int rc = args_part(o->part, &p->part, &p->n_parts, err);
+    int rc = task_part("scan", o->part, &p->part, &p->n_parts, err);
+    rc = rc ? rc : task_stop_after(o->task.stop_after, &s->stop_after, err);
     rc = rc ? rc : args_real("checkpoint", o->checkpoint, 0, 1e6, &p->checkpoint_seconds, err);
     return rc ? rc : input_format(&o->input, &p->units.source.format, err);
 }
@@ -161,14 +165,15 @@ int scan_open(struct scan *s, const struct scan_options *o, const struct arg_lis
     rc = rc ? rc : ablate_expand(&s->ablate, &s->lineup, &o->ablate, shards_bytes(&s->shards), err);
     rc = rc ? rc : check_reference(s, err);
     rc = rc ? rc
-            : plan_make(&s->run, &s->results, &s->neurons, &s->trigrams, o, &s->lineup, &s->ablate,
-                        &s->shards, s->asked, err);
+            : plan_make(&s->run, &s->results, &s->neurons, &s->trigrams, &s->skips, o, &s->lineup,
+                        &s->ablate, &s->shards, s->asked, err);
     rc = rc ? rc : memory_check(&s->run, &s->results, s->pipeline.n_threads, err);
     if (rc) {
         return rc;
     }
     set_work(s);
     stop_signals_catch("a second signal ends at once, back to the last checkpoint");
+    task_stop(&o->task, s->stop_after);
     return 0;
 }
 
@@ -176,6 +181,7 @@ void scan_close(struct scan *s)
 {
     results_free(&s->results);
     store_close(s->store);
+    part_file_free(&s->file);
     run_free(&s->run);
     shards_free(&s->shards);
     engines_free(&s->engines);
@@ -265,7 +271,7 @@ static int resume(struct scan *s, struct err *err)
         return err_set(err, ERR_MISMATCH,
                        "%s holds another run (%s: that run's first, then this command's); bring "
                        "back what it was begun with, name another file, or --force to start anew",
-                       s->options->output, why.msg);
+                       s->file.path, why.msg);
     }
     results_free(&s->results);
     run_free(&s->run);
@@ -293,8 +299,10 @@ static int open_record(struct scan *s, struct err *err)
 
 static int open_run(struct scan *s, struct err *err)
 {
+    const struct scan_options *o = s->options;
     bool exists = false;
-    int rc = store_open(&s->store, s->options->output, &exists, err);
+    int rc = part_file_choose(&s->file, o->output, o->part, o->force, err);
+    rc = rc ? rc : store_open(&s->store, s->file.path, &exists, err);
     if (!rc && exists) {
         rc = resume(s, err);
     }
@@ -330,11 +338,51 @@ static bool trials_are_done(const struct scan *s)
     return meta_says(s->store, "trigrams_tested");
 }
 
-/* Tries the trigrams of a finished run on its models. */
-static int try_trigrams(struct scan *s, int *status, struct err *err)
+/* Of the bugs of skip-trigrams. */
+static bool skips_are_done(const struct scan *s)
+{
+    return meta_says(s->store, "skips");
+}
+
+/* Tries the trigrams of a finished run on its models.  *left: it was stopped before. */
+static int try_trigrams(struct scan *s, const struct trials *trials, bool *left, struct err *err)
+{
+    const double begin = progress_clock();
+    size_t n = 0;
+    const int rc = trials_run(trials, s->store, &n, err);
+    if (!rc && stopped_by() && !trials_are_done(s)) {
+        fprintf(stderr, "stopped before the trigrams were tested: run the same command again\n");
+        *left = true;
+    } else if (!rc) {
+        fprintf(stderr, "  trigrams: tested %zu%s on the models, in %.1f s\n", n,
+                s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin);
+        summary_look("trigrams", s->options->output, NULL);
+    }
+    return rc;
+}
+
+/* And the bugs of its skip-trigrams. */
+static int try_skips(struct scan *s, const struct trials *trials, bool *left, struct err *err)
+{
+    const double begin = progress_clock();
+    size_t n = 0;
+    const int rc = skip_trials_run(trials, s->store, &n, err);
+    if (!rc && stopped_by() && !skips_are_done(s)) {
+        fprintf(stderr,
+                "stopped before the skip-trigrams were tested: run the same command again\n");
+        *left = true;
+    } else if (!rc) {
+        fprintf(stderr, "  skip-trigrams: %zu bug%s, in %.1f s\n", n, plural_s(n),
+                progress_clock() - begin);
+        summary_look("skips", s->options->output, NULL);
+    }
+    return rc;
+}
+
+/* Tries what is due on the models. */
+static int try_all(struct scan *s, bool trigrams, bool skips, bool *left, struct err *err)
 {
     const struct engine **engines = mem_new(s->lineup.n, sizeof *engines);
-    size_t n = 0;
     if (!engines) {
         return err_nomem(err, "trials");
     }
@@ -349,31 +397,25 @@ static int try_trigrams(struct scan *s, int *status, struct err *err)
                                   .stop = &stop_signals()->stop,
                                   .command = "scan",
                                   .status = &stop_signals()->status};
-    const double begin = progress_clock();
-    const int rc = trials_run(&trials, s->store, &n, err);
+    int rc = trigrams ? try_trigrams(s, &trials, left, err) : 0;
+    rc = rc || !skips || *left ? rc : try_skips(s, &trials, left, err);
     free(engines);
-    if (!rc && stopped_by() && !trials_are_done(s)) {
-        fprintf(stderr, "stopped before the trigrams were tested: run the same command again\n");
-        *status = 128 + stopped_by();
-    } else if (!rc) {
-        fprintf(stderr, "  trigrams: tested %zu%s on the models, in %.1f s\n", n,
-                s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin);
-        summary_look("trigrams", s->options->output, NULL);
-    }
     return rc;
 }
 
-/* What a run has to do when all its units are in. */
-static int finish(struct scan *s, int *status, struct err *err)
+/* Writes tables that lag, and tries what is due.  *left: it was stopped before. */
+static int finish_tables(struct scan *s, bool *left, struct err *err)
 {
     int rc = tables_lag(s)
                  ? store_checkpoint(s->store, &s->run, &s->results, true, s->pipeline.meta, err)
                  : 0;
-    if (rc || !trials_are_due(&s->run, &s->results) || trials_are_done(s)) {
+    const bool trigrams = trials_are_due(&s->run, &s->results) && !trials_are_done(s);
+    const bool skips = skip_trials_are_due(&s->run, &s->results) && !skips_are_done(s);
+    if (rc || (!trigrams && !skips)) {
         return rc;
     }
     rc = s->engines.n > 0 ? 0 : scan_make_engines(s, err);
-    return rc ? rc : try_trigrams(s, status, err);
+    return rc ? rc : try_all(s, trigrams, skips, left, err);
 }
 
 // --- all of it ----------------------------------------------------------------------------------
@@ -389,8 +431,13 @@ static int prepare(struct scan *s, struct err *err)
     }
     rc = s->replaces ? first_unit_try(&s->pipeline, s->options->input.field, err) : 0;
     rc = rc ? rc : choose_tokens(&s->results, &s->pipeline, err);
+    rc =
+        rc ? rc
+           : choose_skips(&s->results, &s->skips, &s->lineup, &s->engines, &s->pipeline, stop, err);
     rc = rc ? rc : first_unit_before_scan(&s->pipeline, &s->work, &s->run, err);
     rc = rc ? rc : prepare_effects(&s->results, &s->run, s->engines.predictors, stop, err);
+    rc =
+        rc ? rc : prepare_heads(&s->results, s->engines.predictors, s->lineup.tokenizer, stop, err);
     rc = rc ? rc : results_new_wholes(&s->results, err);
     return rc ? rc : add_findings(s, err);
 }
@@ -417,14 +464,14 @@ static void print_nothing_left(const struct scan *s)
 /* Whether the error's message is about run.db. */
 static bool is_of_run(const struct scan *s, const struct err *err)
 {
-    const size_t n = strlen(s->options->output);
-    return strncmp(err->msg, s->options->output, n) == 0 && err->msg[n] == ':';
+    const size_t n = strlen(s->file.path);
+    return strncmp(err->msg, s->file.path, n) == 0 && err->msg[n] == ':';
 }
 
 /* The file is no longer where the scan wrote it: says where it is, and what helps. */
 static int say_gone(const struct scan *s, struct err *err)
 {
-    const char *path = s->options->output;
+    const char *path = s->file.path;
     const bool of_db = is_of_run(s, err);
     const char *said = of_db ? "" : err->msg, *then = of_db ? "" : "; ";
     const bool other = access(path, F_OK) == 0;
@@ -450,7 +497,7 @@ static int say_gone(const struct scan *s, struct err *err)
  * command resumes the run only if models, corpus and hypotheses are those that it began with. */
 static int say_way_out(const struct scan *s, struct err *err)
 {
-    const char *path = s->options->output;
+    const char *path = s->file.path;
     const enum err_code code = err->code;
     if (store_is_gone(s->store)) {
         return say_gone(s, err);
@@ -490,6 +537,19 @@ static int check_docs(struct scan *s, uint64_t docs, struct err *err)
     return rc;
 }
 
+/* What a run has to do when all its units are in.  docs: of the corpus. */
+static int finish(struct scan *s, uint64_t docs, int *status, struct err *err)
+{
+    bool left = false;
+    int rc = finish_tables(s, &left, err);
+    rc = rc ? rc : check_docs(s, docs, err);
+    if (rc || left) {
+        *status = left ? stopped_by() : *status;
+        return rc;
+    }
+    return part_file_finish(&s->file, &s->store, err);
+}
+
 /* That of a run with all units in; a signal may change it later. */
 static void set_status(const struct scan *s, int *status)
 {
@@ -508,21 +568,24 @@ int scan_run(struct scan *s, int *status, struct err *err)
     if (s->resumed && nothing_left(&s->run, s->pipeline.part, s->pipeline.n_parts)) {
         print_nothing_left(s);
         set_status(s, status);
-        rc = finish(s, status, err);
         // A part does not know whether the others have documents.
-        return rc ? rc
-                  : check_docs(s, s->pipeline.n_parts > 1 ? 1 : summary_docs(&s->results), err);
+        const uint64_t docs = s->pipeline.n_parts > 1 ? 1 : summary_docs(&s->results);
+        return finish(s, docs, status, err);
+    }
+    rc = part_file_reopen(&s->file, &s->store, &s->run, err);
+    if (rc) {
+        return rc;
     }
     if (s->resumed) {
         const uint64_t units = run_count_done(&s->run), tokens = summary_tokens(&s->results);
         fprintf(stderr,
                 "gapscope scan: %s: resuming from %" PRIu64 " unit%s done, %" PRIu64 " token%s\n",
-                s->options->output, units, plural_s(units), tokens, plural_s(tokens));
+                s->file.path, units, plural_s(units), tokens, plural_s(tokens));
     }
     rc = prepare(s, err);
     if (!rc && stopped_by()) {
         fprintf(stderr, "stopped: run the same command again\n");
-        *status = 128 + stopped_by();
+        *status = stopped_by();
     }
     if (rc || stopped_by()) {
         return rc;
@@ -540,10 +603,9 @@ int scan_run(struct scan *s, int *status, struct err *err)
     summary_print(&s->run, &s->results, &s->lineup, s->options->output, &result);
     if (stopped) {
         fprintf(stderr, "stopped: run the same command again, and it resumes from here\n");
-        *status = 128 + stopped;
+        *status = stopped;
         return 0;
     }
     set_status(s, status);
-    rc = finish(s, status, err);
-    return rc ? rc : check_docs(s, result.docs, err);
+    return finish(s, result.docs, status, err);
 }

@@ -6,7 +6,7 @@
  *     scan_run:  the store is opened; a run that it holds is resumed
  *                -> engines, before_scan() of the collectors, effects   once, before the first unit
  *                -> the pipeline                                          until the corpus is done
- *                -> trials of trigrams                                    when every unit is in
+ *                -> trials of trigrams, bugs of skip-trigrams            when every unit is in
  *
  * Threads: one scan at a time, in the main thread; it catches signals (stop_signals.h).
  */
@@ -23,6 +23,7 @@
 #include "scan/load/lineup.h"
 #include "scan/plan/plan.h"
 #include "scan/work/engines.h"
+#include "scan/work/part_file.h"
 #include "scan/work/pipeline.h"
 #include "scan/work/worker.h"
 
@@ -37,12 +38,15 @@ struct scan {
     struct results results;
     struct neuron_plan neurons;
     struct trigram_choice trigrams;
+    struct skip_choice skips;
     struct ablate ablate;
     struct work work;
     struct pipeline_options pipeline;
     struct engines engines;
-    struct store *store;
+    struct part_file file;
+    struct store *store;   // of file.path
     struct record *record; // of --record, owned by its collector
+    double stop_after;     // task_stop_after()'s
     bool resumed;
     bool replaces;     // --force, and the file holds a run
     const char **meta; // [n_meta] key, value, ..., NULL: pipeline_options' meta

@@ -192,6 +192,22 @@ static void print_models(const struct run *run, const struct tally *tally)
     }
 }
 
+/* Pairs of changed models that counted nothing, of a share without a document. */
+static void print_unasked(const struct run *run, const struct tally *tally)
+{
+    size_t n = 0;
+    for (size_t p = run_full_pairs(run); p < run->n_pairs; p++) {
+        n += tally->pairs[p].difference.n == 0;
+    }
+    if (n > 0) {
+        fprintf(
+            stderr,
+            "  %zu changed model%s counted no token: no document is in their share, or none has "
+            "a donor (--ablate-share)\n",
+            n, plural_s(n));
+    }
+}
+
 #define LOSSES 5 // that are shown
 
 /* Where most is lost without a component, of brief pairs. */
@@ -264,6 +280,9 @@ void summary_print(const struct run *run, const struct results *results,
         fprintf(stderr, "  (better: a gap above 0; where both are below the floor it is 0)\n");
     }
     print_losses(run, t);
+    if (summary_tokens(results)) {
+        print_unasked(run, t);
+    }
     print_hypotheses(run, t);
     print_rejects(run, t);
     print_repaired(run, t);

@@ -7,9 +7,9 @@
 #include "corpora/base/mem.h"
 #include "scan/work/unit_scores_internal.h"
 
-// Memory for rows of changed models that are scored together, in a thread; 48 heads of the hub's
-// sizes.
-#define HEADS_BYTES ((size_t)128 << 20)
+// Changed models that a thread scores together with their wholes: their rows take 7 to 13 MB each at
+// the hub's sizes.
+#define HEADS_MOST 48
 
 /* The unchanged model before m that has its engine; SIZE_MAX: there is none. */
 static size_t find_whole(const struct unit_scores *s, const struct scorer *m)
@@ -33,8 +33,7 @@ int unit_heads_open(struct unit_scores *s, struct scorer *m, struct err *err)
     struct scorer *whole = &s->scorers[m->whole];
     predictor_begin_from(m->ctx, whole->ctx);
     int rc = engine_keep_layers(predictor_engine_ctx(whole->ctx), err);
-    const size_t bytes = head_rows_bytes(engine_unembed(e), engine_rows_max(e));
-    if (rc || !m->predictor->head || (s->n_heads + 1) * bytes > HEADS_BYTES) {
+    if (rc || !m->predictor->head || s->n_heads == HEADS_MOST) {
         return rc;
     }
     rc = mem_reserve(&s->heads, &s->heads_cap, s->n_heads + 1, sizeof *s->heads, "models", err);

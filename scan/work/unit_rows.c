@@ -90,77 +90,61 @@ static int list_missing(struct unit_scores *s, const struct scorer *m, const siz
     return rc;
 }
 
-/* The tokens that one model may be asked about, and that have no row: in s->tokens. */
-static int list_asked(struct unit_scores *s, size_t model, const struct unit_questions *q,
-                      size_t *n, struct err *err)
-{
-    const uint32_t *row_of = s->scorers[model].rows.row_of;
-    int rc = 0;
-    *n = 0;
-    for (size_t i = 0; i < q->n && !rc; i++) {
-        if (q->items[i].model == model && row_of[q->items[i].token] == 0) {
-            rc = mem_reserve(&s->tokens, &s->tokens_cap, *n + 1, sizeof *s->tokens, "rows", err);
-            if (!rc) {
-                s->tokens[(*n)++] = q->items[i].token;
-            }
-        }
-    }
-    return rc;
-}
-
-/* The pick in the windows that the model has just been run on; false: not in its window. */
-static bool pick_again(const struct unit_scores *s, const struct scorer *m,
-                       struct engine_pick *pick)
+/* The pick in the windows that the engine has just scored; false: not in its block, or a changed
+ * model with the same working memory has scored since. */
+static bool pick_again(const struct unit_scores *s, size_t model, struct engine_pick *pick)
 {
     const size_t window = (size_t)(pick->window - s->windows);
     size_t k = 0;
-    if (!scorer_is_changed(m)) {
+    if (!scorer_is_changed(&s->scorers[model])) {
         return true;
     }
     while (k < s->n_some && s->some_of[k] != window) {
         k++;
     }
     pick->window = s->some + k;
-    return k < s->n_some;
+    return s->some_model == model && k < s->n_some;
 }
 
 /* Copies the row of a token from the model's working memory, where it is and there is room. */
-static int keep_row(struct unit_scores *s, struct scorer *m, size_t token, struct engine_pick pick,
-                    struct err *err)
+static int keep_row(struct unit_scores *s, size_t model, size_t token, struct err *err)
 {
+    struct scorer *m = &s->scorers[model];
+    struct engine_pick pick = layout_pick(s->layout, s->windows, token);
+    const float *x = NULL;
     float *to;
     int rc = make_room(m, 1, &to, err);
     rc = rc ? rc : floats_reserve(&s->row, engine_row_size(m->predictor->engine), err);
-    if (!rc && to && m->heads) {
-        const float *x = unit_heads_row(s, m, token);
-        if (x) {
-            memcpy(to, x, row_size(m) * sizeof *to);
-            add_row(&m->rows, token);
-        }
-        return 0;
+    if (rc || !to) {
+        return rc;
     }
-    if (!rc && to && pick_again(s, m, &pick) && predictor_kept_row(m->ctx, &pick, s->row.at)) {
-        memcpy(to, s->row.at, row_size(m) * sizeof *to);
+    if (m->heads) {
+        x = unit_heads_row(s, m, token);
+    } else if (pick_again(s, model, &pick) && predictor_kept_row(m->ctx, &pick, s->row.at)) {
+        x = s->row.at;
+    }
+    if (x) {
+        memcpy(to, x, row_size(m) * sizeof *to);
         add_row(&m->rows, token);
     }
-    return rc;
+    return 0;
 }
 
-int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, size_t last,
-                   struct err *err)
+int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, struct err *err)
 {
+    size_t model = SIZE_MAX; // whose windows s->windows are
     int rc = 0;
-    for (size_t i = 0; i <= last && questions->n > 0 && !rc; i++) {
-        struct scorer *m = &s->scorers[i];
-        size_t n;
-        if (!engine_of(m)) {
+    for (size_t i = 0; i < questions->n && !rc; i++) {
+        const struct unit_question *q = &questions->items[i];
+        const struct scorer *m = &s->scorers[q->model];
+        if (!engine_of(m) || m->rows.row_of[q->token] != 0) {
             continue;
         }
-        rc = list_asked(s, i, questions, &n, err);
-        rc = rc || n == 0 ? rc : unit_scores_pick(s, i, s->tokens, n, err);
-        for (size_t k = 0; k < n && !rc; k++) {
-            rc = keep_row(s, m, s->tokens[k], s->picks[k], err);
+        if (q->model != model) {
+            model = q->model;
+            unit_scores_set_windows(s, model);
         }
+        rc = keep_row(s, model, q->token, err);
     }
     return rc;
 }

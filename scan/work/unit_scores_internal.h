@@ -2,14 +2,17 @@
  * unit_scores_internal.h - what the files of unit_scores share
  *
  *     unit_scores.c   blocks: scoring, rows, requests
+ *     unit_see.c      what the collectors see of a model while it scores
  *     unit_rows.c     rows of tokens that are kept for what is asked afterwards
  *     unit_share.c    of a changed model: the windows that it is run on
  *     unit_heads.c    changed models that are scored together with their whole
+ *     unit_sources.c  afterwards: where heads look
  *     unit_ask.c      afterwards: exact log-probs, what a model says before a token
  */
 #ifndef GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
 #define GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "model/explain/attribution.h"
@@ -43,13 +46,13 @@ struct asked {
 struct scorer {
     const struct predictor *predictor;
     struct predictor_ctx *ctx;
-    struct scorer *lender;       // the first changed model of its engine; NULL: nothing is shared
-    size_t whole;                // of a changed model: its unchanged one before it; SIZE_MAX: none
-    struct head_rows *heads;     // of one that is scored together with it; NULL: it is not
-    bool has_heads;              // of a whole: some are scored together with it
-    uint32_t see, keep;          // ROW_BIT()s that some collector needs
-    bool asked, logits, may_ask; // some collector needs them
-    double *logprob;             // [logprob_cap] of the unit's tokens
+    size_t whole;                 // of a changed model: its unchanged one before it; SIZE_MAX: none
+    struct head_rows *heads;      // of one that is scored together with it; NULL: it is not
+    bool has_heads;               // of a whole: some are scored together with it
+    uint32_t see, keep;           // ROW_BIT()s that some collector needs
+    bool sees_heads, sees_labels; // some collector needs what its heads do, and with labels
+    bool asked, logits, may_ask;  // some collector needs them
+    double *logprob;              // [logprob_cap] of the unit's tokens
     size_t logprob_cap;
     struct floats normed;          // [tokens of the block][d_model] behind the final norm
     struct floats *kept;           // [n_layers][ROW_SITES]
@@ -74,7 +77,8 @@ struct unit_scores {
     const struct unit_tokens *unit;
     struct predictor_unit in;
     struct unit_times times;
-    struct engine_window *windows; // [layout->n_windows], of the model in hand
+    atomic_size_t n_scored, n_tokens; // what unit_scores_share() says
+    struct engine_window *windows;    // [layout->n_windows], of the model in hand
     size_t windows_cap;
     const double **logprob; // [n_models]
     struct unit_models models;
@@ -89,7 +93,8 @@ struct unit_scores {
     struct head_rows **heads; // [n_heads] of those that are scored together
     size_t n_heads, heads_cap;
 
-    // of the changed model in hand
+    // of the changed model whose windows were last chosen
+    size_t some_model;
     struct engine_window *some; // [n_some] the block's windows that it is run on
     size_t *some_of;            // [n_some] their numbers in the layout
     size_t n_some, some_cap, some_of_cap;
@@ -106,10 +111,26 @@ struct unit_scores {
     struct floats row;  // one of engine_row_size()
     const float **rows; // of unit_rows_find()
     uint32_t *ids;      // their tokens
-    size_t rows_cap, ids_cap;
+    double *logprobs;   // of ids that counts are asked about
+    size_t rows_cap, ids_cap, logprobs_cap;
     const float **logits; // [n_models]
     size_t *ld;           // [n_models]
 };
+
+// --- unit_see.c: of the model in hand, whose windows are the block's; context: the unit_scores
+
+void unit_see_rows(void *context, size_t layer, enum row_site site,
+                   const struct engine_window *windows, size_t n_windows,
+                   const float *rows); // engine_rows()
+void unit_see_heads(void *context, size_t layer, const struct engine_window *windows,
+                    size_t n_windows,
+                    const float *const values[HEAD_MOMENTS]); // engine_moments()
+void unit_see_marks(void *context, const struct engine_window *window,
+                    float *to); // engine_marks(): a mark per hypothesis, 1 where it labels
+void unit_see_marked(void *context, size_t layer, const struct engine_window *windows,
+                     size_t n_windows, const float *to_marks); // engine_marked()
+void unit_see_normed(void *context, const struct engine_window *windows, size_t n_windows,
+                     const float *x); // engine_normed()
 
 /* s->picks[n] become tokens[n] of the unit in a model's windows.  ERR_NOMEM. */
 int unit_scores_pick(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
@@ -125,10 +146,9 @@ int unit_rows_begin(struct unit_scores *s, struct err *err);
 /* Forgets the rows of a model, so that there is room for others. */
 void unit_rows_forget(struct unit_scores *s, size_t model);
 
-/* Keeps the rows that the questions are about, of the block that models [0, last] have just scored,
- * where the engines have them and there is room.  ERR_NOMEM. */
-int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, size_t last,
-                   struct err *err);
+/* Keeps the rows that the questions are about, of models that have scored the block, where the
+ * engines have them and there is room.  ERR_NOMEM. */
+int unit_rows_keep(struct unit_scores *s, const struct unit_questions *questions, struct err *err);
 
 /* s->rows[n] and s->ids[n] become those of tokens[n] of the unit, ascending, of a model with
  * weights; what was not kept is made.  !*found: there is no room for it.  ERR_NOMEM. */
@@ -176,5 +196,7 @@ int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, 
 int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
                   struct token_view *views, struct err *err);
 bool unit_ask_stopped(const void *context);
+int unit_ask_sources(void *context, size_t model, const struct unit_sources *asked, size_t n,
+                     struct err *err); // unit_sources.c
 
 #endif

@@ -45,6 +45,7 @@ int unit_share_choose(struct unit_scores *s, size_t model, size_t first, size_t 
     const struct layout *l = s->layout;
     int rc = mem_reserve(&s->some, &s->some_cap, n, sizeof *s->some, "windows", err);
     rc = rc ? rc : mem_reserve(&s->some_of, &s->some_of_cap, n, sizeof *s->some_of, "windows", err);
+    s->some_model = model;
     s->n_some = 0;
     for (size_t t = s->block.begin; t < s->block.end && !rc; t++) {
         m->logprob[t] = logprob_none();
@@ -68,7 +69,8 @@ void unit_share_silence(struct unit_scores *s, size_t model)
         const size_t begin = u->docs[d].begin, end = begin + u->docs[d].n;
         const size_t from = begin > s->block.begin ? begin : s->block.begin;
         const size_t to = end < s->block.end ? end : s->block.end;
-        for (size_t t = from; t < to && !has_doc(s, model, d); t++) {
+        const bool has = has_doc(s, model, d);
+        for (size_t t = from; t < to && !has; t++) {
             logprob[t] = logprob_none();
         }
     }

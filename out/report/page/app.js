@@ -86,6 +86,7 @@ function makeHead() {
     pages.push(trigramsTab);
     itemPages.trigram = ["trigrams", trigramPage];
   }
+  pages.push(["models", "Side by side", modelsPage]);
   const counts = { gaps: run.pairs.reduce((n, p) => n + p.hits_other + p.hits_base, 0), neurons: run.nNeurons, hypotheses: run.hypotheses.length, trigrams: run.nTrigrams };
   document.getElementById("pages").append(...pages.map(([name, title]) =>
     el("a", { href: address(name), "data-page": name }, title, counts[name] ? el("span", { class: "count" }, ` ${count(counts[name])}`) : null)));

@@ -96,6 +96,10 @@ async function readRun() {
   run.compareHypotheses = rows(data.compare_hypothesis);
   run.ablation = rows(data.ablation);
   run.ablationGap = rows(data.ablation_gap);
+  run.kindLoss = rows(data.kind_loss);
+  run.kindGap = rows(data.kind_gap);
+  run.hypothesisLoss = rows(data.hypothesis_loss);
+  run.hypothesisDifference = rows(data.hypothesis_difference);
   run.nNeurons = data.neurons;
   run.nTrigrams = data.trigrams ?? 0;
   run.block = data.block;
