@@ -7,6 +7,7 @@
 
 #include "corpora/base/mem.h"
 #include "model/explain/folded.h"
+#include "model/pass/rotary.h"
 
 // --- products -----------------------------------------------------------------------------------
 
@@ -151,6 +152,11 @@ int circuits_terms(const struct model *m, const struct circuits_head *h, uint32_
 {
     const size_t D = m->config.d_model, d = m->config.d_head;
     const struct weights w = weights_of(m, h->layer, h->index);
+    if (!m->W_pos) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s: positions turn queries and keys and are no term of their product",
+                       m->name);
+    }
     double *x = mem_new(D + 4 * d, sizeof *x);
     if (!x) {
         return err_nomem(err, "a QK circuit");
@@ -181,7 +187,7 @@ static void normed(const struct model *m, size_t layer, double *x, size_t i, dou
     const struct layer *l = &m->layers[layer];
     const size_t D = c->d_model;
     double mean = 0, square = 0;
-    for (size_t k = 0; k < D && c->norm != NORM_NONE; k++) {
+    for (size_t k = 0; k < D && c->norm != NORM_NONE && config_centres(c); k++) {
         mean += x[k] / (double)D;
     }
     for (size_t k = 0; k < D; k++) {
@@ -202,7 +208,15 @@ static void embed(const struct model *m, uint32_t t, size_t i, double *x)
 {
     for (size_t k = 0; k < m->config.d_model; k++) {
         x[k] = (double)row_of(m, m->W_E, t)[k] +
-               (m->config.shortformer ? 0 : (double)row_of(m, m->W_pos, i)[k]);
+               (config_has_pos_embed(&m->config) ? (double)row_of(m, m->W_pos, i)[k] : 0);
+    }
+}
+
+/* Turns x[d_head] by its position, where the model does so; back: the other way. */
+static void turn(const struct model *m, double *x, size_t i, bool back)
+{
+    if (m->rotary) {
+        rotary_turn_f64(m, x, i, back);
     }
 }
 
@@ -222,6 +236,10 @@ int circuits_keys_at(const struct model *m, const struct circuits_head *h, uint3
     times(q, x, w.q, D, d);
     for (size_t k = 0; k < d; k++) {
         q[k] += (double)w.b_q[k];
+    }
+    turn(m, q, i, false);
+    turn(m, q, j, true); // in place of each key
+    for (size_t k = 0; k < d; k++) {
         bias += q[k] * (double)w.b_k[k];
     }
     times_transposed(y, q, w.k, D, d);
@@ -236,7 +254,8 @@ int circuits_keys_at(const struct model *m, const struct circuits_head *h, uint3
 
 // --- positions ----------------------------------------------------------------------------------
 
-/* What is known of the vocabulary's embeddings, centred: mean[d_model], and their mean variance. */
+/* What is known of the vocabulary's embeddings, centred: mean[d_model], and their mean variance.  Of
+ * a norm that does not centre the variance is the mean square. */
 static double mean_embedding(const struct model *m, double *mean)
 {
     const size_t D = m->config.d_model, d_vocab = m->config.d_vocab;
@@ -247,7 +266,7 @@ static double mean_embedding(const struct model *m, double *mean)
         double middle = 0;
         for (size_t k = 0; k < D; k++) {
             mean[k] += (double)row[k] / (double)d_vocab;
-            middle += (double)row[k] / (double)D;
+            middle += config_centres(&m->config) ? (double)row[k] / (double)D : 0;
         }
         for (size_t k = 0; k < D; k++) {
             square += ((double)row[k] - middle) * ((double)row[k] - middle) / (double)D;
@@ -263,8 +282,8 @@ static double scale_at(const struct model *m, const double *x, const double *mea
     const size_t D = m->config.d_model;
     double x_mean = 0, e_mean = 0, square = 0, own = 0;
     for (size_t k = 0; k < D; k++) {
-        x_mean += x[k] / (double)D;
-        e_mean += mean[k] / (double)D;
+        x_mean += config_centres(&m->config) ? x[k] / (double)D : 0;
+        e_mean += config_centres(&m->config) ? mean[k] / (double)D : 0;
     }
     for (size_t k = 0; k < D; k++) {
         square += (x[k] - x_mean) * (x[k] - x_mean) / (double)D;
@@ -284,7 +303,8 @@ static void positions_read(const struct model *m, size_t layer, size_t head, siz
     const double variance = mean_embedding(m, mean);
     for (size_t i = 0; i < n; i++) {
         for (size_t l = 0; l < D; l++) {
-            x[l] = mean[l] + (m->config.shortformer ? 0 : (double)row_of(m, m->W_pos, i)[l]);
+            x[l] = mean[l] +
+                   (config_has_pos_embed(&m->config) ? (double)row_of(m, m->W_pos, i)[l] : 0);
         }
         normed(m, layer, x, i, scale_at(m, x, mean, variance));
         times(q + i * d, x, w.q, D, d);
@@ -293,6 +313,8 @@ static void positions_read(const struct model *m, size_t layer, size_t head, siz
             q[i * d + l] += (double)w.b_q[l];
             k[i * d + l] += (double)w.b_k[l];
         }
+        turn(m, q + i * d, i, false);
+        turn(m, k + i * d, i, false);
     }
 }
 
@@ -322,10 +344,12 @@ int circuits_positions(const struct model *m, size_t layer, size_t head, size_t 
         return err_nomem(err, "attention by position");
     }
     double *k = q + n * d, *x = k + n * d, *row = x + 2 * D, *sums = row + n;
+    const size_t local = config_window(&m->config, layer);
     positions_read(m, layer, head, n, q, k, x);
     for (size_t i = 1; i < n; i++) {
         for (size_t j = 0; j <= i; j++) {
-            row[j] = inner(q + i * d, k + j * d, d) * scale_of(m, layer);
+            row[j] =
+                i - j < local ? inner(q + i * d, k + j * d, d) * scale_of(m, layer) : -INFINITY;
         }
         softmax(row, i + 1);
         out->previous += row[i - 1] / (double)(n - 1);

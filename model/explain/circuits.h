@@ -38,7 +38,7 @@ int circuits_ov(const struct model *m, const struct circuits_head *h, uint32_t s
 int circuits_direct(const struct model *m, bool folded, uint32_t s, double *out, struct err *err);
 
 /* out[d_vocab]: the attention score that query token a gives to each key token; of either, the
- * product of tokens without positions.  Errors: ERR_NOMEM. */
+ * product of tokens without positions (with rotary ones: of the same position).  Errors: ERR_NOMEM. */
 int circuits_keys(const struct model *m, const struct circuits_head *h, uint32_t a, double *out,
                   struct err *err);
 
@@ -49,7 +49,8 @@ int circuits_keys_at(const struct model *m, const struct circuits_head *h, uint3
                      size_t j, double *out, struct err *err);
 
 /* The four products of query (token a, position i) and key (token b, position j), the query's part
- * first: t a token, p a position. */
+ * first: t a token, p a position.  Errors: ERR_NOMEM; ERR_UNSUPPORTED (rotary positions, which are no
+ * term). */
 struct circuits_terms {
     double tt, tp, pt, pp;
 };

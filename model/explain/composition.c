@@ -174,12 +174,13 @@ static void head_place(struct head *h, double *at, size_t D, size_t d)
 }
 
 /* out[D][d] = W[D][d], folded: each row times w, less the mean of the rows. */
-static void read_in(double *out, const float *W, const float *w, size_t D, size_t d, bool folded)
+static void read_in(double *out, const float *W, const float *w, size_t D, size_t d, bool folded,
+                    bool centre)
 {
     for (size_t i = 0; i < D * d; i++) {
         out[i] = (double)W[i] * (folded && w ? (double)w[i / d] : 1);
     }
-    for (size_t j = 0; j < d && folded; j++) {
+    for (size_t j = 0; j < d && folded && centre; j++) {
         double mean = 0;
         for (size_t i = 0; i < D; i++) {
             mean += out[i * d + j] / (double)D;
@@ -190,11 +191,11 @@ static void read_in(double *out, const float *W, const float *w, size_t D, size_
     }
 }
 
-static void read_out(double *out, const float *W, size_t D, size_t d, bool folded)
+static void read_out(double *out, const float *W, size_t D, size_t d, bool centre)
 {
     for (size_t i = 0; i < d; i++) {
         double mean = 0;
-        for (size_t j = 0; j < D && folded; j++) {
+        for (size_t j = 0; j < D && centre; j++) {
             mean += (double)W[i * D + j] / (double)D;
         }
         for (size_t j = 0; j < D; j++) {
@@ -222,11 +223,12 @@ static void head_make(struct head *h, const struct model *m, size_t number, bool
     const struct config *c = &m->config;
     const size_t D = c->d_model, d = c->d_head, at = number % c->n_heads * D * d;
     const struct layer *w = &m->layers[number / c->n_heads];
+    const bool centre = config_centres(c);
     folded = folded && c->norm != NORM_NONE;
-    read_in(h->q, w->W_Q + at, w->ln1_w, D, d, folded);
-    read_in(h->k, w->W_K + at, w->ln1_w, D, d, folded);
-    read_in(h->v, w->W_V + at, w->ln1_w, D, d, folded);
-    read_out(h->o, w->W_O + at, D, d, folded);
+    read_in(h->q, w->W_Q + at, w->ln1_w, D, d, folded, centre);
+    read_in(h->k, w->W_K + at, w->ln1_w, D, d, folded, centre);
+    read_in(h->v, w->W_V + at, w->ln1_w, D, d, folded, centre);
+    read_out(h->o, w->W_O + at, D, d, folded && centre);
     gram_columns(h->qq, h->q, D, d);
     gram_columns(h->kk, h->k, D, d);
     gram_columns(h->vv, h->v, D, d);

@@ -7,6 +7,7 @@
 #ifndef GAPSCOPE_MODEL_PASS_ROTARY_H
 #define GAPSCOPE_MODEL_PASS_ROTARY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "model/load/model.h"
@@ -21,6 +22,20 @@ static inline void rotary_turn(const struct model *m, float *x, size_t position)
         const float a = x[i], b = x[half + i];
         x[i] = a * cosines[i] - b * sines[i];
         x[half + i] = b * cosines[i] + a * sines[i];
+    }
+}
+
+/* The same in f64; back: by the angle of the other sign. */
+static inline void rotary_turn_f64(const struct model *m, double *x, size_t position, bool back)
+{
+    const size_t half = m->config.rotary_dims / 2;
+    const float *cosines = m->rotary + position * 2 * half, *sines = cosines + half;
+    for (size_t i = 0; i < half; i++) {
+        const double a = x[i], b = x[half + i];
+        const double cosine = (double)cosines[i],
+                     sine = back ? -(double)sines[i] : (double)sines[i];
+        x[i] = a * cosine - b * sine;
+        x[half + i] = b * cosine + a * sine;
     }
 }
 
