@@ -367,8 +367,9 @@ static int read_model(struct tokenizer *t, struct json_object *model, struct jso
 /* --- BOS and EOS ----------------------------------------------------------------------------- */
 
 /* Finds the id of BOS or EOS.  'name': its name in a file beside tokenizer.json, or NULL; 'usual':
- * its usual name; 'last': what is tried last, or NULL.  A name that is not a token is kept in *unknown and not used: the library that
- * wrote the file would add it after the vocabulary, where no model has an embedding. */
+ * its usual name; 'last': what is tried last, or NULL.  A name that is not a token is kept in
+ * *unknown and not used: the library that wrote the file would add it after the vocabulary, where no
+ * model has an embedding. */
 static int find_mark(struct json_object *vocab, struct json_object *added, const char *name,
                      const char *usual, const char *last, uint32_t *id, char **unknown,
                      struct err *err)
