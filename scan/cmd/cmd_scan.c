@@ -68,6 +68,8 @@ int cmd_scan(int argc, char **argv)
         {"part", 0, ARG_STRING, &o.part, "I/N",
          "do units I, I + N, ...; gapscope merge joins parts; auto/N:\nI as the job engine says"},
         TASK_ARGS(&o.task),
+        {"restarts", 0, ARG_SIZE, &o.restarts, "N",
+         "exit with 1 after N restarts in a row that finished no unit"},
         {"checkpoint", 0, ARG_STRING, &o.checkpoint, "SECONDS",
          "between checkpoints; 60 if not given, 0: after every unit"},
         {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in a run.db of another run"},

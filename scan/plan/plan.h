@@ -31,7 +31,7 @@ struct scan_options {
     struct task_options task;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
         *record, *kernels, *compare_share;
-    size_t threads, top, max_tokens;
+    size_t threads, top, max_tokens, restarts;
     size_t documents_most; // SCAN_NOT_GIVEN: not given
     bool documents;
     bool force, dry_run, allow_not_finite, compare_changed;

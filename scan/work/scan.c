@@ -22,6 +22,7 @@
 #include "scan/work/first_unit.h"
 #include "scan/work/make_means.h"
 #include "scan/work/prepare.h"
+#include "scan/work/restarts.h"
 #include "scan/work/scan_internal.h"
 #include "scan/work/summary.h"
 #include "scan/work/trials.h"
@@ -532,6 +533,9 @@ int scan_run(struct scan *s, int *status, struct err *err)
         return finish(s, docs, status, err);
     }
     rc = part_file_reopen(&s->file, &s->store, &s->run, err);
+    rc = rc ? rc
+            : restarts_count(s->store, s->resumed ? run_count_done(&s->run) : 0,
+                             s->options->restarts, s->file.path, err);
     if (rc) {
         return rc;
     }
