@@ -331,7 +331,7 @@ int cmd_slurm(int argc, char **argv)
         {"parts", 0, ARG_SIZE, &o.parts, "N",
          "parts of the scan; if not given, as many as take half of the\ntime limit each"},
         {"time", 0, ARG_STRING, &o.time, "T",
-         "time limit of a part, as sbatch takes it; 4:00:00 if not given.\nA part is saved before "
+         "time limit of a part, as sbatch takes it; 4:00:00 if not\ngiven.  A part is saved before "
          "it, and queued again"},
         {"cpus", 0, ARG_SIZE, &o.cpus, "C", "cores of a part, and threads; 4 if not given"},
         {"mem", 0, ARG_STRING, &o.memory, "auto|SIZE",
