@@ -391,6 +391,7 @@ if(NOT GAPSCOPE_SANITIZE AND NOT GAPSCOPE_SMALL_TESTS)
   set_tests_properties(fetch fetch_other_mock PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
   add_test(NAME debian_package COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/debian_package ${CMAKE_BINARY_DIR})
   set_tests_properties(debian_package PROPERTIES SKIP_RETURN_CODE 77)
+  add_test(NAME recipes COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/recipes $<TARGET_FILE:gapscope>)
   # a cluster of one node, which is started here
   add_test(NAME slurm COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/slurm $<TARGET_FILE:gapscope>)
   set_tests_properties(slurm PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 400)
