@@ -364,6 +364,9 @@ add_test(NAME forced COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/forced $<TARGET_FILE
 # what job engines ask of it: which part it does, when it stops, statuses, names of finished parts
 add_test(NAME tasks COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/tasks $<TARGET_FILE:gapscope>)
 
+# --status and watch against run.db
+add_test(NAME status COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/status $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
+
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes
 add_library(fail_nth MODULE tests/kit/fail_nth.c)

@@ -18,6 +18,7 @@
 #include "scan/cmd/missing_units.h"
 #include "scan/count/count.h"
 #include "scan/work/restarts.h"
+#include "scan/work/status.h"
 #include "scan/work/trials.h"
 
 struct options {
@@ -79,7 +80,7 @@ static int add_all_meta(struct merged *m, struct store *s, const char *path, str
     // The store has its own opinion on when the whole was finished, and on what has been tried.
     if (sqlite3_prepare_v2(db,
                            "SELECT key, value FROM meta WHERE key NOT IN ('finished', "
-                           "'trigrams_tested', '" RESTARTS_KEY "') ORDER BY key",
+                           "'trigrams_tested', '" RESTARTS_KEY "', '" STATUS_KEY "') ORDER BY key",
                            -1, &stmt, NULL) != SQLITE_OK) {
         return err_set(err, ERR_FORMAT, "%s: %s", path, sqlite3_errmsg(db));
     }

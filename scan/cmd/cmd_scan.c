@@ -70,6 +70,8 @@ int cmd_scan(int argc, char **argv)
         TASK_ARGS(&o.task),
         {"restarts", 0, ARG_SIZE, &o.restarts, "N",
          "exit with 1 after N restarts in a row that finished no unit"},
+        {"status", 0, ARG_STRING, &o.status, "FILE",
+         "append a line of JSON every 10 seconds: how far it is, gaps,\nbest neurons"},
         {"checkpoint", 0, ARG_STRING, &o.checkpoint, "SECONDS",
          "between checkpoints; 60 if not given, 0: after every unit"},
         {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in a run.db of another run"},

@@ -32,7 +32,7 @@ do_part() {
   fi
   [ -z "$record" ] || more+=(--record "$folder/record-$part.zarr")
   "$gapscope" scan "${words[@]}" --threads "$cpus" --part "$part/$parts" --restarts "$restarts" \
-    "${more[@]}" -o "$folder/part-$part.db" &
+    --status "$folder/part-$part.status" "${more[@]}" -o "$folder/part-$part.db" &
   pid=$!
   trap 'again=1 stopped=1; kill -TERM "$pid" 2>/dev/null' TERM
   while :; do # a signal ends the waiting, not the scan

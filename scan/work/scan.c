@@ -121,6 +121,7 @@ static void set_work(struct scan *s)
     };
     s->pipeline.work = &s->work;
     s->pipeline.shards = &s->shards;
+    s->pipeline.status = &s->status;
 }
 
 /* Looks at the beginning of every shard before the work begins. */
@@ -181,6 +182,7 @@ void scan_close(struct scan *s)
     results_free(&s->results);
     store_close(s->store);
     part_file_free(&s->file);
+    status_close(&s->status);
     run_free(&s->run);
     shards_free(&s->shards);
     engines_free(&s->engines);
@@ -521,6 +523,7 @@ static void set_status(const struct scan *s, int *status)
 int scan_run(struct scan *s, int *status, struct err *err)
 {
     int rc = begin_meta(s, err);
+    rc = rc ? rc : status_open(&s->status, s->options->status, err);
     rc = rc ? rc : open_run(s, err);
     if (rc) {
         return rc;

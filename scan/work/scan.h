@@ -46,6 +46,7 @@ struct scan {
     struct store *store;   // of file.path
     struct record *record; // of --record, owned by its collector
     double stop_after;     // task_stop_after()'s
+    struct status status;
     bool resumed;
     bool replaces;     // --force, and the file holds a run
     const char **meta; // [n_meta] key, value, ..., NULL: pipeline_options' meta
