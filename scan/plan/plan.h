@@ -32,8 +32,8 @@ struct scan_options {
     struct ablate_options ablate;
     struct task_options task;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
-        *record, *kernels, *compare_share;
-    size_t threads, top, max_tokens;
+        *record, *kernels, *compare_share, *status;
+    size_t threads, top, max_tokens, restarts;
     size_t documents_most; // SCAN_NOT_GIVEN: not given
     bool documents;
     bool force, dry_run, allow_not_finite, compare_changed;
