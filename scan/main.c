@@ -45,6 +45,7 @@ static const struct command_entry entries[] = {
     {"top", cmd_top, "the largest gaps of a run, with their text"},
     {"hypo", cmd_hypo, "hypotheses: which neuron fits them, and where it does not"},
     {"neuron", cmd_neuron, "a neuron's page: where it fires, on what"},
+    {"suggest", cmd_suggest, "hypotheses for neurons, from their examples"},
     {"trigrams", cmd_trigrams,
      "what needs two tokens at once: which models know it, by which neuron"},
     {"report", cmd_report, "a page to look at in a browser: all of a run"},
