@@ -51,6 +51,7 @@ static const struct command_entry entries[] = {
     {"head", cmd_head, "a head's page: what it looks at, where it helps and hurts"},
     {"neuron", cmd_neuron, "a neuron's page: where it fires, on what"},
     {"battery", cmd_battery, "how likely the models find what would follow: induction and more"},
+    {"suggest", cmd_suggest, "hypotheses for neurons, from their examples"},
     {"trigrams", cmd_trigrams,
      "what needs two tokens at once: which models know it, by which neuron"},
     {"skips", cmd_skips, "skip-trigrams of attention-only models, and bugs where two cross"},

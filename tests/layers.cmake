@@ -50,8 +50,9 @@ set(table
   "scan/load         : corpora* model* miners* out/read out/text scan/cli"
   "scan/plan         : corpora* model* miners* out/results* out/read scan/cli scan/load"
   "scan/work         : corpora* model* miners* out/results* out/sql out/store out/read scan/cli scan/load scan/plan"
+  "scan/suggest      : corpora/base miners miners/core miners/kinds out/read"
   "scan/count        : corpora* model* scan/cli scan/load scan/work"
-  "scan/cmd          : corpora* model* miners* out* scan/cli scan/load scan/plan scan/work scan/count"
+  "scan/cmd          : corpora* model* miners* out* scan/cli scan/load scan/plan scan/work scan/count scan/suggest"
   "scan              : corpora/base miners/kinds scan/cli scan/cmd"
 )
 

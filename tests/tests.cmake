@@ -363,6 +363,10 @@ add_test(NAME help COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/help $<TARGET_FILE:gap
 add_test(NAME completion COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/completion $<TARGET_FILE:gapscope>
          ${CMAKE_BINARY_DIR})
 
+# hypotheses that write themselves, for neurons planted by hand
+add_test(NAME suggest COMMAND ${CMAKE_SOURCE_DIR}/tests/python/suggest $<TARGET_FILE:gapscope>
+         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+
 # a fixed scan has the digest that it has always had
 add_test(NAME digest COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/digest $<TARGET_FILE:gapscope>)
 set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)

@@ -29,6 +29,7 @@ int cmd_report(int argc, char **argv);
 int cmd_scan(int argc, char **argv);
 int cmd_score(int argc, char **argv);
 int cmd_slurm(int argc, char **argv);
+int cmd_suggest(int argc, char **argv);
 int cmd_tensors(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_top(int argc, char **argv);
