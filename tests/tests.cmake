@@ -256,9 +256,11 @@ gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents, skips and ngrams anew, where their bytes have changed
+# tests/fuzz/seeds of run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
+add_executable(fuzz_seeds_skips EXCLUDE_FROM_ALL tests/fuzz/seeds_skips.c)
+target_link_libraries(fuzz_seeds_skips PRIVATE gapscope_out)
 
 # the program
 gapscope_test(scan/cli gapscope_base m)

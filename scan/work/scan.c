@@ -25,9 +25,7 @@
 #include "scan/work/prepare.h"
 #include "scan/work/restarts.h"
 #include "scan/work/scan_internal.h"
-#include "scan/work/skip_trials.h"
 #include "scan/work/summary.h"
-#include "scan/work/trials.h"
 
 // run_load() takes no more.
 #define TOP_MAX ((size_t)1 << 24)
@@ -334,77 +332,7 @@ static bool tables_lag(const struct scan *s)
            meta_number(s->store, "units_in_tables") < run_count_done(&s->run);
 }
 
-// --- trials -------------------------------------------------------------------------------------
-
-static bool trials_are_done(const struct scan *s)
-{
-    return meta_says(s->store, "trigrams_tested");
-}
-
-/* Of the bugs of skip-trigrams. */
-static bool skips_are_done(const struct scan *s)
-{
-    return meta_says(s->store, "skips");
-}
-
-/* Tries the trigrams of a finished run on its models.  *left: it was stopped before. */
-static int try_trigrams(struct scan *s, const struct trials *trials, bool *left, struct err *err)
-{
-    const double begin = progress_clock();
-    size_t n = 0;
-    const int rc = trials_run(trials, s->store, &n, err);
-    if (!rc && stopped_by() && !trials_are_done(s)) {
-        fprintf(stderr, "stopped before the trigrams were tested: run the same command again\n");
-        *left = true;
-    } else if (!rc) {
-        fprintf(stderr, "  trigrams: tested %zu%s on the models, in %.1f s\n", n,
-                s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin);
-        summary_look("trigrams", s->options->output, NULL);
-    }
-    return rc;
-}
-
-/* And the bugs of its skip-trigrams. */
-static int try_skips(struct scan *s, const struct trials *trials, bool *left, struct err *err)
-{
-    const double begin = progress_clock();
-    size_t n = 0;
-    const int rc = skip_trials_run(trials, s->store, &n, err);
-    if (!rc && stopped_by() && !skips_are_done(s)) {
-        fprintf(stderr,
-                "stopped before the skip-trigrams were tested: run the same command again\n");
-        *left = true;
-    } else if (!rc) {
-        fprintf(stderr, "  skip-trigrams: %zu bug%s, in %.1f s\n", n, plural_s(n),
-                progress_clock() - begin);
-        summary_look("skips", s->options->output, NULL);
-    }
-    return rc;
-}
-
-/* Tries what is due on the models. */
-static int try_all(struct scan *s, bool trigrams, bool skips, bool *left, struct err *err)
-{
-    const struct engine **engines = mem_new(s->lineup.n, sizeof *engines);
-    if (!engines) {
-        return err_nomem(err, "trials");
-    }
-    for (size_t i = 0; i < s->lineup.n; i++) {
-        const struct predictor *p = &s->engines.predictors[i];
-        engines[i] = p->family ? NULL : p->engine;
-    }
-    const struct trials trials = {.run = &s->run,
-                                  .results = &s->results,
-                                  .engines = engines,
-                                  .n_threads = s->pipeline.n_threads,
-                                  .stop = &stop_signals()->stop,
-                                  .command = "scan",
-                                  .status = &stop_signals()->status};
-    int rc = trigrams ? try_trigrams(s, &trials, left, err) : 0;
-    rc = rc || !skips || *left ? rc : try_skips(s, &trials, left, err);
-    free(engines);
-    return rc;
-}
+// --- the end ------------------------------------------------------------------------------------
 
 /* Writes tables that lag, and tries what is due.  *left: it was stopped before. */
 static int finish_tables(struct scan *s, bool *left, struct err *err)
@@ -412,13 +340,11 @@ static int finish_tables(struct scan *s, bool *left, struct err *err)
     int rc = tables_lag(s)
                  ? store_checkpoint(s->store, &s->run, &s->results, true, s->pipeline.meta, err)
                  : 0;
-    const bool trigrams = trials_are_due(&s->run, &s->results) && !trials_are_done(s);
-    const bool skips = skip_trials_are_due(&s->run, &s->results) && !skips_are_done(s);
-    if (rc || (!trigrams && !skips)) {
+    if (rc || !scan_trials_are_due(s)) {
         return rc;
     }
     rc = s->engines.n > 0 ? 0 : scan_make_engines(s, err);
-    return rc ? rc : try_all(s, trigrams, skips, left, err);
+    return rc ? rc : scan_try_all(s, left, err);
 }
 
 // --- all of it ----------------------------------------------------------------------------------
