@@ -72,6 +72,8 @@ int cmd_scan(int argc, char **argv)
          "exit with 1 after N restarts in a row that finished no unit"},
         {"status", 0, ARG_STRING, &o.status, "FILE",
          "append a line of JSON every 10 seconds: how far it is, gaps,\nbest neurons"},
+        {"scratch", 0, ARG_STRING, &o.scratch, "DIR",
+         "write in this folder of a local disk, and copy run.db to its\nplace at every checkpoint"},
         {"checkpoint", 0, ARG_STRING, &o.checkpoint, "SECONDS",
          "between checkpoints; 60 if not given, 0: after every unit"},
         {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in a run.db of another run"},

@@ -30,7 +30,7 @@ struct scan_options {
     struct ablate_options ablate;
     struct task_options task;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
-        *record, *kernels, *compare_share, *status;
+        *record, *kernels, *compare_share, *status, *scratch;
     size_t threads, top, max_tokens, restarts;
     size_t documents_most; // SCAN_NOT_GIVEN: not given
     bool documents;

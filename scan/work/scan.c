@@ -303,7 +303,8 @@ static int open_run(struct scan *s, struct err *err)
     const struct scan_options *o = s->options;
     bool exists = false;
     int rc = part_file_choose(&s->file, o->output, o->part, o->force, err);
-    rc = rc ? rc : store_open(&s->store, s->file.path, &exists, err);
+    s->file.scratch = o->scratch;
+    rc = rc ? rc : part_file_open(&s->file, &s->store, &exists, err);
     if (!rc && exists) {
         rc = resume(s, err);
     }
