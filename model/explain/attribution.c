@@ -21,7 +21,7 @@ struct attributor {
 
 static size_t n_before_layers(const struct config *c)
 {
-    return c->shortformer ? 1 : 2;
+    return config_has_pos_embed(c) ? 2 : 1;
 }
 
 static size_t n_of_layer(const struct config *c)
@@ -230,7 +230,7 @@ void attribute(struct attributor *a, const struct engine_pick *picks,
         float *v = a->directions + i * d;
         const float bias = find_direction(a, w->tokens[at], sights[i].resid, v);
         out[i].components[0] = a->f32->dot(m->W_E + id * d, v, d);
-        if (!c->shortformer) {
+        if (config_has_pos_embed(c)) {
             out[i].components[1] = a->f32->dot(m->W_pos + at * d, v, d);
         }
         out[i].components[attribution_n_components(m) - 1] = bias;

@@ -54,7 +54,7 @@ struct attribution {
 
 /*
  * How many components the logit of this model has, and their names: "embed", "pos_embed" (absent
- * with shortformer positions), then for each layer "L0H0", ..., "L0b_O", "L0MLP" (absent where the
+ * with shortformer and rotary positions), then for each layer "L0H0", ..., "L0b_O", "L0MLP" (absent where the
  * model is attention-only), and last "bias".
  */
 size_t attribution_n_components(const struct model *m);

@@ -138,7 +138,7 @@ int effects_output(const struct engine *e, size_t layer, size_t from, size_t n, 
 struct input {
     const struct engine *engine;
     size_t from, n;
-    struct weights in; // [d_model][n] their columns of W_in
+    struct weights in; // [d_model][n] their columns of W_in, or W_gate
     struct inputs inputs;
     float *x;             // [ROWS][d_model] embeddings, normed
     float *values;        // [ROWS][n]
@@ -173,7 +173,7 @@ static int input_make(struct input *in, struct err *err)
         return err_nomem(err, "neurons' effects");
     }
     for (size_t i = 0; i < d; i++) {
-        memcpy(w + i * n, m->layers[0].W_in + i * m->config.d_mlp + in->from, n * sizeof *w);
+        memcpy(w + i * n, layer_W_pre(m->layers) + i * m->config.d_mlp + in->from, n * sizeof *w);
     }
     for (size_t k = 0; k < n; k++) {
         in->above[k] = -INFINITY;
@@ -196,7 +196,8 @@ static void embed(struct input *in, size_t first, size_t n)
     for (size_t i = 0; i < n; i++) {
         float *x = in->x + i * d;
         if (c->norm != NORM_NONE) {
-            engine_kern(in->engine)->f32->norm(x, x, m->layers[0].ln2_w, NULL, c->eps, d, true);
+            engine_kern(in->engine)
+                ->f32->norm(x, x, m->layers[0].ln2_w, NULL, c->eps, d, config_centres(c));
         }
         for (size_t l = 0; l < d; l++) {
             in->mean[l] += (double)x[l] / (double)c->d_vocab;
@@ -242,7 +243,7 @@ int effects_input(const struct engine *e, size_t from, size_t n, struct effects 
     for (size_t k = 0; k < n && !rc; k++) {
         double mean = 0;
         for (size_t l = 0; l < c->d_model; l++) {
-            mean += in.mean[l] * (double)m->layers[0].W_in[l * c->d_mlp + from + k];
+            mean += in.mean[l] * (double)layer_W_pre(m->layers)[l * c->d_mlp + from + k];
         }
         take_mean(&out[k], mean);
     }

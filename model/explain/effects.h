@@ -16,7 +16,7 @@
  *
  * where norm is ln2 of the embedding alone, with its own scale, times ln2.w: what the current token
  * adds to the neuron before its activation function, as if the residual held nothing but the
- * token's embedding.  It leaves out the position and attention (which also change ln2's scale), and
+ * token's embedding.  Of a gated MLP it is W_gate in place of W_in.  It leaves out the position and attention (which also change ln2's scale), and
  * ln2.b and b_in, which are the same for every token.  In later layers other neurons come between,
  * and this would mean little.
  *

@@ -349,7 +349,8 @@ static struct forward_part find_part(const struct recording *base, const struct 
     for (size_t i = 0; i < n; i++) {
         assert_there(base, &patches[i]);
         const size_t first = first_changed(base, &patches[i]);
-        const bool mlp = patches[i].kind == PATCH_POST || patches[i].kind == PATCH_MLP_OUT;
+        const bool mlp = !base->model->config.parallel && // else the MLP reads the stream before
+                         (patches[i].kind == PATCH_POST || patches[i].kind == PATCH_MLP_OUT);
         const size_t at = 2 * patches[i].layer + mlp;
         if (first < base->n) {
             part.first = first < part.first ? first : part.first;

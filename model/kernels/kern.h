@@ -69,6 +69,11 @@ struct kern_f32 {
     /* x[n] becomes its approximation by tanh, as in GPT-2. */
     void (*gelu_new)(float *x, size_t n);
 
+    /* x[n] becomes max(x, 0). */
+    void (*relu)(float *x, size_t n);
+    /* x[n] becomes x / (1 + e^-x). */
+    void (*silu)(float *x, size_t n);
+
     /* The sum of x[i] y[i], i < n. */
     float (*dot)(const float *x, const float *y, size_t n);
 

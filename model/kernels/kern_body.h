@@ -286,6 +286,27 @@ static void gelu_new(float *x, size_t n)
     store_part(x + i, n - i, gelu_new_of(load_part(x + i, n - i, 0)));
 }
 
+static void relu(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[i] = x[i] < 0 ? 0 : x[i]; // a NaN stays one
+    }
+}
+
+static inline vec silu_of(vec x)
+{
+    return x / (1.0f + exp_of(-x));
+}
+
+static void silu(float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        store(x + i, silu_of(load(x + i)));
+    }
+    store_part(x + i, n - i, silu_of(load_part(x + i, n - i, 0)));
+}
+
 /* Sums in f64: each lane by itself, then all lanes. */
 static inline double sum_of(vec v)
 {
@@ -544,6 +565,8 @@ const struct kern_f32 TABLE(NAME) = {
     .norm = norm,
     .gelu = gelu,
     .gelu_new = gelu_new,
+    .relu = relu,
+    .silu = silu,
     .dot = dot,
     .size = size,
     .quantize = quantize,

@@ -8,14 +8,10 @@
 #include "corpora/base/json.h"
 #include "corpora/base/path_error.h"
 #include "model/load/config_keys.h"
+#include "model/load/config_values.h"
+#include "model/load/families.h"
 
-// Far beyond any toy model, but small enough that a product of two such sizes does not overflow.
-#define SIZE_LIMIT ((size_t)1 << 24)
 #define CONFIG_MAX_BYTES ((size_t)1 << 20)
-#define LAYERS_LIMIT ((size_t)1024)
-// Numbers that a float holds with all its digits, as far as their inverses.
-#define REAL_LEAST 1e-37
-#define REAL_MOST 1e37
 
 const char *act_fn_name(enum act_fn act_fn)
 {
@@ -26,6 +22,10 @@ const char *act_fn_name(enum act_fn act_fn)
         return "gelu_new";
     case ACT_SOLU_LN:
         return "solu_ln";
+    case ACT_RELU:
+        return "relu";
+    case ACT_SILU:
+        return "silu";
     }
     return "unknown";
 }
@@ -39,76 +39,10 @@ const char *norm_name(enum norm norm)
         return "LN";
     case NORM_LNPRE:
         return "LNPre";
+    case NORM_RMS:
+        return "RMS";
     }
     return "unknown";
-}
-
-static bool has_key(struct json_object *object, const char *key)
-{
-    struct json_object *value;
-    return json_object_object_get_ex(object, key, &value);
-}
-
-/* Reads a size from 1 to 'most'; *out stays where the key is missing or null. */
-static int read_given_size(struct json_object *object, const char *key, size_t most,
-                           const char *also, size_t *out, struct err *err)
-{
-    struct json_object *value = json_member(object, key);
-    if (!value) {
-        return 0;
-    }
-    if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 1 ||
-        json_object_get_uint64(value) > most) {
-        return err_set(err, ERR_FORMAT, "\"%s\" is %.100s; expected a whole number from 1 to %zu%s",
-                       key, json_object_to_json_string(value), most, also);
-    }
-    *out = json_object_get_uint64(value);
-    return 0;
-}
-
-static int read_size(struct json_object *object, const char *key, size_t most, size_t *out,
-                     struct err *err)
-{
-    if (!json_member(object, key)) {
-        return err_set(err, ERR_FORMAT, "\"%s\" is %s; expected a whole number from 1 to %zu", key,
-                       has_key(object, key) ? "null" : "missing", most);
-    }
-    return read_given_size(object, key, most, "", out, err);
-}
-
-/* Reads a size that may be -1, which is TransformerLens' word for "not given". */
-static int read_optional_size(struct json_object *object, const char *key, size_t *out,
-                              struct err *err)
-{
-    struct json_object *value = json_member(object, key);
-    if (json_object_is_type(value, json_type_int) && json_object_get_int64(value) == -1) {
-        return 0;
-    }
-    return read_given_size(object, key, SIZE_LIMIT, ", or -1 where it follows from others", out,
-                           err);
-}
-
-/* Reads a number above 0; *out holds what it is where the key is missing or 'none'. */
-static int read_positive(struct json_object *object, const char *key, double none, double *out,
-                         struct err *err)
-{
-    struct json_object *value = json_member(object, key);
-    if (!value) {
-        return 0;
-    }
-    const double number = json_object_get_double(value);
-    const bool is_number =
-        json_object_is_type(value, json_type_int) || json_object_is_type(value, json_type_double);
-    if (is_number && number == none) {
-        return 0;
-    }
-    if (!is_number || !(number >= REAL_LEAST && number <= REAL_MOST)) {
-        return err_set(err, ERR_FORMAT, "\"%s\" is %.100s; expected a number from %g to %g%s", key,
-                       json_object_to_json_string(value), REAL_LEAST, REAL_MOST,
-                       isnan(none) ? "" : ", or -1 where it follows from others");
-    }
-    *out = number;
-    return 0;
 }
 
 static int read_act_fn(struct json_object *object, enum act_fn *out, struct err *err)
@@ -159,7 +93,7 @@ static int read_norm(struct json_object *object, enum norm *out, struct err *err
     enum norm found[2] = {NORM_NONE, NORM_NONE};
     size_t n = 0;
     for (size_t i = 0; i < 2; i++) {
-        if (has_key(object, keys[i])) {
+        if (config_has_key(object, keys[i])) {
             const int rc = parse_norm(object, keys[i], &found[n++], err);
             if (rc) {
                 return rc;
@@ -185,10 +119,10 @@ static int read_old_layout(struct json_object *object, const char *dir_name, boo
     if (rc) {
         return rc;
     }
-    if (!architecture && has_key(object, "positional_embedding_type")) {
+    if (!architecture && config_has_key(object, "positional_embedding_type")) {
         *out = false; // TransformerLens' own config, whose weights have its names
     } else if (!architecture) {
-        *out = file_ends_with(dir_name, "_old") || has_key(object, "final_rms");
+        *out = file_ends_with(dir_name, "_old") || config_has_key(object, "final_rms");
     } else if (strcmp(architecture, "neel") == 0) {
         *out = false;
     } else if (strcmp(architecture, "neel-solu-old") == 0) {
@@ -205,9 +139,9 @@ static int read_old_layout(struct json_object *object, const char *dir_name, boo
 static int read_heads(struct json_object *object, struct config *c, struct err *err)
 {
     size_t n_heads = 0, d_head = 0;
-    int rc = read_optional_size(object, "n_heads", &n_heads, err);
+    int rc = config_read_optional_size(object, "n_heads", &n_heads, err);
     if (!rc) {
-        rc = read_optional_size(object, "d_head", &d_head, err);
+        rc = config_read_optional_size(object, "d_head", &d_head, err);
     }
     if (rc) {
         return rc;
@@ -224,6 +158,7 @@ static int read_heads(struct json_object *object, struct config *c, struct err *
     }
     c->n_heads = n_heads ? n_heads : c->d_model / d_head;
     c->d_head = d_head ? d_head : c->d_model / n_heads;
+    c->n_kv_heads = c->n_heads;
     return 0;
 }
 
@@ -243,7 +178,7 @@ static int read_positions(struct json_object *object, bool *shortformer, struct 
                        "shortformer are",
                        type);
     }
-    if (has_key(object, "shortformer_pos") && *shortformer != is_shortformer) {
+    if (config_has_key(object, "shortformer_pos") && *shortformer != is_shortformer) {
         return err_set(err, ERR_FORMAT,
                        "positional_embedding_type \"%s\" contradicts shortformer_pos %s", type,
                        *shortformer ? "true" : "false");
@@ -258,10 +193,10 @@ static int read_scales(struct json_object *object, struct config *c, struct err 
     bool scaled = true;
     double eps = 0;
     int rc = json_member_bool(object, "use_attn_scale", &scaled, err);
-    rc = rc ? rc : read_positive(object, "attn_scale", -1, &c->attn_scale, err);
+    rc = rc ? rc : config_read_positive(object, "attn_scale", -1, &c->attn_scale, err);
     rc = rc ? rc
             : json_member_bool(object, "scale_attn_by_inverse_layer_idx", &c->scale_by_layer, err);
-    rc = rc ? rc : read_positive(object, "eps", NAN, &eps, err);
+    rc = rc ? rc : config_read_positive(object, "eps", NAN, &eps, err);
     c->attn_scale = scaled ? c->attn_scale : 1;
     c->eps = eps > 0 ? (float)eps : CONFIG_EPS;
     return rc;
@@ -273,29 +208,26 @@ static int read_mlp(struct json_object *object, struct config *c, struct err *er
         return 0;
     }
     c->d_mlp = 4 * c->d_model;
-    const int rc = read_optional_size(object, "d_mlp", &c->d_mlp, err);
+    const int rc = config_read_optional_size(object, "d_mlp", &c->d_mlp, err);
     return rc ? rc : read_act_fn(object, &c->act_fn, err);
 }
 
-static int read_config(struct json_object *object, const char *dir_name, struct config *c,
-                       struct err *err)
+static int read_own(struct json_object *object, const char *dir_name, struct config *c,
+                    struct err *err)
 {
-    if (!json_object_is_type(object, json_type_object)) {
-        return err_set(err, ERR_FORMAT, "%s; expected an object", json_kind(object));
-    }
     const struct {
         const char *key;
         size_t most;
         size_t *out;
     } sizes[] = {
-        {"n_layers", LAYERS_LIMIT, &c->n_layers},
-        {"d_model", SIZE_LIMIT, &c->d_model},
-        {"n_ctx", SIZE_LIMIT, &c->n_ctx},
-        {"d_vocab", SIZE_LIMIT, &c->d_vocab},
+        {"n_layers", CONFIG_LAYERS_MAX, &c->n_layers},
+        {"d_model", CONFIG_SIZE_MAX, &c->d_model},
+        {"n_ctx", CONFIG_SIZE_MAX, &c->n_ctx},
+        {"d_vocab", CONFIG_SIZE_MAX, &c->d_vocab},
     };
     int rc = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !rc; i++) {
-        rc = read_size(object, sizes[i].key, sizes[i].most, sizes[i].out, err);
+        rc = config_read_size(object, sizes[i].key, sizes[i].most, sizes[i].out, err);
     }
     rc = rc ? rc : read_heads(object, c, err);
     rc = rc ? rc : json_member_bool(object, "attn_only", &c->attn_only, err);
@@ -314,6 +246,22 @@ static int read_config(struct json_object *object, const char *dir_name, struct 
         rc = c->tokenizer_name ? 0 : err_nomem(err, "a name");
     }
     return rc;
+}
+
+static int read_config(struct json_object *object, const char *dir_name, struct config *c,
+                       struct err *err)
+{
+    if (!json_object_is_type(object, json_type_object)) {
+        return err_set(err, ERR_FORMAT, "%s; expected an object", json_kind(object));
+    }
+    const bool own = json_member(object, "n_layers") && json_member(object, "d_model");
+    if (!own && !config_has_key(object, "model_type") && config_has_key(object, "architectures")) {
+        return err_set(err, ERR_FORMAT,
+                       "\"model_type\" is missing: it names the family of a model with "
+                       "\"architectures\", such as gpt2 or llama");
+    }
+    return config_has_key(object, "model_type") && !own ? family_config(c, object, err)
+                                                        : read_own(object, dir_name, c, err);
 }
 
 int config_parse(struct config *out, const char *json, size_t len, const char *dir_name,
@@ -373,6 +321,21 @@ float config_attn_scale(const struct config *c, size_t layer)
 {
     const double scale = c->attn_scale > 0 ? c->attn_scale : sqrt((double)c->d_head);
     return (float)(1 / (c->scale_by_layer ? scale * (double)(layer + 1) : scale));
+}
+
+bool config_has_pos_embed(const struct config *c)
+{
+    return !c->shortformer && c->rotary_dims == 0;
+}
+
+bool config_centres(const struct config *c)
+{
+    return c->norm != NORM_RMS;
+}
+
+size_t config_window(const struct config *c, size_t layer)
+{
+    return c->local[layer / 64] >> layer % 64 & 1 ? c->window : SIZE_MAX;
 }
 
 bool config_has_attn_scale(const struct config *c)

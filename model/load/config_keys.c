@@ -155,6 +155,10 @@ static int check(const struct config_key *key, struct json_object *config, struc
         return 0;
     case KEY_UNSET:
         return is_unset(value) ? 0 : refuse(key, value, "false or null", err);
+    case KEY_SET:
+        return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value)
+                   ? 0
+                   : refuse(key, value, "true", err);
     case KEY_WORD:
     case KEY_ALL_WORD:
         snprintf(usual, sizeof usual, "\"%s\"%s", key->usual,
@@ -170,13 +174,19 @@ static int check(const struct config_key *key, struct json_object *config, struc
     return 0;
 }
 
-int config_keys_check(struct json_object *config, struct err *err)
+int config_keys_check_in(const struct config_key *table, size_t n, struct json_object *config,
+                         struct err *err)
 {
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const int rc = check(&keys[i], config, err);
+    for (size_t i = 0; i < n; i++) {
+        const int rc = check(&table[i], config, err);
         if (rc) {
             return rc;
         }
     }
     return 0;
+}
+
+int config_keys_check(struct json_object *config, struct err *err)
+{
+    return config_keys_check_in(keys, sizeof keys / sizeof *keys, config, err);
 }

@@ -19,6 +19,7 @@ enum key_rule {
     KEY_HEEDED,      // config.c reads it
     KEY_HARMLESS,    // no log-prob or activation depends on it
     KEY_UNSET,       // only null, false, and a number of at most 0, which stand for "not used"
+    KEY_SET,         // only null and true
     KEY_WORD,        // only null or the word 'usual'
     KEY_ALL_WORD,    // only null or an array in which each word is 'usual'
     KEY_SIZE_OF_KEY, // only null, -1, or the number that the key 'usual' has
@@ -37,5 +38,9 @@ const struct config_key *config_keys(size_t *n);
 /* Refuses the first key whose value asks for another formula.  Errors: ERR_UNSUPPORTED (the message
  * names the key, the value, and what may stand there). */
 int config_keys_check(struct json_object *config, struct err *err);
+
+/* The same by another table, keys[n]. */
+int config_keys_check_in(const struct config_key *keys, size_t n, struct json_object *config,
+                         struct err *err);
 
 #endif

@@ -9,121 +9,10 @@
 
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "model/load/families.h"
+#include "model/load/weight_list.h"
 #include "model/load/weights_path.h"
 #include "model/weights/tensorfile.h"
-
-/* One weight of the model: its tensor in the file and its place in memory. */
-struct param {
-    char name[96];
-    const float **dst;
-    size_t n_dims;
-    size_t shape[3];
-    bool optional;   // a bias: zero if the file has none
-    bool transposed; // the file has the last two axes swapped
-    size_t n;        // number of elements
-};
-
-/* The list while it is made.  It remembers a failure, so that the code below reads like a list. */
-struct params {
-    struct param *items; // [n]
-    size_t n, cap;
-    char prefix[32];   // for the names that are added: "blocks.0." or ""
-    const char *outer; // [outer_len] stands in front of all names in the file: "module." or ""
-    size_t outer_len;
-    struct err *err;
-    int rc;
-};
-
-// --- the list of weights ------------------------------------------------------------------------
-
-enum { REQUIRED = 0, OPTIONAL = 1, TRANSPOSED = 2 };
-
-/* Appends prefix + name, of shape {a, b, c}; trailing sizes of 0 mean fewer dimensions. */
-static void add(struct params *p, const float **dst, const char *name, unsigned flags, size_t a,
-                size_t b, size_t c)
-{
-    if (!p->rc) {
-        p->rc = mem_reserve(&p->items, &p->cap, p->n + 1, sizeof *p->items, "weights", p->err);
-    }
-    if (p->rc) {
-        return;
-    }
-    struct param *q = &p->items[p->n];
-    *q = (struct param){.dst = dst,
-                        .n_dims = c   ? 3
-                                  : b ? 2
-                                      : 1,
-                        .shape = {a, b, c},
-                        .optional = flags & OPTIONAL,
-                        .transposed = flags & TRANSPOSED,
-                        .n = 1};
-    snprintf(q->name, sizeof q->name, "%s%s", p->prefix, name);
-    for (size_t i = 0; i < q->n_dims; i++) {
-        if (!mem_mul(q->n, q->shape[i], &q->n)) {
-            p->rc = err_set(p->err, ERR_LIMIT, "tensor %s would not fit into memory", q->name);
-            return;
-        }
-    }
-    p->n++;
-}
-
-static void list_layer(struct params *p, const struct config *c, struct layer *to, unsigned w)
-{
-    const size_t d_model = c->d_model, n_heads = c->n_heads, d_head = c->d_head, d_mlp = c->d_mlp;
-    const bool old = c->old_layout, ln = c->norm == NORM_LN;
-    if (ln) {
-        add(p, &to->ln1_w, old ? "norm1.w" : "ln1.w", REQUIRED, d_model, 0, 0);
-        add(p, &to->ln1_b, old ? "norm1.b" : "ln1.b", OPTIONAL, d_model, 0, 0);
-    }
-    add(p, &to->W_Q, "attn.W_Q", w, n_heads, d_model, d_head);
-    add(p, &to->W_K, "attn.W_K", w, n_heads, d_model, d_head);
-    add(p, &to->W_V, "attn.W_V", w, n_heads, d_model, d_head);
-    add(p, &to->b_Q, "attn.b_Q", OPTIONAL, n_heads, d_head, 0);
-    add(p, &to->b_K, "attn.b_K", OPTIONAL, n_heads, d_head, 0);
-    add(p, &to->b_V, "attn.b_V", OPTIONAL, n_heads, d_head, 0);
-    add(p, &to->W_O, "attn.W_O", w, n_heads, d_head, d_model);
-    add(p, &to->b_O, "attn.b_O", OPTIONAL, d_model, 0, 0);
-    if (c->attn_only) {
-        return;
-    }
-    if (ln) {
-        add(p, &to->ln2_w, old ? "norm2.w" : "ln2.w", REQUIRED, d_model, 0, 0);
-        add(p, &to->ln2_b, old ? "norm2.b" : "ln2.b", OPTIONAL, d_model, 0, 0);
-    }
-    add(p, &to->W_in, "mlp.W_in", w, d_model, d_mlp, 0);
-    add(p, &to->b_in, "mlp.b_in", OPTIONAL, d_mlp, 0, 0);
-    if (ln && c->act_fn == ACT_SOLU_LN) {
-        add(p, &to->ln_mlp_w, old ? "mlp.norm.w" : "mlp.ln.w", REQUIRED, d_mlp, 0, 0);
-        add(p, &to->ln_mlp_b, old ? "mlp.norm.b" : "mlp.ln.b", OPTIONAL, d_mlp, 0, 0);
-    }
-    add(p, &to->W_out, "mlp.W_out", w, d_mlp, d_model, 0);
-    add(p, &to->b_out, "mlp.b_out", OPTIONAL, d_model, 0, 0);
-}
-
-/* Lists every weight of m by the file's names.  The old layout stores the matrices of models of up
- * to 6 layers, and W_pos of those of up to 8, transposed. */
-static void list_params(struct params *p, struct model *m)
-{
-    const struct config *c = &m->config;
-    const size_t d_model = c->d_model, d_vocab = c->d_vocab;
-    const bool old = c->old_layout;
-    const unsigned w = old && c->n_layers <= 6 ? TRANSPOSED : REQUIRED;
-    const unsigned w_pos = old && c->n_layers <= 8 ? TRANSPOSED : REQUIRED;
-
-    add(p, &m->W_E, "embed.W_E", w, d_vocab, d_model, 0);
-    add(p, &m->W_pos, "pos_embed.W_pos", w_pos, c->n_ctx, d_model, 0);
-    for (size_t l = 0; l < c->n_layers; l++) {
-        snprintf(p->prefix, sizeof p->prefix, "blocks.%zu.", l);
-        list_layer(p, c, &m->layers[l], w);
-    }
-    p->prefix[0] = '\0';
-    if (c->norm == NORM_LN) {
-        add(p, &m->ln_final_w, old ? "norm.w" : "ln_final.w", REQUIRED, d_model, 0, 0);
-        add(p, &m->ln_final_b, old ? "norm.b" : "ln_final.b", OPTIONAL, d_model, 0, 0);
-    }
-    add(p, &m->W_U, "unembed.W_U", w, d_model, d_vocab, 0);
-    add(p, &m->b_U, "unembed.b_U", OPTIONAL, d_vocab, 0, 0);
-}
 
 // --- reading ------------------------------------------------------------------------------------
 
@@ -143,16 +32,33 @@ static const struct tensor *find_behind(const struct tensorfile *f, const char *
     return n > 0 && (size_t)n < sizeof full ? tensorfile_find(f, full) : NULL;
 }
 
+/* Must the weight be there, behind what stands in front of all names? */
+static bool is_needed(const struct param *p)
+{
+    return !p->optional && !p->outside && p->name[0];
+}
+
 /* Whether the file has every weight that must be there, behind the prefix outer[len]. */
 static bool has_all(const struct tensorfile *f, const struct params *p, const char *outer,
                     size_t len)
 {
     for (size_t i = 0; i < p->n; i++) {
-        if (!p->items[i].optional && !find_behind(f, outer, len, p->items[i].name)) {
+        if (is_needed(&p->items[i]) && !find_behind(f, outer, len, p->items[i].name)) {
             return false;
         }
     }
     return true;
+}
+
+/* How many of the weights that must be there are, behind the prefix outer[len]. */
+static size_t count_behind(const struct tensorfile *f, const struct params *p, const char *outer,
+                           size_t len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        n += is_needed(&p->items[i]) && find_behind(f, outer, len, p->items[i].name);
+    }
+    return n;
 }
 
 /* Finds what stands in front of all names, as wrappers of a module put it there: the one prefix
@@ -179,18 +85,24 @@ static int find_outer(struct params *p, const struct tensorfile *f, struct err *
         p->outer = name;
         p->outer_len = len - end;
     }
+    // Where one is missing: the family's own prefix, if most are behind it.
+    if (p->outer_len == 0 && p->family &&
+        count_behind(f, p, p->family->prefix, strlen(p->family->prefix)) >
+            count_behind(f, p, "", 0)) {
+        p->outer = p->family->prefix;
+        p->outer_len = strlen(p->outer);
+    }
     return 0;
 }
 
-/* How many of the weights that must be there are, behind the prefix outer[len]. */
-static size_t count_behind(const struct tensorfile *f, const struct params *p, const char *outer,
-                           size_t len)
+/* How much of the prefix is not the family's own: that stands in front of W_U too. */
+static size_t base_len(const struct params *p)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        n += !p->items[i].optional && find_behind(f, outer, len, p->items[i].name);
-    }
-    return n;
+    const size_t own = p->family ? strlen(p->family->prefix) : 0;
+    const bool ends_so =
+        p->outer_len >= own &&
+        memcmp(p->outer + p->outer_len - own, p->family ? p->family->prefix : "", own) == 0;
+    return ends_so ? p->outer_len - own : p->outer_len;
 }
 
 /* Whether 'name' is a weight behind a prefix, of *len bytes. */
@@ -238,9 +150,14 @@ static const char *most_have(const struct tensorfile *f, const struct params *p,
 }
 
 /* Says that a weight is missing, and what is there in its place. */
-static int missing(const struct tensorfile *f, const struct params *p, const char *name,
+static int missing(const struct tensorfile *f, const struct params *p, const struct param *one,
                    struct err *err)
 {
+    const char *name = one->name;
+    if (p->family) {
+        return err_set(err, ERR_FORMAT, "tensor %.*s%s is missing",
+                       (int)(one->outside ? base_len(p) : p->outer_len), p->outer, name);
+    }
     for (size_t i = 0; i < tensorfile_n(f); i++) {
         const char *there = tensorfile_at(f, i)->name;
         const size_t len = strlen(there), end = strlen(name);
@@ -267,10 +184,11 @@ static int missing(const struct tensorfile *f, const struct params *p, const cha
 static int find_param(const struct tensorfile *f, const struct params *list, const struct param *p,
                       struct tensor *view, struct err *err)
 {
-    const struct tensor *t = find_behind(f, list->outer, list->outer_len, p->name);
+    const size_t len = p->outside ? base_len(list) : list->outer_len;
+    const struct tensor *t = p->name[0] ? find_behind(f, list->outer, len, p->name) : NULL;
     if (!t) {
         *view = (struct tensor){.data = NULL};
-        return p->optional ? 0 : missing(f, list, p->name, err);
+        return p->optional || !p->name[0] ? 0 : missing(f, list, p, err);
     }
     if (tensor_is_read(t, err)) {
         return err_prefix(err, "tensor %s", t->name);
@@ -282,6 +200,7 @@ static int find_param(const struct tensorfile *f, const struct params *list, con
     }
     if (view->n_dims == p->n_dims &&
         memcmp(view->shape, p->shape, p->n_dims * sizeof *p->shape) == 0) {
+        param_view(p, view);
         return 0;
     }
     struct tensor wanted = {.n_dims = p->n_dims};
@@ -296,7 +215,7 @@ static int read_param(const struct tensorfile *f, const struct params *list, con
 {
     struct tensor view;
     const int rc = find_param(f, list, p, &view, err);
-    if (rc) {
+    if (rc || !p->dst) {
         return rc;
     }
     if (!view.data) {
@@ -310,14 +229,49 @@ static int read_param(const struct tensorfile *f, const struct params *list, con
                            isnan(dst[i]) ? "not a number" : "infinite");
         }
     }
+    for (size_t i = 0; i < p->n && (p->times != 0 || p->plus != 0); i++) {
+        dst[i] = dst[i] * (p->times != 0 ? p->times : 1) + p->plus;
+    }
     return 0;
 }
 
 /* Whether a tensor belongs to no weight: the causal mask and its fill value are in every file. */
-static bool is_constant(const char *name)
+static bool is_constant(const struct params *p, const char *name)
 {
     const char *dot = strrchr(name, '.');
-    return dot && (strcmp(dot, ".mask") == 0 || strcmp(dot, ".IGNORE") == 0);
+    return p->family ? family_is_buffer(p->family, name)
+                     : dot && (strcmp(dot, ".mask") == 0 || strcmp(dot, ".IGNORE") == 0);
+}
+
+/* Is it a weight of the model's list? */
+static bool is_known(const struct params *p, const char *name)
+{
+    const size_t base = base_len(p);
+    for (size_t k = 0; k < p->n; k++) {
+        const size_t len = p->items[k].outside ? base : p->outer_len;
+        if (p->items[k].name[0] && strncmp(name, p->outer, len) == 0 &&
+            strcmp(name + len, p->items[k].name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A family's layer that holds more than its formula has is another formula's. */
+static int check_unused(const struct params *p, const char *name, struct err *err)
+{
+    char layers[32] = "";
+    if (!p->family) {
+        return 0;
+    }
+    snprintf(layers, sizeof layers, "%.*s", (int)strcspn(p->family->layer, "%"), p->family->layer);
+    const bool inside = strncmp(name, p->outer, p->outer_len) == 0 &&
+                        strncmp(name + p->outer_len, layers, strlen(layers)) == 0;
+    return inside ? err_set(err, ERR_UNSUPPORTED,
+                            "tensor %s: a %s that config.json describes has no such weight, and "
+                            "gapscope would leave it out",
+                            name, p->family->model_type)
+                  : 0;
 }
 
 static int note_unused(struct model *m, const struct tensorfile *f, const struct params *p,
@@ -330,12 +284,11 @@ static int note_unused(struct model *m, const struct tensorfile *f, const struct
     }
     for (size_t i = 0; i < n; i++) {
         const char *name = tensorfile_at(f, i)->name;
-        bool known = is_constant(name);
-        const bool inside = strncmp(name, p->outer, p->outer_len) == 0;
-        for (size_t k = 0; k < p->n && inside && !known; k++) {
-            known = strcmp(name + p->outer_len, p->items[k].name) == 0;
+        if (is_known(p, name)) {
+            m->n_tensors++;
+            continue;
         }
-        if (known) {
+        if (is_constant(p, name)) {
             continue;
         }
         const struct tensor *t = tensorfile_at(f, i);
@@ -346,6 +299,10 @@ static int note_unused(struct model *m, const struct tensorfile *f, const struct
             return err_nomem(err, "names");
         }
         m->n_unused++;
+        const int rc = check_unused(p, name, err);
+        if (rc) {
+            return rc;
+        }
     }
     return 0;
 }
@@ -360,10 +317,10 @@ static int check_params(struct model *m, const struct tensorfile *f, const struc
         if (rc) {
             return rc;
         }
-        m->n_tensors += view.data != NULL;
-        if (__builtin_add_overflow(m->n_params, p->items[i].n, &m->n_params)) {
+        if (__builtin_add_overflow(m->n_floats, p->items[i].n, &m->n_floats)) {
             return err_set(err, ERR_LIMIT, "the model would not fit into memory");
         }
+        m->n_params += p->items[i].n_own;
     }
     return 0;
 }
@@ -372,7 +329,7 @@ static int read_weights(struct model *m, struct err *err)
 {
     struct params p = {.err = err};
     struct tensorfile *f = NULL;
-    list_params(&p, m);
+    weight_list(&p, m);
     int rc = p.rc;
     if (rc) {
         goto out;
@@ -386,12 +343,12 @@ static int read_weights(struct model *m, struct err *err)
     if (rc) {
         goto name_file;
     }
-    m->prefix = strndup(p.outer, p.outer_len);
+    m->prefix = strndup(p.outer, base_len(&p));
     if (!m->prefix) {
         rc = err_nomem(err, "a name");
         goto name_file;
     }
-    m->block = mem_new(m->n_params, sizeof *m->block);
+    m->block = mem_new(m->n_floats, sizeof *m->block);
     if (!m->block) {
         rc = err_nomem(err, "weights");
         goto name_file;
@@ -402,8 +359,10 @@ static int read_weights(struct model *m, struct err *err)
         if (rc) {
             goto name_file;
         }
-        *p.items[i].dst = at;
-        at += p.items[i].n;
+        if (p.items[i].dst) {
+            *p.items[i].dst = at;
+            at += p.items[i].n;
+        }
     }
     rc = note_unused(m, f, &p, err);
 name_file:
@@ -414,6 +373,31 @@ out:
     tensorfile_close(f);
     free(p.items);
     return rc;
+}
+
+/* m->rotary, its angles in f64. */
+static int make_rotary(struct model *m, struct err *err)
+{
+    const struct config *c = &m->config;
+    const size_t half = c->rotary_dims / 2;
+    size_t n;
+    if (half == 0) {
+        return 0;
+    }
+    float *to = mem_mul(c->n_ctx, c->rotary_dims, &n) ? mem_new(n, sizeof *to) : NULL;
+    if (!to) {
+        return err_nomem(err, "rotary positions");
+    }
+    m->rotary = to;
+    for (size_t pos = 0; pos < c->n_ctx; pos++, to += c->rotary_dims) {
+        for (size_t i = 0; i < half; i++) {
+            const double angle =
+                (double)pos * pow(c->rotary_base, -2 * (double)i / (double)c->rotary_dims);
+            to[i] = (float)cos(angle);
+            to[half + i] = (float)sin(angle);
+        }
+    }
+    return 0;
 }
 
 // --- the model ------------------------------------------------------------------------------------
@@ -444,6 +428,7 @@ int model_load(struct model **out, const char *name, const char *dir, struct err
     if (!rc) {
         rc = read_weights(m, err);
     }
+    rc = rc ? rc : make_rotary(m, err);
     if (!rc) {
         *out = m;
         m = NULL;
@@ -463,6 +448,7 @@ void model_free(struct model *m)
     }
     free(m->unused);
     free(m->block);
+    free(m->rotary);
     free(m->layers);
     config_free(&m->config);
     free(m->weights_path);
@@ -472,10 +458,28 @@ void model_free(struct model *m)
     free(m);
 }
 
+const float *layer_W_pre(const struct layer *layer)
+{
+    return layer->W_gate ? layer->W_gate : layer->W_in;
+}
+
 uint64_t model_hash(const struct model *m)
 {
     const struct config *c = &m->config;
-    const uint64_t weights = XXH64(m->block, m->n_params * sizeof *m->block, 0);
+    const uint64_t weights = XXH64(m->block, m->n_floats * sizeof *m->block, 0);
+    if (c->layout.family) {
+        const double more[] = {c->act_fn,
+                               c->norm,
+                               c->gated,
+                               c->parallel,
+                               (double)c->rotary_dims,
+                               c->rotary_base,
+                               (double)c->window,
+                               (double)c->eps,
+                               (double)config_attn_scale(c, 0),
+                               (double)config_attn_scale(c, 1)};
+        return XXH64(c->local, sizeof c->local, XXH64(more, sizeof more, weights));
+    }
     if (c->norm == NORM_LN && !c->shortformer && !c->final_rms && c->eps == CONFIG_EPS &&
         !config_has_attn_scale(c)) {
         return weights;

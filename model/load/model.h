@@ -1,8 +1,10 @@
 /*
  * model.h - a model's weights in memory, named and shaped as in TransformerLens
  *
- * Everything is f32, row-major, in one block.  Loading converts the old layout's names and
- * transposed weights, so nothing after model_load() knows of them.
+ * Everything is f32, row-major, in one block.  Loading converts other layouts (the old one's names
+ * and transposed weights; those of families.h), so nothing after model_load() knows of them: keys
+ * and values that several heads share stand there for each head, an embedding that is scaled is
+ * stored scaled, and W_U is there by itself.
  *
  * Threads: immutable once loaded, shared by all.
  */
@@ -26,6 +28,7 @@ struct layer {
     const float *ln2_w, *ln2_b;       // [d_model]
     const float *W_in;                // [d_model][d_mlp]
     const float *b_in;                // [d_mlp]
+    const float *W_gate, *b_gate;     // the same, of a gated MLP: pre; W_in makes what it gates
     const float *ln_mlp_w, *ln_mlp_b; // [d_mlp], SoLU only
     const float *W_out;               // [d_mlp][d_model]
     const float *b_out;               // [d_model]
@@ -37,19 +40,25 @@ struct model {
     char *weights_path;
     struct config config;
     const float *W_E;                     // [d_vocab][d_model]
-    const float *W_pos;                   // [n_ctx][d_model]
+    const float *W_pos;                   // [n_ctx][d_model]; NULL with rotary positions
     struct layer *layers;                 // [n_layers]
     const float *ln_final_w, *ln_final_b; // [d_model]; NULL if the norm has none
     const float *W_U;                     // [d_model][d_vocab]
     const float *b_U;                     // [d_vocab]
 
-    size_t n_params;  // floats in the block
+    float *rotary; // [n_ctx][2][rotary_dims / 2] cosines and sines; NULL without rotary positions
+
+    size_t n_params;  // of the model; what is shared counts once
     size_t n_tensors; // number of tensors read from the file
     char *prefix;     // what stood in front of all names in the file: "module.", ...; "": nothing
     char **unused;    // [n_unused] tensors of the file that the model does not have
     size_t n_unused;
-    float *block; // [n_params], into which all of the above point
+    size_t n_floats;
+    float *block; // [n_floats], into which all weights point
 };
+
+/* What makes a neuron's pre of the MLP's input: [d_model][d_mlp]. */
+const float *layer_W_pre(const struct layer *layer);
 
 /*
  * Loads dir/config.json and the weights (weights_path.h says which).  Every tensor is checked for

@@ -166,23 +166,23 @@ static int check_what(const struct written *w, const char *text, int len, const 
                        "it: %.*s-L1H0.q",
                        len, text, len, text);
     }
-    if (x->what == CHANGE_POS_EMBED && c->shortformer) {
-        return err_set(err, ERR_USAGE,
-                       "%.*s: the model adds positions to queries and keys, not to the stream", len,
-                       text);
+    if (x->what == CHANGE_POS_EMBED && !config_has_pos_embed(c)) {
+        return err_set(err, ERR_USAGE, "%.*s: the model %s, not to the stream", len, text,
+                       c->shortformer ? "adds positions to queries and keys"
+                                      : "gives positions to queries and keys, which it turns");
     }
     return 0;
 }
 
 /* Is WHAT in the stream when the reader reads it? */
-static bool is_written_before(const struct change *x)
+static bool is_written_before(const struct change *x, const struct config *c)
 {
     if (!is_of_layer(x->what) || x->reader == READER_LOGITS) {
         return true;
     }
     const bool attention = x->what == CHANGE_HEAD || x->what == CHANGE_B_O;
     return x->layer < x->reader_layer ||
-           (x->layer == x->reader_layer && x->reader == READER_MLP && attention);
+           (x->layer == x->reader_layer && x->reader == READER_MLP && attention && !c->parallel);
 }
 
 static int check_reader(const struct change *x, const char *text, int len, const struct config *c,
@@ -203,7 +203,7 @@ static int check_reader(const struct change *x, const char *text, int len, const
         return err_set(err, ERR_USAGE, "%.*s: a layer has %zu head%s, counted from 0", len, text,
                        c->n_heads, c->n_heads == 1 ? "" : "s");
     }
-    if (!is_written_before(x)) {
+    if (!is_written_before(x, c)) {
         return err_set(err, ERR_USAGE,
                        "%.*s: the reader reads the stream before this is written to it", len, text);
     }

@@ -15,6 +15,7 @@ static void layer_free(struct engine_layer *p)
     weights_free(&p->o);
     weights_free(&p->in);
     weights_free(&p->out);
+    weights_free(&p->gate);
 }
 
 /* Copies W[n_heads][d_model][d_head] and b[n_heads][d_head] to the columns from 'at' on of
@@ -56,6 +57,9 @@ static int pack_layer(struct engine_layer *p, const struct engine *e, const stru
     if (!c->attn_only) {
         rc = rc ? rc : pack(&p->in, e, format, l->W_in, l->b_in, d, d_mlp, err);
         rc = rc ? rc : pack(&p->out, e, format, l->W_out, l->b_out, d_mlp, d, err);
+    }
+    if (c->gated) {
+        rc = rc ? rc : pack(&p->gate, e, format, l->W_gate, l->b_gate, d, d_mlp, err);
     }
     free(w);
     return rc;
@@ -163,7 +167,7 @@ struct array {
     size_t n, each;
 };
 
-#define ARRAYS 19
+#define ARRAYS 20
 
 static void list_arrays(struct engine_ctx *r, struct array out[ARRAYS])
 {
@@ -179,6 +183,7 @@ static void list_arrays(struct engine_ctx *r, struct array out[ARRAYS])
         {&r->v, r->rows_max, width},
         {&r->z, r->rows_max, width},
         {&r->mlp, ENGINE_MLP_ROWS, d_mlp},
+        {&r->linear, c->gated ? ENGINE_MLP_ROWS : 0, d_mlp},
         {&r->pre, 1, d_mlp},
         {&r->queries, k->rows, c->d_head},
         {&r->some, k->rows, c->d_head},
@@ -249,6 +254,7 @@ void engine_ctx_free(struct engine_ctx *r)
     free(r->block.only_at);
     engine_changes_free(r);
     engine_begin_free(r);
+    head_moments_free(r->moments);
     free(r->kept.z);
     free(r->kept.post);
     inputs_free(&r->in);
@@ -270,6 +276,7 @@ static bool has_site(const struct config *c, enum row_site site)
     case ROW_MID:
         return !c->attn_only && c->act_fn == ACT_SOLU_LN;
     case ROW_RESID_MID:
+        return !c->attn_only && !c->parallel;
     case ROW_LN2:
     case ROW_PRE:
     case ROW_POST:
@@ -318,4 +325,9 @@ int engine_watch_sites(struct engine_ctx *r, uint32_t sites, struct err *err)
         }
     }
     return 0;
+}
+
+int engine_watch_heads(struct engine_ctx *r, size_t n_marks, struct err *err)
+{
+    return r->moments ? 0 : head_moments_new(&r->moments, r->engine, r->rows_max, n_marks, err);
 }

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "corpora/base/err.h"
+#include "corpora/base/head_moment.h"
 #include "corpora/base/row_site.h"
 #include "model/kernels/kern.h"
 #include "model/load/model.h"
@@ -85,6 +86,19 @@ typedef void engine_pattern(void *context, size_t layer, size_t head,
 typedef void engine_normed(void *context, const struct engine_window *windows, size_t n_windows,
                            const float *x);
 
+/* Sees what the heads of a layer do in windows[n_windows]: values[m][rows][n_heads], rows as in
+ * engine_rows.  Once the block's layers are done it is called for each of them, the first first. */
+typedef void engine_moments(void *context, size_t layer, const struct engine_window *windows,
+                            size_t n_windows, const float *const values[HEAD_MOMENTS]);
+
+/* Writes the marks of a window's rows: to[window->n + 1][n_marks]. */
+typedef void engine_marks(void *context, const struct engine_window *window, float *to);
+
+/* Sees how much of its attention each head of a layer gives to each mark: the sum over the positions
+ * of P times the mark there; to_marks[rows][n_heads][n_marks], rows as in engine_rows. */
+typedef void engine_marked(void *context, size_t layer, const struct engine_window *windows,
+                           size_t n_windows, const float *to_marks);
+
 /* Between the layers and the unembedding of windows[n_windows]: rows of changed models, whose logits
  * are made on the way (engine_head_rows()); row i is that of the i-th of their tokens. */
 typedef struct head_list engine_heads(void *context, const struct engine_window *windows,
@@ -97,22 +111,30 @@ struct engine_watch {
     engine_rows *rows;
     engine_pattern *pattern; // NULL: not asked for
     engine_normed *normed;   // NULL: not asked for
-    engine_heads *heads;     // NULL: there are none
+    engine_moments *moments; // NULL: not asked for; else after engine_watch_heads()
+    engine_marks *marks;     // NULL: there are none; else with moments
+    engine_marked *marked;
+    engine_heads *heads; // NULL: there are none
     void *context;
 };
 
 /* Makes room for watches of these sites.  Errors: ERR_NOMEM; ERR_UNSUPPORTED (the model has no such
- * rows: neurons of an attention-only one, ROW_MID of one that is not SoLU). */
+ * rows: neurons of an attention-only one, ROW_MID of one that is not SoLU, ROW_RESID_MID of one
+ * whose MLP reads what attention reads). */
 int engine_watch_sites(struct engine_ctx *r, uint32_t sites, struct err *err);
+
+/* Makes room, once, for watches of heads' moments, and of n_marks marks.  Errors: ERR_NOMEM. */
+int engine_watch_heads(struct engine_ctx *r, size_t n_marks, struct err *err);
 
 /* The neurons' row site of a model's site, which is not SITE_DEFAULT. */
 enum row_site engine_neuron_site(enum site site);
 
 /*
  * Like engine_score(), but shows what a watch asks for, layer after layer of a block of windows, then
- * of the next block.  With rows or patterns the windows have n < n_ctx, and layers are f32 in any
- * precision: rows are those of an exact engine bit for bit, and log-probs are those of
- * engine_score(), except in PRECISION_FAST, where they are a little better.
+ * of the next block.  With rows, patterns or moments the windows have n < n_ctx.  With rows or
+ * patterns layers are f32 in any precision: rows are those of an exact engine bit for bit, and
+ * log-probs are those of engine_score(), except in PRECISION_FAST, where they are a little better.
+ * Moments are those of the precision's own layers.
  */
 void engine_score_watched(struct engine_ctx *r, const struct engine_window *windows,
                           size_t n_windows, const struct engine_watch *watch,
@@ -312,6 +334,11 @@ void engine_branches(struct engine_ctx *r, const struct engine_branch *branches,
 /* The logits of x[n][d_model], rows after the final norm, n <= ENGINE_SIGHTS, in f32 throughout.
  * Row i of the result begins at i * *ld; it belongs to the ctx and is valid until its next call. */
 const float *engine_logits(struct engine_ctx *r, const float *x, size_t n, size_t *ld);
+
+/* logprob[n] = those of ids[n] behind x[n][d_model], rows after the final norm, with the engine's
+ * precision; n is at most engine_rows_max().  stop: as above. */
+void engine_normed_logprobs(struct engine_ctx *r, const float *x, const uint32_t *ids, size_t n,
+                            double *logprob, const atomic_int *stop);
 
 /* The logit of token 'id' after x[d_model], a row behind the final norm, in f32.  It is within the
  * rounding of f32 of the one that engine_logits() gives. */

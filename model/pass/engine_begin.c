@@ -61,7 +61,7 @@ void engine_keep_windows(struct engine_ctx *r, const struct engine_window *windo
     if (b->wanted && !r->changing.by) {
         memcpy(b->windows, windows, n_windows * sizeof *windows);
         b->n_windows = n_windows;
-        b->more = engine_watches_inside(r) ? 1 : 0;
+        b->more = engine_watches_last(r) ? 1 : 0;
     }
 }
 

@@ -11,6 +11,7 @@
 
 #include "corpora/base/mem.h"
 #include "model/pass/engine_internal.h"
+#include "model/pass/rotary.h"
 
 // --- where rows of values stand -----------------------------------------------------------------
 
@@ -283,7 +284,7 @@ static void read_attention(struct engine_ctx *r, const struct change *x)
             const size_t row = s->at + i;
             float *in = r->stream + row * d;
             if (c->norm != NORM_NONE) {
-                r->f32->norm(in, in, w->ln1_w, w->ln1_b, c->eps, d, true);
+                r->f32->norm(in, in, w->ln1_w, w->ln1_b, c->eps, d, config_centres(c));
             }
             for (size_t j = 0; j < d && c->shortformer && x->reader != READER_V; j++) {
                 in[j] += m->W_pos[(s->base + i) * d + j];
@@ -294,6 +295,9 @@ static void read_attention(struct engine_ctx *r, const struct change *x)
             for (size_t h = all ? 0 : x->reader_head; h < (all ? c->n_heads : x->reader_head + 1);
                  h++) {
                 project_row(c, to + h * c->d_head, in, W + h * each, b + h * c->d_head);
+                if (m->rotary && x->reader != READER_V) {
+                    rotary_turn(m, to + h * c->d_head, s->base + i);
+                }
             }
         }
     }

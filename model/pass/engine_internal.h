@@ -3,7 +3,9 @@
  *
  *     engine.c         the weights, packed once; the working memory of a ctx
  *     engine_layers.c  runs a block of rows through the layers: the formulas of forward.h
+ *     engine_rotary.c  turns its queries and keys by their positions
  *     engine_begin.c   changed models begin where they differ from their whole
+ *     engine_moments.c shows what heads do
  *     engine_score.c   answers requests: puts windows and branches into blocks
  *     engine_picks.c   the same for picks; the rows of the last block, kept for them
  *
@@ -19,6 +21,7 @@
 
 #include "model/pass/changes.h"
 #include "model/pass/engine.h"
+#include "model/pass/head_moments.h"
 #include "model/pass/product.h"
 
 // The number of rows that go through the layers, and through the unembedding, together; one window
@@ -32,6 +35,7 @@ struct engine_layer {
     struct weights qk; // [d_model][2 * n_heads * d_head], queries before keys
     struct weights v;  // [d_model][n_heads * d_head]
     struct weights o, in, out;
+    struct weights gate; // gated only
 };
 
 struct engine {
@@ -135,6 +139,7 @@ struct engine_ctx {
     float *qk, *v;          // [rows_max][2 * width], [rows_max][width]
     float *z;               // [rows_max][width]
     float *mlp;             // [ENGINE_MLP_ROWS][d_mlp]
+    float *linear;          // [ENGINE_MLP_ROWS][d_mlp], what neurons gate; gated only
     float *seen[ROW_SITES]; // [rows_max][width] for watches of the sites that need room; else NULL
     float *pre;             // [d_mlp]
     float *queries;         // [d_head][rows of a tile]
@@ -152,6 +157,7 @@ struct engine_ctx {
     struct engine_begins begins;
     struct engine_beginning beginning;
     const struct engine_watch *watch; // of the current call; NULL: none
+    struct head_moments *moments;     // of watches of heads; NULL: no room was made
     struct engine_changing changing;
     float **points; // [n_points][rows_max][d_model] what readers of edges see otherwise
     size_t n_points;
@@ -162,6 +168,12 @@ struct engine_ctx {
 static inline bool engine_watches_inside(const struct engine_ctx *r)
 {
     return r->watch && (r->watch->sites || r->watch->pattern);
+}
+
+/* Is the row of a window's last token needed? */
+static inline bool engine_watches_last(const struct engine_ctx *r)
+{
+    return engine_watches_inside(r) || (r->watch && r->watch->moments);
 }
 
 /* Makes a block from windows. */
@@ -178,6 +190,24 @@ static inline uint32_t engine_strand_id(const struct engine_strand *s, size_t i)
 {
     return s->base > 0 ? s->tokens[i] : i > 0 ? s->tokens[i - 1] : s->first;
 }
+
+/* engine_rotary.c: turns keys of all rows, and queries of all or of 'only', by their positions, where
+ * the model does so. */
+void engine_turn(struct engine_ctx *r);
+
+// --- engine_moments.c: each does nothing where no moments of heads are watched -------------------
+
+/* NULL: none are. */
+static inline struct head_moments *engine_watched_moments(const struct engine_ctx *r)
+{
+    return r->watch && r->watch->moments ? r->moments : NULL;
+}
+
+/* Before the layers; before the heads of a window; z of layer l is made; the last residual is. */
+void engine_moments_begin(struct engine_ctx *r);
+void engine_moments_window(struct engine_ctx *r, size_t window);
+void engine_moments_layer(struct engine_ctx *r, size_t l);
+void engine_moments_end(struct engine_ctx *r);
 
 // --- engine_begin.c ------------------------------------------------------------------------------
 

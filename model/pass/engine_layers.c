@@ -62,7 +62,7 @@ static void show_normed(struct engine_ctx *r, size_t l, enum row_site site)
         if (c->norm == NORM_NONE) {
             memcpy(to, r->resid + i * d, d * sizeof *to);
         } else {
-            r->f32->norm(to, r->resid + i * d, NULL, NULL, c->eps, d, true);
+            r->f32->norm(to, r->resid + i * d, NULL, NULL, c->eps, d, config_centres(c));
         }
     }
     show(r, l, site, r->seen[site]);
@@ -120,9 +120,9 @@ static void embed(struct engine_ctx *r)
         for (size_t i = 0; i < s->n; i++, to += d) {
             const uint32_t id = engine_strand_id(s, i);
             assert(id < c->d_vocab);
+            const float *pos = config_has_pos_embed(c) ? m->W_pos + (s->base + i) * d : NULL;
             for (size_t j = 0; j < d; j++) {
-                to[j] =
-                    m->W_E[id * d + j] + (c->shortformer ? 0.0f : m->W_pos[(s->base + i) * d + j]);
+                to[j] = m->W_E[id * d + j] + (pos ? pos[j] : 0.0f);
             }
         }
     }
@@ -157,15 +157,25 @@ static void pack_head(struct engine_ctx *r, const float *keys, size_t keys_ld, c
     }
 }
 
+/* The first key that the query at position i sees. */
+static size_t first_key(size_t i, size_t local)
+{
+    return i + 1 > local ? i + 1 - local : 0;
+}
+
 /* z = softmax(q k) v for the packed queries of one head at positions [i0, i0 + n), n <= rows, over
- * the keys up to each.  Keys after a query have weight 0 in its tile, which changes no sum. */
+ * the keys up to each, of a local layer the last ones.  Other keys have weight 0 in its tile, which
+ * changes no sum. */
 static void attend(struct engine_ctx *r, size_t l, size_t h, size_t window, size_t i0, size_t n,
                    size_t room, float *z, size_t z_ld)
 {
     const size_t cols = r->f32->cols, d_head = r->engine->model->config.d_head;
+    const size_t local = config_window(&r->engine->model->config, l);
+    const size_t from = first_key(i0, local) / cols * cols; // a panel
     _Alignas(64) float tile[KERN_ROWS_MAX * KERN_COLS_MAX];
+    struct head_moments *moments = engine_watched_moments(r);
     const size_t n_keys = i0 + n;
-    for (size_t j0 = 0; j0 < n_keys; j0 += cols) {
+    for (size_t j0 = from; j0 < n_keys; j0 += cols) {
         r->f32->tile(tile, r->queries, r->keys + j0 * d_head, d_head);
         const size_t m = n_keys - j0 < cols ? n_keys - j0 : cols;
         for (size_t i = 0; i < n; i++) {
@@ -174,15 +184,26 @@ static void attend(struct engine_ctx *r, size_t l, size_t h, size_t window, size
     }
     for (size_t i = 0; i < n; i++) {
         float *row = r->pattern + i * n_keys;
-        r->f32->softmax(row, i0 + i + 1);
+        const size_t least = first_key(i0 + i, local);
+        memset(row, 0, least * sizeof *row);
+        if (moments) {
+            memcpy(head_moments_scores(moments), row, (i0 + i + 1) * sizeof *row);
+        }
+        r->f32->softmax(row + least, i0 + i + 1 - least);
         memset(row + i0 + i + 1, 0, (n_keys - i0 - i - 1) * sizeof *row);
+        if (moments) {
+            head_moments_row(moments, l, h, r->block.strands[window].at, i0 + i, row);
+        }
     }
     if (r->watch && r->watch->pattern) {
         r->watch->pattern(r->watch->context, l, h, &r->block.windows[window], i0, n, r->pattern);
     }
-    r->f32->pack(r->packed, r->pattern, n_keys, n, n_keys, 1);
+    r->f32->pack(r->packed, r->pattern + from, n_keys, n, n_keys - from, 1);
+    if (moments && r->watch->marks) {
+        head_moments_mark(moments, h, r->block.strands[window].at + i0, n, r->packed, from, n_keys);
+    }
     for (size_t d0 = 0; d0 < d_head; d0 += cols) {
-        r->f32->tile(tile, r->packed, r->values + d0 * room, n_keys);
+        r->f32->tile(tile, r->packed, r->values + d0 * room + from * cols, n_keys - from);
         const size_t m = d_head - d0 < cols ? d_head - d0 : cols;
         for (size_t i = 0; i < n; i++) {
             memcpy(z + i * z_ld + d0, tile + i * cols, m * sizeof *z);
@@ -295,7 +316,7 @@ static void make_z(struct engine_ctx *r, const struct engine_layer *p, size_t l)
     const size_t width = c->n_heads * c->d_head;
     show(r, l, ROW_RESID_PRE, r->resid);
     show_normed(r, l, ROW_LN1);
-    norm(r, r->resid, w->ln1_w, w->ln1_b, true);
+    norm(r, r->resid, w->ln1_w, w->ln1_b, config_centres(c));
     multiply(r, r->v, r->x, b->n_rows, &p->v, false);
     if (c->shortformer) {
         add_positions(r);
@@ -306,14 +327,26 @@ static void make_z(struct engine_ctx *r, const struct engine_layer *p, size_t l)
     } else {
         product(r->qk, 2 * width, b->n_rows, &r->in, &p->qk, false);
     }
+    engine_turn(r);
     engine_change_attention(r, l);
     for (size_t k = 0, next; k < b->n; k = next) {
         for (next = k + 1; next < b->n && b->strands[next].base > 0; next++) {
         }
+        engine_moments_window(r, k);
         for (size_t h = 0; h < c->n_heads; h++) {
             attend_head(r, b->strands + k, next - k, l, h);
         }
     }
+}
+
+/* x = what the MLP reads: before attention writes, or after it. */
+static void read_for_mlp(struct engine_ctx *r, size_t l)
+{
+    const struct config *c = &r->engine->model->config;
+    const struct layer *w = &r->engine->model->layers[l];
+    show(r, l, ROW_RESID_MID, r->resid);
+    show_normed(r, l, ROW_LN2);
+    norm(r, engine_changed_stream(r, READER_MLP, l), w->ln2_w, w->ln2_b, config_centres(c));
 }
 
 /* resid += sum over heads of z W_O  +  b_O */
@@ -339,6 +372,10 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
         memcpy(r->kept.z + l * r->rows_max * width, r->z, b->n_rows * width * sizeof *r->z);
     }
     show(r, l, ROW_Z, r->z);
+    engine_moments_layer(r, l);
+    if (c->parallel) {
+        read_for_mlp(r, l);
+    }
     multiply(r, r->resid, r->z, b->n_rows, &p->o, true);
 }
 
@@ -399,6 +436,35 @@ static void solu_norm(const struct engine_ctx *r, float *neurons, const struct c
     }
 }
 
+/* post of pre, in place: neurons of rows from i0 on. */
+static void activate(struct engine_ctx *r, float *neurons, const struct layer *w, size_t l,
+                     size_t i0, size_t n)
+{
+    const struct config *c = &r->engine->model->config;
+    switch (c->act_fn) {
+    case ACT_GELU:
+        r->f32->gelu(neurons, n * c->d_mlp);
+        break;
+    case ACT_GELU_NEW:
+        r->f32->gelu_new(neurons, n * c->d_mlp);
+        break;
+    case ACT_RELU:
+        r->f32->relu(neurons, n * c->d_mlp);
+        break;
+    case ACT_SILU:
+        r->f32->silu(neurons, n * c->d_mlp);
+        break;
+    case ACT_SOLU_LN:
+        solu(r, neurons, c, n);
+        keep_acts(r, neurons, SITE_MID, l, i0, n);
+        solu_norm(r, neurons, c, w, n);
+        break;
+    }
+    for (size_t i = 0; i < n * c->d_mlp && c->gated; i++) {
+        neurons[i] *= r->linear[i];
+    }
+}
+
 /* resid += post W_out + b_out at rows from i0 on; where that is changed, it is made by itself. */
 static void add_mlp_out(struct engine_ctx *r, const struct engine_layer *p, const float *neurons,
                         size_t l, size_t i0, size_t n)
@@ -423,27 +489,18 @@ static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l, bo
     const struct config *c = &r->engine->model->config;
     const struct layer *w = &r->engine->model->layers[l];
     const size_t n = r->block.n_rows;
-    show(r, l, ROW_RESID_MID, r->resid);
-    show_normed(r, l, ROW_LN2);
-    norm(r, engine_changed_stream(r, READER_MLP, l), w->ln2_w, w->ln2_b, true);
+    if (!c->parallel) {
+        read_for_mlp(r, l);
+    }
     for (size_t i0 = 0; i0 < n; i0 += ENGINE_MLP_ROWS) {
         const size_t n_rows = n - i0 < ENGINE_MLP_ROWS ? n - i0 : ENGINE_MLP_ROWS;
         float *neurons = neurons_at(r, keep, l, i0);
-        multiply(r, neurons, r->x + i0 * c->d_model, n_rows, &p->in, false);
-        keep_acts(r, neurons, SITE_PRE, l, i0, n_rows);
-        switch (c->act_fn) {
-        case ACT_GELU:
-            r->f32->gelu(neurons, n_rows * c->d_mlp);
-            break;
-        case ACT_GELU_NEW:
-            r->f32->gelu_new(neurons, n_rows * c->d_mlp);
-            break;
-        case ACT_SOLU_LN:
-            solu(r, neurons, c, n_rows);
-            keep_acts(r, neurons, SITE_MID, l, i0, n_rows);
-            solu_norm(r, neurons, c, w, n_rows);
-            break;
+        multiply(r, neurons, r->x + i0 * c->d_model, n_rows, c->gated ? &p->gate : &p->in, false);
+        if (c->gated) { // the same rows, packed alike
+            product(r->linear, c->d_mlp, n_rows, &r->in, &p->in, false);
         }
+        keep_acts(r, neurons, SITE_PRE, l, i0, n_rows);
+        activate(r, neurons, w, l, i0, n_rows);
         keep_acts(r, neurons, SITE_POST, l, i0, n_rows);
         engine_change_neurons(r, neurons, l, i0, n_rows);
         make_edits(r, neurons, l, i0, n_rows);
@@ -473,6 +530,7 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
         embed(r);
     }
     engine_change_begin(r);
+    engine_moments_begin(r);
     if (fast) {
         dot_begin(e->kern->s16);
     }
@@ -488,6 +546,7 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
         dot_end(e->kern->s16);
     }
     keep_resid(r);
+    engine_moments_end(r);
     norm(r, engine_changed_stream(r, READER_LOGITS, 0), m->ln_final_w, m->ln_final_b,
          !m->config.final_rms);
 }

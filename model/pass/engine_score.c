@@ -13,7 +13,7 @@
  * counts. */
 static size_t rows_of(const struct engine_ctx *r, const struct engine_window *w)
 {
-    return w->n + (engine_watches_inside(r) || r->changing.record ? 1 : 0);
+    return w->n + (engine_watches_last(r) || r->changing.record ? 1 : 0);
 }
 
 /* Appends n rows to the block. */
@@ -70,7 +70,7 @@ static void score_block(struct engine_ctx *r, const struct engine_window *window
     if (keep) {
         r->kept.windows = windows;
         r->kept.n_windows = n_windows;
-        r->kept.more = engine_watches_inside(r) ? 1 : 0;
+        r->kept.more = engine_watches_last(r) ? 1 : 0;
     }
     engine_keep_windows(r, windows, n_windows);
     size_t n_tokens = 0;
@@ -287,6 +287,12 @@ void engine_branches(struct engine_ctx *r, const struct engine_branch *branches,
         }
     }
     r->changing.by = by;
+}
+
+void engine_normed_logprobs(struct engine_ctx *r, const float *x, const uint32_t *ids, size_t n,
+                            double *logprob, const atomic_int *stop)
+{
+    unembed_score(r->unembed, x, ids, n, false, logprob, stop);
 }
 
 float engine_logit(const struct engine *e, const float *x, uint32_t id)

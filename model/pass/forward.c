@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "corpora/base/mem.h"
+#include "model/pass/rotary.h"
 
 struct forward {
     const struct model *model;
@@ -13,12 +14,14 @@ struct forward {
     float *resid;     // [n_ctx][d_model]
     float *x;         // [n_ctx][d_model], normed
     float *x_pos;     // [n_ctx][d_model], x + W_pos; shortformer only
+    float *x_mlp;     // [n_ctx][d_model], the MLP's x; parallel only
     float *q, *k, *v; // [n_ctx][d_head], one head at a time
     float *k_T;       // [d_head][n_ctx]
     float *z;         // [n_ctx][d_head]
     float *pattern;   // [n_ctx][n_ctx]
     float *pre;       // [n_ctx][d_mlp]
     float *mid;       // [n_ctx][d_mlp], SoLU only
+    float *linear;    // [n_ctx][d_mlp], what post gates; gated only
     float *post;      // [n_ctx][d_mlp]
     float *block;     // into which all of the above point
 };
@@ -39,6 +42,7 @@ int forward_new(struct forward **out, const struct model *model, struct err *err
         {&f->resid, c->d_model},
         {&f->x, c->d_model},
         {&f->x_pos, c->shortformer ? c->d_model : 0},
+        {&f->x_mlp, c->parallel ? c->d_model : 0},
         {&f->q, c->d_head},
         {&f->k, c->d_head},
         {&f->v, c->d_head},
@@ -47,6 +51,7 @@ int forward_new(struct forward **out, const struct model *model, struct err *err
         {&f->pattern, c->n_ctx},
         {&f->pre, c->d_mlp},
         {&f->mid, solu ? c->d_mlp : 0},
+        {&f->linear, c->gated ? c->d_mlp : 0},
         {&f->post, c->d_mlp},
     };
     size_t width = 0, total;
@@ -150,7 +155,7 @@ static void layer_norm(float *out, const float *x, const float *w, const float *
     }
 }
 
-/* A norm of this model: LN with its weights, LNPre without, or none at all. */
+/* A norm of this model: LN and RMS with their weights, LNPre without, or none at all. */
 static void norm(const struct config *c, float *out, const float *x, const float *w, const float *b,
                  size_t n, size_t d, bool centre)
 {
@@ -192,6 +197,36 @@ static float gelu_new(float x)
     return 0.5f * x * (1.0f + tanhf((float)(M_2_SQRTPI * M_SQRT1_2) * (x + cube)));
 }
 
+/* max(x, 0) */
+static float relu(float x)
+{
+    return x < 0 ? 0 : x; // a NaN stays one
+}
+
+/* x times the logistic function (Elfwing et al., 2017). */
+static float silu(float x)
+{
+    return x / (1.0f + expf(-x));
+}
+
+/* act(x), of those that are a function of one number. */
+static float activate(enum act_fn act_fn, float x)
+{
+    switch (act_fn) {
+    case ACT_GELU:
+        return gelu(x);
+    case ACT_GELU_NEW:
+        return gelu_new(x);
+    case ACT_RELU:
+        return relu(x);
+    case ACT_SILU:
+        return silu(x);
+    case ACT_SOLU_LN:
+        break;
+    }
+    return x;
+}
+
 // --- the layers ---------------------------------------------------------------------------------
 
 /* A pass over rows [first, n). */
@@ -201,8 +236,18 @@ struct pass {
     const struct forward_edits *edits; // or NULL
 };
 
-/* q, k, v [n][d_head] -> pattern [n][n], and z [n][d_head] = pattern v.  Scores are q k scale. */
-static void attend(struct forward *f, const struct pass *p, size_t d_head, float scale)
+/* Turns x[n][d_head], queries or keys from row 'first' on, by their positions. */
+static void turn(const struct forward *f, float *x, size_t first, size_t n)
+{
+    for (size_t i = first; i < n && f->model->rotary; i++) {
+        rotary_turn(f->model, x + i * f->model->config.d_head, i);
+    }
+}
+
+/* q, k, v [n][d_head] -> pattern [n][n], and z [n][d_head] = pattern v.  Scores are q k scale.  A
+ * query sees the last 'window' keys up to its own. */
+static void attend(struct forward *f, const struct pass *p, size_t d_head, float scale,
+                   size_t window)
 {
     const size_t n = p->n, first = p->first;
     for (size_t j = 0; j < n; j++) {
@@ -212,14 +257,15 @@ static void attend(struct forward *f, const struct pass *p, size_t d_head, float
     }
     for (size_t i = first; i < n; i++) {
         float *row = f->pattern + i * n;
+        const size_t least = i + 1 > window ? i + 1 - window : 0;
         memset(row, 0, n * sizeof *row); // query i never sees keys after i
         for (size_t d = 0; d < d_head; d++) {
             const float q = f->q[i * d_head + d] * scale;
-            for (size_t j = 0; j <= i; j++) {
+            for (size_t j = least; j <= i; j++) {
                 row[j] += q * f->k_T[d * n + j];
             }
         }
-        softmax(row, i + 1);
+        softmax(row + least, i + 1 - least);
     }
     matmul(f->z + first * d_head, f->pattern + first * n, f->v, NULL, n - first, n, d_head, false);
 }
@@ -230,7 +276,11 @@ static void attention(struct forward *f, size_t l, const struct pass *p)
     const struct layer *w = &f->model->layers[l];
     const size_t n = p->n, first = p->first, d_model = c->d_model, d_head = c->d_head;
 
-    norm(c, f->x, f->resid, w->ln1_w, w->ln1_b, n, d_model, true);
+    norm(c, f->x, f->resid, w->ln1_w, w->ln1_b, n, d_model, config_centres(c));
+    if (c->parallel) {
+        norm(c, f->x_mlp, f->resid + first * d_model, w->ln2_w, w->ln2_b, n - first, d_model,
+             config_centres(c));
+    }
     const float *x_qk = f->x;
     if (c->shortformer) {
         for (size_t i = 0; i < n * d_model; i++) {
@@ -244,7 +294,9 @@ static void attention(struct forward *f, size_t l, const struct pass *p)
                d_model, d_head, false);
         matmul(f->k, x_qk, w->W_K + at, w->b_K + b, n, d_model, d_head, false);
         matmul(f->v, f->x, w->W_V + at, w->b_V + b, n, d_model, d_head, false);
-        attend(f, p, d_head, config_attn_scale(c, l));
+        turn(f, f->q, first, n);
+        turn(f, f->k, 0, n);
+        attend(f, p, d_head, config_attn_scale(c, l), config_window(c, l));
         if (p->hooks && p->hooks->pattern) {
             p->hooks->pattern(p->hooks->context, l, h, f->pattern, n);
         }
@@ -293,22 +345,20 @@ static void mlp(struct forward *f, size_t l, const struct pass *p)
     const size_t d_model = c->d_model, d_mlp = c->d_mlp;
     const size_t rows = p->n - p->first, from = p->first * d_mlp, end = p->n * d_mlp;
 
-    norm(c, f->x, f->resid + p->first * d_model, w->ln2_w, w->ln2_b, rows, d_model, true);
-    matmul(f->pre + from, f->x, w->W_in, w->b_in, rows, d_model, d_mlp, false);
+    const float *x = c->parallel ? f->x_mlp : f->x;
+    if (!c->parallel) {
+        norm(c, f->x, f->resid + p->first * d_model, w->ln2_w, w->ln2_b, rows, d_model,
+             config_centres(c));
+    }
+    if (c->gated) {
+        matmul(f->pre + from, x, w->W_gate, w->b_gate, rows, d_model, d_mlp, false);
+        matmul(f->linear + from, x, w->W_in, w->b_in, rows, d_model, d_mlp, false);
+    } else {
+        matmul(f->pre + from, x, w->W_in, w->b_in, rows, d_model, d_mlp, false);
+    }
     show_neurons(p, l, SITE_PRE, f->pre, d_mlp);
 
-    switch (c->act_fn) {
-    case ACT_GELU:
-        for (size_t i = from; i < end; i++) {
-            f->post[i] = gelu(f->pre[i]);
-        }
-        break;
-    case ACT_GELU_NEW:
-        for (size_t i = from; i < end; i++) {
-            f->post[i] = gelu_new(f->pre[i]);
-        }
-        break;
-    case ACT_SOLU_LN:
+    if (c->act_fn == ACT_SOLU_LN) {
         memcpy(f->mid + from, f->pre + from, rows * d_mlp * sizeof *f->mid);
         for (size_t i = p->first; i < p->n; i++) {
             softmax(f->mid + i * d_mlp, d_mlp);
@@ -319,7 +369,10 @@ static void mlp(struct forward *f, size_t l, const struct pass *p)
         show_neurons(p, l, SITE_MID, f->mid, d_mlp);
         layer_norm(f->post + from, f->mid + from, w->ln_mlp_w, w->ln_mlp_b, rows, d_mlp, c->eps,
                    true);
-        break;
+    } else {
+        for (size_t i = from; i < end; i++) {
+            f->post[i] = activate(c->act_fn, f->pre[i]) * (c->gated ? f->linear[i] : 1.0f);
+        }
     }
     show_neurons(p, l, SITE_POST, f->post, d_mlp);
     if (p->edits && p->edits->post) {
@@ -360,9 +413,9 @@ static void run_whole(struct forward *f, const uint32_t *ids, size_t n, const st
     for (size_t i = 0; i < n; i++) {
         assert(ids[i] < c->d_vocab);
         const float *embed = m->W_E + (size_t)ids[i] * c->d_model;
-        const float *pos = m->W_pos + i * c->d_model;
+        const float *pos = config_has_pos_embed(c) ? m->W_pos + i * c->d_model : NULL;
         for (size_t d = 0; d < c->d_model; d++) {
-            f->resid[i * c->d_model + d] = embed[d] + (c->shortformer ? 0.0f : pos[d]);
+            f->resid[i * c->d_model + d] = embed[d] + (pos ? pos[d] : 0.0f);
         }
     }
     for (size_t l = 0; l < c->n_layers; l++) {
@@ -387,7 +440,7 @@ void forward_run_part(struct forward *f, size_t n, const struct forward_part *pa
 {
     const struct config *c = &f->model->config;
     assert(n >= 1 && n <= c->n_ctx && part->first < n && part->layer < c->n_layers);
-    assert(!(part->mlp && c->attn_only));
+    assert(!(part->mlp && (c->attn_only || c->parallel)));
     f->n = n;
     for (size_t l = part->layer; l < c->n_layers; l++) {
         const bool last = part->last_alone && l + 1 == c->n_layers;

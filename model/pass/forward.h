@@ -21,6 +21,14 @@
  *     resid   += post W_out + b_out
  *   logits     = norm(resid) W_U + b_U
  *
+ * What config.h calls otherwise:
+ *
+ *   rotary     q, k are turned by their positions (rotary.h), and there is no W_pos
+ *   local      j > i - window
+ *   gated      pre = norm(resid) W_gate + b_gate, post = act(pre) (norm(resid) W_in + b_in)
+ *   parallel   the MLP's norm(resid) is of the stream before the layer
+ *   NORM_RMS   no norm centres
+ *
  * Threads: a forward belongs to one thread at a time; the model is shared.
  */
 #ifndef GAPSCOPE_MODEL_PASS_FORWARD_H
@@ -76,7 +84,7 @@ struct forward_edits {
 /* A part of a pass: rows [first, n) from the attention or the MLP of a layer on. */
 struct forward_part {
     size_t layer;
-    bool mlp;
+    bool mlp; // not of a model whose MLP reads what attention reads
     size_t first;
     bool last_alone; // the last layer makes only the last row
 };

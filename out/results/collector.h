@@ -10,7 +10,8 @@
  * One unit, in a worker; every model scores a block of windows before the next block begins:
  *
  *     part_look (under the lock)
- *     begin_unit -> for each block: asked -> see, see, ... -> may_ask -> see_logits -> end_block
+ *     begin_unit -> for each block: asked -> see, see, ... -> see_heads -> may_ask -> see_logits
+ *                   -> end_block
  *                -> end_unit
  *     add (under the lock): the part's unit into the whole
  *
@@ -32,6 +33,7 @@
 #include <stdint.h>
 
 #include "corpora/base/err.h"
+#include "corpora/base/head_moment.h"
 #include "corpora/base/mem.h"
 #include "corpora/base/row_site.h"
 #include "out/results/run.h"
@@ -44,6 +46,8 @@ struct collector_kind;
 struct collector_needs {
     uint32_t see;  // ROW_BIT()s that are given to see() as soon as a layer is done
     uint32_t keep; // ROW_BIT()s that stay until end_block(), in all layers: a lot of memory
+    bool heads;    // what its heads do, given to see_heads() once a block's layers are done
+    bool labels;   // how much they look at labelled tokens, given to see_head_labels(); with heads
     bool asked;    // logits of the tokens that asked() lists
     bool logits;   // all logits at the tokens of documents that wants_logits() chooses
     bool may_ask;  // exact log-probs, and what it says, of the tokens that may_ask() lists
@@ -91,6 +95,28 @@ struct unit_seen {
     const void *context;
 };
 
+/* Where a head looks from a token: the up to UNIT_SOURCES positions that it attends to most, of equal
+ * ones the nearest, the greatest first; how many positions each is back, its id, and the attention,
+ * all in f32, which holds such numbers exactly; -1 behind the last. */
+#define UNIT_SOURCES 5
+#define UNIT_SOURCE_FLOATS 3
+struct unit_sources {
+    size_t token; // of the unit
+    uint32_t layer, head;
+    float *at; // [UNIT_SOURCES][UNIT_SOURCE_FLOATS]
+};
+
+/* One source of the queries, keys and values of a layer's heads at rows of a unit
+ * (model/explain/composer.h), of which the chosen ones are asked for: numbers of
+ * [n_rows][UNIT_INPUTS][n_heads]. */
+#define UNIT_INPUTS 3 // queries, keys, values
+struct unit_composed {
+    size_t layer, source, n_rows;
+    const bool *chosen; // [n_rows]
+    const float *dot, *square, *whole;
+};
+typedef void unit_compose_see(void *seer, const struct unit_composed *c);
+
 /* What the models can be asked about the current unit, once it is scored. */
 struct unit_models {
     size_t n_models;
@@ -106,6 +132,20 @@ struct unit_models {
      * next call for the same model.  Errors: ERR_NOMEM. */
     int (*look)(void *context, size_t model, const size_t *tokens, size_t n,
                 struct token_view *views, struct err *err);
+
+    /* Fills asked[n], tokens ascending, of a model with heads, in f32.  Errors: ERR_NOMEM. */
+    int (*sources)(void *context, size_t model, const struct unit_sources *asked, size_t n,
+                   struct err *err);
+
+    /* Shows every source of every layer's heads at tokens[n], ascending, of a model with heads, in
+     * f32.  Errors: ERR_NOMEM. */
+    int (*compose)(void *context, size_t model, const size_t *tokens, size_t n,
+                   unit_compose_see *see, void *seer, struct err *err);
+
+    /* logprob[n_layers + 1][n] = those of tokens[n], ascending, of an attention-only model with paths
+     * through at most 0, 1, ... heads kept; undefined once it is stopped.  Errors: ERR_NOMEM. */
+    int (*depth)(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,
+                 struct err *err);
 
     /* The scan is to stop: what comes out of the unit is worth nothing, so leave early. */
     bool (*stopped)(const void *context);
@@ -185,6 +225,17 @@ struct collector_kind {
      * be NULL. */
     int (*see)(void *part, size_t model, size_t layer, enum row_site site,
                const struct unit_block *block, const float *rows, struct err *err);
+
+    /* What the heads of a model's layer do in a block, layer after layer: values[m] is [rows of the
+     * block][n_heads], rows as in see(), valid until it returns.  May be NULL. */
+    int (*see_heads)(void *part, size_t model, size_t layer, const struct unit_block *block,
+                     const float *const values[HEAD_MOMENTS], struct err *err);
+
+    /* How much of its attention each head of the layer gives to labelled tokens:
+     * to_label[rows of the block][n_heads][n_hypotheses]; before see_heads() of the block.  May be
+     * NULL. */
+    int (*see_head_labels)(void *part, size_t model, size_t layer, const struct unit_block *block,
+                           const float *to_label, struct err *err);
 
     /* Whether all logits are needed at the tokens of document d.  May be NULL, as the next. */
     bool (*wants_logits)(const void *part, size_t d);

@@ -41,7 +41,7 @@
 #include "out/store/tables.h"
 
 #define APPLICATION_ID 0x67617073 // "gaps", where file(1) and SQLite look for it
-#define FORMAT_VERSION 7
+#define FORMAT_VERSION 8
 #define OPEN_WAIT_MS 1000    // for a lock that another process takes for a moment
 #define COMMIT_WAIT_MS 10000 // for readers to finish
 

@@ -84,6 +84,15 @@ int screen_close(struct screen *s, int rc, const char *output, struct err *err)
     return rc;
 }
 
+void screen_discard(struct screen *s)
+{
+    if (s->to) {
+        fclose(s->to);
+    }
+    free(s->text);
+    *s = (struct screen){0};
+}
+
 // --- sentences ---------------------------------------------------------------------------------
 
 void put_state(FILE *to, const struct run_state *state)

@@ -33,6 +33,9 @@ int screen_open(struct screen *s, const char *color, const char *output, struct 
  * own error. */
 int screen_close(struct screen *s, int rc, const char *output, struct err *err);
 
+/* Ends *s and writes nothing; {0} is allowed. */
+void screen_discard(struct screen *s);
+
 /* How far the run is: "finished 2026-..." or "not finished, 3 of 9 units so far". */
 void put_state(FILE *to, const struct run_state *state);
 

@@ -8,6 +8,7 @@
 #include "corpora/base/file.h"
 #include "corpora/base/mem.h"
 #include "model/kernels/kern.h"
+#include "model/load/families.h"
 #include "model/load/hub.h"
 #include "model/pass/forward.h"
 #include "model/pass/logprob.h"
@@ -40,17 +41,56 @@ static void with_commas(char out[32], size_t n)
     out[at] = '\0';
 }
 
+/* The layers that see near keys only: "1, 3". */
+static void print_local(const struct config *c)
+{
+    const char *before = "  local layers  ";
+    for (size_t l = 0; l < c->n_layers; l++) {
+        if (config_window(c, l) != SIZE_MAX) {
+            printf("%s%zu", before, l);
+            before = ", ";
+        }
+    }
+    if (*before == ',') {
+        printf(": a token sees the last %zu, itself too\n", c->window);
+    }
+}
+
+/* What only some families have. */
+static void print_attributes(const struct config *c)
+{
+    if (c->rotary_dims > 0) {
+        printf("  rotary        %zu of a head's %zu dimensions are turned, base %g\n",
+               c->rotary_dims, c->d_head, c->rotary_base);
+    }
+    if (c->parallel) {
+        printf("  parallel      the MLP reads what attention reads, and not what it writes\n");
+    }
+    if (c->layout.tied) {
+        printf("  tied          the unembedding is the embedding\n");
+    }
+    print_local(c);
+}
+
 static void print_model(const struct model *m)
 {
     const struct config *c = &m->config;
     printf("%s  (%s)\n", m->name, m->dir);
-    printf("  architecture  %s, norm %s%s, %s positions, %s\n",
+    printf("  architecture  %s%s, norm %s%s, %s positions, %s%s\n", c->gated ? "gated " : "",
            c->attn_only ? "attention only" : act_fn_name(c->act_fn), norm_name(c->norm),
-           c->final_rms ? " with a final RMS norm" : "",
-           c->shortformer ? "shortformer" : "standard",
-           c->old_layout ? "neel-solu-old layout" : "neel layout");
+           c->final_rms && c->norm != NORM_RMS ? " with a final RMS norm" : "",
+           c->rotary_dims   ? "rotary"
+           : c->shortformer ? "shortformer"
+                            : "standard",
+           c->layout.family ? c->layout.family->model_type
+           : c->old_layout  ? "neel-solu-old"
+                            : "neel",
+           " layout");
     printf("  sizes         %zu layer%s, d_model %zu, %zu heads of %zu, ", c->n_layers,
            c->n_layers == 1 ? "" : "s", c->d_model, c->n_heads, c->d_head);
+    if (c->n_kv_heads != c->n_heads) {
+        printf("%zu shared keys and values, ", c->n_kv_heads);
+    }
     if (!c->attn_only) {
         printf("d_mlp %zu, ", c->d_mlp);
     }
@@ -64,6 +104,7 @@ static void print_model(const struct model *m)
                c->scale_by_layer ? " / (1 + layer)" : "");
     }
 
+    print_attributes(c);
     char params[32];
     with_commas(params, m->n_params);
     char *file = file_base_name(m->weights_path);
@@ -72,7 +113,7 @@ static void print_model(const struct model *m)
     }
     printf("  weights       %s: %zu tensors, %s parameters (%.1f MB in f32); all present, in "
            "shape and finite\n",
-           file ? file : m->weights_path, m->n_tensors, params, (double)m->n_params * 4e-6);
+           file ? file : m->weights_path, m->n_tensors, params, (double)m->n_floats * 4e-6);
     free(file);
     if (*m->prefix) {
         printf("  prefix        \"%s\" stands in front of all names and is left out\n", m->prefix);

@@ -10,10 +10,14 @@
 #include "scan/cli/help.h"
 
 int cmd_acts(int argc, char **argv);
+int cmd_battery(int argc, char **argv);
+int cmd_circuits(int argc, char **argv);
 int cmd_count(int argc, char **argv);
 int cmd_digest(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
+int cmd_head(int argc, char **argv);
+int cmd_heads(int argc, char **argv);
 int cmd_label(int argc, char **argv);
 int cmd_hypo(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
@@ -25,9 +29,11 @@ int cmd_report(int argc, char **argv);
 int cmd_scan(int argc, char **argv);
 int cmd_score(int argc, char **argv);
 int cmd_slurm(int argc, char **argv);
+int cmd_suggest(int argc, char **argv);
 int cmd_tensors(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_skips(int argc, char **argv);
 int cmd_trigrams(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
 

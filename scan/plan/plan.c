@@ -10,7 +10,10 @@
 #include "corpora/reject.h"
 #include "model/explain/attribution.h"
 #include "out/results/compare/compare_collector.h"
+#include "out/results/composition/composition_collector.h"
+#include "out/results/depth/depth_collector.h"
 #include "out/results/documents/documents.h"
+#include "out/results/heads/heads_collector.h"
 #include "out/results/means/means.h"
 #include "scan/plan/pairs.h"
 
@@ -128,7 +131,8 @@ static int describe_shards(struct run *run, const struct shards *s, struct err *
 
 /* All settings that change results and are not fields of the run, as JSON. */
 static int describe_settings(struct run *run, const struct scan_options *o, const struct lineup *l,
-                             const struct trigram_choice *choice, enum precision asked,
+                             const struct trigram_choice *choice,
+                             const struct skip_choice *skips, enum precision asked,
                              const struct compare_share *share, const struct shard *reference,
                              struct err *err)
 {
@@ -187,6 +191,7 @@ static int describe_settings(struct run *run, const struct scan_options *o, cons
         jsonout_key(&j, "trigrams");
         jsonout_raw(&j, choice->settings);
     }
+    skip_choice_json(&j, skips);
     jsonout_end(&j, '}');
     if (fclose(j.to) != 0) {
         free(text);
@@ -273,10 +278,59 @@ static int join_documents(struct results *results, const struct run *run,
     return rc ? rc : results_join(results, &documents_collector, shape, err);
 }
 
+/* Adds the heads of the models to the run's results. */
+static int join_heads(struct results *results, const struct run *run, const struct scan_options *o,
+                      struct err *err)
+{
+    struct heads_shape *shape = NULL;
+    const size_t examples =
+        o->neurons.examples < HEADS_EXAMPLES_MAX ? o->neurons.examples : HEADS_EXAMPLES_MAX;
+    const int rc = o->no_heads ? 0 : heads_shape_new(&shape, run, (uint32_t)examples, err);
+    return rc || !shape ? rc : results_join(results, &heads_collector, shape, err);
+}
+
+/* Adds what heads' inputs are made of to the run's results. */
+static int join_composition(struct results *results, const struct run *run,
+                            const struct scan_options *o, struct err *err)
+{
+    struct composition_shape *shape = NULL;
+    uint32_t take = 0, of = 0;
+    if (!o->compose) {
+        return o->compose_share ? err_set(err, ERR_USAGE, "--compose-share goes with --compose")
+                                : 0;
+    }
+    int rc = args_share("compose-share", o->compose_share ? o->compose_share : "1/16",
+                        COMPOSITION_SHARE_MAX, &take, &of, err);
+    if (!rc && take == 0) {
+        rc = err_set(err, ERR_USAGE, "--compose-share %s: no documents; leave --compose out",
+                     o->compose_share);
+    }
+    rc = rc ? rc : composition_shape_new(&shape, run, take, of, err);
+    if (!rc && !shape) {
+        rc = err_set(err, ERR_USAGE, "--compose: no model of the run has heads of its own");
+    }
+    return rc ? rc : results_join(results, &composition_collector, shape, err);
+}
+
+/* Adds what each level of composition is worth to the run's results. */
+static int join_depth(struct results *results, const struct run *run, const struct scan_options *o,
+                      const struct ablate *ablate, struct err *err)
+{
+    struct depth_shape *shape = NULL;
+    if (!o->ablate.depth) {
+        return 0;
+    }
+    int rc = depth_shape_new(&shape, run, ablate->take, ablate->of, err);
+    if (!rc && !shape) {
+        rc = err_set(err, ERR_USAGE, "--depth: no model of the run is attention-only");
+    }
+    return rc ? rc : results_join(results, &depth_collector, shape, err);
+}
+
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
-              struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
-              const struct ablate *ablate, const struct shards *shards, enum precision asked,
-              struct err *err)
+              struct trigram_choice *choice, struct skip_choice *skips,
+              const struct scan_options *o, const struct lineup *l, const struct ablate *ablate,
+              const struct shards *shards, enum precision asked, struct err *err)
 {
     run->floor = -6;
     run->top = o->top;
@@ -285,22 +339,30 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     int rc = args_share("compare-share", o->compare_share ? o->compare_share : SCAN_COMPARE_SHARE,
                         COMPARE_SHARE_MAX, &share.take, &share.of, err);
     rc = rc ? rc : args_real("floor", o->floor, -1000, -0.1, &run->floor, err);
-    rc = rc ? rc : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, l, ablate->n_named, err);
+    rc = rc ? rc
+            : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, l, ablate->n_named,
+                          o->neurons.labelling.battery, err);
     rc = rc ? rc : describe_models(run, l, err);
     rc = rc ? rc : ablate_describe(ablate, run, err);
     rc = rc ? rc : describe_shards(run, shards, err);
     rc = rc ? rc : describe_names(run, l, err);
-    rc = rc ? rc : neuron_plan_describe(neurons, run, results, &o->neurons, l, err);
+    rc = rc ? rc
+            : neuron_plan_describe(neurons, run, results, &o->neurons,
+                                   o->packing ? o->packing : "docs", l, err);
     rc = rc ? rc
             : trigram_choice_describe(choice, results, run, &o->trigrams, l,
                                       input_skips_special(&o->input), err);
+    rc = rc ? rc : skip_choice_describe(skips, results, run, &o->skips, l, err);
     rc = rc || !o->ablate.reference ? rc : shards_open(&reference, &o->ablate.reference, 1, err);
     rc = rc ? rc
-            : describe_settings(run, o, l, choice, asked, &share,
+            : describe_settings(run, o, l, choice, skips, asked, &share,
                                 reference.n > 0 ? &reference.items[0] : NULL, err);
     shards_free(&reference);
     rc = rc ? rc : join_compare(results, run, &share, err);
     rc = rc ? rc : join_means(results, l, err);
     rc = rc ? rc : join_documents(results, run, o, err);
+    rc = rc ? rc : join_heads(results, run, o, err);
+    rc = rc ? rc : join_composition(results, run, o, err);
+    rc = rc ? rc : join_depth(results, run, o, ablate, err);
     return rc ? rc : results_new(results, run, err);
 }

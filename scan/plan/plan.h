@@ -19,6 +19,7 @@
 #include "scan/load/windows.h"
 #include "scan/plan/ablate.h"
 #include "scan/plan/neuron_plan.h"
+#include "scan/plan/skip_choice.h"
 #include "scan/plan/trigram_choice.h"
 
 /* The options as they were given; NULL or 0: not given. */
@@ -27,6 +28,7 @@ struct scan_options {
     struct input_options input;
     struct neuron_plan_options neurons;
     struct trigram_choice_options trigrams;
+    struct skip_choice_options skips;
     struct ablate_options ablate;
     struct task_options task;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
@@ -35,6 +37,8 @@ struct scan_options {
     size_t documents_most; // SCAN_NOT_GIVEN: not given
     bool documents;
     bool force, dry_run, allow_not_finite, compare_changed;
+    bool no_heads, compose;
+    const char *compose_share;
     int argc; // the whole command
     char **argv;
 };
@@ -51,6 +55,19 @@ struct scan_options {
      "0 or none: of none"},                                                                        \
     {"compare-changed", 0, ARG_FLAG, &(options)->compare_changed, NULL,                            \
      "compare those of changed models, too, but for --ablate"}
+
+#define HEADS_ARGS(options)                                                                        \
+    {"no-heads", 0, ARG_FLAG, &(options)->no_heads, NULL,                                          \
+     "do not look at attention heads: where they look, and what\n"                                 \
+     "they write"},                                                                                \
+    {"compose", 0, ARG_FLAG, &(options)->compose, NULL,                                            \
+     "also what each head's queries, keys and values are made of:\n"                               \
+     "embeddings, earlier heads, MLPs"},                                                           \
+    {"compose-share", 0, ARG_STRING, &(options)->compose_share, "a/b",                             \
+     "with --compose: on a/b of the documents; 1/16 if not given"},                                   \
+    {"depth", 0, ARG_FLAG, &(options)->ablate.depth, NULL,                                                \
+     "also each attention-only model with paths through at most\n"                                 \
+     "0, 1, ... heads kept, on --ablate-share of the documents"}
 
 /* Of struct scan_options, before the command is read. */
 #define SCAN_DEFAULTS                                                                              \
@@ -78,13 +95,13 @@ enum packing scan_packing(const struct scan_options *o);
 /*
  * Fills *run, and *results with its collectors' shapes, both {0} before, which run_free() and
  * results_free() end in any case (the results first); *neurons, and *choice, {0} before, which
- * neuron_plan_free() and trigram_choice_free() end.
+ * neuron_plan_free() and trigram_choice_free() end; *skips, {0} before.
  * Errors: ERR_USAGE, ERR_NOMEM, pairs_parse()'s, neuron_plan_describe()'s,
- * trigram_choice_describe()'s, ablate_describe()'s.
+ * trigram_choice_describe()'s, skip_choice_describe()'s, ablate_describe()'s.
  */
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
-              struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
-              const struct ablate *ablate, const struct shards *shards, enum precision asked,
-              struct err *err);
+              struct trigram_choice *choice, struct skip_choice *skips,
+              const struct scan_options *o, const struct lineup *l, const struct ablate *ablate,
+              const struct shards *shards, enum precision asked, struct err *err);
 
 #endif

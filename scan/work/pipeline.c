@@ -43,6 +43,11 @@ struct pipeline {
     uint64_t raw_before; // behind those that were done before
     uint64_t raw_others; // and behind those that other parts do
     bool read;           // the reader has come to the corpus' end
+    struct hand {
+        const struct worker *worker;
+        const struct unit *unit; // in hand; NULL: none
+    } * hands;                   // [n_hands], one per worker
+    size_t n_hands;
 
     // the calling thread's
     struct pool *pool;
@@ -240,7 +245,7 @@ static int merge(struct pipeline *p, const struct unit *u, struct worker *w, str
     return rc;
 }
 
-static int work(struct pipeline *p, struct worker *w, struct err *err)
+static int work(struct pipeline *p, struct worker *w, struct hand *hand, struct err *err)
 {
     for (;;) {
         pthread_mutex_lock(&p->mu);
@@ -248,6 +253,7 @@ static int work(struct pipeline *p, struct worker *w, struct err *err)
         if (u) {
             worker_look(w);
         }
+        *hand = (struct hand){w, u};
         pthread_mutex_unlock(&p->mu);
         if (!u) {
             return 0;
@@ -262,6 +268,7 @@ static int work(struct pipeline *p, struct worker *w, struct err *err)
         if (!rc && !stopped) {
             rc = merge(p, u, w, err);
         }
+        hand->unit = NULL;
         p->spare[p->n_spare++] = u;
         pthread_mutex_unlock(&p->mu);
         if (rc || stopped) {
@@ -276,8 +283,11 @@ static int worker_main(void *context, struct pool *pool, struct err *err)
     (void)pool;
     struct pipeline *p = context;
     struct worker *w = NULL;
+    pthread_mutex_lock(&p->mu);
+    struct hand *hand = &p->hands[p->n_hands++];
+    pthread_mutex_unlock(&p->mu);
     int rc = worker_new(&w, &p->work, err);
-    rc = rc ? rc : work(p, w, err);
+    rc = rc ? rc : work(p, w, hand, err);
     worker_free(w);
     return end_thread(p, rc);
 }
@@ -369,6 +379,22 @@ static void checkpoint_if_due(struct pipeline *p, struct checkpoints *c)
     }
 }
 
+/* Adds what is scored of the units in hand: a unit can take minutes.  mu is held. */
+static void add_hands(const struct pipeline *p, struct progress_now *now)
+{
+    for (size_t i = 0; i < p->n_hands; i++) {
+        const struct hand *hand = &p->hands[i];
+        const struct unit_share share =
+            hand->unit ? worker_share(hand->worker) : (struct unit_share){0};
+        if (share.tokens > 0) {
+            now->items += share.scored;
+            now->items_now += share.scored;
+            now->bytes_now +=
+                (uint64_t)((double)hand->unit->raw * (double)share.scored / (double)share.tokens);
+        }
+    }
+}
+
 /* A line of progress, and one of status, if they are due.  mu is held. */
 static void show_if_due(struct pipeline *p)
 {
@@ -378,6 +404,7 @@ static void show_if_due(struct pipeline *p)
         summary_progress(p->results, more);
         struct progress_now now = progress_of(p);
         now.more = more;
+        add_hands(p, &now);
         progress_show(&p->progress, &now, asked);
     }
     if (status_is_due(p->options->status) && make_status(p, "running", NULL) == 0) {
@@ -407,7 +434,8 @@ static int init(struct pipeline *p, const struct pipeline_options *o, struct err
     p->queue_cap = 2 * o->n_threads;
     p->queue = mem_zero(p->queue_cap, sizeof *p->queue);
     p->spare = mem_zero(p->queue_cap + o->n_threads + 1, sizeof *p->spare);
-    const int rc = p->queue && p->spare ? 0 : err_nomem(err, "a queue");
+    p->hands = mem_zero(o->n_threads, sizeof *p->hands);
+    const int rc = p->queue && p->spare && p->hands ? 0 : err_nomem(err, "a queue");
     return rc ? rc : pool_new(&p->pool, err);
 }
 
@@ -421,6 +449,7 @@ static void destroy(struct pipeline *p)
     }
     free(p->queue);
     free(p->spare);
+    free(p->hands);
     pthread_cond_destroy(&p->filled);
     pthread_cond_destroy(&p->room);
     pthread_mutex_destroy(&p->mu);

@@ -6,7 +6,7 @@
  *     scan_run:  the store is opened; a run that it holds is resumed
  *                -> engines, before_scan() of the collectors, effects   once, before the first unit
  *                -> the pipeline                                          until the corpus is done
- *                -> trials of trigrams                                    when every unit is in
+ *                -> trials of trigrams, bugs of skip-trigrams            when every unit is in
  *
  * Threads: one scan at a time, in the main thread; it catches signals (stop_signals.h).
  */
@@ -38,6 +38,7 @@ struct scan {
     struct results results;
     struct neuron_plan neurons;
     struct trigram_choice trigrams;
+    struct skip_choice skips;
     struct ablate ablate;
     struct work work;
     struct pipeline_options pipeline;

@@ -42,7 +42,10 @@ static int list_needs(struct unit_scores *s, struct err *err)
             of->kind->needs(of->shape, s->run, m, &a->needs[m]);
             if (scorer_is_changed(to)) { // its rows are not shown
                 a->needs[m].see = a->needs[m].keep = 0;
+                a->needs[m].heads = a->needs[m].labels = false;
             }
+            to->sees_heads = to->sees_heads || (has_weights(to) && a->needs[m].heads);
+            to->sees_labels = to->sees_labels || (to->sees_heads && a->needs[m].labels);
             to->see |= has_weights(to) ? a->needs[m].see : 0;
             to->keep |= has_weights(to) ? a->needs[m].keep : 0;
             to->asked = to->asked || a->needs[m].asked;
@@ -110,6 +113,10 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
     for (size_t m = 0; m < s->n_models && !rc; m++) {
         struct scorer *of = &s->scorers[m];
         rc = has_weights(of) ? predictor_watch_sites(of->ctx, of->see | of->keep, err) : 0;
+        if (!rc && of->sees_heads) {
+            rc = engine_watch_heads(predictor_engine_ctx(of->ctx),
+                                    of->sees_labels ? run->n_hypotheses : 0, err);
+        }
         if (!rc && has_weights(of) && of->may_ask) {
             rc = engine_keep_rows(predictor_engine_ctx(of->ctx), err);
         }
@@ -123,6 +130,9 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
                                      .epsilon = epsilon,
                                      .exact = unit_ask_exact,
                                      .look = unit_ask_look,
+                                     .sources = unit_ask_sources,
+                                     .compose = unit_ask_compose,
+                                     .depth = unit_ask_depth,
                                      .stopped = unit_ask_stopped,
                                      .context = s};
     *out = s;
@@ -142,6 +152,8 @@ static void scorer_close(struct scorer *m)
     free(m->components.at);
     unit_rows_free(&m->rows);
     attributor_free(m->attributor);
+    composer_free(m->composer);
+    depth_free(m->depth);
     head_rows_free(m->heads);
     predictor_ctx_free(m->ctx);
 }
@@ -163,10 +175,10 @@ void unit_scores_free(struct unit_scores *s)
     for (size_t m = s->n_models; m-- > 0;) { // lenders stand before those that they lend to
         scorer_close(&s->scorers[m]);
     }
-    void *const own[] = {s->asked, s->scorers, s->windows, s->logprob, s->window_n,
-                         s->picks, s->tokens,  s->rows,    s->ids,     s->logits,
-                         s->ld,    s->some,    s->some_of, s->row.at,  s->questions.items,
-                         s->heads};
+    void *const own[] = {s->asked, s->scorers,  s->windows, s->logprob, s->window_n,
+                         s->picks, s->tokens,   s->rows,    s->ids,     s->logits,
+                         s->ld,    s->some,     s->some_of, s->row.at,  s->questions.items,
+                         s->heads, s->logprobs, s->depths};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         free(own[i]);
     }
@@ -194,6 +206,18 @@ static double thread_time(void)
 struct unit_times unit_scores_times(const struct unit_scores *s)
 {
     return s->times;
+}
+
+struct unit_share unit_scores_share(const struct unit_scores *s)
+{
+    return (struct unit_share){.scored = atomic_load(&s->n_scored),
+                               .tokens = atomic_load(&s->n_tokens)};
+}
+
+void unit_scores_rewind(struct unit_scores *s)
+{
+    atomic_store(&s->n_scored, 0);
+    atomic_store(&s->n_tokens, 0);
 }
 
 // --- windows ------------------------------------------------------------------------------------
@@ -261,59 +285,7 @@ static int lay_block(struct unit_scores *s, size_t first, size_t *n, struct err 
     return rc;
 }
 
-static size_t block_rows(const struct unit_block *b)
-{
-    return b->end - b->begin + b->n_windows;
-}
-
 // --- while a model scores -----------------------------------------------------------------------
-
-static size_t width_of(const struct config *c, enum row_site site)
-{
-    return site == ROW_Z                                            ? c->n_heads * c->d_head
-           : site == ROW_PRE || site == ROW_MID || site == ROW_POST ? c->d_mlp
-                                                                    : c->d_model;
-}
-
-/* engine_rows() */
-static void see_rows(void *context, size_t layer, enum row_site site,
-                     const struct engine_window *windows, size_t n_windows, const float *rows)
-{
-    (void)windows;
-    (void)n_windows; // the engine's blocks are ours
-    struct unit_scores *s = context;
-    struct scorer *m = &s->scorers[s->model];
-    for (size_t c = 0; c < s->n_collectors && !s->rc; c++) {
-        const struct unit_collector *to = &s->collectors[c];
-        if (s->asked[c].needs[s->model].see & ROW_BIT(site)) {
-            s->rc =
-                to->collector->kind->see(to->part, s->model, layer, site, &s->block, rows, s->err);
-        }
-    }
-    if (!s->rc && (m->keep & ROW_BIT(site))) {
-        struct floats *to = &m->kept[layer * ROW_SITES + site];
-        const size_t n = block_rows(&s->block) * width_of(config_of(m), site);
-        s->rc = floats_reserve(to, n, s->err);
-        if (!s->rc) {
-            memcpy(to->at, rows, n * sizeof *rows);
-        }
-    }
-}
-
-/* engine_normed() */
-static void see_normed(void *context, const struct engine_window *windows, size_t n_windows,
-                       const float *x)
-{
-    struct unit_scores *s = context;
-    struct scorer *m = &s->scorers[s->model];
-    const size_t d = config_of(m)->d_model, n = (s->block.end - s->block.begin) * d;
-    s->rc = s->rc ? s->rc : floats_reserve(&m->normed, n, s->err);
-    for (size_t k = 0; k < n_windows && !s->rc; k++) { // of a changed model they may be some
-        const size_t at = (size_t)(windows[k].tokens - s->layout->ids) - s->block.begin;
-        memcpy(m->normed.at + at * d, x, windows[k].n * d * sizeof *x);
-        x += windows[k].n * d;
-    }
-}
 
 /* m->normed becomes 0: what a changed model says nothing of. */
 static int clear_normed(struct unit_scores *s, struct scorer *m, struct err *err)
@@ -346,11 +318,14 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
     struct scorer *of = &s->scorers[m];
     const uint32_t sites = of->see | of->keep;
     const struct engine_watch watch = {.sites = sites,
-                                       .rows = see_rows,
-                                       .normed = of->asked || of->logits ? see_normed : NULL,
+                                       .rows = unit_see_rows,
+                                       .normed = of->asked || of->logits ? unit_see_normed : NULL,
+                                       .moments = of->sees_heads ? unit_see_heads : NULL,
+                                       .marks = of->sees_labels ? unit_see_marks : NULL,
+                                       .marked = unit_see_marked,
                                        .heads = of->has_heads ? unit_heads_join : NULL,
                                        .context = s};
-    const bool watched = has_weights(of) && (sites || watch.normed || watch.heads);
+    const bool watched = has_weights(of) && (sites || watch.normed || watch.moments || watch.heads);
     if (of->heads) {
         unit_heads_score(s, m);
         return watch.normed ? unit_heads_normed(s, of, err) : 0;
@@ -367,9 +342,8 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
 
 // --- what is asked of a block -------------------------------------------------------------------
 
-/* engine_view() of counts: log-probs of the asked ids, or of all. */
+/* engine_view() of counts: log-probs of all ids. */
 struct counts_view {
-    const struct unit_asked *asked; // NULL: all are wanted
     float *to;
     size_t d_vocab;
 };
@@ -378,11 +352,7 @@ static void see_counts(void *context, size_t k, size_t n, const struct engine_si
 {
     const struct counts_view *v = context;
     for (size_t i = 0; i < n; i++) {
-        if (v->asked) {
-            v->to[k + i] = sights[i].logits[v->asked[k + i].id];
-        } else {
-            memcpy(v->to + (k + i) * v->d_vocab, sights[i].logits, v->d_vocab * sizeof *v->to);
-        }
+        memcpy(v->to + (k + i) * v->d_vocab, sights[i].logits, v->d_vocab * sizeof *v->to);
     }
 }
 
@@ -396,31 +366,43 @@ static int look_at_counts(struct unit_scores *s, size_t m, const size_t *tokens,
                                err);
 }
 
+/* The log-probs of what was asked of counts, into to[a->n]. */
+static int answer_counts(struct unit_scores *s, const struct asked *a, size_t m, float *to,
+                         struct err *err)
+{
+    int rc = mem_reserve(&s->tokens, &s->tokens_cap, a->n, sizeof *s->tokens, "logits", err);
+    rc = rc ? rc : mem_reserve(&s->ids, &s->ids_cap, a->n, sizeof *s->ids, "logits", err);
+    rc = rc ? rc
+            : mem_reserve(&s->logprobs, &s->logprobs_cap, a->n, sizeof *s->logprobs, "logits", err);
+    for (size_t i = 0; i < a->n && !rc; i++) {
+        s->tokens[i] = a->items[i].token;
+        s->ids[i] = a->items[i].id;
+    }
+    rc = rc ? rc : unit_scores_pick(s, m, s->tokens, a->n, err);
+    rc = rc ? rc
+            : predictor_score_ids(s->scorers[m].ctx, &s->in, s->picks, s->ids, a->n, s->logprobs,
+                                  err);
+    for (size_t i = 0; i < a->n && !rc; i++) {
+        to[i] = (float)s->logprobs[i];
+    }
+    return rc;
+}
+
 /* The logits that a collector asked of a model. */
 static int answer(struct unit_scores *s, struct asked *a, size_t m, struct err *err)
 {
     struct scorer *of = &s->scorers[m];
     int rc = floats_reserve(&a->logits[m], a->n, err);
     a->seen[m] = NULL;
-    if (rc || !a->needs[m].asked) {
+    if (rc || !a->needs[m].asked || !predictor_looks(of->predictor)) {
         return rc;
     }
-    if (has_weights(of)) {
-        const size_t d = config_of(of)->d_model;
-        for (size_t i = 0; i < a->n; i++) {
-            const float *x = of->normed.at + (a->items[i].token - s->block.begin) * d;
-            a->logits[m].at[i] = engine_logit(of->predictor->engine, x, a->items[i].id);
-        }
-    } else if (predictor_looks(of->predictor)) {
-        struct counts_view view = {.asked = a->items, .to = a->logits[m].at};
-        rc = mem_reserve(&s->tokens, &s->tokens_cap, a->n, sizeof *s->tokens, "logits", err);
-        for (size_t i = 0; i < a->n && !rc; i++) {
-            s->tokens[i] = a->items[i].token;
-        }
-        rc = rc ? rc : look_at_counts(s, m, s->tokens, a->n, &view, err);
-    } else {
-        return 0;
+    for (size_t i = 0; i < a->n && has_weights(of); i++) {
+        const size_t at = (a->items[i].token - s->block.begin) * config_of(of)->d_model;
+        a->logits[m].at[i] =
+            engine_logit(of->predictor->engine, of->normed.at + at, a->items[i].id);
     }
+    rc = has_weights(of) ? 0 : answer_counts(s, a, m, a->logits[m].at, err);
     a->seen[m] = a->logits[m].at;
     return rc;
 }
@@ -576,6 +558,8 @@ int unit_scores_make(struct unit_scores *s, const struct layout *layout,
     s->err = err;
     s->rc = 0;
     s->times = (struct unit_times){0};
+    unit_scores_rewind(s);
+    atomic_store(&s->n_tokens, layout->n);
     int rc = reserve_unit(s, err);
     rc = rc ? rc : unit_rows_begin(s, err);
     for (size_t m = 0; m < s->n_models && !rc; m++) {
@@ -595,6 +579,7 @@ int unit_scores_make(struct unit_scores *s, const struct layout *layout,
         if (!rc && !is_stopped(s->stop)) {
             rc = end_block(s, err);
         }
+        atomic_fetch_add(&s->n_scored, s->block.end - s->block.begin);
     }
     return rc;
 }

@@ -51,6 +51,14 @@ void unit_scores_free(struct unit_scores *s); // NULL is allowed
 int unit_scores_make(struct unit_scores *s, const struct layout *layout,
                      const struct unit_tokens *unit, struct err *err);
 
+/* How far it is in its unit; any thread may ask.  unit_scores_rewind(): nothing of the next one is
+ * scored yet. */
+struct unit_share {
+    size_t scored, tokens; // by all models, and in all; both 0: it is not known yet
+};
+struct unit_share unit_scores_share(const struct unit_scores *s);
+void unit_scores_rewind(struct unit_scores *s);
+
 /* Where the time of the last unit went: this thread's, in seconds. */
 struct unit_times {
     double models, changed; // scoring: unchanged and changed models

@@ -2,17 +2,24 @@
  * unit_scores_internal.h - what the files of unit_scores share
  *
  *     unit_scores.c   blocks: scoring, rows, requests
+ *     unit_see.c      what the collectors see of a model while it scores
  *     unit_rows.c     rows of tokens that are kept for what is asked afterwards
  *     unit_share.c    of a changed model: the windows that it is run on
  *     unit_heads.c    changed models that are scored together with their whole
+ *     unit_compose.c  afterwards: what heads' inputs are made of
+ *     unit_depth.c    afterwards: log-probs with paths through few heads
+ *     unit_sources.c  afterwards: where heads look
  *     unit_ask.c      afterwards: exact log-probs, what a model says before a token
  */
 #ifndef GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
 #define GAPSCOPE_SCAN_WORK_UNIT_SCORES_INTERNAL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "model/explain/attribution.h"
+#include "model/explain/depth.h"
+#include "model/explain/composer.h"
 #include "scan/work/unit_scores.h"
 
 /* A growing array of floats. */
@@ -43,12 +50,13 @@ struct asked {
 struct scorer {
     const struct predictor *predictor;
     struct predictor_ctx *ctx;
-    size_t whole;                // of a changed model: its unchanged one before it; SIZE_MAX: none
-    struct head_rows *heads;     // of one that is scored together with it; NULL: it is not
-    bool has_heads;              // of a whole: some are scored together with it
-    uint32_t see, keep;          // ROW_BIT()s that some collector needs
-    bool asked, logits, may_ask; // some collector needs them
-    double *logprob;             // [logprob_cap] of the unit's tokens
+    size_t whole;                 // of a changed model: its unchanged one before it; SIZE_MAX: none
+    struct head_rows *heads;      // of one that is scored together with it; NULL: it is not
+    bool has_heads;               // of a whole: some are scored together with it
+    uint32_t see, keep;           // ROW_BIT()s that some collector needs
+    bool sees_heads, sees_labels; // some collector needs what its heads do, and with labels
+    bool asked, logits, may_ask;  // some collector needs them
+    double *logprob;              // [logprob_cap] of the unit's tokens
     size_t logprob_cap;
     struct floats normed;          // [tokens of the block][d_model] behind the final norm
     struct floats *kept;           // [n_layers][ROW_SITES]
@@ -56,6 +64,8 @@ struct scorer {
     struct floats all;             // [ENGINE_SIGHTS][d_vocab] logits of counts
     struct floats gathered;        // [ENGINE_SIGHTS][d_model]
     struct attributor *attributor; // NULL: counts, and changed models
+    struct composer *composer;     // NULL: not asked for yet
+    struct depth *depth;           // the same
     struct floats components;      // of what it was last asked
 };
 
@@ -73,7 +83,8 @@ struct unit_scores {
     const struct unit_tokens *unit;
     struct predictor_unit in;
     struct unit_times times;
-    struct engine_window *windows; // [layout->n_windows], of the model in hand
+    atomic_size_t n_scored, n_tokens; // what unit_scores_share() says
+    struct engine_window *windows;    // [layout->n_windows], of the model in hand
     size_t windows_cap;
     const double **logprob; // [n_models]
     struct unit_models models;
@@ -84,6 +95,9 @@ struct unit_scores {
     size_t window_n_cap;
     size_t model; // in hand
     bool leaves_changed;
+
+    double *depths; // [n_layers + 1][tokens of the window in hand]
+    size_t depths_cap;
 
     struct head_rows **heads; // [n_heads] of those that are scored together
     size_t n_heads, heads_cap;
@@ -106,10 +120,26 @@ struct unit_scores {
     struct floats row;  // one of engine_row_size()
     const float **rows; // of unit_rows_find()
     uint32_t *ids;      // their tokens
-    size_t rows_cap, ids_cap;
+    double *logprobs;   // of ids that counts are asked about
+    size_t rows_cap, ids_cap, logprobs_cap;
     const float **logits; // [n_models]
     size_t *ld;           // [n_models]
 };
+
+// --- unit_see.c: of the model in hand, whose windows are the block's; context: the unit_scores
+
+void unit_see_rows(void *context, size_t layer, enum row_site site,
+                   const struct engine_window *windows, size_t n_windows,
+                   const float *rows); // engine_rows()
+void unit_see_heads(void *context, size_t layer, const struct engine_window *windows,
+                    size_t n_windows,
+                    const float *const values[HEAD_MOMENTS]); // engine_moments()
+void unit_see_marks(void *context, const struct engine_window *window,
+                    float *to); // engine_marks(): a mark per hypothesis, 1 where it labels
+void unit_see_marked(void *context, size_t layer, const struct engine_window *windows,
+                     size_t n_windows, const float *to_marks); // engine_marked()
+void unit_see_normed(void *context, const struct engine_window *windows, size_t n_windows,
+                     const float *x); // engine_normed()
 
 /* s->picks[n] become tokens[n] of the unit in a model's windows.  ERR_NOMEM. */
 int unit_scores_pick(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
@@ -175,5 +205,14 @@ int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, 
 int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
                   struct token_view *views, struct err *err);
 bool unit_ask_stopped(const void *context);
+/* s->some becomes the windows of tokens[n], ascending, of a model. */
+int unit_some_windows(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
+                      size_t *n_some, struct err *err);
+int unit_ask_compose(void *context, size_t model, const size_t *tokens, size_t n,
+                     unit_compose_see *see, void *seer, struct err *err); // unit_compose.c
+int unit_ask_depth(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,
+                   struct err *err); // unit_depth.c
+int unit_ask_sources(void *context, size_t model, const struct unit_sources *asked, size_t n,
+                     struct err *err); // unit_sources.c
 
 #endif

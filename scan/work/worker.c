@@ -149,8 +149,14 @@ static int describe_unit(struct worker *w, const struct unit *u, struct err *err
 
 // --- a unit -------------------------------------------------------------------------------------
 
+struct unit_share worker_share(const struct worker *w)
+{
+    return unit_scores_share(w->scores);
+}
+
 void worker_look(struct worker *w)
 {
+    unit_scores_rewind(w->scores);
     for (size_t i = 0; i < w->work->results->n; i++) {
         const struct unit_collector *c = &w->collectors[i];
         if (c->collector->kind->part_look && c->collector->whole) {

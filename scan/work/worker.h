@@ -48,7 +48,10 @@ struct worker;
 /* work outlives it. Errors: ERR_NOMEM, ERR_UNSUPPORTED (a collector needs what a model has not). */
 int worker_new(struct worker **out, const struct work *work, struct err *err);
 
-/* Lets the parts look at the wholes.  The run's lock is held. */
+/* How far it is in the unit in hand; any thread may ask. */
+struct unit_share worker_share(const struct worker *w);
+
+/* Before the next unit: lets the parts look at the wholes.  The run's lock is held. */
 void worker_look(struct worker *w);
 
 /*

@@ -26,6 +26,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (c.attn_only != (c.d_mlp == 0) || c.d_mlp > (size_t)1 << 26) {
         abort();
     }
+    if (c.n_kv_heads < 1 || c.n_heads % c.n_kv_heads != 0 || c.rotary_dims > c.d_head ||
+        c.rotary_dims % 2 != 0) {
+        abort();
+    }
+    for (size_t l = 0; l < c.n_layers; l++) {
+        if (config_window(&c, l) < 1) {
+            abort();
+        }
+    }
     config_free(&c);
     return 0;
 }

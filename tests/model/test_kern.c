@@ -73,6 +73,20 @@ static void rows_are_as_libm_has_them(void **state)
                 const double want = v * 0.5 * (1 + tanh(u));
                 assert_true(fabs((double)y[i] - want) <= 3e-7 * (1 + fabs(v)));
             }
+            memcpy(y, x, sizeof y);
+            kern_at(t)->f32->silu(y, n);
+            for (size_t i = 0; i < n; i++) {
+                const double v = (double)x[i], want = v / (1 + exp(-v));
+                assert_true(fabs((double)y[i] - want) <= 3e-7 * (1 + fabs(v)));
+            }
+            memcpy(y, x, sizeof y);
+            kern_at(t)->f32->relu(y, n);
+            for (size_t i = 0; i < n; i++) {
+                assert_true(y[i] == fmaxf(x[i], 0));
+            }
+            y[n - 1] = NAN;
+            kern_at(t)->f32->relu(y, n);
+            assert_true(isnan(y[n - 1]));
         }
     }
 }

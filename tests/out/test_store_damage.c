@@ -54,10 +54,10 @@ static void files_of_others_are_refused(void **state)
     expect_rows("SELECT count(*) FROM sqlite_schema", "1\n"); // and left alone
     new_path(state);
     write_sample(1, 0);
-    sql("PRAGMA user_version=8");
-    expect_refused(ERR_FORMAT, "written by a later gapscope (format 8, this one knows 7)");
-    sql("PRAGMA user_version=6");
-    expect_refused(ERR_FORMAT, "written by an earlier gapscope (format 6, this one knows 7)");
+    sql("PRAGMA user_version=9");
+    expect_refused(ERR_FORMAT, "written by a later gapscope (format 9, this one knows 8)");
+    sql("PRAGMA user_version=7");
+    expect_refused(ERR_FORMAT, "written by an earlier gapscope (format 7, this one knows 8)");
     new_path(state);
     mkdir(path, 0777);
     expect_refused(ERR_IO, "is a folder");

@@ -58,6 +58,28 @@ static void a_scan_outlives_usr1_in_its_first_moments(void **state)
     kit_expect(0, NULL, "! gapscope digest $T/usr1.db 2>&1 | grep incomplete");
 }
 
+/* Of one unit: what is done of it is said before it ends. */
+static void a_unit_in_hand_counts_as_progress(void **state)
+{
+    (void)state;
+    int status;
+    const pid_t pid =
+        kit_start("scan --threads 1 --precision exact --ablate all --ablate-share 1/1" GELU
+                  "-o $T/hand.db tests/texts/prose.txt");
+    while (!(status_of(pid, "\nSigCgt", 16) >> (SIGUSR1 - 1) & 1)) {
+        assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+    }
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        assert_int_equal(kill(pid, SIGUSR1), 0);
+        sleep_ms(20);
+    }
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    kit_expect(0, NULL,
+               "grep -q ' in 1 unit,' $T/.started && "
+               "grep -Eq ' [1-9][0-9]?[.][0-9] %%, [0-9]+s left, ' $T/.started");
+}
+
 // --- programs -----------------------------------------------------------------------------------
 
 /* exec_program starts a daemon at the first word and writes its number into a file. */
@@ -194,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_scan_outlives_usr1_in_its_first_moments),
+        cmocka_unit_test(a_unit_in_hand_counts_as_progress),
         cmocka_unit_test(what_a_program_starts_ends_with_the_command),
         cmocka_unit_test(what_a_program_starts_ends_where_gapscope_is_ended),
         cmocka_unit_test(a_scan_that_waits_for_a_program_stops_at_once),

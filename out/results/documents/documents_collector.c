@@ -215,35 +215,46 @@ static int load(void *whole, size_t piece, const void *bytes, size_t len, struct
 
 // --- run.db -------------------------------------------------------------------------------------
 
-/* The hashes of the domains' names, by id. */
+/* The ids of domains by the hashes of their names. */
 struct domains {
-    uint64_t *hashes; // [n]
+    struct domain_id {
+        uint64_t hash, id;
+    } * items; // [n] ascending by hash
     size_t n;
+    uint64_t last; // the last id, which sums the others
 };
+
+static int by_hash(const void *a, const void *b)
+{
+    const struct domain_id *x = a, *y = b;
+    return (x->hash > y->hash) - (x->hash < y->hash);
+}
 
 static int read_domains(struct domains *out, const struct tally *tally, struct err *err)
 {
     const struct tally_domain **list = NULL;
     size_t n = 0;
     int rc = gaps_tables_domains(&list, &n, tally, err);
-    out->hashes = rc ? NULL : mem_new(n, sizeof *out->hashes);
-    rc = rc || out->hashes ? rc : err_nomem(err, "domains");
+    out->items = rc ? NULL : mem_new(n, sizeof *out->items);
+    rc = rc || out->items ? rc : err_nomem(err, "domains");
     for (size_t i = 0; i < n && !rc; i++) {
-        out->hashes[i] = domain_key_of(list[i]->name).hash;
-        out->n++;
+        out->items[i] = (struct domain_id){domain_key_of(list[i]->name).hash, i};
+    }
+    if (!rc && n > 0) {
+        out->last = n - 1;
+        out->n = n - 1; // the last is what is left
+        qsort(out->items, out->n, sizeof *out->items, by_hash);
     }
     free(list);
     return rc;
 }
 
-/* The domain's id; where the tally has it not by name, the last, which sums the others. */
-static uint64_t domain_id(const struct domains *d, uint64_t hash)
+/* The domain's id; where the tally has it not by name, the last. */
+static uint64_t find_domain(const struct domains *d, uint64_t hash)
 {
-    size_t i = 0;
-    while (i + 1 < d->n && d->hashes[i] != hash) {
-        i++;
-    }
-    return i;
+    const struct domain_id key = {.hash = hash};
+    const struct domain_id *found = bsearch(&key, d->items, d->n, sizeof key, by_hash);
+    return found ? found->id : d->last;
 }
 
 static int write_documents(const struct sql *sql, const struct documents *d, struct domains *of,
@@ -257,7 +268,7 @@ static int write_documents(const struct sql *sql, const struct documents *d, str
         rows_u64(&w, x->number);
         rows_u64(&w, x->tokens);
         rows_u64(&w, x->text_bytes);
-        rows_u64(&w, domain_id(of, x->domain));
+        rows_u64(&w, find_domain(of, x->domain));
         rows_next(&w);
     }
     return rows_close(&w);
@@ -305,7 +316,7 @@ static int write_tables(const struct sql *sql, const struct run *run, const stru
         rc ? rc
            : write_sums(sql, d, "DELETE FROM document_gap",
                         "INSERT INTO document_gap VALUES(?,?,?,?,?)", s->n_models, s->n_pairs, err);
-    free(domains.hashes);
+    free(domains.items);
     return rc;
 }
 
