@@ -3,6 +3,7 @@
  *
  *     scan.c      opening, running
  *     dry_run.c   scan_dry_run()
+ *     way_out.c   scan_way_out()
  */
 #ifndef GAPSCOPE_SCAN_WORK_SCAN_INTERNAL_H
 #define GAPSCOPE_SCAN_WORK_SCAN_INTERNAL_H
@@ -11,5 +12,9 @@
 
 /* Makes the engines, and the means of changed models.  Errors: engines_make()'s, make_means()'s. */
 int scan_make_engines(struct scan *s, struct err *err);
+
+/* Adds to the error that ended a scan what has become of its results, and what helps: the same
+ * command resumes the run only if models, corpus and hypotheses are those that it began with. */
+int scan_way_out(const struct scan *s, struct err *err);
 
 #endif
