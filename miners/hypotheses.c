@@ -1,6 +1,8 @@
 #include "miners/hypotheses.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +11,8 @@
 #include "corpora/base/mem.h"
 #include "corpora/base/nearest.h"
 #include "miners/core/kinds.h"
+#include "miners/spec.h"
+#include "miners/tokens_spec.h"
 #include "miners/yamltree.h"
 
 #define EXEC_ARGS_MAX 256
@@ -23,18 +27,24 @@ enum key {
     CODE,
     PLUGIN,
     EXEC,
+    ALL,
+    ANY,
     KINDS,
     NAME = KINDS,
     PREDICTS,
     MARK,
     PREFIX,
     TIMEOUT,
+    ANSWERS,
+    WINDOWS,
+    AFTER,
     N
 };
 static const char *const key_names[N] = {
-    [REGEX] = "regex",   [TOKENS] = "tokens",   [IDS] = "ids",          [CODE] = "code",
-    [PLUGIN] = "plugin", [EXEC] = "exec",       [NAME] = "name",        [MARK] = "mark",
-    [PREFIX] = "prefix", [TIMEOUT] = "timeout", [PREDICTS] = "predicts"};
+    [REGEX] = "regex",     [TOKENS] = "tokens",   [IDS] = "ids",           [CODE] = "code",
+    [PLUGIN] = "plugin",   [EXEC] = "exec",       [NAME] = "name",         [MARK] = "mark",
+    [PREFIX] = "prefix",   [TIMEOUT] = "timeout", [PREDICTS] = "predicts", [ANSWERS] = "answers",
+    [WINDOWS] = "windows", [ALL] = "all",         [ANY] = "any",           [AFTER] = "after"};
 
 /* A hypothesis as written. */
 struct entry {
@@ -198,25 +208,20 @@ static int read_id(const struct reader *r, const struct yamltree_node *item, boo
                                               item->text);
 }
 
-/* Puts the texts into the spec: people read them better than ids, and they mean the same as long as
- * the tokenizer does. */
-static int tokens_spec(struct miner *m, const struct yamltree_node *list, struct err *err)
+/* The ids of one place of a sequence: a token, or a list of them.  *n: how many there are so far. */
+static int read_place(const struct reader *r, const struct yamltree_node *item, bool texts,
+                      uint32_t *ids, size_t *n, struct err *err)
 {
-    struct buf spec = {0};
-    int rc = buf_printf(&spec, err, "{\"tokens\":[");
-    for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
-        rc = v == list->first ? 0 : buf_append(&spec, ",", 1, err);
-        rc = rc ? rc : jsonw_string(&spec, v->text, v->len, err);
+    const bool list = item->kind == YAMLTREE_LIST;
+    int rc = list ? want_list(item, "a set of tokens", SEQUENCE_IDS_MAX - *n, err) : 0;
+    for (const struct yamltree_node *v = list ? item->first : item; v && !rc;
+         v = list ? v->next : NULL) {
+        if (*n == SEQUENCE_IDS_MAX) {
+            return yamltree_error(v, err, "more than %d tokens", SEQUENCE_IDS_MAX);
+        }
+        rc = read_id(r, v, texts, &ids[(*n)++], err);
     }
-    rc = rc ? rc : buf_printf(&spec, err, "]}");
-    if (rc) {
-        buf_free(&spec);
-        miner_free(m);
-        return rc;
-    }
-    free(m->spec);
-    m->spec = spec.data;
-    return 0;
+    return rc;
 }
 
 static int read_sequence(const struct reader *r, const struct entry *e, struct miner *m,
@@ -224,17 +229,25 @@ static int read_sequence(const struct reader *r, const struct entry *e, struct m
 {
     const bool texts = e->values[TOKENS] != NULL;
     const struct yamltree_node *list = e->values[texts ? TOKENS : IDS];
-    uint32_t ids[SEQUENCE_MAX];
-    size_t n = 0;
+    uint32_t ids[SEQUENCE_IDS_MAX];
+    size_t n_ids[SEQUENCE_MAX], n = 0;
+    unsigned long after = 0;
+    struct sequence_options o = {.ids = ids, .n_ids = n_ids};
     int rc = want_list(list, key_names[texts ? TOKENS : IDS], SEQUENCE_MAX, err);
+    if (!rc && e->values[AFTER]) {
+        rc = want_number(e->values[AFTER], "after (in tokens)", 0, SEQUENCE_MAX, &after, err);
+    }
     for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
-        rc = read_id(r, v, texts, &ids[n++], err);
+        const size_t before = n;
+        rc = read_place(r, v, texts, ids, &n, err);
+        n_ids[o.n++] = n - before;
     }
     if (rc) {
         return rc;
     }
-    rc = sequence_miner(m, ids, n, err);
-    return rc ? error_in(list, err) : texts ? tokens_spec(m, list, err) : 0;
+    o.after = after;
+    rc = sequence_miner(m, &o, err);
+    return rc ? error_in(list, err) : texts ? tokens_spec(m, list, after, err) : 0;
 }
 
 static int read_code(const struct entry *e, struct miner *m, struct err *err)
@@ -276,45 +289,120 @@ static int read_exec(const struct reader *r, const struct entry *e, struct miner
         rc = want_number(e->values[TIMEOUT], "timeout (in seconds)", 1, TIMEOUT_MAX_SEC,
                          &timeout_sec, err);
     }
+    if (!rc && e->values[WINDOWS]) {
+        rc = want_bool(e->values[WINDOWS], "windows", &o.windows, err);
+    }
     if (rc) {
         return rc;
     }
+    o.answers = e->values[ANSWERS] && yamltree_is(e->values[ANSWERS], "true");
     o.timeout_sec = (unsigned)timeout_sec;
     rc = exec_miner(m, &o, err);
     return rc ? error_in(list, err) : 0;
 }
 
-/* Reads predicts; "next" becomes a member of the spec, where it stands in the order of keys. */
-static int read_predicts(const struct entry *e, enum key kind, struct miner *m, struct err *err)
+/* Reads answers, which become a member of the spec: one or two texts, or true, which the miner of a
+ * program has seen. */
+static int read_answers(const struct reader *r, const struct entry *e, enum key kind,
+                        struct miner *m, struct err *err)
 {
-    static const char member[] = "\"predicts\":\"next\"";
+    const struct yamltree_node *list = e->values[ANSWERS];
+    struct buf texts = {0};
+    if (!list || (m->answers_itself && yamltree_is(list, "true"))) {
+        return m->answers_itself && kind == EXEC
+                   ? spec_add(&m->spec, key_names[ANSWERS], "true", 4, err)
+                   : 0;
+    }
+    if (m->answers_itself) {
+        return yamltree_error(list, err, "this %s says itself which token would follow",
+                              key_names[kind]);
+    }
+    if (list->kind != YAMLTREE_LIST || list->n == 0 || list->n > MINER_ANSWERS_MAX) {
+        return yamltree_error(list, err,
+                              "answers: expected a list of one or two tokens that would follow, as "
+                              "[' are', ' is']%s",
+                              kind == EXEC ? ", or true: the program says it" : "");
+    }
+    int rc = buf_append(&texts, "[", 1, err);
+    for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
+        uint32_t *id = &m->answers[m->n_answers++];
+        rc = read_id(r, v, true, id, err);
+        if (!rc && *id >= r->h->n_vocab) {
+            rc = yamltree_error(v, err, "'%s' is token %" PRIu32 ", which a model does not have",
+                                v->text, *id);
+        } else if (!rc && m->n_answers == 2 && *id == m->answers[0]) {
+            rc = yamltree_error(v, err, "answers: the second is the first");
+        }
+        rc = rc || v == list->first ? rc : buf_append(&texts, ",", 1, err);
+        rc = rc ? rc : jsonw_string(&texts, v->text, v->len, err);
+    }
+    rc = rc ? rc : buf_append(&texts, "]", 1, err);
+    rc = rc ? rc : spec_add(&m->spec, key_names[ANSWERS], texts.data, texts.len, err);
+    buf_free(&texts);
+    return rc;
+}
+
+/* Reads predicts, of which "next" becomes a member of the spec. */
+static int read_predicts(const struct entry *e, struct miner *m, struct err *err)
+{
+    static const char next[] = "\"next\"";
     const struct yamltree_node *v = e->values[PREDICTS];
-    if (!v || yamltree_is(v, "this")) {
+    const bool answers = m->answers_itself || m->n_answers > 0;
+    if (v ? yamltree_is(v, "this") : !answers) {
         return 0;
     }
-    if (!yamltree_is(v, "next")) {
+    if (v && !yamltree_is(v, "next")) {
         return yamltree_error(v, err,
                               "predicts: expected this (the labelled token's own log-prob) or "
                               "next (that of the token after it)");
     }
-    // {"mark":"all",<here>"regex":..}, {<here>"prefix":true,..}, {<here>"tokens":..}, {..<here>}
-    const bool inside = kind == REGEX || kind == TOKENS;
-    const bool behind_mark = strncmp(m->spec, "{\"mark\"", 7) == 0;
-    const size_t at = behind_mark ? strcspn(m->spec, ",") + 1 : inside ? 1 : strlen(m->spec) - 1;
-    struct buf spec = {0};
-    const int rc = buf_printf(&spec, err, "%.*s%s%s%s%s", (int)at, m->spec, inside ? "" : ",",
-                              member, inside ? "," : "", m->spec + at);
-    if (rc) {
-        buf_free(&spec);
-        return rc;
-    }
-    free(m->spec);
-    m->spec = spec.data;
     m->predicts_next = true;
-    return 0;
+    return spec_add(&m->spec, key_names[PREDICTS], next, sizeof next - 1, err);
+}
+
+/* What depends on windows is another hypothesis in other windows. */
+static int add_windows(const struct reader *r, struct miner *m, struct err *err)
+{
+    char text[32];
+    if (!m->windows || !r->options || r->options->n_ctx == 0) {
+        return 0;
+    }
+    int n = snprintf(text, sizeof text, "%zu", r->options->n_ctx);
+    int rc = spec_add(&m->spec, "n_ctx", text, (size_t)n, err);
+    n = snprintf(text, sizeof text, "\"%s\"", r->options->packing);
+    return rc ? rc : spec_add(&m->spec, "packing", text, (size_t)n, err);
 }
 
 // --- the file ----------------------------------------------------------------------------------
+
+static int read_rule(const struct reader *r, const struct yamltree_node *map, struct miner *m,
+                     struct err *err);
+
+/* The rules below all: or any:. */
+static int read_parts(const struct reader *r, const struct entry *e, bool all, struct miner *m,
+                      struct err *err)
+{
+    const struct yamltree_node *list = e->values[all ? ALL : ANY];
+    struct miner *parts = mem_zero(COMBINATION_MAX, sizeof *parts);
+    size_t n = 0;
+    int rc = parts ? want_list(list, key_names[all ? ALL : ANY], COMBINATION_MAX, err)
+                   : err_nomem(err, "a combination");
+    for (const struct yamltree_node *v = rc ? NULL : list->first; v && !rc; v = v->next) {
+        rc = read_rule(r, v, &parts[n], err);
+        n += !rc;
+    }
+    bool windows = false;
+    for (size_t i = 0; i < n; i++) {
+        windows = windows || parts[i].windows;
+    }
+    rc = rc ? rc : combination_miner(m, all, parts, n, err);
+    m->windows = m->windows || (!rc && windows);
+    for (size_t i = 0; i < n && rc; i++) {
+        miner_free(&parts[i]);
+    }
+    free(parts);
+    return rc;
+}
 
 static int unknown_key(const struct yamltree_node *key, const char *const *names, size_t n,
                        struct err *err)
@@ -363,12 +451,17 @@ static int choose_kind(const struct entry *e, enum key *kind, struct err *err)
     }
     if (*kind == KINDS) {
         return yamltree_error(e->map, err,
-                              "nothing to label by: expected regex, tokens, ids, code, plugin or "
-                              "exec");
+                              "nothing to label by: expected regex, tokens, ids, code, plugin, "
+                              "exec, all or any");
     }
-    static const enum key only_with[N] = {[MARK] = REGEX, [PREFIX] = REGEX, [TIMEOUT] = EXEC};
-    for (enum key k = MARK; k < N; k++) {
-        if (e->values[k] && only_with[k] != *kind) {
+    static const enum key only_with[N] = {
+        [MARK] = REGEX, [PREFIX] = REGEX, [TIMEOUT] = EXEC, [ANSWERS] = KINDS, [WINDOWS] = EXEC};
+    if (e->values[AFTER] && *kind != TOKENS && *kind != IDS) {
+        return yamltree_error(e->values[AFTER], err, "after goes with tokens or ids, not with %s",
+                              key_names[*kind]);
+    }
+    for (enum key k = MARK; k < AFTER; k++) {
+        if (e->values[k] && only_with[k] != KINDS && only_with[k] != *kind) {
             return yamltree_error(e->values[k], err, "%s goes with %s, not with %s", key_names[k],
                                   key_names[only_with[k]], key_names[*kind]);
         }
@@ -389,9 +482,33 @@ static int read_kind(const struct reader *r, const struct entry *e, enum key kin
         return read_code(e, m, err);
     case PLUGIN:
         return read_plugin(r, e, m, err);
+    case ALL:
+    case ANY:
+        return read_parts(r, e, kind == ALL, m, err);
     default:
         return read_exec(r, e, m, err);
     }
+}
+
+/* A rule within another one. */
+static int read_rule(const struct reader *r, const struct yamltree_node *map, struct miner *m,
+                     struct err *err)
+{
+    struct entry e = {.map = map};
+    enum key kind = KINDS;
+    const int rc = read_keys(&e, err);
+    if (rc) {
+        return rc;
+    }
+    static const enum key outer[] = {NAME, PREDICTS, ANSWERS};
+    for (size_t i = 0; i < sizeof outer / sizeof *outer; i++) {
+        if (e.values[outer[i]]) {
+            return yamltree_error(e.values[outer[i]], err,
+                                  "%s belongs to the hypothesis, not to a rule within it",
+                                  key_names[outer[i]]);
+        }
+    }
+    return choose_kind(&e, &kind, err) ? ERR_FORMAT : read_kind(r, &e, kind, m, err);
 }
 
 static int read_hypothesis(const struct reader *r, const struct yamltree_node *map, struct err *err)
@@ -419,7 +536,9 @@ static int read_hypothesis(const struct reader *r, const struct yamltree_node *m
     if (rc) {
         return rc;
     }
-    rc = read_predicts(&e, kind, &m, err);
+    rc = read_answers(r, &e, kind, &m, err);
+    rc = rc ? rc : read_predicts(&e, &m, err);
+    rc = rc ? rc : add_windows(r, &m, err);
     if (rc) {
         miner_free(&m);
         return rc;
@@ -470,6 +589,7 @@ int hypotheses_parse(struct hypotheses *h, const char *yaml, size_t len, const c
     const struct reader r = {.h = h, .options = o, .folder = folder};
     struct yamltree_node *tree = NULL, *top = NULL;
     const size_t before = h->n;
+    h->n_vocab = o && o->n_vocab ? o->n_vocab : UINT32_MAX;
     int rc = yamltree_parse(&tree, &top, yaml, len, err);
     rc = rc ? rc : read_top(&r, top, err);
     yamltree_free(tree);
@@ -488,7 +608,8 @@ int hypotheses_load(struct hypotheses *h, const char *path, const struct hypothe
     char *folder = !slash          ? strdup("")
                    : slash == path ? strdup("/")
                                    : strndup(path, (size_t)(slash - path));
-    int rc = folder ? file_read_text(path, YAMLTREE_BYTES_MAX, &yaml, err) : err_nomem(err, "a path");
+    int rc =
+        folder ? file_read_text(path, YAMLTREE_BYTES_MAX, &yaml, err) : err_nomem(err, "a path");
     rc = rc ? rc : hypotheses_parse(h, yaml.data, yaml.len, path, folder, o, err);
     buf_free(&yaml);
     free(folder);

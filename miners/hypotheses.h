@@ -14,10 +14,17 @@
  *       - {name: mine, plugin: ./libmine.so}
  *       - {name: mine-py, exec: [python3, mine.py], timeout: 10}
  *       - {name: after-the, regex: '\bthe\b', predicts: next}       # this | next
+ *       - {name: verb, regex: '\bdogs\b', mark: last, answers: [' are', ' is']}
+ *       - {name: ind, code: induction}         # says itself which token would follow
+ *       - {name: mine, exec: [python3, mine.py], answers: true, windows: true}
  *
  * Names differ and are 1 to 64 of A-Z a-z 0-9 . _ -.  Relative paths start from the file's folder,
  * in which programs also run.  miners/README.md describes all keys.
- * 'predicts' changes no label: it says at which token log-probs are taken.
+ * 'predicts' changes no label: it says at which token log-probs are taken; not given it is next of
+ * those that answer, else this.
+ * 'answers' are one or two single tokens that would follow a labelled one, or true: a program says
+ * it.  'windows' says that a program looks at windows: their size and packing are then part of what
+ * the hypothesis is, as they are of built-in miners and plugins that look at them.
  *
  * The labels of a regex.  A pattern is PCRE2 with UTF and UCP and no other option: '(?m)', '(?s)',
  * '(?i)' are written in the pattern.  Matches are found from left to right in the document's whole
@@ -46,6 +53,7 @@
 struct hypotheses {
     struct miner *items; // [n], in the order of the file
     size_t n, cap;
+    size_t n_vocab; // an answer is an id below it
 };
 
 /* Looks up a text of 'tokens:': the id of the token that stands for exactly text[len], or
@@ -55,6 +63,9 @@ typedef uint32_t hypotheses_token_id(const void *context, const char *text, size
 struct hypotheses_options {
     hypotheses_token_id *token_id; // NULL: there is no tokenizer, 'tokens:' is refused
     const void *context;
+    size_t n_vocab;      // ids below it are in every vocabulary
+    size_t n_ctx;        // of the windows; 0: a document is one window
+    const char *packing; // "docs", "rows": how windows are filled; NULL where n_ctx is 0
 };
 
 /* Adds the hypotheses of a YAML file to *h ({0} at first).  Errors: ERR_IO, ERR_NOT_FOUND,

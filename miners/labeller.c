@@ -1,5 +1,6 @@
 #include "miners/labeller.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,8 +81,9 @@ void labeller_watch(struct labeller *l, const atomic_int *stop)
     }
 }
 
-int labeller_run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t *label,
-                 enum miner_verdict *verdict, struct err *err)
+/* answer: NULL: labels alone. */
+static int run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t *label,
+               uint32_t *answer, enum miner_verdict *verdict, struct err *err)
 {
     const struct miner *m = &l->h->items[i];
     if (doc->n > 0) {
@@ -91,7 +93,8 @@ int labeller_run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t
     if (doc->n == 0) {
         return 0;
     }
-    const int rc = m->kind->label(m->self, l->ctxs[i], doc, label, verdict, err);
+    const int rc = answer ? m->kind->answer(m->self, l->ctxs[i], doc, label, answer, verdict, err)
+                          : m->kind->label(m->self, l->ctxs[i], doc, label, verdict, err);
     if (rc) {
         return err_prefix(err, "hypothesis %s", m->name);
     }
@@ -99,6 +102,27 @@ int labeller_run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t
         memset(label, 0, doc->n);
     }
     return 0;
+}
+
+int labeller_run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t *label,
+                 enum miner_verdict *verdict, struct err *err)
+{
+    return run(l, i, doc, label, NULL, verdict, err);
+}
+
+int labeller_answer(struct labeller *l, size_t i, const struct tokens *doc, uint8_t *label,
+                    uint32_t *answer, enum miner_verdict *verdict, struct err *err)
+{
+    const int rc = run(l, i, doc, label, answer, verdict, err);
+    for (size_t t = 0; t < doc->n && !rc; t++) {
+        if (label[t] && answer[t] >= l->h->n_vocab) {
+            return err_set(err, ERR_FORMAT,
+                           "hypothesis %s: it answers id %" PRIu32 " at token %zu; the vocabulary "
+                           "has the ids 0 to %zu",
+                           l->h->items[i].name, answer[t], t, l->h->n_vocab - 1);
+        }
+    }
+    return rc;
 }
 
 const char *labeller_why(const struct labeller *l, size_t i)

@@ -33,6 +33,12 @@ void labeller_watch(struct labeller *l, const atomic_int *stop);
 int labeller_run(struct labeller *l, size_t i, const struct tokens *doc, uint8_t *label,
                  enum miner_verdict *verdict, struct err *err);
 
+/* The same, and answer[doc->n] of each labelled token becomes what hypothesis i, which answers
+ * itself, says would follow it, an id of the vocabulary.  Errors: also ERR_FORMAT (an id that is
+ * beyond it). */
+int labeller_answer(struct labeller *l, size_t i, const struct tokens *doc, uint8_t *label,
+                    uint32_t *answer, enum miner_verdict *verdict, struct err *err);
+
 /* Why hypothesis i gave up last, in words; valid until it labels again.  NULL: it
  * reached a limit of its own. */
 const char *labeller_why(const struct labeller *l, size_t i);

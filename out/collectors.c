@@ -2,6 +2,8 @@
  * The statistics of a scan, one line each, in the order in which they are called.  A new one is a
  * folder below out/results, and a line here.
  */
+#include "out/results/answers/answers_collector.h"
+#include "out/results/classes/classes_collector.h"
 #include "out/results/collector.h"
 #include "out/results/compare/compare_collector.h"
 #include "out/results/composition/composition_collector.h"
@@ -12,6 +14,7 @@
 #include "out/results/means/means.h"
 #include "out/results/neurons/neurons_collector.h"
 #include "out/results/record/record_collector.h"
+#include "out/results/skips/skips_collector.h"
 #include "out/results/token_means/token_means_collector.h"
 #include "out/results/trigrams/trigrams_collector.h"
 
@@ -19,11 +22,14 @@ const struct collector_kind *const collector_kinds[] = {
     &neurons_collector,
     &trigrams_collector,
     &gaps_collector,
+    &classes_collector,
     &compare_collector,
+    &answers_collector,
     &means_collector,
     &token_means_collector,
     &documents_collector,
     &heads_collector,
+    &skips_collector,
     &composition_collector,
     &depth_collector,
     &record_collector,

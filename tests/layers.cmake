@@ -28,6 +28,7 @@ set(table
   "out/sql           : corpora/base"
   "out/results       : corpora/base out/sql"
   "out/results/gaps  : corpora/base out/sql out/results"
+  "out/results/classes: corpora/base out/sql out/results out/results/gaps"
   "out/results/compare: corpora/base out/sql out/results out/results/gaps"
   "out/results/composition: corpora/base out/sql out/results"
   "out/results/depth: corpora/base out/sql out/results"
@@ -37,6 +38,7 @@ set(table
   "out/results/token_means: corpora/base out/sql out/results out/results/neurons"
   "out/results/neurons : corpora/base out/sql out/results"
   "out/results/trigrams: corpora/base out/sql out/results out/results/gaps out/results/neurons"
+  "out/results/skips : corpora/base out/sql out/results"
   "out/results/record: corpora/base out/results"
   "out/store         : corpora/base out/sql out/results"
   "out               : corpora/base out/results*"
@@ -48,8 +50,9 @@ set(table
   "scan/load         : corpora* model* miners* out/read out/text scan/cli"
   "scan/plan         : corpora* model* miners* out/results* out/read scan/cli scan/load"
   "scan/work         : corpora* model* miners* out/results* out/sql out/store out/read scan/cli scan/load scan/plan"
+  "scan/suggest      : corpora/base miners miners/core miners/kinds out/read"
   "scan/count        : corpora* model* scan/cli scan/load scan/work"
-  "scan/cmd          : corpora* model* miners* out* scan/cli scan/load scan/plan scan/work scan/count"
+  "scan/cmd          : corpora* model* miners* out* scan/cli scan/load scan/plan scan/work scan/count scan/suggest"
   "scan              : corpora/base miners/kinds scan/cli scan/cmd"
 )
 

@@ -94,10 +94,13 @@ gapscope_test(model/pretokenize gapscope_model PkgConfig::PCRE2)
 gapscope_test(model/tokenizer gapscope_model PkgConfig::PCRE2)
 gapscope_test(model/tokenizer_file gapscope_model)
 gapscope_test(model/tokenizer_real gapscope_model)
+gapscope_test(model/tokenizer_characters gapscope_model)
+gapscope_test(model/tokenizer_families gapscope_model PkgConfig::ZSTD)
 target_sources(test_pretokenize PRIVATE tests/ref/words_ref.c)
 target_sources(test_tokenizer PRIVATE tests/ref/words_ref.c)
 gapscope_fuzz(encode gapscope_model)
 gapscope_fuzz(tokenizer gapscope_model)
+gapscope_fuzz(vocab_merges gapscope_model)
 gapscope_bench(tokenizer gapscope_model)
 
 # model: config.json, loading, the forward pass
@@ -111,6 +114,7 @@ gapscope_test(model/model gapscope_model)
 gapscope_test(model/forward gapscope_model)
 gapscope_test(model/families gapscope_model m)
 gapscope_test(model/families_load gapscope_model m)
+gapscope_test(model/families_heads gapscope_model m)
 gapscope_test(model/kern gapscope_model)
 add_test(NAME kern_arm COMMAND ${CMAKE_SOURCE_DIR}/tests/model/arm)
 set_tests_properties(kern_arm PROPERTIES SKIP_RETURN_CODE 77)
@@ -127,6 +131,7 @@ gapscope_test(model/effects gapscope_model)
 gapscope_test(model/patch gapscope_model)
 gapscope_test(model/by_source gapscope_model m)
 gapscope_test(model/circuits gapscope_model m)
+gapscope_test(model/circuits_families gapscope_model m)
 gapscope_test(model/composition gapscope_model m)
 gapscope_test(model/eigenvalues gapscope_model m)
 gapscope_test(model/head_scores gapscope_model m)
@@ -156,7 +161,7 @@ endforeach()
 gapscope_bench(candidates gapscope_model)
 
 # miners: the built-in ones
-foreach(name code code_base64 code_inside code_repeat code_text)
+foreach(name code code_base64 code_battery code_inside code_repeat code_text)
   gapscope_test(miners/${name} gapscope_miners)
   target_sources(test_${name} PRIVATE tests/kit/code_kit.c)
 endforeach()
@@ -182,7 +187,7 @@ gapscope_bench(miners gapscope_scan_load)
 gapscope_test(miners/plugin gapscope_miners)
 set(plugins ${CMAKE_CURRENT_BINARY_DIR}/plugins)
 target_compile_definitions(test_plugin PRIVATE PLUGINS="${plugins}")
-foreach(plugin exclaim bad_symbol bad_version bad_no_label bad_fewer bad_value bad_failed bad_state)
+foreach(plugin exclaim exclaim_one answers answers_beyond answers_forgets bad_symbol bad_version bad_no_label bad_fewer bad_value bad_failed bad_state)
   string(REGEX REPLACE "_.*" "" source ${plugin})
   string(TOUPPER PLUGIN_${plugin} how)
   add_library(plugin_${plugin} MODULE tests/plugins/${source}.c)
@@ -234,6 +239,7 @@ gapscope_test(out/tally_labels gapscope_out m)
 target_sources(test_tally_labels PRIVATE tests/ref/tally_ref.c)
 gapscope_test(out/compare gapscope_out m)
 gapscope_test(out/token_means gapscope_out m)
+gapscope_fuzz(classes gapscope_out)
 gapscope_fuzz(compare gapscope_out)
 gapscope_fuzz(documents gapscope_out)
 gapscope_fuzz(heads gapscope_out)
@@ -244,13 +250,14 @@ gapscope_fuzz(shapes gapscope_out)
 gapscope_fuzz(state gapscope_out)
 gapscope_fuzz(store gapscope_out)
 gapscope_fuzz(tally gapscope_out)
+gapscope_fuzz(skips gapscope_out)
 gapscope_fuzz(token_means gapscope_out)
 gapscope_fuzz(trigrams gapscope_out)
 gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of heads, run, shapes, tally, compare, neurons, trigrams, token_means, documents and ngrams anew, where their bytes have changed
+# tests/fuzz/seeds of heads, run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents, skips and ngrams anew, where their bytes have changed
 add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c tests/fuzz/seeds_heads.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
@@ -277,6 +284,7 @@ target_sources(fuzz_views PRIVATE tests/kit/view_rows.c)
 gapscope_test(model/trial gapscope_model m)
 target_sources(test_trial PRIVATE tests/kit/planted_model.c)
 gapscope_test(model/trial_reference gapscope_model m)
+gapscope_bench(skips gapscope_model m)
 gapscope_bench(trials gapscope_model m)
 
 gapscope_test(scan/label gapscope_base)
@@ -356,13 +364,17 @@ add_test(NAME help COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/help $<TARGET_FILE:gap
 add_test(NAME completion COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/completion $<TARGET_FILE:gapscope>
          ${CMAKE_BINARY_DIR})
 
+# hypotheses that write themselves, for neurons planted by hand
+add_test(NAME suggest COMMAND ${CMAKE_SOURCE_DIR}/tests/python/suggest $<TARGET_FILE:gapscope>
+         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+
 # a fixed scan has the digest that it has always had
 add_test(NAME digest COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/digest $<TARGET_FILE:gapscope>)
 set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: changed models; distributions side by side; --packing rows; a record, read by a library that is not
 # ours; what is said of neurons and hypotheses, of trigrams; exports
-foreach(name score_changed scan_changed head_tables compose depth token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores export_read config_formula
+foreach(name score_changed scan_changed head_tables compose depth token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores skip_scores export_read config_formula
         windows_said token_kinds terminal)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
@@ -372,11 +384,18 @@ endforeach()
 add_executable(small_models tests/kit/small_models_main.c tests/kit/model_copy.c)
 target_link_libraries(small_models PRIVATE gapscope_model PkgConfig::CMOCKA)
 
+# losses and gaps by class of token against sums in Python
+add_test(NAME class_losses COMMAND ${CMAKE_SOURCE_DIR}/tests/python/class_losses $<TARGET_FILE:gapscope>
+         $<TARGET_FILE:small_models>)
+
 # scan --force destroys nothing before the new scan can begin
 add_test(NAME forced COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/forced $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
 
 # what job engines ask of it: which part it does, when it stops, statuses, names of finished parts
 add_test(NAME tasks COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/tasks $<TARGET_FILE:gapscope>)
+
+# --status and watch against run.db
+add_test(NAME status COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/status $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
 
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes
@@ -405,6 +424,10 @@ if(NOT GAPSCOPE_SANITIZE AND NOT GAPSCOPE_SMALL_TESTS)
   set_tests_properties(fetch fetch_other_mock PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
   add_test(NAME debian_package COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/debian_package ${CMAKE_BINARY_DIR})
   set_tests_properties(debian_package PROPERTIES SKIP_RETURN_CODE 77)
+  add_test(NAME recipes COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/recipes $<TARGET_FILE:gapscope>)
+  # a cluster of one node, which is started here
+  add_test(NAME slurm COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/slurm $<TARGET_FILE:gapscope>)
+  set_tests_properties(slurm PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 400)
   add_test(NAME dry_run COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/dry_run $<TARGET_FILE:gapscope>)
   # the demo's corpus has labels for every default hypothesis
   add_test(NAME demo_corpus COMMAND ${CMAKE_SOURCE_DIR}/tests/python/demo_corpus $<TARGET_FILE:gapscope>)
@@ -413,6 +436,8 @@ if(NOT GAPSCOPE_SANITIZE AND NOT GAPSCOPE_SMALL_TESTS)
   set_tests_properties(report_page PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
   add_test(NAME report_first COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report_first $<TARGET_FILE:gapscope>)
   set_tests_properties(report_first PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+  add_test(NAME report_heads COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report_heads $<TARGET_FILE:gapscope>)
+  set_tests_properties(report_heads PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
   add_test(NAME report_damage COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report_damage $<TARGET_FILE:gapscope>)
   set_tests_properties(report_damage PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 endif()
@@ -420,6 +445,10 @@ endif()
 add_executable(count_dump tests/kit/count_dump.c)
 target_link_libraries(count_dump PRIVATE gapscope_model)
 add_test(NAME count_models COMMAND ${CMAKE_SOURCE_DIR}/tests/python/count_models $<TARGET_FILE:gapscope> $<TARGET_FILE:count_dump>)
+
+# what would follow: the table of answers against the lines of `score --answers`
+add_test(NAME answers COMMAND ${CMAKE_SOURCE_DIR}/tests/python/answers $<TARGET_FILE:gapscope> ${plugins})
+set_tests_properties(answers PROPERTIES SKIP_RETURN_CODE 77)
 
 # gapscope with two more statistics, each a line of tests/collectors/collectors.c
 add_executable(gapscope_with_collectors

@@ -4,6 +4,7 @@
 #ifndef GAPSCOPE_CORPORA_BASE_DOC_H
 #define GAPSCOPE_CORPORA_BASE_DOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,20 @@ struct tokens {
     size_t cap;       // capacity of ids and ends
     const char *text; // [text_len], the normalised text
     size_t text_len;
+    // [n] the first token of this text in the window of token i; NULL: the text is one window
+    const uint32_t *window_begin;
 };
+
+/* The first token of token i's window. */
+static inline size_t tokens_window(const struct tokens *t, size_t i)
+{
+    return t->window_begin ? t->window_begin[i] : 0;
+}
+
+/* Does a token follow token i in its window? */
+static inline bool tokens_has_next(const struct tokens *t, size_t i)
+{
+    return i + 1 < t->n && tokens_window(t, i + 1) == tokens_window(t, i);
+}
 
 #endif

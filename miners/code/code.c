@@ -5,9 +5,12 @@
 #include "miners/code/code_list.h"
 
 static const struct code_miner miners[] = {
-#define X(name, help) {#name, help, code_label_##name},
-    CODE_MINERS(X)
+#define X(name, help) {#name, help, code_label_##name, NULL, false},
+#define W(name, answers, help)                                                                     \
+    {#name, help, code_label_##name, (answers) ? code_answer_##name : NULL, true},
+    CODE_MINERS(X, W)
 #undef X
+#undef W
 };
 
 #define N_MINERS (sizeof miners / sizeof *miners)

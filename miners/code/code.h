@@ -8,6 +8,7 @@
 #ifndef GAPSCOPE_MINERS_CODE_CODE_H
 #define GAPSCOPE_MINERS_CODE_CODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,10 @@ struct code_miner {
     const char *help; // one line that says which tokens are labelled
     /* Like label() of miner_kind.  Errors: ERR_NOMEM. */
     int (*label)(const struct tokens *doc, uint8_t *label, struct code_scratch *s, struct err *err);
+    /* Like answer() of miner_kind; NULL: it does not answer. */
+    int (*answer)(const struct tokens *doc, uint8_t *label, uint32_t *answer,
+                  struct code_scratch *s, struct err *err);
+    bool windows; // it sees doc->window_begin
 };
 
 /* Miner i in the order of names; NULL after the last. */

@@ -14,10 +14,18 @@
 #include "miners/code/code.h"
 #include "miners/code/code_text.h"
 
-#define CODE_MINERS(X)                                                                             \
+#define CODE_MINERS(X, W)                                                                          \
     X(accented, "a Latin letter beyond ASCII")                                                     \
     X(after_newline, "a token that begins right behind a line's end")                              \
     X(all_caps, "a word in capitals: NASA, MAX_VALUE")                                             \
+    W(ambiguous_earlier, true,                                                                     \
+      "of a token with several followers: another one than the latest follows (later text)")       \
+    W(ambiguous_latest, true, "... the latest one follows (later text)")                           \
+    W(ambiguous_neither, true, "... none of them follows (later text)")                            \
+    W(ambiguous_rare_earlier, true,                                                                \
+      "... of 2 to 4 places with the same token before; another follows (later text)")             \
+    W(ambiguous_rare_latest, true, "... the latest one follows (later text)")                      \
+    W(ambiguous_rare_neither, true, "... none of them follows (later text)")                       \
     X(arabic, "Arabic letters")                                                                    \
     X(base64, "a base64 or base64url payload (labels need later text)")                            \
     X(base64_der, "base64 of DER: certificates, keys (later text)")                                \
@@ -39,6 +47,8 @@
     X(decimal_fraction, "digits behind a decimal point")                                           \
     X(email, "an e-mail address (later text)")                                                     \
     X(first_occurrence, "a token that did not occur earlier in the document")                      \
+    W(go, true, "the end of a repeat of four tokens that goes on (later text)")                    \
+    W(go_at_end, true, "... where it ends a sentence or string (later text)")                      \
     X(greek, "Greek letters")                                                                      \
     X(hash, "a hash in hex: 32, 40, 64 or 128 digits (later text)")                                \
     X(hebrew, "Hebrew letters")                                                                    \
@@ -61,7 +71,13 @@
     X(indent_3plus, "... three levels deep or more (later text)")                                  \
     X(indent_less, "the first token of a line that is less deep than the last")                    \
     X(indent_more, "the first token of a line that is deeper than the last")                       \
+    W(induction, true, "a token that stood earlier in its window; answers what followed it")       \
     X(induction_next, "what followed the last time that the token before it occurred")             \
+    W(induction_rare_right, true,                                                                  \
+      "... 1 to 4 times, with the same token before; the answer follows (later text)")             \
+    W(induction_rare_wrong, true, "... another token follows (later text)")                        \
+    W(induction_right, true, "a token that stood earlier; the answer follows (later text)")        \
+    W(induction_wrong, true, "... another token follows (later text)")                             \
     X(line_first, "the first token of a line that is not white space")                             \
     X(non_latin, "letters of a script that is not Latin")                                          \
     X(number, "any token of a number")                                                             \
@@ -76,6 +92,13 @@
     X(seen_before, "a token that occurred earlier in the document")                                \
     X(several_followers, "the token before it was followed by different ones earlier")             \
     X(snake_case, "a snake_case word (later text)")                                                \
+    W(split_none, false,                                                                           \
+      "the end of a word of four letters that stands nowhere earlier (later text)")                \
+    W(split_right, true,                                                                           \
+      "... that was other tokens earlier; what followed it then follows (later text)")             \
+    W(split_wrong, true, "... another token follows (later text)")                                 \
+    W(stop, true, "the end of a repeat of four tokens that stops here (later text)")               \
+    W(stop_at_end, true, "... where it ends a sentence or string (later text)")                    \
     X(time, "a time of day (later text)")                                                          \
     X(url, "a URL (later text)")                                                                   \
     X(uuid, "a UUID (later text)")                                                                 \
@@ -83,13 +106,21 @@
     X(word_start, "a token with the beginning of a word")                                          \
     X(year, "a year from 1500 to 2099 (later text)")
 
-/* The label function of the miner NAME, as struct code_miner wants it, is code_label_NAME. */
+/* The label function of the miner NAME, as struct code_miner wants it, is code_label_NAME, and the
+ * answering one of those that see windows, W(name, whether it answers, help), code_answer_NAME. */
 #define CODE_ARGUMENTS                                                                             \
     const struct tokens *doc, uint8_t *label, struct code_scratch *s, struct err *err
+#define CODE_ANSWER_ARGUMENTS                                                                      \
+    const struct tokens *doc, uint8_t *label, uint32_t *answer, struct code_scratch *s,            \
+        struct err *err
 
 #define X(name, help) int code_label_##name(CODE_ARGUMENTS);
-CODE_MINERS(X)
+#define W(name, answers, help)                                                                     \
+    int code_label_##name(CODE_ARGUMENTS);                                                         \
+    int code_answer_##name(CODE_ANSWER_ARGUMENTS);
+CODE_MINERS(X, W)
 #undef X
+#undef W
 
 /* Defines that function as 'call', which may use doc, label, s and err. */
 #define CODE_LABEL(name, call)                                                                     \
@@ -98,6 +129,17 @@ CODE_MINERS(X)
         (void)s;                                                                                   \
         (void)err;                                                                                 \
         return call;                                                                               \
+    }
+
+/* Defines both as 'call', which may use doc, label, answer (NULL: labels alone), s and err. */
+#define CODE_ANSWER(name, call)                                                                    \
+    int code_answer_##name(CODE_ANSWER_ARGUMENTS)                                                  \
+    {                                                                                              \
+        return call;                                                                               \
+    }                                                                                              \
+    int code_label_##name(CODE_ARGUMENTS)                                                          \
+    {                                                                                              \
+        return code_answer_##name(doc, label, NULL, s, err);                                       \
     }
 
 #endif

@@ -38,7 +38,10 @@ enum miner_verdict {
  *
  * ctx_watch: from now on a label() that waits ends soon after *stop is set, with MINER_GAVE_UP.
  *
- * why: in words, why label() gave up last; valid until its next call.
+ * answer: label(), and sets answer[i] of each labelled token to the id that the hypothesis says would
+ * follow; the others' mean nothing.  The ids may be any: labeller.h checks them.
+ *
+ * why: in words, why label() or answer() gave up last; valid until its next call.
  */
 struct miner_kind {
     const char *name;
@@ -49,9 +52,14 @@ struct miner_kind {
     void (*ctx_free)(void *ctx);                                   // NULL is allowed as 'ctx'
     int (*label)(const void *self, void *ctx, const struct tokens *doc, uint8_t *label,
                  enum miner_verdict *verdict, struct err *err);
+    int (*answer)(const void *self, void *ctx, const struct tokens *doc, uint8_t *label,
+                  uint32_t *answer, enum miner_verdict *verdict,
+                  struct err *err);      // NULL: none of its miners answers
     const char *(*why)(const void *ctx); // NULL: a limit of its own
     void (*free)(void *self);
 };
+
+#define MINER_ANSWERS_MAX 2
 
 /* A hypothesis, ready to be used. */
 struct miner {
@@ -61,6 +69,13 @@ struct miner {
     char *spec; // JSON with sorted keys: {"mark":"all","regex":"..."}.  It holds everything that
                 // changes results and nothing else, so that runs with equal specs can be merged
     bool predicts_next; // log-probs are taken at the token after the labelled one in its window
+
+    // Which tokens would follow a labelled one: these, or the one that the miner says itself
+    uint32_t answers[MINER_ANSWERS_MAX]; // [n_answers]
+    size_t n_answers;
+    bool answers_itself; // n_answers is 0 then
+
+    bool windows; // its labels or answers depend on windows: tokens.window_begin is to be given
 };
 
 void miner_free(struct miner *m); // {0} is allowed

@@ -35,6 +35,14 @@ static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t 
     return code->label(doc, labels, ctx, err);
 }
 
+static int answer(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
+                  uint32_t *answers, enum miner_verdict *verdict, struct err *err)
+{
+    const struct code_miner *code = self;
+    *verdict = MINER_DONE;
+    return code->answer(doc, labels, answers, ctx, err);
+}
+
 static const struct miner_kind kind = {
     .name = "code",
     .needs_text = true,
@@ -42,6 +50,7 @@ static const struct miner_kind kind = {
     .ctx_new = ctx_new,
     .ctx_free = ctx_free,
     .label = label,
+    .answer = answer,
 };
 
 static int unknown(const char *name, struct err *err)
@@ -78,6 +87,10 @@ int code_miner(struct miner *m, const char *name, struct err *err)
         return rc;
     }
     // The table is const and nobody frees it; 'self' is not const because other kinds free theirs.
-    *m = (struct miner){.kind = &kind, .self = (void *)(uintptr_t)code, .spec = spec.data};
+    *m = (struct miner){.kind = &kind,
+                        .self = (void *)(uintptr_t)code,
+                        .spec = spec.data,
+                        .answers_itself = code->answer != NULL,
+                        .windows = code->windows};
     return 0;
 }

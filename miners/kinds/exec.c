@@ -6,6 +6,11 @@
  *
  *     {"text":"two words","ends":[3,9]}            ->   {"labels":[0,1]}   or   {"gave_up":true}
  *
+ * With windows: true the first line also has "window_begin":[0,0], the first token of the text in the
+ * model's window of each token.  With answers: true it has "ids":[31,7] of the tokens, and the second
+ * line has "answers":[null,12], the id of the token that would follow each labelled one, and anything
+ * at the others.
+ *
  * Each thread has a process of its own in a process group of its own; it starts with the thread's
  * first document and ends with the thread.  Nothing it does may stop or end gapscope: both pipes
  * are watched at once, so that neither side waits for the other to read; everything has a deadline;
@@ -48,6 +53,7 @@ struct exec {
     size_t argc;
     char *folder;
     unsigned timeout_sec;
+    bool answers, windows; // as in struct exec_options
 };
 
 /* The process of one thread. */
@@ -192,7 +198,8 @@ static int put_number(struct buf *b, uint32_t number, struct err *err)
     return buf_append(b, digits + at, sizeof digits - at, err);
 }
 
-static int make_request(struct buf *b, const struct tokens *doc, struct err *err)
+static int make_request(struct buf *b, const struct exec *x, const struct tokens *doc,
+                        struct err *err)
 {
     b->len = 0;
     int rc = buf_printf(b, err, "{\"text\":");
@@ -201,6 +208,16 @@ static int make_request(struct buf *b, const struct tokens *doc, struct err *err
     for (size_t i = 0; i < doc->n && !rc; i++) {
         rc = i > 0 ? buf_append(b, ",", 1, err) : 0;
         rc = rc ? rc : put_number(b, doc->ends[i], err);
+    }
+    rc = rc || !x->answers ? rc : buf_printf(b, err, "],\"ids\":[");
+    for (size_t i = 0; x->answers && i < doc->n && !rc; i++) {
+        rc = i > 0 ? buf_append(b, ",", 1, err) : 0;
+        rc = rc ? rc : put_number(b, doc->ids[i], err);
+    }
+    rc = rc || !x->windows ? rc : buf_printf(b, err, "],\"window_begin\":[");
+    for (size_t i = 0; x->windows && i < doc->n && !rc; i++) {
+        rc = i > 0 ? buf_append(b, ",", 1, err) : 0;
+        rc = rc ? rc : put_number(b, (uint32_t)tokens_window(doc, i), err);
     }
     return rc ? rc : buf_printf(b, err, "]}\n");
 }
@@ -214,9 +231,35 @@ static int label_value(struct json_object *value)
                                                                             : -1;
 }
 
-/* Reads the labels from the answer. */
+/* Reads what follows the labelled tokens; ids: NULL where only labels are asked for. */
+static bool read_ids(struct ctx *r, struct json_object *answer, size_t n, const uint8_t *labels,
+                     uint32_t *ids)
+{
+    struct json_object *list = json_member(answer, "answers");
+    if (!r->x->answers) {
+        return !list || no_answer(r, "its answer has \"answers\", which the hypothesis does not "
+                                     "have: give it answers: true");
+    }
+    if (!json_object_is_type(list, json_type_array) || json_object_array_length(list) != n) {
+        return no_answer(r, "its answer has no list \"answers\" of %zu ids or nulls", n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *item = json_object_array_get_idx(list, i);
+        const int64_t id = json_object_get_int64(item);
+        if (labels[i] &&
+            (!json_object_is_type(item, json_type_int) || id < 0 || id >= UINT32_MAX)) {
+            return no_answer(r, "it labels token %zu and its answer there is no id", i);
+        }
+        if (ids) {
+            ids[i] = labels[i] ? (uint32_t)id : 0;
+        }
+    }
+    return true;
+}
+
+/* Reads the labels, and the ids, from the answer. */
 static bool read_answer(struct ctx *r, struct json_object *answer, size_t n, uint8_t *labels,
-                        enum miner_verdict *verdict)
+                        uint32_t *ids, enum miner_verdict *verdict)
 {
     struct json_object *gave_up = json_member(answer, "gave_up");
     struct json_object *list = json_member(answer, "labels");
@@ -239,16 +282,17 @@ static bool read_answer(struct ctx *r, struct json_object *answer, size_t n, uin
         labels[i] = (uint8_t)value;
     }
     *verdict = MINER_DONE;
-    return true;
+    return read_ids(r, answer, n, labels, ids);
 }
 
 /* Asks about one document.  False: there was no proper answer, or there is an error in *err. */
-static bool ask(struct ctx *r, const struct tokens *doc, uint8_t *labels,
+static bool ask(struct ctx *r, const struct tokens *doc, uint8_t *labels, uint32_t *ids,
                 enum miner_verdict *verdict, struct err *err)
 {
     struct err bad = {0};
     struct json_object *answer = NULL;
-    if (!exchange(r, ANSWER_BYTES + LABEL_BYTES * doc->n, err)) {
+    const size_t lists = r->x->answers ? 2 : 1;
+    if (!exchange(r, ANSWER_BYTES + lists * LABEL_BYTES * doc->n, err)) {
         return false;
     }
     if (json_parse_line(r->parser, &answer, r->answer.data, r->answer.len, &bad)) {
@@ -257,7 +301,7 @@ static bool ask(struct ctx *r, const struct tokens *doc, uint8_t *labels,
         }
         return no_answer(r, "its answer is not JSON: %s", bad.msg);
     }
-    const bool good = read_answer(r, answer, doc->n, labels, verdict);
+    const bool good = read_answer(r, answer, doc->n, labels, ids, verdict);
     json_object_put(answer);
     r->fresh = false;
     return good;
@@ -281,13 +325,13 @@ static int start(struct ctx *r, struct err *err)
     return child_start(&r->child, r->x->argv, r->x->folder, err);
 }
 
-static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
-                 enum miner_verdict *verdict, struct err *err)
+static int answer(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
+                  uint32_t *ids, enum miner_verdict *verdict, struct err *err)
 {
     const struct exec *x = self;
     struct ctx *r = ctx;
     struct err e = {0};
-    int rc = make_request(&r->request, doc, &e);
+    int rc = make_request(&r->request, x, doc, &e);
     bool answered = false;
     for (bool again = true; !rc && again;) {
         check_silence(r, &e);
@@ -295,7 +339,7 @@ static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t 
         // A process that exits by itself after an answer may not have seen this document
         const bool fresh = r->fresh;
         r->left = false;
-        answered = !rc && ask(r, doc, labels, verdict, &e);
+        answered = !rc && ask(r, doc, labels, ids, verdict, &e);
         again = !answered && !e.code && r->left && !fresh;
     }
     if (answered) {
@@ -315,6 +359,12 @@ static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t 
         *err = e;
     }
     return (int)e.code;
+}
+
+static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
+                 enum miner_verdict *verdict, struct err *err)
+{
+    return answer(self, ctx, doc, labels, NULL, verdict, err);
 }
 
 static const char *why(const void *ctx)
@@ -392,6 +442,7 @@ static const struct miner_kind kind = {
     .ctx_watch = ctx_watch,
     .ctx_free = ctx_free,
     .label = label,
+    .answer = answer,
     .why = why,
     .free = exec_free,
 };
@@ -399,6 +450,8 @@ static const struct miner_kind kind = {
 static int copy_options(struct exec *x, const struct exec_options *o, struct err *err)
 {
     x->timeout_sec = o->timeout_sec;
+    x->answers = o->answers;
+    x->windows = o->windows;
     x->folder = strdup(o->folder);
     x->argv = mem_zero(o->argc + 1, sizeof *x->argv);
     bool whole = x->folder && x->argv;
@@ -464,6 +517,10 @@ int exec_miner(struct miner *m, const struct exec_options *o, struct err *err)
         exec_free(x);
         return rc;
     }
-    *m = (struct miner){.kind = &kind, .self = x, .spec = spec.data};
+    *m = (struct miner){.kind = &kind,
+                        .self = x,
+                        .spec = spec.data,
+                        .answers_itself = x->answers,
+                        .windows = x->windows};
     return 0;
 }

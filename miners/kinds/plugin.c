@@ -22,6 +22,8 @@ struct plugin {
 struct ctx {
     const struct gapscope_plugin *functions;
     void *state;
+    uint32_t *zeros; // [zeros_cap] windows of a document that is one
+    size_t zeros_cap;
 };
 
 static void ctx_free(void *ctx)
@@ -29,6 +31,9 @@ static void ctx_free(void *ctx)
     struct ctx *r = ctx;
     if (r && r->state && r->functions->state_free) {
         r->functions->state_free(r->state);
+    }
+    if (r) {
+        free(r->zeros);
     }
     free(r);
 }
@@ -49,21 +54,27 @@ static int ctx_new(void **ctx, const void *self, struct err *err)
     return 0;
 }
 
-static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
-                 enum miner_verdict *verdict, struct err *err)
+/* What the tokens that it labels are followed by, it says in answers; NULL: it only labels. */
+static int ask(const struct plugin *p, const struct ctx *r, const struct tokens *doc,
+               uint8_t *labels, uint32_t *answers, enum miner_verdict *verdict, struct err *err)
 {
-    const struct plugin *p = self;
-    const struct ctx *r = ctx;
-    const struct gapscope_plugin_doc d = {
-        .text = doc->text, .len = doc->text_len, .ids = doc->ids, .ends = doc->ends, .n = doc->n};
+    const struct gapscope_plugin_doc d = {.text = doc->text,
+                                          .len = doc->text_len,
+                                          .ids = doc->ids,
+                                          .ends = doc->ends,
+                                          .n = doc->n,
+                                          .window_begin =
+                                              doc->window_begin ? doc->window_begin : r->zeros};
     memset(labels, GAPSCOPE_PLUGIN_UNSET, doc->n);
-    const int said = p->functions->label(r->state, &d, labels);
+    const int said = answers ? p->functions->answer(r->state, &d, labels, answers)
+                             : p->functions->label(r->state, &d, labels);
     if (said == GAPSCOPE_PLUGIN_GAVE_UP) {
         *verdict = MINER_GAVE_UP;
         return 0;
     }
     if (said != GAPSCOPE_PLUGIN_DONE) {
-        return err_set(err, ERR_IO, "the plugin's label() returned %d: the run cannot go on", said);
+        return err_set(err, ERR_IO, "the plugin's %s() returned %d: the run cannot go on",
+                       answers ? "answer" : "label", said);
     }
     for (size_t i = 0; i < doc->n; i++) {
         if (labels[i] > 1) {
@@ -76,6 +87,36 @@ static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t 
     }
     *verdict = MINER_DONE;
     return 0;
+}
+
+/* r->zeros become as many as the document has tokens: it is one window. */
+static int make_zeros(struct ctx *r, const struct tokens *doc, struct err *err)
+{
+    const size_t before = r->zeros_cap;
+    const int rc = doc->window_begin ? 0
+                                     : mem_reserve(&r->zeros, &r->zeros_cap, doc->n,
+                                                   sizeof *r->zeros, "windows", err);
+    for (size_t i = before; i < r->zeros_cap && !rc; i++) {
+        r->zeros[i] = 0;
+    }
+    return rc;
+}
+
+static int label(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
+                 enum miner_verdict *verdict, struct err *err)
+{
+    const int rc = make_zeros(ctx, doc, err);
+    return rc ? rc : ask(self, ctx, doc, labels, NULL, verdict, err);
+}
+
+static int answer(const void *self, void *ctx, const struct tokens *doc, uint8_t *labels,
+                  uint32_t *answers, enum miner_verdict *verdict, struct err *err)
+{
+    int rc = make_zeros(ctx, doc, err);
+    for (size_t i = 0; i < doc->n; i++) {
+        answers[i] = UINT32_MAX; // none that it forgets is taken for one
+    }
+    return rc ? rc : ask(self, ctx, doc, labels, answers, verdict, err);
 }
 
 static void plugin_free(void *self)
@@ -93,6 +134,7 @@ static const struct miner_kind kind = {
     .ctx_new = ctx_new,
     .ctx_free = ctx_free,
     .label = label,
+    .answer = answer,
     .free = plugin_free,
 };
 
@@ -117,9 +159,10 @@ static int load(struct plugin *p, const char *path, struct err *err)
             err, ERR_FORMAT,
             "%s: has no symbol gapscope_plugin; miners/kinds/plugin.h says what a plugin is", path);
     }
-    if (p->functions->version != GAPSCOPE_PLUGIN_VERSION) {
+    if (p->functions->version < 1 || p->functions->version > GAPSCOPE_PLUGIN_VERSION) {
         return err_set(err, ERR_FORMAT,
-                       "%s: is for version %" PRIu32 " of the interface, this gapscope has %d; "
+                       "%s: is for version %" PRIu32
+                       " of the interface, this gapscope has 1 to %d; "
                        "compile it with this one's miners/kinds/plugin.h",
                        path, p->functions->version, GAPSCOPE_PLUGIN_VERSION);
     }
@@ -184,6 +227,11 @@ int plugin_miner(struct miner *m, const char *path, struct err *err)
         plugin_free(p);
         return rc;
     }
-    *m = (struct miner){.kind = &kind, .self = p, .spec = spec.data};
+    const bool can_answer = p->functions->version >= 2; // before, the struct ends with label
+    *m = (struct miner){.kind = &kind,
+                        .self = p,
+                        .spec = spec.data,
+                        .answers_itself = can_answer && p->functions->answer,
+                        .windows = can_answer && p->functions->windows};
     return 0;
 }

@@ -25,6 +25,9 @@
  * from several threads, and again after a run was stopped.  It runs inside of gapscope, so a plugin
  * that crashes ends the run; use 'exec:' for a program that you do not trust that far.
  *
+ * From version 2 on a plugin may also say which token would follow each labelled one (answer), and
+ * see where the models' windows begin (windows).  One that was compiled for version 1 works as before.
+ *
  * Threads: each thread has its own state; calls with different states may come at the same time.
  */
 #ifndef GAPSCOPE_MINERS_KINDS_PLUGIN_H
@@ -33,8 +36,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The version of this interface; gapscope refuses a plugin that was compiled with another one. */
-#define GAPSCOPE_PLUGIN_VERSION 1
+/* The version of this interface; gapscope takes plugins of version 1 and 2. */
+#define GAPSCOPE_PLUGIN_VERSION 2
 
 /* A document and its tokens, without BOS. */
 struct gapscope_plugin_doc {
@@ -44,6 +47,10 @@ struct gapscope_plugin_doc {
     const uint32_t *ends; // [n], ascending: token i is the bytes [i ? ends[i-1] : 0, ends[i]) of
                           // text; it may begin or end inside of a character; the last is len
     size_t n;             // > 0
+
+    // version 2
+    const uint32_t *window_begin; // [n] the first token of this text in the model's window of
+                                  // token i: what is before it the model does not see there
 };
 
 /* The results of label(). */
@@ -64,6 +71,16 @@ struct gapscope_plugin {
     /* Sets labels[i] (all are GAPSCOPE_PLUGIN_UNSET before) to 1 for each token i that it labels
      * and to 0 for each other token: a token left out, or another number, ends the run. */
     int (*label)(void *state, const struct gapscope_plugin_doc *doc, uint8_t *labels);
+
+    // version 2
+
+    /* Like label(), and sets answers[i] of each token i that it labels to the id of the token that
+     * would follow: another id than those of the vocabulary ends the run.  NULL: it does not say. */
+    int (*answer)(void *state, const struct gapscope_plugin_doc *doc, uint8_t *labels,
+                  uint32_t *answers);
+
+    /* 1: what it says depends on window_begin, so that runs with other windows do not merge. */
+    uint32_t windows;
 };
 #define GAPSCOPE_PLUGIN_UNSET 255
 

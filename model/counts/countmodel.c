@@ -440,6 +440,12 @@ static double best_skip(const struct countmodel_ctx *r, const struct count_text 
     return best;
 }
 
+/* With the counts of a corrupt file P may be anything. */
+static double log_of(double p)
+{
+    return p > DBL_MIN ? log(fmin(p, 1)) : log(DBL_MIN);
+}
+
 double countmodel_ctx_score(const struct countmodel_ctx *r, const struct count_text *t, size_t i)
 {
     const uint32_t c = t->ids[i], b = before(t, i, 1);
@@ -452,8 +458,16 @@ double countmodel_ctx_score(const struct countmodel_ctx *r, const struct count_t
     if (has_skips(r)) {
         p = fmax(p, best_skip(r, t, i));
     }
-    // With the counts of a corrupt file it may be anything.
-    return p > DBL_MIN ? log(fmin(p, 1)) : log(DBL_MIN);
+    return log_of(p);
+}
+
+double countmodel_ctx_score_id(const struct countmodel_ctx *r, const struct count_text *t, size_t i,
+                               uint32_t id)
+{
+    const uint32_t b = before(t, i, 1);
+    const struct ngrams_bigram bc = ngrams_bigram(r->m->ngrams, ngrams_key2(r->bits, b, id));
+    return log_of(r->m->order == COUNT_TRIGRAM && i > 0 ? p3(r, before(t, i, 2), b, id, &bc)
+                                                        : p2(r, b, id, &bc));
 }
 
 // --- of ids --------------------------------------------------------------------------------------

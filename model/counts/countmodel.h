@@ -99,6 +99,10 @@ int countmodel_ctx_document(struct countmodel_ctx *r, uint32_t first, const uint
 /* ln P of token i. */
 double countmodel_ctx_score(const struct countmodel_ctx *r, const struct count_text *t, size_t i);
 
+/* ln P of another id, below d_vocab, in place of token i.  Only for :2 and :3. */
+double countmodel_ctx_score_id(const struct countmodel_ctx *r, const struct count_text *t, size_t i,
+                               uint32_t id);
+
 /* P2(c|b), P3(c|a,b), Pd(c|a) at a distance of the kind 'skip', and Pa(c|a,b), for ids below
  * d_vocab.  If a document is left out, the ctx's order must include this P; COUNT_ORACLE includes
  * all.  The result is >= 0 and never NaN; with a corrupt file it may be more than 1.

@@ -270,10 +270,10 @@ void hub_place_free(struct hub_place *p)
     *p = (struct hub_place){0};
 }
 
-/* Sets *out to dir/tokenizer.json if it exists.  Errors: path_is_file()'s. */
-static int tokenizer_in(char **out, const char *dir, struct err *err)
+/* Sets *out to dir/name if it exists.  Errors: path_is_file()'s. */
+static int file_in(char **out, const char *dir, const char *name, struct err *err)
 {
-    char *path = file_join(dir, "tokenizer.json");
+    char *path = file_join(dir, name);
     if (!path) {
         return err_nomem(err, "a path");
     }
@@ -284,6 +284,17 @@ static int tokenizer_in(char **out, const char *dir, struct err *err)
     } else {
         free(path);
     }
+    return rc;
+}
+
+/* The same of dir/tokenizer.json, else of dir/vocab.json where merges.txt is beside it. */
+static int tokenizer_in(char **out, const char *dir, struct err *err)
+{
+    char *merges = NULL;
+    int rc = file_in(out, dir, "tokenizer.json", err);
+    rc = rc || *out ? rc : file_in(&merges, dir, "merges.txt", err);
+    rc = rc || !merges ? rc : file_in(out, dir, "vocab.json", err);
+    free(merges);
     return rc;
 }
 

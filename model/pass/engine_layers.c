@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "model/pass/engine_internal.h"
-#include "model/pass/rotary.h"
 
 // --- pieces -------------------------------------------------------------------------------------
 
@@ -261,27 +260,6 @@ static void attend_head(struct engine_ctx *r, const struct engine_strand *strand
     }
 }
 
-/* Turns keys of all rows, and queries of all or of 'only', by their positions. */
-static void turn(struct engine_ctx *r)
-{
-    const struct model *m = r->engine->model;
-    const struct config *c = &m->config;
-    const size_t d_head = c->d_head, width = c->n_heads * d_head;
-    const struct engine_block *b = &r->block;
-    for (size_t k = 0; k < b->n; k++) {
-        const struct engine_strand *s = &b->strands[k];
-        for (size_t i = 0; i < s->n; i++) {
-            const size_t row = s->at + i, query = b->n_only == 0 ? row : b->only_at[row];
-            for (size_t h = 0; h < c->n_heads; h++) {
-                rotary_turn(m, r->qk + row * 2 * width + width + h * d_head, s->base + i);
-                if (query != SIZE_MAX) {
-                    rotary_turn(m, r->qk + query * 2 * width + h * d_head, s->base + i);
-                }
-            }
-        }
-    }
-}
-
 /* x_pos = x + W_pos */
 static void add_positions(struct engine_ctx *r)
 {
@@ -349,9 +327,7 @@ static void make_z(struct engine_ctx *r, const struct engine_layer *p, size_t l)
     } else {
         product(r->qk, 2 * width, b->n_rows, &r->in, &p->qk, false);
     }
-    if (c->rotary_dims > 0) {
-        turn(r);
-    }
+    engine_turn(r);
     engine_change_attention(r, l);
     for (size_t k = 0, next; k < b->n; k = next) {
         for (next = k + 1; next < b->n && b->strands[next].base > 0; next++) {

@@ -48,7 +48,7 @@ float *head_moments_marks(struct head_moments *m);
 void head_moments_pack_marks(struct head_moments *m, size_t n);
 
 /* What head h gives to the marks from n positions whose first row of the block is row 'at':
- * packed[n_keys - from][rows of a tile] is their pattern from position 'from' on. */
+ * packed[n_keys - from][rows of a tile] is their pattern at keys [from, n_keys), others have none. */
 void head_moments_mark(struct head_moments *m, size_t h, size_t at, size_t n, const float *packed,
                        size_t from, size_t n_keys);
 

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "corpora/base/mem.h"
+#include "model/tokenizer/pretokenize.h"
 
 int added_put(struct added *a, const char *text, size_t len, uint32_t id, bool special,
-              struct err *err)
+              bool takes_space, struct err *err)
 {
     const int rc = mem_reserve(&a->items, &a->cap, a->n + 1, sizeof *a->items, "added tokens", err);
     if (rc) {
@@ -17,7 +18,7 @@ int added_put(struct added *a, const char *text, size_t len, uint32_t id, bool s
         return err_nomem(err, "added tokens");
     }
     memcpy(copy, text, len);
-    a->items[a->n++] = (struct added_token){copy, len, id, special};
+    a->items[a->n++] = (struct added_token){copy, len, id, special, takes_space};
     return 0;
 }
 
@@ -113,7 +114,9 @@ bool added_next(const struct added *a, const char *text, size_t from, size_t len
             at += token->len;
             continue;
         }
-        *match = (struct added_match){at, at + token->len, token->id};
+        const size_t end = at + token->len;
+        *match = (struct added_match){
+            at, token->takes_space ? pretokenize_space_end(text, end, len) : end, token->id};
         return true;
     }
     return false;

@@ -22,6 +22,7 @@ struct added_token {
     size_t len;
     uint32_t id;
     bool special;
+    bool takes_space; // the white space behind it belongs to it: "rstrip"
 };
 
 /* A set of added tokens; {0} is empty and sealed. */
@@ -38,7 +39,7 @@ struct added_match {
 
 /* Adds a copy of text[len]. */
 int added_put(struct added *a, const char *text, size_t len, uint32_t id, bool special,
-              struct err *err);
+              bool takes_space, struct err *err);
 
 /* Sorts the set.  Errors: ERR_FORMAT if two texts are equal. */
 int added_seal(struct added *a, struct err *err);

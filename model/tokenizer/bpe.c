@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include "corpora/base/mem.h"
+#include "corpora/base/utf8.h"
 
 /* A word of up to this many bytes is searched for its lowest rank after every merge; longer words
  * have a queue.  Both take equally long on words of 256 random letters; on words of 128 the queue
@@ -60,7 +63,61 @@ void bpe_free(struct bpe *b)
     free(b->token_bytes);
     free(b->made);
     free(b->slots);
+    free(b->words);
     *b = (struct bpe){0};
+}
+
+/* --- tokens by their texts ------------------------------------------------------------------- */
+
+int bpe_words_init(struct bpe *b, size_t n, const char *text, struct err *err)
+{
+    size_t n_slots = 16;
+    while (n_slots / 2 < n) {
+        n_slots *= 2;
+    }
+    b->words = mem_new(n_slots, sizeof *b->words);
+    if (!b->words) {
+        return err_nomem(err, "the vocabulary");
+    }
+    memset(b->words, 0xff, n_slots * sizeof *b->words);
+    b->words_mask = n_slots - 1;
+    b->text = text;
+    return 0;
+}
+
+static size_t word_slot(const struct bpe *b, const char *word, size_t len)
+{
+    size_t at = (size_t)XXH64(word, len, 0) & b->words_mask;
+    while (b->words[at].id != BPE_NONE &&
+           (b->words[at].len != len || memcmp(b->text + b->words[at].at, word, len) != 0)) {
+        at = (at + 1) & b->words_mask;
+    }
+    return at;
+}
+
+void bpe_words_put(struct bpe *b, uint32_t at, uint32_t len, uint32_t id)
+{
+    b->words[word_slot(b, b->text + at, len)] = (struct bpe_word){at, len, id};
+}
+
+uint32_t bpe_words_find(const struct bpe *b, const char *word, size_t len)
+{
+    return b->words[word_slot(b, word, len)].id;
+}
+
+/* The first token of the word at word[at, len), and its bytes in *used. */
+static uint32_t first_token(const struct bpe *b, const char *word, size_t at, size_t len,
+                            size_t *used)
+{
+    *used = 1;
+    if (!b->by_character || ((unsigned char)word[at] & 0xc0) == 0x80) {
+        return b->byte_ids[(unsigned char)word[at]]; // in a character that is no token
+    }
+    size_t n;
+    (void)utf8_decode(word + at, len - at, &n);
+    const uint32_t id = bpe_words_find(b, word + at, n);
+    *used = id != BPE_NONE ? n : 1;
+    return id != BPE_NONE ? id : b->byte_ids[(unsigned char)word[at]];
 }
 
 /* --- a worker -------------------------------------------------------------------------------- */
@@ -313,19 +370,21 @@ static bool queue_pop(struct bpe_worker *w, uint32_t *rank, uint32_t *at)
     }
 }
 
-/* Makes the list of the word's bytes and an empty queue. */
-static int begin_long(struct bpe_worker *w, const unsigned char *word, size_t len, struct err *err)
+/* Makes the list of the word's first tokens and an empty queue. */
+static int begin_long(struct bpe_worker *w, const char *word, size_t len, struct err *err)
 {
     const int rc =
         mem_reserve(&w->symbols, &w->symbols_cap, len, sizeof *w->symbols, "a long word", err);
     if (rc) {
         return rc;
     }
-    for (size_t i = 0; i < len; i++) {
-        w->symbols[i] = (struct symbol){w->b->byte_ids[word[i]], (uint32_t)i - 1, (uint32_t)i + 1};
+    uint32_t last = BPE_NONE;
+    for (size_t i = 0, used; i < len; i += used) {
+        const uint32_t id = first_token(w->b, word, i, len, &used);
+        w->symbols[i] = (struct symbol){id, last, (uint32_t)(i + used)};
+        last = (uint32_t)i;
     }
-    w->symbols[0].prev = BPE_NONE;
-    w->symbols[len - 1].next = BPE_NONE;
+    w->symbols[last].next = BPE_NONE;
 
     if (!w->buckets) {
         w->buckets = mem_new(w->b->n_ranks, sizeof *w->buckets);
@@ -346,11 +405,11 @@ static int begin_long(struct bpe_worker *w, const unsigned char *word, size_t le
     return 0;
 }
 
-static int merge_long(struct bpe_worker *w, size_t len, struct err *err)
+static int merge_long(struct bpe_worker *w, struct err *err)
 {
     int rc = 0;
-    for (size_t i = 0; !rc && i + 1 < len; i++) {
-        rc = queue_push(w, (uint32_t)i, err);
+    for (uint32_t i = 0; !rc && w->symbols[i].next != BPE_NONE; i = w->symbols[i].next) {
+        rc = queue_push(w, i, err);
     }
     uint32_t rank, at;
     while (!rc && queue_pop(w, &rank, &at)) {
@@ -379,9 +438,9 @@ static int merge_long(struct bpe_worker *w, size_t len, struct err *err)
 static int encode_long(struct bpe_worker *w, const char *word, size_t len, uint32_t from,
                        struct tokens *out, struct err *err)
 {
-    int rc = begin_long(w, (const unsigned char *)word, len, err);
+    int rc = begin_long(w, word, len, err);
     if (!rc) {
-        rc = merge_long(w, len, err);
+        rc = merge_long(w, err);
     }
     for (uint32_t at = 0; !rc && at != BPE_NONE; at = w->symbols[at].next) {
         rc = bpe_reserve(out, 1, err);
@@ -456,11 +515,28 @@ static void put_tokens(const struct bpe *b, const uint32_t *ids, size_t n, uint3
     }
 }
 
+/* The tokens of a short word, or of one that is a token; their number. */
+static size_t short_word(const struct bpe *b, uint32_t ids[SHORT_MAX], const char *word, size_t len)
+{
+    ids[0] = b->whole_words ? bpe_words_find(b, word, len) : BPE_NONE;
+    if (ids[0] != BPE_NONE) {
+        return 1;
+    }
+    size_t n = 0;
+    for (size_t i = 0, used; i < len; i += used) {
+        ids[n++] = first_token(b, word, i, len, &used);
+    }
+    return merge_short(b, ids, n);
+}
+
 int bpe_encode(struct bpe_worker *w, const char *word, size_t len, uint32_t from,
                struct tokens *out, struct err *err)
 {
     if (len > SHORT_MAX) {
-        return encode_long(w, word, len, from, out, err);
+        const uint32_t id = w->b->whole_words ? bpe_words_find(w->b, word, len) : BPE_NONE;
+        if (id == BPE_NONE) {
+            return encode_long(w, word, len, from, out, err);
+        }
     }
     const int rc = bpe_reserve(out, SHORT_MAX, err);
     if (rc || len == 0) {
@@ -477,10 +553,7 @@ int bpe_encode(struct bpe_worker *w, const char *word, size_t len, uint32_t from
         }
     }
     uint32_t ids[SHORT_MAX];
-    for (size_t i = 0; i < len; i++) {
-        ids[i] = w->b->byte_ids[(unsigned char)word[i]];
-    }
-    const size_t n = merge_short(w->b, ids, len);
+    const size_t n = short_word(w->b, ids, word, len);
     if (hit && n <= CACHED_TOKENS) {
         memcpy(hit->key, key, sizeof key);
         memcpy(hit->ids, ids, n * sizeof *ids);

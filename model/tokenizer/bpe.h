@@ -5,13 +5,16 @@
  *                           -> bpe_free
  *
  * Of all adjacent pairs that have a merge, the one of lowest rank is merged, the leftmost of equal
- * ones, until no pair has a merge.
+ * ones, until no pair has a merge.  A word's first tokens are those of its bytes; by_character
+ * those of its characters, and of the bytes of a character that is no token.  With whole_words a
+ * word that is a token is that token.
  *
  * Threads: a bpe is immutable once the last merge is in; a worker belongs to one thread at a time.
  */
 #ifndef GAPSCOPE_MODEL_TOKENIZER_BPE_H
 #define GAPSCOPE_MODEL_TOKENIZER_BPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,7 +28,17 @@ struct bpe_merge {
     uint32_t rank; // BPE_NONE: an empty slot
 };
 
+/* A token by its text. */
+struct bpe_word {
+    uint32_t at, len; // in 'text'
+    uint32_t id;      // BPE_NONE: an empty slot
+};
+
 struct bpe {
+    bool by_character, whole_words; // both need words
+    const char *text;               // of the words
+    struct bpe_word *words;         // [words_mask + 1] as 'slots'; NULL: there are none
+    size_t words_mask;
     uint32_t byte_ids[256]; // BPE_NONE where the vocabulary has no token for a byte
     uint32_t *token_bytes;  // [n_vocab] the length of each token
     uint32_t *made;         // [n_ranks] the id of the token that the merge makes
@@ -44,6 +57,11 @@ void bpe_put(struct bpe *b, uint32_t rank, uint32_t left, uint32_t right, uint32
 /* The rank of the merge of left and right, or BPE_NONE. */
 uint32_t bpe_rank(const struct bpe *b, uint32_t left, uint32_t right);
 
+/* Makes room for n words of 'text', which outlives b; puts one; and finds one, or BPE_NONE. */
+int bpe_words_init(struct bpe *b, size_t n, const char *text, struct err *err);
+void bpe_words_put(struct bpe *b, uint32_t at, uint32_t len, uint32_t id);
+uint32_t bpe_words_find(const struct bpe *b, const char *word, size_t len);
+
 void bpe_free(struct bpe *b); // {0} is allowed
 
 struct bpe_worker; // the word cache and scratch memory of one thread
@@ -53,8 +71,8 @@ struct bpe_worker *bpe_worker_new(const struct bpe *b);
 void bpe_worker_free(struct bpe_worker *w); // NULL is allowed
 
 /*
- * Appends the tokens of word[len], all of whose bytes have a token, to *out; the word's first byte
- * has offset 'from' in the text (from + len < 2^32).  Takes O(len log len).
+ * Appends the tokens of word[len], valid UTF-8 all of whose bytes have a token, to *out; the word's
+ * first byte has offset 'from' in the text (from + len < 2^32).  Takes O(len log len).
  * Errors: ERR_NOMEM, ERR_LIMIT.
  */
 int bpe_encode(struct bpe_worker *w, const char *word, size_t len, uint32_t from,

@@ -259,3 +259,22 @@ void normalize_work_free(struct normalize_work *w)
     buf_free(&w->bytes);
     *w = (struct normalize_work){0};
 }
+
+int normalize_spaces(const char *text, size_t from, size_t to, bool prepend, size_t *copied,
+                     struct buf *out, struct err *err)
+{
+    if (from == to || (!prepend && !memchr(text + from, ' ', to - from))) {
+        return 0;
+    }
+    int rc = buf_append(out, text + *copied, from - *copied, err);
+    rc = rc || !prepend ? rc : buf_append(out, NORMALIZE_SPACE, 3, err);
+    while (!rc && from < to) {
+        const char *space = memchr(text + from, ' ', to - from);
+        const size_t end = space ? (size_t)(space - text) : to;
+        rc = buf_append(out, text + from, end - from, err);
+        rc = rc || !space ? rc : buf_append(out, NORMALIZE_SPACE, 3, err);
+        from = space ? end + 1 : to;
+    }
+    *copied = to;
+    return rc;
+}

@@ -8,6 +8,7 @@
 #ifndef GAPSCOPE_MODEL_TOKENIZER_NORMALIZE_H
 #define GAPSCOPE_MODEL_TOKENIZER_NORMALIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,14 @@ void normalize_init(void);
  */
 int normalize_nfc(struct normalize_work *w, const char *text, size_t from, size_t to,
                   size_t *copied, struct buf *out, struct err *err);
+
+// U+2581, which stands for a space in SentencePiece's texts.
+#define NORMALIZE_SPACE "\xE2\x96\x81"
+
+/* The same way, each ' ' of text[from, to) becomes U+2581; prepend: one stands in front too.  Nothing
+ * is done to an empty text. */
+int normalize_spaces(const char *text, size_t from, size_t to, bool prepend, size_t *copied,
+                     struct buf *out, struct err *err);
 
 void normalize_work_free(struct normalize_work *w); // {0} is allowed
 

@@ -115,3 +115,69 @@ size_t pretokenize_word(const char *text, size_t len, bool digits)
     }
     return run_end(text, used, len, class, digits);
 }
+
+// --- GPT-4's pattern ----------------------------------------------------------------------------
+
+/* The length of the contraction, in letters of either case, at text[0] == '\'', or 0. */
+static size_t contraction_of_any_case(const char *text, size_t len)
+{
+    char small[3] = {0};
+    for (size_t i = 1; i < 3 && i < len; i++) {
+        const char c = text[i];
+        small[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    }
+    if (len >= 3 && memcmp(text + 1, "\xC5\xBF", 2) == 0) {
+        return 3; // U+017F, the long s
+    }
+    return len < 2 ? 0 : contraction(small, len < 3 ? len : 3);
+}
+
+/* The length of the word that begins with the white space text[0, used), which nothing follows that
+ * it belongs to. */
+static size_t space_word_gpt4(const char *text, size_t used, size_t len)
+{
+    size_t last = 0, end = used, newline = text[0] == '\r' || text[0] == '\n' ? used : 0;
+    while (end < len && class_at(text + end, &used, false) == SPACE) {
+        last = end;
+        newline = text[end] == '\r' || text[end] == '\n' ? end + used : newline;
+        end += used;
+    }
+    return newline > 0 ? newline : end == len || last == 0 ? end : last;
+}
+
+size_t pretokenize_gpt4(const char *text, size_t len, size_t most_digits)
+{
+    size_t used, more;
+    const size_t short_form = text[0] == '\'' ? contraction_of_any_case(text, len) : 0;
+    if (short_form > 0) {
+        return short_form;
+    }
+    const unsigned char class = class_at(text, &used, false);
+    if (class == LETTER) {
+        return run_end(text, used, len, LETTER, false);
+    }
+    if (class == NUMBER) {
+        for (size_t n = 1;
+             n < most_digits && used < len && class_at(text + used, &more, false) == NUMBER; n++) {
+            used += more;
+        }
+        return used;
+    }
+    const unsigned char next = used < len ? class_at(text + used, &more, false) : NUMBER;
+    if (next == LETTER && text[0] != '\r' && text[0] != '\n') {
+        return run_end(text, used, len, LETTER, false);
+    }
+    if (class == SPACE && !(text[0] == ' ' && next == OTHER)) {
+        return space_word_gpt4(text, used, len);
+    }
+    size_t end = run_end(text, used, len, OTHER, false);
+    while (end < len && (text[end] == '\r' || text[end] == '\n')) {
+        end++;
+    }
+    return end;
+}
+
+size_t pretokenize_space_end(const char *text, size_t at, size_t len)
+{
+    return run_end(text, at, len, SPACE, false);
+}

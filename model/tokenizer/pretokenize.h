@@ -20,4 +20,15 @@ void pretokenize_init(void);
 /* The length in bytes of the first word of text[len], valid UTF-8, len > 0. */
 size_t pretokenize_word(const char *text, size_t len, bool digits);
 
+/*
+ * The same of the pattern that GPT-4's tokenizer began with, and Llama 3's and Qwen's have:
+ *
+ *     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,most}| ?[^\s\p{L}\p{N}]+[\r\n]*
+ *     |\s*[\r\n]+|\s+(?!\S)|\s+
+ */
+size_t pretokenize_gpt4(const char *text, size_t len, size_t most_digits);
+
+/* The end of the white space at text[at, len). */
+size_t pretokenize_space_end(const char *text, size_t at, size_t len);
+
 #endif

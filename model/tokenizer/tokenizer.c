@@ -157,7 +157,8 @@ static int same_added(const struct added *a, const struct added *b, const char *
     const size_t n = a->n > b->n ? a->n : b->n;
     for (size_t i = 0; i < n; i++) {
         if (i >= a->n || i >= b->n || a->items[i].id != b->items[i].id ||
-            a->items[i].special != b->items[i].special) {
+            a->items[i].special != b->items[i].special ||
+            a->items[i].takes_space != b->items[i].takes_space) {
             const struct added *has = i < a->n ? a : b;
             return err_set(why, ERR_MISMATCH,
                            "the added token %u, \"%.*s\", is not cut out of %s text by the other",
@@ -174,6 +175,16 @@ int tokenizer_same(const struct tokenizer *a, const struct tokenizer *b, struct 
     }
     if (a->digits != b->digits) {
         return err_set(why, ERR_MISMATCH, "one cuts digits apart, the other does not");
+    }
+    if (a->cut != b->cut || a->most_digits != b->most_digits) {
+        return err_set(why, ERR_MISMATCH, "they cut texts into words in different ways");
+    }
+    if (a->spaces != b->spaces) {
+        return err_set(why, ERR_MISMATCH, "they do not replace spaces alike");
+    }
+    if (a->bpe.whole_words != b->bpe.whole_words) {
+        return err_set(why, ERR_MISMATCH,
+                       "one takes a word that is a token as it is, the other by its merges");
     }
     int rc = same_texts(a, b, why);
     rc = rc ? rc : same_merges(a, b, why);
@@ -197,7 +208,7 @@ static void hash_added(XXH64_state_t *state, const struct added *a)
     hash_number(state, a->n);
     for (size_t i = 0; i < a->n; i++) {
         hash_number(state, a->items[i].id);
-        hash_number(state, a->items[i].special);
+        hash_number(state, a->items[i].special + 2u * a->items[i].takes_space);
     }
 }
 
@@ -218,6 +229,12 @@ uint64_t tokenizer_hash(const struct tokenizer *t)
     hash_added(&state, &t->raw);
     hash_added(&state, &t->normalized);
     hash_number(&state, (uint64_t)t->nfc << 33 | (uint64_t)t->digits << 32 | t->bos);
+    if (t->cut != CUT_GPT2 || t->spaces != SPACES_STAY || t->bpe.whole_words) {
+        hash_number(&state, t->cut);
+        hash_number(&state, t->most_digits);
+        hash_number(&state, t->spaces);
+        hash_number(&state, t->bpe.whole_words);
+    }
     return XXH64_digest(&state);
 }
 
@@ -271,13 +288,26 @@ static int put_added(struct tokens *out, uint32_t id, size_t end, struct err *er
 static int encode_words(struct encoder *e, const char *text, size_t from, size_t to, size_t base,
                         struct tokens *out, struct err *err)
 {
+    const struct tokenizer *t = e->t;
     int rc = 0;
     while (!rc && from < to) {
-        const size_t len = pretokenize_word(text + from, to - from, e->t->digits);
+        const size_t rest = to - from;
+        const size_t len = t->cut == CUT_GPT2 ? pretokenize_word(text + from, rest, t->digits)
+                           : t->cut == CUT_GPT4
+                               ? pretokenize_gpt4(text + from, rest, t->most_digits)
+                               : rest;
         rc = bpe_encode(e->bpe, text + from, len, (uint32_t)(base + from), out, err);
         from += len;
     }
     return rc;
+}
+
+/* Does U+2581 come in front of the piece text[from, to)? */
+static bool is_prepended(const struct tokenizer *t, const char *text, size_t from, size_t to)
+{
+    return t->spaces == SPACES_PREPENDED ||
+           (t->spaces == SPACES_FIRST && from == 0 && to > 0 && text[0] != ' ' &&
+            !(to >= 3 && memcmp(text, NORMALIZE_SPACE, 3) == 0));
 }
 
 /* Appends the tokens of the raw text[from, to), between added tokens. */
@@ -290,9 +320,12 @@ static int encode_piece(struct encoder *e, const char *text, size_t from, size_t
     int rc = 0;
     if (e->t->nfc) {
         rc = normalize_nfc(&e->work, text, from, to, &e->copied, &e->text, err);
-        if (rc) {
-            return rc;
-        }
+    } else if (e->t->spaces != SPACES_STAY) {
+        rc = normalize_spaces(text, from, to, is_prepended(e->t, text, from, to), &e->copied,
+                              &e->text, err);
+    }
+    if (rc) {
+        return rc;
     }
     const bool changed = e->copied != copied;
     const char *piece = changed ? e->text.data + base : text + from;

@@ -1,11 +1,15 @@
 /*
- * tokenizer.h - Hugging Face byte-level BPE, from tokenizer.json, id for id
+ * tokenizer.h - Hugging Face BPE, byte-level or SentencePiece-like, from tokenizer.json, id for id
  *
  *     tokenizer_load -> (per thread) encoder_new -> encode, encode, ... -> encoder_free
  *                    -> tokenizer_free
  *
  *   text --added tokens cut out--> pieces --NFC--> pieces --added tokens cut out--> pieces
  *        --pattern of ByteLevel (GPT-2's)--> words --bytes--> BPE by rank --> ids and ends
+ *
+ * Other files cut by GPT-4's pattern, or have SentencePiece's way: spaces become U+2581, one comes in
+ * front, nothing is cut into words, and the first tokens are characters.  Tokens tile the normalised
+ * text, in which U+2581 has three bytes.
  *
  * Added tokens, special or not, are cut out of the raw text; those with "normalized": true are cut
  * out of the normalised pieces.
@@ -31,9 +35,10 @@
 struct tokenizer;
 
 /*
- * Loads tokenizer.json from 'path', and BOS and EOS from tokenizer_config.json or
- * special_tokens_map.json beside it.  If these name none, or one that is not a token, BOS is
- * <|BOS|> and EOS is <|EOS|>; if there are no such tokens, both are <|endoftext|>.  Errors:
+ * Loads tokenizer.json from 'path', or vocab.json there and merges.txt beside it, and BOS and EOS from
+ * tokenizer_config.json or special_tokens_map.json beside it.  If these name none, or one that is not
+ * a token, BOS is the token that the file's template puts in front, else <|BOS|>, and EOS is <|EOS|>;
+ * if there are no such tokens, both are <|endoftext|>, or EOS is </s>.  Errors:
  * ERR_NOT_FOUND, ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED (with the name of the unsupported piece),
  * ERR_NOMEM; the message begins with the path.
  */
@@ -43,6 +48,14 @@ int tokenizer_load(struct tokenizer **out, const char *path, struct err *err);
  * above.  For tests and fuzzing. */
 int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const char *bos,
                     const char *eos, struct err *err);
+
+/* The bytes of vocab.json and merges.txt. */
+struct tokenizer_pair {
+    const char *vocab, *merges;
+    size_t vocab_len, merges_len;
+};
+int tokenizer_parse_pair(struct tokenizer **out, const struct tokenizer_pair *pair, const char *bos,
+                         const char *eos, struct err *err);
 
 void tokenizer_free(struct tokenizer *t); // NULL is allowed
 

@@ -2,7 +2,8 @@
  * tokenizer_vocab.c - reads the tokens of a tokenizer.json: vocab, merges and added_tokens
  *
  * Added tokens are matched as by tokenizers < 0.14, with which the models were trained: a token
- * that is not special and whose text is also in the vocabulary is not cut out.
+ * that is not special, that is cut out of normalised text, and whose text is also in the vocabulary is
+ * not cut out.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +32,43 @@ static int byte_of(uint32_t code)
     return n < 0x21 ? n : n < 0x43 ? n - 0x21 + 0x7f : 0xad;
 }
 
+/* The byte that a name like "<0x0A>" stands for, or -1. */
+static int byte_named(const char *name)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char *high = NULL, *low = NULL;
+    if (strlen(name) == 6 && memcmp(name, "<0x", 3) == 0 && name[5] == '>') {
+        high = strchr(digits, name[3]);
+        low = strchr(digits, name[4]);
+    }
+    return high && low ? (int)((high - digits) * 16 + (low - digits)) : -1;
+}
+
+/* The same of a vocabulary of characters: the name, or the byte that it names. */
+static int put_character_name(struct tokenizer *t, uint32_t id, const char *name, struct err *err)
+{
+    const int byte = byte_named(name);
+    const size_t len = byte >= 0 ? 1 : strlen(name), at = t->bytes.len;
+    const char one = (char)byte;
+    const int rc = buf_append(&t->bytes, byte >= 0 ? &one : name, len, err);
+    if (rc) {
+        return rc;
+    }
+    t->texts[id] = (struct token_text){(uint32_t)at, (uint32_t)len};
+    t->bpe.token_bytes[id] = (uint32_t)len;
+    if (byte >= 0) {
+        t->bpe.byte_ids[byte] = id;
+    }
+    return 0;
+}
+
 /* Sets the text of token 'id' to the bytes that 'name' stands for, or, if a character of it stands
  * for no byte, to the name itself (no merge makes such a token). */
 static int put_name(struct tokenizer *t, uint32_t id, const char *name, struct err *err)
 {
+    if (t->spaces != SPACES_STAY) {
+        return put_character_name(t, id, name, err);
+    }
     const size_t len = strlen(name), at = t->bytes.len;
     int rc = buf_reserve(&t->bytes, len, err); // a text is never longer than its name
     if (rc) {
@@ -96,9 +130,9 @@ static int read_vocab(struct tokenizer *t, struct json_object *vocab, struct err
     for (unsigned byte = 0; byte < 256; byte++) {
         const bool occurs = byte < 0xf5 && byte != 0xc0 && byte != 0xc1; // ... in valid UTF-8
         if (occurs && t->bpe.byte_ids[byte] == BPE_NONE) {
-            return err_set(err, ERR_UNSUPPORTED,
-                           "the vocabulary has no token for the byte 0x%02X; a byte-level one has",
-                           byte);
+            return err_set(
+                err, ERR_UNSUPPORTED, "the vocabulary has no token for the byte 0x%02X; %s has",
+                byte, t->spaces != SPACES_STAY ? "one with byte_fallback" : "a byte-level one");
         }
     }
     return 0;
@@ -154,6 +188,13 @@ static bool find_name(struct json_object *vocab, const char *name, uint32_t *id)
     return true;
 }
 
+/* Is the token one of a byte? */
+static bool is_byte(const struct tokenizer *t, uint32_t id)
+{
+    return t->bpe.token_bytes[id] == 1 &&
+           t->bpe.byte_ids[(unsigned char)t->bytes.data[t->texts[id].at]] == id;
+}
+
 static int read_merge(struct tokenizer *t, struct json_object *vocab, struct json_object *merge,
                       uint32_t rank, struct buf *parts, struct err *err)
 {
@@ -174,6 +215,10 @@ static int read_merge(struct tokenizer *t, struct json_object *vocab, struct jso
     }
     if (absent) {
         return err_set(err, ERR_FORMAT, "\"%s\" is not in the vocabulary", absent);
+    }
+    if (t->bpe.by_character && (is_byte(t, left) || is_byte(t, right) || is_byte(t, made))) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "a merge of or into a token of a byte, such as <0x0A>, is not supported");
     }
     bpe_put(&t->bpe, rank, left, right, made);
     return 0;
@@ -229,7 +274,10 @@ int tokenizer_put_vocab(struct tokenizer *t, struct json_object *vocab, struct j
     if (!t->texts) {
         return err_nomem(err, "the vocabulary");
     }
+    const bool whole_words = t->bpe.whole_words;
     int rc = bpe_init(&t->bpe, json_object_array_length(merges), t->n_vocab, err);
+    t->bpe.whole_words = whole_words;
+    t->bpe.by_character = t->spaces != SPACES_STAY;
     rc = rc ? rc : buf_append(&t->bytes, "", 1, err);
     rc = rc ? rc : read_vocab(t, vocab, err);
     return rc ? rc : read_merges(t, vocab, merges, err);
@@ -282,7 +330,7 @@ static int read_added_token(struct tokenizer *t, struct json_object *vocab,
         return rc;
     }
     const bool known = find_name(vocab, name, &known_id);
-    if (known && !flags.special) {
+    if (known && !flags.special && flags.normalized) {
         return 0; // see the head of this file
     }
     // The reference itself numbers those that are not in the vocabulary, whatever the file says.
@@ -298,11 +346,13 @@ static int read_added_token(struct tokenizer *t, struct json_object *vocab,
     }
     seen[id] = true;
     *next_id += !known;
-    if (flags.single_word || flags.lstrip || flags.rstrip) {
+    if (flags.single_word || flags.lstrip) {
         return err_set(err, ERR_UNSUPPORTED, "%s is not supported",
-                       flags.single_word ? "single_word"
-                       : flags.lstrip    ? "lstrip"
-                                         : "rstrip");
+                       flags.single_word ? "single_word" : "lstrip");
+    }
+    if (flags.normalized && t->spaces != SPACES_STAY) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "\"normalized\" is not supported where spaces are replaced");
     }
     struct normalize_work work = {0};
     struct buf text = {0};
@@ -322,7 +372,7 @@ static int read_added_token(struct tokenizer *t, struct json_object *vocab,
         }
     }
     rc = put_text(t, id, known, text.data, text.len, err);
-    rc = rc ? rc : added_put(set, text.data, text.len, id, flags.special, err);
+    rc = rc ? rc : added_put(set, text.data, text.len, id, flags.special, flags.rstrip, err);
 out:
     normalize_work_free(&work);
     buf_free(&text);
@@ -353,6 +403,38 @@ int tokenizer_put_added(struct tokenizer *t, struct json_object *vocab, struct j
     free(seen);
     rc = rc ? rc : added_seal(&t->raw, err);
     return rc ? rc : added_seal(&t->normalized, err);
+}
+
+/* Does the token's name stand for its text: bytes in a byte-level vocabulary, else characters? */
+static bool is_spelt(const struct tokenizer *t, const char *name)
+{
+    bool is_bytes = true;
+    for (size_t at = 0, used; is_bytes && name[at]; at += used) {
+        is_bytes = byte_of(utf8_decode_valid(name + at, &used)) >= 0;
+    }
+    return is_bytes || t->bpe.by_character;
+}
+
+int tokenizer_put_words(struct tokenizer *t, struct json_object *vocab, struct err *err)
+{
+    if (!t->bpe.by_character && !t->bpe.whole_words) {
+        return 0;
+    }
+    const int rc =
+        bpe_words_init(&t->bpe, (size_t)json_object_object_length(vocab), t->bytes.data, err);
+    if (rc) {
+        return rc;
+    }
+    json_object_object_foreach(vocab, name, value)
+    {
+        const uint32_t id = (uint32_t)json_object_get_int64(value);
+        const struct token_text *text = &t->texts[id];
+        const bool is_byte = t->bpe.by_character && byte_named(name) >= 0;
+        if (!is_byte && t->bpe.token_bytes[id] > 0 && is_spelt(t, name)) {
+            bpe_words_put(&t->bpe, text->at, text->len, id);
+        }
+    }
+    return 0;
 }
 
 uint32_t tokenizer_find_id(struct json_object *vocab, struct json_object *added, const char *name)

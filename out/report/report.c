@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "corpora/base/json.h"
+#include "out/read/battery.h"
 #include "out/read/gaps.h"
 #include "out/read/names.h"
 #include "out/read/queries.h"
@@ -43,6 +44,17 @@ void report_table(const struct report *r, struct draft *d, const char *key, cons
     sqlite3_stmt *stmt = reader_query(r->reader, sql, args);
     json_table(r->reader, &d->json, key, stmt, REPORT_DIGITS);
     sqlite3_finalize(stmt);
+}
+
+bool report_has_table(const struct report *r, const char *name)
+{
+    sqlite3_stmt *stmt = reader_query(r->reader, "SELECT name FROM sqlite_master", NULL);
+    bool has = false;
+    while (reader_step(r->reader, stmt)) {
+        has = has || strcmp(column_text(stmt, 0), name) == 0;
+    }
+    sqlite3_finalize(stmt);
+    return has;
 }
 
 void report_open_table(struct jsonout *j, const char *key, const char *const *names, size_t n)
@@ -256,6 +268,16 @@ static const struct {
                        " mean_p_difference FROM compare_domain ORDER BY pair, domain"},
     {"compare_hypothesis", "SELECT pair, hypothesis, docs, tokens, mean_kl, se_kl, share_same_top,"
                            " mean_p_difference FROM compare_hypothesis ORDER BY pair, hypothesis"},
+    {"kind_loss", "SELECT model, kind, n, docs, mean_logprob, se FROM kind_loss"
+                  " ORDER BY model, kind"},
+    {"kind_gap", "SELECT pair, kind, n, docs, mean_gap, se, mean_difference, se_difference"
+                 " FROM kind_gap ORDER BY pair, kind"},
+    {"hypothesis_loss", "SELECT model, hypothesis, n, docs, mean_logprob, se FROM hypothesis_loss"
+                        " ORDER BY model, hypothesis"},
+    {"hypothesis_difference", "SELECT pair, hypothesis, n, docs, mean_difference, se_difference"
+                              " FROM hypothesis_difference WHERE pair"
+                              " IN (SELECT id FROM pair WHERE brief) ORDER BY pair, hypothesis"},
+    {"battery", SQL_BATTERY("(SELECT " SQL_BATTERY_BASE ")", "(SELECT " SQL_BATTERY_COUNTS ")")},
     {"bin", "SELECT id, lo, hi FROM bin ORDER BY id"},
     {"hypothesis", SQL_HYPOTHESES},
     {"hypothesis_gap", "SELECT pair, hypothesis, n, docs, mean_gap, se, mean_gap_rest,"
@@ -283,11 +305,22 @@ int report_add_run(struct report *r)
         for (size_t i = 0; i < sizeof run_tables / sizeof *run_tables; i++) {
             report_table(r, &d, run_tables[i].key, run_tables[i].sql, NULL);
         }
+        if (report_has_table(r, "depth")) {
+            report_table(r, &d, "depth",
+                         "SELECT model, k, n, docs, mean_logprob, se FROM depth ORDER BY model, k",
+                         NULL);
+        }
+        jsonout_key(&d.json, "heads");
+        jsonout_i64(&d.json, report_heads(r));
         jsonout_key(&d.json, "neurons");
         jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM neuron", NULL));
         json_kinds(&d.json);
         jsonout_key(&d.json, "trigrams");
         jsonout_i64(&d.json, trigram_count(r->reader));
+        jsonout_key(&d.json, "skips");
+        jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM skip", NULL));
+        jsonout_key(&d.json, "bugs");
+        jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM skip_bug", NULL));
         jsonout_key(&d.json, "block");
         jsonout_u64(&d.json, REPORT_BLOCK);
         report_end(r, &d, "run");

@@ -32,11 +32,16 @@ struct run_shard {
     uint64_t units; // 0: not known until it has been read to its end, or none
 };
 
+#define RUN_ANSWERS_MAX 2
+
 struct run_hypothesis {
     char *name;
-    char *kind;         // "regex", "tokens", ...
-    char *spec;         // what it is, as JSON
-    bool predicts_next; // the log-probs of a labelled token are those of the next in its window
+    char *kind;          // "regex", "tokens", ...
+    char *spec;          // what it is, as JSON
+    bool predicts_next;  // the log-probs of a labelled token are those of the next in its window
+    bool answers_itself; // it says of each labelled token which would follow
+    uint32_t n_answers;  // else these would, the same at all
+    uint32_t answers[RUN_ANSWERS_MAX]; // [n_answers]
 };
 
 #define RUN_MODELS_MAX 4096

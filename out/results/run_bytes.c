@@ -29,6 +29,11 @@ static void put_hypotheses(struct bytes_writer *w, const struct run *r)
         bytes_put_text(w, r->hypotheses[i].kind);
         bytes_put_text(w, r->hypotheses[i].spec);
         bytes_put(w, r->hypotheses[i].predicts_next);
+        bytes_put(w, r->hypotheses[i].answers_itself);
+        bytes_put(w, r->hypotheses[i].n_answers);
+        for (size_t k = 0; k < r->hypotheses[i].n_answers; k++) {
+            bytes_put(w, r->hypotheses[i].answers[k]);
+        }
     }
 }
 
@@ -157,7 +162,14 @@ static void get_hypotheses(struct bytes_reader *r, struct run *run)
         run->hypotheses[i].name = bytes_get_text(r, "a hypothesis' name");
         run->hypotheses[i].kind = bytes_get_text(r, "a hypothesis' kind");
         run->hypotheses[i].spec = bytes_get_text(r, "what a hypothesis is");
-        run->hypotheses[i].predicts_next = bytes_get(r, 0, 1, "what a hypothesis predicts") != 0;
+        struct run_hypothesis *h = &run->hypotheses[i];
+        h->predicts_next = bytes_get(r, 0, 1, "what a hypothesis predicts") != 0;
+        h->answers_itself = bytes_get(r, 0, 1, "whether a hypothesis answers") != 0;
+        h->n_answers = (uint32_t)bytes_get(r, 0, h->answers_itself ? 0 : RUN_ANSWERS_MAX,
+                                           "how many answers a hypothesis has");
+        for (size_t k = 0; k < h->n_answers && !r->rc; k++) {
+            h->answers[k] = (uint32_t)bytes_get(r, 0, UINT32_MAX - 1, "a hypothesis' answer");
+        }
     }
 }
 

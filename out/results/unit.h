@@ -43,6 +43,8 @@ struct unit_labels {
     const uint64_t *words;   // [n][bits_words(n_hypotheses)] labels of a token
     const uint64_t *gave_up; // [n_docs][bits_words(n_hypotheses)]
     const uint32_t *begin; // [n_docs + 1][n_hypotheses] where in its labelled set a document begins
+    const uint32_t *const *answers; // [n_hypotheses] what it says would follow each of its labelled
+                                    // set; NULL: it does not answer itself
 };
 
 /* A record that was not read. */

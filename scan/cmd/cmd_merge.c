@@ -17,6 +17,9 @@
 #include "scan/cli/args.h"
 #include "scan/cmd/missing_units.h"
 #include "scan/count/count.h"
+#include "scan/work/restarts.h"
+#include "scan/work/skip_trials.h"
+#include "scan/work/status.h"
 #include "scan/work/trials.h"
 
 struct options {
@@ -78,7 +81,8 @@ static int add_all_meta(struct merged *m, struct store *s, const char *path, str
     // The store has its own opinion on when the whole was finished, and on what has been tried.
     if (sqlite3_prepare_v2(db,
                            "SELECT key, value FROM meta WHERE key NOT IN ('finished', "
-                           "'trigrams_tested') ORDER BY key",
+                           "'trigrams_tested', 'skips', '" RESTARTS_KEY "', '" STATUS_KEY
+                           "') ORDER BY key",
                            -1, &stmt, NULL) != SQLITE_OK) {
         return err_set(err, ERR_FORMAT, "%s: %s", path, sqlite3_errmsg(db));
     }
@@ -154,39 +158,61 @@ static int check_output(const struct options *o, struct err *err)
     return 0;
 }
 
-/* Tries the trigrams of a whole run, if the models are still where they were: *tested.  That they
- * are not is no error of the merge.  Errors: ERR_NOMEM, ERR_IO, and trials_run()'s. */
-static int try_trigrams(const struct merged *m, struct store *s, bool *tested, struct err *failed)
+/* What is tried on the models of a whole run. */
+struct tried {
+    trials_fn *fn;
+    const char *what;   // "trigrams"
+    const char *how[2]; // what is said around how many
+};
+
+/* Tries it if the models are still where they were, else sets *tested to false.  That they are not
+ * is no error of the merge.  Errors: ERR_NOMEM, ERR_IO, and fn's. */
+static int try_one(const struct merged *m, const struct tried *t, struct store *s, bool *tested,
+                   struct err *failed)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct err err = {0};
     size_t n = 0;
-    *tested = true;
-    if (!trials_are_due(&m->run, &m->results)) {
-        return 0;
-    }
     bool loaded;
-    const int rc = trials_reload(&m->run, &m->results, cores > 0 ? (size_t)cores : 1, "merge", s,
-                                 &n, &loaded, &err);
-    *tested = rc == 0;
+    const int rc = trials_reload(t->fn, &m->run, &m->results, cores > 0 ? (size_t)cores : 1,
+                                 "merge", s, &n, &loaded, &err);
+    *tested = *tested && rc == 0;
     if (rc == ERR_NOMEM || rc == ERR_IO || (rc && loaded)) {
         *failed = err;
         return rc;
     }
     if (rc) {
         fprintf(stderr,
-                "gapscope merge: the trigrams were not tested on the models: %s\n"
+                "gapscope merge: the %s were not tested on the models: %s\n"
                 "to test them, run gapscope merge --force, or the scan's command, where the models "
                 "are\n",
-                err.msg);
+                t->what, err.msg);
     } else {
-        fprintf(stderr, "  trigrams: tested %zu%s on the models\n", n,
-                m->run.n_pairs > 0 ? " that beat the base" : "");
+        fprintf(stderr, "  %s: %s%zu%s\n", t->what, t->how[0], n, t->how[1]);
     }
     return 0;
 }
 
-/* Under a temporary name until it is whole.  *tested: try_trigrams()'s. */
+/* Tries all that is due: *tested, as above. */
+static int try_all(const struct merged *m, struct store *s, bool *tested, struct err *err)
+{
+    const struct tried trigrams = {
+        trials_run,
+        "trigrams",
+        {"tested ", m->run.n_pairs > 0 ? " that beat the base on the models" : " on the models"}};
+    const struct tried skips = {skip_trials_run, "skip-trigrams", {"bugs: ", ""}};
+    int rc = 0;
+    *tested = true;
+    if (trials_are_due(&m->run, &m->results)) {
+        rc = try_one(m, &trigrams, s, tested, err);
+    }
+    if (!rc && skip_trials_are_due(&m->run, &m->results)) {
+        rc = try_one(m, &skips, s, tested, err);
+    }
+    return rc;
+}
+
+/* Under a temporary name until it is whole.  *tested: try_all()'s. */
 static int write_merged(const struct merged *m, const char *path, bool *tested, struct err *err)
 {
     struct outfile out = {0};
@@ -205,7 +231,7 @@ static int write_merged(const struct merged *m, const char *path, bool *tested, 
     if (!rc) {
         rc = store_checkpoint(s, &m->run, &m->results, true, (const char *const *)m->meta, err);
     }
-    rc = rc ? rc : try_trigrams(m, s, tested, err);
+    rc = rc ? rc : try_all(m, s, tested, err);
     store_close(s);
     if (!rc) {
         rc = outfile_commit(&out, err);
@@ -255,9 +281,7 @@ static int check_run(const struct run *run, const char *path, bool tested)
                 "file and the others\n",
                 path, run_count_done(run));
     } else if (!tested) {
-        fprintf(stderr,
-                "gapscope merge: %s: incomplete: the trigrams were not tested on the models\n",
-                path);
+        fprintf(stderr, "gapscope merge: %s: incomplete: not all was tested on the models\n", path);
     }
     return run_is_finished(run) && tested ? 0 : STATUS_INCOMPLETE;
 }

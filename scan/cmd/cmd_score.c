@@ -14,6 +14,7 @@
 #include "model/pass/logprob.h"
 #include "model/pass/precision.h"
 #include "scan/cli/args.h"
+#include "scan/cmd/score_answers.h"
 #include "scan/cmd/score_lens.h"
 #include "scan/load/lineup.h"
 #include "scan/load/windows.h"
@@ -25,6 +26,7 @@ struct options {
     struct input_options input;
     const char *tokenizer, *precision, *kernels, *output;
     const char *reference; // whose means replace; NULL: the input's
+    const char *answers;   // hypotheses whose answers are shown
     size_t top;
     bool entropy, lens;
 };
@@ -41,12 +43,15 @@ struct scorer {
     float *entropy;                // [n_ctx], nats
     uint32_t *top_ids;             // [n_ctx][top]
     float *top_logprob;            // [n_ctx][top]
-    size_t top;                    // K of --top, at most d_vocab
-    struct score_lens *lens;       // of --lens, or NULL
-    bool *counts;                  // [n_ctx] which of the window's tokens are counted
-    double sum;                    // of all finite log-probs so far that are counted, nats
-    uint64_t n_not_finite;         // of those that are counted; the lines have null
-    uint64_t n_no_donor;           // of those in windows that a resampled model says nothing of
+    float *answers;                // [places of the window][MINER_ANSWERS_MAX] their log-probs
+    size_t answers_cap;
+    const struct score_places *places; // of the window; NULL: none are asked for
+    size_t top;                        // K of --top, at most d_vocab
+    struct score_lens *lens;           // of --lens, or NULL
+    bool *counts;                      // [n_ctx] which of the window's tokens are counted
+    double sum;                        // of all finite log-probs so far that are counted, nats
+    uint64_t n_not_finite;             // of those that are counted; the lines have null
+    uint64_t n_no_donor;               // of those in windows that a resampled model says nothing of
 };
 
 /* A window that waits for the others of its group. */
@@ -54,6 +59,7 @@ struct held {
     struct window window;
     uint32_t *ids, *ends; // its own
     size_t ids_cap, ends_cap;
+    struct score_places places;
 };
 
 /* All models at work, and what they have seen so far. */
@@ -67,6 +73,7 @@ struct score {
     uint64_t skipped;                  // special tokens, which are printed and not counted
     uint64_t reference_tokens;         // that means are made of
     const struct tokenizer *tokenizer; // that knows them; NULL: all are counted
+    struct score_answers *answers;     // NULL: none are asked for
     struct held held[REPLACED_GROUP];
     size_t n_held, group; // windows that are scored together
     int rc;               // the first failure
@@ -111,6 +118,7 @@ static void scorer_free(struct scorer *s)
     free(s->entropy);
     free(s->top_ids);
     free(s->top_logprob);
+    free(s->answers);
 }
 
 /* Entropy and the most likely tokens at position i. */
@@ -124,6 +132,7 @@ static void look(struct scorer *s, size_t i, const float *logits)
     for (size_t k = 0; k < s->top; k++) {
         s->top_logprob[i * s->top + k] = (float)((double)logits[ids[k]] - lse);
     }
+    score_places_look(s->places, i, logits, lse, s->answers);
 }
 
 /* engine_view() */
@@ -178,9 +187,10 @@ static int score_window(const struct score *score, struct scorer *s, size_t k, b
     struct engine_window *window = &s->windows[k];
     const size_t n = score->held[k].window.n;
     const bool says = !is_changed(s) || replaced_has_donor(&s->replaced, k);
-    int rc = 0;
+    s->places = score->answers ? &score->held[k].places : NULL;
     say_nothing(s, n);
-    if (says && window->n > 0) {
+    int rc = score_places_reserve(s->places, &s->answers, &s->answers_cap, err);
+    if (!rc && says && window->n > 0) {
         rc = predictor_score(s->run, NULL, window, 1, NULL, NULL, err);
     }
     for (size_t i = 0; i < window->n; i++) {
@@ -225,7 +235,8 @@ static void put_logprob(struct jsonout *j, double logprob)
     }
 }
 
-static void write_window(const struct score *score, const struct window *w, FILE *to)
+static void write_window(const struct score *score, const struct window *w,
+                         const struct score_places *places, FILE *to)
 {
     const struct options *o = score->options;
     struct jsonout j = {.to = to};
@@ -269,6 +280,16 @@ static void write_window(const struct score *score, const struct window *w, FILE
         }
         jsonout_end(&j, '}');
     }
+    if (score->answers) {
+        score_answers_begin(score->answers, places, &j);
+        for (size_t i = 0; i < score->n; i++) {
+            const struct scorer *s = &score->scorers[i];
+            score_answers_write(score->answers, places, s->model->name,
+                                predictor_looks(&s->predictor) ? s->answers : NULL, &j);
+        }
+        jsonout_end(&j, '}');
+        jsonout_end(&j, '}');
+    }
     jsonout_end(&j, '}');
 }
 
@@ -306,7 +327,7 @@ static void count_window(struct score *score, const struct window *w)
 static void end_group(void *context, FILE *to)
 {
     struct score *score = context;
-    const bool more = score->options->entropy || score->options->top > 0;
+    const bool more = score->options->entropy || score->options->top > 0 || score->answers;
     for (size_t i = 0; i < score->n && !score->rc; i++) {
         score->rc = begin_group(score, &score->scorers[i]);
     }
@@ -314,7 +335,9 @@ static void end_group(void *context, FILE *to)
         for (size_t i = 0; i < score->n && !score->rc; i++) {
             score->rc = score_window(score, &score->scorers[i], k, more, &score->err);
         }
-        write_window(score, &score->held[k].window, to);
+        if (!score->rc) {
+            write_window(score, &score->held[k].window, &score->held[k].places, to);
+        }
         count_window(score, &score->held[k].window);
     }
     score->n_held = 0;
@@ -329,6 +352,7 @@ static int hold(struct held *h, const struct window *w, struct err *err)
     }
     h->window = *w;
     h->window.ids = memcpy(h->ids, w->ids, w->n * sizeof *h->ids);
+    h->window.tokens = NULL; // the doc's, which may go
     h->window.ends = w->ends ? memcpy(h->ends, w->ends, w->n * sizeof *h->ends) : NULL;
     return 0;
 }
@@ -336,7 +360,11 @@ static int hold(struct held *h, const struct window *w, struct err *err)
 static void each_window(void *context, const struct window *w, FILE *to)
 {
     struct score *score = context;
-    score->rc = score->rc ? score->rc : hold(&score->held[score->n_held], w, &score->err);
+    struct held *h = &score->held[score->n_held];
+    score->rc = score->rc ? score->rc : hold(h, w, &score->err);
+    if (!score->rc && score->answers) {
+        score->rc = score_answers_find(score->answers, w, &h->places, &score->err);
+    }
     if (!score->rc && ++score->n_held == score->group) {
         end_group(score, to);
     }
@@ -526,6 +554,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         }
     }
     rc = rc ? rc : make_changes(&score, operands->items[0], &lineup, err);
+    rc = rc ? rc : score_answers_new(&score.answers, o->answers, o->input.ids, &lineup, err);
     if (!rc) {
         rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, end_group,
                          &score, status, err);
@@ -541,7 +570,9 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     for (size_t k = 0; k < REPLACED_GROUP; k++) {
         free(score.held[k].ids);
         free(score.held[k].ends);
+        score_places_free(&score.held[k].places);
     }
+    score_answers_free(score.answers);
     free(score.scorers);
     lineup_free(&lineup);
     return rc;
@@ -559,6 +590,8 @@ int cmd_score(int argc, char **argv)
         {"lens", 0, ARG_FLAG, &o.lens, NULL,
          "also the log-prob of each token from the residual stream\nbehind each layer (the logit "
          "lens)"},
+        {"answers", 0, ARG_STRING, &o.answers, "FILE.yaml",
+         "also how likely each token is that these hypotheses say\nwould follow"},
         {"precision", 0, ARG_STRING, &o.precision, "exact|default|fast",
          "exact: f32 throughout (if not given); default, fast: as\nscan's; top, entropy and lens "
          "are "
@@ -583,7 +616,9 @@ int cmd_score(int argc, char **argv)
             "one line per window:\n"
             "  {\"doc\",\"window\",\"ids\":[n],\"ends\":[n],\"logprob\":{\"NAME\":[n-1]},\n"
             "   \"top\":{\"NAME\":[n][K][id,logprob]},\"entropy\":{\"NAME\":[n]},\n"
-            "   \"lens\":{\"NAME\":[n_layers][n-1]}}\n"
+            "   \"lens\":{\"NAME\":[n_layers][n-1]},\n"
+            "   \"answers\":{\"at\":{\"H\":[k]},\"ids\":{\"H\":[k][1|2]},\n"
+            "              \"logprob\":{\"NAME\":{\"H\":[k][1|2]}}}}\n"
             "logprob[i] is ln P(ids[i+1] | ids[0..i]), in nats.",
         .args = args,
         .n_min = 1,

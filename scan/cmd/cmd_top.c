@@ -8,6 +8,7 @@
 #include "out/read/names.h"
 #include "out/text/ablation.h"
 #include "out/text/comparison.h"
+#include "out/text/side_by_side.h"
 #include "out/text/top.h"
 #include "scan/cli/args.h"
 
@@ -16,7 +17,7 @@
 struct options {
     const char *pair, *hypothesis, *color, *output;
     size_t n;
-    bool worst, tokens, domains, kinds, documents, compare, ablated, json;
+    bool worst, tokens, domains, kinds, documents, compare, ablated, side_by_side, json;
 };
 
 /* A scan of ids has no text, by which kinds are told. */
@@ -136,13 +137,42 @@ static int show_ablation(const struct screen *s, struct reader *r, const struct 
     return r->rc;
 }
 
+static int show_side_by_side(const struct screen *s, struct reader *r, const struct options *o)
+{
+    struct run_state state = {0};
+    struct pairs pairs = {0};
+    struct side_row *rows = NULL;
+    size_t n = 0;
+    run_state_read(&state, r);
+    pairs_read_any(&pairs, r, o->pair);
+    if (!r->rc && o->pair && pairs.chosen->brief) {
+        reader_fail(r, ERR_USAGE, "%s: a pair of scan --ablate has no side-by-side: --ablated",
+                    o->pair);
+    }
+    if (!r->rc && !side_by_side_read(&rows, &n, r, pairs.chosen, o->n, o->worst)) {
+        if (o->json) {
+            json_side_by_side(s->to, rows, n);
+        } else {
+            put_state(s->to, &state);
+            putc('\n', s->to);
+            reader_take(r, put_side_by_side(s, rows, n, r->err));
+        }
+    }
+    rows_free(rows, n, &side_kind);
+    pairs_free(&pairs);
+    run_state_free(&state);
+    return r->rc;
+}
+
 /* Refuses options that do not go together. */
 static int check(const struct options *o, struct err *err)
 {
-    if (o->tokens + o->domains + o->kinds + o->documents + o->compare + o->ablated > 1) {
+    if (o->tokens + o->domains + o->kinds + o->documents + o->compare + o->ablated +
+            o->side_by_side >
+        1) {
         return err_set(err, ERR_USAGE,
-                       "--tokens, --kinds, --domains, --documents, --compare and --ablated: one of "
-                       "them");
+                       "--tokens, --kinds, --domains, --documents, --compare, --ablated and "
+                       "--side-by-side: one of them");
     }
     if (o->compare && o->worst) {
         return err_set(err, ERR_USAGE, "--worst does not go with --compare");
@@ -167,10 +197,11 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
     int rc = check(o, err);
     rc = rc ? rc : reader_open(&r, operands->items[0], err);
     rc = rc ? rc : screen_open(&s, o->color, o->output, err);
-    rc = rc           ? rc
-         : o->compare ? show_comparison(&s, &r, o)
-         : o->ablated ? show_ablation(&s, &r, o)
-                      : show(&s, &r, o);
+    rc = rc                ? rc
+         : o->compare      ? show_comparison(&s, &r, o)
+         : o->ablated      ? show_ablation(&s, &r, o)
+         : o->side_by_side ? show_side_by_side(&s, &r, o)
+                           : show(&s, &r, o);
     reader_close(&r);
     return screen_close(&s, rc, o->output, err);
 }
@@ -192,6 +223,9 @@ int cmd_top(int argc, char **argv)
         {"compare", 0, ARG_FLAG, &o.compare, NULL,
          "the whole distributions of both: KL, same most likely\ntoken, change of P of the true "
          "one"},
+        {"side-by-side", 0, ARG_FLAG, &o.side_by_side, NULL,
+         "all models: their loss, and their gap to A, at each kind\nof token and hypothesis; by "
+         "the gap of B"},
         {"ablated", 0, ARG_FLAG, &o.ablated, NULL,
          "of a scan with --ablate: the loss without each component"},
         {"hypothesis", 0, ARG_STRING, &o.hypothesis, "H",
@@ -205,7 +239,7 @@ int cmd_top(int argc, char **argv)
     const struct command command = {
         .name = "top",
         .usage = "run.db [--pair A:B] [--worst]\n"
-                 "[--tokens|--kinds|--domains|--documents|--compare|--ablated]\n"
+                 "[--tokens|--kinds|--domains|--documents|--compare|--side-by-side|--ablated]\n"
                  "[-n N]",
         .summary = "Where one model predicts the token better than another: the largest gaps of a\n"
                    "run, finished or not, with the log-probs of both and the text around.\n"
@@ -217,6 +251,7 @@ int cmd_top(int argc, char **argv)
         .examples = "gapscope top run.db -n 5\n"
                     "gapscope top run.db --kinds\n"
                     "gapscope top run.db --compare\n"
+                    "gapscope top run.db --side-by-side\n"
                     "gapscope top run.db --ablated --hypothesis induction",
         .run = run,
         .options = &o,

@@ -58,8 +58,41 @@ static int put_context(struct buf *b, const struct tokens *t, const uint8_t *lab
     return rc ? rc : buf_append(b, "", 1, err);
 }
 
+/* " -> [ are]" of the token that would follow. */
+static int put_answer(FILE *to, const struct tokenizer *t, uint32_t id, struct err *err)
+{
+    struct buf text = {0};
+    size_t len = 0;
+    const char *bytes = tokenizer_bytes(t, id, &len);
+    int rc = put_part(&text, bytes ? bytes : "", bytes ? len : 0, err);
+    rc = rc ? rc : buf_append(&text, "", 1, err);
+    if (!rc) {
+        fputs(" [", to);
+        show_text(to, text.data, 0, WIDTH_CHARS);
+        putc(']', to);
+    }
+    buf_free(&text);
+    return rc;
+}
+
+static int put_answers(FILE *to, const struct label_answers *a, size_t first, struct err *err)
+{
+    int rc = 0;
+    if (a->own || a->n_fixed > 0) {
+        fputs(" ->", to);
+    }
+    if (a->own) {
+        return put_answer(to, a->tokenizer, a->own[first], err);
+    }
+    for (size_t i = 0; i < a->n_fixed && !rc; i++) {
+        rc = put_answer(to, a->tokenizer, a->fixed[i], err);
+    }
+    return rc;
+}
+
 static int keep_line(struct label_show *s, uint64_t number, const struct tokens *t,
-                     const uint8_t *labels, size_t first, struct err *err)
+                     const uint8_t *labels, const struct label_answers *answers, size_t first,
+                     struct err *err)
 {
     struct buf context = {0};
     char *line = NULL;
@@ -69,9 +102,11 @@ static int keep_line(struct label_show *s, uint64_t number, const struct tokens 
     if (to) {
         fprintf(to, "  doc %-6" PRIu64 " ", number);
         show_text(to, context.data, 0, WIDTH_CHARS);
+        rc = put_answers(to, answers, first, err);
         putc('\n', to);
     }
-    if (!rc && (!to || fclose(to) != 0)) {
+    const bool closed = to && fclose(to) == 0;
+    if (!rc && !closed) {
         rc = err_nomem(err, "a line");
     }
     rc = rc ? rc : buf_append(&s->lines, line, len, err);
@@ -82,7 +117,8 @@ static int keep_line(struct label_show *s, uint64_t number, const struct tokens 
 }
 
 int label_show_add(struct label_show *s, uint64_t number, const struct tokens *t,
-                   const uint8_t *labels, enum miner_verdict verdict, size_t n_max, struct err *err)
+                   const uint8_t *labels, const struct label_answers *answers,
+                   enum miner_verdict verdict, size_t n_max, struct err *err)
 {
     if (verdict == MINER_GAVE_UP) {
         s->gave_up++;
@@ -97,7 +133,7 @@ int label_show_add(struct label_show *s, uint64_t number, const struct tokens *t
     s->tokens += t->n;
     s->labelled += n;
     s->docs_with += n > 0;
-    return n > 0 && s->n_lines < n_max ? keep_line(s, number, t, labels, first, err) : 0;
+    return n > 0 && s->n_lines < n_max ? keep_line(s, number, t, labels, answers, first, err) : 0;
 }
 
 static double percent(uint64_t part, uint64_t all)

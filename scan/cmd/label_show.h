@@ -14,6 +14,7 @@
 #include "corpora/base/err.h"
 #include "corpora/base/mem.h"
 #include "miners/core/miner.h"
+#include "model/tokenizer/tokenizer.h"
 
 /* Of one hypothesis; {0} at first. */
 struct label_show {
@@ -24,11 +25,19 @@ struct label_show {
     size_t n_lines;
 };
 
+/* What a hypothesis says would follow. */
+struct label_answers {
+    const struct tokenizer *tokenizer;
+    const uint32_t *own;   // [t->n] of each labelled token; NULL: the same at all
+    const uint32_t *fixed; // [n_fixed]
+    size_t n_fixed;
+};
+
 /* Counts labels[t->n] of document 'number', and keeps the context of its first labelled tokens
  * where fewer than n_max are kept.  Errors: ERR_NOMEM. */
 int label_show_add(struct label_show *s, uint64_t number, const struct tokens *t,
-                   const uint8_t *labels, enum miner_verdict verdict, size_t n_max,
-                   struct err *err);
+                   const uint8_t *labels, const struct label_answers *answers,
+                   enum miner_verdict verdict, size_t n_max, struct err *err);
 
 void label_show_print(const struct label_show *s, const char *name, FILE *to);
 void label_show_free(struct label_show *s);

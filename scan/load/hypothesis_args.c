@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "corpora/base/mem.h"
+#include "miners/battery.h"
 
 /* A token and its bytes. */
 struct named {
@@ -102,15 +103,19 @@ static int warn_of_forms(const struct hypotheses *h, const struct tokenizer *tok
 
 bool hypothesis_args_wanted(const struct hypothesis_args_options *o)
 {
-    return o->files.n + o->regexes.n > 0;
+    return o->files.n + o->regexes.n > 0 || o->battery;
 }
 
 int hypothesis_args_load(struct hypotheses *out, const struct hypothesis_args_options *o,
+                         const struct hypothesis_windows *windows,
                          const struct tokenizer *tokenizer, struct err *err)
 {
     struct vocabulary vocabulary = {.tokenizer = tokenizer}, *context = &vocabulary;
     const struct hypotheses_options options = {.token_id = tokenizer ? token_id : NULL,
-                                               .context = &context};
+                                               .context = &context,
+                                               .n_vocab = windows->n_vocab,
+                                               .n_ctx = windows->n_ctx,
+                                               .packing = windows->packing};
     struct hypotheses h = {0};
     int rc = 0;
     for (size_t i = 0; i < o->files.n && !rc; i++) {
@@ -118,6 +123,10 @@ int hypothesis_args_load(struct hypotheses *out, const struct hypothesis_args_op
     }
     for (size_t i = 0; i < o->regexes.n && !rc; i++) {
         rc = hypotheses_add_regex(&h, o->regexes.items[i], err);
+    }
+    if (!rc && o->battery) {
+        rc = hypotheses_parse(&h, battery_yaml, strlen(battery_yaml), "--battery", "", &options,
+                              err);
     }
     if (vocabulary.no_memory) {
         rc = err_nomem(err, "the tokenizer's table");

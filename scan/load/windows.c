@@ -209,10 +209,15 @@ static void cut(struct windows *w, struct window *window)
         memcpy(w->ids + 1, t->ids + w->at, take * sizeof *w->ids);
         memcpy(w->ends + 1, t->ends + w->at, take * sizeof *w->ends);
     }
+    *window = (struct window){.doc = w->doc,
+                              .number = w->number++,
+                              .ids = w->ids,
+                              .ends = w->ends,
+                              .n = take + 1,
+                              .tokens = t,
+                              .begin = w->at};
     w->at += take;
     w->more = w->at < t->n;
-    *window = (struct window){
-        .doc = w->doc, .number = w->number++, .ids = w->ids, .ends = w->ends, .n = take + 1};
 }
 
 /* The next window, valid until the next call; window->n is 0 at the end. */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "corpora/base/doc.h"
 #include "corpora/base/err.h"
 #include "corpora/base/jsonout.h"
 #include "corpora/source.h"
@@ -76,6 +77,8 @@ struct window {
     const uint32_t *ends; // [n], bytes into the normalised doc where each token ends, BOS's where
                           // the window begins; NULL with ids
     size_t n;
+    const struct tokens *tokens; // of the whole doc, valid until its next one; NULL with ids
+    size_t begin;                // the doc's token behind BOS
 };
 
 /* What a command does with one window; it writes lines to 'to'. */

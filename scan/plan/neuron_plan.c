@@ -73,7 +73,10 @@ static int describe_hypotheses(struct neuron_plan *s, struct run *run, struct er
         *h = (struct run_hypothesis){.name = strdup(m->name),
                                      .kind = strdup(m->kind->name),
                                      .spec = strdup(m->spec),
-                                     .predicts_next = m->predicts_next};
+                                     .predicts_next = m->predicts_next,
+                                     .answers_itself = m->answers_itself,
+                                     .n_answers = (uint32_t)m->n_answers};
+        memcpy(h->answers, m->answers, sizeof h->answers);
         if (!h->name || !h->kind || !h->spec) {
             return err_nomem(err, "the run");
         }
@@ -262,16 +265,19 @@ static int join_token_means(struct results *results, const struct run *run,
 }
 
 int neuron_plan_describe(struct neuron_plan *s, struct run *run, struct results *results,
-                         const struct neuron_plan_options *o, const struct lineup *lineup,
-                         struct err *err)
+                         const struct neuron_plan_options *o, const char *packing,
+                         const struct lineup *lineup, struct err *err)
 {
+    const struct hypothesis_windows windows = {
+        .n_vocab = lineup->d_vocab, .n_ctx = lineup->n_ctx, .packing = packing};
     if (o->examples > NEURONS_EXAMPLES_MAX) {
         return err_set(err, ERR_USAGE, "--examples %zu: at most %d", o->examples,
                        NEURONS_EXAMPLES_MAX);
     }
     s->first_layers = mem_new(lineup->n, sizeof *s->first_layers);
     int rc = s->first_layers ? check_no_neurons(o, err) : err_nomem(err, "the run");
-    rc = rc ? rc : hypothesis_args_load(&s->hypotheses, &o->labelling, lineup->tokenizer, err);
+    rc = rc ? rc
+            : hypothesis_args_load(&s->hypotheses, &o->labelling, &windows, lineup->tokenizer, err);
     rc = rc ? rc : describe_sites(s, run, o, lineup, err);
     rc = rc ? rc : describe_hypotheses(s, run, err);
     rc = rc ? rc : join_neurons(results, s, run, o, lineup, err);

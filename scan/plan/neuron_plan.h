@@ -60,14 +60,14 @@ struct neuron_plan {
 };
 
 /*
- * Fills *s, {0} before, which neuron_plan_free() ends in any case, and the run's hypotheses and the
+ * Fills *s, {0} before (packing: "docs" or "rows"), which neuron_plan_free() ends in any case, and the run's hypotheses and the
  * sites of its models, and joins the neurons to its results; the run has its models.
  * Errors: hypothesis_args_load()'s, model_site()'s; ERR_USAGE (a watch that names nothing, numbers
  * out of range), ERR_NOMEM.
  */
 int neuron_plan_describe(struct neuron_plan *s, struct run *run, struct results *results,
-                         const struct neuron_plan_options *o, const struct lineup *lineup,
-                         struct err *err);
+                         const struct neuron_plan_options *o, const char *packing,
+                         const struct lineup *lineup, struct err *err);
 void neuron_plan_free(struct neuron_plan *s); // {0} is allowed
 
 #endif

@@ -74,8 +74,52 @@ static bool is_same(const struct run_pair *a, const struct run_pair *b)
     return true;
 }
 
+/* The first model of bigrams behind the first model; 0: there is none. */
+static size_t find_bigrams(const struct lineup *lineup, size_t n_named)
+{
+    for (size_t i = 1; i < n_named && lineup->models[0].weights; i++) {
+        const struct lineup_model *m = &lineup->models[i];
+        if (!m->weights && m->counts.order == COUNT_BIGRAM) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* The pairs of a run that names none, at most 2 * n_named: *n of them. */
+static void default_pairs(struct run_pair *items, size_t *n, const struct lineup *lineup,
+                          size_t n_named, bool bigrams)
+{
+    const size_t counts = bigrams ? find_bigrams(lineup, n_named) : 0;
+    *n = 0;
+    for (size_t i = 1; i < n_named; i++) {
+        items[(*n)++] = (struct run_pair){.n_others = 1, .others = {(uint32_t)i}};
+    }
+    for (size_t i = 1; i < n_named && counts > 0; i++) {
+        if (lineup->models[i].weights) {
+            items[(*n)++] =
+                (struct run_pair){.base = (uint32_t)counts, .n_others = 1, .others = {(uint32_t)i}};
+        }
+    }
+}
+
+/* A pair that is as one before it. */
+static int check_again(const struct run_pair *items, size_t i, const struct arg_list *specs,
+                       struct err *err)
+{
+    size_t k = 0;
+    while (k < i && !is_same(&items[k], &items[i])) {
+        k++;
+    }
+    return k == i ? 0
+           : strcmp(specs->items[k], specs->items[i]) == 0
+               ? err_set(err, ERR_USAGE, "--pair %s is given twice", specs->items[i])
+               : err_set(err, ERR_USAGE, "--pair %s is the same as --pair %s; give one",
+                         specs->items[i], specs->items[k]);
+}
+
 int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs,
-                const struct lineup *lineup, size_t n_named, struct err *err)
+                const struct lineup *lineup, size_t n_named, bool bigrams, struct err *err)
 {
     *pairs = NULL;
     if (lineup->n > RUN_MODELS_MAX) {
@@ -86,26 +130,17 @@ int pairs_parse(struct run_pair **pairs, size_t *n, const struct arg_list *specs
     if (*n == 0) {
         return 0;
     }
-    struct run_pair *items = mem_zero(*n, sizeof *items);
+    struct run_pair *items = mem_zero(specs->n ? *n : 2 * n_named, sizeof *items);
     if (!items) {
         return err_nomem(err, "pairs");
     }
     int rc = 0;
-    for (size_t i = 0; i < *n && !rc; i++) {
-        if (specs->n == 0) {
-            items[i] = (struct run_pair){.n_others = 1, .others = {(uint32_t)i + 1}};
-            continue;
-        }
+    if (specs->n == 0) {
+        default_pairs(items, n, lineup, n_named, bigrams);
+    }
+    for (size_t i = 0; i < specs->n && !rc; i++) {
         rc = parse_pair(&items[i], specs->items[i], lineup, n_named, err);
-        for (size_t k = 0; k < i && !rc; k++) {
-            if (!is_same(&items[k], &items[i])) {
-                continue;
-            }
-            rc = strcmp(specs->items[k], specs->items[i]) == 0
-                     ? err_set(err, ERR_USAGE, "--pair %s is given twice", specs->items[i])
-                     : err_set(err, ERR_USAGE, "--pair %s is the same as --pair %s; give one",
-                               specs->items[i], specs->items[k]);
-        }
+        rc = rc ? rc : check_again(items, i, specs, err);
     }
     if (rc) {
         free(items);

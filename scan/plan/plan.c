@@ -131,7 +131,8 @@ static int describe_shards(struct run *run, const struct shards *s, struct err *
 
 /* All settings that change results and are not fields of the run, as JSON. */
 static int describe_settings(struct run *run, const struct scan_options *o, const struct lineup *l,
-                             const struct trigram_choice *choice, enum precision asked,
+                             const struct trigram_choice *choice,
+                             const struct skip_choice *skips, enum precision asked,
                              const struct compare_share *share, const struct shard *reference,
                              struct err *err)
 {
@@ -190,6 +191,7 @@ static int describe_settings(struct run *run, const struct scan_options *o, cons
         jsonout_key(&j, "trigrams");
         jsonout_raw(&j, choice->settings);
     }
+    skip_choice_json(&j, skips);
     jsonout_end(&j, '}');
     if (fclose(j.to) != 0) {
         free(text);
@@ -326,9 +328,9 @@ static int join_depth(struct results *results, const struct run *run, const stru
 }
 
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
-              struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
-              const struct ablate *ablate, const struct shards *shards, enum precision asked,
-              struct err *err)
+              struct trigram_choice *choice, struct skip_choice *skips,
+              const struct scan_options *o, const struct lineup *l, const struct ablate *ablate,
+              const struct shards *shards, enum precision asked, struct err *err)
 {
     run->floor = -6;
     run->top = o->top;
@@ -337,18 +339,23 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     int rc = args_share("compare-share", o->compare_share ? o->compare_share : SCAN_COMPARE_SHARE,
                         COMPARE_SHARE_MAX, &share.take, &share.of, err);
     rc = rc ? rc : args_real("floor", o->floor, -1000, -0.1, &run->floor, err);
-    rc = rc ? rc : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, l, ablate->n_named, err);
+    rc = rc ? rc
+            : pairs_parse(&run->pairs, &run->n_pairs, &o->pairs, l, ablate->n_named,
+                          o->neurons.labelling.battery, err);
     rc = rc ? rc : describe_models(run, l, err);
     rc = rc ? rc : ablate_describe(ablate, run, err);
     rc = rc ? rc : describe_shards(run, shards, err);
     rc = rc ? rc : describe_names(run, l, err);
-    rc = rc ? rc : neuron_plan_describe(neurons, run, results, &o->neurons, l, err);
+    rc = rc ? rc
+            : neuron_plan_describe(neurons, run, results, &o->neurons,
+                                   o->packing ? o->packing : "docs", l, err);
     rc = rc ? rc
             : trigram_choice_describe(choice, results, run, &o->trigrams, l,
                                       input_skips_special(&o->input), err);
+    rc = rc ? rc : skip_choice_describe(skips, results, run, &o->skips, l, err);
     rc = rc || !o->ablate.reference ? rc : shards_open(&reference, &o->ablate.reference, 1, err);
     rc = rc ? rc
-            : describe_settings(run, o, l, choice, asked, &share,
+            : describe_settings(run, o, l, choice, skips, asked, &share,
                                 reference.n > 0 ? &reference.items[0] : NULL, err);
     shards_free(&reference);
     rc = rc ? rc : join_compare(results, run, &share, err);

@@ -19,6 +19,7 @@
 #include "scan/load/windows.h"
 #include "scan/plan/ablate.h"
 #include "scan/plan/neuron_plan.h"
+#include "scan/plan/skip_choice.h"
 #include "scan/plan/trigram_choice.h"
 
 /* The options as they were given; NULL or 0: not given. */
@@ -27,11 +28,12 @@ struct scan_options {
     struct input_options input;
     struct neuron_plan_options neurons;
     struct trigram_choice_options trigrams;
+    struct skip_choice_options skips;
     struct ablate_options ablate;
     struct task_options task;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
-        *record, *kernels, *compare_share;
-    size_t threads, top, max_tokens;
+        *record, *kernels, *compare_share, *status;
+    size_t threads, top, max_tokens, restarts;
     size_t documents_most; // SCAN_NOT_GIVEN: not given
     bool documents;
     bool force, dry_run, allow_not_finite, compare_changed;
@@ -93,13 +95,13 @@ enum packing scan_packing(const struct scan_options *o);
 /*
  * Fills *run, and *results with its collectors' shapes, both {0} before, which run_free() and
  * results_free() end in any case (the results first); *neurons, and *choice, {0} before, which
- * neuron_plan_free() and trigram_choice_free() end.
+ * neuron_plan_free() and trigram_choice_free() end; *skips, {0} before.
  * Errors: ERR_USAGE, ERR_NOMEM, pairs_parse()'s, neuron_plan_describe()'s,
- * trigram_choice_describe()'s, ablate_describe()'s.
+ * trigram_choice_describe()'s, skip_choice_describe()'s, ablate_describe()'s.
  */
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
-              struct trigram_choice *choice, const struct scan_options *o, const struct lineup *l,
-              const struct ablate *ablate, const struct shards *shards, enum precision asked,
-              struct err *err);
+              struct trigram_choice *choice, struct skip_choice *skips,
+              const struct scan_options *o, const struct lineup *l, const struct ablate *ablate,
+              const struct shards *shards, enum precision asked, struct err *err);
 
 #endif

@@ -20,6 +20,7 @@ struct grown {
 
 struct labels {
     struct labeller *labeller;
+    const struct hypotheses *hypotheses;
     const atomic_int *stop;
     size_t n; // hypotheses
     size_t n_words;
@@ -30,9 +31,13 @@ struct labels {
     struct unit_token_set *views; // [1 + 2 * n] of them
     uint32_t *begin; // [n_docs + 1][n] of labelled sets: where in them a document's tokens begin
     size_t begin_cap;
-    uint8_t *label; // of a document
-    size_t label_cap;
-    struct unit_labels unit; // what the layout's labels are
+    uint8_t *label;                  // of a document
+    uint32_t *answer, *window_begin; // of its tokens
+    size_t label_cap, answer_cap, window_begin_cap;
+    bool windows;                  // a hypothesis looks at them
+    struct grown *answers;         // [n] of those that answer themselves
+    const uint32_t **answer_views; // [n] of them, or NULL
+    struct unit_labels unit;       // what the layout's labels are
 };
 
 int labels_new(struct labels **out, const struct hypotheses *hypotheses, const atomic_int *stop,
@@ -46,13 +51,20 @@ int labels_new(struct labels **out, const struct hypotheses *hypotheses, const a
     l->n_words = bits_words(l->n);
     l->sets = mem_zero(1 + 2 * l->n, sizeof *l->sets);
     l->views = mem_zero(1 + 2 * l->n, sizeof *l->views);
-    int rc = l->sets && l->views ? 0 : err_nomem(err, "labels");
+    l->answers = mem_zero(l->n, sizeof *l->answers);
+    l->answer_views = mem_zero(l->n, sizeof *l->answer_views);
+    const bool whole = l->sets && l->views && l->answers && l->answer_views;
+    int rc = whole ? 0 : err_nomem(err, "labels");
     rc = rc ? rc : labeller_new(&l->labeller, hypotheses, err);
     if (rc) {
         labels_free(l);
         return rc;
     }
     l->stop = stop;
+    l->hypotheses = hypotheses;
+    for (size_t h = 0; h < l->n; h++) {
+        l->windows = l->windows || hypotheses->items[h].windows;
+    }
     labeller_watch(l->labeller, stop);
     *out = l;
     return 0;
@@ -66,7 +78,14 @@ void labels_free(struct labels *l)
     for (size_t set = 0; l->sets && set < 1 + 2 * l->n; set++) {
         free(l->sets[set].at);
     }
+    for (size_t h = 0; l->answers && h < l->n; h++) {
+        free(l->answers[h].at);
+    }
     labeller_free(l->labeller);
+    free(l->answers);
+    free(l->answer_views);
+    free(l->answer);
+    free(l->window_begin);
     free(l->words);
     free(l->gave_up);
     free(l->sets);
@@ -91,6 +110,10 @@ static int reserve(struct labels *l, const struct layout *layout, struct err *er
     rc = rc ? rc
             : mem_reserve(&l->begin, &l->begin_cap, (layout->n_docs + 1) * l->n, sizeof *l->begin,
                           what, err);
+    rc = rc ? rc : mem_reserve(&l->answer, &l->answer_cap, most, sizeof *l->answer, what, err);
+    rc = rc ? rc
+            : mem_reserve(&l->window_begin, &l->window_begin_cap, most, sizeof *l->window_begin,
+                          what, err);
     return rc ? rc : mem_reserve(&l->label, &l->label_cap, most, 1, what, err);
 }
 
@@ -106,6 +129,27 @@ static int add(struct grown *set, size_t begin, size_t n, const uint8_t *label, 
     return rc;
 }
 
+/* The first token of the document in each token's window. */
+static void find_windows(struct labels *l, const struct layout_doc *doc)
+{
+    const uint32_t *pos = l->layout->pos + doc->begin;
+    for (uint32_t i = 0; i < doc->n; i++) {
+        l->window_begin[i] = pos[i] <= i ? i + 1 - pos[i] : 0;
+    }
+}
+
+/* Keeps what is said to follow the labelled ones of its n tokens. */
+static int keep_answers(struct labels *l, struct grown *to, size_t n, struct err *err)
+{
+    const int rc =
+        mem_reserve(&to->at, &to->cap, to->n + n, sizeof *to->at, "a unit's labels", err);
+    for (size_t i = 0; i < n && !rc; i++) {
+        to->at[to->n] = l->answer[i];
+        to->n += l->label[i];
+    }
+    return rc;
+}
+
 /* What hypothesis h says of document d. */
 static int label_doc(struct labels *l, size_t h, size_t d, struct err *err)
 {
@@ -116,9 +160,12 @@ static int label_doc(struct labels *l, size_t h, size_t d, struct err *err)
                                   .ends = text ? layout->ends + doc->begin : NULL,
                                   .n = doc->n,
                                   .text = text ? layout->text.data + doc->text : NULL,
-                                  .text_len = doc->text_len};
+                                  .text_len = doc->text_len,
+                                  .window_begin = l->windows ? l->window_begin : NULL};
+    const bool answers = l->hypotheses->items[h].answers_itself;
     enum miner_verdict verdict;
-    int rc = labeller_run(l->labeller, h, &tokens, l->label, &verdict, err);
+    int rc = answers ? labeller_answer(l->labeller, h, &tokens, l->label, l->answer, &verdict, err)
+                     : labeller_run(l->labeller, h, &tokens, l->label, &verdict, err);
     if (rc) {
         return err_prefix(err, "document %" PRIu64, doc->doc->number);
     }
@@ -132,6 +179,7 @@ static int label_doc(struct labels *l, size_t h, size_t d, struct err *err)
     struct grown *set = &l->sets[SET_LABELLED(h)];
     const size_t before = set->n;
     rc = add(set, doc->begin, doc->n, l->label, err);
+    rc = rc || !answers ? rc : keep_answers(l, &l->answers[h], doc->n, err);
     for (size_t k = before; k < set->n && !rc; k++) {
         bits_set(l->words + set->at[k] * l->n_words, h);
     }
@@ -154,7 +202,13 @@ int labels_make(struct labels *l, const struct layout *layout, struct err *err)
     for (size_t set = 0; set < 1 + 2 * l->n; set++) {
         l->sets[set].n = 0;
     }
+    for (size_t h = 0; h < l->n; h++) {
+        l->answers[h].n = 0;
+    }
     for (size_t d = 0; d <= layout->n_docs && !rc; d++) {
+        if (l->windows && d < layout->n_docs) {
+            find_windows(l, &layout->docs[d]);
+        }
         for (size_t h = 0; h < l->n && !rc && !is_stopped(l->stop); h++) {
             l->begin[d * l->n + h] = (uint32_t)l->sets[SET_LABELLED(h)].n;
             rc = d < layout->n_docs ? label_doc(l, h, d, err) : 0;
@@ -163,11 +217,15 @@ int labels_make(struct labels *l, const struct layout *layout, struct err *err)
     for (size_t set = 0; set < 1 + 2 * l->n; set++) {
         l->views[set] = (struct unit_token_set){.at = l->sets[set].at, .n = l->sets[set].n};
     }
+    for (size_t h = 0; h < l->n; h++) {
+        l->answer_views[h] = l->hypotheses->items[h].answers_itself ? l->answers[h].at : NULL;
+    }
     l->unit = (struct unit_labels){.n_hypotheses = l->n,
                                    .sets = l->views,
                                    .words = l->words,
                                    .gave_up = l->gave_up,
-                                   .begin = l->begin};
+                                   .begin = l->begin,
+                                   .answers = l->answer_views};
     return rc;
 }
 

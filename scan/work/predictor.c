@@ -430,6 +430,22 @@ int predictor_pick_exact(struct predictor_ctx *r, const struct predictor_unit *u
     return r->kind->pick_exact(r, unit, picks, n, logprob, stop, err);
 }
 
+int predictor_score_ids(struct predictor_ctx *r, const struct predictor_unit *unit,
+                        const struct engine_pick *picks, const uint32_t *ids, size_t n,
+                        double *logprob, struct err *err)
+{
+    const bool out = leaves_out(r, unit);
+    int rc = out ? 0 : take_none(r, err);
+    for (size_t k = 0; k < n && !rc; k++) {
+        const struct engine_window *w = picks[k].window;
+        const struct count_text text = text_of(w);
+        const size_t at = picks[k].at;
+        rc = out ? take_document(r, unit, (size_t)(w->tokens - unit->layout->ids) + at, err) : 0;
+        logprob[k] = rc ? 0 : countmodel_ctx_score_id(r->counts, &text, at, ids[k]);
+    }
+    return rc;
+}
+
 bool predictor_looks(const struct predictor *p)
 {
     return p->model->weights || count_order_sums(p->model->counts.order);

@@ -111,6 +111,11 @@ int predictor_head_rows(struct predictor_ctx *r, const struct predictor_unit *un
                         const struct engine_window *windows, size_t n_windows,
                         struct head_rows *rows, const atomic_int *stop, struct err *err);
 
+/* logprob[n] of ids[n] in place of the picks, of counts that look.  Errors: ERR_NOMEM. */
+int predictor_score_ids(struct predictor_ctx *r, const struct predictor_unit *unit,
+                        const struct engine_pick *picks, const uint32_t *ids, size_t n,
+                        double *logprob, struct err *err);
+
 /* Does it say how likely every token is?  Not what chooses with hindsight: :skip, :oracle. */
 bool predictor_looks(const struct predictor *p);
 

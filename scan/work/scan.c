@@ -18,11 +18,14 @@
 #include "scan/load/nothing_read.h"
 #include "scan/load/windows.h"
 #include "scan/plan/memory.h"
+#include "scan/work/choose_skips.h"
 #include "scan/work/choose_tokens.h"
 #include "scan/work/first_unit.h"
 #include "scan/work/make_means.h"
 #include "scan/work/prepare.h"
+#include "scan/work/restarts.h"
 #include "scan/work/scan_internal.h"
+#include "scan/work/skip_trials.h"
 #include "scan/work/summary.h"
 #include "scan/work/trials.h"
 
@@ -120,6 +123,7 @@ static void set_work(struct scan *s)
     };
     s->pipeline.work = &s->work;
     s->pipeline.shards = &s->shards;
+    s->pipeline.status = &s->status;
 }
 
 /* Looks at the beginning of every shard before the work begins. */
@@ -163,8 +167,8 @@ int scan_open(struct scan *s, const struct scan_options *o, const struct arg_lis
     rc = rc ? rc : ablate_expand(&s->ablate, &s->lineup, &o->ablate, shards_bytes(&s->shards), err);
     rc = rc ? rc : check_reference(s, err);
     rc = rc ? rc
-            : plan_make(&s->run, &s->results, &s->neurons, &s->trigrams, o, &s->lineup, &s->ablate,
-                        &s->shards, s->asked, err);
+            : plan_make(&s->run, &s->results, &s->neurons, &s->trigrams, &s->skips, o, &s->lineup,
+                        &s->ablate, &s->shards, s->asked, err);
     rc = rc ? rc : memory_check(&s->run, &s->results, s->pipeline.n_threads, err);
     if (rc) {
         return rc;
@@ -180,6 +184,7 @@ void scan_close(struct scan *s)
     results_free(&s->results);
     store_close(s->store);
     part_file_free(&s->file);
+    status_close(&s->status);
     run_free(&s->run);
     shards_free(&s->shards);
     engines_free(&s->engines);
@@ -336,11 +341,51 @@ static bool trials_are_done(const struct scan *s)
     return meta_says(s->store, "trigrams_tested");
 }
 
+/* Of the bugs of skip-trigrams. */
+static bool skips_are_done(const struct scan *s)
+{
+    return meta_says(s->store, "skips");
+}
+
 /* Tries the trigrams of a finished run on its models.  *left: it was stopped before. */
-static int try_trigrams(struct scan *s, bool *left, struct err *err)
+static int try_trigrams(struct scan *s, const struct trials *trials, bool *left, struct err *err)
+{
+    const double begin = progress_clock();
+    size_t n = 0;
+    const int rc = trials_run(trials, s->store, &n, err);
+    if (!rc && stopped_by() && !trials_are_done(s)) {
+        fprintf(stderr, "stopped before the trigrams were tested: run the same command again\n");
+        *left = true;
+    } else if (!rc) {
+        fprintf(stderr, "  trigrams: tested %zu%s on the models, in %.1f s\n", n,
+                s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin);
+        summary_look("trigrams", s->options->output, NULL);
+    }
+    return rc;
+}
+
+/* And the bugs of its skip-trigrams. */
+static int try_skips(struct scan *s, const struct trials *trials, bool *left, struct err *err)
+{
+    const double begin = progress_clock();
+    size_t n = 0;
+    const int rc = skip_trials_run(trials, s->store, &n, err);
+    if (!rc && stopped_by() && !skips_are_done(s)) {
+        fprintf(stderr,
+                "stopped before the skip-trigrams were tested: run the same command again\n");
+        *left = true;
+    } else if (!rc) {
+        fprintf(stderr, "  skip-trigrams: %zu bug%s, in %.1f s\n", n, plural_s(n),
+                progress_clock() - begin);
+        summary_look("skips", s->options->output, NULL);
+    }
+    return rc;
+}
+
+/* Tries what is due on the models. */
+static int try_all(struct scan *s, bool trigrams, bool skips, bool *left, struct err *err)
 {
     const struct engine **engines = mem_new(s->lineup.n, sizeof *engines);
-    size_t n = 0;
     if (!engines) {
         return err_nomem(err, "trials");
     }
@@ -355,31 +400,25 @@ static int try_trigrams(struct scan *s, bool *left, struct err *err)
                                   .stop = &stop_signals()->stop,
                                   .command = "scan",
                                   .status = &stop_signals()->status};
-    const double begin = progress_clock();
-    const int rc = trials_run(&trials, s->store, &n, err);
+    int rc = trigrams ? try_trigrams(s, &trials, left, err) : 0;
+    rc = rc || !skips || *left ? rc : try_skips(s, &trials, left, err);
     free(engines);
-    if (!rc && stopped_by() && !trials_are_done(s)) {
-        fprintf(stderr, "stopped before the trigrams were tested: run the same command again\n");
-        *left = true;
-    } else if (!rc) {
-        fprintf(stderr, "  trigrams: tested %zu%s on the models, in %.1f s\n", n,
-                s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin);
-        summary_look("trigrams", s->options->output, NULL);
-    }
     return rc;
 }
 
-/* Writes tables that lag, and tries the trigrams. */
-static int finish_tables(struct scan *s, bool *trigrams_left, struct err *err)
+/* Writes tables that lag, and tries what is due.  *left: it was stopped before. */
+static int finish_tables(struct scan *s, bool *left, struct err *err)
 {
     int rc = tables_lag(s)
                  ? store_checkpoint(s->store, &s->run, &s->results, true, s->pipeline.meta, err)
                  : 0;
-    if (rc || !trials_are_due(&s->run, &s->results) || trials_are_done(s)) {
+    const bool trigrams = trials_are_due(&s->run, &s->results) && !trials_are_done(s);
+    const bool skips = skip_trials_are_due(&s->run, &s->results) && !skips_are_done(s);
+    if (rc || (!trigrams && !skips)) {
         return rc;
     }
     rc = s->engines.n > 0 ? 0 : scan_make_engines(s, err);
-    return rc ? rc : try_trigrams(s, trigrams_left, err);
+    return rc ? rc : try_all(s, trigrams, skips, left, err);
 }
 
 // --- all of it ----------------------------------------------------------------------------------
@@ -395,6 +434,9 @@ static int prepare(struct scan *s, struct err *err)
     }
     rc = s->replaces ? first_unit_try(&s->pipeline, s->options->input.field, err) : 0;
     rc = rc ? rc : choose_tokens(&s->results, &s->pipeline, err);
+    rc =
+        rc ? rc
+           : choose_skips(&s->results, &s->skips, &s->lineup, &s->engines, &s->pipeline, stop, err);
     rc = rc ? rc : first_unit_before_scan(&s->pipeline, &s->work, &s->run, err);
     rc = rc ? rc : prepare_effects(&s->results, &s->run, s->engines.predictors, stop, err);
     rc =
@@ -501,11 +543,11 @@ static int check_docs(struct scan *s, uint64_t docs, struct err *err)
 /* What a run has to do when all its units are in.  docs: of the corpus. */
 static int finish(struct scan *s, uint64_t docs, int *status, struct err *err)
 {
-    bool trigrams_left = false;
-    int rc = finish_tables(s, &trigrams_left, err);
+    bool left = false;
+    int rc = finish_tables(s, &left, err);
     rc = rc ? rc : check_docs(s, docs, err);
-    if (rc || trigrams_left) {
-        *status = trigrams_left ? stopped_by() : *status;
+    if (rc || left) {
+        *status = left ? stopped_by() : *status;
         return rc;
     }
     return part_file_finish(&s->file, &s->store, err);
@@ -522,6 +564,7 @@ static void set_status(const struct scan *s, int *status)
 int scan_run(struct scan *s, int *status, struct err *err)
 {
     int rc = begin_meta(s, err);
+    rc = rc ? rc : status_open(&s->status, s->options->status, err);
     rc = rc ? rc : open_run(s, err);
     if (rc) {
         return rc;
@@ -534,6 +577,9 @@ int scan_run(struct scan *s, int *status, struct err *err)
         return finish(s, docs, status, err);
     }
     rc = part_file_reopen(&s->file, &s->store, &s->run, err);
+    rc = rc ? rc
+            : restarts_count(s->store, s->resumed ? run_count_done(&s->run) : 0,
+                             s->options->restarts, s->file.path, err);
     if (rc) {
         return rc;
     }

@@ -444,8 +444,8 @@ static int load(struct model **model, struct engine **engine, const struct run_m
     return rc ? rc : engine_new(engine, *model, kern_best(), PRECISION_EXACT, err);
 }
 
-int trials_reload(const struct run *run, const struct results *results, size_t n_threads,
-                  const char *command, struct store *s, size_t *n_tested, bool *loaded,
+int trials_reload(trials_fn *fn, const struct run *run, const struct results *results,
+                  size_t n_threads, const char *command, struct store *s, size_t *n, bool *loaded,
                   struct err *err)
 {
     struct model **models = mem_zero(run->n_models, sizeof *models);
@@ -460,7 +460,7 @@ int trials_reload(const struct run *run, const struct results *results, size_t n
                              .engines = (const struct engine *const *)engines,
                              .n_threads = n_threads,
                              .command = command};
-    rc = rc ? rc : trials_run(&t, s, n_tested, err);
+    rc = rc ? rc : fn(&t, s, n, err);
     for (size_t m = 0; m < run->n_models; m++) {
         if (engines) {
             engine_free(engines[m]);

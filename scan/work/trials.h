@@ -40,11 +40,14 @@ bool trials_are_due(const struct run *run, const struct results *results);
  * store_write()'s. */
 int trials_run(const struct trials *t, struct store *s, size_t *n_tested, struct err *err);
 
-/* The same with the models loaded from where the run's scan found them, by their path: for a run
+/* trials_run(), or others that need the same. */
+typedef int trials_fn(const struct trials *t, struct store *s, size_t *n, struct err *err);
+
+/* Calls fn with the models loaded from where the run's scan found them, by their path: for a run
  * that was merged.  *loaded: whether they are there; else the errors are model_load()'s and
  * ERR_MISMATCH (not the same weights any more), or ERR_NOMEM. */
-int trials_reload(const struct run *run, const struct results *results, size_t n_threads,
-                  const char *command, struct store *s, size_t *n_tested, bool *loaded,
+int trials_reload(trials_fn *fn, const struct run *run, const struct results *results,
+                  size_t n_threads, const char *command, struct store *s, size_t *n, bool *loaded,
                   struct err *err);
 
 #endif

@@ -175,10 +175,10 @@ void unit_scores_free(struct unit_scores *s)
     for (size_t m = s->n_models; m-- > 0;) { // lenders stand before those that they lend to
         scorer_close(&s->scorers[m]);
     }
-    void *const own[] = {s->asked, s->scorers, s->windows, s->logprob, s->window_n,
-                         s->picks, s->tokens,  s->rows,    s->ids,     s->logits,
-                         s->ld,    s->some,    s->some_of, s->row.at,  s->questions.items,
-                         s->heads, s->depths};
+    void *const own[] = {s->asked, s->scorers,  s->windows, s->logprob, s->window_n,
+                         s->picks, s->tokens,   s->rows,    s->ids,     s->logits,
+                         s->ld,    s->some,     s->some_of, s->row.at,  s->questions.items,
+                         s->heads, s->logprobs, s->depths};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         free(own[i]);
     }
@@ -342,9 +342,8 @@ static int score_block(struct unit_scores *s, size_t m, size_t first, size_t n, 
 
 // --- what is asked of a block -------------------------------------------------------------------
 
-/* engine_view() of counts: log-probs of the asked ids, or of all. */
+/* engine_view() of counts: log-probs of all ids. */
 struct counts_view {
-    const struct unit_asked *asked; // NULL: all are wanted
     float *to;
     size_t d_vocab;
 };
@@ -353,11 +352,7 @@ static void see_counts(void *context, size_t k, size_t n, const struct engine_si
 {
     const struct counts_view *v = context;
     for (size_t i = 0; i < n; i++) {
-        if (v->asked) {
-            v->to[k + i] = sights[i].logits[v->asked[k + i].id];
-        } else {
-            memcpy(v->to + (k + i) * v->d_vocab, sights[i].logits, v->d_vocab * sizeof *v->to);
-        }
+        memcpy(v->to + (k + i) * v->d_vocab, sights[i].logits, v->d_vocab * sizeof *v->to);
     }
 }
 
@@ -371,31 +366,43 @@ static int look_at_counts(struct unit_scores *s, size_t m, const size_t *tokens,
                                err);
 }
 
+/* The log-probs of what was asked of counts, into to[a->n]. */
+static int answer_counts(struct unit_scores *s, const struct asked *a, size_t m, float *to,
+                         struct err *err)
+{
+    int rc = mem_reserve(&s->tokens, &s->tokens_cap, a->n, sizeof *s->tokens, "logits", err);
+    rc = rc ? rc : mem_reserve(&s->ids, &s->ids_cap, a->n, sizeof *s->ids, "logits", err);
+    rc = rc ? rc
+            : mem_reserve(&s->logprobs, &s->logprobs_cap, a->n, sizeof *s->logprobs, "logits", err);
+    for (size_t i = 0; i < a->n && !rc; i++) {
+        s->tokens[i] = a->items[i].token;
+        s->ids[i] = a->items[i].id;
+    }
+    rc = rc ? rc : unit_scores_pick(s, m, s->tokens, a->n, err);
+    rc = rc ? rc
+            : predictor_score_ids(s->scorers[m].ctx, &s->in, s->picks, s->ids, a->n, s->logprobs,
+                                  err);
+    for (size_t i = 0; i < a->n && !rc; i++) {
+        to[i] = (float)s->logprobs[i];
+    }
+    return rc;
+}
+
 /* The logits that a collector asked of a model. */
 static int answer(struct unit_scores *s, struct asked *a, size_t m, struct err *err)
 {
     struct scorer *of = &s->scorers[m];
     int rc = floats_reserve(&a->logits[m], a->n, err);
     a->seen[m] = NULL;
-    if (rc || !a->needs[m].asked) {
+    if (rc || !a->needs[m].asked || !predictor_looks(of->predictor)) {
         return rc;
     }
-    if (has_weights(of)) {
-        const size_t d = config_of(of)->d_model;
-        for (size_t i = 0; i < a->n; i++) {
-            const float *x = of->normed.at + (a->items[i].token - s->block.begin) * d;
-            a->logits[m].at[i] = engine_logit(of->predictor->engine, x, a->items[i].id);
-        }
-    } else if (predictor_looks(of->predictor)) {
-        struct counts_view view = {.asked = a->items, .to = a->logits[m].at};
-        rc = mem_reserve(&s->tokens, &s->tokens_cap, a->n, sizeof *s->tokens, "logits", err);
-        for (size_t i = 0; i < a->n && !rc; i++) {
-            s->tokens[i] = a->items[i].token;
-        }
-        rc = rc ? rc : look_at_counts(s, m, s->tokens, a->n, &view, err);
-    } else {
-        return 0;
+    for (size_t i = 0; i < a->n && has_weights(of); i++) {
+        const size_t at = (a->items[i].token - s->block.begin) * config_of(of)->d_model;
+        a->logits[m].at[i] =
+            engine_logit(of->predictor->engine, of->normed.at + at, a->items[i].id);
     }
+    rc = has_weights(of) ? 0 : answer_counts(s, a, m, a->logits[m].at, err);
     a->seen[m] = a->logits[m].at;
     return rc;
 }

@@ -120,7 +120,8 @@ struct unit_scores {
     struct floats row;  // one of engine_row_size()
     const float **rows; // of unit_rows_find()
     uint32_t *ids;      // their tokens
-    size_t rows_cap, ids_cap;
+    double *logprobs;   // of ids that counts are asked about
+    size_t rows_cap, ids_cap, logprobs_cap;
     const float **logits; // [n_models]
     size_t *ld;           // [n_models]
 };

@@ -127,7 +127,7 @@ int main(int argc, char **argv)
     struct docs d = {0};
     double sum = 0;
     int rc = tokenizer_load(&t, argv[2], &err);
-    rc = rc ? rc : hypothesis_args_load(&h, &options, t, &err);
+    rc = rc ? rc : hypothesis_args_load(&h, &options, &(struct hypothesis_windows){0}, t, &err);
     rc = rc ? rc : labeller_new(&l, &h, &err);
     for (int i = 3; !rc && i < argc; i++) {
         rc = add_file(&d, t, argv[i], &err);

@@ -86,6 +86,44 @@ static void compare(const struct code_miner *m, const struct tokens *doc, const 
     }
 }
 
+/* Answers are tokens of the document, with the same labels; and a window is as a document of its own,
+ * but for words, which may go on behind it. */
+static void look_at_windows(const struct code_miner *m, const struct tokens *doc,
+                            const uint8_t *labels, struct code_scratch *s, size_t n_window)
+{
+    uint8_t *same = block(doc->n, 1), *cut_labels = block(doc->n, 1), *alone = block(doc->n, 1);
+    uint32_t *answers = block(doc->n, sizeof *answers);
+    struct tokens windows = *doc;
+    uint32_t *begin = block(doc->n, sizeof *begin);
+    for (size_t i = 0; i < doc->n; i++) {
+        begin[i] = (uint32_t)(i - i % n_window);
+    }
+    windows.window_begin = begin;
+    check(!m->answer || m->answer(doc, same, answers, s, NULL) == 0);
+    for (size_t i = 0; i < doc->n && m->answer; i++) {
+        check(same[i] == labels[i]);
+        size_t at = 0;
+        while (at < doc->n && labels[i] && doc->ids[at] != answers[i]) {
+            at++;
+        }
+        check(at < doc->n || doc->n == 0);
+    }
+    check(m->label(&windows, cut_labels, s, NULL) == 0);
+    for (size_t at = 0; at < doc->n && strncmp(m->name, "split_", 6) != 0; at += n_window) {
+        struct tokens one = *doc;
+        one.ids += at;
+        one.ends += at;
+        one.n = doc->n - at < n_window ? doc->n - at : n_window;
+        check(m->label(&one, alone + at, s, NULL) == 0);
+    }
+    check(strncmp(m->name, "split_", 6) == 0 || memcmp(alone, cut_labels, doc->n) == 0);
+    free(same);
+    free(cut_labels);
+    free(alone);
+    free(answers);
+    free(begin);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct code_scratch used;
@@ -103,7 +141,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t *of_doc = label(m, &doc, &used), *again = label(m, &doc, &fresh);
         uint8_t *of_bytes = label(m, &bytes, &used);
         check(memcmp(of_doc, again, doc.n) == 0);
-        if (!IN(m->name, of_tokens)) {
+        if (m->windows) {
+            look_at_windows(m, &doc, of_doc, &used, step + 1);
+        } else if (!IN(m->name, of_tokens)) {
             compare(m, &doc, of_doc, of_bytes);
         }
         free(of_doc);

@@ -1,6 +1,6 @@
 /*
- * fuzz_seeds - writes the seeds of heads, run, shapes, tally, compare, neurons, trigrams, token_means,
- * documents and ngrams, which are bytes of our own
+ * fuzz_seeds - writes the seeds of heads, run, shapes, tally, classes, compare, neurons, trigrams,
+ * token_means, documents, skips and ngrams, which are bytes of our own
  *
  *     cmake --build --preset release --target fuzz_seeds && build/release/fuzz_seeds
  *
@@ -13,11 +13,13 @@
 
 #include "corpora/base/file.h"
 #include "model/counts/ngrams_build.h"
+#include "out/results/classes/classes.h"
 #include "out/results/documents/documents.h"
 #include "out/results/means/means.h"
 #include "out/results/neurons/unit_neurons.h"
 #include "out/results/token_means/token_means.h"
 #include "tests/fuzz/fuzz_shapes.h"
+#include "tests/fuzz/fuzz_skips.h"
 #include "tests/fuzz/seeds.h"
 #include "tests/kit/run_neurons.h"
 
@@ -515,6 +517,76 @@ static void write_documents(void)
     buf_free(&bytes);
 }
 
+static void write_classes(void)
+{
+    static const struct classes_shape shape = {
+        .n_models = 1, .n_pairs = 1, .n_hypotheses = 1, .floor = -6};
+    struct classes *c;
+    struct buf bytes = {0};
+    must(classes_new(&c, &shape, NULL));
+    must(classes_save(c, &bytes, NULL));
+    write_seed("classes", "y_empty", bytes.data, bytes.len);
+    for (size_t i = 0; i < 3; i++) {
+        moments_add(&classes_of(c, i)[2 * i], -5 * FIXED_ONE, 3);
+        moments_add(&classes_of(c, i)[TOKEN_KINDS], (int64_t)i * FIXED_ONE, i);
+    }
+    bytes.len = 0;
+    must(classes_save(c, &bytes, NULL));
+    write_seed("classes", "y_some", bytes.data, bytes.len);
+    write_seed("classes", "n_cut", bytes.data, bytes.len - 8);
+    must(buf_append(&bytes, "12345678", 8, NULL));
+    write_seed("classes", "n_more", bytes.data, bytes.len);
+    classes_free(c);
+    buf_free(&bytes);
+}
+
+// --- skip-trigrams ------------------------------------------------------------------------------
+
+/* which: 0 what is looked for, 1 what was found; as fuzz_skips.c has them. */
+static void skips_seed(const char *name, unsigned char which, const struct buf *bytes)
+{
+    struct buf all = {0};
+    must(buf_append(&all, &which, 1, NULL));
+    must(buf_append(&all, bytes->data, bytes->len, NULL));
+    write_seed("skips", name, all.data, all.len);
+    buf_free(&all);
+}
+
+static void write_skips(void)
+{
+    struct run r = sample_run_neurons();
+    struct skip_shape *s = fuzz_skip_shape(&r), *unknown;
+    struct skip_sums *k;
+    struct buf bytes = {0};
+    must(skip_shape_new(&unknown, &r, 0, NULL));
+    must(skip_shape_save(unknown, &bytes, NULL));
+    skips_seed("y_not_chosen", 0, &bytes);
+    bytes.len = 0;
+    must(skip_shape_save(s, &bytes, NULL));
+    skips_seed("y_chosen", 0, &bytes);
+    bytes.data[9] = 9; // neither chosen nor not
+    skips_seed("n_chosen", 0, &bytes);
+    bytes.len = 0;
+    must(skip_sums_new(&k, s, NULL));
+    must(skip_sums_save(k, &bytes, NULL));
+    skips_seed("y_empty", 1, &bytes);
+    bytes.len = 0;
+    for (size_t i = 0; i < s->n_cells * skip_row(s->n_models); i++) {
+        for (int doc = 0; doc < 9; doc++) {
+            moments_add(&k->rows[i], (doc % 2 ? 3 : 4) * FIXED_ONE / 2, 4);
+        }
+    }
+    must(skip_sums_save(k, &bytes, NULL));
+    skips_seed("y_places", 1, &bytes);
+    bytes.len -= 3;
+    skips_seed("n_cut", 1, &bytes);
+    buf_free(&bytes);
+    skip_sums_free(k);
+    skip_shape_free(s);
+    skip_shape_free(unknown);
+    run_free(&r);
+}
+
 int main(void)
 {
     write_counts("y_all", 1);
@@ -527,6 +599,8 @@ int main(void)
     write_trigrams();
     seeds_of_heads();
     write_token_means();
+    write_skips();
     write_documents();
+    write_classes();
     return 0;
 }

@@ -19,10 +19,10 @@ static inline struct run sample_run_neurons(void)
     r.models[2].d_mlp = 5;
     r.n_hypotheses = 2;
     r.hypotheses = calloc(2, sizeof *r.hypotheses);
-    r.hypotheses[0] =
-        (struct run_hypothesis){strdup("digit"), strdup("regex"), strdup("{}"), false};
-    r.hypotheses[1] =
-        (struct run_hypothesis){strdup("the"), strdup("tokens"), strdup("[1]"), false};
+    r.hypotheses[0] = (struct run_hypothesis){
+        .name = strdup("digit"), .kind = strdup("regex"), .spec = strdup("{}")};
+    r.hypotheses[1] = (struct run_hypothesis){
+        .name = strdup("the"), .kind = strdup("tokens"), .spec = strdup("[1]")};
     return r;
 }
 

@@ -36,8 +36,8 @@ struct small small_run(size_t n_hypotheses, uint32_t examples)
     for (size_t h = 0; h < n_hypotheses; h++) {
         char name[] = "h0";
         name[1] = (char)('0' + h);
-        r->hypotheses[h] =
-            (struct run_hypothesis){strdup(name), strdup("regex"), strdup("{}"), false};
+        r->hypotheses[h] = (struct run_hypothesis){
+            .name = strdup(name), .kind = strdup("regex"), .spec = strdup("{}")};
     }
     small_shape(&small);
     return small;

@@ -86,8 +86,8 @@ static void what_is_no_plugin_is_refused(void **state)
          PLUGINS "/bad_symbol.so: has no symbol gapscope_plugin; miners/kinds/plugin.h "
                  "says what a plugin is"},
         {"bad_version.so",
-         PLUGINS "/bad_version.so: is for version 7 of the interface, this "
-                 "gapscope has 1; compile it with this one's miners/kinds/plugin.h"},
+         PLUGINS "/bad_version.so: is for version 8 of the interface, this "
+                 "gapscope has 1 to 2; compile it with this one's miners/kinds/plugin.h"},
         {"bad_no_label.so", PLUGINS "/bad_no_label.so: its gapscope_plugin has no label()"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -148,6 +148,34 @@ static void random_texts_are_cut_as_a_regex_engine_cuts_them(void **state)
     }
 }
 
+static void random_texts_are_cut_by_the_pattern_of_gpt4_too(void **state)
+{
+    (void)state;
+    uint32_t seed = 2;
+    for (int round = 0; round < 10000; round++) {
+        const size_t most_digits = round % 2 ? 3 : 1;
+        char text[400];
+        size_t len = 0, ends[400];
+        for (uint32_t n = next_random(&seed) % 60; n > 0; n--) {
+            const uint32_t odd = next_random(&seed) % 16;
+            len += utf8_encode(odd == 0   ? 0x17f
+                               : odd == 1 ? '\r'
+                               : odd == 2 ? (uint32_t) "VLSTDEM'"[next_random(&seed) % 8]
+                                          : random_code(&seed),
+                               text + len);
+        }
+        const size_t n_words = words_ref_gpt4(text, len, most_digits, ends);
+        size_t at = 0;
+        for (size_t i = 0; i < n_words; i++) {
+            at += pretokenize_gpt4(text + at, len - at, most_digits);
+            if (at != ends[i]) {
+                fail_msg("round %d: word %zu ends at %zu, not %zu", round, i, at, ends[i]);
+            }
+        }
+        assert_int_equal(at, len);
+    }
+}
+
 int main(void)
 {
     pretokenize_init();
@@ -155,6 +183,7 @@ int main(void)
         cmocka_unit_test(words_are_those_of_the_pattern),
         cmocka_unit_test(every_code_point_has_the_class_of_the_golden_table),
         cmocka_unit_test(random_texts_are_cut_as_a_regex_engine_cuts_them),
+        cmocka_unit_test(random_texts_are_cut_by_the_pattern_of_gpt4_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

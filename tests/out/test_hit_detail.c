@@ -87,10 +87,10 @@ static struct run make_run(void)
         }
     }
     r.hypotheses = calloc(2, sizeof *r.hypotheses);
-    r.hypotheses[0] =
-        (struct run_hypothesis){strdup("base64"), strdup("code"), strdup("{}"), false};
-    r.hypotheses[1] =
-        (struct run_hypothesis){strdup("the \"1\""), strdup("tokens"), strdup("[]"), false};
+    r.hypotheses[0] = (struct run_hypothesis){
+        .name = strdup("base64"), .kind = strdup("code"), .spec = strdup("{}")};
+    r.hypotheses[1] = (struct run_hypothesis){
+        .name = strdup("the \"1\""), .kind = strdup("tokens"), .spec = strdup("[]")};
     r.n_hypotheses = 2;
     return r;
 }

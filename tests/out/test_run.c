@@ -110,10 +110,10 @@ static struct run with_hypotheses(void)
     change(&r.models[2].site, "mid");
     r.n_hypotheses = 2;
     r.hypotheses = calloc(2, sizeof *r.hypotheses);
-    r.hypotheses[0] =
-        (struct run_hypothesis){strdup("digit"), strdup("regex"), strdup("{}"), false};
-    r.hypotheses[1] =
-        (struct run_hypothesis){strdup("the"), strdup("tokens"), strdup("[1]"), false};
+    r.hypotheses[0] = (struct run_hypothesis){
+        .name = strdup("digit"), .kind = strdup("regex"), .spec = strdup("{}")};
+    r.hypotheses[1] = (struct run_hypothesis){
+        .name = strdup("the"), .kind = strdup("tokens"), .spec = strdup("[1]")};
     r.models[1].n_components = 3;
     r.models[1].components = calloc(3, sizeof *r.models[1].components);
     for (size_t i = 0; i < 3; i++) {

@@ -14,4 +14,7 @@ char words_ref_class(uint32_t code);
 /* Puts where the words of text[len] (valid UTF-8) end into ends[len] and returns their number. */
 size_t words_ref(const char *text, size_t len, bool digits, size_t *ends);
 
+/* The same by GPT-4's pattern with \p{N}{1,most_digits}. */
+size_t words_ref_gpt4(const char *text, size_t len, size_t most_digits, size_t *ends);
+
 #endif

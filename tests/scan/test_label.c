@@ -122,7 +122,7 @@ static void what_is_wrong_is_said(void **state)
     (void)state;
     static const struct shell_case cases[] = {
         {"gapscope label --model " GELU " LICENSE", 2,
-         "nothing to label by: give --hypotheses or --regex", ""},
+         "nothing to label by: give --hypotheses, --regex or --battery", ""},
         {"gapscope label --regex a=b LICENSE", 2, "--tokenizer FILE or --model M", ""},
         {LABEL "--regex 'a=(' LICENSE", 2,
          "gapscope label: --regex a=(: missing closing parenthesis, at the end of the pattern", ""},

@@ -94,10 +94,19 @@ async function readRun() {
   run.compareKinds = rows(data.compare_kind);
   run.compareDomains = rows(data.compare_domain);
   run.compareHypotheses = rows(data.compare_hypothesis);
+  run.battery = rows(data.battery);
   run.ablation = rows(data.ablation);
   run.ablationGap = rows(data.ablation_gap);
+  run.kindLoss = rows(data.kind_loss);
+  run.kindGap = rows(data.kind_gap);
+  run.hypothesisLoss = rows(data.hypothesis_loss);
+  run.hypothesisDifference = rows(data.hypothesis_difference);
+  run.depth = rows(data.depth);
+  run.nHeads = data.heads ?? 0;
   run.nNeurons = data.neurons;
   run.nTrigrams = data.trigrams ?? 0;
+  run.nSkips = data.skips ?? 0;
+  run.nBugs = data.bugs ?? 0;
   run.block = data.block;
 }
 

@@ -150,8 +150,9 @@ function hypothesisNamed(name) {
 
 /*
  * columns: [{head, title, of: row -> value to sort by, show: row -> what is shown (else the value),
- *            number: true, words: shown as such, room: "some" or "much" for text, minor: not shown on a narrow screen}]
- * options: caption; sort: {column, down}; page: rows at a time; onsort(column, down)
+ *            number: true, words: shown as such, room: "some" or "much" for text, minor: not shown on a narrow screen,
+ *            tint: row -> {kind: of a tint, strength: 0 to 1} or null}]
+ * options: caption; sort: {column, down}; page: rows at a time; onsort(column, down); saved: columns of the CSV
  * The heads sort where there is an 'of'.  Returns an element that scrolls sideways by itself.
  */
 function table(columns, items, options = {}) {
@@ -209,9 +210,15 @@ function table(columns, items, options = {}) {
   }
 
   function row(item) {
-    return el("tr", { class: options.rowClass?.(item) }, columns.map((c, i) =>
-      el(i === 0 ? "th" : "td", { class: classOf(c, true), scope: i === 0 ? "row" : null },
-        c.show ? c.show(item) : c.number && !isNumber(c.of(item)) ? none : c.of(item))));
+    return el("tr", { class: options.rowClass?.(item) }, columns.map((c, i) => {
+      const tint = c.tint?.(item), name = [classOf(c, true), tint?.kind].filter(Boolean).join(" ") || null;
+      const node = el(i === 0 ? "th" : "td", { class: name, scope: i === 0 ? "row" : null },
+        c.show ? c.show(item) : c.number && !isNumber(c.of(item)) ? none : c.of(item));
+      if (tint) {
+        node.style.setProperty("--s", Math.min(1, tint.strength).toFixed(3));
+      }
+      return node;
+    }));
   }
 
   fill();
@@ -225,7 +232,7 @@ function table(columns, items, options = {}) {
         e.target.closest(".table").classList.add("whole");
         e.target.remove();
       } }, "all columns") : null,
-      csvButton(options.caption ?? "table", columns, items)));
+      csvButton(options.caption ?? "table", options.saved ?? columns, items)));
 }
 
 /* A bar from 0 to value, of the largest, to the right or (below 0) to the left. */
