@@ -25,5 +25,6 @@ static inline void write_seed(const char *target, const char *name, const void *
 }
 
 void seeds_of_heads(void); // seeds_heads.c
+void seeds_of_skips(void); // seeds_skips.c
 
 #endif
