@@ -242,6 +242,7 @@ gapscope_test(out/token_means gapscope_out m)
 gapscope_fuzz(classes gapscope_out)
 gapscope_fuzz(compare gapscope_out)
 gapscope_fuzz(documents gapscope_out)
+gapscope_fuzz(heads gapscope_out)
 gapscope_fuzz(neurons gapscope_out)
 gapscope_fuzz(record gapscope_out)
 gapscope_fuzz(run gapscope_out)
@@ -256,11 +257,9 @@ gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents and ngrams anew, where their bytes have changed
-add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
+# tests/fuzz/seeds of heads, run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents, skips and ngrams anew, where their bytes have changed
+add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c tests/fuzz/seeds_heads.c tests/fuzz/seeds_skips.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
-add_executable(fuzz_seeds_skips EXCLUDE_FROM_ALL tests/fuzz/seeds_skips.c)
-target_link_libraries(fuzz_seeds_skips PRIVATE gapscope_out)
 
 # the program
 gapscope_test(scan/cli gapscope_base m)

@@ -1,6 +1,6 @@
 /*
- * fuzz_seeds - writes the seeds of run, shapes, tally, classes, compare, neurons, trigrams,
- * token_means, documents and ngrams, which are bytes of our own
+ * fuzz_seeds - writes the seeds of heads, run, shapes, tally, classes, compare, neurons, trigrams,
+ * token_means, documents, skips and ngrams, which are bytes of our own
  *
  *     cmake --build --preset release --target fuzz_seeds && build/release/fuzz_seeds
  *
@@ -19,24 +19,8 @@
 #include "out/results/neurons/unit_neurons.h"
 #include "out/results/token_means/token_means.h"
 #include "tests/fuzz/fuzz_shapes.h"
+#include "tests/fuzz/seeds.h"
 #include "tests/kit/run_neurons.h"
-
-static void must(int rc)
-{
-    if (rc) {
-        fprintf(stderr, "fuzz_seeds: failed\n");
-        exit(1);
-    }
-}
-
-static void write_seed(const char *target, const char *name, const void *bytes, size_t len)
-{
-    char path[128];
-    snprintf(path, sizeof path, "tests/fuzz/seeds/%s/%s", target, name);
-    FILE *f = fopen(path, "wb");
-    must(!f || fwrite(bytes, 1, len, f) != len);
-    must(fclose(f));
-}
 
 // --- runs ---------------------------------------------------------------------------------------
 
@@ -565,7 +549,9 @@ int main(void)
     write_comparisons();
     write_neurons();
     write_trigrams();
+    seeds_of_heads();
     write_token_means();
+    seeds_of_skips();
     write_documents();
     write_classes();
     return 0;

@@ -1,31 +1,9 @@
 /*
- * fuzz_seeds_skips - writes the seeds of skips, which are bytes of our own
- *
- *     cmake --build --preset release --target fuzz_seeds_skips && build/release/fuzz_seeds_skips
- *
- * in the root of the sources.  y_ are loaded, n_ are refused.
+ * Seeds of skip-trigrams.
  */
-#include <stdio.h>
-#include <stdlib.h>
+#include "tests/fuzz/seeds.h"
 
 #include "tests/fuzz/fuzz_skips.h"
-
-static void must(int rc)
-{
-    if (rc) {
-        fprintf(stderr, "fuzz_seeds_skips: failed\n");
-        exit(1);
-    }
-}
-
-static void write_seed(const char *target, const char *name, const void *bytes, size_t len)
-{
-    char path[128];
-    snprintf(path, sizeof path, "tests/fuzz/seeds/%s/%s", target, name);
-    FILE *f = fopen(path, "wb");
-    must(!f || fwrite(bytes, 1, len, f) != len);
-    must(fclose(f));
-}
 
 /* which: 0 what is looked for, 1 what was found; as fuzz_skips.c has them. */
 static void skips_seed(const char *name, unsigned char which, const struct buf *bytes)
@@ -37,7 +15,7 @@ static void skips_seed(const char *name, unsigned char which, const struct buf *
     buf_free(&all);
 }
 
-int main(void)
+void seeds_of_skips(void)
 {
     struct run r = sample_run_neurons();
     struct skip_shape *s = fuzz_skip_shape(&r), *unknown;
@@ -70,5 +48,4 @@ int main(void)
     skip_shape_free(s);
     skip_shape_free(unknown);
     run_free(&r);
-    return 0;
 }
