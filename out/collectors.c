@@ -7,6 +7,7 @@
 #include "out/results/collector.h"
 #include "out/results/compare/compare_collector.h"
 #include "out/results/composition/composition_collector.h"
+#include "out/results/depth/depth_collector.h"
 #include "out/results/documents/documents.h"
 #include "out/results/gaps/gaps_collector.h"
 #include "out/results/heads/heads_collector.h"
@@ -30,6 +31,7 @@ const struct collector_kind *const collector_kinds[] = {
     &heads_collector,
     &skips_collector,
     &composition_collector,
+    &depth_collector,
     &record_collector,
     NULL,
 };

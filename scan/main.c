@@ -42,6 +42,8 @@ static const struct command_entry entries[] = {
     {NULL, NULL, "scan"},
     {"scan", cmd_scan, "a corpus through several models: where is which one better?"},
     {"merge", cmd_merge, "the parts of a run as one"},
+    {"slurm", cmd_slurm, "a scan in parts on a cluster: a script for sbatch"},
+    {"watch", cmd_watch, "how far a scan is"},
     {NULL, NULL, "look at a run"},
     {"top", cmd_top, "the largest gaps of a run, with their text"},
     {"hypo", cmd_hypo, "hypotheses: which neuron fits them, and where it does not"},

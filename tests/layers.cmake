@@ -31,6 +31,7 @@ set(table
   "out/results/classes: corpora/base out/sql out/results out/results/gaps"
   "out/results/compare: corpora/base out/sql out/results out/results/gaps"
   "out/results/composition: corpora/base out/sql out/results"
+  "out/results/depth: corpora/base out/sql out/results"
   "out/results/heads: corpora/base out/sql out/results"
   "out/results/means: corpora/base out/sql out/results"
   "out/results/documents: corpora/base out/sql out/results out/results/gaps"

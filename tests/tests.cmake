@@ -100,6 +100,7 @@ target_sources(test_pretokenize PRIVATE tests/ref/words_ref.c)
 target_sources(test_tokenizer PRIVATE tests/ref/words_ref.c)
 gapscope_fuzz(encode gapscope_model)
 gapscope_fuzz(tokenizer gapscope_model)
+gapscope_fuzz(vocab_merges gapscope_model)
 gapscope_bench(tokenizer gapscope_model)
 
 # model: config.json, loading, the forward pass
@@ -113,6 +114,7 @@ gapscope_test(model/model gapscope_model)
 gapscope_test(model/forward gapscope_model)
 gapscope_test(model/families gapscope_model m)
 gapscope_test(model/families_load gapscope_model m)
+gapscope_test(model/families_heads gapscope_model m)
 gapscope_test(model/kern gapscope_model)
 add_test(NAME kern_arm COMMAND ${CMAKE_SOURCE_DIR}/tests/model/arm)
 set_tests_properties(kern_arm PROPERTIES SKIP_RETURN_CODE 77)
@@ -129,6 +131,7 @@ gapscope_test(model/effects gapscope_model)
 gapscope_test(model/patch gapscope_model)
 gapscope_test(model/by_source gapscope_model m)
 gapscope_test(model/circuits gapscope_model m)
+gapscope_test(model/circuits_families gapscope_model m)
 gapscope_test(model/composition gapscope_model m)
 gapscope_test(model/eigenvalues gapscope_model m)
 gapscope_test(model/head_scores gapscope_model m)
@@ -184,7 +187,7 @@ gapscope_bench(miners gapscope_scan_load)
 gapscope_test(miners/plugin gapscope_miners)
 set(plugins ${CMAKE_CURRENT_BINARY_DIR}/plugins)
 target_compile_definitions(test_plugin PRIVATE PLUGINS="${plugins}")
-foreach(plugin exclaim bad_symbol bad_version bad_no_label bad_fewer bad_value bad_failed bad_state)
+foreach(plugin exclaim exclaim_one answers answers_beyond answers_forgets bad_symbol bad_version bad_no_label bad_fewer bad_value bad_failed bad_state)
   string(REGEX REPLACE "_.*" "" source ${plugin})
   string(TOUPPER PLUGIN_${plugin} how)
   add_library(plugin_${plugin} MODULE tests/plugins/${source}.c)
@@ -366,7 +369,7 @@ set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: changed models; distributions side by side; --packing rows; a record, read by a library that is not
 # ours; what is said of neurons and hypotheses, of trigrams; exports
-foreach(name score_changed scan_changed head_tables token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores skip_scores export_read config_formula
+foreach(name score_changed scan_changed head_tables compose depth token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores skip_scores export_read config_formula
         windows_said token_kinds terminal)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
@@ -385,6 +388,9 @@ add_test(NAME forced COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/forced $<TARGET_FILE
 
 # what job engines ask of it: which part it does, when it stops, statuses, names of finished parts
 add_test(NAME tasks COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/tasks $<TARGET_FILE:gapscope>)
+
+# --status and watch against run.db
+add_test(NAME status COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/status $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
 
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes
@@ -413,6 +419,10 @@ if(NOT GAPSCOPE_SANITIZE AND NOT GAPSCOPE_SMALL_TESTS)
   set_tests_properties(fetch fetch_other_mock PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
   add_test(NAME debian_package COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/debian_package ${CMAKE_BINARY_DIR})
   set_tests_properties(debian_package PROPERTIES SKIP_RETURN_CODE 77)
+  add_test(NAME recipes COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/recipes $<TARGET_FILE:gapscope>)
+  # a cluster of one node, which is started here
+  add_test(NAME slurm COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/slurm $<TARGET_FILE:gapscope>)
+  set_tests_properties(slurm PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 400)
   add_test(NAME dry_run COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/dry_run $<TARGET_FILE:gapscope>)
   # the demo's corpus has labels for every default hypothesis
   add_test(NAME demo_corpus COMMAND ${CMAKE_SOURCE_DIR}/tests/python/demo_corpus $<TARGET_FILE:gapscope>)
@@ -430,6 +440,10 @@ endif()
 add_executable(count_dump tests/kit/count_dump.c)
 target_link_libraries(count_dump PRIVATE gapscope_model)
 add_test(NAME count_models COMMAND ${CMAKE_SOURCE_DIR}/tests/python/count_models $<TARGET_FILE:gapscope> $<TARGET_FILE:count_dump>)
+
+# what would follow: the table of answers against the lines of `score --answers`
+add_test(NAME answers COMMAND ${CMAKE_SOURCE_DIR}/tests/python/answers $<TARGET_FILE:gapscope> ${plugins})
+set_tests_properties(answers PROPERTIES SKIP_RETURN_CODE 77)
 
 # gapscope with two more statistics, each a line of tests/collectors/collectors.c
 add_executable(gapscope_with_collectors

@@ -7,8 +7,9 @@
  *     {"text":"two words","ends":[3,9]}            ->   {"labels":[0,1]}   or   {"gave_up":true}
  *
  * With windows: true the first line also has "window_begin":[0,0], the first token of the text in the
- * model's window of each token; with answers: true the second also has "answers":[null,12], the id
- * of the token that would follow each labelled one, anything at the others.
+ * model's window of each token.  With answers: true it has "ids":[31,7] of the tokens, and the second
+ * line has "answers":[null,12], the id of the token that would follow each labelled one, and anything
+ * at the others.
  *
  * Each thread has a process of its own in a process group of its own; it starts with the thread's
  * first document and ends with the thread.  Nothing it does may stop or end gapscope: both pipes
@@ -207,6 +208,11 @@ static int make_request(struct buf *b, const struct exec *x, const struct tokens
     for (size_t i = 0; i < doc->n && !rc; i++) {
         rc = i > 0 ? buf_append(b, ",", 1, err) : 0;
         rc = rc ? rc : put_number(b, doc->ends[i], err);
+    }
+    rc = rc || !x->answers ? rc : buf_printf(b, err, "],\"ids\":[");
+    for (size_t i = 0; x->answers && i < doc->n && !rc; i++) {
+        rc = i > 0 ? buf_append(b, ",", 1, err) : 0;
+        rc = rc ? rc : put_number(b, doc->ids[i], err);
     }
     rc = rc || !x->windows ? rc : buf_printf(b, err, "],\"window_begin\":[");
     for (size_t i = 0; x->windows && i < doc->n && !rc; i++) {

@@ -31,42 +31,6 @@ static const struct column columns[] = {
 };
 const struct row_kind battery_kind = ROW_KIND(struct battery_row, columns);
 
-/* A column of the ledger where h labels, of the pair base:m, or with its sign turned of m:base. */
-#define SQL_GAP(base, column, sign)                                                                \
-    "(SELECT iif(p.base = " base ", 1, " sign ") * g." column " FROM hypothesis_gap g"             \
-    " JOIN pair p ON p.id = g.pair WHERE g.hypothesis = a.hypothesis AND ((p.base = " base         \
-    " AND p.others = '[' || m.id || ']') OR (p.base = m.id AND p.others = '[' || " base            \
-    " || ']')) ORDER BY p.base <> " base ", p.id LIMIT 1)"
-
-/* The model's heads whose loss is greatest where h labels. */
-#define SQL_HEADS                                                                                  \
-    "(SELECT json_group_array(json_array(head, gap)) FROM (SELECT"                                 \
-    " substr(b.changes, instr(b.changes, '.') + 1) AS head, g.mean_gap AS gap"                     \
-    " FROM pair p JOIN model b ON b.id = p.base JOIN hypothesis_gap g ON g.pair = p.id"            \
-    " WHERE p.brief = 1 AND p.others = '[' || m.id || ']' AND b.changes GLOB '*.L*H*'"             \
-    " AND b.weights_hash = m.weights_hash AND g.hypothesis = a.hypothesis"                         \
-    " AND typeof(g.mean_gap) = 'real' ORDER BY g.mean_gap DESC, p.id LIMIT 3))"
-
-/* ?1 is the base, ?2 the model of bigrams. */
-#define SQL_BATTERY                                                                                \
-    "SELECT a.hypothesis, h.name, m.id AS model_id, m.name AS model, a.n, a.docs,"                 \
-    " a.logprob_true, a.logprob_answer, a.n_differ, a.share_answer_first,"                         \
-    " a.logit_difference, a.logit_difference_se, a.n_either, a.share_right,"                       \
-    " a.logit_difference_right, a.logit_difference_right_se,"                                      \
-    " " SQL_GAP("?1", "mean_gap", "-1") " AS gap, " SQL_GAP(                                       \
-        "?1", "se",                                                                                \
-        "1") " AS gap_se,"                                                                         \
-             " " SQL_GAP("?2", "mean_gap",                                                         \
-                         "-1") " AS counts_gap,"                                                   \
-                               " " SQL_GAP("?2", "se",                                             \
-                                           "1") " AS counts_gap_se, " SQL_HEADS " AS heads"        \
-                                                " FROM answer a JOIN hypothesis h ON h.id = "      \
-                                                "a.hypothesis JOIN model m ON m.id = a.model"      \
-                                                " WHERE a.split = 'all'"                           \
-                                                " AND m.id NOT IN (SELECT base FROM pair WHERE "   \
-                                                "brief = 1 AND base IS NOT NULL)"                  \
-                                                " ORDER BY a.hypothesis, m.id"
-
 /* The name of a model; "" of one that is not there. */
 static char *name_of(struct reader *r, int64_t id)
 {
@@ -81,17 +45,15 @@ static char *name_of(struct reader *r, int64_t id)
 
 int battery_read(struct battery *b, struct reader *r, const char *base)
 {
-    b->base =
-        reader_number(r, "SELECT coalesce((SELECT base FROM pair ORDER BY id LIMIT 1), -1)", NULL);
+    b->base = reader_number(r, "SELECT " SQL_BATTERY_BASE, NULL);
     if (base) {
         reader_find(r, "model", base, &b->base);
     }
-    const int64_t counts = reader_number(
-        r, "SELECT coalesce((SELECT min(id) FROM model WHERE act_fn = 'counts:2'), -1)", NULL);
+    const int64_t counts = reader_number(r, "SELECT " SQL_BATTERY_COUNTS, NULL);
     const int64_t args[] = {b->base, counts};
     b->base_name = name_of(r, b->base);
     b->counts_name = name_of(r, counts);
-    rows_read(&b->rows, &b->n, &battery_kind, r, SQL_BATTERY, args);
+    rows_read(&b->rows, &b->n, &battery_kind, r, SQL_BATTERY("?1", "?2"), args);
     if (!r->rc && b->n == 0) {
         reader_fail(r, ERR_NOT_FOUND,
                     "%s: no hypothesis of it says what comes next: scan --battery tests what does, "

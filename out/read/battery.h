@@ -24,6 +24,44 @@ struct battery_row {
 };
 extern const struct row_kind battery_kind;
 
+/* The base of the first pair, and the first model of bigrams; -1: there is none. */
+#define SQL_BATTERY_BASE "coalesce((SELECT base FROM pair ORDER BY id LIMIT 1), -1)"
+#define SQL_BATTERY_COUNTS "coalesce((SELECT min(id) FROM model WHERE act_fn = 'counts:2'), -1)"
+
+/* A column of the ledger where h labels, of the pair base:m, or with its sign turned of m:base. */
+#define SQL_BATTERY_GAP(base, column, sign)                                                        \
+    "(SELECT iif(p.base = " base ", 1, " sign ") * g." column " FROM hypothesis_gap g"             \
+    " JOIN pair p ON p.id = g.pair WHERE g.hypothesis = a.hypothesis AND ((p.base = " base         \
+    " AND p.others = '[' || m.id || ']') OR (p.base = m.id AND p.others = '[' || " base            \
+    " || ']')) ORDER BY p.base <> " base ", p.id LIMIT 1)"
+
+/* The model's heads whose loss is greatest where h labels. */
+#define SQL_BATTERY_HEADS                                                                          \
+    "(SELECT json_group_array(json_array(head, gap)) FROM (SELECT"                                 \
+    " substr(b.changes, instr(b.changes, '.') + 1) AS head, g.mean_gap AS gap"                     \
+    " FROM pair p JOIN model b ON b.id = p.base JOIN hypothesis_gap g ON g.pair = p.id"            \
+    " WHERE p.brief = 1 AND p.others = '[' || m.id || ']' AND b.changes GLOB '*.L*H*'"             \
+    " AND b.weights_hash = m.weights_hash AND g.hypothesis = a.hypothesis"                         \
+    " AND typeof(g.mean_gap) = 'real' ORDER BY g.mean_gap DESC, p.id LIMIT 3))"
+
+// clang-format off
+/* The rows of battery_kind; base, counts: SQL of the ids of two models. */
+#define SQL_BATTERY(base, counts)                                                                  \
+    "SELECT a.hypothesis, h.name, m.id AS model_id, m.name AS model, a.n, a.docs,"                 \
+    " a.logprob_true, a.logprob_answer, a.n_differ, a.share_answer_first,"                         \
+    " a.logit_difference, a.logit_difference_se, a.n_either, a.share_right,"                       \
+    " a.logit_difference_right, a.logit_difference_right_se, "                                     \
+    SQL_BATTERY_GAP(base, "mean_gap", "-1") " AS gap, "                                            \
+    SQL_BATTERY_GAP(base, "se", "1") " AS gap_se, "                                                \
+    SQL_BATTERY_GAP(counts, "mean_gap", "-1") " AS counts_gap, "                                   \
+    SQL_BATTERY_GAP(counts, "se", "1") " AS counts_gap_se, "                                       \
+    SQL_BATTERY_HEADS " AS heads"                                                                  \
+    " FROM answer a JOIN hypothesis h ON h.id = a.hypothesis JOIN model m ON m.id = a.model"       \
+    " WHERE a.split = 'all'"                                                                       \
+    " AND m.id NOT IN (SELECT base FROM pair WHERE brief = 1 AND base IS NOT NULL)"                \
+    " ORDER BY a.hypothesis, m.id"
+// clang-format on
+
 struct battery {
     struct battery_row *rows; // [n], by hypothesis, then model
     size_t n;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "corpora/base/json.h"
+#include "out/read/battery.h"
 #include "out/read/gaps.h"
 #include "out/read/names.h"
 #include "out/read/queries.h"
@@ -276,6 +277,7 @@ static const struct {
     {"hypothesis_difference", "SELECT pair, hypothesis, n, docs, mean_difference, se_difference"
                               " FROM hypothesis_difference WHERE pair"
                               " IN (SELECT id FROM pair WHERE brief) ORDER BY pair, hypothesis"},
+    {"battery", SQL_BATTERY("(SELECT " SQL_BATTERY_BASE ")", "(SELECT " SQL_BATTERY_COUNTS ")")},
     {"bin", "SELECT id, lo, hi FROM bin ORDER BY id"},
     {"hypothesis", SQL_HYPOTHESES},
     {"hypothesis_gap", "SELECT pair, hypothesis, n, docs, mean_gap, se, mean_gap_rest,"
@@ -315,6 +317,10 @@ int report_add_run(struct report *r)
         json_kinds(&d.json);
         jsonout_key(&d.json, "trigrams");
         jsonout_i64(&d.json, trigram_count(r->reader));
+        jsonout_key(&d.json, "skips");
+        jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM skip", NULL));
+        jsonout_key(&d.json, "bugs");
+        jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM skip_bug", NULL));
         jsonout_key(&d.json, "block");
         jsonout_u64(&d.json, REPORT_BLOCK);
         report_end(r, &d, "run");

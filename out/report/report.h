@@ -2,7 +2,7 @@
  * report.h - what a run.db holds, as the chunks of a report
  *
  *     report_add_run, report_add_gaps, report_add_hypotheses, report_add_trigrams,
- *     report_add_heads, report_add_neurons -> page_write
+ *     report_add_heads, report_add_skips, report_add_neurons -> page_write
  *
  * A chunk is an object of tables, {"columns": [...], "rows": [[...], ...]}, whose columns are named
  * as run.db's; P, H and B count from 0:
@@ -19,6 +19,8 @@
  *     composition    what the heads' queries, keys and values are made of, where the run has it
  *     head/B         hypotheses and places of REPORT_BLOCK heads of that list, from
  *                    B * REPORT_BLOCK on
+ *     skips          what the run says of skip-trigrams, those that stand in the corpus, the bugs
+ *                    and their places; not there in a run without any
  *     neurons        a row for each neuron: what it can be found and ranked by
  *     neuron/B       all there is of REPORT_BLOCK neurons of that list, from B * REPORT_BLOCK on
  *
@@ -64,6 +66,7 @@ int report_add_gaps(struct report *r);
 int report_add_hypotheses(struct report *r);
 int report_add_trigrams(struct report *r);
 int report_add_heads(struct report *r);
+int report_add_skips(struct report *r);
 int report_add_neurons(struct report *r);
 
 // --- shared by these

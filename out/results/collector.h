@@ -142,6 +142,11 @@ struct unit_models {
     int (*compose)(void *context, size_t model, const size_t *tokens, size_t n,
                    unit_compose_see *see, void *seer, struct err *err);
 
+    /* logprob[n_layers + 1][n] = those of tokens[n], ascending, of an attention-only model with paths
+     * through at most 0, 1, ... heads kept; undefined once it is stopped.  Errors: ERR_NOMEM. */
+    int (*depth)(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,
+                 struct err *err);
+
     /* The scan is to stop: what comes out of the unit is worth nothing, so leave early. */
     bool (*stopped)(const void *context);
     void *context;

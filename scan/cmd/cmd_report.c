@@ -35,6 +35,7 @@ static int read_run(struct report *r, const char *path, struct err *err)
         rc = rc ? rc : report_add_hypotheses(r);
         rc = rc ? rc : report_add_trigrams(r);
         rc = rc ? rc : report_add_heads(r);
+        rc = rc ? rc : report_add_skips(r);
         rc = rc ? rc : report_add_neurons(r);
         r->reader = NULL;
     }

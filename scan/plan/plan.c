@@ -11,6 +11,7 @@
 #include "model/explain/attribution.h"
 #include "out/results/compare/compare_collector.h"
 #include "out/results/composition/composition_collector.h"
+#include "out/results/depth/depth_collector.h"
 #include "out/results/documents/documents.h"
 #include "out/results/heads/heads_collector.h"
 #include "out/results/means/means.h"
@@ -311,6 +312,21 @@ static int join_composition(struct results *results, const struct run *run,
     return rc ? rc : results_join(results, &composition_collector, shape, err);
 }
 
+/* Adds what each level of composition is worth to the run's results. */
+static int join_depth(struct results *results, const struct run *run, const struct scan_options *o,
+                      const struct ablate *ablate, struct err *err)
+{
+    struct depth_shape *shape = NULL;
+    if (!o->ablate.depth) {
+        return 0;
+    }
+    int rc = depth_shape_new(&shape, run, ablate->take, ablate->of, err);
+    if (!rc && !shape) {
+        rc = err_set(err, ERR_USAGE, "--depth: no model of the run is attention-only");
+    }
+    return rc ? rc : results_join(results, &depth_collector, shape, err);
+}
+
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
               struct trigram_choice *choice, struct skip_choice *skips,
               const struct scan_options *o, const struct lineup *l, const struct ablate *ablate,
@@ -347,5 +363,6 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     rc = rc ? rc : join_documents(results, run, o, err);
     rc = rc ? rc : join_heads(results, run, o, err);
     rc = rc ? rc : join_composition(results, run, o, err);
+    rc = rc ? rc : join_depth(results, run, o, ablate, err);
     return rc ? rc : results_new(results, run, err);
 }

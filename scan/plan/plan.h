@@ -32,8 +32,8 @@ struct scan_options {
     struct ablate_options ablate;
     struct task_options task;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
-        *record, *kernels, *compare_share;
-    size_t threads, top, max_tokens;
+        *record, *kernels, *compare_share, *status;
+    size_t threads, top, max_tokens, restarts;
     size_t documents_most; // SCAN_NOT_GIVEN: not given
     bool documents;
     bool force, dry_run, allow_not_finite, compare_changed;
@@ -64,7 +64,10 @@ struct scan_options {
      "also what each head's queries, keys and values are made of:\n"                               \
      "embeddings, earlier heads, MLPs"},                                                           \
     {"compose-share", 0, ARG_STRING, &(options)->compose_share, "a/b",                             \
-     "with --compose: on a/b of the documents; 1/16 if not given"}
+     "with --compose: on a/b of the documents; 1/16 if not given"},                                   \
+    {"depth", 0, ARG_FLAG, &(options)->ablate.depth, NULL,                                                \
+     "also each attention-only model with paths through at most\n"                                 \
+     "0, 1, ... heads kept, on --ablate-share of the documents"}
 
 /* Of struct scan_options, before the command is read. */
 #define SCAN_DEFAULTS                                                                              \

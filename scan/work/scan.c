@@ -23,6 +23,7 @@
 #include "scan/work/first_unit.h"
 #include "scan/work/make_means.h"
 #include "scan/work/prepare.h"
+#include "scan/work/restarts.h"
 #include "scan/work/scan_internal.h"
 #include "scan/work/skip_trials.h"
 #include "scan/work/summary.h"
@@ -122,6 +123,7 @@ static void set_work(struct scan *s)
     };
     s->pipeline.work = &s->work;
     s->pipeline.shards = &s->shards;
+    s->pipeline.status = &s->status;
 }
 
 /* Looks at the beginning of every shard before the work begins. */
@@ -182,6 +184,7 @@ void scan_close(struct scan *s)
     results_free(&s->results);
     store_close(s->store);
     part_file_free(&s->file);
+    status_close(&s->status);
     run_free(&s->run);
     shards_free(&s->shards);
     engines_free(&s->engines);
@@ -561,6 +564,7 @@ static void set_status(const struct scan *s, int *status)
 int scan_run(struct scan *s, int *status, struct err *err)
 {
     int rc = begin_meta(s, err);
+    rc = rc ? rc : status_open(&s->status, s->options->status, err);
     rc = rc ? rc : open_run(s, err);
     if (rc) {
         return rc;
@@ -573,6 +577,9 @@ int scan_run(struct scan *s, int *status, struct err *err)
         return finish(s, docs, status, err);
     }
     rc = part_file_reopen(&s->file, &s->store, &s->run, err);
+    rc = rc ? rc
+            : restarts_count(s->store, s->resumed ? run_count_done(&s->run) : 0,
+                             s->options->restarts, s->file.path, err);
     if (rc) {
         return rc;
     }

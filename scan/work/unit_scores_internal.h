@@ -7,6 +7,7 @@
  *     unit_share.c    of a changed model: the windows that it is run on
  *     unit_heads.c    changed models that are scored together with their whole
  *     unit_compose.c  afterwards: what heads' inputs are made of
+ *     unit_depth.c    afterwards: log-probs with paths through few heads
  *     unit_sources.c  afterwards: where heads look
  *     unit_ask.c      afterwards: exact log-probs, what a model says before a token
  */
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 
 #include "model/explain/attribution.h"
+#include "model/explain/depth.h"
 #include "model/explain/composer.h"
 #include "scan/work/unit_scores.h"
 
@@ -63,6 +65,7 @@ struct scorer {
     struct floats gathered;        // [ENGINE_SIGHTS][d_model]
     struct attributor *attributor; // NULL: counts, and changed models
     struct composer *composer;     // NULL: not asked for yet
+    struct depth *depth;           // the same
     struct floats components;      // of what it was last asked
 };
 
@@ -92,6 +95,9 @@ struct unit_scores {
     size_t window_n_cap;
     size_t model; // in hand
     bool leaves_changed;
+
+    double *depths; // [n_layers + 1][tokens of the window in hand]
+    size_t depths_cap;
 
     struct head_rows **heads; // [n_heads] of those that are scored together
     size_t n_heads, heads_cap;
@@ -204,6 +210,8 @@ int unit_some_windows(struct unit_scores *s, size_t model, const size_t *tokens,
                       size_t *n_some, struct err *err);
 int unit_ask_compose(void *context, size_t model, const size_t *tokens, size_t n,
                      unit_compose_see *see, void *seer, struct err *err); // unit_compose.c
+int unit_ask_depth(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,
+                   struct err *err); // unit_depth.c
 int unit_ask_sources(void *context, size_t model, const struct unit_sources *asked, size_t n,
                      struct err *err); // unit_sources.c
 

@@ -35,8 +35,27 @@ static int label(void *state, const struct gapscope_plugin_doc *doc, uint8_t *la
     return GAPSCOPE_PLUGIN_DONE;
 }
 
+#ifdef PLUGIN_EXCLAIM_ONE
+/* What stands where a plugin of version 1 has no members is never called. */
+static int never(void *state, const struct gapscope_plugin_doc *doc, uint8_t *labels,
+                 uint32_t *answers)
+{
+    (void)state;
+    (void)doc;
+    (void)labels;
+    (void)answers;
+    abort();
+}
+#endif
+
 const struct gapscope_plugin gapscope_plugin = {
+#ifdef PLUGIN_EXCLAIM_ONE
+    .version = 1,
+    .answer = never,
+    .windows = 1,
+#else
     .version = GAPSCOPE_PLUGIN_VERSION,
+#endif
     .state_new = state_new,
     .state_free = free,
     .label = label,

@@ -94,6 +94,7 @@ async function readRun() {
   run.compareKinds = rows(data.compare_kind);
   run.compareDomains = rows(data.compare_domain);
   run.compareHypotheses = rows(data.compare_hypothesis);
+  run.battery = rows(data.battery);
   run.ablation = rows(data.ablation);
   run.ablationGap = rows(data.ablation_gap);
   run.kindLoss = rows(data.kind_loss);
@@ -104,6 +105,8 @@ async function readRun() {
   run.nHeads = data.heads ?? 0;
   run.nNeurons = data.neurons;
   run.nTrigrams = data.trigrams ?? 0;
+  run.nSkips = data.skips ?? 0;
+  run.nBugs = data.bugs ?? 0;
   run.block = data.block;
 }
 

@@ -53,7 +53,7 @@ async function hypothesisPage(parameters, name) {
     el("p", { class: "lead plain" }, hypothesisSentence(h, scores)),
     el("pre", { class: "spec" }, typeof h.spec === "string" ? h.spec : JSON.stringify(h.spec)),
     ...(chosen ? neuronOfHypothesis(h, data, scores, names, chosen) : [note("No neuron was tested.")]),
-    hypothesisGaps(h), hypothesisDomains(data),
+    batteryCard(run.battery.filter((b) => b.hypothesis === h.hypothesis), "What would follow"), hypothesisGaps(h), hypothesisDomains(data),
   ];
 }
 
