@@ -13,6 +13,10 @@
  *       - {name: seen, code: seen_before}
  *       - {name: mine, plugin: ./libmine.so}
  *       - {name: mine-py, exec: [python3, mine.py], timeout: 10}
+ *       - name: cream                       # a set of tokens in a place; the token after
+ *         tokens: [[' ice', ' hot']]
+ *         after: 1
+ *       - {name: both, all: [{regex: '\d'}, {code: in_parens}]}      # or any: of them
  *       - {name: after-the, regex: '\bthe\b', predicts: next}       # this | next
  *
  * Names differ and are 1 to 64 of A-Z a-z 0-9 . _ -.  Relative paths start from the file's folder,
