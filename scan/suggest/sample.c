@@ -225,6 +225,30 @@ static void read_weights(struct making *m, const int64_t key[3])
     bins_free(&bins);
 }
 
+/* The means by token, where the run has them, and that over all tokens. */
+static void read_means(struct sample *s, struct reader *r, const int64_t key[3])
+{
+    s->means = reader_new(r, SAMPLE_MEANS, sizeof *s->means);
+    sqlite3_stmt *stmt = reader_query(r,
+                                      "SELECT token, mean FROM token_mean WHERE model = ?1"
+                                      " AND layer = ?2 AND idx = ?3 ORDER BY rank",
+                                      key);
+    while (s->n_means < SAMPLE_MEANS && reader_step(r, stmt)) {
+        const int64_t id = sqlite3_column_int64(stmt, 0);
+        const double mean = column_real(stmt, 1);
+        if (id >= 0 && id < UINT32_MAX && isfinite(mean)) {
+            s->means[s->n_means++] = (struct sample_mean){.id = (uint32_t)id, .mean = mean};
+        }
+    }
+    sqlite3_finalize(stmt);
+    stmt = reader_query(r, "SELECT mean FROM neuron WHERE model = ?1 AND layer = ?2 AND idx = ?3",
+                        key);
+    if (reader_step(r, stmt)) {
+        s->mean = column_real(stmt, 0);
+    }
+    sqlite3_finalize(stmt);
+}
+
 int sample_read(struct sample *s, struct reader *r, const struct vocabulary *v,
                 const int64_t key[3])
 {
@@ -238,6 +262,7 @@ int sample_read(struct sample *s, struct reader *r, const struct vocabulary *v,
     }
     sqlite3_finalize(stmt);
     read_weights(&m, key);
+    read_means(s, r, key);
     free(m.keys);
     return r->rc;
 }
@@ -252,5 +277,6 @@ void sample_free(struct sample *s)
     }
     free(s->places);
     free(s->tokens);
+    free(s->means);
     *s = (struct sample){0};
 }

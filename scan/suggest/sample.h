@@ -23,6 +23,7 @@
 #define SAMPLE_TOKENS 8192 // of a neuron, at most
 #define SAMPLE_PLACES 1024
 #define SAMPLE_EDGES 64
+#define SAMPLE_MEANS 64
 
 /* A place with the tokens around it. */
 struct sample_place {
@@ -43,6 +44,13 @@ struct sample {
     size_t n_tokens;
     size_t n_docs;
     double n; // tokens of the corpus
+
+    struct sample_mean { // of the neuron at single tokens of the whole corpus, the greatest first
+        uint32_t id;
+        double mean;
+    } * means; // [n_means]
+    size_t n_means;
+    double mean; // at all tokens
 
     // edges of activations at which 3 %, 1 %, ... of all tokens lie above
     double thresholds[8];

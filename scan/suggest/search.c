@@ -1,5 +1,6 @@
 #include "scan/suggest/search.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,20 @@ static double weight_of(const struct search *x, const uint64_t *bits)
         }
     }
     return sum;
+}
+
+/* The mean activation over the set bits. */
+static double mean_of(const struct search *x, const uint64_t *bits)
+{
+    double sum = 0, n = 0;
+    for (size_t w = 0; w < x->n_words; w++) {
+        for (uint64_t b = bits[w]; b; b &= b - 1) {
+            const struct sample_token *t = &x->s->tokens[w * 64 + (size_t)__builtin_ctzll(b)];
+            sum += t->weight * t->activation;
+            n += t->weight;
+        }
+    }
+    return n > 0 ? sum / n : 0;
 }
 
 size_t search_docs(const struct search *x, const uint64_t *bits)
@@ -52,7 +67,10 @@ struct gain search_gain(const struct search *x, const struct term *t)
             }
         }
     }
-    const double known = x->known + (t->places > own ? t->places - own : 0);
+    const double most = own < t->most ? own : t->most;
+    const double known = x->known + (t->places > most ? t->places - most : 0);
+    g.lost = x->lost + own - most;
+    g.tp = g.tp > g.lost ? g.tp - g.lost : 0;
     g.fp = fp > known ? fp : known;
     g.f1 = g.tp > 0 ? 2 * g.tp / (2 * g.tp + g.fp + (x->n_fires - g.tp)) : 0;
     g.known = known;
@@ -70,6 +88,7 @@ static int consider(struct search *x, const struct term *t, struct err *err)
     x->best_gain = g;
     memcpy(x->best.bits, t->bits, x->n_words * sizeof *t->bits);
     x->best.places = t->places;
+    x->best.most = t->most;
     x->best.yaml.len = 0;
     return buf_append(&x->best.yaml, t->yaml.data, t->yaml.len, err);
 }
@@ -90,6 +109,7 @@ static int consider_both(struct search *x, const struct term *a, const struct te
         return 0;
     }
     t->places = x->s->n > 0 ? a->places * b->places / x->s->n : 0;
+    t->most = a->most < b->most ? a->most : b->most;
     t->yaml.len = 0;
     const int rc = buf_printf(&t->yaml, err, "all: [{%.*s}, {%.*s}]", (int)a->yaml.len,
                               a->yaml.data, (int)b->yaml.len, b->yaml.data);
@@ -133,6 +153,7 @@ static int find_term(struct search *x, struct err *err)
     for (size_t i = 0; i < x->n_terms && !rc; i++) {
         rc = consider(x, &x->terms[i], err);
     }
+    x->best_gain.f1 += x->best.yaml.len > 0 ? BETTER_BOTH : 0;
     const size_t n = rc ? 0 : choose_partners(x, chosen), n_alone = x->n_terms;
     for (size_t k = 0; k < n && !rc; k++) {
         x->n_terms = n_alone;
@@ -141,6 +162,7 @@ static int find_term(struct search *x, struct err *err)
             rc = i == chosen[k] ? 0 : consider_both(x, &x->terms[chosen[k]], &x->terms[i], err);
         }
     }
+    x->best_gain = x->best.yaml.len > 0 ? search_gain(x, &x->best) : x->best_gain;
     return rc;
 }
 
@@ -151,13 +173,15 @@ static int find_terms(struct search *x, size_t terms, struct buf *yaml, size_t *
     int rc = 0;
     *n = 0;
     *f1 = 0;
-    x->known = 0;
+    x->known = x->lost = 0;
     x->n_fires = weight_of(x, x->fires);
+    x->fires_mean = mean_of(x, x->fires);
     memset(x->covered, 0, x->n_words * sizeof *x->covered);
     if (search_docs(x, x->fires) < SEARCH_DOCS) {
         return 0;
     }
     while (*n < terms && !rc) {
+        x->best.yaml.len = 0;
         x->best_gain = (struct gain){.f1 = *f1 + (*n > 0 ? BETTER : 0)};
         const double before = x->best_gain.f1;
         rc = find_term(x, err);
@@ -169,6 +193,7 @@ static int find_terms(struct search *x, size_t terms, struct buf *yaml, size_t *
         }
         *f1 = x->best_gain.f1;
         x->known = x->best_gain.known;
+        x->lost = x->best_gain.lost;
         x->last = x->best_gain;
         rc = buf_printf(yaml, err, "%s{%.*s}", *n > 0 ? ", " : "", (int)x->best.yaml.len,
                         x->best.yaml.data);
@@ -208,6 +233,7 @@ static int add_rules(struct search *x, struct err *err)
         }
         t->yaml.len = 0;
         t->places = x->rules->places[i];
+        t->most = INFINITY;
         rc = rc ? rc : buf_printf(&t->yaml, err, "%s", rules_yaml(i));
         x->n_rules += any != 0;
     }

@@ -3,6 +3,7 @@
  */
 #include "scan/suggest/search_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,20 +84,55 @@ static size_t list_members(const struct search *x, const uint64_t *within, size_
     return n;
 }
 
-/* Keeps those that more than one document or the corpus' counts speak for, best first. */
+/* At what share of its places a token may make it fire, at most, by its mean there: 0 where that is
+ * the mean of all tokens, 1 where it is that of where it fires. */
+static double share_by_mean(const struct search *x, uint32_t id)
+{
+    const struct sample *s = x->s;
+    size_t i = 0;
+    while (i < s->n_means && s->means[i].id != id) {
+        i++;
+    }
+    if (s->n_means == 0 || !(x->fires_mean > s->mean)) {
+        return 1;
+    }
+    const double mean = s->means[i < s->n_means ? i : s->n_means - 1].mean; // no greater than that
+    const double share = (mean - s->mean) / (x->fires_mean - s->mean);
+    return share < 0 ? 0 : share < 1 ? share : 1;
+}
+
+/* The tokens of the greatest means: the corpus speaks for them, in examples or not. */
+static size_t add_means(const struct search *x, struct member *items, size_t n)
+{
+    for (size_t i = 0; i < x->s->n_means && n < MEMBERS_MOST; i++) {
+        if (!find(items, n, x->s->means[i].id)) {
+            items[n++] = (struct member){.id = x->s->means[i].id};
+        }
+    }
+    return n;
+}
+
+/* Keeps those that more than one document or the corpus' counts speak for, best first.  Of a token
+ * alone its places and its mean are known; of others the sample decides. */
 static size_t choose_members(const struct search *x, const uint64_t *within, size_t back,
                              struct member *items, size_t n)
 {
     const struct vocabulary *v = x->rules->vocabulary;
+    const bool alone = back == 0 && !within;
     size_t kept = 0;
+    n = alone ? add_means(x, items, n) : n;
     for (size_t i = 0; i < n; i++) {
         struct member m = items[i];
         const double places = m.id < v->n ? (double)v->items[m.id].places : 0;
-        const bool alone = back == 0 && !within;
-        if (alone && places - m.tp > m.fp) {
+        const bool known = alone && places > 0;
+        if (known && x->s->n_means > 0) {
+            m.tp = places * share_by_mean(x, m.id);
             m.fp = places - m.tp;
+        } else if (places > 0) {
+            m.tp = m.tp < places ? m.tp : places;
+            m.fp = back == 0 && within ? m.fp : m.fp > places - m.tp ? m.fp : places - m.tp;
         }
-        if (m.tp > 0 && (m.more_docs || (alone && places > 0 && precision(&m) >= 0.5))) {
+        if (m.tp > 0 && (m.more_docs || (known && precision(&m) >= 0.5))) {
             items[kept++] = m;
         }
     }
@@ -155,8 +191,9 @@ static int add_set(struct search *x, const uint64_t *within, size_t back, struct
         return 0;
     }
     memset(t->bits, 0, x->n_words * sizeof *t->bits);
-    t->places = 0;
+    t->places = t->most = 0;
     for (size_t k = 0; k < n; k++) {
+        t->most += items[k].tp;
         t->places += items[k].id < v->n ? (double)v->items[items[k].id].places : 0;
     }
     for (size_t i = 0; i < x->s->n_tokens; i++) {
@@ -164,6 +201,7 @@ static int add_set(struct search *x, const uint64_t *within, size_t back, struct
             t->bits[i / 64] |= UINT64_C(1) << i % 64;
         }
     }
+    t->most = back == 0 && !within && x->s->n_means > 0 ? t->most : INFINITY;
     x->n_terms++;
     return set_yaml(x, &t->yaml, items, n, back, err);
 }
@@ -284,6 +322,7 @@ int search_add_texts(struct search *x, struct err *err)
     }
     for (size_t i = 0; i < n && x->n_terms < TERMS_MOST && !rc; i++) {
         struct term *t = &x->terms[x->n_terms];
+        t->most = INFINITY;
         t->places = places_behind(x->rules->vocabulary, items[i].text, items[i].len);
         rc = text_yaml(&t->yaml, items[i].text, items[i].len, err);
         rc = rc ? rc : rules_label_yaml(x->rules, t->yaml.data, t->yaml.len, x->s, t->bits, err);

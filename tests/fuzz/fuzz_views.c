@@ -61,6 +61,7 @@ static const struct called {
     {cmd_neuron, "neuron @run.db L0N5", TEXT},
     {cmd_neuron, "neuron @run.db one:L0N5 --all --examples 3", TEXT},
     {cmd_neuron, "neuron @run.db L0N5 --json", JSON},
+    {cmd_suggest, "suggest @run.db --all", TEXT},
     {cmd_hypo, "hypo @run.db", TEXT},
     {cmd_hypo, "hypo @run.db --json", JSON},
     {cmd_hypo, "hypo @run.db base64 --all", TEXT},
