@@ -258,7 +258,7 @@ gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
 # tests/fuzz/seeds of heads, run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents, skips and ngrams anew, where their bytes have changed
-add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c tests/fuzz/seeds_heads.c tests/fuzz/seeds_skips.c)
+add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c tests/fuzz/seeds_classes.c tests/fuzz/seeds_heads.c tests/fuzz/seeds_skips.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
 # the program

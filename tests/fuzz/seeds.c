@@ -13,13 +13,13 @@
 
 #include "corpora/base/file.h"
 #include "model/counts/ngrams_build.h"
-#include "out/results/classes/classes.h"
 #include "out/results/documents/documents.h"
 #include "out/results/means/means.h"
 #include "out/results/neurons/unit_neurons.h"
 #include "out/results/token_means/token_means.h"
 #include "tests/fuzz/fuzz_shapes.h"
 #include "tests/fuzz/seeds.h"
+#include "tests/fuzz/seeds_classes.h"
 #include "tests/kit/run_neurons.h"
 
 // --- runs ---------------------------------------------------------------------------------------
@@ -516,29 +516,6 @@ static void write_documents(void)
     buf_free(&bytes);
 }
 
-static void write_classes(void)
-{
-    static const struct classes_shape shape = {
-        .n_models = 1, .n_pairs = 1, .n_hypotheses = 1, .floor = -6};
-    struct classes *c;
-    struct buf bytes = {0};
-    must(classes_new(&c, &shape, NULL));
-    must(classes_save(c, &bytes, NULL));
-    write_seed("classes", "y_empty", bytes.data, bytes.len);
-    for (size_t i = 0; i < 3; i++) {
-        moments_add(&classes_of(c, i)[2 * i], -5 * FIXED_ONE, 3);
-        moments_add(&classes_of(c, i)[TOKEN_KINDS], (int64_t)i * FIXED_ONE, i);
-    }
-    bytes.len = 0;
-    must(classes_save(c, &bytes, NULL));
-    write_seed("classes", "y_some", bytes.data, bytes.len);
-    write_seed("classes", "n_cut", bytes.data, bytes.len - 8);
-    must(buf_append(&bytes, "12345678", 8, NULL));
-    write_seed("classes", "n_more", bytes.data, bytes.len);
-    classes_free(c);
-    buf_free(&bytes);
-}
-
 int main(void)
 {
     write_counts("y_all", 1);
@@ -553,6 +530,6 @@ int main(void)
     write_token_means();
     seeds_of_skips();
     write_documents();
-    write_classes();
+    must(seeds_write_classes(write_seed));
     return 0;
 }
