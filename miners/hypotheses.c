@@ -12,6 +12,7 @@
 #include "corpora/base/nearest.h"
 #include "miners/core/kinds.h"
 #include "miners/spec.h"
+#include "miners/tokens_spec.h"
 #include "miners/yamltree.h"
 
 #define EXEC_ARGS_MAX 256
@@ -26,6 +27,8 @@ enum key {
     CODE,
     PLUGIN,
     EXEC,
+    ALL,
+    ANY,
     KINDS,
     NAME = KINDS,
     PREDICTS,
@@ -34,13 +37,14 @@ enum key {
     TIMEOUT,
     ANSWERS,
     WINDOWS,
+    AFTER,
     N
 };
 static const char *const key_names[N] = {
-    [REGEX] = "regex",    [TOKENS] = "tokens",   [IDS] = "ids",           [CODE] = "code",
-    [PLUGIN] = "plugin",  [EXEC] = "exec",       [NAME] = "name",         [MARK] = "mark",
-    [PREFIX] = "prefix",  [TIMEOUT] = "timeout", [PREDICTS] = "predicts", [ANSWERS] = "answers",
-    [WINDOWS] = "windows"};
+    [REGEX] = "regex",     [TOKENS] = "tokens",   [IDS] = "ids",           [CODE] = "code",
+    [PLUGIN] = "plugin",   [EXEC] = "exec",       [NAME] = "name",         [MARK] = "mark",
+    [PREFIX] = "prefix",   [TIMEOUT] = "timeout", [PREDICTS] = "predicts", [ANSWERS] = "answers",
+    [WINDOWS] = "windows", [ALL] = "all",         [ANY] = "any",           [AFTER] = "after"};
 
 /* A hypothesis as written. */
 struct entry {
@@ -204,25 +208,20 @@ static int read_id(const struct reader *r, const struct yamltree_node *item, boo
                                               item->text);
 }
 
-/* Puts the texts into the spec: people read them better than ids, and they mean the same as long as
- * the tokenizer does. */
-static int tokens_spec(struct miner *m, const struct yamltree_node *list, struct err *err)
+/* The ids of one place of a sequence: a token, or a list of them.  *n: how many there are so far. */
+static int read_place(const struct reader *r, const struct yamltree_node *item, bool texts,
+                      uint32_t *ids, size_t *n, struct err *err)
 {
-    struct buf spec = {0};
-    int rc = buf_printf(&spec, err, "{\"tokens\":[");
-    for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
-        rc = v == list->first ? 0 : buf_append(&spec, ",", 1, err);
-        rc = rc ? rc : jsonw_string(&spec, v->text, v->len, err);
+    const bool list = item->kind == YAMLTREE_LIST;
+    int rc = list ? want_list(item, "a set of tokens", SEQUENCE_IDS_MAX - *n, err) : 0;
+    for (const struct yamltree_node *v = list ? item->first : item; v && !rc;
+         v = list ? v->next : NULL) {
+        if (*n == SEQUENCE_IDS_MAX) {
+            return yamltree_error(v, err, "more than %d tokens", SEQUENCE_IDS_MAX);
+        }
+        rc = read_id(r, v, texts, &ids[(*n)++], err);
     }
-    rc = rc ? rc : buf_printf(&spec, err, "]}");
-    if (rc) {
-        buf_free(&spec);
-        miner_free(m);
-        return rc;
-    }
-    free(m->spec);
-    m->spec = spec.data;
-    return 0;
+    return rc;
 }
 
 static int read_sequence(const struct reader *r, const struct entry *e, struct miner *m,
@@ -230,17 +229,25 @@ static int read_sequence(const struct reader *r, const struct entry *e, struct m
 {
     const bool texts = e->values[TOKENS] != NULL;
     const struct yamltree_node *list = e->values[texts ? TOKENS : IDS];
-    uint32_t ids[SEQUENCE_MAX];
-    size_t n = 0;
+    uint32_t ids[SEQUENCE_IDS_MAX];
+    size_t n_ids[SEQUENCE_MAX], n = 0;
+    unsigned long after = 0;
+    struct sequence_options o = {.ids = ids, .n_ids = n_ids};
     int rc = want_list(list, key_names[texts ? TOKENS : IDS], SEQUENCE_MAX, err);
+    if (!rc && e->values[AFTER]) {
+        rc = want_number(e->values[AFTER], "after (in tokens)", 0, SEQUENCE_MAX, &after, err);
+    }
     for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
-        rc = read_id(r, v, texts, &ids[n++], err);
+        const size_t before = n;
+        rc = read_place(r, v, texts, ids, &n, err);
+        n_ids[o.n++] = n - before;
     }
     if (rc) {
         return rc;
     }
-    rc = sequence_miner(m, ids, n, err);
-    return rc ? error_in(list, err) : texts ? tokens_spec(m, list, err) : 0;
+    o.after = after;
+    rc = sequence_miner(m, &o, err);
+    return rc ? error_in(list, err) : texts ? tokens_spec(m, list, after, err) : 0;
 }
 
 static int read_code(const struct entry *e, struct miner *m, struct err *err)
@@ -368,6 +375,35 @@ static int add_windows(const struct reader *r, struct miner *m, struct err *err)
 
 // --- the file ----------------------------------------------------------------------------------
 
+static int read_rule(const struct reader *r, const struct yamltree_node *map, struct miner *m,
+                     struct err *err);
+
+/* The rules below all: or any:. */
+static int read_parts(const struct reader *r, const struct entry *e, bool all, struct miner *m,
+                      struct err *err)
+{
+    const struct yamltree_node *list = e->values[all ? ALL : ANY];
+    struct miner *parts = mem_zero(COMBINATION_MAX, sizeof *parts);
+    size_t n = 0;
+    int rc = parts ? want_list(list, key_names[all ? ALL : ANY], COMBINATION_MAX, err)
+                   : err_nomem(err, "a combination");
+    for (const struct yamltree_node *v = rc ? NULL : list->first; v && !rc; v = v->next) {
+        rc = read_rule(r, v, &parts[n], err);
+        n += !rc;
+    }
+    bool windows = false;
+    for (size_t i = 0; i < n; i++) {
+        windows = windows || parts[i].windows;
+    }
+    rc = rc ? rc : combination_miner(m, all, parts, n, err);
+    m->windows = m->windows || (!rc && windows);
+    for (size_t i = 0; i < n && rc; i++) {
+        miner_free(&parts[i]);
+    }
+    free(parts);
+    return rc;
+}
+
 static int unknown_key(const struct yamltree_node *key, const char *const *names, size_t n,
                        struct err *err)
 {
@@ -415,12 +451,16 @@ static int choose_kind(const struct entry *e, enum key *kind, struct err *err)
     }
     if (*kind == KINDS) {
         return yamltree_error(e->map, err,
-                              "nothing to label by: expected regex, tokens, ids, code, plugin or "
-                              "exec");
+                              "nothing to label by: expected regex, tokens, ids, code, plugin, "
+                              "exec, all or any");
     }
     static const enum key only_with[N] = {
         [MARK] = REGEX, [PREFIX] = REGEX, [TIMEOUT] = EXEC, [ANSWERS] = KINDS, [WINDOWS] = EXEC};
-    for (enum key k = MARK; k < N; k++) {
+    if (e->values[AFTER] && *kind != TOKENS && *kind != IDS) {
+        return yamltree_error(e->values[AFTER], err, "after goes with tokens or ids, not with %s",
+                              key_names[*kind]);
+    }
+    for (enum key k = MARK; k < AFTER; k++) {
         if (e->values[k] && only_with[k] != KINDS && only_with[k] != *kind) {
             return yamltree_error(e->values[k], err, "%s goes with %s, not with %s", key_names[k],
                                   key_names[only_with[k]], key_names[*kind]);
@@ -442,9 +482,33 @@ static int read_kind(const struct reader *r, const struct entry *e, enum key kin
         return read_code(e, m, err);
     case PLUGIN:
         return read_plugin(r, e, m, err);
+    case ALL:
+    case ANY:
+        return read_parts(r, e, kind == ALL, m, err);
     default:
         return read_exec(r, e, m, err);
     }
+}
+
+/* A rule within another one. */
+static int read_rule(const struct reader *r, const struct yamltree_node *map, struct miner *m,
+                     struct err *err)
+{
+    struct entry e = {.map = map};
+    enum key kind = KINDS;
+    const int rc = read_keys(&e, err);
+    if (rc) {
+        return rc;
+    }
+    static const enum key outer[] = {NAME, PREDICTS, ANSWERS};
+    for (size_t i = 0; i < sizeof outer / sizeof *outer; i++) {
+        if (e.values[outer[i]]) {
+            return yamltree_error(e.values[outer[i]], err,
+                                  "%s belongs to the hypothesis, not to a rule within it",
+                                  key_names[outer[i]]);
+        }
+    }
+    return choose_kind(&e, &kind, err) ? ERR_FORMAT : read_kind(r, &e, kind, m, err);
 }
 
 static int read_hypothesis(const struct reader *r, const struct yamltree_node *map, struct err *err)

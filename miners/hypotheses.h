@@ -13,6 +13,10 @@
  *       - {name: seen, code: seen_before}
  *       - {name: mine, plugin: ./libmine.so}
  *       - {name: mine-py, exec: [python3, mine.py], timeout: 10}
+ *       - name: cream                       # a set of tokens in a place; the token after
+ *         tokens: [[' ice', ' hot']]
+ *         after: 1
+ *       - {name: both, all: [{regex: '\d'}, {code: in_parens}]}      # or any: of them
  *       - {name: after-the, regex: '\bthe\b', predicts: next}       # this | next
  *       - {name: verb, regex: '\bdogs\b', mark: last, answers: [' are', ' is']}
  *       - {name: ind, code: induction}         # says itself which token would follow

@@ -6,6 +6,8 @@
 #include "out/results/classes/classes_collector.h"
 #include "out/results/collector.h"
 #include "out/results/compare/compare_collector.h"
+#include "out/results/composition/composition_collector.h"
+#include "out/results/depth/depth_collector.h"
 #include "out/results/documents/documents.h"
 #include "out/results/gaps/gaps_collector.h"
 #include "out/results/heads/heads_collector.h"
@@ -28,6 +30,8 @@ const struct collector_kind *const collector_kinds[] = {
     &documents_collector,
     &heads_collector,
     &skips_collector,
+    &composition_collector,
+    &depth_collector,
     &record_collector,
     NULL,
 };

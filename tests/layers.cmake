@@ -30,6 +30,8 @@ set(table
   "out/results/gaps  : corpora/base out/sql out/results"
   "out/results/classes: corpora/base out/sql out/results out/results/gaps"
   "out/results/compare: corpora/base out/sql out/results out/results/gaps"
+  "out/results/composition: corpora/base out/sql out/results"
+  "out/results/depth: corpora/base out/sql out/results"
   "out/results/heads: corpora/base out/sql out/results"
   "out/results/means: corpora/base out/sql out/results"
   "out/results/documents: corpora/base out/sql out/results out/results/gaps"
@@ -48,8 +50,9 @@ set(table
   "scan/load         : corpora* model* miners* out/read out/text scan/cli"
   "scan/plan         : corpora* model* miners* out/results* out/read scan/cli scan/load"
   "scan/work         : corpora* model* miners* out/results* out/sql out/store out/read scan/cli scan/load scan/plan"
+  "scan/suggest      : corpora/base miners miners/core miners/kinds out/read"
   "scan/count        : corpora* model* scan/cli scan/load scan/work"
-  "scan/cmd          : corpora* model* miners* out* scan/cli scan/load scan/plan scan/work scan/count"
+  "scan/cmd          : corpora* model* miners* out* scan/cli scan/load scan/plan scan/work scan/count scan/suggest"
   "scan              : corpora/base miners/kinds scan/cli scan/cmd"
 )
 

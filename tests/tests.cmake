@@ -100,6 +100,7 @@ target_sources(test_pretokenize PRIVATE tests/ref/words_ref.c)
 target_sources(test_tokenizer PRIVATE tests/ref/words_ref.c)
 gapscope_fuzz(encode gapscope_model)
 gapscope_fuzz(tokenizer gapscope_model)
+gapscope_fuzz(vocab_merges gapscope_model)
 gapscope_bench(tokenizer gapscope_model)
 
 # model: config.json, loading, the forward pass
@@ -113,6 +114,7 @@ gapscope_test(model/model gapscope_model)
 gapscope_test(model/forward gapscope_model)
 gapscope_test(model/families gapscope_model m)
 gapscope_test(model/families_load gapscope_model m)
+gapscope_test(model/families_heads gapscope_model m)
 gapscope_test(model/kern gapscope_model)
 add_test(NAME kern_arm COMMAND ${CMAKE_SOURCE_DIR}/tests/model/arm)
 set_tests_properties(kern_arm PROPERTIES SKIP_RETURN_CODE 77)
@@ -129,6 +131,7 @@ gapscope_test(model/effects gapscope_model)
 gapscope_test(model/patch gapscope_model)
 gapscope_test(model/by_source gapscope_model m)
 gapscope_test(model/circuits gapscope_model m)
+gapscope_test(model/circuits_families gapscope_model m)
 gapscope_test(model/composition gapscope_model m)
 gapscope_test(model/eigenvalues gapscope_model m)
 gapscope_test(model/head_scores gapscope_model m)
@@ -240,6 +243,7 @@ gapscope_fuzz(classes gapscope_out)
 gapscope_fuzz(answers gapscope_out)
 gapscope_fuzz(compare gapscope_out)
 gapscope_fuzz(documents gapscope_out)
+gapscope_fuzz(heads gapscope_out)
 gapscope_fuzz(neurons gapscope_out)
 gapscope_fuzz(record gapscope_out)
 gapscope_fuzz(run gapscope_out)
@@ -254,8 +258,8 @@ gapscope_bench(neurons gapscope_out m)
 gapscope_bench(tally gapscope_out m)
 gapscope_bench(trigrams gapscope_out m)
 
-# tests/fuzz/seeds of run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents, skips and ngrams anew, where their bytes have changed
-add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c)
+# tests/fuzz/seeds of heads, run, shapes, tally, classes, compare, neurons, trigrams, token_means, documents, skips and ngrams anew, where their bytes have changed
+add_executable(fuzz_seeds EXCLUDE_FROM_ALL tests/fuzz/seeds.c tests/fuzz/seeds_heads.c tests/fuzz/seeds_skips.c)
 target_link_libraries(fuzz_seeds PRIVATE gapscope_out gapscope_model)
 
 # the program
@@ -361,13 +365,17 @@ add_test(NAME help COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/help $<TARGET_FILE:gap
 add_test(NAME completion COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/completion $<TARGET_FILE:gapscope>
          ${CMAKE_BINARY_DIR})
 
+# hypotheses that write themselves, for neurons planted by hand
+add_test(NAME suggest COMMAND ${CMAKE_SOURCE_DIR}/tests/python/suggest $<TARGET_FILE:gapscope>
+         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+
 # a fixed scan has the digest that it has always had
 add_test(NAME digest COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/digest $<TARGET_FILE:gapscope>)
 set_tests_properties(digest PROPERTIES SKIP_RETURN_CODE 77)
 
 # against references in Python: changed models; distributions side by side; --packing rows; a record, read by a library that is not
 # ours; what is said of neurons and hypotheses, of trigrams; exports
-foreach(name score_changed scan_changed head_tables token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores skip_scores export_read config_formula
+foreach(name score_changed scan_changed head_tables compose depth token_acts compare_scores minimal_pairs packing_rows record_read neuron_scores trigram_scores skip_scores export_read config_formula
         windows_said token_kinds terminal)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/python/${name} $<TARGET_FILE:gapscope>)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
@@ -386,6 +394,9 @@ add_test(NAME forced COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/forced $<TARGET_FILE
 
 # what job engines ask of it: which part it does, when it stops, statuses, names of finished parts
 add_test(NAME tasks COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/tasks $<TARGET_FILE:gapscope>)
+
+# --status and watch against run.db
+add_test(NAME status COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/status $<TARGET_FILE:gapscope> $<TARGET_FILE:small_models>)
 
 # every command, while one call after the other fails: an allocation, a write, a rename, ...; and
 # where a signal comes
@@ -414,6 +425,10 @@ if(NOT GAPSCOPE_SANITIZE AND NOT GAPSCOPE_SMALL_TESTS)
   set_tests_properties(fetch fetch_other_mock PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
   add_test(NAME debian_package COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/debian_package ${CMAKE_BINARY_DIR})
   set_tests_properties(debian_package PROPERTIES SKIP_RETURN_CODE 77)
+  add_test(NAME recipes COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/recipes $<TARGET_FILE:gapscope>)
+  # a cluster of one node, which is started here
+  add_test(NAME slurm COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/slurm $<TARGET_FILE:gapscope>)
+  set_tests_properties(slurm PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 400)
   add_test(NAME dry_run COMMAND ${CMAKE_SOURCE_DIR}/tests/scan/dry_run $<TARGET_FILE:gapscope>)
   # the demo's corpus has labels for every default hypothesis
   add_test(NAME demo_corpus COMMAND ${CMAKE_SOURCE_DIR}/tests/python/demo_corpus $<TARGET_FILE:gapscope>)
@@ -422,6 +437,8 @@ if(NOT GAPSCOPE_SANITIZE AND NOT GAPSCOPE_SMALL_TESTS)
   set_tests_properties(report_page PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
   add_test(NAME report_first COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report_first $<TARGET_FILE:gapscope>)
   set_tests_properties(report_first PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
+  add_test(NAME report_heads COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report_heads $<TARGET_FILE:gapscope>)
+  set_tests_properties(report_heads PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
   add_test(NAME report_damage COMMAND ${CMAKE_SOURCE_DIR}/tests/python/report_damage $<TARGET_FILE:gapscope>)
   set_tests_properties(report_damage PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 endif()

@@ -25,9 +25,21 @@ struct regex_options {
 /* Errors: also ERR_NOT_FOUND (the pattern has no group that 'mark' names). */
 int regex_miner(struct miner *m, const struct regex_options *o, struct err *err);
 
-/* Labels the last token of each occurrence of ids[n], 0 < n <= SEQUENCE_MAX. */
+/* Labels the last token of each occurrence of a sequence, or the one 'after' tokens behind it. */
 #define SEQUENCE_MAX 256
-int sequence_miner(struct miner *m, const uint32_t *ids, size_t n, struct err *err);
+#define SEQUENCE_IDS_MAX 4096
+struct sequence_options {
+    const uint32_t *ids; // those of place 0, of place 1, ...
+    const size_t *n_ids; // [n] of each place, one of which stands there; > 0
+    size_t n;            // places, 0 < n <= SEQUENCE_MAX
+    size_t after;        // <= SEQUENCE_MAX
+};
+int sequence_miner(struct miner *m, const struct sequence_options *o, struct err *err);
+
+/* Labels what all of parts[n] label, or what any of them does.  On success it owns them, and they
+ * become {0}. */
+#define COMBINATION_MAX 256
+int combination_miner(struct miner *m, bool all, struct miner *parts, size_t n, struct err *err);
 
 /* The miner of this name in code.h. */
 int code_miner(struct miner *m, const char *name, struct err *err);

@@ -9,6 +9,7 @@
 #include "model/explain/attribution.h"
 #include "model/explain/folded.h"
 #include "model/pass/forward.h"
+#include "model/pass/rotary.h"
 
 /* Working memory, in f64. */
 struct work {
@@ -28,7 +29,7 @@ static void read_stream(struct work *w, const float *resid)
     const size_t D = m->config.d_model;
     for (size_t i = 0; i < (w->ask->at + 1) * D; i += D) {
         double mean = 0, square = 0;
-        for (size_t j = 0; j < D; j++) {
+        for (size_t j = 0; j < D && config_centres(&m->config); j++) {
             mean += (double)resid[i + j] / (double)D;
         }
         for (size_t j = 0; j < D; j++) {
@@ -117,11 +118,16 @@ static void attend(const struct work *w, double *values, double *attention)
     const size_t bias = ask->head * d, n = ask->at + 1;
     const bool position = m->config.shortformer;
     double most = -INFINITY, sum = 0;
+    const size_t window = config_window(&m->config, ask->layer);
     project(w, ask->at, position, l->W_Q + from, l->b_Q + bias, w->q);
+    rotary_turn_f64(m, w->q, ask->at, false);
     for (size_t j = 0; j < n; j++) {
         project(w, j, position, l->W_K + from, l->b_K + bias, w->k);
         project(w, j, false, l->W_V + from, l->b_V + bias, values + j * d);
-        attention[j] = inner(w->q, w->k, d) * (double)config_attn_scale(&m->config, ask->layer);
+        rotary_turn_f64(m, w->k, j, false);
+        attention[j] = ask->at - j < window ? inner(w->q, w->k, d) *
+                                                  (double)config_attn_scale(&m->config, ask->layer)
+                                            : -INFINITY;
         most = fmax(most, attention[j]);
     }
     for (size_t j = 0; j < n; j++) {

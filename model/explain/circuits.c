@@ -7,6 +7,7 @@
 
 #include "corpora/base/mem.h"
 #include "model/explain/folded.h"
+#include "model/pass/rotary.h"
 
 // --- products -----------------------------------------------------------------------------------
 
@@ -181,7 +182,7 @@ static void normed(const struct model *m, size_t layer, double *x, size_t i, dou
     const struct layer *l = &m->layers[layer];
     const size_t D = c->d_model;
     double mean = 0, square = 0;
-    for (size_t k = 0; k < D && c->norm != NORM_NONE; k++) {
+    for (size_t k = 0; k < D && c->norm != NORM_NONE && config_centres(c); k++) {
         mean += x[k] / (double)D;
     }
     for (size_t k = 0; k < D; k++) {
@@ -197,12 +198,18 @@ static void normed(const struct model *m, size_t layer, double *x, size_t i, dou
     }
 }
 
-/* x[d_model] = W_E[t] + W_pos[i], or W_E[t] alone where W_pos is added behind the norm. */
+/* Position i in the residual stream, dimension k: 0 where W_pos is added behind the norm, or there is
+ * none. */
+static double position_of(const struct model *m, size_t i, size_t k)
+{
+    return m->W_pos && !m->config.shortformer ? (double)row_of(m, m->W_pos, i)[k] : 0;
+}
+
+/* x[d_model] = W_E[t] and W_pos[i] as they stand in the stream. */
 static void embed(const struct model *m, uint32_t t, size_t i, double *x)
 {
     for (size_t k = 0; k < m->config.d_model; k++) {
-        x[k] = (double)row_of(m, m->W_E, t)[k] +
-               (m->config.shortformer ? 0 : (double)row_of(m, m->W_pos, i)[k]);
+        x[k] = (double)row_of(m, m->W_E, t)[k] + position_of(m, i, k);
     }
 }
 
@@ -222,6 +229,10 @@ int circuits_keys_at(const struct model *m, const struct circuits_head *h, uint3
     times(q, x, w.q, D, d);
     for (size_t k = 0; k < d; k++) {
         q[k] += (double)w.b_q[k];
+    }
+    rotary_turn_f64(m, q, i, false);
+    rotary_turn_f64(m, q, j, true); // in place of turning all keys
+    for (size_t k = 0; k < d; k++) {
         bias += q[k] * (double)w.b_k[k];
     }
     times_transposed(y, q, w.k, D, d);
@@ -240,6 +251,7 @@ int circuits_keys_at(const struct model *m, const struct circuits_head *h, uint3
 static double mean_embedding(const struct model *m, double *mean)
 {
     const size_t D = m->config.d_model, d_vocab = m->config.d_vocab;
+    const bool centre = config_centres(&m->config);
     double square = 0;
     memset(mean, 0, D * sizeof *mean);
     for (size_t t = 0; t < d_vocab; t++) {
@@ -247,7 +259,7 @@ static double mean_embedding(const struct model *m, double *mean)
         double middle = 0;
         for (size_t k = 0; k < D; k++) {
             mean[k] += (double)row[k] / (double)d_vocab;
-            middle += (double)row[k] / (double)D;
+            middle += centre ? (double)row[k] / (double)D : 0;
         }
         for (size_t k = 0; k < D; k++) {
             square += ((double)row[k] - middle) * ((double)row[k] - middle) / (double)D;
@@ -262,7 +274,7 @@ static double scale_at(const struct model *m, const double *x, const double *mea
 {
     const size_t D = m->config.d_model;
     double x_mean = 0, e_mean = 0, square = 0, own = 0;
-    for (size_t k = 0; k < D; k++) {
+    for (size_t k = 0; k < D && config_centres(&m->config); k++) {
         x_mean += x[k] / (double)D;
         e_mean += mean[k] / (double)D;
     }
@@ -284,7 +296,7 @@ static void positions_read(const struct model *m, size_t layer, size_t head, siz
     const double variance = mean_embedding(m, mean);
     for (size_t i = 0; i < n; i++) {
         for (size_t l = 0; l < D; l++) {
-            x[l] = mean[l] + (m->config.shortformer ? 0 : (double)row_of(m, m->W_pos, i)[l]);
+            x[l] = mean[l] + position_of(m, i, l);
         }
         normed(m, layer, x, i, scale_at(m, x, mean, variance));
         times(q + i * d, x, w.q, D, d);
@@ -293,14 +305,16 @@ static void positions_read(const struct model *m, size_t layer, size_t head, siz
             q[i * d + l] += (double)w.b_q[l];
             k[i * d + l] += (double)w.b_k[l];
         }
+        rotary_turn_f64(m, q + i * d, i, false);
+        rotary_turn_f64(m, k + i * d, i, false);
     }
 }
 
 /* row[0..n) becomes its softmax. */
 static void softmax(double *row, size_t n)
 {
-    double most = row[0], sum = 0;
-    for (size_t j = 1; j < n; j++) {
+    double most = row[n - 1], sum = 0;
+    for (size_t j = 0; j < n; j++) {
         most = fmax(most, row[j]);
     }
     for (size_t j = 0; j < n; j++) {
@@ -323,9 +337,11 @@ int circuits_positions(const struct model *m, size_t layer, size_t head, size_t 
     }
     double *k = q + n * d, *x = k + n * d, *row = x + 2 * D, *sums = row + n;
     positions_read(m, layer, head, n, q, k, x);
+    const size_t window = config_window(&m->config, layer);
     for (size_t i = 1; i < n; i++) {
         for (size_t j = 0; j <= i; j++) {
-            row[j] = inner(q + i * d, k + j * d, d) * scale_of(m, layer);
+            row[j] =
+                i - j < window ? inner(q + i * d, k + j * d, d) * scale_of(m, layer) : -INFINITY;
         }
         softmax(row, i + 1);
         out->previous += row[i - 1] / (double)(n - 1);

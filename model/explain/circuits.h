@@ -12,7 +12,8 @@
  *
  * without biases, the norms' scales taken as 1 (Elhage et al., "A Mathematical Framework for
  * Transformer Circuits", 2021).  In layers behind the first they are those of the direct path from
- * the embedding; what other heads write comes on top.
+ * the embedding; what other heads write comes on top.  Rotary positions turn queries and keys: there
+ * QK without positions is the score that a token gives to one at its own place, and W_pos is absent.
  *
  * Threads: any; what is given is only read.
  */
@@ -49,7 +50,7 @@ int circuits_keys_at(const struct model *m, const struct circuits_head *h, uint3
                      size_t j, double *out, struct err *err);
 
 /* The four products of query (token a, position i) and key (token b, position j), the query's part
- * first: t a token, p a position. */
+ * first: t a token, p a position; NAN where there is no W_pos. */
 struct circuits_terms {
     double tt, tp, pt, pp;
 };

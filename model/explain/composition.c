@@ -173,13 +173,13 @@ static void head_place(struct head *h, double *at, size_t D, size_t d)
     h->qk = at + d;
 }
 
-/* out[D][d] = W[D][d], folded: each row times w, less the mean of the rows. */
-static void read_in(double *out, const float *W, const float *w, size_t D, size_t d, bool folded)
+/* out[D][d] = W[D][d], each row times w (NULL: 1), and with 'centre' less the mean of the rows. */
+static void read_in(double *out, const float *W, const float *w, size_t D, size_t d, bool centre)
 {
     for (size_t i = 0; i < D * d; i++) {
-        out[i] = (double)W[i] * (folded && w ? (double)w[i / d] : 1);
+        out[i] = (double)W[i] * (w ? (double)w[i / d] : 1);
     }
-    for (size_t j = 0; j < d && folded; j++) {
+    for (size_t j = 0; j < d && centre; j++) {
         double mean = 0;
         for (size_t i = 0; i < D; i++) {
             mean += out[i * d + j] / (double)D;
@@ -190,11 +190,12 @@ static void read_in(double *out, const float *W, const float *w, size_t D, size_
     }
 }
 
-static void read_out(double *out, const float *W, size_t D, size_t d, bool folded)
+/* out[d][D] = W[d][D], with 'centre' less each row's mean. */
+static void read_out(double *out, const float *W, size_t D, size_t d, bool centre)
 {
     for (size_t i = 0; i < d; i++) {
         double mean = 0;
-        for (size_t j = 0; j < D && folded; j++) {
+        for (size_t j = 0; j < D && centre; j++) {
             mean += (double)W[i * D + j] / (double)D;
         }
         for (size_t j = 0; j < D; j++) {
@@ -222,11 +223,12 @@ static void head_make(struct head *h, const struct model *m, size_t number, bool
     const struct config *c = &m->config;
     const size_t D = c->d_model, d = c->d_head, at = number % c->n_heads * D * d;
     const struct layer *w = &m->layers[number / c->n_heads];
-    folded = folded && c->norm != NORM_NONE;
-    read_in(h->q, w->W_Q + at, w->ln1_w, D, d, folded);
-    read_in(h->k, w->W_K + at, w->ln1_w, D, d, folded);
-    read_in(h->v, w->W_V + at, w->ln1_w, D, d, folded);
-    read_out(h->o, w->W_O + at, D, d, folded);
+    const float *ln1_w = folded ? w->ln1_w : NULL;
+    const bool centre = folded && c->norm != NORM_NONE && config_centres(c);
+    read_in(h->q, w->W_Q + at, ln1_w, D, d, centre);
+    read_in(h->k, w->W_K + at, ln1_w, D, d, centre);
+    read_in(h->v, w->W_V + at, ln1_w, D, d, centre);
+    read_out(h->o, w->W_O + at, D, d, centre);
     gram_columns(h->qq, h->q, D, d);
     gram_columns(h->kk, h->k, D, d);
     gram_columns(h->vv, h->v, D, d);

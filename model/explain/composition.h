@@ -10,7 +10,8 @@
  * (Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021; TransformerLens'
  * all_composition_scores).  Raw: weights as stored.  Folded: W_Q, W_K, W_V of either head times
  * ln1.w and less their mean over d_model, W_O less its mean over d_model, as TransformerLens'
- * default processing leaves them; in a model without norms the same as raw.
+ * default processing leaves them; without the centring where norms do not centre (RMS), and in a
+ * model without norms the same as raw.  Rotary positions, which turn queries and keys, are left out.
  *
  * What chance gives: the same singular values in random orthogonal bases (Haar).  Then E[score^2] =
  * 1/d_model exactly, whatever the singular values; the mean and the standard deviation are those of

@@ -79,7 +79,7 @@ static void add_block(struct copying *c, struct sums *s, size_t first, size_t n)
 static void sum_up(const struct model *m, struct sums *s)
 {
     const size_t d_model = m->config.d_model, d_vocab = m->config.d_vocab;
-    const bool centre = m->config.norm != NORM_NONE;
+    const bool centre = m->config.norm != NORM_NONE && config_centres(&m->config);
     for (size_t t = 0; t < d_vocab; t++) {
         double mean = 0;
         for (size_t j = 0; j < d_model; j++) {

@@ -19,7 +19,7 @@ void folded_read(const struct model *m, bool folded, size_t layer, const float *
         out[i] = (double)row[i];
     }
     if (folded && m->config.norm != NORM_NONE) {
-        fold(out, m->layers[layer].ln1_w, d, true);
+        fold(out, m->layers[layer].ln1_w, d, config_centres(&m->config));
     }
 }
 

@@ -10,9 +10,9 @@
  *              W_U                          less its mean over the vocabulary
  *
  * No biases, and the norms' scales are taken as 1.  It is what TransformerLens' default processing
- * gives (fold_ln, center_writing_weights, center_unembed), but for a final norm that does not centre
- * (final_rms), where the output is not centred here.  A model without norms has only W_U's mean
- * taken off.
+ * gives (fold_ln, center_writing_weights, center_unembed), but for norms that do not centre (RMS
+ * norms, final_rms), in front of which nothing is centred here.  A model without norms has only W_U's
+ * mean taken off.
  */
 #ifndef GAPSCOPE_MODEL_EXPLAIN_FOLDED_H
 #define GAPSCOPE_MODEL_EXPLAIN_FOLDED_H

@@ -255,6 +255,11 @@ static int read_config(struct json_object *object, const char *dir_name, struct 
         return err_set(err, ERR_FORMAT, "%s; expected an object", json_kind(object));
     }
     const bool own = json_member(object, "n_layers") && json_member(object, "d_model");
+    if (!own && !config_has_key(object, "model_type") && config_has_key(object, "architectures")) {
+        return err_set(err, ERR_FORMAT,
+                       "\"model_type\" is missing: it names the family of a model with "
+                       "\"architectures\", such as gpt2 or llama");
+    }
     return config_has_key(object, "model_type") && !own ? family_config(c, object, err)
                                                         : read_own(object, dir_name, c, err);
 }

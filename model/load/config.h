@@ -1,8 +1,8 @@
 /*
  * config.h - reads a model's config.json: its sizes and its variant
  *
- * A config.json with "model_type" is one of the Hugging Face hub: families.h says which are computed.
- * Other files are those of the NeelNanda/... repositories (TransformerLens names in brackets):
+ * A config.json with "model_type" is one of the Hugging Face hub: families.h says which are
+ * computed.  Other files are those of the NeelNanda/... repositories (TransformerLens names in brackets):
  * d_model n_layers d_mlp d_head n_heads n_ctx d_vocab act_fn attn_only, normalization or
  * normalization_type, and optionally shortformer_pos, final_rms, architecture, tokenizer_name.  A
  * HookedTransformerConfig that was saved as JSON is read too: positional_embedding_type, eps,

@@ -335,6 +335,11 @@ void engine_branches(struct engine_ctx *r, const struct engine_branch *branches,
  * Row i of the result begins at i * *ld; it belongs to the ctx and is valid until its next call. */
 const float *engine_logits(struct engine_ctx *r, const float *x, size_t n, size_t *ld);
 
+/* logprob[n] = those of ids[n] behind x[n][d_model], rows after the final norm, with the engine's
+ * precision; n is at most engine_rows_max().  stop: as above. */
+void engine_normed_logprobs(struct engine_ctx *r, const float *x, const uint32_t *ids, size_t n,
+                            double *logprob, const atomic_int *stop);
+
 /* The logit of token 'id' after x[d_model], a row behind the final norm, in f32.  It is within the
  * rounding of f32 of the one that engine_logits() gives. */
 float engine_logit(const struct engine *e, const float *x, uint32_t id);

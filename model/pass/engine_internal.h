@@ -3,7 +3,9 @@
  *
  *     engine.c         the weights, packed once; the working memory of a ctx
  *     engine_layers.c  runs a block of rows through the layers: the formulas of forward.h
+ *     engine_rotary.c  turns its queries and keys by their positions
  *     engine_begin.c   changed models begin where they differ from their whole
+ *     engine_moments.c shows what heads do
  *     engine_score.c   answers requests: puts windows and branches into blocks
  *     engine_picks.c   the same for picks; the rows of the last block, kept for them
  *
@@ -188,6 +190,24 @@ static inline uint32_t engine_strand_id(const struct engine_strand *s, size_t i)
 {
     return s->base > 0 ? s->tokens[i] : i > 0 ? s->tokens[i - 1] : s->first;
 }
+
+/* engine_rotary.c: turns keys of all rows, and queries of all or of 'only', by their positions, where
+ * the model does so. */
+void engine_turn(struct engine_ctx *r);
+
+// --- engine_moments.c: each does nothing where no moments of heads are watched -------------------
+
+/* NULL: none are. */
+static inline struct head_moments *engine_watched_moments(const struct engine_ctx *r)
+{
+    return r->watch && r->watch->moments ? r->moments : NULL;
+}
+
+/* Before the layers; before the heads of a window; z of layer l is made; the last residual is. */
+void engine_moments_begin(struct engine_ctx *r);
+void engine_moments_window(struct engine_ctx *r, size_t window);
+void engine_moments_layer(struct engine_ctx *r, size_t l);
+void engine_moments_end(struct engine_ctx *r);
 
 // --- engine_begin.c ------------------------------------------------------------------------------
 

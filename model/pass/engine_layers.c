@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "model/pass/engine_internal.h"
-#include "model/pass/rotary.h"
 
 // --- pieces -------------------------------------------------------------------------------------
 
@@ -40,12 +39,6 @@ static void keep_resid(struct engine_ctx *r)
 static bool is_watched(const struct engine_ctx *r, enum row_site site)
 {
     return r->watch && (r->watch->sites & ROW_BIT(site));
-}
-
-/* NULL: no moments of heads are watched. */
-static struct head_moments *watched_moments(const struct engine_ctx *r)
-{
-    return r->watch && r->watch->moments ? r->moments : NULL;
 }
 
 /* Shows the watch the block's rows of a site of layer l, if it asks for them. */
@@ -180,7 +173,7 @@ static void attend(struct engine_ctx *r, size_t l, size_t h, size_t window, size
     const size_t local = config_window(&r->engine->model->config, l);
     const size_t from = first_key(i0, local) / cols * cols; // a panel
     _Alignas(64) float tile[KERN_ROWS_MAX * KERN_COLS_MAX];
-    struct head_moments *moments = watched_moments(r);
+    struct head_moments *moments = engine_watched_moments(r);
     const size_t n_keys = i0 + n;
     for (size_t j0 = from; j0 < n_keys; j0 += cols) {
         r->f32->tile(tile, r->queries, r->keys + j0 * d_head, d_head);
@@ -267,27 +260,6 @@ static void attend_head(struct engine_ctx *r, const struct engine_strand *strand
     }
 }
 
-/* Turns keys of all rows, and queries of all or of 'only', by their positions. */
-static void turn(struct engine_ctx *r)
-{
-    const struct model *m = r->engine->model;
-    const struct config *c = &m->config;
-    const size_t d_head = c->d_head, width = c->n_heads * d_head;
-    const struct engine_block *b = &r->block;
-    for (size_t k = 0; k < b->n; k++) {
-        const struct engine_strand *s = &b->strands[k];
-        for (size_t i = 0; i < s->n; i++) {
-            const size_t row = s->at + i, query = b->n_only == 0 ? row : b->only_at[row];
-            for (size_t h = 0; h < c->n_heads; h++) {
-                rotary_turn(m, r->qk + row * 2 * width + width + h * d_head, s->base + i);
-                if (query != SIZE_MAX) {
-                    rotary_turn(m, r->qk + query * 2 * width + h * d_head, s->base + i);
-                }
-            }
-        }
-    }
-}
-
 /* x_pos = x + W_pos */
 static void add_positions(struct engine_ctx *r)
 {
@@ -355,18 +327,12 @@ static void make_z(struct engine_ctx *r, const struct engine_layer *p, size_t l)
     } else {
         product(r->qk, 2 * width, b->n_rows, &r->in, &p->qk, false);
     }
-    if (c->rotary_dims > 0) {
-        turn(r);
-    }
+    engine_turn(r);
     engine_change_attention(r, l);
     for (size_t k = 0, next; k < b->n; k = next) {
         for (next = k + 1; next < b->n && b->strands[next].base > 0; next++) {
         }
-        if (watched_moments(r) && r->watch->marks) {
-            const struct engine_window *window = &r->block.windows[k];
-            r->watch->marks(r->watch->context, window, head_moments_marks(r->moments));
-            head_moments_pack_marks(r->moments, window->n + 1);
-        }
+        engine_moments_window(r, k);
         for (size_t h = 0; h < c->n_heads; h++) {
             attend_head(r, b->strands + k, next - k, l, h);
         }
@@ -406,13 +372,7 @@ static void attention(struct engine_ctx *r, const struct engine_layer *p, size_t
         memcpy(r->kept.z + l * r->rows_max * width, r->z, b->n_rows * width * sizeof *r->z);
     }
     show(r, l, ROW_Z, r->z);
-    if (watched_moments(r)) {
-        head_moments_layer(r->moments, l, r->z);
-        if (r->watch->marks) {
-            r->watch->marked(r->watch->context, l, r->block.windows, r->block.n_windows,
-                             head_moments_marked(r->moments));
-        }
-    }
+    engine_moments_layer(r, l);
     if (c->parallel) {
         read_for_mlp(r, l);
     }
@@ -557,21 +517,6 @@ static void mlp(struct engine_ctx *r, const struct engine_layer *p, size_t l, bo
 
 // --- all of it ----------------------------------------------------------------------------------
 
-static void show_moments(struct engine_ctx *r)
-{
-    const float *values[HEAD_MOMENTS];
-    if (!watched_moments(r)) {
-        return;
-    }
-    head_moments_end(r->moments, r->resid);
-    for (size_t l = 0; l < r->engine->model->config.n_layers; l++) {
-        for (enum head_moment k = 0; k < HEAD_MOMENTS; k++) {
-            values[k] = head_moments_of(r->moments, l, k);
-        }
-        r->watch->moments(r->watch->context, l, r->block.windows, r->block.n_windows, values);
-    }
-}
-
 void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
 {
     const struct engine *e = r->engine;
@@ -585,9 +530,7 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
         embed(r);
     }
     engine_change_begin(r);
-    if (watched_moments(r)) {
-        head_moments_begin(r->moments, r->block.windows, r->block.n_windows);
-    }
+    engine_moments_begin(r);
     if (fast) {
         dot_begin(e->kern->s16);
     }
@@ -603,7 +546,7 @@ void engine_ctx_layers(struct engine_ctx *r, bool exact, bool keep)
         dot_end(e->kern->s16);
     }
     keep_resid(r);
-    show_moments(r);
+    engine_moments_end(r);
     norm(r, engine_changed_stream(r, READER_LOGITS, 0), m->ln_final_w, m->ln_final_b,
          !m->config.final_rms);
 }

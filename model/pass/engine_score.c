@@ -289,6 +289,12 @@ void engine_branches(struct engine_ctx *r, const struct engine_branch *branches,
     r->changing.by = by;
 }
 
+void engine_normed_logprobs(struct engine_ctx *r, const float *x, const uint32_t *ids, size_t n,
+                            double *logprob, const atomic_int *stop)
+{
+    unembed_score(r->unembed, x, ids, n, false, logprob, stop);
+}
+
 float engine_logit(const struct engine *e, const float *x, uint32_t id)
 {
     return unembed_logit(e->unembed, x, id);

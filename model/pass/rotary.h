@@ -7,6 +7,7 @@
 #ifndef GAPSCOPE_MODEL_PASS_ROTARY_H
 #define GAPSCOPE_MODEL_PASS_ROTARY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "model/load/model.h"
@@ -21,6 +22,19 @@ static inline void rotary_turn(const struct model *m, float *x, size_t position)
         const float a = x[i], b = x[half + i];
         x[i] = a * cosines[i] - b * sines[i];
         x[half + i] = b * cosines[i] + a * sines[i];
+    }
+}
+
+/* The same in f64; 'back' turns it back.  Without rotary positions nothing is turned. */
+static inline void rotary_turn_f64(const struct model *m, double *x, size_t position, bool back)
+{
+    const size_t half = m->rotary ? m->config.rotary_dims / 2 : 0;
+    for (size_t i = 0; i < half; i++) {
+        const double c = (double)m->rotary[position * 2 * half + i];
+        const double s = (double)m->rotary[position * 2 * half + half + i] * (back ? -1 : 1);
+        const double a = x[i], b = x[i + half];
+        x[i] = a * c - b * s;
+        x[i + half] = b * c + a * s;
     }
 }
 

@@ -5,9 +5,9 @@
  *                           -> bpe_free
  *
  * Of all adjacent pairs that have a merge, the one of lowest rank is merged, the leftmost of equal
- * ones, until no pair has a merge.  A word's first tokens are those of its bytes; by_character those
- * of its characters, and of the bytes of a character that is no token.  With whole_words a word that
- * is a token is that token.
+ * ones, until no pair has a merge.  A word's first tokens are those of its bytes; by_character
+ * those of its characters, and of the bytes of a character that is no token.  With whole_words a
+ * word that is a token is that token.
  *
  * Threads: a bpe is immutable once the last merge is in; a worker belongs to one thread at a time.
  */
@@ -71,8 +71,8 @@ struct bpe_worker *bpe_worker_new(const struct bpe *b);
 void bpe_worker_free(struct bpe_worker *w); // NULL is allowed
 
 /*
- * Appends the tokens of word[len], valid UTF-8 all of whose bytes have a token, to *out; the word's first byte
- * has offset 'from' in the text (from + len < 2^32).  Takes O(len log len).
+ * Appends the tokens of word[len], valid UTF-8 all of whose bytes have a token, to *out; the word's
+ * first byte has offset 'from' in the text (from + len < 2^32).  Takes O(len log len).
  * Errors: ERR_NOMEM, ERR_LIMIT.
  */
 int bpe_encode(struct bpe_worker *w, const char *word, size_t len, uint32_t from,

@@ -49,6 +49,14 @@ int tokenizer_load(struct tokenizer **out, const char *path, struct err *err);
 int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const char *bos,
                     const char *eos, struct err *err);
 
+/* The bytes of vocab.json and merges.txt. */
+struct tokenizer_pair {
+    const char *vocab, *merges;
+    size_t vocab_len, merges_len;
+};
+int tokenizer_parse_pair(struct tokenizer **out, const struct tokenizer_pair *pair, const char *bos,
+                         const char *eos, struct err *err);
+
 void tokenizer_free(struct tokenizer *t); // NULL is allowed
 
 uint32_t tokenizer_bos(const struct tokenizer *t); // TOKENIZER_NO_ID if there is none

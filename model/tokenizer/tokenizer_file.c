@@ -29,8 +29,6 @@
 #include "model/tokenizer/pretokenize.h"
 #include "model/tokenizer/tokenizer_internal.h"
 
-#define FILE_MAX_BYTES ((size_t)64 << 20) // the largest byte-level files in use have 30 MB
-
 /* --- what is refused ------------------------------------------------------------------------- */
 
 /* The member "type" of 'part', or what 'part' is if it is not an object with a type. */
@@ -369,8 +367,9 @@ static int read_model(struct tokenizer *t, struct json_object *model, struct jso
 /* --- BOS and EOS ----------------------------------------------------------------------------- */
 
 /* Finds the id of BOS or EOS.  'name': its name in a file beside tokenizer.json, or NULL; 'usual':
- * its usual name; 'last': what is tried last, or NULL.  A name that is not a token is kept in *unknown and not used: the library that
- * wrote the file would add it after the vocabulary, where no model has an embedding. */
+ * its usual name; 'last': what is tried last, or NULL.  A name that is not a token is kept in
+ * *unknown and not used: the library that wrote the file would add it after the vocabulary, where no
+ * model has an embedding. */
 static int find_mark(struct json_object *vocab, struct json_object *added, const char *name,
                      const char *usual, const char *last, uint32_t *id, char **unknown,
                      struct err *err)
@@ -453,8 +452,8 @@ static int read_root(struct tokenizer *t, struct json_object *root, const char *
     return rc;
 }
 
-static int read_tokenizer(struct tokenizer **out, struct json_object *root, const char *bos,
-                          const char *eos, struct err *err)
+int tokenizer_read(struct tokenizer **out, struct json_object *root, const char *bos,
+                   const char *eos, struct err *err)
 {
     pretokenize_init();
     normalize_init();
@@ -475,8 +474,8 @@ int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const 
                     const char *eos, struct err *err)
 {
     struct json_object *root = NULL;
-    if (len > FILE_MAX_BYTES) { // so that 32 bits are enough for offsets in it
-        return err_set(err, ERR_LIMIT, "larger than the limit of %zu bytes", FILE_MAX_BYTES);
+    if (len > TOKENIZER_FILE_MAX) { // so that 32 bits are enough for offsets in it
+        return err_set(err, ERR_LIMIT, "larger than the limit of %zu bytes", TOKENIZER_FILE_MAX);
     }
     const size_t valid = utf8_valid_prefix(json, len);
     if (valid != len) {
@@ -484,7 +483,7 @@ int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const 
     }
     struct json_parser *parser = json_parser_new();
     int rc = parser ? json_parse(parser, &root, json, len, err) : err_nomem(err, "a tokenizer");
-    rc = rc ? rc : read_tokenizer(out, root, bos, eos, err);
+    rc = rc ? rc : tokenizer_read(out, root, bos, eos, err);
     json_object_put(root);
     json_parser_free(parser);
     return rc;
@@ -493,21 +492,28 @@ int tokenizer_parse(struct tokenizer **out, const char *json, size_t len, const 
 /* The files beside 'path' that may name BOS and EOS; the first that does so counts. */
 static const char *const beside[2] = {"tokenizer_config.json", "special_tokens_map.json"};
 
-/* Reads beside[i], if it exists, into *out. */
-static int read_beside(struct json_object **out, const char *path, size_t i, struct err *err)
+/* The path of 'name' beside another file; NULL: no memory. */
+static char *path_beside(const char *path, const char *name)
 {
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("");
-    char *name = folder ? file_join(folder, beside[i]) : NULL;
+    char *out = folder ? file_join(folder, name) : NULL;
+    free(folder);
+    return out;
+}
+
+/* Reads beside[i], if it exists, into *out. */
+static int read_beside(struct json_object **out, const char *path, size_t i, struct err *err)
+{
+    char *name = path_beside(path, beside[i]);
     int rc = 0;
     if (!name) {
         rc = err_nomem(err, "a path");
     } else {
         bool is_there;
         rc = path_is_file(name, &is_there, err);
-        rc = is_there ? json_read_file(out, name, FILE_MAX_BYTES, err) : rc;
+        rc = is_there ? json_read_file(out, name, TOKENIZER_FILE_MAX, err) : rc;
     }
-    free(folder);
     free(name);
     return rc;
 }
@@ -527,26 +533,40 @@ static const char *mark_text(struct json_object *const files[2], const char *key
     return NULL;
 }
 
+/* vocab.json, whose bytes are in 'text', and merges.txt beside it. */
+static int load_pair(struct tokenizer **out, const char *path, const struct buf *text,
+                     const char *bos, const char *eos, struct err *err)
+{
+    struct buf merges = {0};
+    char *beside_it = path_beside(path, "merges.txt");
+    int rc = beside_it ? file_read_text(beside_it, TOKENIZER_FILE_MAX, &merges, err)
+                       : err_nomem(err, "a path");
+    if (!rc) {
+        const struct tokenizer_pair pair = {text->data, merges.data, text->len, merges.len};
+        rc = tokenizer_parse_pair(out, &pair, bos, eos, err);
+        rc = rc ? err_prefix(err, "%s", path) : 0;
+    }
+    free(beside_it);
+    buf_free(&merges);
+    return rc;
+}
+
 int tokenizer_load(struct tokenizer **out, const char *path, struct err *err)
 {
     struct buf text = {0};
     struct json_object *files[2] = {NULL, NULL};
-    const bool is_pair = file_ends_with(path, "vocab.json");
-    int rc = is_pair ? 0 : file_read_text(path, FILE_MAX_BYTES, &text, err);
+    int rc = file_read_text(path, TOKENIZER_FILE_MAX, &text, err);
     rc = rc ? rc : read_beside(&files[0], path, 0, err);
     rc = rc ? rc : read_beside(&files[1], path, 1, err);
     if (rc) {
         goto out;
     }
     const char *bos = mark_text(files, "bos_token"), *eos = mark_text(files, "eos_token");
-    struct json_object *pair = NULL;
-    rc = is_pair ? tokenizer_join_pair(&pair, path, bos, eos, err) : 0;
-    if (rc) {
+    if (file_ends_with(path, "vocab.json")) {
+        rc = load_pair(out, path, &text, bos, eos, err);
         goto out;
     }
-    rc = pair ? read_tokenizer(out, pair, bos, eos, err)
-              : tokenizer_parse(out, text.data, text.len, bos, eos, err);
-    json_object_put(pair);
+    rc = tokenizer_parse(out, text.data, text.len, bos, eos, err);
     if (rc) {
         err_prefix(err, "%s", path);
     }

@@ -64,9 +64,10 @@ int tokenizer_put_words(struct tokenizer *t, struct json_object *vocab, struct e
 /* The id of the token called 'name' among those that these two have read, or TOKENIZER_NO_ID. */
 uint32_t tokenizer_find_id(struct json_object *vocab, struct json_object *added, const char *name);
 
-/* Reads vocab.json, of which path is, and merges.txt beside it as the two halves of a tokenizer.json
- * of GPT-2's kind.  The caller ends *root with json_object_put(). */
-int tokenizer_join_pair(struct json_object **root, const char *path, const char *bos,
-                        const char *eos, struct err *err);
+#define TOKENIZER_FILE_MAX ((size_t)64 << 20) // the largest files in use have 30 MB
+
+/* Makes a tokenizer of the object in a tokenizer.json.  Errors: as above. */
+int tokenizer_read(struct tokenizer **out, struct json_object *root, const char *bos,
+                   const char *eos, struct err *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "out/read/queries.h"
+#include "out/read/suggestion.h"
 
 #define SQL_NEURON                                                                                 \
     "SELECT site, n, mean, sd, skewness, kurtosis, min, max, share_positive, left_out, hist"       \
@@ -23,6 +24,10 @@
     " ON s.hypothesis = h.id AND " SQL_OF_NEURON
 
 #define SQL_BEST_SCORES "SELECT h.name, h.kind, 'test' AS split, s.*" SQL_BEST_FIRST " LIMIT ?4"
+
+#define SQL_SUGGESTED                                                                              \
+    "SELECT h.name, h.spec, s.average_precision, s.f1, s.precision, s.recall FROM hypothesis h"    \
+    " JOIN score s ON s.hypothesis = h.id AND s.split = 'test' AND " SQL_OF_NEURON
 
 static const struct column neuron_columns[] = {
     {"site", CELL_TEXT, offsetof(struct neuron, site)},
@@ -46,6 +51,16 @@ static const struct column effect_columns[] = {
     {"value", CELL_REAL, offsetof(struct effect, value)},
 };
 const struct row_kind effect_kind = ROW_KIND(struct effect, effect_columns);
+
+static const struct column suggested_columns[] = {
+    {"name", CELL_TEXT, offsetof(struct suggested, name)},
+    {"spec", CELL_JSON, offsetof(struct suggested, spec)},
+    {"average_precision", CELL_REAL, offsetof(struct suggested, average_precision)},
+    {"f1", CELL_REAL, offsetof(struct suggested, f1)},
+    {"precision", CELL_REAL, offsetof(struct suggested, precision)},
+    {"recall", CELL_REAL, offsetof(struct suggested, recall)},
+};
+const struct row_kind suggested_kind = ROW_KIND(struct suggested, suggested_columns);
 
 static const struct column token_mean_columns[] = {
     {"rank", CELL_WHOLE, offsetof(struct token_mean, rank)},
@@ -106,6 +121,23 @@ static void read_split(struct neuron_page *p, struct reader *r, const int64_t ke
     }
 }
 
+/* The hypothesis of the neuron's own name. */
+static void read_suggestion(struct neuron_page *p, struct reader *r, const int64_t key[3])
+{
+    char name[SUGGESTION_NAME];
+    if (r->rc) {
+        return;
+    }
+    suggestion_name(name, p->ref.model_name, p->ref.layer, p->ref.index);
+    sqlite3_stmt *stmt = reader_query(r, SQL_SUGGESTED, key);
+    while (!p->has_suggestion && reader_step(r, stmt)) {
+        if (strcmp(column_text(stmt, 0), name) == 0) {
+            p->has_suggestion = row_read(&p->suggestion, &suggested_kind, r, stmt) == 0;
+        }
+    }
+    sqlite3_finalize(stmt);
+}
+
 /* The neuron's own row with its histogram. */
 static void read_neuron(struct neuron_page *p, struct reader *r, const int64_t key[3],
                         const char *name)
@@ -161,6 +193,7 @@ int neuron_page_read(struct neuron_page *p, struct reader *r, const char *name,
     rows_read(&p->best_scores, &p->n_best_scores, &score_of_neuron, r, SQL_BEST_SCORES,
               (int64_t[]){key[0], key[1], key[2], limit_of(o->hypotheses)});
     rows_read(&p->scores, &p->n_scores, &score_of_neuron, r, SQL_SCORES, key);
+    read_suggestion(p, r, key);
     cover_read(&p->cover, r, key);
     rows_read(&p->credit, &p->n_credit, &gap_credit_kind, r, SQL_CREDIT, key);
     sqlite3_stmt *stmt = reader_query(
@@ -186,6 +219,7 @@ void neuron_page_free(struct neuron_page *p)
     rows_free(p->token_means, p->n_token_means, &token_mean_kind);
     rows_free(p->best_scores, p->n_best_scores, &score_of_neuron);
     rows_free(p->scores, p->n_scores, &score_of_neuron);
+    row_free(&p->suggestion, &suggested_kind);
     cover_free(&p->cover);
     rows_free(p->credit, p->n_credit, &gap_credit_kind);
     examples_free(p->examples, p->n_examples);

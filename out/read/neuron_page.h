@@ -55,6 +55,15 @@ struct neuron_example {
 };
 extern const struct row_kind neuron_example_kind;
 
+/* The hypothesis that suggest made for the neuron, if the run was made with it. */
+struct suggested {
+    struct text name;
+    struct json_object *spec; // NULL: damaged
+    double average_precision, f1, precision, recall; // on the test half
+};
+
+extern const struct row_kind suggested_kind;
+
 struct neuron_page {
     struct neuron_ref ref;
     struct neuron neuron;
@@ -75,6 +84,8 @@ struct neuron_page {
     size_t n_best_scores;
     struct score *scores; // [n_scores] of all hypotheses, on every half
     size_t n_scores;
+    bool has_suggestion;
+    struct suggested suggestion;
     struct cover cover;
     struct gap_credit *credit; // [n_credit] for each pair of its model
     size_t n_credit;

@@ -158,8 +158,8 @@ int skip_funnel_words(struct buf *out, struct json_object *run, const char *base
         out, err,
         "%" PRIu64 " skip-trigram%s of %s's heads, of %" PRIu64 " tokens: %" PRIu64
         " stand in the corpus, %" PRIu64 " %s true there (C follows at 5 %% or more of at least 20 "
-        "places in 5 documents).  Of these %" PRIu64 " crossing%s, %s overrates C2 at %" PRIu64
-        ", and %" PRIu64 " %s: A and the head do it.",
+        "places in 5 documents).  They make %" PRIu64 " crossing%s; %s overrates C2 at %" PRIu64
+        " of them, and %" PRIu64 " %s, where A and the head do it.",
         found, plural_s(found), base, number(run, "frequent"), seen, real, real == 1 ? "is" : "are",
         crossings, plural_s(crossings), base, overrated, bugs, bugs == 1 ? "is a bug" : "are bugs");
 }

@@ -46,6 +46,17 @@ void report_table(const struct report *r, struct draft *d, const char *key, cons
     sqlite3_finalize(stmt);
 }
 
+bool report_has_table(const struct report *r, const char *name)
+{
+    sqlite3_stmt *stmt = reader_query(r->reader, "SELECT name FROM sqlite_master", NULL);
+    bool has = false;
+    while (reader_step(r->reader, stmt)) {
+        has = has || strcmp(column_text(stmt, 0), name) == 0;
+    }
+    sqlite3_finalize(stmt);
+    return has;
+}
+
 void report_open_table(struct jsonout *j, const char *key, const char *const *names, size_t n)
 {
     jsonout_key(j, key);
@@ -294,11 +305,22 @@ int report_add_run(struct report *r)
         for (size_t i = 0; i < sizeof run_tables / sizeof *run_tables; i++) {
             report_table(r, &d, run_tables[i].key, run_tables[i].sql, NULL);
         }
+        if (report_has_table(r, "depth")) {
+            report_table(r, &d, "depth",
+                         "SELECT model, k, n, docs, mean_logprob, se FROM depth ORDER BY model, k",
+                         NULL);
+        }
+        jsonout_key(&d.json, "heads");
+        jsonout_i64(&d.json, report_heads(r));
         jsonout_key(&d.json, "neurons");
         jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM neuron", NULL));
         json_kinds(&d.json);
         jsonout_key(&d.json, "trigrams");
         jsonout_i64(&d.json, trigram_count(r->reader));
+        jsonout_key(&d.json, "skips");
+        jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM skip", NULL));
+        jsonout_key(&d.json, "bugs");
+        jsonout_i64(&d.json, reader_number(r->reader, "SELECT count(*) FROM skip_bug", NULL));
         jsonout_key(&d.json, "block");
         jsonout_u64(&d.json, REPORT_BLOCK);
         report_end(r, &d, "run");

@@ -2,7 +2,7 @@
  * report.h - what a run.db holds, as the chunks of a report
  *
  *     report_add_run, report_add_gaps, report_add_hypotheses, report_add_trigrams,
- *     report_add_neurons -> page_write
+ *     report_add_heads, report_add_skips, report_add_neurons -> page_write
  *
  * A chunk is an object of tables, {"columns": [...], "rows": [[...], ...]}, whose columns are named
  * as run.db's; P, H and B count from 0:
@@ -15,6 +15,12 @@
  *     trigrams       what the run says of them; a row for each trigram, its gaps, its models with
  *                    verdicts in words; not there in a run without trigrams
  *     trigram/B      all there is of REPORT_BLOCK trigrams of that list, from B * REPORT_BLOCK on
+ *     heads          a row for each attention head; not there in a run without heads
+ *     composition    what the heads' queries, keys and values are made of, where the run has it
+ *     head/B         hypotheses and places of REPORT_BLOCK heads of that list, from
+ *                    B * REPORT_BLOCK on
+ *     skips          what the run says of skip-trigrams, those that stand in the corpus, the bugs
+ *                    and their places; not there in a run without any
  *     neurons        a row for each neuron: what it can be found and ranked by
  *     neuron/B       all there is of REPORT_BLOCK neurons of that list, from B * REPORT_BLOCK on
  *
@@ -51,7 +57,7 @@ struct report {
     size_t hits;     // of a side, at most
     size_t examples; // of a kind, at most
     struct chunks chunks;
-    size_t n_hits, n_neurons, n_hypotheses, n_trigrams; // that were added
+    size_t n_hits, n_neurons, n_hypotheses, n_trigrams, n_heads; // that were added
 };
 
 /* Errors of all: those of the reader, ERR_NOMEM, ERR_LIMIT (a chunk that is too large). */
@@ -59,9 +65,15 @@ int report_add_run(struct report *r); // run, texts
 int report_add_gaps(struct report *r);
 int report_add_hypotheses(struct report *r);
 int report_add_trigrams(struct report *r);
+int report_add_heads(struct report *r);
+int report_add_skips(struct report *r);
 int report_add_neurons(struct report *r);
 
 // --- shared by these
+
+/* Has run.db this table?  Of how many heads it has rows. */
+bool report_has_table(const struct report *r, const char *name);
+int64_t report_heads(const struct report *r);
 
 /* Begins and ends a chunk: an object whose name is made by printf(). */
 bool report_begin(struct report *r, struct draft *d);

@@ -106,6 +106,17 @@ struct unit_sources {
     float *at; // [UNIT_SOURCES][UNIT_SOURCE_FLOATS]
 };
 
+/* One source of the queries, keys and values of a layer's heads at rows of a unit
+ * (model/explain/composer.h), of which the chosen ones are asked for: numbers of
+ * [n_rows][UNIT_INPUTS][n_heads]. */
+#define UNIT_INPUTS 3 // queries, keys, values
+struct unit_composed {
+    size_t layer, source, n_rows;
+    const bool *chosen; // [n_rows]
+    const float *dot, *square, *whole;
+};
+typedef void unit_compose_see(void *seer, const struct unit_composed *c);
+
 /* What the models can be asked about the current unit, once it is scored. */
 struct unit_models {
     size_t n_models;
@@ -125,6 +136,16 @@ struct unit_models {
     /* Fills asked[n], tokens ascending, of a model with heads, in f32.  Errors: ERR_NOMEM. */
     int (*sources)(void *context, size_t model, const struct unit_sources *asked, size_t n,
                    struct err *err);
+
+    /* Shows every source of every layer's heads at tokens[n], ascending, of a model with heads, in
+     * f32.  Errors: ERR_NOMEM. */
+    int (*compose)(void *context, size_t model, const size_t *tokens, size_t n,
+                   unit_compose_see *see, void *seer, struct err *err);
+
+    /* logprob[n_layers + 1][n] = those of tokens[n], ascending, of an attention-only model with paths
+     * through at most 0, 1, ... heads kept; undefined once it is stopped.  Errors: ERR_NOMEM. */
+    int (*depth)(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,
+                 struct err *err);
 
     /* The scan is to stop: what comes out of the unit is worth nothing, so leave early. */
     bool (*stopped)(const void *context);

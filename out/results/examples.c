@@ -33,6 +33,7 @@ struct example example_at(const struct example_doc *d, size_t at, uint32_t key)
         .doc = d->number,
         .byte_start = d->ends && at > 0 ? d->ends[at - 1] : 0,
         .byte_end = d->ends ? d->ends[at] : 0,
+        .test = d->test,
         .context = XXH3_64bits(d->ids + at - before, (before + 1) * sizeof *d->ids),
     };
 }

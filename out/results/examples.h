@@ -26,6 +26,7 @@ struct example {
     uint32_t at; // index among the document's tokens
     uint64_t doc;
     uint32_t byte_start, byte_end; // of the token in the normalised text; 0, 0 with --ids
+    bool test;                     // its document is of the half test
     uint64_t context;              // XXH3 of up to 8 tokens of its window before it, and it
     uint32_t n_tokens, before;     // tokens of the context shown, and how many stand before it
     uint32_t n_acts;               // n_tokens: the neuron's, on each; else other neurons', on it
@@ -41,6 +42,7 @@ struct example {
 struct example_doc {
     uint32_t shard;
     uint64_t number; // in its shard
+    bool test;       // the half that it is in
     size_t n;
     const uint32_t *ids;  // [n]
     const uint32_t *ends; // [n] bytes into its text; NULL with --ids

@@ -29,7 +29,7 @@ static void put_head(struct varints_writer *w, const struct example *e)
     memcpy(&activation, &e->activation, sizeof activation);
     const uint64_t fields[] = {e->key,        activation,  e->shard,   e->at,       e->doc,
                                e->byte_start, e->byte_end, e->context, e->n_tokens, e->before,
-                               e->n_acts,     e->n_rows,   e->n_words};
+                               e->n_acts,     e->n_rows,   e->n_words, e->test};
     const size_t n_fields = sizeof fields / sizeof *fields;
     varints_room(w, n_fields + n_labels + e->n_tokens + e->n_acts);
     if (w->rc) {
@@ -194,6 +194,7 @@ static void get_fields(struct varints_reader *r, struct example *e, uint32_t n_w
     e->n_acts = (uint32_t)varints_get(r, UINT32_MAX, "activations");
     e->n_rows = (uint32_t)varints_get(r, EXAMPLE_TOKENS, "labels");
     e->n_words = (uint32_t)varints_get(r, UINT32_MAX, "labels");
+    e->test = varints_get(r, 1, "a half of the documents") == 1;
     if (e->before >= e->n_tokens || e->n_acts != (n_acts ? n_acts : e->n_tokens) ||
         (e->n_rows != 1 && e->n_rows != e->n_tokens) || e->n_words != n_words ||
         e->n_acts > r->left / 3) { // bytes of an activation, at least

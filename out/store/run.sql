@@ -96,7 +96,7 @@ CREATE TABLE bin( -- A row is a bin of the histograms of activations, the same f
 CREATE TABLE hypothesis( -- A row is a hypothesis: a rule that labels tokens by the text alone.
     id INTEGER PRIMARY KEY, -- numbered in the order of the file
     name TEXT,              -- unique in the run
-    kind TEXT,              -- regex, tokens, code, plugin, exec
+    kind TEXT,              -- regex, tokens, code, plugin, exec, all, any
     spec TEXT,              -- json: the rule, {...}
     tokens INTEGER,         -- that it labels
     docs INTEGER,           -- with a labelled token

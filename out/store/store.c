@@ -35,6 +35,7 @@
 #include "corpora/base/file.h"
 #include "corpora/base/path_error.h"
 #include "out/sql/sql.h"
+#include "out/store/publish.h"
 #include "out/store/schema.h"
 #include "out/store/state.h"
 #include "out/store/tables.h"
@@ -54,6 +55,7 @@ struct store {
     bool versioned;       // data_version has been seen
     int64_t data_version; // as SQLite counts the commits of others
     struct stat file;     // when it was opened
+    struct publish publish;
 };
 
 // --- opening -----------------------------------------------------------------------------------
@@ -146,6 +148,7 @@ void store_close(struct store *s)
 {
     if (s) {
         sqlite3_close(s->sql.db); // rolls an open transaction back
+        publish_end(&s->publish);
         script_free(&s->schema);
         free(s->path);
         free(s);
@@ -230,6 +233,20 @@ static int commit(struct store *s, struct err *err)
         sqlite3_db_release_memory(s->sql.db);
     }
     return rc;
+}
+
+/* Takes the lock again, after a commit has been copied: nobody else writes the file, and closing a
+ * descriptor of it would drop the lock. */
+static int publish_and_lock(struct store *s, struct err *err)
+{
+    const int rc = s->publish.target ? publish_copy(&s->publish, s->path, err) : 0;
+    const int locked = lock(s, rc ? NULL : err);
+    return rc ? rc : locked;
+}
+
+int store_publish_to(struct store *s, const char *target, struct err *err)
+{
+    return publish_begin(&s->publish, target, err);
 }
 
 static int create(struct store *s, struct err *err)
@@ -432,7 +449,7 @@ int store_checkpoint(struct store *s, const struct run *run, const struct result
         return rc;
     }
     s->clears = false;
-    return lock(s, err);
+    return publish_and_lock(s, err);
 }
 
 int store_write(struct store *s, store_writer *write, void *context, struct err *err)
@@ -445,7 +462,7 @@ int store_write(struct store *s, store_writer *write, void *context, struct err 
         lock(s, NULL);
         return rc;
     }
-    return lock(s, err);
+    return publish_and_lock(s, err);
 }
 
 int store_clear(struct store *s, struct err *err)
@@ -461,7 +478,7 @@ int store_clear(struct store *s, struct err *err)
         roll_back(s);
         return rc;
     }
-    return lock(s, err);
+    return publish_and_lock(s, err);
 }
 
 void store_clear_next(struct store *s)

@@ -63,6 +63,11 @@ int store_write(struct store *s, store_writer *write, void *context, struct err 
 int store_clear(struct store *s, struct err *err);
 void store_clear_next(struct store *s);
 
+/* From now on every commit is copied to 'target', whole and by a rename (publish.h), before the call
+ * that made it returns; where that fails, the call does, and the next one copies it all.
+ * Errors: ERR_NOMEM. */
+int store_publish_to(struct store *s, const char *target, struct err *err);
+
 /* Whether the file that was opened is no longer at its path. */
 bool store_is_gone(const struct store *s);
 

@@ -231,6 +231,22 @@ static int put_scores(const struct screen *s, const struct neuron_page *p, struc
     return rc;
 }
 
+/* What suggest made for it, and how it was judged. */
+static void put_suggestion(const struct screen *s, const struct neuron_page *p)
+{
+    const struct suggested *x = &p->suggestion;
+    char ap[REAL_TEXT], precision[REAL_TEXT], recall[REAL_TEXT], f1[REAL_TEXT];
+    if (!p->has_suggestion) {
+        return;
+    }
+    putc('\n', s->to);
+    put_note(s, 0, "suggested: %s: AP %s, precision %s, recall %s, F1 %s on the test half",
+             x->name.data, real_text(ap, x->average_precision, 3, false),
+             real_text(precision, x->precision, 3, false), real_text(recall, x->recall, 3, false),
+             real_text(f1, x->f1, 3, false));
+    put_note(s, 2, "%s", json_object_to_json_string_ext(x->spec, JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
 /* "base64 covers 14, then digits 3 more; " */
 static int add_steps(const struct cover *c, struct buf *text, struct err *err)
 {
@@ -342,6 +358,7 @@ int put_neuron_page(const struct screen *s, const struct neuron_page *p, struct 
     put_histogram(s, p);
     int rc = put_effects(s, p, err);
     rc = rc ? rc : put_token_means(s, p, err);
+    put_suggestion(s, p);
     rc = rc ? rc : put_scores(s, p, err);
     rc = rc ? rc : put_cover(s, &p->cover, err);
     rc = rc ? rc : put_credit(s, p, err);
@@ -387,6 +404,12 @@ void json_neuron_page(FILE *to, const struct neuron_page *p)
     rows_json(&j, "token_means", &token_mean_kind, p->token_means, p->n_token_means);
     rows_json(&j, "scores", &score_of_neuron, p->scores, p->n_scores);
     rows_json(&j, "gap_credit", &gap_credit_kind, p->credit, p->n_credit);
+    if (p->has_suggestion) {
+        jsonout_key(&j, "suggestion");
+        jsonout_begin(&j, '{');
+        row_json(&j, &suggested_kind, &p->suggestion);
+        jsonout_end(&j, '}');
+    }
     cover_json(&p->cover, &j);
     json_examples(&j, p);
     jsonout_end(&j, '}');

@@ -239,6 +239,33 @@ void command_read_instead(command_reader *read, void *context)
     instead.context = context;
 }
 
+static struct {
+    command_stand_in *run; // NULL: the command's own
+    void *context;
+} stand_in;
+
+int command_run_instead(int (*command)(int argc, char **argv), int argc, char **argv,
+                        command_stand_in *run, void *context)
+{
+    stand_in.run = run;
+    stand_in.context = context;
+    const int status = command(argc, argv);
+    stand_in.run = NULL;
+    return status;
+}
+
+static void run_command(const struct command *c, const struct arg_list *operands, int *status,
+                        struct err *err)
+{
+    command_stand_in *run = stand_in.run;
+    if (run) {
+        stand_in.run = NULL;
+        run(stand_in.context, c->options, operands, status, err);
+    } else {
+        c->run(c->options, operands, status, err);
+    }
+}
+
 int command_main(const struct command *c, int argc, char **argv)
 {
     if (instead.read) {
@@ -251,7 +278,7 @@ int command_main(const struct command *c, int argc, char **argv)
     switch (parse(c, argc, argv, &operands, &err)) {
     case ARGS_RUN:
         if (check_output(c, &operands, &err) == 0) {
-            c->run(c->options, &operands, &status, &err);
+            run_command(c, &operands, &status, &err);
         }
         break;
     case ARGS_HELP:
@@ -296,7 +323,8 @@ int args_part(const char *text, size_t *part, size_t *n_parts, struct err *err)
     int end = 0;
     if (text && (sscanf(text, "%9zu/%9zu%n", part, n_parts, &end) != 2 || text[end] ||
                  *n_parts == 0 || *part >= *n_parts || strpbrk(text, "+- "))) {
-        return err_set(err, ERR_USAGE, "--part %s: expected I/N, with I from 0 to N - 1, or auto/N", text);
+        return err_set(err, ERR_USAGE, "--part %s: expected I/N, with I from 0 to N - 1, or auto/N",
+                       text);
     }
     return 0;
 }

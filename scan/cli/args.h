@@ -83,8 +83,8 @@ struct command {
     size_t n_min, n_max;    // operands
     const char *operands;   // what the first n_min of them are called, as in 'usage': "run.db|NAME"
     enum operand_kind operand_kind;
-    const char *examples;   // lines, each a command
-    const char *more;       // printed at the end of --help, or NULL
+    const char *examples; // lines, each a command
+    const char *more;     // printed at the end of --help, or NULL
     command_run *run;
     void *options; // the struct that the table's 'out's point into; run() gets it
 };
@@ -98,5 +98,14 @@ int command_main(const struct command *c, int argc, char **argv);
 /* From now on command_main() gives the table to 'read' and runs nothing; NULL: it runs again. */
 typedef void command_reader(void *context, const struct command *c);
 void command_read_instead(command_reader *read, void *context);
+
+/*
+ * Runs a command's main function with these words, which are parsed and checked as ever; 'run' is
+ * then called in place of the command's own.  Returns what it returns.
+ */
+typedef int command_stand_in(void *context, void *options, const struct arg_list *operands,
+                             int *status, struct err *err);
+int command_run_instead(int (*command)(int argc, char **argv), int argc, char **argv,
+                        command_stand_in *run, void *context);
 
 #endif

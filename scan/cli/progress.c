@@ -81,21 +81,30 @@ static void time_of_day(char out[16])
     }
 }
 
+void progress_numbers(const struct progress *p, const struct progress_now *now,
+                      struct progress_numbers *out)
+{
+    const double elapsed = progress_clock() - p->begin;
+    double left;
+    out->share = share_done(p, now, &left);
+    out->left = elapsed * left;
+    out->rate = elapsed > 0 ? (double)now->items_now / elapsed : 0;
+}
+
 void progress_show(struct progress *p, const struct progress_now *now, bool asked)
 {
+    struct progress_numbers numbers;
     p->last = progress_clock();
-    const double elapsed = p->last - p->begin;
-    const double rate = elapsed > 0 ? (double)now->items_now / elapsed : 0;
-    double left;
-    const double share = share_done(p, now, &left);
+    progress_numbers(p, now, &numbers);
+    const double rate = numbers.rate;
     char line[256], time[32] = "?";
-    if (!isnan(left)) {
-        progress_time(time, elapsed * left);
+    if (!isnan(numbers.left)) {
+        progress_time(time, numbers.left);
     }
     // What matters most comes first: a narrow terminal cuts off the end.
     snprintf(line, sizeof line, "%.1f %%, %s left, %.*f %s per second, %" PRIu64 " %s%s",
-             100 * share, time, rate < 10 ? 1 : 0, rate, p->whole.items, now->items, p->whole.items,
-             now->more ? now->more : "");
+             100 * numbers.share, time, rate < 10 ? 1 : 0, rate, p->whole.items, now->items,
+             p->whole.items, now->more ? now->more : "");
     if (p->terminal && !asked) {
         const size_t width = terminal_width();
         fprintf(stderr, "\r\033[K%.*s", width > 1 ? (int)width - 1 : 0, line);

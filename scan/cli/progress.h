@@ -53,6 +53,15 @@ void progress_begin(struct progress *p, const struct progress_whole *whole);
 /* Is a line due?  So that 'now' is put together only where it is shown. */
 bool progress_is_due(const struct progress *p);
 
+/* What a line says. */
+struct progress_numbers {
+    double share; // of the whole, 0 to 1
+    double left;  // seconds; NAN: not known yet
+    double rate;  // items per second, of this run
+};
+void progress_numbers(const struct progress *p, const struct progress_now *now,
+                      struct progress_numbers *out);
+
 /* Shows a line, on a terminal in place of the last one; 'asked': a line of its own that stays. */
 void progress_show(struct progress *p, const struct progress_now *now, bool asked);
 void progress_end(struct progress *p);

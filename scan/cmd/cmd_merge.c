@@ -17,7 +17,9 @@
 #include "scan/cli/args.h"
 #include "scan/cmd/missing_units.h"
 #include "scan/count/count.h"
+#include "scan/work/restarts.h"
 #include "scan/work/skip_trials.h"
+#include "scan/work/status.h"
 #include "scan/work/trials.h"
 
 struct options {
@@ -79,7 +81,8 @@ static int add_all_meta(struct merged *m, struct store *s, const char *path, str
     // The store has its own opinion on when the whole was finished, and on what has been tried.
     if (sqlite3_prepare_v2(db,
                            "SELECT key, value FROM meta WHERE key NOT IN ('finished', "
-                           "'trigrams_tested', 'skips') ORDER BY key",
+                           "'trigrams_tested', 'skips', '" RESTARTS_KEY "', '" STATUS_KEY
+                           "') ORDER BY key",
                            -1, &stmt, NULL) != SQLITE_OK) {
         return err_set(err, ERR_FORMAT, "%s: %s", path, sqlite3_errmsg(db));
     }

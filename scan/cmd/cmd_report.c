@@ -34,6 +34,8 @@ static int read_run(struct report *r, const char *path, struct err *err)
         rc = rc ? rc : report_add_gaps(r);
         rc = rc ? rc : report_add_hypotheses(r);
         rc = rc ? rc : report_add_trigrams(r);
+        rc = rc ? rc : report_add_heads(r);
+        rc = rc ? rc : report_add_skips(r);
         rc = rc ? rc : report_add_neurons(r);
         r->reader = NULL;
     }
@@ -50,6 +52,9 @@ static void say(const struct report *r, const struct page *p)
     fprintf(stderr, "%zu hit%s, %zu neuron%s, %zu hypothes%s", r->n_hits, plural_s(r->n_hits),
             r->n_neurons, plural_s(r->n_neurons), r->n_hypotheses,
             r->n_hypotheses == 1 ? "is" : "es");
+    if (r->n_heads > 0) {
+        fprintf(stderr, ", %zu head%s", r->n_heads, plural_s(r->n_heads));
+    }
     if (r->n_trigrams > 0) {
         fprintf(stderr, ", %zu trigram%s", r->n_trigrams, plural_s(r->n_trigrams));
     }

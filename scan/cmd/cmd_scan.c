@@ -70,7 +70,7 @@ int cmd_scan(int argc, char **argv)
         {"max-tokens", 0, ARG_SIZE, &o.max_tokens, "N", "stop after the unit that reaches N"},
         {"part", 0, ARG_STRING, &o.part, "I/N",
          "do units I, I + N, ...; gapscope merge joins parts; auto/N:\nI as the job engine says"},
-        TASK_ARGS(&o.task),
+        SCAN_TASK_ARGS(&o),
         {"checkpoint", 0, ARG_STRING, &o.checkpoint, "SECONDS",
          "between checkpoints; 60 if not given, 0: after every unit"},
         {"force", 0, ARG_FLAG, &o.force, NULL, "start anew in a run.db of another run"},

@@ -28,11 +28,14 @@ int cmd_pack(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_scan(int argc, char **argv);
 int cmd_score(int argc, char **argv);
+int cmd_slurm(int argc, char **argv);
+int cmd_suggest(int argc, char **argv);
 int cmd_tensors(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_skips(int argc, char **argv);
 int cmd_trigrams(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
 
 /* What the build and shells ask for, argv[0] of "man", "bash", "zsh" and "models" (names, a line
  * each), on standard output or into the file argv[1]. */

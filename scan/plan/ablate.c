@@ -115,12 +115,17 @@ static double cost_of(const struct lineup_model *m)
     return m->weights ? (double)c->n_layers * layer + d * (double)c->d_vocab : 0;
 }
 
-static void find_share(struct ablate *a, const struct lineup *l, uint64_t bytes)
+/* depth: each attention-only model is also scored with fewer heads, n_layers times. */
+static void find_share(struct ablate *a, const struct lineup *l, bool depth, uint64_t bytes)
 {
     double own = 0, changed = 0;
     unsigned k = 0;
     for (size_t i = 0; i < l->n; i++) {
-        *(i < a->n_named ? &own : &changed) += cost_of(&l->models[i]);
+        const struct lineup_model *m = &l->models[i];
+        *(i < a->n_named ? &own : &changed) += cost_of(m);
+        if (depth && m->weights && m->changes.n == 0 && m->config->attn_only) {
+            changed += (double)m->config->n_layers * cost_of(m);
+        }
     }
     while (k < 30 && changed > own * (double)(1u << k)) {
         k++;
@@ -136,12 +141,13 @@ static int parse_share(struct ablate *a, const struct ablate_options *o, const s
                        uint64_t bytes, struct err *err)
 {
     if (!o->share || strcmp(o->share, "auto") == 0) {
-        find_share(a, l, bytes);
+        find_share(a, l, o->depth, bytes);
         return 0;
     }
     const int rc = args_share("ablate-share", o->share, SHARE_MAX, &a->take, &a->of, err);
     if (!rc && a->take == 0) {
-        return err_set(err, ERR_USAGE, "--ablate-share %s: then leave --ablate out", o->share);
+        return err_set(err, ERR_USAGE, "--ablate-share %s: then leave --%s out", o->share,
+                       o->what.n > 0 ? "ablate" : "depth");
     }
     if (!rc && a->take == a->of) {
         a->take = a->of = 0;
@@ -154,7 +160,7 @@ static int parse_share(struct ablate *a, const struct ablate_options *o, const s
 static int check_none(const struct ablate_options *o, struct err *err)
 {
     const char *with = o->verb                  ? "ablation"
-                       : o->share               ? "ablate-share"
+                       : o->share && !o->depth  ? "ablate-share"
                        : o->hits != ABLATE_HITS ? "ablate-hits"
                                                 : NULL;
     return with ? err_set(err, ERR_USAGE, "--%s goes with --ablate", with) : 0;
@@ -168,7 +174,8 @@ int ablate_expand(struct ablate *out, struct lineup *l, const struct ablate_opti
     out->n_named = l->n;
     out->hits = o->hits;
     if (o->what.n == 0) {
-        return check_none(o, err);
+        const int rc = check_none(o, err);
+        return rc || !o->depth ? rc : parse_share(out, o, l, bytes, err);
     }
     if (o->verb && !change_verb_parse(&verb, o->verb)) {
         return err_set(

@@ -6,6 +6,7 @@
 #ifndef GAPSCOPE_SCAN_PLAN_ABLATE_H
 #define GAPSCOPE_SCAN_PLAN_ABLATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ struct ablate_options {
     struct arg_list what;                 // "heads", "MODEL:mlps", ...
     const char *verb, *share, *reference; // reference: a text for means
     size_t hits;
+    bool depth; // --depth, which has the same share
 };
 
 // clang-format off
@@ -58,7 +60,7 @@ struct ablate {
  * Appends the changed models to the lineup.  bytes: the corpus' size.  *out, {0} before, is ended by
  * ablate_free() in any case.
  *
- * The share auto is the largest 1/2^k that takes no longer than the scan without ablation, both
+ * The share is also that of --depth, with or without changed models.  auto is the largest 1/2^k that takes no longer than the scan without ablation, both
  * judged by the models' sizes, but no k by which less than 1 MiB of the corpus' bytes is left: so it
  * is the same in all parts of a run.
  *

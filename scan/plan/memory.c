@@ -2,8 +2,7 @@
 
 #include <unistd.h>
 
-/* The memory of all collectors that state it. */
-static struct collector_memory sum(const struct run *run, const struct results *results)
+void memory_sum(struct collector_memory *out, const struct run *run, const struct results *results)
 {
     struct collector_memory all = {0};
     for (size_t i = 0; i < results->n; i++) {
@@ -15,7 +14,7 @@ static struct collector_memory sum(const struct run *run, const struct results *
         all.part += one.part;
         all.saving += one.saving;
     }
-    return all;
+    *out = all;
 }
 
 int memory_check(const struct run *run, const struct results *results, size_t n_threads,
@@ -23,7 +22,8 @@ int memory_check(const struct run *run, const struct results *results, size_t n_
 {
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     const double have = (double)pages * (double)page;
-    const struct collector_memory m = sum(run, results);
+    struct collector_memory m;
+    memory_sum(&m, run, results);
     const double want = (double)m.whole + (double)m.saving + (double)n_threads * (double)m.part;
     if (pages <= 0 || page <= 0 || want < 0.9 * have) {
         return 0;
@@ -39,7 +39,8 @@ int memory_check(const struct run *run, const struct results *results, size_t n_
 int memory_text(struct buf *out, const struct run *run, const struct results *results,
                 size_t n_threads, struct err *err)
 {
-    const struct collector_memory m = sum(run, results);
+    struct collector_memory m;
+    memory_sum(&m, run, results);
     const size_t begin = out->len, n = run->n_hypotheses;
     int rc = 0;
     for (size_t i = 0; i < results->n && !rc; i++) {

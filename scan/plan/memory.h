@@ -11,6 +11,9 @@
 #include "out/results/collector.h"
 #include "out/results/run.h"
 
+/* What all collectors that state it will take. */
+void memory_sum(struct collector_memory *out, const struct run *run, const struct results *results);
+
 /* Refuses a run that does not fit this machine.  Errors: ERR_LIMIT, with the ways out. */
 int memory_check(const struct run *run, const struct results *results, size_t n_threads,
                  struct err *err);

@@ -10,6 +10,8 @@
 #include "corpora/reject.h"
 #include "model/explain/attribution.h"
 #include "out/results/compare/compare_collector.h"
+#include "out/results/composition/composition_collector.h"
+#include "out/results/depth/depth_collector.h"
 #include "out/results/documents/documents.h"
 #include "out/results/heads/heads_collector.h"
 #include "out/results/means/means.h"
@@ -287,6 +289,44 @@ static int join_heads(struct results *results, const struct run *run, const stru
     return rc || !shape ? rc : results_join(results, &heads_collector, shape, err);
 }
 
+/* Adds what heads' inputs are made of to the run's results. */
+static int join_composition(struct results *results, const struct run *run,
+                            const struct scan_options *o, struct err *err)
+{
+    struct composition_shape *shape = NULL;
+    uint32_t take = 0, of = 0;
+    if (!o->compose) {
+        return o->compose_share ? err_set(err, ERR_USAGE, "--compose-share goes with --compose")
+                                : 0;
+    }
+    int rc = args_share("compose-share", o->compose_share ? o->compose_share : "1/16",
+                        COMPOSITION_SHARE_MAX, &take, &of, err);
+    if (!rc && take == 0) {
+        rc = err_set(err, ERR_USAGE, "--compose-share %s: no documents; leave --compose out",
+                     o->compose_share);
+    }
+    rc = rc ? rc : composition_shape_new(&shape, run, take, of, err);
+    if (!rc && !shape) {
+        rc = err_set(err, ERR_USAGE, "--compose: no model of the run has heads of its own");
+    }
+    return rc ? rc : results_join(results, &composition_collector, shape, err);
+}
+
+/* Adds what each level of composition is worth to the run's results. */
+static int join_depth(struct results *results, const struct run *run, const struct scan_options *o,
+                      const struct ablate *ablate, struct err *err)
+{
+    struct depth_shape *shape = NULL;
+    if (!o->ablate.depth) {
+        return 0;
+    }
+    int rc = depth_shape_new(&shape, run, ablate->take, ablate->of, err);
+    if (!rc && !shape) {
+        rc = err_set(err, ERR_USAGE, "--depth: no model of the run is attention-only");
+    }
+    return rc ? rc : results_join(results, &depth_collector, shape, err);
+}
+
 int plan_make(struct run *run, struct results *results, struct neuron_plan *neurons,
               struct trigram_choice *choice, struct skip_choice *skips,
               const struct scan_options *o, const struct lineup *l, const struct ablate *ablate,
@@ -322,5 +362,7 @@ int plan_make(struct run *run, struct results *results, struct neuron_plan *neur
     rc = rc ? rc : join_means(results, l, err);
     rc = rc ? rc : join_documents(results, run, o, err);
     rc = rc ? rc : join_heads(results, run, o, err);
+    rc = rc ? rc : join_composition(results, run, o, err);
+    rc = rc ? rc : join_depth(results, run, o, ablate, err);
     return rc ? rc : results_new(results, run, err);
 }

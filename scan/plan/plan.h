@@ -32,12 +32,13 @@ struct scan_options {
     struct ablate_options ablate;
     struct task_options task;
     const char *tokenizer, *output, *domain, *floor, *part, *checkpoint, *packing, *precision,
-        *record, *kernels, *compare_share;
-    size_t threads, top, max_tokens;
+        *record, *kernels, *compare_share, *status, *scratch;
+    size_t threads, top, max_tokens, restarts;
     size_t documents_most; // SCAN_NOT_GIVEN: not given
     bool documents;
     bool force, dry_run, allow_not_finite, compare_changed;
-    bool no_heads;
+    bool no_heads, compose;
+    const char *compose_share;
     int argc; // the whole command
     char **argv;
 };
@@ -58,7 +59,26 @@ struct scan_options {
 #define HEADS_ARGS(options)                                                                        \
     {"no-heads", 0, ARG_FLAG, &(options)->no_heads, NULL,                                          \
      "do not look at attention heads: where they look, and what\n"                                 \
-     "they write"}
+     "they write"},                                                                                \
+    {"compose", 0, ARG_FLAG, &(options)->compose, NULL,                                            \
+     "also what each head's queries, keys and values are made of:\n"                               \
+     "embeddings, earlier heads, MLPs"},                                                           \
+    {"compose-share", 0, ARG_STRING, &(options)->compose_share, "a/b",                             \
+     "with --compose: on a/b of the documents; 1/16 if not given"},                                   \
+    {"depth", 0, ARG_FLAG, &(options)->ablate.depth, NULL,                                                \
+     "also each attention-only model with paths through at most\n"                                 \
+     "0, 1, ... heads kept, on --ablate-share of the documents"}
+
+#define SCAN_TASK_ARGS(options)                                                                    \
+    TASK_ARGS(&(options)->task),                                                                   \
+    {"restarts", 0, ARG_SIZE, &(options)->restarts, "N",                                           \
+     "exit with 1 after N restarts in a row that finished no unit"},                               \
+    {"status", 0, ARG_STRING, &(options)->status, "FILE",                                          \
+     "append a line of JSON every 10 seconds: how far it is, gaps,\n"                              \
+     "best neurons"},                                                                              \
+    {"scratch", 0, ARG_STRING, &(options)->scratch, "DIR",                                         \
+     "write in this folder of a local disk, and copy run.db to its\n"                              \
+     "place at every checkpoint"}
 
 /* Of struct scan_options, before the command is read. */
 #define SCAN_DEFAULTS                                                                              \

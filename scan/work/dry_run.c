@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "corpora/base/plural.h"
 #include "scan/cli/progress.h"
@@ -72,6 +73,13 @@ static void print_times(const struct scan *s, const struct first_unit *first)
     }
 }
 
+/* Bytes of memory that the process has taken at most. */
+static double peak(void)
+{
+    struct rusage use;
+    return getrusage(RUSAGE_SELF, &use) == 0 ? (double)use.ru_maxrss * 1024 : 0;
+}
+
 /* As if all units were like the first; in the end threads wait for the last one, half of its time on
  * average. */
 static int print_time(const struct scan *s, const struct first_unit *first, struct err *err)
@@ -87,7 +95,6 @@ static int print_time(const struct scan *s, const struct first_unit *first, stru
         units = fmin(units, ceil((double)p->max_tokens / (double)first->tokens));
     }
     units = fmax(1, units / (double)p->n_parts);
-    struct rusage use;
     char all[32];
     progress_time(all, first->seconds * fmax(1, units / n_threads + 1 - 1 / n_threads));
     printf("first unit: %" PRIu64 " document%s, %" PRIu64
@@ -95,11 +102,48 @@ static int print_time(const struct scan *s, const struct first_unit *first, stru
            first->docs, plural_s(first->docs), first->tokens, plural_s(first->tokens),
            first->seconds, all, units * first->seconds / 3600);
     print_times(s, first);
-    if (getrusage(RUSAGE_SELF, &use) == 0) {
-        printf("models and one thread have taken %.2f GB of memory\n",
-               (double)use.ru_maxrss * 1024e-9);
+    if (peak() > 0) {
+        printf("models and one thread have taken %.2f GB of memory\n", peak() * 1e-9);
     }
     return 0;
+}
+
+/* Bytes of memory that the process has now. */
+static double resident(void)
+{
+    long all = 0, in_memory = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    const bool read = f && fscanf(f, "%ld %ld", &all, &in_memory) == 2;
+    if (f) {
+        fclose(f);
+    }
+    return read ? (double)in_memory * (double)sysconf(_SC_PAGESIZE) : 0;
+}
+
+int scan_estimate(struct scan *s, struct scan_estimate *out, int *status, struct err *err)
+{
+    struct first_unit first = {0};
+    *out = (struct scan_estimate){0};
+    memory_sum(&out->kept, &s->run, &s->results);
+    int rc = scan_make_engines(s, err);
+    *status = stop_signals_status();
+    if (rc || *status) {
+        return rc;
+    }
+    out->models = resident();
+    rc = results_new_wholes(&s->results, err);
+    const double before = resident();
+    rc = rc ? rc : first_unit_run(&first, &s->pipeline, &s->work, err);
+    *status = stop_signals_status();
+    if (rc || *status) {
+        return rc;
+    }
+    if (!first.none) {
+        rc = first_unit_corpus(&out->units, &s->pipeline, err);
+    }
+    out->unit_seconds = first.seconds;
+    out->thread = fmax((double)out->kept.part, peak() - before);
+    return rc;
 }
 
 int scan_dry_run(struct scan *s, int *status, struct err *err)

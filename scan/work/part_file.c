@@ -7,8 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "corpora/base/file.h"
 #include "corpora/base/mem.h"
+#include "corpora/base/path_error.h"
 #include "out/store/meta.h"
+#include "out/store/publish.h"
 
 static bool is_there(const char *path)
 {
@@ -47,8 +50,51 @@ int part_file_choose(struct part_file *f, const char *name, bool is_part, bool a
 
 void part_file_free(struct part_file *f)
 {
+    if (f->work) {
+        unlink(f->work);
+    }
+    if (f->folder) {
+        rmdir(f->folder);
+    }
+    free(f->work);
+    free(f->folder);
     free(f->path);
     *f = (struct part_file){0};
+}
+
+/* Makes the folder of this process below that of --scratch. */
+static int make_scratch(struct part_file *f, struct err *err)
+{
+    if (f->folder) {
+        return 0;
+    }
+    char *folder = file_join(f->scratch, "gapscope-XXXXXX");
+    char *work = folder && mkdtemp(folder) ? file_join(folder, "run.db") : NULL;
+    if (!work) {
+        const int rc = folder ? path_write_error(f->scratch, errno, err) : err_nomem(err, "a path");
+        free(folder);
+        return rc;
+    }
+    f->folder = folder;
+    f->work = work;
+    return 0;
+}
+
+int part_file_open(struct part_file *f, struct store **s, bool *exists, struct err *err)
+{
+    if (!f->scratch) {
+        return store_open(s, f->path, exists, err);
+    }
+    int rc = make_scratch(f, err);
+    if (!rc && is_there(f->path)) {
+        // Opened where it is: whoever writes it is found out, and a checkpoint cut short is undone.
+        rc = store_open(s, f->path, exists, err);
+        store_close(*s);
+        *s = NULL;
+        rc = rc ? rc : publish_copy_file(f->path, f->work, err);
+    }
+    rc = rc ? rc : store_open(s, f->work, exists, err);
+    return rc ? rc : store_publish_to(*s, f->path, err);
 }
 
 /* Renames the file; its folder is written to disk, so that the name outlives a power loss. */
@@ -89,7 +135,7 @@ int part_file_reopen(struct part_file *f, struct store **s, const struct run *ru
     }
     free(f->path);
     f->path = partial;
-    const int opened = store_open(s, f->path, &exists, err);
+    const int opened = part_file_open(f, s, &exists, err);
     if (!opened && exists && meta_number(*s, "units_done") != run_count_done(run)) {
         return err_set(err, ERR_LIMIT, "%s: another process has written it meanwhile", f->path);
     }

@@ -51,6 +51,8 @@ struct pipeline {
 
     // the calling thread's
     struct pool *pool;
+    struct store *store;
+    struct progress progress;
     struct err err; // its first failure, of a checkpoint; code 0: none
 };
 
@@ -293,15 +295,44 @@ static int worker_main(void *context, struct pool *pool, struct err *err)
 // --- the calling thread -------------------------------------------------------------------------
 
 struct checkpoints {
-    struct store *store;
     double last, last_full;       // when they ended
     double seconds, full_seconds; // what they took
 };
 
-/* mu is held. */
-static int checkpoint(struct pipeline *p, struct checkpoints *c, bool full, struct err *err)
+/* What a line of progress says.  mu is held. */
+static struct progress_now progress_of(const struct pipeline *p)
+{
+    return (struct progress_now){.items = summary_tokens(p->results),
+                                 .items_now = p->result.tokens,
+                                 .bytes_now = p->raw_done,
+                                 .bytes_before = p->raw_before,
+                                 .bytes_others = p->raw_others,
+                                 .read = p->read};
+}
+
+/* Makes the line of status.  mu is held. */
+static int make_status(const struct pipeline *p, const char *state, struct err *err)
+{
+    const struct pipeline_options *o = p->options;
+    const struct progress_now now = progress_of(p);
+    const struct status_of of = {.state = state,
+                                 .part = o->part,
+                                 .n_parts = o->n_parts,
+                                 .run = p->run,
+                                 .results = p->results,
+                                 .lineup = o->work->lineup,
+                                 .store = p->store,
+                                 .progress = &p->progress,
+                                 .now = &now};
+    return status_make(o->status, &of, err);
+}
+
+/* state: of the line of status that is saved, too.  mu is held. */
+static int checkpoint(struct pipeline *p, struct checkpoints *c, bool full, const char *state,
+                      struct err *err)
 {
     const double begin = progress_clock();
+    const char *const *meta = NULL;
     for (size_t i = 0; i < p->results->n; i++) {
         const struct collector *of = &p->results->items[i];
         const int failed = of->kind->checkpoint ? of->kind->checkpoint(of->shape, p->run, err) : 0;
@@ -310,7 +341,10 @@ static int checkpoint(struct pipeline *p, struct checkpoints *c, bool full, stru
         }
     }
     full = full || begin - c->last_full > CHECKPOINT_SHARE * c->full_seconds;
-    const int rc = store_checkpoint(c->store, p->run, p->results, full, p->options->meta, err);
+    int rc = make_status(p, state, err);
+    rc = rc ? rc : status_meta(p->options->status, p->options->meta, &meta, err);
+    rc = rc ? rc : store_checkpoint(p->store, p->run, p->results, full, meta, err);
+    p->options->status->best_is_old = p->options->status->best_is_old || full;
     c->last = progress_clock();
     if (full) {
         c->last_full = c->last;
@@ -336,7 +370,7 @@ static void checkpoint_if_due(struct pipeline *p, struct checkpoints *c)
     if (!p->dirty || p->broken || pool_is_stopped(p->pool) || !is_due(p, c)) {
         return;
     }
-    const int rc = checkpoint(p, c, false, &err);
+    const int rc = checkpoint(p, c, false, "running", &err);
     if (rc == ERR_LIMIT) { // somebody has been reading it for long: there will be another
         fprintf(stderr, "gapscope scan: no checkpoint this time: %s\n", err.msg);
     } else if (rc) {
@@ -361,27 +395,25 @@ static void add_hands(const struct pipeline *p, struct progress_now *now)
     }
 }
 
-/* A line of progress, if one is due.  mu is held. */
-static void show_if_due(struct pipeline *p, struct progress *progress)
+/* A line of progress, and one of status, if they are due.  mu is held. */
+static void show_if_due(struct pipeline *p)
 {
     const bool asked = atomic_exchange(&p->options->signals->status, 0) != 0;
-    if (asked || progress_is_due(progress)) {
+    if (asked || progress_is_due(&p->progress)) {
         char more[SUMMARY_PROGRESS];
         summary_progress(p->results, more);
-        struct progress_now now = {.items = summary_tokens(p->results),
-                                   .items_now = p->result.tokens,
-                                   .bytes_now = p->raw_done,
-                                   .bytes_before = p->raw_before,
-                                   .bytes_others = p->raw_others,
-                                   .read = p->read,
-                                   .more = more};
+        struct progress_now now = progress_of(p);
+        now.more = more;
         add_hands(p, &now);
-        progress_show(progress, &now, asked);
+        progress_show(&p->progress, &now, asked);
+    }
+    if (status_is_due(p->options->status) && make_status(p, "running", NULL) == 0) {
+        status_write(p->options->status);
     }
 }
 
 /* Until all threads have ended: checkpoints, progress, signals. */
-static void supervise(struct pipeline *p, struct checkpoints *c, struct progress *progress)
+static void supervise(struct pipeline *p, struct checkpoints *c)
 {
     while (pool_wait(p->pool, 0.1)) {
         pthread_mutex_lock(&p->mu);
@@ -389,7 +421,7 @@ static void supervise(struct pipeline *p, struct checkpoints *c, struct progress
             stop(p);
         }
         checkpoint_if_due(p, c);
-        show_if_due(p, progress);
+        show_if_due(p);
         pthread_mutex_unlock(&p->mu);
     }
 }
@@ -435,10 +467,9 @@ int pipeline_run(const struct pipeline_options *options, struct run *run, struct
                  struct store *store, struct pipeline_result *result, struct err *err)
 {
     struct pipeline p = {
-        .options = options, .work = *options->work, .run = run, .results = results};
-    struct progress progress;
+        .options = options, .work = *options->work, .run = run, .results = results, .store = store};
     const double begin = progress_clock();
-    struct checkpoints c = {.store = store, .last = begin, .last_full = begin};
+    struct checkpoints c = {.last = begin, .last_full = begin};
     const struct progress_whole whole = {.command = "scan",
                                          .items = "tokens",
                                          .n = options->max_tokens,
@@ -450,11 +481,11 @@ int pipeline_run(const struct pipeline_options *options, struct run *run, struct
         return rc;
     }
     p.work.stop = pool_stop_flag(p.pool);
-    progress_begin(&progress, &whole);
+    progress_begin(&p.progress, &whole);
     struct err why = {0}, late = {0};
     rc = start(&p, &why);
-    supervise(&p, &c, &progress);
-    progress_end(&progress);
+    supervise(&p, &c);
+    progress_end(&p.progress);
 
     p.result.seconds = progress_clock() - begin;
     *result = p.result;
@@ -465,8 +496,12 @@ int pipeline_run(const struct pipeline_options *options, struct run *run, struct
         why = p.err;
     }
     rc = why.code ? err_set(err, why.code, "%s", why.msg) : 0;
-    if (!p.broken && checkpoint(&p, &c, true, &late) && !rc) {
+    const char *state = rc || atomic_load(&options->signals->stop) ? "stopped" : "finished";
+    if (!p.broken && checkpoint(&p, &c, true, state, &late) && !rc) {
         rc = err_set(err, late.code, "%s", late.msg);
+    }
+    if (!p.broken && make_status(&p, state, NULL) == 0) { // with the tables as they are now
+        status_write(options->status);
     }
     destroy(&p);
     return rc;

@@ -21,6 +21,7 @@
 #include "out/results/run.h"
 #include "out/store/store.h"
 #include "scan/cli/stop_signals.h"
+#include "scan/work/status.h"
 #include "scan/work/worker.h"
 
 struct pipeline_options {
@@ -34,6 +35,7 @@ struct pipeline_options {
     // time
     double checkpoint_seconds;
     const char *const *meta; // store_checkpoint()'s
+    struct status *status;   // its line goes into every checkpoint
     struct stop_signals *signals;
 };
 

@@ -23,10 +23,9 @@
 #include "scan/work/first_unit.h"
 #include "scan/work/make_means.h"
 #include "scan/work/prepare.h"
+#include "scan/work/restarts.h"
 #include "scan/work/scan_internal.h"
-#include "scan/work/skip_trials.h"
 #include "scan/work/summary.h"
-#include "scan/work/trials.h"
 
 // run_load() takes no more.
 #define TOP_MAX ((size_t)1 << 24)
@@ -122,6 +121,7 @@ static void set_work(struct scan *s)
     };
     s->pipeline.work = &s->work;
     s->pipeline.shards = &s->shards;
+    s->pipeline.status = &s->status;
 }
 
 /* Looks at the beginning of every shard before the work begins. */
@@ -182,6 +182,7 @@ void scan_close(struct scan *s)
     results_free(&s->results);
     store_close(s->store);
     part_file_free(&s->file);
+    status_close(&s->status);
     run_free(&s->run);
     shards_free(&s->shards);
     engines_free(&s->engines);
@@ -302,7 +303,8 @@ static int open_run(struct scan *s, struct err *err)
     const struct scan_options *o = s->options;
     bool exists = false;
     int rc = part_file_choose(&s->file, o->output, o->part, o->force, err);
-    rc = rc ? rc : store_open(&s->store, s->file.path, &exists, err);
+    s->file.scratch = o->scratch;
+    rc = rc ? rc : part_file_open(&s->file, &s->store, &exists, err);
     if (!rc && exists) {
         rc = resume(s, err);
     }
@@ -331,77 +333,7 @@ static bool tables_lag(const struct scan *s)
            meta_number(s->store, "units_in_tables") < run_count_done(&s->run);
 }
 
-// --- trials -------------------------------------------------------------------------------------
-
-static bool trials_are_done(const struct scan *s)
-{
-    return meta_says(s->store, "trigrams_tested");
-}
-
-/* Of the bugs of skip-trigrams. */
-static bool skips_are_done(const struct scan *s)
-{
-    return meta_says(s->store, "skips");
-}
-
-/* Tries the trigrams of a finished run on its models.  *left: it was stopped before. */
-static int try_trigrams(struct scan *s, const struct trials *trials, bool *left, struct err *err)
-{
-    const double begin = progress_clock();
-    size_t n = 0;
-    const int rc = trials_run(trials, s->store, &n, err);
-    if (!rc && stopped_by() && !trials_are_done(s)) {
-        fprintf(stderr, "stopped before the trigrams were tested: run the same command again\n");
-        *left = true;
-    } else if (!rc) {
-        fprintf(stderr, "  trigrams: tested %zu%s on the models, in %.1f s\n", n,
-                s->run.n_pairs > 0 ? " that beat the base" : "", progress_clock() - begin);
-        summary_look("trigrams", s->options->output, NULL);
-    }
-    return rc;
-}
-
-/* And the bugs of its skip-trigrams. */
-static int try_skips(struct scan *s, const struct trials *trials, bool *left, struct err *err)
-{
-    const double begin = progress_clock();
-    size_t n = 0;
-    const int rc = skip_trials_run(trials, s->store, &n, err);
-    if (!rc && stopped_by() && !skips_are_done(s)) {
-        fprintf(stderr,
-                "stopped before the skip-trigrams were tested: run the same command again\n");
-        *left = true;
-    } else if (!rc) {
-        fprintf(stderr, "  skip-trigrams: %zu bug%s, in %.1f s\n", n, plural_s(n),
-                progress_clock() - begin);
-        summary_look("skips", s->options->output, NULL);
-    }
-    return rc;
-}
-
-/* Tries what is due on the models. */
-static int try_all(struct scan *s, bool trigrams, bool skips, bool *left, struct err *err)
-{
-    const struct engine **engines = mem_new(s->lineup.n, sizeof *engines);
-    if (!engines) {
-        return err_nomem(err, "trials");
-    }
-    for (size_t i = 0; i < s->lineup.n; i++) {
-        const struct predictor *p = &s->engines.predictors[i];
-        engines[i] = p->family ? NULL : p->engine;
-    }
-    const struct trials trials = {.run = &s->run,
-                                  .results = &s->results,
-                                  .engines = engines,
-                                  .n_threads = s->pipeline.n_threads,
-                                  .stop = &stop_signals()->stop,
-                                  .command = "scan",
-                                  .status = &stop_signals()->status};
-    int rc = trigrams ? try_trigrams(s, &trials, left, err) : 0;
-    rc = rc || !skips || *left ? rc : try_skips(s, &trials, left, err);
-    free(engines);
-    return rc;
-}
+// --- the end ------------------------------------------------------------------------------------
 
 /* Writes tables that lag, and tries what is due.  *left: it was stopped before. */
 static int finish_tables(struct scan *s, bool *left, struct err *err)
@@ -409,13 +341,11 @@ static int finish_tables(struct scan *s, bool *left, struct err *err)
     int rc = tables_lag(s)
                  ? store_checkpoint(s->store, &s->run, &s->results, true, s->pipeline.meta, err)
                  : 0;
-    const bool trigrams = trials_are_due(&s->run, &s->results) && !trials_are_done(s);
-    const bool skips = skip_trials_are_due(&s->run, &s->results) && !skips_are_done(s);
-    if (rc || (!trigrams && !skips)) {
+    if (rc || !scan_trials_are_due(s)) {
         return rc;
     }
     rc = s->engines.n > 0 ? 0 : scan_make_engines(s, err);
-    return rc ? rc : try_all(s, trigrams, skips, left, err);
+    return rc ? rc : scan_try_all(s, left, err);
 }
 
 // --- all of it ----------------------------------------------------------------------------------
@@ -461,71 +391,6 @@ static void print_nothing_left(const struct scan *s)
             s->options->output, n, plural_s(n), p->n_parts > 1 ? "this part" : "the corpus");
 }
 
-/* Whether the error's message is about run.db. */
-static bool is_of_run(const struct scan *s, const struct err *err)
-{
-    const size_t n = strlen(s->file.path);
-    return strncmp(err->msg, s->file.path, n) == 0 && err->msg[n] == ':';
-}
-
-/* The file is no longer where the scan wrote it: says where it is, and what helps. */
-static int say_gone(const struct scan *s, struct err *err)
-{
-    const char *path = s->file.path;
-    const bool of_db = is_of_run(s, err);
-    const char *said = of_db ? "" : err->msg, *then = of_db ? "" : "; ";
-    const bool other = access(path, F_OK) == 0;
-    char *moved = store_moved_to(s->store);
-    if (moved) {
-        err_set(err, err->code,
-                "%s%s%s: it was moved to %s while the scan wrote it, and what was done until the "
-                "last checkpoint is in there: move it back%s, then the same command resumes from "
-                "there",
-                said, then, path, moved, other ? ", in place of the file that is there now" : "");
-    } else {
-        err_set(err, err->code,
-                "%s%s%s: it was deleted%s while the scan wrote it, so what was done is lost: %s",
-                said, then, path, other ? " or replaced" : "",
-                other ? "name another file with -o, or remove what is there now, and scan anew"
-                      : "the same command starts anew");
-    }
-    free(moved);
-    return (int)err->code;
-}
-
-/* Adds to the error that ended a scan what has become of its results, and what helps: the same
- * command resumes the run only if models, corpus and hypotheses are those that it began with. */
-static int say_way_out(const struct scan *s, struct err *err)
-{
-    const char *path = s->file.path;
-    const enum err_code code = err->code;
-    if (store_is_gone(s->store)) {
-        return say_gone(s, err);
-    }
-    if (code == ERR_FORMAT && is_of_run(s, err)) {
-        return err_set(err, code,
-                       "%s: another program wrote into it while the scan did, so what was done is "
-                       "lost: remove it, then the same command starts anew",
-                       err->msg);
-    }
-    if (code == ERR_MISMATCH) {
-        return err_set(
-            err, code,
-            "%s; what was done is in %s and belongs to the file as it was: put that back "
-            "and run the same command to resume, or start anew with --force",
-            err->msg, path);
-    }
-    return err_set(
-        err, code,
-        code == ERR_NOT_FOUND
-            ? "%s; what was done is in %s: put the file back, then the same command "
-              "resumes from there"
-            : "%s; what was done is in %s; the same command resumes from there once this "
-              "is mended (with a model, a corpus or a hypothesis that has changed it "
-              "cannot: start anew with --force)",
-        err->msg, path);
-}
-
 /* Where nothing of the corpus could be read the file is emptied: the right --field would be another
  * run.  docs: of the corpus. */
 static int check_docs(struct scan *s, uint64_t docs, struct err *err)
@@ -561,6 +426,7 @@ static void set_status(const struct scan *s, int *status)
 int scan_run(struct scan *s, int *status, struct err *err)
 {
     int rc = begin_meta(s, err);
+    rc = rc ? rc : status_open(&s->status, s->options->status, err);
     rc = rc ? rc : open_run(s, err);
     if (rc) {
         return rc;
@@ -573,6 +439,9 @@ int scan_run(struct scan *s, int *status, struct err *err)
         return finish(s, docs, status, err);
     }
     rc = part_file_reopen(&s->file, &s->store, &s->run, err);
+    rc = rc ? rc
+            : restarts_count(s->store, s->resumed ? run_count_done(&s->run) : 0,
+                             s->options->restarts, s->file.path, err);
     if (rc) {
         return rc;
     }
@@ -598,7 +467,7 @@ int scan_run(struct scan *s, int *status, struct err *err)
         return rc;
     }
     if (rc) {
-        return say_way_out(s, err);
+        return scan_way_out(s, err);
     }
     summary_print(&s->run, &s->results, &s->lineup, s->options->output, &result);
     if (stopped) {

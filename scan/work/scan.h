@@ -47,6 +47,7 @@ struct scan {
     struct store *store;   // of file.path
     struct record *record; // of --record, owned by its collector
     double stop_after;     // task_stop_after()'s
+    struct status status;
     bool resumed;
     bool replaces;     // --force, and the file holds a run
     const char **meta; // [n_meta] key, value, ..., NULL: pipeline_options' meta
@@ -64,6 +65,19 @@ int scan_open(struct scan *s, const struct scan_options *o, const struct arg_lis
 /* Prints what would be done, and how long it would take, measured on the first unit.  *status becomes
  * 128 + the signal that stopped it. */
 int scan_dry_run(struct scan *s, int *status, struct err *err);
+
+/* What a scan will take, as far as its first unit says. */
+struct scan_estimate {
+    double units;        // of the whole corpus, as large as the first; 0: it holds no document
+    double unit_seconds; // of one thread
+    double models;       // bytes of memory, with what there is once
+    double thread;       // more for each thread
+    struct collector_memory kept; // of it, what is kept
+};
+
+/* Measures it on the first unit.  *status: 0, or a signal's, and then *out is worth nothing.
+ * Errors: as scan_dry_run(). */
+int scan_estimate(struct scan *s, struct scan_estimate *out, int *status, struct err *err);
 
 /* Does all that is left to do.  *status: the exit status; a signal's where it was stopped.  Errors:
  * store_open()'s, ERR_MISMATCH (run.db holds another run), those of reading, of a worker, of a

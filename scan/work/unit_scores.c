@@ -131,6 +131,8 @@ int unit_scores_new(struct unit_scores **out, const struct predictor *predictors
                                      .exact = unit_ask_exact,
                                      .look = unit_ask_look,
                                      .sources = unit_ask_sources,
+                                     .compose = unit_ask_compose,
+                                     .depth = unit_ask_depth,
                                      .stopped = unit_ask_stopped,
                                      .context = s};
     *out = s;
@@ -150,6 +152,8 @@ static void scorer_close(struct scorer *m)
     free(m->components.at);
     unit_rows_free(&m->rows);
     attributor_free(m->attributor);
+    composer_free(m->composer);
+    depth_free(m->depth);
     head_rows_free(m->heads);
     predictor_ctx_free(m->ctx);
 }
@@ -171,10 +175,10 @@ void unit_scores_free(struct unit_scores *s)
     for (size_t m = s->n_models; m-- > 0;) { // lenders stand before those that they lend to
         scorer_close(&s->scorers[m]);
     }
-    void *const own[] = {s->asked, s->scorers, s->windows, s->logprob, s->window_n,
-                         s->picks, s->tokens,  s->rows,    s->ids,     s->logits,
-                         s->ld,    s->some,    s->some_of, s->row.at,  s->questions.items,
-                         s->heads, s->logprobs};
+    void *const own[] = {s->asked, s->scorers,  s->windows, s->logprob, s->window_n,
+                         s->picks, s->tokens,   s->rows,    s->ids,     s->logits,
+                         s->ld,    s->some,     s->some_of, s->row.at,  s->questions.items,
+                         s->heads, s->logprobs, s->depths};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         free(own[i]);
     }

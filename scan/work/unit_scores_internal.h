@@ -6,6 +6,8 @@
  *     unit_rows.c     rows of tokens that are kept for what is asked afterwards
  *     unit_share.c    of a changed model: the windows that it is run on
  *     unit_heads.c    changed models that are scored together with their whole
+ *     unit_compose.c  afterwards: what heads' inputs are made of
+ *     unit_depth.c    afterwards: log-probs with paths through few heads
  *     unit_sources.c  afterwards: where heads look
  *     unit_ask.c      afterwards: exact log-probs, what a model says before a token
  */
@@ -16,6 +18,8 @@
 #include <stdbool.h>
 
 #include "model/explain/attribution.h"
+#include "model/explain/depth.h"
+#include "model/explain/composer.h"
 #include "scan/work/unit_scores.h"
 
 /* A growing array of floats. */
@@ -60,6 +64,8 @@ struct scorer {
     struct floats all;             // [ENGINE_SIGHTS][d_vocab] logits of counts
     struct floats gathered;        // [ENGINE_SIGHTS][d_model]
     struct attributor *attributor; // NULL: counts, and changed models
+    struct composer *composer;     // NULL: not asked for yet
+    struct depth *depth;           // the same
     struct floats components;      // of what it was last asked
 };
 
@@ -89,6 +95,9 @@ struct unit_scores {
     size_t window_n_cap;
     size_t model; // in hand
     bool leaves_changed;
+
+    double *depths; // [n_layers + 1][tokens of the window in hand]
+    size_t depths_cap;
 
     struct head_rows **heads; // [n_heads] of those that are scored together
     size_t n_heads, heads_cap;
@@ -196,6 +205,13 @@ int unit_ask_exact(void *context, size_t model, const size_t *tokens, size_t n, 
 int unit_ask_look(void *context, size_t model, const size_t *tokens, size_t n,
                   struct token_view *views, struct err *err);
 bool unit_ask_stopped(const void *context);
+/* s->some becomes the windows of tokens[n], ascending, of a model. */
+int unit_some_windows(struct unit_scores *s, size_t model, const size_t *tokens, size_t n,
+                      size_t *n_some, struct err *err);
+int unit_ask_compose(void *context, size_t model, const size_t *tokens, size_t n,
+                     unit_compose_see *see, void *seer, struct err *err); // unit_compose.c
+int unit_ask_depth(void *context, size_t model, const size_t *tokens, size_t n, double *logprob,
+                   struct err *err); // unit_depth.c
 int unit_ask_sources(void *context, size_t model, const struct unit_sources *asked, size_t n,
                      struct err *err); // unit_sources.c
 

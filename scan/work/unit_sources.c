@@ -73,25 +73,17 @@ int unit_ask_sources(void *context, size_t model, const struct unit_sources *ask
     struct unit_scores *s = context;
     struct asking a = {.s = s, .asked = asked, .n = n};
     const struct engine_watch watch = {.pattern = see_pattern, .context = &a};
-    const struct engine_window *last = NULL;
     size_t n_some = 0;
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < UNIT_SOURCES * UNIT_SOURCE_FLOATS; k++) {
             asked[i].at[k] = -1;
         }
     }
-    int rc = unit_scores_pick(s, model, NULL, 0, err); // its windows
+    int rc = mem_reserve(&s->tokens, &s->tokens_cap, n, sizeof *s->tokens, "heads", err);
     for (size_t i = 0; i < n && !rc; i++) {
-        const struct engine_pick pick = layout_pick(s->layout, s->windows, asked[i].token);
-        if (pick.window == last) {
-            continue;
-        }
-        rc = mem_reserve(&s->some, &s->some_cap, n_some + 1, sizeof *s->some, "windows", err);
-        if (!rc) {
-            s->some[n_some++] = *pick.window;
-            last = pick.window;
-        }
+        s->tokens[i] = asked[i].token;
     }
+    rc = rc ? rc : unit_some_windows(s, model, s->tokens, n, &n_some, err);
     if (!rc && n_some > 0) {
         engine_watch_layers(predictor_engine_ctx(s->scorers[model].ctx), s->some, n_some, &watch,
                             s->stop);

@@ -8,7 +8,9 @@
  * synthetic weights of the hub's sizes; the error is that of the log-probs against f32, whose own
  * is measured against float64 by the tests.
  *
- *     bench_engine [ceilings | tiles | models | tables | outliers]
+ * gpt2: the sizes of GPT-2 small, beside the reference pass, which is plain C.
+ *
+ *     bench_engine [ceilings | tiles | models | tables | outliers | gpt2]
  */
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +18,8 @@
 #include <string.h>
 
 #include "model/pass/engine.h"
+#include "model/pass/forward.h"
+#include "model/pass/logprob.h"
 #include "model/pass/product.h"
 #include "tests/bench/rounds.h"
 #include "tests/bench/synthetic.h"
@@ -354,6 +358,57 @@ static void bench_outliers(void)
     bench_model("solu-1l", kern_best(), 1, false, ACT_SOLU_LN, true);
 }
 
+// --- GPT-2 small --------------------------------------------------------------------------------
+
+/* Seconds of the reference pass for the log-probs of N_CTX tokens. */
+static double reference_seconds(const struct model *m)
+{
+    enum { SOME = 32 };
+    static uint32_t ids[N_CTX];
+    struct forward *f;
+    const size_t d_vocab = m->config.d_vocab;
+    float *logits = product_alloc(SOME * d_vocab, sizeof *logits);
+    double sum = 0;
+    for (size_t i = 0; i < N_CTX; i++) {
+        ids[i] = synthetic_random() % D_VOCAB;
+    }
+    if (!logits || forward_new(&f, m, NULL)) {
+        abort();
+    }
+    const double begin = cpu_seconds();
+    forward_run(f, ids, N_CTX, NULL);
+    for (size_t i = 0; i < N_CTX; i += SOME) {
+        forward_logits(f, i, SOME, logits);
+        for (size_t k = 0; k < SOME; k++) {
+            sum += logprob_log_sum_exp(logits + k * d_vocab, d_vocab);
+        }
+    }
+    const double took = cpu_seconds() - begin;
+    forward_free(f);
+    free(logits);
+    return isfinite(sum) ? took : 0;
+}
+
+static void bench_gpt2(void)
+{
+    struct model *m = synthetic_model(12, 768, 12, 3072, 50257, N_CTX, false, ACT_GELU_NEW, false);
+    struct measured r[3];
+    printf("\nGPT-2 small, us a token\n");
+    const double reference = reference_seconds(m);
+    printf("  reference, one round    %8.1f\n", reference / N_CTX * 1e6);
+    fflush(stdout);
+    measure(m, kern_best(), r);
+    for (int p = 0; p < 3; p++) {
+        printf("  %-8s %-8s median %8.1f, %4.1f times as fast", kern_best()->name, precisions[p],
+               r[p].median / N_CTX * 1e6, reference / r[p].median);
+        if (p) {
+            printf("; off f32 %.1e %.1e %.1e", r[p].mean, r[p].p99, r[p].max);
+        }
+        printf("\n");
+    }
+    synthetic_free(m);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "all";
@@ -372,6 +427,9 @@ int main(int argc, char **argv)
     }
     if (all || strcmp(what, "outliers") == 0) {
         bench_outliers();
+    }
+    if (all || strcmp(what, "gpt2") == 0) {
+        bench_gpt2();
     }
     return 0;
 }

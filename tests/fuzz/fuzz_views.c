@@ -61,6 +61,7 @@ static const struct called {
     {cmd_neuron, "neuron @run.db L0N5", TEXT},
     {cmd_neuron, "neuron @run.db one:L0N5 --all --examples 3", TEXT},
     {cmd_neuron, "neuron @run.db L0N5 --json", JSON},
+    {cmd_suggest, "suggest @run.db --all", TEXT},
     {cmd_hypo, "hypo @run.db", TEXT},
     {cmd_hypo, "hypo @run.db --json", JSON},
     {cmd_hypo, "hypo @run.db base64 --all", TEXT},
@@ -80,6 +81,10 @@ static const struct called {
     {cmd_merge, "merge --force -o @o.db @run.db @rest.db", TEXT},
     {cmd_merge, "merge --force -o @o.db @rest.db @run.db", TEXT},
     {cmd_digest, "digest @run.db", TEXT},
+    {cmd_heads, "heads @run.db --sort dla", TEXT},
+    {cmd_heads, "heads @run.db --json", JSON},
+    {cmd_head, "head @run.db one:L0H1", TEXT},
+    {cmd_head, "head @run.db one:L0H1 --json", JSON},
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 
@@ -162,6 +167,11 @@ static void make_runs(void)
     sql(db, view_no_rows);
     sql(db, view_rows);
     sql(db, view_trigram_rows);
+    sql(db, "INSERT INTO head VALUES(1, 0, 1, 40, 36, 20, 1, 0.1, 0.2, 0.3, 0.05, 0.06, 1.5, 2.25,"
+            " 0.75, -0.125, 0.01, 0.5, 0.25, 0.9, 0.1, 0.2, 0.3, 0.4, 'previous+induction');"
+            "INSERT INTO head_label VALUES(0, 1, 0, 1, 12, 0.5, -0.25, 0.03);"
+            "INSERT INTO head_example VALUES(1, 0, 1, 'helps', 1, 2.5, 1, 2, 8, 9, 1, '[2,5,6]',"
+            " '[[1,2,0.75],[0,5,0.25]]'), (1, 0, 1, 'random', 1, -1, 0, 2, 0, 1, 0, '[3]', '[]')");
     sql(db, "INSERT INTO gap_credit VALUES(0, 1, 0, 5, 2, 1.5), (1, 1, 0, 5, 1, -1)");
     check(sqlite3_close(db) == SQLITE_OK);
     check(file_read(in_folder("run.db"), BYTES_MOST, &whole, NULL) == 0);

@@ -1,5 +1,5 @@
 /*
- * fuzz_seeds - writes the seeds of run, shapes, tally, classes, compare, neurons, trigrams,
+ * fuzz_seeds - writes the seeds of heads, run, shapes, tally, classes, compare, neurons, trigrams,
  * token_means, documents, skips and ngrams, which are bytes of our own
  *
  *     cmake --build --preset release --target fuzz_seeds && build/release/fuzz_seeds
@@ -19,25 +19,8 @@
 #include "out/results/neurons/unit_neurons.h"
 #include "out/results/token_means/token_means.h"
 #include "tests/fuzz/fuzz_shapes.h"
-#include "tests/fuzz/fuzz_skips.h"
+#include "tests/fuzz/seeds.h"
 #include "tests/kit/run_neurons.h"
-
-static void must(int rc)
-{
-    if (rc) {
-        fprintf(stderr, "fuzz_seeds: failed\n");
-        exit(1);
-    }
-}
-
-static void write_seed(const char *target, const char *name, const void *bytes, size_t len)
-{
-    char path[128];
-    snprintf(path, sizeof path, "tests/fuzz/seeds/%s/%s", target, name);
-    FILE *f = fopen(path, "wb");
-    must(!f || fwrite(bytes, 1, len, f) != len);
-    must(fclose(f));
-}
 
 // --- runs ---------------------------------------------------------------------------------------
 
@@ -556,53 +539,6 @@ static void write_classes(void)
     buf_free(&bytes);
 }
 
-// --- skip-trigrams ------------------------------------------------------------------------------
-
-/* which: 0 what is looked for, 1 what was found; as fuzz_skips.c has them. */
-static void skips_seed(const char *name, unsigned char which, const struct buf *bytes)
-{
-    struct buf all = {0};
-    must(buf_append(&all, &which, 1, NULL));
-    must(buf_append(&all, bytes->data, bytes->len, NULL));
-    write_seed("skips", name, all.data, all.len);
-    buf_free(&all);
-}
-
-static void write_skips(void)
-{
-    struct run r = sample_run_neurons();
-    struct skip_shape *s = fuzz_skip_shape(&r), *unknown;
-    struct skip_sums *k;
-    struct buf bytes = {0};
-    must(skip_shape_new(&unknown, &r, 0, NULL));
-    must(skip_shape_save(unknown, &bytes, NULL));
-    skips_seed("y_not_chosen", 0, &bytes);
-    bytes.len = 0;
-    must(skip_shape_save(s, &bytes, NULL));
-    skips_seed("y_chosen", 0, &bytes);
-    bytes.data[9] = 9; // neither chosen nor not
-    skips_seed("n_chosen", 0, &bytes);
-    bytes.len = 0;
-    must(skip_sums_new(&k, s, NULL));
-    must(skip_sums_save(k, &bytes, NULL));
-    skips_seed("y_empty", 1, &bytes);
-    bytes.len = 0;
-    for (size_t i = 0; i < s->n_cells * skip_row(s->n_models); i++) {
-        for (int doc = 0; doc < 9; doc++) {
-            moments_add(&k->rows[i], (doc % 2 ? 3 : 4) * FIXED_ONE / 2, 4);
-        }
-    }
-    must(skip_sums_save(k, &bytes, NULL));
-    skips_seed("y_places", 1, &bytes);
-    bytes.len -= 3;
-    skips_seed("n_cut", 1, &bytes);
-    buf_free(&bytes);
-    skip_sums_free(k);
-    skip_shape_free(s);
-    skip_shape_free(unknown);
-    run_free(&r);
-}
-
 int main(void)
 {
     write_counts("y_all", 1);
@@ -613,8 +549,9 @@ int main(void)
     write_comparisons();
     write_neurons();
     write_trigrams();
+    seeds_of_heads();
     write_token_means();
-    write_skips();
+    seeds_of_skips();
     write_documents();
     write_classes();
     return 0;

@@ -81,6 +81,10 @@ static void what_is_predicted_belongs_to_the_spec(void **state)
                                "- {name: f, ids: [7], predicts: next}\n"
                                "- {name: g, code: seen_before, predicts: next}\n"
                                "- {name: h, exec: [cat, '}'], predicts: next}\n"
+                               "- {name: j, tokens: [[a, b], [c]], after: 2, predicts: next}\n"
+                               "- {name: k, ids: [[7, 3], 9], after: 1, predicts: next}\n"
+                               "- {name: l, all: [{any: [{ids: [1]}, {regex: x}]}, {code: url}],"
+                               " predicts: next}\n"
                                "- {name: i, code: seen_before}\n";
     static const char *const specs[] = {
         "{\"mark\":\"all\",\"regex\":\"x,y\"}",
@@ -91,6 +95,10 @@ static void what_is_predicted_belongs_to_the_spec(void **state)
         "{\"ids\":[7],\"predicts\":\"next\"}",
         "{\"code\":\"seen_before\",\"predicts\":\"next\"}",
         "{\"exec\":[\"cat\",\"}\"],\"predicts\":\"next\"}",
+        "{\"after\":2,\"predicts\":\"next\",\"tokens\":[[\"a\",\"b\"],\"c\"]}",
+        "{\"after\":1,\"ids\":[[3,7],9],\"predicts\":\"next\"}",
+        "{\"all\":[{\"any\":[{\"ids\":[1]},{\"mark\":\"all\",\"regex\":\"x\"}]},"
+        "{\"code\":\"url\"}],\"predicts\":\"next\"}",
         "{\"code\":\"seen_before\"}",
     };
     struct hypotheses h = {0};
@@ -139,10 +147,20 @@ static const struct {
     {"hypotheses:\n- {name: a, ids: [1]}\n- {name: a, ids: [2]}\n",
      "line 3, column 10: a second hypothesis named a; names must differ"},
     {"hypotheses:\n- name: a\n",
-     "line 2, column 3: nothing to label by: expected regex, tokens, ids, code, plugin or "
-     "exec"},
+     "line 2, column 3: nothing to label by: expected regex, tokens, ids, code, plugin, "
+     "exec, all or any"},
     {"hypotheses:\n- {name: a, regex: b, ids: [1]}\n",
      "line 2, column 28: ids beside regex; a hypothesis is one of them"},
+    {"hypotheses:\n- {name: a, regex: b, after: 1}\n",
+     "line 2, column 30: after goes with tokens or ids, not with regex"},
+    {"hypotheses:\n- {name: a, ids: [1], after: 257}\n",
+     "line 2, column 30: after (in tokens): expected a whole number from 0 to 256"},
+    {"hypotheses:\n- {name: a, all: []}\n",
+     "line 2, column 18: all: expected a list of 1 to 256 values, as [a, b]"},
+    {"hypotheses:\n- {name: a, any: [{ids: [1]}, {name: b, ids: [1]}]}\n",
+     "line 2, column 38: name belongs to the hypothesis, not to a rule within it"},
+    {"hypotheses:\n- {name: a, all: [{ids: [1]}, {regex: '('}]}\n",
+     "line 2, column 39: missing closing parenthesis, at the end of the pattern"},
     {"hypotheses:\n- {name: a, ids: [1], mark: all}\n",
      "line 2, column 29: mark goes with regex, not with ids"},
     {"hypotheses:\n- {name: a, ids: [1], prefix: true}\n",
@@ -296,6 +314,14 @@ static void sequences_label_the_last_token_of_each_occurrence(void **state)
         {"hypotheses: [{name: s, ids: [0, 0, 0, 1, 0, 1, 2, 0]}]", "00000001"},
         {"hypotheses: [{name: s, ids: [0, 0, 0, 1, 0, 1, 2, 0, 0]}]", "00000000"},
         {"hypotheses: [{name: s, ids: [9]}]", "00000000"},
+        // sets of tokens; the token after; what all label, and any
+        {"hypotheses: [{name: s, tokens: [[b, c]]}]", "00010110"},
+        {"hypotheses: [{name: s, ids: [[2, 1], 0]}]", "00001001"},
+        {"hypotheses: [{name: s, tokens: [b], after: 1}]", "00001010"},
+        {"hypotheses: [{name: s, ids: [[2]], after: 2}]", "00000000"},
+        {"hypotheses: [{name: s, ids: [0], after: 2}]", "00111010"},
+        {"hypotheses: [{name: s, all: [{ids: [0]}, {ids: [1], after: 1}]}]", "00001000"},
+        {"hypotheses: [{name: s, any: [{ids: [2]}, {all: [{ids: [0, 0]}]}]}]", "01100010"},
     };
     uint32_t ids[] = {0, 0, 0, 1, 0, 1, 2, 0};
     const struct tokens doc = {.ids = ids, .n = 8, .cap = 8}; // ids without text

@@ -94,6 +94,7 @@ static void what_makes_no_sense_is_refused(void **state)
 {
     (void)state;
     is_refused("llama-a", "model_type", "null", ERR_FORMAT, "null");
+    is_refused("llama-a", "model_type", NULL, ERR_FORMAT, "missing");
     is_refused("llama-a", "hidden_size", NULL, ERR_FORMAT, "missing");
     is_refused("llama-a", "hidden_size", "25", ERR_FORMAT, "no multiple");
     is_refused("llama-a", "num_key_value_heads", "3", ERR_FORMAT, "no multiple");

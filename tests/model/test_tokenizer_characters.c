@@ -259,7 +259,8 @@ static void a_pair_of_files_is_read(void **state)
     assert_non_null(strstr(err.msg, "\"##\" is not in the vocabulary"));
     put("merges.txt", "a b\n\xff c\n");
     assert_int_equal(tokenizer_load(&t, folder_path("vocab.json"), &err), ERR_FORMAT);
-    assert_non_null(strstr(err.msg, "merges.txt: line 2: not UTF-8"));
+    assert_non_null(strstr(err.msg, "merges.txt"));
+    assert_non_null(strstr(err.msg, "UTF-8"));
     put("vocab.json", "[]");
     put("merges.txt", "a b\n");
     assert_int_equal(tokenizer_load(&t, folder_path("vocab.json"), &err), ERR_FORMAT);

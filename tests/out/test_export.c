@@ -78,7 +78,8 @@ static void every_table_but_state_is_a_file(void **state)
     expect(EXPORT("csv", "all") "; ls $T/all | tr '\\n' ' '",
            "bin.csv compare.csv compare_domain.csv compare_hist.csv compare_hypothesis.csv "
            "compare_kind.csv "
-           "compare_percentile.csv counterexample.csv document.csv document_gap.csv "
+           "compare_percentile.csv composition.csv counterexample.csv depth.csv document.csv "
+           "document_gap.csv "
            "document_loss.csv domain.csv domain_gap.csv domain_loss.csv "
            "effect.csv "
            "example.csv gap_credit.csv gap_hist.csv head.csv head_example.csv head_label.csv "
@@ -249,7 +250,7 @@ static void a_folder_that_is_not_empty_is_refused_and_nothing_in_it_deleted(void
            "mine\nmine\n1\n");
     kit_expect(0, NULL, "mkdir $T/empty; " EXPORT("csv", "empty"));
     kit_expect(0, NULL, EXPORT("csv", "new/one/in//another/"));
-    expect("ls $T/new/one/in/another | wc -l", "44\n");
+    expect("ls $T/new/one/in/another | wc -l", "46\n");
 }
 
 static void wrong_usage_says_what_is_wanted(void **state)
@@ -300,7 +301,7 @@ static void a_run_without_neurons_says_so_and_makes_nothing(void **state)
             formats[i]);
     }
     expect("ls -d $T/bare 2>/dev/null | wc -l", "0\n");
-    kit_expect(0, "in 44 files", "gapscope export $T/bare.db --format jsonl -o $T/bare");
+    kit_expect(0, "in 46 files", "gapscope export $T/bare.db --format jsonl -o $T/bare");
     // an empty table is an empty file, or a header alone
     expect("cat $T/bare/neuron.jsonl; gapscope export $T/bare.db --format csv -o $T/bare2;"
            " cat $T/bare2/token.csv",

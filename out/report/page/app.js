@@ -9,6 +9,7 @@ const pages = [
   ["hypotheses", "Hypotheses", hypothesesPage],
 ];
 const trigramsTab = ["trigrams", "Trigrams", trigramsPage]; // only of a run that has some
+const skipsTab = ["skips", "Skip-trigrams", skipsPage]; // too
 const itemPages = { neuron: ["neurons", neuronPage], hypothesis: ["hypotheses", hypothesisPage] };
 
 const main = document.getElementById("main");
@@ -86,11 +87,18 @@ function makeHead() {
     pages.push(trigramsTab);
     itemPages.trigram = ["trigrams", trigramPage];
   }
+  if (run.nSkips > 0) {
+    pages.push(skipsTab);
+  }
+  if (run.nHeads > 0) {
+    pages.push(["heads", "Heads", headsPage]);
+    itemPages.head = ["heads", headPage];
+  }
   if (run.battery.length > 0) {
     pages.push(["battery", "Battery", batteryPage]);
   }
   pages.push(["models", "Side by side", modelsPage]);
-  const counts = { gaps: run.pairs.reduce((n, p) => n + p.hits_other + p.hits_base, 0), neurons: run.nNeurons, hypotheses: run.hypotheses.length, trigrams: run.nTrigrams };
+  const counts = { gaps: run.pairs.reduce((n, p) => n + p.hits_other + p.hits_base, 0), neurons: run.nNeurons, heads: run.nHeads, hypotheses: run.hypotheses.length, trigrams: run.nTrigrams, skips: run.nBugs };
   document.getElementById("pages").append(...pages.map(([name, title]) =>
     el("a", { href: address(name), "data-page": name }, title, counts[name] ? el("span", { class: "count" }, ` ${count(counts[name])}`) : null)));
   const title = document.querySelector("h1 a"); // of any characters
@@ -109,7 +117,7 @@ function makeHead() {
 // --- keys --------------------------------------------------------------------------------------
 
 const keys = [
-  ["/", "to the page's search"], ["s", "to the search over all"], ["n p", "next and previous neuron, hypothesis or trigram"],
+  ["/", "to the page's search"], ["s", "to the search over all"], ["n p", "next and previous neuron, head, hypothesis or trigram"],
   ["r", "a random neuron"], ["v", "values below the tokens, on and off"], ["Tab, Enter", "through the hits' tokens: what the models said there"],
   ["Esc", "closes what is shown beside the pointer"], ["?", "this list"],
 ];

@@ -101,8 +101,12 @@ async function readRun() {
   run.kindGap = rows(data.kind_gap);
   run.hypothesisLoss = rows(data.hypothesis_loss);
   run.hypothesisDifference = rows(data.hypothesis_difference);
+  run.depth = rows(data.depth);
+  run.nHeads = data.heads ?? 0;
   run.nNeurons = data.neurons;
   run.nTrigrams = data.trigrams ?? 0;
+  run.nSkips = data.skips ?? 0;
+  run.nBugs = data.bugs ?? 0;
   run.block = data.block;
 }
 

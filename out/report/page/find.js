@@ -1,5 +1,5 @@
 /*
- * find.js - one search over all: pages, hypotheses, neurons, tokens, domains, trigrams
+ * find.js - one search over all: pages, hypotheses, neurons, heads, tokens, domains, trigrams
  */
 
 const foundOfAKind = 6;
@@ -26,6 +26,9 @@ async function findAll(typed) {
     add("neurons that peak on or raise it", (await neurons()).filter((n) => [...n.peaks, ...n.raised].some((t) => tokenText(t).toLowerCase() === wanted || tokenText(t).trim().toLowerCase() === bare)),
       (n) => neuronLink(n.name), address("neurons", { q: bare }));
   }
+  if (run.nHeads > 0) {
+    add("heads", foundAmong(await heads(), (h) => h.name, bare), (h) => headLink(h.name), address("heads", { q: bare }));
+  }
   const pair = choosePair(new URLSearchParams());
   if (pair) {
     add(`hits of ${pair.name}: tokens`, foundAmong([...run.texts.keys()].filter((id) => tokenText(id).trim()), (id) => tokenText(id).trim(), bare),
@@ -43,7 +46,7 @@ function makeFind() {
   const box = document.getElementById("found");
   let turn = 0;
   const close = () => (box.hidden = true);
-  const input = el("input", { type: "search", id: "find", autocomplete: "off", spellcheck: "false", placeholder: "search all", "aria-label": "search all: hypotheses, neurons, tokens, domains, trigrams" });
+  const input = el("input", { type: "search", id: "find", autocomplete: "off", spellcheck: "false", placeholder: "search all", "aria-label": "search all: hypotheses, neurons, heads, tokens, domains, trigrams" });
   const fill = async () => {
     const own = ++turn, typed = input.value;
     if (!typed.trim()) {

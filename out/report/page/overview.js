@@ -13,7 +13,7 @@ async function overviewPage(parameters) {
   } else {
     parts.push(ablatedCard() ?? note("One model alone has no gap: a scan with a second --model compares."), firstCard(null, all), await trigramsCard(pair));
   }
-  parts.push(modelsCard(), runCard(), rejectsCard());
+  parts.push(depthCard(), modelsCard(), runCard(), rejectsCard());
   const cards = parts.filter(Boolean);
   const [first, ...rest] = cards;
   return [el("div", { class: "titlebar" }, el("h2", { class: "page" }, "Overview"), pair ? pairPicker("overview", pair, parameters) : null), first, jumps(cards), rest];

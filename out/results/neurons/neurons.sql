@@ -50,10 +50,12 @@ CREATE TABLE example( -- A row is a place kept for a neuron; one per document an
     tokens TEXT,         -- json: [id, ...], up to 64 tokens of context and the token
     activations TEXT,    -- json: [activation, ...] of each of these, four digits
     labels TEXT,         -- json: [id of a hypothesis that labels the token, ...]
+    split TEXT,          -- dev or test: the half that its document is in
     PRIMARY KEY(model, layer, idx, kind, rank)
 ) WITHOUT ROWID;
 -- digest 16: model, layer, idx, kind, rank, activation, lo, hi, shard, doc, byte_start, byte_end,
---            token_index, tokens, activations, labels ORDER BY model, layer, idx, kind, rank
+--            token_index, tokens, activations, labels, split
+--            ORDER BY model, layer, idx, kind, rank
 
 CREATE TABLE effect( -- A row is a token that a neuron raises or lowers, or that drives it.
     model INTEGER, -- id of the neuron's model

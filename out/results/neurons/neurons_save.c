@@ -21,7 +21,7 @@
 #include "out/results/neurons/neurons_internal.h"
 #include "out/results/varints.h"
 
-#define MAGIC UINT64_C(0x33554e5347) // "GSNU3"
+#define MAGIC UINT64_C(0x34554e5347) // "GSNU4"
 #define WIDE_VARINTS (WIDE_WORDS / 2)
 #define FEW_BINS 40 // a histogram of so many bins, or fewer, is written bin by bin
 #define MANY 255    // tokens of a bin: the rest follows

@@ -56,6 +56,7 @@ static void put_example(struct neuron_rows *x, struct rows *w, size_t l, size_t 
     neuron_rows_place(x, w, e, false, e->activation);
     w->rc = w->rc ? w->rc : neuron_rows_labels(&x->json[2], e, x->shape->n_hypotheses, x->err);
     rows_text(w, x->json[2].data);
+    rows_text(w, e->test ? "test" : "dev");
     rows_next(w);
 }
 
@@ -172,7 +173,7 @@ static int write_examples(struct neuron_rows *x)
 {
     struct rows w;
     rows_anew(&w, x->s, "DELETE FROM example",
-              "INSERT INTO example VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", x->err);
+              "INSERT INTO example VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", x->err);
     for (size_t l = 0; l < x->shape->n_layers; l++) {
         for (size_t i = 0; i < x->shape->layers[l].n && !w.rc; i++) {
             put_list(x, &w, l, i, "bottom", LIST_BOTTOM, LIST_BOTTOM_MOST);

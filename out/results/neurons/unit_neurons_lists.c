@@ -239,6 +239,7 @@ static struct example_doc doc_at(const struct unit_neurons *p, size_t t, size_t 
     return (struct example_doc){
         .shard = u->shard,
         .number = doc->number,
+        .test = doc->test,
         .n = doc->n,
         .ids = u->ids + doc->begin,
         .ends = u->ends ? u->ends + doc->begin : NULL,
