@@ -3,8 +3,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "out/read/battery.h"
 #include "out/read/hypothesis_list.h"
 #include "out/read/hypothesis_page.h"
+#include "out/text/battery.h"
 #include "out/text/hypotheses.h"
 #include "scan/cli/args.h"
 
@@ -31,6 +33,19 @@ static int show_list(const struct screen *s, struct reader *r, const struct opti
     return rc;
 }
 
+/* How likely the models find what it says would follow. */
+static int put_answers(const struct screen *s, struct reader *r, const char *name, int64_t id)
+{
+    struct battery b = {0};
+    if (reader_number(r, "SELECT count(*) FROM answer WHERE hypothesis = ?1", &id) > 0 &&
+        !battery_read(&b, r, NULL)) {
+        fputs("\nwhat follows\n", s->to);
+        reader_take(r, put_battery(s, &b, name, r->err));
+    }
+    battery_free(&b);
+    return r->rc;
+}
+
 static int show_page(const struct screen *s, struct reader *r, const char *name,
                      const struct options *o)
 {
@@ -46,6 +61,7 @@ static int show_page(const struct screen *s, struct reader *r, const char *name,
         json_hypothesis_page(s->to, &p);
     } else if (!rc) {
         rc = put_hypothesis_page(s, &p, o->neuron != NULL, o->all, r->err);
+        rc = rc ? rc : put_answers(s, r, name, p.hypothesis.id);
     }
     hypothesis_page_free(&p);
     return rc;
