@@ -14,78 +14,14 @@
 #include "model/pass/logprob.h"
 #include "model/pass/precision.h"
 #include "scan/cli/args.h"
-#include "scan/cmd/score_answers.h"
-#include "scan/cmd/score_lens.h"
-#include "scan/load/lineup.h"
-#include "scan/load/windows.h"
-#include "scan/work/predictor.h"
-#include "scan/work/replaced.h"
+#include "scan/cmd/score_internal.h"
 
-struct options {
-    struct arg_list models;
-    struct input_options input;
-    const char *tokenizer, *precision, *kernels, *output;
-    const char *reference; // whose means replace; NULL: the input's
-    const char *answers;   // hypotheses whose answers are shown
-    size_t top;
-    bool entropy, lens;
-};
-
-/* One model at work, and what it says of the current window. */
-struct scorer {
-    const struct lineup_model *model;
-    struct predictor predictor;
-    struct predictor_ctx *run;
-    struct replaced replaced;      // of a changed model
-    struct engine_window *windows; // [REPLACED_GROUP] the group's, of this model
-    struct engine_pick *picks;     // [n_ctx]
-    double *logprob;               // [n_ctx]; [i] is ln P(ids[i+1] | ids[0..i]), n - 1 of them
-    float *entropy;                // [n_ctx], nats
-    uint32_t *top_ids;             // [n_ctx][top]
-    float *top_logprob;            // [n_ctx][top]
-    float *answers;                // [places of the window][MINER_ANSWERS_MAX] their log-probs
-    size_t answers_cap;
-    const struct score_places *places; // of the window; NULL: none are asked for
-    size_t top;                        // K of --top, at most d_vocab
-    struct score_lens *lens;           // of --lens, or NULL
-    bool *counts;                      // [n_ctx] which of the window's tokens are counted
-    double sum;                        // of all finite log-probs so far that are counted, nats
-    uint64_t n_not_finite;             // of those that are counted; the lines have null
-    uint64_t n_no_donor;               // of those in windows that a resampled model says nothing of
-};
-
-/* A window that waits for the others of its group. */
-struct held {
-    struct window window;
-    uint32_t *ids, *ends; // its own
-    size_t ids_cap, ends_cap;
-    struct score_places places;
-};
-
-/* All models at work, and what they have seen so far. */
-struct score {
-    const struct options *options;
-    struct scorer *scorers; // [n]
-    size_t n;
-    uint64_t windows;
-    uint64_t tokens;                   // predicted, and counted
-    uint64_t text_bytes;               // that they stand for; 0 with --ids
-    uint64_t skipped;                  // special tokens, which are printed and not counted
-    uint64_t reference_tokens;         // that means are made of
-    const struct tokenizer *tokenizer; // that knows them; NULL: all are counted
-    struct score_answers *answers;     // NULL: none are asked for
-    struct held held[REPLACED_GROUP];
-    size_t n_held, group; // windows that are scored together
-    int rc;               // the first failure
-    struct err err;
-};
-
-static int scorer_init(struct scorer *s, const struct lineup_model *m, size_t n_ctx, size_t top,
-                       struct err *err)
+static int scorer_init(struct score_model *s, const struct lineup_model *m, size_t n_ctx,
+                       size_t top, struct err *err)
 {
-    *s = (struct scorer){.model = m,
-                         .predictor = {.model = m},
-                         .top = top < m->config->d_vocab ? top : m->config->d_vocab};
+    *s = (struct score_model){.model = m,
+                              .predictor = {.model = m},
+                              .top = top < m->config->d_vocab ? top : m->config->d_vocab};
     s->top = predictor_looks(&s->predictor) ? s->top : 0;
     size_t tops;
     if (!mem_mul(n_ctx, s->top, &tops)) {
@@ -105,7 +41,7 @@ static int scorer_init(struct scorer *s, const struct lineup_model *m, size_t n_
     return 0;
 }
 
-static void scorer_free(struct scorer *s)
+static void scorer_free(struct score_model *s)
 {
     score_lens_free(s->lens);
     predictor_ctx_free(s->run);
@@ -122,7 +58,7 @@ static void scorer_free(struct scorer *s)
 }
 
 /* Entropy and the most likely tokens at position i. */
-static void look(struct scorer *s, size_t i, const float *logits)
+static void look(struct score_model *s, size_t i, const float *logits)
 {
     const size_t d_vocab = s->model->config->d_vocab;
     const double lse = logprob_log_sum_exp(logits, d_vocab);
@@ -149,13 +85,8 @@ static bool is_skipped(const struct score *score, uint32_t id)
     return score->tokenizer && tokenizer_is_special(score->tokenizer, id);
 }
 
-static bool is_changed(const struct scorer *s)
-{
-    return s->model->changes.n > 0;
-}
-
 /* The log-probs of a window that a resampled model says nothing of. */
-static void say_nothing(struct scorer *s, size_t n)
+static void say_nothing(struct score_model *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         s->logprob[i] = NAN;
@@ -168,7 +99,8 @@ static void say_nothing(struct scorer *s, size_t n)
 }
 
 /* Entropy and the most likely tokens at all positions; the last also of what comes after it. */
-static int look_at_window(struct scorer *s, struct engine_window *window, size_t n, struct err *err)
+static int look_at_window(struct score_model *s, struct engine_window *window, size_t n,
+                          struct err *err)
 {
     const size_t before = window->n;
     window->n = n;
@@ -181,12 +113,12 @@ static int look_at_window(struct scorer *s, struct engine_window *window, size_t
 }
 
 /* Window k of the group. */
-static int score_window(const struct score *score, struct scorer *s, size_t k, bool more,
+static int score_window(const struct score *score, struct score_model *s, size_t k, bool more,
                         struct err *err)
 {
     struct engine_window *window = &s->windows[k];
     const size_t n = score->held[k].window.n;
-    const bool says = !is_changed(s) || replaced_has_donor(&s->replaced, k);
+    const bool says = !score_is_changed(s) || replaced_has_donor(&s->replaced, k);
     s->places = score->answers ? &score->held[k].places : NULL;
     say_nothing(s, n);
     int rc = score_places_reserve(s->places, &s->answers, &s->answers_cap, err);
@@ -209,7 +141,7 @@ static int score_window(const struct score *score, struct scorer *s, size_t k, b
     return rc;
 }
 
-static void write_top(struct jsonout *j, const struct scorer *s, size_t n)
+static void write_top(struct jsonout *j, const struct score_model *s, size_t n)
 {
     jsonout_begin(j, '[');
     for (size_t i = 0; i < n; i++) {
@@ -238,7 +170,7 @@ static void put_logprob(struct jsonout *j, double logprob)
 static void write_window(const struct score *score, const struct window *w,
                          const struct score_places *places, FILE *to)
 {
-    const struct options *o = score->options;
+    const struct score_options *o = score->options;
     struct jsonout j = {.to = to};
     jsonout_begin(&j, '{');
     window_head(&j, w);
@@ -283,7 +215,7 @@ static void write_window(const struct score *score, const struct window *w,
     if (score->answers) {
         score_answers_begin(score->answers, places, &j);
         for (size_t i = 0; i < score->n; i++) {
-            const struct scorer *s = &score->scorers[i];
+            const struct score_model *s = &score->scorers[i];
             score_answers_write(score->answers, places, s->model->name,
                                 predictor_looks(&s->predictor) ? s->answers : NULL, &j);
         }
@@ -293,21 +225,14 @@ static void write_window(const struct score *score, const struct window *w,
     jsonout_end(&j, '}');
 }
 
-/* A window as the engine takes it. */
-static struct engine_window as_engine(const struct window *w, double *logprob)
-{
-    return (struct engine_window){
-        .first = w->ids[0], .tokens = w->ids + 1, .n = w->n - 1, .logprob = logprob};
-}
-
 /* The windows of the group, as one model sees them. */
-static int begin_group(struct score *score, struct scorer *s)
+static int begin_group(struct score *score, struct score_model *s)
 {
     struct engine_ctx *engine = predictor_engine_ctx(s->run);
     for (size_t k = 0; k < score->n_held; k++) {
-        s->windows[k] = as_engine(&score->held[k].window, s->logprob);
+        s->windows[k] = score_window_of(&score->held[k].window, s->logprob);
     }
-    return is_changed(s)
+    return score_is_changed(s)
                ? replaced_begin_group(&s->replaced, engine, s->windows, score->n_held, &score->err)
                : 0;
 }
@@ -343,7 +268,7 @@ static void end_group(void *context, FILE *to)
     score->n_held = 0;
 }
 
-static int hold(struct held *h, const struct window *w, struct err *err)
+static int hold(struct score_held *h, const struct window *w, struct err *err)
 {
     int rc = mem_reserve(&h->ids, &h->ids_cap, w->n, sizeof *h->ids, "a window", err);
     rc = rc ? rc : mem_reserve(&h->ends, &h->ends_cap, w->n, sizeof *h->ends, "a window", err);
@@ -360,7 +285,7 @@ static int hold(struct held *h, const struct window *w, struct err *err)
 static void each_window(void *context, const struct window *w, FILE *to)
 {
     struct score *score = context;
-    struct held *h = &score->held[score->n_held];
+    struct score_held *h = &score->held[score->n_held];
     score->rc = score->rc ? score->rc : hold(h, w, &score->err);
     if (!score->rc && score->answers) {
         score->rc = score_answers_find(score->answers, w, &h->places, &score->err);
@@ -374,7 +299,7 @@ static void each_window(void *context, const struct window *w, FILE *to)
 static void print_summary(const struct score *score)
 {
     for (size_t i = 0; i < score->n && score->tokens > 0; i++) {
-        const struct scorer *s = &score->scorers[i];
+        const struct score_model *s = &score->scorers[i];
         const uint64_t n = score->tokens - s->n_not_finite - s->n_no_donor;
         fprintf(stderr, "gapscope score: %s: %" PRIu64 " token%s in %" PRIu64 " window%s",
                 s->model->name, score->tokens, score->tokens == 1 ? "" : "s", score->windows,
@@ -412,7 +337,7 @@ static void print_counted(const struct score *score, const char *input)
     struct shards shards = {0};
     if (strcmp(input, "-") != 0 && shards_open(&shards, &input, 1, NULL) == 0) {
         for (size_t i = 0; i < score->n; i++) {
-            const struct scorer *s = &score->scorers[i];
+            const struct score_model *s = &score->scorers[i];
             if (predictor_has_counted(&s->predictor, &shards.items[0])) {
                 fprintf(
                     stderr,
@@ -425,87 +350,12 @@ static void print_counted(const struct score *score, const char *input)
     shards_free(&shards);
 }
 
-// --- changed models -----------------------------------------------------------------------------
-
-/* window_fn: adds it to the means of all models that need some. */
-static void add_to_means(void *context, const struct window *w, FILE *to)
-{
-    (void)to;
-    struct score *score = context;
-    const struct engine_window window = as_engine(w, NULL);
-    score->reference_tokens += window.n;
-    for (size_t i = 0; i < score->n && !score->rc; i++) {
-        struct scorer *s = &score->scorers[i];
-        if (s->model->changes.has[CHANGE_MEAN]) {
-            score->rc =
-                replaced_add(&s->replaced, predictor_engine_ctx(s->run), &window, 1, &score->err);
-        }
-    }
-}
-
-static int make_means(struct score *score, const char *input, const struct lineup *lineup,
-                      struct err *err)
-{
-    const char *from = score->options->reference ? score->options->reference : input;
-    uint64_t docs;
-    if (strcmp(from, "-") == 0) {
-        return err_set(err, ERR_USAGE,
-                       "means are taken before anything is scored, and standard input can be read "
-                       "once: name a text for them with --reference FILE");
-    }
-    int rc = windows_see(from, &score->options->input, lineup, add_to_means, score, &docs, err);
-    rc = rc ? rc : score->rc ? err_set(err, score->rc, "%s", score->err.msg) : 0;
-    if (!rc && score->reference_tokens == 0 && score->options->reference) {
-        rc = replaced_refuse_none(from, err);
-    }
-    for (size_t i = 0; i < score->n && !rc; i++) {
-        struct scorer *s = &score->scorers[i];
-        if (is_changed(s)) {
-            replaced_make_means(&s->replaced);
-        }
-    }
-    if (!rc) {
-        replaced_warn_few("score", docs, from);
-    }
-    return rc;
-}
-
-/* Makes the changes of the models that have some. */
-static int make_changes(struct score *score, const char *input, const struct lineup *lineup,
-                        struct err *err)
-{
-    bool means = false;
-    int rc = 0;
-    score->group = 1;
-    for (size_t i = 0; i < score->n && !rc; i++) {
-        struct scorer *s = &score->scorers[i];
-        const struct changes *c = &s->model->changes;
-        if (c->n > 0) {
-            rc = engine_change(predictor_engine_ctx(s->run), c, err);
-            rc = rc ? rc : replaced_init(&s->replaced, c, err);
-            means = means || c->has[CHANGE_MEAN];
-            score->group = c->has[CHANGE_RESAMPLE] ? REPLACED_GROUP : score->group;
-        }
-    }
-    if (!rc && score->options->reference && !means) {
-        rc = err_set(err, ERR_USAGE, "--reference is for models with a mean, such as M@mean.L0H1");
-    }
-    rc = !rc && means ? make_means(score, input, lineup, err) : rc;
-    for (size_t i = 0; i < score->n && !rc; i++) {
-        struct scorer *s = &score->scorers[i];
-        if (is_changed(s)) {
-            engine_replace(predictor_engine_ctx(s->run), &s->replaced.by);
-        }
-    }
-    return rc;
-}
-
 /* The engine of a model: that of an earlier one of the same weights, or a new one. */
-static int make_engine(struct score *score, struct scorer *s, const struct kern *kern,
+static int make_engine(struct score *score, struct score_model *s, const struct kern *kern,
                        enum precision precision, struct err *err)
 {
     for (size_t i = 0; i < score->n; i++) {
-        const struct scorer *other = &score->scorers[i];
+        const struct score_model *other = &score->scorers[i];
         if (other != s && s->model->weights && other->model->weights == s->model->weights) {
             s->predictor.engine = other->predictor.engine;
             s->predictor.shares_engine = true;
@@ -519,7 +369,7 @@ static int make_engine(struct score *score, struct scorer *s, const struct kern 
 
 static int run(void *options, const struct arg_list *operands, int *status, struct err *err)
 {
-    const struct options *o = options;
+    const struct score_options *o = options;
     struct lineup lineup = {0};
     struct score score = {.options = o};
     enum precision precision;
@@ -544,7 +394,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
         rc = err_nomem(err, "the scores");
     }
     while (!rc && score.n < lineup.n) {
-        struct scorer *one = &score.scorers[score.n];
+        struct score_model *one = &score.scorers[score.n];
         rc = scorer_init(one, &lineup.models[score.n++], lineup.n_ctx, o->top, err);
         rc = rc ? rc : make_engine(&score, one, kern, precision, err);
         rc = rc ? rc : predictor_ctx_new(&one->run, &one->predictor, NULL, err);
@@ -553,7 +403,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
                                 lineup.n_ctx, err);
         }
     }
-    rc = rc ? rc : make_changes(&score, operands->items[0], &lineup, err);
+    rc = rc ? rc : score_make_changes(&score, operands->items[0], &lineup, err);
     rc = rc ? rc : score_answers_new(&score.answers, o->answers, o->input.ids, &lineup, err);
     if (!rc) {
         rc = windows_run(operands->items[0], &o->input, &lineup, o->output, each_window, end_group,
@@ -580,7 +430,7 @@ static int run(void *options, const struct arg_list *operands, int *status, stru
 
 int cmd_score(int argc, char **argv)
 {
-    struct options o = {0};
+    struct score_options o = {0};
     const struct arg args[] = {
         ARGS_GROUP("the models"),
         MODELS_ARGS(&o.models, &o.tokenizer),
