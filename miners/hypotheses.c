@@ -14,6 +14,7 @@
 #include "miners/spec.h"
 #include "miners/tokens_spec.h"
 #include "miners/yamltree.h"
+#include "miners/yamlvalue.h"
 
 #define EXEC_ARGS_MAX 256
 #define TIMEOUT_DEFAULT_SEC 10
@@ -58,14 +59,6 @@ struct reader {
     const char *folder;
 };
 
-/* Puts the place of a value before the message in *err. */
-static int error_in(const struct yamltree_node *node, struct err *err)
-{
-    return err && err->code == ERR_NOMEM
-               ? ERR_NOMEM
-               : err_prefix(err, "line %zu, column %zu", node->line, node->column);
-}
-
 // --- names -------------------------------------------------------------------------------------
 
 static int check_name(const struct hypotheses *h, const char *name, size_t len, struct err *err)
@@ -104,57 +97,6 @@ static int add(struct hypotheses *h, struct miner *m, const char *name, struct e
     return 0;
 }
 
-// --- values ------------------------------------------------------------------------------------
-
-/* A text without NULs. */
-static int want_text(const struct yamltree_node *v, const char *key, const char **out,
-                     struct err *err)
-{
-    if (v->kind != YAMLTREE_TEXT) {
-        return yamltree_error(v, err, "%s is %s; expected a text%s", key, yamltree_name(v),
-                              v->kind == YAMLTREE_LIST ? " (in quotes where it begins with [)"
-                                                       : " (in quotes where it begins with {)");
-    }
-    if (strlen(v->text) != v->len) {
-        return yamltree_error(v, err, "%s holds a NUL character", key);
-    }
-    *out = v->text;
-    return 0;
-}
-
-static int want_bool(const struct yamltree_node *v, const char *key, bool *out, struct err *err)
-{
-    *out = yamltree_is(v, "true");
-    return *out || yamltree_is(v, "false")
-               ? 0
-               : yamltree_error(v, err, "%s: expected true or false", key);
-}
-
-/* A whole number from 'least' to 'most'. */
-static int want_number(const struct yamltree_node *v, const char *key, unsigned long least,
-                       unsigned long most, unsigned long *out, struct err *err)
-{
-    char *end = NULL;
-    errno = 0;
-    if (v->kind == YAMLTREE_TEXT && v->text[0] >= '0' && v->text[0] <= '9') {
-        *out = strtoul(v->text, &end, 10);
-    }
-    if (!end || end != v->text + v->len || errno || *out < least || *out > most) {
-        return yamltree_error(v, err, "%s: expected a whole number from %lu to %lu", key, least,
-                              most);
-    }
-    return 0;
-}
-
-static int want_list(const struct yamltree_node *v, const char *key, size_t max, struct err *err)
-{
-    if (v->kind != YAMLTREE_LIST || v->n == 0 || v->n > max) {
-        return yamltree_error(v, err, "%s: expected a list of 1 to %zu values, as [a, b]", key,
-                              max);
-    }
-    return 0;
-}
-
 // --- kinds -------------------------------------------------------------------------------------
 
 static int read_regex(const struct entry *e, struct miner *m, struct err *err)
@@ -162,13 +104,13 @@ static int read_regex(const struct entry *e, struct miner *m, struct err *err)
     const struct yamltree_node *v = e->values[REGEX], *mark = e->values[MARK];
     struct regex_options o = {0};
     if (v->kind != YAMLTREE_TEXT) {
-        return want_text(v, "regex", &o.pattern, err);
+        return yamlvalue_text(v, "regex", &o.pattern, err);
     }
     o.pattern = v->text;
     o.len = v->len;
-    int rc = mark ? want_text(mark, "mark", &o.mark, err) : 0;
+    int rc = mark ? yamlvalue_text(mark, "mark", &o.mark, err) : 0;
     if (!rc && e->values[PREFIX]) {
-        rc = want_bool(e->values[PREFIX], "prefix", &o.prefix, err);
+        rc = yamlvalue_bool(e->values[PREFIX], "prefix", &o.prefix, err);
     }
     if (rc) {
         return rc;
@@ -180,7 +122,7 @@ static int read_regex(const struct entry *e, struct miner *m, struct err *err)
                               o.mark);
     }
     rc = regex_miner(m, &o, err);
-    return rc ? error_in(rc == ERR_NOT_FOUND ? mark : v, err) : 0;
+    return rc ? yamlvalue_place_error(rc == ERR_NOT_FOUND ? mark : v, err) : 0;
 }
 
 /* The id of a list's item, which is an id or the text of a token. */
@@ -189,7 +131,7 @@ static int read_id(const struct reader *r, const struct yamltree_node *item, boo
 {
     if (!texts) {
         unsigned long number = 0;
-        const int rc = want_number(item, "an id", 0, UINT32_MAX - 1, &number, err);
+        const int rc = yamlvalue_number(item, "an id", 0, UINT32_MAX - 1, &number, err);
         *id = (uint32_t)number;
         return rc;
     }
@@ -213,7 +155,7 @@ static int read_place(const struct reader *r, const struct yamltree_node *item, 
                       uint32_t *ids, size_t *n, struct err *err)
 {
     const bool list = item->kind == YAMLTREE_LIST;
-    int rc = list ? want_list(item, "a set of tokens", SEQUENCE_IDS_MAX - *n, err) : 0;
+    int rc = list ? yamlvalue_list(item, "a set of tokens", SEQUENCE_IDS_MAX - *n, err) : 0;
     for (const struct yamltree_node *v = list ? item->first : item; v && !rc;
          v = list ? v->next : NULL) {
         if (*n == SEQUENCE_IDS_MAX) {
@@ -233,9 +175,9 @@ static int read_sequence(const struct reader *r, const struct entry *e, struct m
     size_t n_ids[SEQUENCE_MAX], n = 0;
     unsigned long after = 0;
     struct sequence_options o = {.ids = ids, .n_ids = n_ids};
-    int rc = want_list(list, key_names[texts ? TOKENS : IDS], SEQUENCE_MAX, err);
+    int rc = yamlvalue_list(list, key_names[texts ? TOKENS : IDS], SEQUENCE_MAX, err);
     if (!rc && e->values[AFTER]) {
-        rc = want_number(e->values[AFTER], "after (in tokens)", 0, SEQUENCE_MAX, &after, err);
+        rc = yamlvalue_number(e->values[AFTER], "after (in tokens)", 0, SEQUENCE_MAX, &after, err);
     }
     for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
         const size_t before = n;
@@ -247,15 +189,15 @@ static int read_sequence(const struct reader *r, const struct entry *e, struct m
     }
     o.after = after;
     rc = sequence_miner(m, &o, err);
-    return rc ? error_in(list, err) : texts ? tokens_spec(m, list, after, err) : 0;
+    return rc ? yamlvalue_place_error(list, err) : texts ? tokens_spec(m, list, after, err) : 0;
 }
 
 static int read_code(const struct entry *e, struct miner *m, struct err *err)
 {
     const char *name = NULL;
-    int rc = want_text(e->values[CODE], "code", &name, err);
+    int rc = yamlvalue_text(e->values[CODE], "code", &name, err);
     if (!rc && (rc = code_miner(m, name, err)) != 0) {
-        rc = error_in(e->values[CODE], err);
+        rc = yamlvalue_place_error(e->values[CODE], err);
     }
     return rc;
 }
@@ -264,14 +206,14 @@ static int read_plugin(const struct reader *r, const struct entry *e, struct min
                        struct err *err)
 {
     const char *file = NULL;
-    int rc = want_text(e->values[PLUGIN], "plugin", &file, err);
+    int rc = yamlvalue_text(e->values[PLUGIN], "plugin", &file, err);
     if (rc) {
         return rc;
     }
     char *path = file[0] == '/' ? strdup(file) : file_join(r->folder, file);
     rc = path ? plugin_miner(m, path, err) : err_nomem(err, "a path");
     free(path);
-    return rc ? error_in(e->values[PLUGIN], err) : 0;
+    return rc ? yamlvalue_place_error(e->values[PLUGIN], err) : 0;
 }
 
 static int read_exec(const struct reader *r, const struct entry *e, struct miner *m,
@@ -281,16 +223,16 @@ static int read_exec(const struct reader *r, const struct entry *e, struct miner
     const char *argv[EXEC_ARGS_MAX];
     unsigned long timeout_sec = TIMEOUT_DEFAULT_SEC;
     struct exec_options o = {.argv = argv, .folder = r->folder};
-    int rc = want_list(list, "exec", EXEC_ARGS_MAX, err);
+    int rc = yamlvalue_list(list, "exec", EXEC_ARGS_MAX, err);
     for (const struct yamltree_node *v = list->first; v && !rc; v = v->next) {
-        rc = want_text(v, "exec", &argv[o.argc++], err);
+        rc = yamlvalue_text(v, "exec", &argv[o.argc++], err);
     }
     if (!rc && e->values[TIMEOUT]) {
-        rc = want_number(e->values[TIMEOUT], "timeout (in seconds)", 1, TIMEOUT_MAX_SEC,
-                         &timeout_sec, err);
+        rc = yamlvalue_number(e->values[TIMEOUT], "timeout (in seconds)", 1, TIMEOUT_MAX_SEC,
+                              &timeout_sec, err);
     }
     if (!rc && e->values[WINDOWS]) {
-        rc = want_bool(e->values[WINDOWS], "windows", &o.windows, err);
+        rc = yamlvalue_bool(e->values[WINDOWS], "windows", &o.windows, err);
     }
     if (rc) {
         return rc;
@@ -298,7 +240,7 @@ static int read_exec(const struct reader *r, const struct entry *e, struct miner
     o.answers = e->values[ANSWERS] && yamltree_is(e->values[ANSWERS], "true");
     o.timeout_sec = (unsigned)timeout_sec;
     rc = exec_miner(m, &o, err);
-    return rc ? error_in(list, err) : 0;
+    return rc ? yamlvalue_place_error(list, err) : 0;
 }
 
 /* Reads answers, which become a member of the spec: one or two texts, or true, which the miner of a
@@ -385,7 +327,7 @@ static int read_parts(const struct reader *r, const struct entry *e, bool all, s
     const struct yamltree_node *list = e->values[all ? ALL : ANY];
     struct miner *parts = mem_zero(COMBINATION_MAX, sizeof *parts);
     size_t n = 0;
-    int rc = parts ? want_list(list, key_names[all ? ALL : ANY], COMBINATION_MAX, err)
+    int rc = parts ? yamlvalue_list(list, key_names[all ? ALL : ANY], COMBINATION_MAX, err)
                    : err_nomem(err, "a combination");
     for (const struct yamltree_node *v = rc ? NULL : list->first; v && !rc; v = v->next) {
         rc = read_rule(r, v, &parts[n], err);
@@ -524,12 +466,12 @@ static int read_hypothesis(const struct reader *r, const struct yamltree_node *m
     if (!e.values[NAME]) {
         return yamltree_error(map, err, "a hypothesis without name");
     }
-    rc = want_text(e.values[NAME], "name", &name, err);
+    rc = yamlvalue_text(e.values[NAME], "name", &name, err);
     if (rc) {
         return rc;
     }
     if (check_name(r->h, name, strlen(name), err) != 0) {
-        return error_in(e.values[NAME], err);
+        return yamlvalue_place_error(e.values[NAME], err);
     }
     rc = choose_kind(&e, &kind, err);
     rc = rc ? rc : read_kind(r, &e, kind, &m, err);
