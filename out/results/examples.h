@@ -26,11 +26,11 @@ struct example {
     uint32_t at; // index among the document's tokens
     uint64_t doc;
     uint32_t byte_start, byte_end; // of the token in the normalised text; 0, 0 with --ids
-    bool test;                     // its document is of the half test
     uint64_t context;              // XXH3 of up to 8 tokens of its window before it, and it
     uint32_t n_tokens, before;     // tokens of the context shown, and how many stand before it
     uint32_t n_acts;               // n_tokens: the neuron's, on each; else other neurons', on it
     uint32_t n_rows, n_words;      // of labels: a row for the token alone, or for all n_tokens
+    bool test;                     // its document is of the half test
     // [n_rows + 1][n_words] bit h: hypothesis h labels it; of the last row: it gave up on the
     // document.  Its own block, which holds the rest:
     uint64_t *labels;

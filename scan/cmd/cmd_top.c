@@ -239,8 +239,8 @@ int cmd_top(int argc, char **argv)
     const struct command command = {
         .name = "top",
         .usage = "run.db [--pair A:B] [--worst]\n"
-                 "[--tokens|--kinds|--domains|--documents|--compare|--side-by-side|--ablated]\n"
-                 "[-n N]",
+                 "[--tokens|--kinds|--domains|--documents|--compare|--side-by-side|\n"
+                 "--ablated] [-n N]",
         .summary = "Where one model predicts the token better than another: the largest gaps of a\n"
                    "run, finished or not, with the log-probs of both and the text around.\n"
                    "gap = logprob of B - logprob of A, clamped at the run's floor.",

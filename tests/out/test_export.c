@@ -76,18 +76,17 @@ static void every_table_but_state_is_a_file(void **state)
 {
     (void)state;
     expect(EXPORT("csv", "all") "; ls $T/all | tr '\\n' ' '",
-           "bin.csv compare.csv compare_domain.csv compare_hist.csv compare_hypothesis.csv "
-           "compare_kind.csv "
-           "compare_percentile.csv composition.csv counterexample.csv depth.csv document.csv "
-           "document_gap.csv "
-           "document_loss.csv domain.csv domain_gap.csv domain_loss.csv "
-           "effect.csv "
-           "example.csv gap_credit.csv gap_hist.csv head.csv head_example.csv head_label.csv "
-           "hit.csv hypothesis.csv hypothesis_domain.csv "
-           "hypothesis_gap.csv mean_value.csv meta.csv model.csv neuron.csv pair.csv "
-           "position_gap.csv reject.csv "
-           "score.csv shard.csv split_hist.csv token.csv token_gap.csv "
-           "token_mean.csv token_mean_token.csv "
+           "answer.csv bin.csv compare.csv compare_domain.csv compare_hist.csv "
+           "compare_hypothesis.csv compare_kind.csv compare_percentile.csv "
+           "composition.csv counterexample.csv depth.csv document.csv document_gap.csv "
+           "document_loss.csv domain.csv domain_gap.csv domain_loss.csv effect.csv "
+           "example.csv gap_credit.csv gap_hist.csv head.csv head_example.csv "
+           "head_label.csv hit.csv hypothesis.csv hypothesis_difference.csv "
+           "hypothesis_domain.csv hypothesis_gap.csv hypothesis_loss.csv kind_gap.csv "
+           "kind_loss.csv mean_value.csv meta.csv model.csv neuron.csv pair.csv "
+           "position_gap.csv reject.csv score.csv shard.csv skip.csv skip_bug.csv "
+           "skip_component.csv skip_example.csv skip_fix.csv skip_model.csv "
+           "split_hist.csv token.csv token_gap.csv token_mean.csv token_mean_token.csv "
            "trigram.csv trigram_example.csv trigram_gap.csv trigram_model.csv "
            "trigram_neuron.csv ");
     expect(EXPORT("jsonl", "all2") "; cat $T/all2/counterexample.jsonl | head -1",
@@ -250,7 +249,7 @@ static void a_folder_that_is_not_empty_is_refused_and_nothing_in_it_deleted(void
            "mine\nmine\n1\n");
     kit_expect(0, NULL, "mkdir $T/empty; " EXPORT("csv", "empty"));
     kit_expect(0, NULL, EXPORT("csv", "new/one/in//another/"));
-    expect("ls $T/new/one/in/another | wc -l", "46\n");
+    expect("ls $T/new/one/in/another | wc -l", "57\n");
 }
 
 static void wrong_usage_says_what_is_wanted(void **state)
@@ -301,7 +300,7 @@ static void a_run_without_neurons_says_so_and_makes_nothing(void **state)
             formats[i]);
     }
     expect("ls -d $T/bare 2>/dev/null | wc -l", "0\n");
-    kit_expect(0, "in 46 files", "gapscope export $T/bare.db --format jsonl -o $T/bare");
+    kit_expect(0, "in 57 files", "gapscope export $T/bare.db --format jsonl -o $T/bare");
     // an empty table is an empty file, or a header alone
     expect("cat $T/bare/neuron.jsonl; gapscope export $T/bare.db --format csv -o $T/bare2;"
            " cat $T/bare2/token.csv",
