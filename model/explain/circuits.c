@@ -152,6 +152,9 @@ int circuits_terms(const struct model *m, const struct circuits_head *h, uint32_
 {
     const size_t D = m->config.d_model, d = m->config.d_head;
     const struct weights w = weights_of(m, h->layer, h->index);
+    if (!m->W_pos) {
+        return err_set(err, ERR_UNSUPPORTED, "rotary positions are no term of a score");
+    }
     double *x = mem_new(D + 4 * d, sizeof *x);
     if (!x) {
         return err_nomem(err, "a QK circuit");

@@ -50,7 +50,8 @@ int circuits_keys_at(const struct model *m, const struct circuits_head *h, uint3
                      size_t j, double *out, struct err *err);
 
 /* The four products of query (token a, position i) and key (token b, position j), the query's part
- * first: t a token, p a position; NAN where there is no W_pos. */
+ * first: t a token, p a position.  Errors: ERR_NOMEM; ERR_UNSUPPORTED (rotary positions, which are no
+ * term). */
 struct circuits_terms {
     double tt, tp, pt, pp;
 };

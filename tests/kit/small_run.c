@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "out/results/classes/classes_collector.h"
+#include "out/results/classes/classes.h"
 #include "out/store/store.h"
 #include "tests/kit/run_sample.h"
 #include "tests/kit/store_file.h"
@@ -64,10 +66,18 @@ void write_tables(const struct small *r, struct neurons *n)
     bool exists;
     struct tally_shape shape = gaps_shape(&r->run);
     ok(tally_new(&t, &shape, &err), &err);
-    struct collector items[] = {{&neurons_collector, r->neurons, n}, {&gaps_collector, &shape, t}};
-    const struct results results = {items, 2};
+    struct classes_shape *classes_shape;
+    struct classes *classes;
+    ok(classes_shape_new(&classes_shape, &r->run, &err), &err);
+    ok(classes_new(&classes, classes_shape, &err), &err);
+    struct collector items[] = {{&neurons_collector, r->neurons, n},
+                                {&gaps_collector, &shape, t},
+                                {&classes_collector, classes_shape, classes}};
+    const struct results results = {items, 3};
     ok(store_open(&s, path, &exists, &err), &err);
     ok(store_checkpoint(s, &r->run, &results, true, NULL, &err), &err);
     store_close(s);
     tally_free(t);
+    classes_free(classes);
+    classes_shape_free(classes_shape);
 }
