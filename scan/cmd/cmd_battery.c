@@ -75,7 +75,7 @@ int cmd_battery(int argc, char **argv)
     const struct arg args[] = {
         ARGS_GROUP("what is shown"),
         {"base", 0, ARG_STRING, &o.base, "M",
-         "the model that gaps are from; the base of the first pair\nif not given"},
+         "the model that gaps are over; if not given, the base of the\nfirst pair"},
         {"class", 0, ARG_STRING, &o.only, "NAME",
          "one class alone, with places to read: where each model is\nbetter than the base, and "
          "where it is worse"},

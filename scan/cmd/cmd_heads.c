@@ -67,9 +67,9 @@ int cmd_heads(int argc, char **argv)
     const struct arg args[] = {
         ARGS_GROUP("what is listed"),
         {"sort", 0, ARG_STRING, &o.sort, "loss|dla|induction|...",
-         "the greatest first: of loss (if not given, and --ablate\nheads was; else dla), dla, "
-         "induction, previous, duplicate,\nbos, self, copying (scores), to_bos, to_self, "
-         "to_previous,\nto_duplicate, to_induction, entropy, distance, norm"},
+         "the greatest first: of loss (if not given, of a scan with\n--ablate heads; else dla), "
+         "dla, induction, previous,\nduplicate, bos, self, copying (scores), to_bos, to_self,\n"
+         "to_previous, to_duplicate, to_induction, entropy, distance,\nnorm"},
         {"model", 'm', ARG_STRING, &o.model, "NAME", "the heads of this model alone"},
         {"number", 'n', ARG_SIZE, &o.n, "N", "how many; all if not given"},
         ARGS_GROUP("the output"),
@@ -81,7 +81,7 @@ int cmd_heads(int argc, char **argv)
         .name = "heads",
         .usage = "run.db [--sort loss|dla|induction|...] [-n N]",
         .summary = "The attention heads of a run's models: where they look, what they write, what\n"
-                   "kind they are, and what is lost without them (of scan --ablate heads).",
+                   "kind they are, and what is lost without them (of a scan with --ablate heads).",
         .args = args,
         .n_min = 1,
         .n_max = 1,

@@ -329,14 +329,14 @@ int cmd_slurm(int argc, char **argv)
     struct options o = {.time = "4:00:00"};
     const struct arg args[] = {
         {"parts", 0, ARG_SIZE, &o.parts, "N",
-         "parts of the scan; if not given, as many as take half of the\ntime limit each"},
+         "parts of the scan; if not given, so many that each takes\nhalf of the time limit"},
         {"time", 0, ARG_STRING, &o.time, "T",
          "time limit of a part, as sbatch takes it; 4:00:00 if not\ngiven.  A part is saved before "
          "it, and queued again"},
         {"cpus", 0, ARG_SIZE, &o.cpus, "C", "cores of a part, and threads; 4 if not given"},
         {"mem", 0, ARG_STRING, &o.memory, "auto|SIZE",
-         "memory of a part; auto (if not given): as the dry run says"},
-        {"partition", 0, ARG_STRING, &o.partition, "P", "of the cluster"},
+         "memory of a part; auto (if not given): what the dry run says"},
+        {"partition", 0, ARG_STRING, &o.partition, "P", "partition of the cluster"},
         {"submit", 0, ARG_FLAG, &o.submit, NULL, "submit it, and print the numbers of the jobs"},
         {"output", 'o', ARG_STRING, &o.output, "FILE",
          "write the script to FILE instead of standard output"},
@@ -346,7 +346,7 @@ int cmd_slurm(int argc, char **argv)
         .usage = "[options] -- scan --model M [options of scan] -o run.db CORPUS...",
         .summary =
             "Makes a script for Slurm's sbatch that does a scan in parts, as tasks of an array:\n"
-            "each saves before its time limit and is queued again, and a job behind them merges\n"
+            "each saves before its time limit and is queued again, and a job after them merges\n"
             "the parts.  The first unit is scanned here, to know how much memory and time it "
             "takes.",
         .args = args,

@@ -63,7 +63,7 @@ int cmd_suggest(int argc, char **argv)
     struct options o = {.terms = TERMS_DEFAULT};
     const struct arg args[] = {
         {"all", 0, ARG_FLAG, &o.all, NULL, "every neuron of the run"},
-        {"terms", 0, ARG_SIZE, &o.terms, "N", "rules that a hypothesis is made of, at most (3)"},
+        {"terms", 0, ARG_SIZE, &o.terms, "N", "terms that a hypothesis is made of, at most (3)"},
         OUTPUT_ARG(&o.output),
         {0}};
     const struct command command = {
