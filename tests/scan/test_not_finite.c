@@ -215,7 +215,7 @@ static void other_commands_say_how_many(void **state)
                "gapscope model few=$T/few");
     kit_expect(0, "log-probs are not finite: they are null",
                "gapscope score --top 2 --entropy" MODELS "$T/some.txt >$T/out");
-    kit_expect(0, "activations are not finite: they are null",
+    kit_expect(0, "values are not finite: they are null",
                "gapscope acts --model few=$T/few --neuron L0N7 $T/some.txt >$T/acts");
     kit_expect(0, "logits, log-probs and effects are not finite",
                "gapscope minimal --json --model few=$T/few --answers ' is' ' are' 'The dog' 'The "

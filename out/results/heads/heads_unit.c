@@ -98,7 +98,9 @@ void heads_unit_free(struct heads_unit *u)
 void heads_unit_look(struct heads_unit *u, const struct heads *whole)
 {
     for (size_t i = 0; i < HEADS_LISTS * u->shape->n; i++) {
-        u->cutoffs[i] = example_cutoff(&whole->lists[i], u->shape->examples);
+        u->cutoffs[i] = u->shape->examples > 0
+                            ? example_cutoff(&whole->lists[i], u->shape->examples)
+                            : UINT32_MAX;
     }
 }
 
