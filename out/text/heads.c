@@ -1,10 +1,10 @@
 #include "out/text/heads.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "corpora/base/plural.h"
+#include "out/read/real_text.h"
 #include "out/read/row_json.h"
 #include "out/text/place.h"
 #include "out/text/printable.h"
@@ -102,11 +102,9 @@ static void put_head(const struct screen *s, const struct head_page *p)
                  count_of(h->n_beyond), plural_s(count_of(h->n_beyond)));
     }
     if (!h->ablation.null) {
-        char loss[32], se[32];
-        snprintf(loss, sizeof loss, "%+.4f", h->loss);
-        snprintf(se, sizeof se, "%.4f", h->loss_se);
+        char loss[REAL_TEXT], se[REAL_TEXT];
         put_note(s, 0, "loss without it (%s): %s +- %s nats per token", h->ablation.data,
-                 isfinite(h->loss) ? loss : "-", isfinite(h->loss_se) ? se : "-");
+                 real_text(loss, h->loss, 4, true), real_text(se, h->loss_se, 4, false));
     }
 }
 
@@ -134,15 +132,21 @@ static int put_numbers(const struct screen *s, const struct head_row *h, struct 
     fputs("\nwhere it looks: mean attention\n", s->to);
     const int rc = table_put(&t, s->to, 2, s->width, err);
     table_free(&t);
-    put_note(s, 2,
-             "entropy %.3f nats, %.1f tokens back on average; the last two in text are over the "
-             "%" PRIu64 " tokens that stand earlier in their window",
-             h->entropy, h->distance, count_of(h->n_repeat));
+    char entropy[REAL_TEXT], distance[REAL_TEXT];
+    put_note(
+        s, 2,
+        "entropy %s nats, %s tokens back on average; the last two in text are over the %" PRIu64
+        " tokens that stand earlier in their window",
+        real_text(entropy, h->entropy, 3, false), real_text(distance, h->distance, 1, false),
+        count_of(h->n_repeat));
     putc('\n', s->to);
+    char norm[REAL_TEXT], dla[REAL_TEXT], se[REAL_TEXT], copying[REAL_TEXT], raw[REAL_TEXT];
     put_note(s, 0,
-             "what it writes: |z W_O| %.3f; direct logit attribution %+.4f +- %.4f; copying score "
-             "%.3f (of the weights as stored %.3f)",
-             h->out_norm, h->dla, h->dla_se, h->copying_score, h->copying_raw);
+             "what it writes: |z W_O| %s; direct logit attribution %s +- %s; copying score %s (of "
+             "the weights as stored %s)",
+             real_text(norm, h->out_norm, 3, false), real_text(dla, h->dla, 4, true),
+             real_text(se, h->dla_se, 4, false), real_text(copying, h->copying_score, 3, false),
+             real_text(raw, h->copying_raw, 3, false));
     return rc;
 }
 
