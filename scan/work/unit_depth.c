@@ -13,7 +13,7 @@ int unit_ask_depth(void *context, size_t model, const size_t *tokens, size_t n, 
     struct unit_scores *s = context;
     struct scorer *m = &s->scorers[model];
     const size_t n_streams = m->predictor->model->config->n_layers + 1;
-    size_t n_some, next = 0;
+    size_t n_some = 0, next = 0;
     int rc = m->depth ? 0 : depth_new(&m->depth, m->predictor->engine, err);
     rc = rc ? rc : unit_some_windows(s, model, tokens, n, &n_some, err);
     for (size_t k = 0; k < n_some && !rc && !is_stopped(s->stop); k++) {

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                           {.n_answers = 2, .answers = {1, 2}}};
     const struct run run = {.n_models = 2, .hypotheses = hypotheses, .n_hypotheses = 4};
     struct answers_shape *shape;
-    struct answers *a, *sum;
+    struct answers *a = NULL, *sum = NULL;
     struct buf again = {0};
     check(answers_shape_new(&shape, &run, NULL) == 0 && shape->n_rows == 3 && shape->asks);
     check(answers_new(&a, shape, NULL) == 0 && answers_new(&sum, shape, NULL) == 0);

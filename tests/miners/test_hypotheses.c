@@ -97,8 +97,8 @@ static void what_is_predicted_belongs_to_the_spec(void **state)
         "{\"exec\":[\"cat\",\"}\"],\"predicts\":\"next\"}",
         "{\"after\":2,\"predicts\":\"next\",\"tokens\":[[\"a\",\"b\"],\"c\"]}",
         "{\"after\":1,\"ids\":[[3,7],9],\"predicts\":\"next\"}",
-        "{\"all\":[{\"any\":[{\"ids\":[1]},{\"mark\":\"all\",\"regex\":\"x\"}]},"
-        "{\"code\":\"url\"}],\"predicts\":\"next\"}",
+        ("{\"all\":[{\"any\":[{\"ids\":[1]},{\"mark\":\"all\",\"regex\":\"x\"}]},"
+         "{\"code\":\"url\"}],\"predicts\":\"next\"}"),
         "{\"code\":\"seen_before\"}",
     };
     struct hypotheses h = {0};
