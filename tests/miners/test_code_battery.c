@@ -333,7 +333,7 @@ static bool word_before(const struct tokens *t, size_t end, size_t *from, size_t
         --*from;
         n += ((unsigned char)t->text[*from] & 0xc0) != 0x80;
     }
-    for (*first = 0; t->ends[*first] <= *from;) {
+    for (*first = 0; *first < t->n && t->ends[*first] <= *from;) {
         ++*first;
     }
     return n >= 4;
